@@ -1,0 +1,1 @@
+"""What refconv's speed is, measured against others on the same cores in the same run."""

@@ -1,0 +1,107 @@
+"""refconv: convolutional networks as loops you can read, kernels you can train with, and tests that they agree.
+
+>>> import refconv
+>>> refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
+array([14., 20., 26., 32.])
+
+``refconv.reference`` holds the loops, one module a family. The operators here run on the kernels, or, inside
+``with refconv.engine("reference"):``, on those loops.
+"""
+
+from refconv import data, models, nn, optim, reference, training, weights
+from refconv._version import __version__
+from refconv.geometry import Window, receptive_field
+from refconv.nn import summary
+from refconv.ops.activation import (
+    elu,
+    elu_dx,
+    leaky_relu,
+    leaky_relu_dx,
+    relu,
+    relu_dx,
+    sigmoid,
+    sigmoid_dx,
+    tanh,
+    tanh_dx,
+)
+from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
+from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
+from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
+from refconv.ops.engine import current_engine, engine, get_num_threads, set_num_threads
+from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
+from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
+from refconv.ops.pool import (
+    avg_pool1d,
+    avg_pool1d_dx,
+    avg_pool2d,
+    avg_pool2d_dx,
+    max_pool1d,
+    max_pool1d_dx,
+    max_pool1d_with_argmax,
+    max_pool2d,
+    max_pool2d_dx,
+    max_pool2d_with_argmax,
+)
+
+__all__ = [
+    "Window",
+    "__version__",
+    "avg_pool1d",
+    "avg_pool1d_dx",
+    "avg_pool2d",
+    "avg_pool2d_dx",
+    "batch_norm",
+    "batch_norm_grads",
+    "batch_norm_inference",
+    "batch_norm_inference_grads",
+    "conv1d",
+    "conv1d_db",
+    "conv1d_dw",
+    "conv1d_dx",
+    "conv2d",
+    "conv2d_db",
+    "conv2d_dw",
+    "conv2d_dx",
+    "convolve1d",
+    "convolve2d",
+    "cross_correlate1d",
+    "cross_correlate2d",
+    "current_engine",
+    "data",
+    "dense",
+    "dense_db",
+    "dense_dw",
+    "dense_dx",
+    "elu",
+    "elu_dx",
+    "engine",
+    "get_num_threads",
+    "leaky_relu",
+    "leaky_relu_dx",
+    "log_softmax",
+    "log_softmax_dx",
+    "max_pool1d",
+    "max_pool1d_dx",
+    "max_pool1d_with_argmax",
+    "max_pool2d",
+    "max_pool2d_dx",
+    "max_pool2d_with_argmax",
+    "models",
+    "nn",
+    "optim",
+    "receptive_field",
+    "reference",
+    "relu",
+    "relu_dx",
+    "set_num_threads",
+    "sigmoid",
+    "sigmoid_dx",
+    "softmax",
+    "softmax_cross_entropy",
+    "softmax_dx",
+    "summary",
+    "tanh",
+    "tanh_dx",
+    "training",
+    "weights",
+]

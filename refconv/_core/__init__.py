@@ -1,0 +1,42 @@
+"""The engine: the functions of the book as Cython kernels, one module a family, same names and arguments.
+
+Each family is compiled once for each instruction set (``baseline``, ``v3`` with AVX2, ``v4`` with AVX-512); the best one
+that this processor can run is imported. ``REFCONV_ISA=baseline|v3|v4`` asks for another. ``ISA`` is None where the package
+was built without kernels (``REFCONV_PURE=1``).
+"""
+
+import importlib
+import os
+
+__all__ = ["FAMILIES", "ISA"]
+
+FAMILIES = ("activation", "conv", "convolve", "dense", "loss", "norm", "pool")
+
+
+def _choose_isa():
+    try:
+        cpu = importlib.import_module(f"{__name__}.baseline.cpu")
+    except ModuleNotFoundError:
+        return None
+    runnable = cpu.instruction_sets()
+    wanted = os.environ.get("REFCONV_ISA") or runnable[0]
+    if wanted not in runnable:
+        raise ImportError(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, but is {wanted!r}")
+    return wanted
+
+
+ISA = _choose_isa()
+if ISA:
+    for _family in FAMILIES:
+        globals()[_family] = importlib.import_module(f"{__name__}.{ISA}.{_family}")
+
+
+def available_threads() -> int:
+    """The threads that OpenMP offers, or 0 where the build has no OpenMP or no kernels."""
+    return importlib.import_module(f"{__name__}.baseline.cpu").available_threads() if ISA else 0
+
+
+def set_num_threads(n: int) -> None:
+    """Let all kernels run on n threads."""
+    for family in FAMILIES if ISA else ():
+        globals()[family].set_num_threads(n)

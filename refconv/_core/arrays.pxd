@@ -1,0 +1,18 @@
+"""Output and scratch arrays for the kernels."""
+import numpy as np
+
+from refconv._core.real cimport real
+
+
+cdef inline object dtype_of(const real *_):
+    return np.float32 if real is float else np.float64
+
+
+cdef inline object aligned_empty(shape, dtype):
+    """An uninitialised array whose first element starts a cache line, so that no vector of a packed row straddles two."""
+    cdef Py_ssize_t size = np.dtype(dtype).itemsize
+    for extent in shape:
+        size *= extent
+    buffer = np.empty(size + 64, np.uint8)
+    first = (64 - <Py_ssize_t>buffer.ctypes.data % 64) % 64
+    return buffer[first:first + size].view(dtype).reshape(shape)

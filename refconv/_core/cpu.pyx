@@ -1,0 +1,48 @@
+"""Which instruction sets this processor has. Built for the baseline, so that asking is safe anywhere."""
+from refconv._core.threads cimport openmp_threads
+
+cdef extern from *:
+    """
+    #if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
+    static int has_v3(void)
+    {
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    }
+    static int has_v4(void)
+    {
+        return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd")
+            && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+            && __builtin_cpu_supports("avx512vl");
+    }
+    #elif defined(_M_X64)
+    #include <intrin.h>
+    /* A set counts only if the operating system saves its registers (XCR0) and the processor lists it (leaf 7). */
+    static int listed(unsigned long long registers, int fma, int ebx)
+    {
+        int one[4], seven[4];
+        __cpuid(one, 1);
+        if (!(one[2] & 1 << 27) || (_xgetbv(0) & registers) != registers)
+            return 0;
+        __cpuidex(seven, 7, 0);
+        return (one[2] & fma) == fma && (seven[1] & ebx) == ebx;
+    }
+    static int has_v3(void) { return listed(0x06, 1 << 12 | 1 << 28, 1 << 5); }
+    static int has_v4(void) { return listed(0xe6, 1 << 12 | 1 << 28, 1 << 5 | 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 1 << 31); }
+    #else
+    static int has_v3(void) { return 0; }
+    static int has_v4(void) { return 0; }
+    #endif
+    """
+    int has_v3()
+    int has_v4()
+
+
+def instruction_sets():
+    """The sets that this processor can run, best first."""
+    return [name for name, has in (("v4", has_v4()), ("v3", has_v3()), ("baseline", True)) if has]
+
+
+def available_threads():
+    """The threads that OpenMP would use, or 0 where the build has no OpenMP."""
+    return openmp_threads()

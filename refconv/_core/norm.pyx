@@ -1,0 +1,229 @@
+"""Batch normalisation and its derivatives, on arrays (M, C): M elements of C channels.
+
+It computes little and reads much, so what counts is how often the arrays pass through memory. The M rows are cut into
+chunks that fit a core's cache. The statistics of a chunk take two passes, its mean μ_t and then its squared deviations
+q_t, and only the first comes from memory. With n_t the rows of chunk t, the whole batch then has
+
+    μ = Σ_t n_t·μ_t / M        σ² = Σ_t (q_t + n_t·(μ_t − μ)²) / M
+
+which is exact. The shorter E[x²] − μ² is not used: where the mean is large against the deviation, nothing is left of
+it.
+
+Sums are kept in double precision. The number of chunks depends on shapes alone, and they are added in order, so the
+result has the same bits at any thread count. Each pass gives a thread the same chunks, so what it finds in its cache is
+its own. Channels are innermost: the loops over c are the vectors.
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.math cimport sqrt
+
+from refconv._core.arrays cimport aligned_empty, dtype_of
+from refconv._core.real cimport real
+
+include "threads.pxi"
+
+cdef enum:
+    CHUNK = 32768     # elements of a chunk: 128 KB of float32
+    BLOCK = 64        # channels that are summed side by side
+    FEWEST_ROWS = 16  # of a chunk, so that the partial sums stay small against the array
+
+
+cdef Py_ssize_t chunk_rows(Py_ssize_t C) noexcept nogil:
+    return max(CHUNK // C, FEWEST_ROWS)
+
+
+cdef Py_ssize_t chunk_count(Py_ssize_t M, Py_ssize_t C) noexcept nogil:
+    return (M + chunk_rows(C) - 1) // chunk_rows(C)
+
+
+def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, double eps):
+    """IN x (M, C), gamma and beta (C,); OUT y (M, C), mean and var (C,)."""
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), t, c
+    dtype = dtype_of[real](NULL)
+    y, mean, var = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
+    cdef double[:, ::1] means = np.empty((chunk_count(M, C), C)), squares = np.empty((chunk_count(M, C), C))
+    for t in prange(means.shape[0], nogil=True, num_threads=num_threads()):
+        chunk_moments(&x[t * step, 0], min(step, M - t * step), C, &means[t, 0], &squares[t, 0])
+    cdef double[::1] mu = np.zeros(C), sigma2 = np.zeros(C)
+    merge_moments(M, means, squares, mu, sigma2)
+
+    # The mean is rounded to x's type, and what that takes from it is given back by the shift.
+    cdef real[::1] centre = mean, variance = var, scale = np.empty(C, dtype), shift = np.empty(C, dtype)
+    for c in range(C):
+        centre[c], variance[c], scale[c] = <real>mu[c], <real>sigma2[c], <real>(gamma[c] / sqrt(sigma2[c] + eps))
+        shift[c] = <real>(beta[c] - (mu[c] - centre[c]) * scale[c])
+    normalise[real](x, centre, scale, shift, y)
+    return y, mean, var
+
+
+cdef void chunk_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, double *means, double *squares) noexcept nogil:
+    """IN rows of x; OUT the mean of each channel, and the sum of its squared deviations from it."""
+    cdef Py_ssize_t block
+    for block in range(C // BLOCK):
+        block_moments(x, rows, C, block * BLOCK, BLOCK, means, squares)
+    block_moments(x, rows, C, C - C % BLOCK, C % BLOCK, means, squares)
+
+
+cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
+                               double *means, double *squares) noexcept nogil:
+    """The same for `width` channels. Where that is the constant BLOCK, the compiler keeps their sums in registers."""
+    cdef double mean[BLOCK]
+    cdef double square[BLOCK]
+    cdef double deviation
+    cdef Py_ssize_t m, c
+    for c in range(width):
+        mean[c] = square[c] = 0
+    for m in range(rows):
+        for c in range(width):
+            mean[c] += x[m * C + first + c]
+    for c in range(width):
+        mean[c] /= rows
+    for m in range(rows):
+        for c in range(width):
+            deviation = x[m * C + first + c] - mean[c]
+            square[c] += deviation * deviation
+    for c in range(width):
+        means[first + c], squares[first + c] = mean[c], square[c]
+
+
+cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:, ::1] squares, double[::1] mean,
+                        double[::1] var) noexcept nogil:
+    """IN moments of the chunks; OUT those of the batch, added to the zeros in mean and var."""
+    cdef Py_ssize_t C = means.shape[1], step = chunk_rows(C), t, c
+    cdef double deviation
+    for t in range(means.shape[0]):
+        for c in range(C):
+            mean[c] += min(step, M - t * step) * means[t, c] / M
+    for t in range(means.shape[0]):
+        for c in range(C):
+            deviation = means[t, c] - mean[c]
+            var[c] += (squares[t, c] + min(step, M - t * step) * deviation * deviation) / M
+
+
+cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] scale, const real[::1] shift,
+               real[:, ::1] y):
+    """OUT y = (x − centre)·scale + shift."""
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), t
+    for t in prange(chunk_count(M, C), nogil=True, num_threads=num_threads()):
+        normalise_rows(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
+
+
+cdef void normalise_rows(const real *x, Py_ssize_t rows, Py_ssize_t C, const real *centre, const real *scale,
+                         const real *shift, real *y) noexcept nogil:
+    cdef Py_ssize_t m, c
+    for m in range(rows):
+        for c in range(C):
+            y[m * C + c] = (x[m * C + c] - centre[c]) * scale[c] + shift[c]
+
+
+def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1] gamma, const real[::1] mean,
+                     const real[::1] var, double eps):
+    """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,).
+
+    Collected, the three ways from x to y are  dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
+    """
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t, c
+    dtype = dtype_of[real](NULL)
+    dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
+    cdef double[:, ::1] products = np.empty((chunks, C)), sums = np.empty((chunks, C))
+    for t in prange(chunks, nogil=True, num_threads=num_threads()):
+        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &products[t, 0],
+                   &sums[t, 0])
+    merge_sums[real](products, sums, var, eps, dgamma, dbeta)
+
+    cdef real[::1] scale = np.empty(C, dtype), slope = np.empty(C, dtype), offset = np.empty(C, dtype)
+    cdef real[::1] gamma_sum = dgamma, beta_sum = dbeta
+    cdef real[:, ::1] out = dx
+    for c in range(C):
+        scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
+        slope[c] = <real>(scale[c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
+        offset[c] = <real>(scale[c] * <double>beta_sum[c] / M)
+    for t in prange(chunks, nogil=True, num_threads=num_threads()):
+        rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
+                &offset[0], &out[t * step, 0])
+    return dx, dgamma, dbeta
+
+
+cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, double *products,
+                     double *sums) noexcept nogil:
+    """IN rows of dy and x; OUT Σ dy·(x − mean) and Σ dy of each channel."""
+    cdef Py_ssize_t block
+    for block in range(C // BLOCK):
+        block_sums(dy, x, rows, C, block * BLOCK, BLOCK, mean, products, sums)
+    block_sums(dy, x, rows, C, C - C % BLOCK, C % BLOCK, mean, products, sums)
+
+
+cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first,
+                            Py_ssize_t width, const real *mean, double *products, double *sums) noexcept nogil:
+    cdef double product[BLOCK]
+    cdef double total[BLOCK]
+    cdef Py_ssize_t m, c
+    for c in range(width):
+        product[c] = total[c] = 0
+    for m in range(rows):
+        for c in range(width):
+            product[c] += dy[m * C + first + c] * (<double>x[m * C + first + c] - mean[first + c])
+            total[c] += dy[m * C + first + c]
+    for c in range(width):
+        products[first + c], sums[first + c] = product[c], total[c]
+
+
+cdef void merge_sums(const double[:, ::1] products, const double[:, ::1] sums, const real[::1] var, double eps,
+                     real[::1] dgamma, real[::1] dbeta) noexcept nogil:
+    """OUT dgamma and dbeta, the chunks added in order."""
+    cdef Py_ssize_t t, c
+    cdef double product, total
+    for c in range(sums.shape[1]):
+        product = total = 0
+        for t in range(sums.shape[0]):
+            product += products[t, c]
+            total += sums[t, c]
+        dgamma[c], dbeta[c] = <real>(product / sqrt(var[c] + eps)), <real>total
+
+
+cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, const real *scale,
+                  const real *slope, const real *offset, real *dx) noexcept nogil:
+    cdef Py_ssize_t m, c
+    for m in range(rows):
+        for c in range(C):
+            dx[m * C + c] = dy[m * C + c] * scale[c] - (x[m * C + c] - mean[c]) * slope[c] - offset[c]
+
+
+def batch_norm_inference(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
+                         const real[::1] var, double eps):
+    """IN x (M, C), gamma, beta, mean, var (C,); OUT y (M, C)."""
+    cdef Py_ssize_t C = x.shape[1], c
+    dtype = dtype_of[real](NULL)
+    y = aligned_empty((x.shape[0], C), dtype)
+    cdef real[::1] scale = np.empty(C, dtype)
+    for c in range(C):
+        scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
+    normalise[real](x, mean, scale, beta, y)
+    return y
+
+
+def batch_norm_inference_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1] gamma,
+                               const real[::1] mean, const real[::1] var, double eps):
+    """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,)."""
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t, c
+    dtype = dtype_of[real](NULL)
+    dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
+    cdef double[:, ::1] products = np.empty((chunks, C)), sums = np.empty((chunks, C))
+    cdef real[::1] scale = np.empty(C, dtype)
+    cdef real[:, ::1] out = dx
+    for c in range(C):
+        scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
+    for t in prange(chunks, nogil=True, num_threads=num_threads()):
+        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &products[t, 0],
+                   &sums[t, 0])
+        scale_rows(&dy[t * step, 0], min(step, M - t * step), C, &scale[0], &out[t * step, 0])
+    merge_sums[real](products, sums, var, eps, dgamma, dbeta)
+    return dx, dgamma, dbeta
+
+
+cdef void scale_rows(const real *dy, Py_ssize_t rows, Py_ssize_t C, const real *scale, real *dx) noexcept nogil:
+    cdef Py_ssize_t m, c
+    for m in range(rows):
+        for c in range(C):
+            dx[m * C + c] = dy[m * C + c] * scale[c]

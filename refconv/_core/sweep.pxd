@@ -1,0 +1,108 @@
+"""Sweeps of the tile over an image: what the passes of a convolution share."""
+from libc.string cimport memcpy, memset
+
+from refconv._core.real cimport real
+from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, panels, tile
+
+
+cdef struct Taps:
+    # The taps of one kernel axis that a pass uses, t = 0 … count − 1: which ones, and how far from the pixel they read.
+    Py_ssize_t count
+    Py_ssize_t index, index_step      # tap number  index + t·index_step
+    Py_ssize_t offset, offset_step    # reads pixel  offset + t·offset_step
+
+
+cdef struct View:
+    # The columns left … right − 1 of an image as rows of `pitch` elements. Columns outside the image are zeros.
+    Py_ssize_t left, right, pitch
+
+
+cdef struct Sweep:
+    # A rectangle of outputs, and the sum that makes each of them.
+    Py_ssize_t rows, columns          # outputs
+    Py_ssize_t x_row, x_column        # elements between what neighbouring outputs read
+    Py_ssize_t y_row, y_column        # and between where they are written
+    Py_ssize_t channels               # outputs at each pixel
+    Py_ssize_t runs, length           # one sum: `runs` runs of `length` neighbouring values …
+    const Py_ssize_t *run             # … that begin at these offsets
+
+
+cdef inline View view_of(Py_ssize_t first, Py_ssize_t end, Py_ssize_t width, Py_ssize_t channels) noexcept nogil:
+    """A view that holds columns first … end − 1: the image itself where they all lie inside it."""
+    cdef View view
+    view.left, view.right = first, end
+    if first >= 0 and end <= width:
+        view.left, view.right = 0, width
+    view.pitch = (view.right - view.left) * channels
+    return view
+
+
+cdef inline const real *rows_of(const real *image, Py_ssize_t height, Py_ssize_t width, Py_ssize_t channels, View view,
+                                Py_ssize_t first, Py_ssize_t end, real *scratch) noexcept nogil:
+    """Rows first … end − 1 of a view: where they are, or copied to scratch with zeros around them."""
+    cdef Py_ssize_t row, left, right
+    cdef real *to = scratch
+    if view.left == 0 and view.right == width and first >= 0 and end <= height:
+        return image + first * width * channels
+    left, right = max(view.left, 0), min(view.right, width)
+    for row in range(first, end):
+        if row < 0 or row >= height or left >= right:
+            memset(to, 0, view.pitch * sizeof(real))
+        else:
+            memset(to, 0, (left - view.left) * channels * sizeof(real))
+            memcpy(to + (left - view.left) * channels, image + (row * width + left) * channels,
+                   (right - left) * channels * sizeof(real))
+            memset(to + (right - view.left) * channels, 0, (view.right - right) * channels * sizeof(real))
+        to += view.pitch
+    return scratch
+
+
+cdef inline void list_runs(Taps down, Taps across, Py_ssize_t pitch, Py_ssize_t pixel, Py_ssize_t depth,
+                           Sweep *sweep, Py_ssize_t *run) noexcept nogil:
+    """The runs of one sum: `depth` channels a tap; neighbouring taps that lie side by side make one run of a kernel row."""
+    cdef bint side_by_side = across.count == 1 or (across.offset_step == 1 and depth == pixel)
+    cdef Py_ssize_t starts = 1 if side_by_side else across.count
+    cdef Py_ssize_t t, u
+    for t in range(down.count):
+        for u in range(starts):
+            run[t * starts + u] = ((down.offset + t * down.offset_step) * pitch
+                                   + (across.offset + u * across.offset_step) * pixel)
+    sweep.runs = down.count * starts
+    sweep.length = depth * (across.count if side_by_side else 1)
+    sweep.run = run
+
+
+cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const real *packed, const real *bias,
+                           real *y) noexcept nogil:
+    """IN x at the first output, packed weights, bias or NULL; OUT y at the first output.
+
+    The outputs are tiled as one long line, so that no tile ends early at the end of a row. Rows of the last tile that
+    have no output left repeat the first one's reading, and are not stored.
+    """
+    cdef const real *a[MOST_ROWS]
+    cdef real *to[MOST_ROWS]
+    cdef real sums[MOST_SUMS]
+    cdef Py_ssize_t outputs = sweep.rows * sweep.columns, depth = sweep.runs * sweep.length
+    cdef Py_ssize_t panel, first, width, done, filled, i, j, p, v
+    for panel in range(panels(shape, sweep.channels)):
+        first = panel * shape.width
+        width = min(shape.width, sweep.channels - first)
+        done = i = j = 0
+        while done < outputs:
+            filled = min(shape.rows, outputs - done)
+            for p in range(filled):
+                a[p] = x + i * sweep.x_row + j * sweep.x_column
+                to[p] = y + i * sweep.y_row + j * sweep.y_column + first
+                j += 1
+                if j == sweep.columns:
+                    i, j = i + 1, 0
+            for p in range(filled, shape.rows):
+                a[p] = a[0]
+            tile(shape, sweep.runs, sweep.run, sweep.length, 1, a, packed + first * depth, sums)
+            for p in range(filled):
+                for v in range(width):
+                    to[p][v] = sums[p * shape.width + v]
+                if bias != NULL:
+                    for v in range(width):
+                        to[p][v] += bias[first + v]
+            done += filled

@@ -1,0 +1,105 @@
+/* The one inner loop of the engine: a small tile of sums, kept in registers from the first product to the last.
+ *
+ *     out[p][v] = sum over k of  a[p][k] * b[k][v]          p < ROWS,  v < VECTORS * lanes
+ *
+ * Forward pass, both derivatives and the dense layer are this sum; they differ in what they point `a` and `b` at:
+ *
+ *     pass       p is            v is             k runs over
+ *     y          output pixel    output channel   taps and input channels
+ *     de/dx      input pixel     input channel    taps and output channels
+ *     de/dw      tap, channel    output channel   output pixels
+ *
+ * Registers hold ROWS x VECTORS sums, VECTORS vectors of b and one broadcast a; the tile shapes below are the largest
+ * that fit the instruction set, so nothing spills. b is packed, and read once from the first byte to the last. The
+ * values of a lie where they always lay: k walks `runs` runs of `length` values, `step` apart, the first at
+ * a[p] + run[r]. Nothing outside of these is read.
+ *
+ * Each sum adds its products in the order of k, whoever computes it: the result has the same bits at any thread count.
+ */
+#ifndef REFCONV_TILE_H
+#define REFCONV_TILE_H
+
+#include <stddef.h>
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define WIDE_ROWS 12 /* 24 sums + 2 of b + 1 of a, of 32 registers */
+#define NARROW_ROWS 14
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define WIDE_ROWS 6 /* 12 + 2 + 1, of 16 */
+#define NARROW_ROWS 12
+#elif defined(__aarch64__)
+#define VECTOR_BYTES 16
+#define WIDE_ROWS 12 /* 24 + 2 + 1, of 32 */
+#define NARROW_ROWS 14
+#else
+#define VECTOR_BYTES 16
+#define WIDE_ROWS 4 /* 8 + 2 + 1, of 16 */
+#define NARROW_ROWS 8
+#endif
+#define WIDE_VECTORS 2
+#define NARROW_VECTORS 1
+#define MOST_ROWS 14
+
+#define LANES_float (VECTOR_BYTES / (int)sizeof(float))
+#define LANES_double (VECTOR_BYTES / (int)sizeof(double))
+
+#if defined(__GNUC__) || defined(__clang__)
+
+/* aligned(sizeof(real)): a vector may start at any element; may_alias: it is read through a pointer to real. */
+#define VECTOR_OF(real) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias)) real
+typedef VECTOR_OF(float) vector_float;
+typedef VECTOR_OF(double) vector_double;
+
+/* Not inlined: constants of one caller must not make the compiler rearrange the loop. */
+#define DEFINE_TILE(name, real, ROWS, VECTORS)                                                                         \
+    __attribute__((noinline)) static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, \
+                                               const real *const *a, const real *b, real *out)                         \
+    {                                                                                                                  \
+        enum { LANES = LANES_##real };                                                                                 \
+        vector_##real sum[ROWS][VECTORS] = {{{0}}};                                                                    \
+        for (ptrdiff_t r = 0; r < runs; r++) {                                                                         \
+            const real *row[ROWS];                                                                                     \
+            for (int p = 0; p < ROWS; p++)                                                                             \
+                row[p] = a[p] + run[r];                                                                                \
+            for (ptrdiff_t k = 0; k < length * step; k += step, b += VECTORS * LANES) {                                \
+                vector_##real weight[VECTORS];                                                                         \
+                for (int v = 0; v < VECTORS; v++)                                                                      \
+                    weight[v] = *(const vector_##real *)(b + v * LANES);                                               \
+                for (int p = 0; p < ROWS; p++)                                                                         \
+                    for (int v = 0; v < VECTORS; v++)                                                                  \
+                        sum[p][v] += row[p][k] * weight[v];                                                            \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (int p = 0; p < ROWS; p++)                                                                                 \
+            for (int v = 0; v < VECTORS; v++)                                                                          \
+                *(vector_##real *)(out + (p * VECTORS + v) * LANES) = sum[p][v];                                       \
+    }
+
+#else /* a compiler without vector extensions: the same sums, one element at a time */
+
+#define DEFINE_TILE(name, real, ROWS, VECTORS)                                                                         \
+    static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
+                     const real *b, real *out)                                                                         \
+    {                                                                                                                  \
+        enum { WIDTH = VECTORS * LANES_##real };                                                                       \
+        for (int p = 0; p < ROWS; p++) {                                                                               \
+            const real *weight = b;                                                                                    \
+            for (int v = 0; v < WIDTH; v++)                                                                            \
+                out[p * WIDTH + v] = 0;                                                                                \
+            for (ptrdiff_t r = 0; r < runs; r++)                                                                       \
+                for (ptrdiff_t k = 0; k < length * step; k += step, weight += WIDTH)                                   \
+                    for (int v = 0; v < WIDTH; v++)                                                                    \
+                        out[p * WIDTH + v] += a[p][run[r] + k] * weight[v];                                            \
+        }                                                                                                              \
+    }
+
+#endif
+
+DEFINE_TILE(wide_tile_float, float, WIDE_ROWS, WIDE_VECTORS)
+DEFINE_TILE(wide_tile_double, double, WIDE_ROWS, WIDE_VECTORS)
+DEFINE_TILE(narrow_tile_float, float, NARROW_ROWS, NARROW_VECTORS)
+DEFINE_TILE(narrow_tile_double, double, NARROW_ROWS, NARROW_VECTORS)
+
+#endif

@@ -1,0 +1,73 @@
+"""Cython's view of tile.h, and the two things every user of the tile does: choose a shape, pack b."""
+from refconv._core.real cimport real
+
+cdef extern from "tile.h" nogil:
+    enum:
+        WIDE_ROWS
+        WIDE_VECTORS
+        NARROW_ROWS
+        NARROW_VECTORS
+        MOST_ROWS
+        LANES_float
+        LANES_double
+    void wide_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                         const float *const *a, const float *b, float *out)
+    void wide_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                          const double *const *a, const double *b, double *out)
+    void narrow_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                           const float *const *a, const float *b, float *out)
+    void narrow_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                            const double *const *a, const double *b, double *out)
+
+cdef enum:
+    MOST_SUMS = 14 * 2 * 16  # MOST_ROWS rows of two vectors of sixteen float lanes
+
+
+cdef struct Shape:
+    bint wide
+    Py_ssize_t rows      # sums down: pixels, or entries of the kernel
+    Py_ssize_t width     # sums across: channels
+
+
+cdef inline Shape tile_shape(const real *_, Py_ssize_t channels) noexcept nogil:
+    """The shape that covers this many channels with the fewest idle lanes."""
+    cdef Py_ssize_t lanes = LANES_float if real is float else LANES_double
+    cdef Shape shape
+    shape.wide = channels > lanes
+    shape.rows = WIDE_ROWS if shape.wide else NARROW_ROWS
+    shape.width = lanes * (WIDE_VECTORS if shape.wide else NARROW_VECTORS)
+    return shape
+
+
+cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
+    """Tiles that lie side by side to cover the channels."""
+    return (channels + shape.width - 1) // shape.width
+
+
+cdef inline void tile(Shape shape, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                      const real **a, const real *b, real *out) noexcept nogil:
+    if real is float:
+        if shape.wide:
+            wide_tile_float(runs, run, length, step, <const float *const *>a, b, out)
+        else:
+            narrow_tile_float(runs, run, length, step, <const float *const *>a, b, out)
+    else:
+        if shape.wide:
+            wide_tile_double(runs, run, length, step, <const double *const *>a, b, out)
+        else:
+            narrow_tile_double(runs, run, length, step, <const double *const *>a, b, out)
+
+
+cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_step, Py_ssize_t channels,
+                      Py_ssize_t channel_step, Py_ssize_t width, real *packed) noexcept nogil:
+    """IN source[k·depth_step + v·channel_step]; OUT packed[k·width + v], zero from v = channels on.
+
+    Zeros, because idle lanes are multiplied like the others: what lies there by chance might be a NaN or, slower by far,
+    a denormal.
+    """
+    cdef Py_ssize_t k, v
+    for k in range(depth):
+        for v in range(min(channels, width)):
+            packed[k * width + v] = source[k * depth_step + v * channel_step]
+        for v in range(channels, width):
+            packed[k * width + v] = 0

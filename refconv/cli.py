@@ -1,0 +1,156 @@
+"""The command ``refconv``: train a network, let it read images, look at it, and at what runs underneath."""
+
+import argparse
+import sys
+
+from refconv._version import __version__
+
+__all__ = ["main"]
+
+DESCRIPTION = """\
+Convolutional networks as loops you can read and kernels you can train with.
+
+  refconv train lenet                      train LeNet-5 on digits that refconv draws itself; needs no network
+  refconv train lenet --data mnist         the same on MNIST, which is downloaded once
+  refconv predict MODEL IMAGE …            let it read your own handwriting
+  refconv summary lenet                    the architecture as a table
+  refconv info                             engine, instruction set, threads, data
+"""
+
+TRAIN = """\
+Train a network and save it.
+
+Writes three files to the output folder: model.safetensors, the network; history.csv, a line an epoch; training.png, the
+curves and the test images that it still misreads. Ctrl-C (or SIGTERM) ends the run after the current step and saves what
+there is; a second Ctrl-C ends it at once.
+"""
+
+PREDICT = """\
+Print what a trained network reads in each image: the classes with their probabilities, the likeliest first.
+
+Images may be PNG, JPEG or anything else that Pillow opens, of any size, dark on light or light on dark, one digit each.
+They are brought into MNIST's form first: ink cut out, scaled into 20 × 20 pixels, its centre of mass in the middle.
+"""
+
+SUMMARY = """\
+Print an architecture as a table: each layer with its output size, parameters and multiply-adds for one image.
+
+Nothing is allocated or computed.
+"""
+
+INFO = "Print what runs underneath: versions, engine, instruction set, threads, and the data and extras found."
+
+
+def main(arguments=None) -> int:
+    """Run one command; returns the exit status: 0, or 1 after an error, 2 after a wrong call, 130 after Ctrl-C.
+
+    Source: A12, M2.
+    """
+    # A pipe or a file may have a narrow encoding; a table must not end in an exception for its lines.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ImportError, OSError, ValueError, TypeError, RuntimeError, FloatingPointError) as error:
+        print(f"refconv: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("refconv: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser("refconv", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"refconv {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(_command(commands, "train", "train a network and save it", TRAIN, _train))
+    _add_predict(_command(commands, "predict", "read images with a trained network", PREDICT, _predict))
+    _add_summary(_command(commands, "summary", "print an architecture as a table", SUMMARY, _summary))
+    _command(commands, "info", "print what runs underneath", INFO, _info)
+    return parser
+
+
+def _command(commands, name, short, description, run):
+    parser = commands.add_parser(
+        name, help=short, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_train(parser):
+    add = parser.add_argument
+    _add_model(parser)
+    add("--data", choices=("digits", "mnist"), default="digits", help="digits drawn by refconv (default), or MNIST")
+    add("--epochs", type=_positive, default=3, metavar="N", help="times through the data (default: %(default)s)")
+    add("--batch-size", type=_positive, default=64, metavar="N", help="images a step (default: %(default)s)")
+    add("--lr", type=float, default=0.05, metavar="X", help="first learning rate; falls to 0 (default: %(default)s)")
+    add("--momentum", type=float, default=0.9, metavar="X", help="of the velocity (default: %(default)s)")
+    add("--weight-decay", type=float, default=5e-4, metavar="X", help="per unit of lr (default: %(default)s)")
+    add("--seed", type=int, default=0, metavar="N", help="of weights, order and drawn digits (default: %(default)s)")
+    add("--images", type=_positive, metavar="N", help="training images (default: 30000 digits, or all of MNIST)")
+    add("--test-images", type=_positive, metavar="N", help="test images (default: 5000 digits, or all 10000 of MNIST)")
+    add(
+        "--engine",
+        choices=("kernels", "reference"),
+        help="kernels (default where built), or the loops: slow, use --images",
+    )
+    add("--threads", type=_positive, metavar="N", help="threads of the kernels (default: all cores)")
+    add("--out", metavar="DIR", help="output folder (default: a new one, runs/MODEL-DATA)")
+
+
+def _add_predict(parser):
+    parser.add_argument("model", metavar="MODEL", help="a model.safetensors that `refconv train` saved")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, …")
+    parser.add_argument("--top", type=_positive, default=3, metavar="N", help="classes to print (default: %(default)s)")
+
+
+def _add_summary(parser):
+    _add_model(parser)
+
+
+def _add_model(parser):
+    from refconv import models
+
+    parser.add_argument("model", choices=models.list(), metavar="MODEL", help=f"one of: {', '.join(models.list())}")
+    parser.add_argument(
+        "--style",
+        choices=("modern", "paper"),
+        default="modern",
+        help="ReLU and max pooling, or the paper's tanh (default: %(default)s)",
+    )
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, but is {number}")
+    return number
+
+
+def _train(options):
+    from refconv.commands.train import train
+
+    train(options)
+
+
+def _predict(options):
+    from refconv.commands.predict import predict
+
+    predict(options.model, options.images, options.top)
+
+
+def _summary(options):
+    from refconv import models
+    from refconv.nn import summary
+
+    summary(models.build(options.model, style=options.style), models.input_shape(options.model))
+
+
+def _info(options):
+    from refconv.commands.info import info
+
+    info()

@@ -1,0 +1,39 @@
+"""``refconv info``."""
+
+import importlib.util
+import platform
+
+import numpy as np
+
+from refconv import _core
+from refconv._version import __version__
+from refconv.data.files import available, data_folders
+from refconv.data.mnist import MNIST
+from refconv.ops.engine import current_engine, get_num_threads
+
+__all__ = ["info"]
+
+ISA_NAMES = {
+    "v4": "v4 (AVX-512)",
+    "v3": "v3 (AVX2, FMA)",
+    "baseline": "baseline (what every processor of this kind has)",
+    None: "none: built with REFCONV_PURE=1, everything runs on the loops",
+}
+EXTRAS = ("matplotlib", "PIL", "pooch", "safetensors", "tqdm")
+
+
+def info() -> None:
+    """Print versions, engine, instruction set, threads, data and extras, a line each."""
+    openmp = "" if _core.available_threads() else " (no OpenMP in this build)"
+    folders = ", ".join(map(str, data_folders(None)))
+    missing = [module for module in EXTRAS if importlib.util.find_spec(module) is None]
+    for name, value in {
+        "refconv": __version__,
+        "Python": f"{platform.python_version()}, NumPy {np.__version__}, {platform.platform()}",
+        "engine": current_engine(),
+        "kernels": ISA_NAMES[_core.ISA],
+        "threads": f"{get_num_threads()}{openmp}",
+        "MNIST": "found" if available(MNIST) else f"not found in {folders}; downloaded when asked for",
+        "extras": "all there" if not missing else f"{', '.join(missing)} missing: pip install 'refconv[train]'",
+    }.items():
+        print(f"{name:9}{value}")

@@ -1,0 +1,329 @@
+"""The files of a data set: where they are, whether they are the right ones, and where to download them.
+
+A data set is a table, a `DataSet`: its mirrors, its files and their SHA-256 sums. Everything here reads that
+table, so another data set is another table and no more code.
+
+A file is used only if its content has the sum of the table, wherever it came from. The sum is that of the
+*decompressed* bytes: two gzip files of the same content may differ in their headers.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from refconv._extras import need
+
+FOLDER_VARIABLE = "REFCONV_DATA_DIR"
+PATIENCE = 30  # seconds without a byte before a mirror counts as unreachable
+
+# What arrives in place of data when a download goes wrong: the pages of proxies and of storage services,
+# and the pointer files of a repository. The first bytes, in lower case.
+_NOT_DATA = {
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+    b"<?xml": "an XML document",
+    b"version https://git-lfs": "a Git LFS pointer",
+    b"pk\x03\x04": "a zip archive",
+}
+
+
+class DataNotFound(FileNotFoundError):  # noqa: N818
+    """A file of a data set is on no disk and could not be, or was not to be, downloaded."""
+
+
+class BadDataFile(ValueError):  # noqa: N818
+    """A file is there, but it is not what its name says.
+
+    Attributes
+    ----------
+    source : str
+        The path or the URL of the file.
+    problem : str
+        What it is instead, as the rest of a sentence: ``"is an HTML page, not gzip data"``.
+    """
+
+    def __init__(self, source: str | os.PathLike, problem: str):
+        super().__init__(source, problem)
+        self.source = str(source)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.problem}"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file of a data set.
+
+    Parameters
+    ----------
+    name : str
+        Its name once decompressed, without ``.gz``.
+    sha256 : str
+        The SHA-256 sum of its content, that is, of the decompressed bytes, in hexadecimal.
+    gz_sha256 : str
+        The SHA-256 sum of the ``.gz`` file that the mirrors serve.
+    """
+
+    name: str
+    sha256: str
+    gz_sha256: str
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as a table: what it is called, who serves it, and which files each split is made of.
+
+    Parameters
+    ----------
+    title : str
+        Its name in messages: ``"MNIST"``.
+    folder : str
+        The folder that holds its files, inside the folder of all data sets: ``"mnist"``.
+    mirrors : tuple of str
+        The URLs of the folders that serve its files, in the order in which to try them.
+    splits : mapping of str to tuple of DataFile
+        The files of each split, in the order in which its loader wants them.
+    """
+
+    title: str
+    folder: str
+    mirrors: tuple[str, ...]
+    splits: Mapping[str, tuple[DataFile, ...]]
+
+    def files(self, split: str) -> tuple[DataFile, ...]:
+        """Return the files of a split, or raise ``ValueError`` naming the splits there are."""
+        if split not in self.splits:
+            raise ValueError(f"split is {split!r}; {self.title} has {', '.join(map(repr, self.splits))}")
+        return self.splits[split]
+
+
+def cache_folder() -> Path:
+    """Return the folder for refconv in the user's cache.
+
+    It is the one that ``pooch.os_cache("refconv")`` names, worked out here because what was downloaded with
+    pooch must also be found without it.
+    """
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        return Path(local) / "refconv" / "refconv" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "refconv"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "refconv"
+
+
+def data_folders(root: str | os.PathLike | None = None) -> list[Path]:
+    """Return the folders in which data sets are looked for; the first is the one they are downloaded into.
+
+    That is `root` alone where it is given; otherwise the folder named by the environment variable
+    ``REFCONV_DATA_DIR``, if it is set, and then the user's cache.
+
+    Examples
+    --------
+    >>> [folder.as_posix() for folder in data_folders("my/data")]
+    ['my/data']
+    """
+    if root is not None:
+        return [Path(root).expanduser()]
+    variable = os.environ.get(FOLDER_VARIABLE)
+    return ([Path(variable).expanduser()] if variable else []) + [cache_folder()]
+
+
+def find(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = None) -> list[Path]:
+    """Return the copies of a file on this computer, in the order in which they are preferred.
+
+    In each of the `data_folders`, ``<folder>/<set>/<file>`` comes before ``<folder>/<file>``, and
+    ``<file>.gz`` before ``<file>``. Nothing is opened: whether a copy is good is known when it is read.
+    """
+    paths = (place / name for place in _places(data_set, root) for name in (f"{file.name}.gz", file.name))
+    return [path for path in paths if path.is_file()]
+
+
+def available(data_set: DataSet, root: str | os.PathLike | None = None) -> bool:
+    """Say whether every file of a data set is on this computer, so that loading it needs no network.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        The data set, such as ``refconv.data.mnist.MNIST``.
+    root : path, optional
+        The folder to look in; by default the `data_folders`.
+
+    Returns
+    -------
+    bool
+        True if every file was found, whether good or not: nothing is opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from refconv.data.mnist import MNIST
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     available(MNIST, root=empty)
+    False
+    """
+    return all(find(data_set, file, root) for files in data_set.splits.values() for file in files)
+
+
+def unpack(raw: bytes, source: str | os.PathLike, sha256: str | None = None) -> bytes:
+    """Return the content of a file that may be gzip data, and refuse what is not the file it should be.
+
+    Gzip is told by the first bytes, not by the name: browsers like to decompress a file and keep its ``.gz``.
+
+    Parameters
+    ----------
+    raw : bytes
+        The bytes of the file.
+    source : path or str
+        The path or URL they came from, for messages.
+    sha256 : str, optional
+        The sum that the decompressed bytes must have, in hexadecimal.
+
+    Returns
+    -------
+    bytes
+        The decompressed bytes, or `raw` itself where it is not compressed.
+
+    Raises
+    ------
+    BadDataFile
+        If the file is empty, something else (such as an HTML page), cut short, damaged, or has another sum.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> unpack(gzip.compress(b"seven"), "digits.gz")
+    b'seven'
+    >>> unpack(b"<html><title>Sign in</title></html>", "digits.gz")
+    Traceback (most recent call last):
+        ...
+    refconv.data.files.BadDataFile: digits.gz is an HTML page, not gzip data
+    """
+    if not raw:
+        raise BadDataFile(source, "is empty")
+    start = raw[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for signature, thing in _NOT_DATA.items():
+        if start.startswith(signature):
+            expected = "gzip data" if str(source).endswith(".gz") else "data"
+            raise BadDataFile(source, f"is {thing}, not {expected}")
+    try:
+        content = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
+    except EOFError:
+        raise BadDataFile(source, f"ends early: its gzip data break off after {len(raw)} bytes") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise BadDataFile(source, f"is damaged gzip data: {error}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 not in (None, found):
+        raise BadDataFile(source, f"has another content: {len(content)} bytes, sha256 {found}, expected {sha256}")
+    return content
+
+
+def read_data_file(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = None, download: bool = True) -> bytes:
+    """Return the decompressed content of a file of a data set, verified, from disk or else from a mirror.
+
+    The copies that `find` names are tried first. A bad copy is never used. It is an error that names it,
+    except in the user's cache, where refconv put it: there it is downloaded again, if `download` allows.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        The data set.
+    file : DataFile
+        One of its files.
+    root : path, optional
+        The folder to look in and to download into; by default the `data_folders`.
+    download : bool
+        Whether to download what is missing.
+
+    Returns
+    -------
+    bytes
+        The decompressed content, whose sum is that of the table.
+
+    Raises
+    ------
+    BadDataFile
+        If a copy on disk is not what its name says.
+    DataNotFound
+        If there is no copy, and `download` is False or every mirror failed.
+    """
+    replaced = []
+    for path in find(data_set, file, root):
+        try:
+            return unpack(path.read_bytes(), path, file.sha256)
+        except BadDataFile as bad:
+            if not (download and path.is_relative_to(cache_folder())):
+                advice = "Delete it to have it downloaded again, or put the right file in its place."
+                raise BadDataFile(path, f"{bad.problem}. {advice}") from None
+            replaced.append(str(bad))
+    try:
+        if not download:
+            raise DataNotFound("Downloading is off (download=False).")
+        return _download(data_set, file, data_folders(root)[0] / data_set.folder)
+    except DataNotFound as reason:
+        message = _not_found(data_set, file, root, [*replaced, str(reason)])
+        raise DataNotFound(message) from reason.__cause__
+
+
+def _places(data_set: DataSet, root: str | os.PathLike | None) -> list[Path]:
+    return [place for folder in data_folders(root) for place in (folder / data_set.folder, folder)]
+
+
+def _not_found(data_set: DataSet, file: DataFile, root, reasons: list[str]) -> str:
+    """Say where a file was looked for, why it could not be downloaded, and what to do now."""
+    return "\n".join(
+        [
+            f"{data_set.title}: no usable {file.name}.gz (nor {file.name}) in",
+            *(f"  {place}" for place in _places(data_set, root)),
+            *reasons,
+            f"By hand: get the files of {' or '.join(data_set.mirrors)}, put them into a folder,",
+            f"and pass that folder as root=, or set {FOLDER_VARIABLE} to it.",
+            "Without a network: use the digits embedded in refconv.",
+        ]
+    )
+
+
+def _download(data_set: DataSet, file: DataFile, folder: Path) -> bytes:
+    """Download a file into a folder from the first mirror that serves the right one; return its content."""
+    try:
+        need("pooch", "train", f"downloading {data_set.title}")
+        need("tqdm", "train", f"downloading {data_set.title} (its progress bar)")
+        # A folder that cannot be written is no mirror's fault: find out before asking them.
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (ImportError, OSError) as error:
+        raise DataNotFound(f"It cannot be downloaded into {folder}: {error}") from error
+    failures = []
+    for mirror in data_set.mirrors:
+        url = f"{mirror.rstrip('/')}/{file.name}.gz"
+        try:
+            return _download_from(url, file, folder)
+        except BadDataFile as bad:
+            failures.append(f"  {url} {bad.problem}")
+        except (OSError, ValueError) as error:  # every exception of requests is an OSError
+            failures.append(f"  {url}: {error}")
+    raise DataNotFound("\n".join(["Every mirror failed:", *failures]))
+
+
+def _download_from(url: str, file: DataFile, folder: Path) -> bytes:
+    """Download a file from one URL: under a temporary name until its content and its sum are right."""
+    import pooch
+
+    fetch = pooch.HTTPDownloader(progressbar=True, timeout=PATIENCE)
+
+    def fetch_and_look(url, output_file, caller):
+        fetch(url, output_file, caller)
+        # pooch itself would only say that the sum is wrong; this says what came instead.
+        unpack(Path(output_file).read_bytes(), url, file.sha256)
+
+    path = pooch.retrieve(url, file.gz_sha256, f"{file.name}.gz", folder, downloader=fetch_and_look)
+    return unpack(Path(path).read_bytes(), path, file.sha256)

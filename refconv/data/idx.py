@@ -1,0 +1,162 @@
+"""idx, the file format of MNIST: a header of big-endian sizes, then the elements in row-major order.
+
+::
+
+    bytes 0, 1      00 00
+    byte  2         the type of the elements, a code of the table below
+    byte  3         the number of dimensions d
+    4 d bytes       the size of each dimension, as unsigned 32-bit integers
+    the rest        the elements, the last dimension running fastest
+
+Source: M2; LeCun et al. 1998, and "The MNIST database of handwritten digits", file formats.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from refconv.data.files import BadDataFile, unpack
+
+_DTYPES = {
+    0x08: np.dtype("u1"),
+    0x09: np.dtype("i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+_MAX_DIMENSIONS = 32  # as many as every NumPy can hold
+
+
+def read_idx(path: str | os.PathLike) -> np.ndarray:
+    """Read an idx file, compressed with gzip or not.
+
+    Parameters
+    ----------
+    path : path
+        The file. Whether it is gzip data is told by its first bytes, not by its name.
+
+    Returns
+    -------
+    ndarray
+        An array of its own memory with the shape and type of the header, in the byte order of this computer.
+
+    Raises
+    ------
+    BadDataFile
+        If the file is not idx data, or has more or fewer bytes than its header says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_idx(f"{folder}/labels.gz", np.array([7, 2, 1], np.uint8))
+    ...     read_idx(f"{folder}/labels.gz")
+    array([7, 2, 1], dtype=uint8)
+    """
+    return decode_idx(unpack(Path(path).read_bytes(), path), path)
+
+
+def decode_idx(content: bytes, source: str | os.PathLike) -> np.ndarray:
+    """Turn the bytes of an uncompressed idx file into an array.
+
+    Parameters
+    ----------
+    content : bytes
+        Header and elements.
+    source : path or str
+        Where they came from, for messages.
+
+    Returns
+    -------
+    ndarray
+        As `read_idx` returns it.
+
+    Raises
+    ------
+    BadDataFile
+        If the bytes are not idx data, or are more or fewer than the header says.
+
+    Examples
+    --------
+    >>> decode_idx(bytes([0, 0, 0x0B, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 0, 255, 255]), "two shorts")
+    array([[256,  -1]], dtype=int16)
+    >>> decode_idx(bytes([0, 0, 0x08, 1, 0, 0, 0, 3, 7, 2]), "labels")
+    Traceback (most recent call last):
+        ...
+    refconv.data.files.BadDataFile: labels ends early: 10 bytes, and its header says 11 (3 of uint8)
+    """
+    dtype, shape, start = _decode_header(content, source)
+    end = start + math.prod(shape) * dtype.itemsize
+    if len(content) != end:
+        fault = "ends early" if len(content) < end else "is too long"
+        elements = " x ".join(map(str, shape))
+        said = f"its header says {end} ({elements} of {dtype.name})"
+        raise BadDataFile(source, f"{fault}: {len(content)} bytes, and {said}")
+    elements = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return elements.astype(dtype.newbyteorder("="))  # always a copy, so that it may be written to
+
+
+def _decode_header(content: bytes, source: str | os.PathLike) -> tuple[np.dtype, tuple[int, ...], int]:
+    """Return the type, the shape and the place of the first element."""
+    if len(content) < 4:
+        raise BadDataFile(source, f"ends early: {len(content)} bytes, and an idx header has 8 or more")
+    if content[:2] != b"\0\0":
+        raise BadDataFile(source, f"is not idx data: it begins with {content[:2].hex(' ')}, and idx with 00 00")
+    code, dimensions = content[2:4]
+    if code not in _DTYPES:
+        known = ", ".join(f"0x{code:02x} {dtype.name}" for code, dtype in _DTYPES.items())
+        raise BadDataFile(source, f"has the type code 0x{code:02x}; idx knows {known}")
+    if not 1 <= dimensions <= _MAX_DIMENSIONS:
+        raise BadDataFile(source, f"has {dimensions} dimensions; expected 1 to {_MAX_DIMENSIONS}")
+    start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise BadDataFile(source, f"ends early: {len(content)} bytes, and its header alone has {start}")
+    return _DTYPES[code], struct.unpack_from(f">{dimensions}I", content, 4), start
+
+
+def write_idx(path: str | os.PathLike, array: np.ndarray) -> None:
+    """Write an array as an idx file, compressed with gzip if the name ends in ``.gz``.
+
+    The same array gives the same bytes at any time: the gzip header carries no date.
+
+    Parameters
+    ----------
+    path : path
+        The file to write.
+    array : ndarray
+        uint8, int8, int16, int32, float32 or float64, of 1 to 32 dimensions.
+
+    Raises
+    ------
+    TypeError
+        If idx has no code for the type of the elements.
+    ValueError
+        If there are no dimensions, or more than 32.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_idx(f"{folder}/labels", np.array([7, 2, 1], np.uint8))
+    ...     Path(folder, "labels").read_bytes()
+    b'\\x00\\x00\\x08\\x01\\x00\\x00\\x00\\x03\\x07\\x02\\x01'
+    """
+    array = np.asarray(array)
+    codes = {dtype.newbyteorder("="): code for code, dtype in _DTYPES.items()}
+    code = codes.get(array.dtype.newbyteorder("="))
+    if code is None:
+        known = ", ".join(dtype.name for dtype in codes)
+        raise TypeError(f"array is {array.dtype.name}, which idx cannot hold; expected one of {known}")
+    if not 1 <= array.ndim <= _MAX_DIMENSIONS:
+        raise ValueError(f"array has {array.ndim} dimensions; expected 1 to {_MAX_DIMENSIONS}")
+    header = struct.pack(f">2x2B{array.ndim}I", code, array.ndim, *array.shape)
+    content = header + array.astype(_DTYPES[code]).tobytes()
+    path = Path(path)
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)

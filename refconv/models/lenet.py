@@ -1,0 +1,111 @@
+r"""LeNet-5, which read the digits on cheques: 32 → 28 → 14 → 10 → 5, then 120, 84 and 10 units.
+
+Two readings of one figure. The *paper's*, of 1998: tanh; sub-sampling, which averages four pixels, scales them by a trained
+coefficient and adds a trained bias; and a third layer whose maps see only some of the maps before them. And the *modern*
+one: ReLU, max pooling, every map sees every map. The paper's output layer measured distances to ten fixed drawings; both
+readings here end in ten scores for a softmax, as everybody's do today.
+"""
+
+from refconv.nn import (
+    AvgPool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Select,
+    Sequential,
+    Tanh,
+    glorot_uniform,
+    he_normal,
+)
+
+__all__ = ["INPUT_SHAPE", "lenet"]
+
+INPUT_SHAPE = (32, 32, 1)
+
+# Table I of the paper: the maps of S2 that each of the 16 maps of C3 sees.
+SEEN_BY_C3 = (
+    *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
+    *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
+    *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),
+    (0, 1, 2, 3, 4, 5),
+)
+
+
+def lenet(style="modern", classes=10):
+    """LeNet-5 for digits in 32 × 32 pixels.
+
+    Parameters
+    ----------
+    style : str
+        "modern": ReLU, max pooling, full connections, 61,706 parameters. "paper": tanh, trained sub-sampling, the
+        connections of the paper's Table I; 60,000 parameters, and 850 in the softmax layer instead of fixed drawings.
+    classes : int
+        Number of scores at the end.
+
+    Returns
+    -------
+    Sequential
+        Not built yet: ``lenet().build(INPUT_SHAPE, rng=seed)`` makes the weights.
+
+    Raises
+    ------
+    ValueError
+        If there is no such style.
+
+    Examples
+    --------
+    >>> lenet().output_shape((32, 32, 1)), lenet().count_parameters((32, 32, 1))
+    ((10,), 61706)
+    >>> lenet("paper").count_parameters((32, 32, 1)) - (84 + 1) * 10
+    60000
+
+    Source: M2; LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", 1998, Figure 2.
+    """
+    if style == "modern":
+        return Sequential(
+            conv1=Conv2D(6, 5),  # 28 × 28
+            relu1=ReLU(),
+            pool1=MaxPool2D(2),  # 14 × 14
+            conv2=Conv2D(16, 5),  # 10 × 10
+            relu2=ReLU(),
+            pool2=MaxPool2D(2),  # 5 × 5
+            flatten=Flatten(),
+            dense1=Dense(120),
+            relu3=ReLU(),
+            dense2=Dense(84),
+            relu4=ReLU(),
+            scores=Dense(classes),
+        )
+    if style == "paper":
+        return Sequential(
+            c1=Conv2D(6, 5, initializer=glorot_uniform),
+            tanh1=Tanh(),
+            s2=subsampling(6),
+            c3=Concat(*(Sequential(Select(maps), Conv2D(1, 5, initializer=glorot_uniform)) for maps in SEEN_BY_C3)),
+            tanh3=Tanh(),
+            s4=subsampling(16),
+            c5=Conv2D(120, 5, initializer=glorot_uniform),  # 1 × 1: a convolution, as in the paper, and so dense
+            tanh5=Tanh(),
+            flatten=Flatten(),
+            f6=Dense(84, initializer=glorot_uniform),
+            tanh6=Tanh(),
+            scores=Dense(classes, initializer=glorot_uniform),
+        )
+    raise ValueError(f"style must be 'modern' or 'paper', but is {style!r}")
+
+
+def subsampling(maps):
+    """The paper's S layers: the mean of 2 × 2 pixels, times a coefficient, plus a bias, one of each a map; then tanh.
+
+    A 1 × 1 kernel with as many groups as maps is a coefficient a map. The paper adds the four pixels where this takes
+    their mean: the coefficient is four times as large.
+
+    >>> subsampling(6).count_parameters((28, 28, 6))
+    12
+
+    Source: M2.
+    """
+    return Sequential(mean=AvgPool2D(2), coefficient=Conv2D(maps, 1, groups=maps, initializer=he_normal), squash=Tanh())

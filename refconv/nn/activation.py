@@ -1,0 +1,88 @@
+"""Activations as layers: no parameters, the shape stays."""
+
+from refconv.nn.layer import Layer
+from refconv.ops import activation, loss
+
+__all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+
+
+class _Elementwise(Layer):
+    def output_shape(self, shape):
+        return tuple(shape)
+
+
+class ReLU(_Elementwise):
+    """max(0, x), element by element; its derivative at 0 is 0.
+
+    Source: B6.
+    """
+
+    def forward(self, x, train=True):
+        return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x)
+
+
+class LeakyReLU(_Elementwise):
+    """x where x > 0, and slope·x elsewhere.
+
+    Source: B6.
+    """
+
+    def __init__(self, slope=0.1):
+        self.slope = slope
+
+    def forward(self, x, train=True):
+        y = activation.leaky_relu(x, self.slope)
+        return y, lambda dy, want_dx=True: activation.leaky_relu_dx(dy, x, self.slope)
+
+    def __repr__(self):
+        return f"LeakyReLU({self.slope})"
+
+
+class ELU(_Elementwise):
+    """x where x > 0, and α(eˣ − 1) elsewhere.
+
+    Source: B6.
+    """
+
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def forward(self, x, train=True):
+        y = activation.elu(x, self.alpha)
+        return y, lambda dy, want_dx=True: activation.elu_dx(dy, x, self.alpha)
+
+    def __repr__(self):
+        return f"ELU({self.alpha})"
+
+
+class Sigmoid(_Elementwise):
+    """1 / (1 + e⁻ˣ).
+
+    Source: B6.
+    """
+
+    def forward(self, x, train=True):
+        y = activation.sigmoid(x)
+        return y, lambda dy, want_dx=True: activation.sigmoid_dx(dy, y)
+
+
+class Tanh(_Elementwise):
+    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+
+    Source: B6, M2.
+    """
+
+    def forward(self, x, train=True):
+        y = activation.tanh(x)
+        return y, lambda dy, want_dx=True: activation.tanh_dx(dy, y)
+
+
+class Softmax(_Elementwise):
+    """Scores to probabilities along the last axis. Training needs none: the cross-entropy has it inside.
+
+    Source: A19.
+    """
+
+    def forward(self, x, train=True):
+        y = loss.softmax(x)
+        return y, lambda dy, want_dx=True: loss.softmax_dx(dy, y)

@@ -1,0 +1,343 @@
+"""Layers made of layers: with these few, an architecture reads like its paper.
+
+>>> from refconv import nn
+>>> def residual(main, shortcut=None):
+...     return nn.Sequential(nn.Sum(main, shortcut or nn.Identity()), nn.ReLU())
+>>> block = residual(nn.Conv2D(6, 3, padding="same"))
+>>> block.output_shape((14, 15, 6))
+(14, 15, 6)
+"""
+
+import numpy as np
+
+from refconv.nn.layer import Layer
+
+__all__ = ["Concat", "Identity", "Mean", "Select", "Sequential", "StochasticDepth", "Sum"]
+
+
+class Identity(Layer):
+    """The input itself: the shortcut of a residual block.
+
+    Source: A23.
+    """
+
+    def output_shape(self, shape):
+        return tuple(shape)
+
+    def forward(self, x, train=True):
+        return x, lambda dy, want_dx=True: dy
+
+
+class _Combinator(Layer):
+    """Layers with names: those given by keyword have theirs, the others are numbered."""
+
+    def __init__(self, *layers, **named):
+        self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
+        for name, layer in self.layers.items():
+            if not isinstance(layer, Layer):
+                raise TypeError(f"{type(self).__name__} takes layers, but {name} is {layer!r}")
+        if not self.layers:
+            raise ValueError(f"{type(self).__name__} needs at least one layer")
+
+    def named_layers(self):
+        return iter(self.layers.items())
+
+    def children(self, shape):
+        return ((name, layer, shape) for name, layer in self.layers.items())
+
+    def multiply_adds(self, shape):
+        return sum(layer.multiply_adds(inner) for _, layer, inner in self.children(shape))
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers.values()))})"
+
+
+class Sequential(_Combinator):
+    r"""One layer after the other; on the way back, the chain rule from the last to the first.
+
+    .. math:: f = f_n \circ \dots \circ f_1, \qquad
+              \frac{\partial e}{\partial x} = J_1^\top \cdots J_n^\top \frac{\partial e}{\partial y}
+
+    Parameters
+    ----------
+    *layers, **named : Layer
+        In order; a keyword gives a layer its name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is not a layer, or there is none.
+
+    Examples
+    --------
+    >>> from refconv import nn
+    >>> model = Sequential(conv1=nn.Conv2D(6, 5), relu1=nn.ReLU(), pool1=nn.MaxPool2D(2))
+    >>> model.output_shape((32, 28, 1)), model.count_parameters((32, 28, 1))
+    ((14, 12, 6), 156)
+
+    Source: B3.
+    """
+
+    def output_shape(self, shape):
+        for layer in self.layers.values():
+            shape = layer.output_shape(shape)
+        return tuple(shape)
+
+    def children(self, shape):
+        for name, layer in self.layers.items():
+            yield name, layer, shape
+            shape = layer.output_shape(shape)
+
+    def forward(self, x, train=True):
+        ways_back = []
+        for layer in self.layers.values():
+            x, way_back = layer.forward(x, train)
+            ways_back.append(way_back)
+
+        def backward(dy, want_dx=True):
+            for way_back in reversed(ways_back[1:]):
+                dy = way_back(dy)
+            return ways_back[0](dy, want_dx)
+
+        return x, backward
+
+
+class _Branches(_Combinator):
+    """Layers side by side, all with the same input."""
+
+    def _forward(self, x, train):
+        values, ways_back = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
+        return values, ways_back
+
+    def _same_shapes(self, shape):
+        shapes = {name: layer.output_shape(shape) for name, layer in self.layers.items()}
+        if len(set(shapes.values())) > 1:
+            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, but has {shapes}")
+        return next(iter(shapes.values()))
+
+
+class Sum(_Branches):
+    r"""The sum of the branches; on the way back each gets all of ∂e/∂y, and their ∂e/∂x are added.
+
+    .. math:: y = \sum_k f_k(x), \qquad \frac{\partial e}{\partial x} = \sum_k J_k^\top \frac{\partial e}{\partial y}
+
+    Parameters
+    ----------
+    *layers, **named : Layer
+        Branches with outputs of one shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is not a layer, there is none, or their outputs differ in shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, backward = Sum(Identity(), Identity()).forward(np.array([[1.0, 2.0]]))
+    >>> y, backward(np.array([[10.0, 0.5]]))
+    (array([[2., 4.]]), array([[20.,  1.]]))
+
+    Source: A23; He et al., "Deep residual learning for image recognition", 2015.
+    """
+
+    def output_shape(self, shape):
+        return self._same_shapes(shape)
+
+    def forward(self, x, train=True):
+        values, ways_back = self._forward(x, train)
+        return _total(values), lambda dy, want_dx=True: _total([back(dy, want_dx) for back in ways_back])
+
+
+class Mean(_Branches):
+    r"""The mean of the branches, as a fractal network joins them.
+
+    .. math:: y = \frac{1}{K} \sum_{k=1}^{K} f_k(x)
+
+    Parameters
+    ----------
+    *layers, **named : Layer
+        Branches with outputs of one shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is not a layer, there is none, or their outputs differ in shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Mean(Identity(), Sum(Identity(), Identity()))(np.array([[2.0, 6.0]]))
+    array([[3., 9.]])
+
+    Source: M13; Larsson et al., "FractalNet", 2016.
+    """
+
+    def output_shape(self, shape):
+        return self._same_shapes(shape)
+
+    def forward(self, x, train=True):
+        values, ways_back = self._forward(x, train)
+        share = 1 / len(values)
+        return _total(values) * share, lambda dy, want_dx=True: _total([b(dy * share, want_dx) for b in ways_back])
+
+
+class Concat(_Branches):
+    r"""The outputs of the branches behind one another along the channels; on the way back each gets its own part of ∂e/∂y.
+
+    Parameters
+    ----------
+    *layers, **named : Layer
+        Branches with outputs of one size; their channels may differ in number.
+    axis : int
+        Axis of the channels in one example: −1 for channels_last (the default), 0 for channels_first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is not a layer, there is none, or their outputs differ in size.
+
+    Examples
+    --------
+    >>> from refconv import nn
+    >>> Concat(Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
+    (7, 5, 36)
+
+    Source: M7, M14; Huang et al., "Densely connected convolutional networks", 2016.
+    """
+
+    def __init__(self, *layers, axis=-1, **named):
+        super().__init__(*layers, **named)
+        self.axis = axis
+
+    def output_shape(self, shape):
+        shapes = [list(layer.output_shape(shape)) for layer in self.layers.values()]
+        channels = [each.pop(self.axis) for each in shapes]
+        if any(each != shapes[0] for each in shapes):
+            raise ValueError(f"Concat needs branches with outputs of one size, but they have sizes {shapes}")
+        axis = self.axis % (len(shapes[0]) + 1)
+        return (*shapes[0][:axis], sum(channels), *shapes[0][axis:])
+
+    def forward(self, x, train=True):
+        values, ways_back = self._forward(x, train)
+        axis = self.axis if self.axis < 0 else self.axis + 1  # the batch comes first
+        ends = np.cumsum([value.shape[axis] for value in values])[:-1]
+
+        def backward(dy, want_dx=True):
+            parts = [np.ascontiguousarray(part) for part in np.split(dy, ends, axis)]
+            return _total([back(part, want_dx) for back, part in zip(ways_back, parts, strict=True)])
+
+        return np.concatenate(values, axis), backward
+
+
+class Select(Layer):
+    """Some of the channels, in the order asked for; the others get no gradient.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Which channels of the last axis.
+
+    Raises
+    ------
+    ValueError
+        If the input has no such channel, or one is named twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Select([2, 0])(np.array([[10.0, 20.0, 30.0]]))
+    array([[30., 10.]])
+
+    Source: M2; Table I of LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    """
+
+    def __init__(self, channels):
+        self.channels = [int(c) for c in channels]
+        if len(set(self.channels)) < len(self.channels) or min(self.channels, default=-1) < 0:
+            raise ValueError(f"channels must be different whole numbers from 0 on, but are {self.channels}")
+
+    def output_shape(self, shape):
+        if max(self.channels) >= shape[-1]:
+            raise ValueError(f"{self!r} needs an input with a channel {max(self.channels)}, but got shape {tuple(shape)}")
+        return (*shape[:-1], len(self.channels))
+
+    def forward(self, x, train=True):
+        def backward(dy, want_dx=True):
+            dx = np.zeros_like(x)
+            dx[..., self.channels] = dy
+            return dx
+
+        return np.ascontiguousarray(x[..., self.channels]), backward
+
+    def __repr__(self):
+        return f"Select({self.channels})"
+
+
+class StochasticDepth(_Combinator):
+    r"""A layer that is left out at random, for a whole mini-batch at a time; in inference it counts by how often it was in.
+
+    .. math:: y = s \, f(x), \qquad s \sim \mathrm{Bernoulli}(p) \text{ in training}, \quad s = p \text{ in inference}
+
+    Beside an ``Identity`` in a ``Sum`` this drops a residual branch.
+
+    Parameters
+    ----------
+    layer : Layer
+        f.
+    survival : float
+        p, the probability that the layer is in, above 0 and up to 1.
+
+    Raises
+    ------
+    ValueError
+        If survival is not a probability above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> StochasticDepth(Identity(), survival=0.75)(np.array([[4.0, 8.0]]))
+    array([[3., 6.]])
+
+    Source: B8; Huang et al., "Deep networks with stochastic depth", 2016.
+    """
+
+    def __init__(self, layer, survival):
+        if not 0 < survival <= 1:
+            raise ValueError(f"survival must be above 0 and at most 1, but is {survival!r}")
+        super().__init__(layer)
+        self.layer, self.survival = layer, survival
+        self.rng = None
+
+    def output_shape(self, shape):
+        return self.layer.output_shape(shape)
+
+    def build(self, shape, rng=None, dtype=np.float32):
+        rng = np.random.default_rng(rng)
+        output = super().build(shape, rng, dtype)
+        self.rng = np.random.default_rng(rng.integers(2**63))
+        return output
+
+    def forward(self, x, train=True):
+        if train and self.rng is None:
+            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
+        if train and self.rng.random() >= self.survival:
+            y = np.zeros((len(x), *self.output_shape(x.shape[1:])), x.dtype)
+            return y, lambda dy, want_dx=True: np.zeros_like(x)
+        y, way_back = self.layer.forward(x, train)
+        if train:
+            return y, way_back
+        return y * self.survival, lambda dy, want_dx=True: way_back(dy * self.survival, want_dx)
+
+    def __repr__(self):
+        return f"StochasticDepth({self.layer!r}, {self.survival})"
+
+
+def _total(arrays):
+    """The sum, in a new array: what the branches returned may still be held by a way back."""
+    if any(a is None for a in arrays):  # want_dx=False: nobody asked
+        return None
+    total = arrays[0] + 0
+    for a in arrays[1:]:
+        total += a
+    return total

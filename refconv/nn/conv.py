@@ -1,0 +1,134 @@
+"""Convolution layers."""
+
+import math
+
+from refconv.geometry import Window, per_axis
+from refconv.nn.initializers import he_normal, zeros
+from refconv.nn.layer import Layer, Spec
+from refconv.nn.space import join, split
+from refconv.ops import conv
+from refconv.ops.check import group_count, known_format
+
+__all__ = ["Conv1D", "Conv2D"]
+
+
+class _Conv(Layer):
+    """Both layers; ``ndim`` says along how many axes the window slides."""
+
+    ndim: int
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        *,
+        stride=1,
+        padding="valid",
+        dilation=1,
+        groups=1,
+        bias=True,
+        initializer=he_normal,
+        data_format="channels_last",
+    ):
+        (self.filters,) = per_axis("filters", filters, 1)
+        self.window = Window(per_axis("kernel_size", kernel_size, self.ndim), stride, padding, dilation)
+        self.groups = group_count(groups, filters=self.filters)
+        self.bias, self.initializer = bias, initializer
+        self.data_format = known_format(data_format)
+        self.arguments = {
+            "stride": self.window.stride,
+            "padding": self.window.padding,
+            "dilation": self.window.dilation,
+            "groups": self.groups,
+            "data_format": data_format,
+        }
+
+    def output_shape(self, shape):
+        size, channels = split(self, shape)
+        group_count(self.groups, inputs=channels)
+        return join(self.window.output_size(size), self.filters, self.data_format)
+
+    def specs(self, shape):
+        _, channels = split(self, shape)
+        w = Spec((*self.window.kernel, channels // self.groups, self.filters), self.initializer)
+        return {"w": w, "b": Spec((self.filters,), zeros)} if self.bias else {"w": w}
+
+    def multiply_adds(self, shape):
+        size, channels = split(self, shape)
+        each = math.prod(self.window.kernel) * (channels // self.groups)
+        return math.prod(self.window.output_size(size)) * self.filters * each
+
+    def forward(self, x, train=True):
+        w, b = self["w"], self["b"] if self.bias else None
+        y = self._operator("")(x, w.value, None if b is None else b.value, **self.arguments)
+
+        def backward(dy, want_dx=True):
+            size, _ = split(self, x.shape[1:])
+            w.grad += self._operator("_dw")(x, dy, self.window.kernel, **self.arguments)
+            if b is not None:
+                b.grad += self._operator("_db")(dy, data_format=self.data_format)
+            return self._operator("_dx")(dy, w.value, size, **self.arguments) if want_dx else None
+
+        return y, backward
+
+    def _operator(self, derivative):
+        return getattr(conv, f"conv{self.ndim}d{derivative}")
+
+    def __repr__(self):
+        kernel = "×".join(map(str, self.window.kernel))
+        differs = [f"stride {'×'.join(map(str, self.window.stride))}"] if set(self.window.stride) != {1} else []
+        differs += [f"padding {self.window.padding}"] if self.window.padding != "valid" else []
+        differs += [f"dilation {'×'.join(map(str, self.window.dilation))}"] if set(self.window.dilation) != {1} else []
+        differs += [f"groups {self.groups}"] if self.groups > 1 else []
+        return ", ".join([f"{type(self).__name__}({self.filters}, {kernel}", *differs]) + ")"
+
+
+class Conv2D(_Conv):
+    r"""Convolution layer on images: ``filters`` kernels of size ``kernel_size``, and a bias.
+
+    .. math:: y_{i,j,o} = b_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
+
+    Parameters
+    ----------
+    filters : int
+        Number of output channels O.
+    kernel_size : int or (int, int)
+        kh and kw, in pixels.
+    stride, padding, dilation, groups, data_format
+        As in :func:`refconv.conv2d`.
+    bias : bool
+        Whether there is a b. A batch normalisation right behind cancels it (A17).
+    initializer : callable
+        ``initializer(rng, shape)`` makes the first w.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, when the layer is made; if the input does not, when its shape is seen.
+
+    Examples
+    --------
+    >>> layer = Conv2D(16, (3, 5), stride=2, padding="same")
+    >>> layer.output_shape((28, 31, 6)), layer.count_parameters((28, 31, 6)), layer.multiply_adds((28, 31, 6))
+    ((14, 16, 16), 1456, 322560)
+
+    Source: A5–A10, C4, C5.
+    """
+
+    ndim = 2
+
+
+class Conv1D(_Conv):
+    r"""Convolution layer on signals: :class:`Conv2D` with one spatial axis.
+
+    .. math:: y_{i,o} = b_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
+
+    Parameters are those of :class:`Conv2D`, with one number where it has two.
+
+    >>> Conv1D(4, 3, stride=2).output_shape((16, 2))
+    (7, 4)
+
+    Source: A7, C8.
+    """
+
+    ndim = 1

@@ -1,0 +1,86 @@
+"""The dense layer, and what brings images to it."""
+
+import math
+
+from refconv.geometry import per_axis
+from refconv.nn.initializers import he_normal, zeros
+from refconv.nn.layer import Layer, Spec
+from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
+
+__all__ = ["Dense", "Flatten"]
+
+
+class Dense(Layer):
+    r"""Fully connected layer: each unit weighs all inputs.
+
+    .. math:: y_o = b_o + \sum_c x_c \, w_{c,o}
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs O.
+    bias : bool
+        Whether there is a b.
+    initializer : callable
+        ``initializer(rng, shape)`` makes the first w.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit; if the input is not one row of numbers an example.
+
+    Examples
+    --------
+    >>> layer = Dense(120)
+    >>> layer.output_shape((400,)), layer.count_parameters((400,)), layer.multiply_adds((400,))
+    ((120,), 48120, 48000)
+
+    Source: A8.
+    """
+
+    def __init__(self, units, *, bias=True, initializer=he_normal):
+        (self.units,) = per_axis("units", units, 1)
+        self.bias, self.initializer = bias, initializer
+
+    def output_shape(self, shape):
+        if len(shape) != 1:
+            raise ValueError(f"{self!r} takes one axis of numbers, but got shape {tuple(shape)}: put Flatten() before")
+        return (self.units,)
+
+    def specs(self, shape):
+        w = Spec((*shape, self.units), self.initializer)
+        return {"w": w, "b": Spec((self.units,), zeros)} if self.bias else {"w": w}
+
+    def multiply_adds(self, shape):
+        return math.prod(shape) * self.units
+
+    def forward(self, x, train=True):
+        w, b = self["w"], self["b"] if self.bias else None
+        y = dense(x, w.value, None if b is None else b.value)
+
+        def backward(dy, want_dx=True):
+            w.grad += dense_dw(x, dy)
+            if b is not None:
+                b.grad += dense_db(dy)
+            return dense_dx(dy, w.value) if want_dx else None
+
+        return y, backward
+
+    def __repr__(self):
+        return f"Dense({self.units})"
+
+
+class Flatten(Layer):
+    """Each example as one row of numbers, in the order in which they lie in memory.
+
+    >>> Flatten().output_shape((5, 5, 16))
+    (400,)
+
+    Source: M2.
+    """
+
+    def output_shape(self, shape):
+        return (math.prod(shape),)
+
+    def forward(self, x, train=True):
+        return x.reshape(len(x), -1), lambda dy, want_dx=True: dy.reshape(x.shape)

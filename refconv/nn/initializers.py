@@ -1,0 +1,64 @@
+r"""How weights begin: random, and scaled so that signals neither fade nor grow from layer to layer.
+
+The fan-in of a kernel (kh, kw, C / groups, O) is the number of products in one output, kh·kw·C / groups; its fan-out is
+kh·kw·O. Both rules choose the variance by them.
+"""
+
+import math
+
+import numpy as np
+
+__all__ = ["fans", "glorot_uniform", "he_normal", "ones", "zeros"]
+
+
+def fans(shape):
+    """Fan-in and fan-out of a kernel or a dense layer's matrix.
+
+    >>> fans((5, 5, 6, 16)), fans((400, 120))
+    ((150, 400), (400, 120))
+    """
+    *window, inputs, outputs = shape
+    return math.prod(window) * inputs, math.prod(window) * outputs
+
+
+def glorot_uniform(rng, shape):
+    r"""Uniform in ±√(6 / (fan-in + fan-out)): keeps the variance of values and gradients where units are near linear.
+
+    .. math:: w \sim U(-a, a), \quad a = \sqrt{\frac{6}{\text{fan-in} + \text{fan-out}}}
+
+    Parameters: ``rng`` a numpy Generator, ``shape`` that of a kernel. Returns a float64 array.
+
+    >>> w = glorot_uniform(np.random.default_rng(1), (5, 5, 6, 16))
+    >>> bool(abs(w).max() <= (6 / 550) ** 0.5), w.shape
+    (True, (5, 5, 6, 16))
+
+    Source: M2; Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+    """
+    limit = math.sqrt(6 / sum(fans(shape)))
+    return rng.uniform(-limit, limit, shape)
+
+
+def he_normal(rng, shape):
+    r"""Normal with variance 2 / fan-in: keeps the variance of values through ReLUs, which let half of it pass.
+
+    .. math:: w \sim N\left(0, \frac{2}{\text{fan-in}}\right)
+
+    Parameters: ``rng`` a numpy Generator, ``shape`` that of a kernel. Returns a float64 array.
+
+    >>> w = he_normal(np.random.default_rng(1), (400, 120))
+    >>> bool(abs(w.var() - 2 / 400) < 1e-4)
+    True
+
+    Source: M9; He et al., "Delving deep into rectifiers", 2015.
+    """
+    return rng.normal(0, math.sqrt(2 / fans(shape)[0]), shape)
+
+
+def zeros(rng, shape):
+    """All zero: biases, and β of batch normalisation (A13)."""
+    return np.zeros(shape)
+
+
+def ones(rng, shape):
+    """All one: γ of batch normalisation (A13)."""
+    return np.ones(shape)

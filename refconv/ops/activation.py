@@ -1,0 +1,363 @@
+"""Activation functions and their derivatives, on arrays of any shape.
+
+The derivatives of sigmoid and tanh are made from the output y, which they are a polynomial of; those of the others from
+the input x. At the kink x = 0 the upper branch is taken for x > 0 only.
+"""
+
+from numbers import Real
+
+import numpy as np
+
+from refconv.ops.check import floats, same_shape
+from refconv.ops.engine import implementation
+
+__all__ = [
+    "elu",
+    "elu_dx",
+    "leaky_relu",
+    "leaky_relu_dx",
+    "relu",
+    "relu_dx",
+    "sigmoid",
+    "sigmoid_dx",
+    "tanh",
+    "tanh_dx",
+]
+
+
+def relu(x):
+    r"""Rectified linear unit: negative values become 0.
+
+    .. math:: y = \max(0, x)
+
+    A NaN stays a NaN.
+
+    Parameters
+    ----------
+    x : array, float32 or float64
+        Any shape.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError
+        If x holds neither float32, float64 nor integers.
+
+    Examples
+    --------
+    >>> relu([-2, 0, 3])
+    array([0., 0., 3.])
+
+    Source: B6; Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
+    """
+    return _forward("relu", x)
+
+
+def relu_dx(dy, x):
+    r"""∂e/∂x of :func:`relu`, from ∂e/∂y and the input.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [x > 0]
+
+    The derivative at 0 is 0.
+
+    Parameters
+    ----------
+    dy : array, float32 or float64
+        ∂e/∂y.
+    x : array of dy's shape and type
+        The input of the forward pass.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy and x are not float32, float64 or integers, of one type and one shape.
+
+    Examples
+    --------
+    >>> relu_dx([10, 20, 30], x=[-2, 0, 3])
+    array([ 0.,  0., 30.])
+
+    Source: B6.
+    """
+    return _backward("relu_dx", dy, "x", x)
+
+
+def leaky_relu(x, slope=0.1):
+    r"""Leaky rectified linear unit: a line of another slope below 0.
+
+    .. math:: y = \begin{cases} x & x > 0 \\ \mathrm{slope} \cdot x & \text{else} \end{cases}
+
+    For slopes from 0 to 1 this is max(slope · x, x).
+
+    Parameters
+    ----------
+    x : array, float32 or float64
+        Any shape.
+    slope : float
+        Slope below 0.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If x holds neither float32, float64 nor integers, or slope is not a finite number.
+
+    Examples
+    --------
+    >>> leaky_relu([-2, 0, 3], slope=0.25)
+    array([-0.5,  0. ,  3. ])
+
+    Source: B6; Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
+    """
+    return _forward("leaky_relu", x, _finite("slope", slope))
+
+
+def leaky_relu_dx(dy, x, slope=0.1):
+    r"""∂e/∂x of :func:`leaky_relu`, from ∂e/∂y and the input.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
+              \begin{cases} 1 & x > 0 \\ \mathrm{slope} & \text{else} \end{cases}
+
+    Parameters
+    ----------
+    dy : array, float32 or float64
+        ∂e/∂y.
+    x : array of dy's shape and type
+        The input of the forward pass.
+    slope : float
+        As in the forward pass.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`leaky_relu`; also if dy and x are not of one type and one shape.
+
+    Examples
+    --------
+    >>> leaky_relu_dx([10, 20, 30], x=[-2, 0, 3], slope=0.25)
+    array([ 2.5,  5. , 30. ])
+
+    Source: B6.
+    """
+    return _backward("leaky_relu_dx", dy, "x", x, _finite("slope", slope))
+
+
+def elu(x, alpha=1):
+    r"""Exponential linear unit: it runs smoothly into −α.
+
+    .. math:: y = \begin{cases} x & x > 0 \\ \alpha \, (e^x - 1) & \text{else} \end{cases}
+
+    Parameters
+    ----------
+    x : array, float32 or float64
+        Any shape.
+    alpha : float
+        α of the formula; with α = 1 the derivative has no jump at 0.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If x holds neither float32, float64 nor integers, or alpha is not a finite number.
+
+    Examples
+    --------
+    >>> elu([-1000, 0, 3], alpha=2)
+    array([-2.,  0.,  3.])
+
+    Source: B6; Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
+    units", 2016.
+    """
+    return _forward("elu", x, _finite("alpha", alpha))
+
+
+def elu_dx(dy, x, alpha=1):
+    r"""∂e/∂x of :func:`elu`, from ∂e/∂y and the input.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
+              \begin{cases} 1 & x > 0 \\ \alpha \, e^x & \text{else} \end{cases}
+
+    Parameters
+    ----------
+    dy : array, float32 or float64
+        ∂e/∂y.
+    x : array of dy's shape and type
+        The input of the forward pass.
+    alpha : float
+        As in the forward pass.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`elu`; also if dy and x are not of one type and one shape.
+
+    Examples
+    --------
+    >>> elu_dx([10, 20, 30], x=[-1000, 0, 3], alpha=2)
+    array([ 0., 40., 30.])
+
+    Source: B6.
+    """
+    return _backward("elu_dx", dy, "x", x, _finite("alpha", alpha))
+
+
+def sigmoid(x):
+    r"""Logistic function, from 0 to 1.
+
+    .. math:: y = \frac{1}{1 + e^{-x}}
+
+    Parameters
+    ----------
+    x : array, float32 or float64
+        Any shape.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError
+        If x holds neither float32, float64 nor integers.
+
+    Examples
+    --------
+    >>> sigmoid([-1000, 0, 1000])
+    array([0. , 0.5, 1. ])
+
+    Source: B6.
+    """
+    return _forward("sigmoid", x)
+
+
+def sigmoid_dx(dy, y):
+    r"""∂e/∂x of :func:`sigmoid`, from ∂e/∂y and the output.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot y \, (1 - y)
+
+    Parameters
+    ----------
+    dy : array, float32 or float64
+        ∂e/∂y.
+    y : array of dy's shape and type
+        The output of the forward pass, not its input.
+
+    Returns
+    -------
+    array of y's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy and y are not float32, float64 or integers, of one type and one shape.
+
+    Examples
+    --------
+    >>> sigmoid_dx([10.0, 100], y=[0.5, 0.25])
+    array([ 2.5 , 18.75])
+
+    Source: B6.
+    """
+    return _backward("sigmoid_dx", dy, "y", y)
+
+
+def tanh(x):
+    r"""Hyperbolic tangent, from −1 to 1.
+
+    .. math:: y = \frac{e^x - e^{-x}}{e^x + e^{-x}}
+
+    Parameters
+    ----------
+    x : array, float32 or float64
+        Any shape.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError
+        If x holds neither float32, float64 nor integers.
+
+    Examples
+    --------
+    >>> tanh([-1000, 0, 1000])
+    array([-1.,  0.,  1.])
+
+    Source: B6.
+    """
+    return _forward("tanh", x)
+
+
+def tanh_dx(dy, y):
+    r"""∂e/∂x of :func:`tanh`, from ∂e/∂y and the output.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot (1 - y^2)
+
+    Parameters
+    ----------
+    dy : array, float32 or float64
+        ∂e/∂y.
+    y : array of dy's shape and type
+        The output of the forward pass, not its input.
+
+    Returns
+    -------
+    array of y's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy and y are not float32, float64 or integers, of one type and one shape.
+
+    Examples
+    --------
+    >>> tanh_dx([10.0, 100], y=[0.5, -0.25])
+    array([ 7.5 , 93.75])
+
+    Source: B6.
+    """
+    return _backward("tanh_dx", dy, "y", y)
+
+
+def _forward(name, x, *constant):
+    # The kernels want at least one axis, and floats() makes one; a single number goes back without.
+    shape = np.shape(x)
+    return getattr(implementation("activation"), name)(floats(x=x), *constant).reshape(shape)
+
+
+def _backward(name, dy, other, a, *constant):
+    shape = np.shape(a)
+    dy, a = floats(**{"dy": dy, other: a})
+    same_shape("dy", dy, a.shape, f"that of {other}")
+    return getattr(implementation("activation"), name)(dy, a, *constant).reshape(shape)
+
+
+def _finite(name, number):
+    if isinstance(number, bool | np.bool_) or not isinstance(number, Real):
+        raise TypeError(f"{name} must be a number, but is {number!r}")
+    if not np.isfinite(number):
+        raise ValueError(f"{name} must be finite, but is {number!r}")
+    return float(number)

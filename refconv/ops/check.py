@@ -1,0 +1,81 @@
+"""What every operator does with its arguments before it computes: convert, check, and say what is wrong."""
+
+import numpy as np
+
+from refconv.geometry import per_axis
+
+__all__ = ["axes", "channels_last", "floats", "group_count", "known_format", "restore", "same_shape"]
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def floats(**arrays):
+    """The arguments as C-contiguous arrays of one float type, in the order given; None stays None.
+
+    float32 stays float32, float64 stays float64, integers become float64. Any other type, and any mixture, is refused: a
+    silent promotion would double memory and halve speed without a word.
+    """
+    converted = {name: None if a is None else _as_float(name, a) for name, a in arrays.items()}
+    kinds = {name: a.dtype for name, a in converted.items() if a is not None}
+    if len(set(kinds.values())) > 1:
+        found = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())
+        raise TypeError(f"{' and '.join(kinds)} must have one float type, but {found}; convert with .astype")
+    result = list(converted.values())
+    return result[0] if len(result) == 1 else result
+
+
+def _as_float(name, value):
+    a = np.asarray(value)
+    if a.dtype.kind in "iub":
+        return np.ascontiguousarray(a, np.float64)
+    native = a.dtype.newbyteorder("=")
+    if native not in FLOATS:
+        raise TypeError(f"{name} must hold float32, float64 or integers, but holds {a.dtype}")
+    return np.ascontiguousarray(a, native)
+
+
+def axes(name, array, *names):
+    """Check that an array has the axes named, and at least one element along all but the batch."""
+    if array.ndim != len(names):
+        raise ValueError(f"{name} must have {len(names)} axes ({', '.join(names)}), but has shape {array.shape}")
+    if 0 in array.shape[names[0] == "batch" :]:
+        raise ValueError(f"{name} must not be empty, but has shape {array.shape}")
+    return array
+
+
+def same_shape(name, array, shape, why):
+    """Check that an array has the one shape that fits; ``why`` says where that shape comes from."""
+    if array is not None and array.shape != tuple(shape):
+        raise ValueError(f"{name} must have shape {tuple(shape)}, {why}, but has shape {array.shape}")
+    return array
+
+
+def known_format(data_format):
+    """Check the name of a layout."""
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(f"data_format must be 'channels_last' or 'channels_first', but is {data_format!r}")
+    return data_format
+
+
+def channels_last(name, array, ndim, data_format):
+    """An image (ndim 2) or signal (ndim 1) batch with its channels at the end, whatever its data_format."""
+    known_format(data_format)
+    space = ("height", "width")[-ndim:]
+    if data_format == "channels_last":
+        return axes(name, array, "batch", *space, "channels")
+    axes(name, array, "batch", "channels", *space)
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+
+
+def restore(array, data_format):
+    """The way back: channels where data_format has them."""
+    return array if data_format == "channels_last" else np.ascontiguousarray(np.moveaxis(array, -1, 1))
+
+
+def group_count(groups, **channels):
+    """``groups`` as an int that divides each of the channel counts."""
+    (groups,) = per_axis("groups", groups, 1)
+    for name, count in channels.items():
+        if count % groups:
+            raise ValueError(f"groups must divide the {name}, but is {groups} with {count} {name}")
+    return groups

@@ -1,0 +1,373 @@
+"""The convolution layer and its derivatives, on signals (1-D) and images (2-D).
+
+Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first`` (batch, channels, height, width). Kernels
+are (kh, kw, channels / groups, outputs) in both.
+"""
+
+from refconv.geometry import Window, per_axis
+from refconv.ops.check import axes, channels_last, floats, group_count, restore, same_shape
+from refconv.ops.engine import implementation
+
+__all__ = ["conv1d", "conv1d_db", "conv1d_dw", "conv1d_dx", "conv2d", "conv2d_db", "conv2d_dw", "conv2d_dx"]
+
+
+def conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""Convolution layer on images: a bias plus a cross-correlation with each of the O kernels.
+
+    .. math:: y_{i,j,o} = b_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
+
+    Deep learning says convolution and means this sum, in which the kernel is not flipped (A4).
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
+    w : array (kh, kw, C / groups, O), of x's type
+        The kernels.
+    b : array (O,), of x's type, optional
+        The bias, one for each output channel.
+    stride, dilation : int or (int, int)
+        S and D of the formula, in pixels, for height and width.
+    padding : str, int, (int, int) or ((top, bottom), (left, right))
+        Zeros around the image: "valid" (none), "same" (the output has ⌈H / S⌉ × ⌈W / S⌉ pixels; the odd zero at the end),
+        "same_lower" (the odd zero in front), "full" (every overlap), or numbers of pixels.
+    groups : int
+        Output channels come in this many groups, each of which sees its own C / groups input channels (C5).
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, rows, columns, O), of x's type
+        Or (N, O, rows, columns) with ``channels_first``.
+
+    Raises
+    ------
+    TypeError
+        If the arrays are not float32, float64 or integers, or not of one type.
+    ValueError
+        If shapes, groups or the window do not fit; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> w = np.array([[1.0, 10], [100, 1000]]).reshape(2, 2, 1, 1)
+    >>> conv2d(x, w, b=[0.5])[0, :, :, 0]
+    array([[5421.5, 6532.5]])
+
+    Source: A5–A10, C4, C5; LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    """
+    return _forward(2, x, w, b, stride, padding, dilation, groups, data_format)
+
+
+def conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""∂e/∂x of :func:`conv2d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
+              \sum_o \frac{\partial e}{\partial y_{i,j,o}} \; w_{m,n,c,o}
+
+    Parameters
+    ----------
+    dy : array (N, rows, columns, O), float32 or float64
+        ∂e/∂y; (N, O, rows, columns) with ``channels_first``.
+    w : array (kh, kw, C / groups, O), of dy's type
+        The kernels of the forward pass.
+    input_size : (int, int)
+        Height and width of x in pixels: with a stride, several inputs have outputs of the same size.
+    stride, padding, dilation, groups, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, H, W, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv2d`; also if dy is not of the size that such an input gives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy = np.array([1.0, 10]).reshape(1, 1, 2, 1)
+    >>> w = np.array([[1.0, 2], [3, 5]]).reshape(2, 2, 1, 1)
+    >>> conv2d_dx(dy, w, input_size=(2, 3))[0, :, :, 0]
+    array([[ 1., 12., 20.],
+           [ 3., 35., 50.]])
+
+    Source: B4.
+    """
+    return _dx(2, dy, w, input_size, stride, padding, dilation, groups, data_format)
+
+
+def conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""∂e/∂w of :func:`conv2d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial w_{m,n,c,o}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
+              \frac{\partial e}{\partial y_{b,i,j,o}}
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        The input of the forward pass.
+    dy : array (N, rows, columns, O), of x's type
+        ∂e/∂y.
+    kernel_size : (int, int)
+        kh and kw: with a stride, kernels of several sizes give outputs of the same size.
+    stride, padding, dilation, groups, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (kh, kw, C / groups, O), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv2d`; also if dy is not of the size that such an input and kernel give.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> dy = np.array([1.0, 10]).reshape(1, 1, 2, 1)
+    >>> conv2d_dw(x, dy, kernel_size=(2, 2))[:, :, 0, 0]
+    array([[21., 32.],
+           [54., 65.]])
+
+    Source: B3.
+    """
+    return _dw(2, x, dy, kernel_size, stride, padding, dilation, groups, data_format)
+
+
+def conv2d_db(dy, *, data_format="channels_last"):
+    r"""∂e/∂b of :func:`conv2d`: the sum of ∂e/∂y over images and pixels.
+
+    .. math:: \frac{\partial e}{\partial b_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
+
+    Parameters
+    ----------
+    dy : array (N, rows, columns, O), float32 or float64
+        ∂e/∂y; (N, O, rows, columns) with ``channels_first``.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (O,), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy is not a batch of images of float32, float64 or integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
+    array([4., 7.])
+
+    Source: A7, B3.
+    """
+    return implementation("conv").conv2d_db(channels_last("dy", floats(dy=dy), 2, data_format))
+
+
+def conv1d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""Convolution layer on signals: :func:`conv2d` with one spatial axis.
+
+    .. math:: y_{i,o} = b_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
+
+    Parameters
+    ----------
+    x : array (N, n, C), float32 or float64
+        A batch of signals; (N, C, n) with ``data_format="channels_first"``.
+    w : array (k, C / groups, O), of x's type
+        The kernels.
+    b : array (O,), of x's type, optional
+        The bias.
+    stride, dilation : int
+        S and D of the formula, in samples.
+    padding : str, int or ((left, right),)
+        Zeros around the signal, as in :func:`conv2d`.
+    groups, data_format
+        As in :func:`conv2d`.
+
+    Returns
+    -------
+    array (N, outputs, O), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, w = np.array([1.0, 2, 3, 4, 5, 6]).reshape(1, 6, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+    >>> conv1d(x, w, stride=2)[0, :, 0]
+    array([14., 26.])
+
+    Source: A7, C8.
+    """
+    return _forward(1, x, w, b, stride, padding, dilation, groups, data_format)
+
+
+def conv1d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""∂e/∂x of :func:`conv1d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
+              \frac{\partial e}{\partial y_{i,o}} \; w_{m,c,o}
+
+    Parameters
+    ----------
+    dy : array (N, outputs, O), float32 or float64
+        ∂e/∂y.
+    w : array (k, C / groups, O), of dy's type
+        The kernels of the forward pass.
+    input_size : int or (int,)
+        Length of x in samples.
+    stride, padding, dilation, groups, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, n, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv2d_dx`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+    >>> conv1d_dx(dy, w, input_size=5, stride=2)[0, :, 0]
+    array([ 1.,  2., 13., 20., 30.])
+
+    Source: B4, C8.
+    """
+    return _dx(1, dy, w, input_size, stride, padding, dilation, groups, data_format)
+
+
+def conv1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""∂e/∂w of :func:`conv1d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial w_{m,c,o}} = \sum_{b,i} x_{b,\; i S + m D,\; c} \;
+              \frac{\partial e}{\partial y_{b,i,o}}
+
+    Parameters
+    ----------
+    x : array (N, n, C), float32 or float64
+        The input of the forward pass.
+    dy : array (N, outputs, O), of x's type
+        ∂e/∂y.
+    kernel_size : int or (int,)
+        k, in taps.
+    stride, padding, dilation, groups, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (k, C / groups, O), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv2d_dw`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, dy = np.array([1.0, 2, 3, 4]).reshape(1, 4, 1), np.array([1.0, 10]).reshape(1, 2, 1)
+    >>> conv1d_dw(x, dy, kernel_size=3)[:, 0, 0]
+    array([21., 32., 43.])
+
+    Source: B3, C8.
+    """
+    return _dw(1, x, dy, kernel_size, stride, padding, dilation, groups, data_format)
+
+
+def conv1d_db(dy, *, data_format="channels_last"):
+    r"""∂e/∂b of :func:`conv1d`: the sum of ∂e/∂y over signals and samples.
+
+    .. math:: \frac{\partial e}{\partial b_o} = \sum_{b,i} \frac{\partial e}{\partial y_{b,i,o}}
+
+    Parameters
+    ----------
+    dy : array (N, outputs, O), float32 or float64
+        ∂e/∂y; (N, O, outputs) with ``channels_first``.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (O,), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy is not a batch of signals of float32, float64 or integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> conv1d_db(np.array([[[1.0, 2], [3, 5]]]))
+    array([4., 7.])
+
+    Source: A7, C8.
+    """
+    return implementation("conv").conv1d_db(channels_last("dy", floats(dy=dy), 1, data_format))
+
+
+def _forward(ndim, x, w, b, stride, padding, dilation, groups, data_format):
+    x, w, b = floats(x=x, w=w, b=b)
+    x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
+    groups = group_count(groups, inputs=x.shape[-1], outputs=w.shape[-1])
+    _check_channels(w, x.shape[-1], groups)
+    same_shape("b", b, w.shape[-1:], "one for each output channel of w")
+    window = Window(w.shape[:ndim], stride, padding, dilation)
+    window.output_size(x.shape[1:-1])
+    y = getattr(implementation("conv"), f"conv{ndim}d")(x, w, b, window, groups)
+    return restore(y, data_format)
+
+
+def _dx(ndim, dy, w, input_size, stride, padding, dilation, groups, data_format):
+    dy, w = floats(dy=dy, w=w)
+    dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
+    groups = group_count(groups, outputs=w.shape[-1])
+    input_size = per_axis("input_size", input_size, ndim)
+    window = Window(w.shape[:ndim], stride, padding, dilation)
+    _check_dy(dy, window, input_size, w.shape[-1])
+    dx = getattr(implementation("conv"), f"conv{ndim}d_dx")(dy, w, input_size, window, groups)
+    return restore(dx, data_format)
+
+
+def _dw(ndim, x, dy, kernel_size, stride, padding, dilation, groups, data_format):
+    x, dy = floats(x=x, dy=dy)
+    x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
+    groups = group_count(groups, inputs=x.shape[-1], outputs=dy.shape[-1])
+    window = Window(per_axis("kernel_size", kernel_size, ndim), stride, padding, dilation)
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    _check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
+    return getattr(implementation("conv"), f"conv{ndim}d_dw")(x, dy, window, groups)
+
+
+def _kernel(w, ndim):
+    return axes("w", w, *("kernel height", "kernel width")[-ndim:], "inputs / groups", "outputs")
+
+
+def _check_channels(w, inputs, groups):
+    if w.shape[-2] * groups != inputs:
+        raise ValueError(
+            f"w must take inputs / groups = {inputs} / {groups} = {inputs // groups} channels on its axis {w.ndim - 2}, "
+            f"but has shape {w.shape}"
+        )
+
+
+def _check_dy(dy, window, input_size, outputs):
+    size = window.output_size(input_size)
+    why = f"the output of an input of size {tuple(input_size)}"
+    same_shape("dy (channels_last)", dy, (len(dy), *size, outputs), why)

@@ -1,0 +1,148 @@
+"""Plain convolution and cross-correlation of one signal or image with one kernel: no batch, no channels, no stride."""
+
+from refconv.geometry import mode_window
+from refconv.ops.check import axes, floats
+from refconv.ops.engine import implementation
+
+__all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d"]
+
+
+def convolve1d(x, w, mode):
+    r"""Convolution of a signal with a kernel.
+
+    .. math:: (w * x)_t = \sum_i x_{t-i} \, w_i
+
+    Parameters
+    ----------
+    x : array (n,), float32 or float64
+        The signal, zero outside.
+    w : array (k,), of x's type
+        The kernel.
+    mode : str
+        "valid": outputs that need no zeros, n − k + 1; "same": n of them, as in NumPy and SciPy; "full": all, n + k − 1.
+
+    Returns
+    -------
+    array (outputs,), of x's type
+
+    Raises
+    ------
+    TypeError
+        If the arrays are not float32, float64 or integers, or not of one type.
+    ValueError
+        If a shape or the mode does not fit; the message names the argument.
+
+    Examples
+    --------
+    >>> convolve1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
+    array([10., 16., 22., 28.])
+
+    Source: A2.
+    """
+    return _slide("convolve1d", x, w, mode, "position")
+
+
+def convolve2d(x, w, mode):
+    r"""Convolution of an image with a kernel.
+
+    .. math:: (K * I)_{i,j} = \sum_{m,n} I_{i-m,\,j-n} \, K_{m,n}
+
+    Parameters
+    ----------
+    x : array (H, W), float32 or float64
+        The image I, zero outside.
+    w : array (kh, kw), of x's type
+        The kernel K.
+    mode : str
+        "valid", "same" or "full", as in :func:`convolve1d`.
+
+    Returns
+    -------
+    array (rows, columns), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`convolve1d`.
+
+    Examples
+    --------
+    >>> convolve2d([[1, 2, 3], [4, 5, 6]], [[1, 10], [100, 1000]], "valid")
+    array([[1245., 2356.]])
+
+    Source: A3.
+    """
+    return _slide("convolve2d", x, w, mode, "height", "width")
+
+
+def cross_correlate1d(x, w, mode):
+    r"""Cross-correlation of a signal with a kernel: convolution with the kernel flipped.
+
+    .. math:: (w \star x)_t = \sum_i x_{t+i} \, w_i
+
+    Parameters
+    ----------
+    x : array (n,), float32 or float64
+        The signal, zero outside.
+    w : array (k,), of x's type
+        The kernel.
+    mode : str
+        "valid", "same" or "full", as in :func:`convolve1d`.
+
+    Returns
+    -------
+    array (outputs,), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`convolve1d`.
+
+    Examples
+    --------
+    >>> cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
+    array([14., 20., 26., 32.])
+
+    Source: A4.
+    """
+    return _slide("cross_correlate1d", x, w, mode, "position")
+
+
+def cross_correlate2d(x, w, mode):
+    r"""Cross-correlation of an image with a kernel: what the convolution layer computes.
+
+    .. math:: (K \star I)_{i,j} = \sum_{m,n} I_{i+m,\,j+n} \, K_{m,n}
+
+    Parameters
+    ----------
+    x : array (H, W), float32 or float64
+        The image I, zero outside.
+    w : array (kh, kw), of x's type
+        The kernel K.
+    mode : str
+        "valid", "same" or "full", as in :func:`convolve1d`.
+
+    Returns
+    -------
+    array (rows, columns), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`convolve1d`.
+
+    Examples
+    --------
+    >>> cross_correlate2d([[1, 2, 3], [4, 5, 6]], [[1, 10], [100, 1000]], "valid")
+    array([[5421., 6532.]])
+
+    Source: A4.
+    """
+    return _slide("cross_correlate2d", x, w, mode, "height", "width")
+
+
+def _slide(function, x, w, mode, *space):
+    x, w = floats(x=x, w=w)
+    axes("x", x, *space), axes("w", w, *space)
+    mode_window(w.shape, mode).output_size(x.shape)
+    return getattr(implementation("convolve"), function)(x, w, mode)

@@ -1,0 +1,99 @@
+"""Which implementation runs: the kernels of ``_core``, or the loops of ``reference``; and on how many threads."""
+
+import os
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from refconv import _core, reference
+from refconv.geometry import per_axis
+
+__all__ = ["current_engine", "engine", "get_num_threads", "implementation", "set_num_threads"]
+
+_rooms = {"kernels": _core, "reference": reference}
+_engine = ContextVar("engine", default="kernels" if _core.ISA else "reference")
+
+
+@contextmanager
+def engine(name):
+    """Run everything inside the ``with`` block on one engine: ``"kernels"`` or ``"reference"``.
+
+    The loops are thousands of times slower, and they are the definition: a whole training step may run on them.
+
+    Parameters
+    ----------
+    name : str
+        "kernels", the default where they were built, or "reference", the loops.
+
+    Raises
+    ------
+    ValueError
+        If there is no engine of this name.
+    RuntimeError
+        If the kernels are asked for and the package was built without them.
+
+    Examples
+    --------
+    >>> import refconv
+    >>> with refconv.engine("reference"):
+    ...     refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
+    array([14., 20., 26., 32.])
+    """
+    if name not in _rooms:
+        raise ValueError(f"engine must be 'kernels' or 'reference', but is {name!r}")
+    if name == "kernels" and not _core.ISA:
+        raise RuntimeError("engine 'kernels' is not there: refconv was built with REFCONV_PURE=1, on its loops alone")
+    token = _engine.set(name)
+    try:
+        yield
+    finally:
+        _engine.reset(token)
+
+
+def current_engine() -> str:
+    """The engine that runs now: "kernels" or "reference"."""
+    return _engine.get()
+
+
+def implementation(family: str):
+    """The module of one family, such as "conv", in the engine that runs now."""
+    return getattr(_rooms[_engine.get()], family)
+
+
+_threads = 1
+MOST_THREADS = 1024  # each has scratch memory of its own
+
+
+def set_num_threads(n: int) -> None:
+    """Let the kernels run on n threads. The results are the same for any n, to the last bit.
+
+    A process that was forked after kernels have run has one thread, and must be left with it: GNU's OpenMP keeps its team of
+    threads across a fork, where they no longer exist, and whoever asks for them waits for ever.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to 1024.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If n is not a whole number in this range.
+    """
+    global _threads
+    (n,) = per_axis("n", n, 1)
+    if n > MOST_THREADS:
+        raise ValueError(f"n must be at most {MOST_THREADS}, but is {n}")
+    _core.set_num_threads(n)
+    _threads = n
+
+
+def get_num_threads() -> int:
+    """The number of threads that the kernels run on; at first what OpenMP offers (``OMP_NUM_THREADS`` or all cores)."""
+    return _threads
+
+
+set_num_threads(max(_core.available_threads(), 1))
+
+# In a forked child one thread asks for nobody.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: set_num_threads(1))

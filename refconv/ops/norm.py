@@ -1,0 +1,223 @@
+"""Batch normalisation, in training and in inference, and the derivatives.
+
+It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or with the channels after the batch and
+``data_format="channels_first"``: each channel is normalised on its own, over all other axes.
+"""
+
+import math
+from numbers import Real
+
+import numpy as np
+
+from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.ops.engine import implementation
+
+__all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads"]
+
+
+def batch_norm(x, gamma, beta, *, eps=1e-3, data_format="channels_last"):
+    r"""Batch normalisation in training: with mean and variance of the batch itself.
+
+    .. math:: \mu_c = \frac{1}{M} \sum_m x_{m,c}, \quad \sigma^2_c = \frac{1}{M} \sum_m (x_{m,c} - \mu_c)^2, \quad
+              y_{m,c} = \gamma_c \frac{x_{m,c} - \mu_c}{\sqrt{\sigma^2_c + \varepsilon}} + \beta_c
+
+    m runs over the M elements of a channel: over the batch and, on signals and images, all positions (A16).
+
+    Parameters
+    ----------
+    x : array (N, C), (N, n, C) or (N, H, W, C), float32 or float64
+        A batch of at least one example; (N, C, …) with ``data_format="channels_first"``.
+    gamma, beta : array (C,), of x's type
+        Scale γ and shift β.
+    eps : float
+        ε, in units of the variance; not negative.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    y : array of x's shape and type
+    mean, var : array (C,), of x's type
+        μ and σ² of the batch; σ² is the biased variance, divided by M.
+
+    Raises
+    ------
+    TypeError
+        If the arrays are not float32, float64 or integers, or not of one type.
+    ValueError
+        If shapes do not fit, the batch is empty, or eps is negative; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, mean, var = batch_norm(np.array([[1.0, 5], [3, 13]]), gamma=[1.0, 10], beta=[0.0, 7], eps=0)
+    >>> y, mean, var
+    (array([[-1., -3.], [ 1., 17.]]), array([2., 9.]), array([ 1., 16.]))
+
+    Source: A13, A16; Ioffe and Szegedy, "Batch normalization", 2015.
+    """
+    x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
+    x = _not_empty(_channels_last("x", x, data_format))
+    eps = _checked(eps, x.shape[-1], gamma=gamma, beta=beta)
+    y, mean, var = implementation("norm").batch_norm(_rows(x), gamma, beta, eps)
+    return restore(y.reshape(x.shape), data_format), mean, var
+
+
+def batch_norm_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format="channels_last"):
+    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`, through the mean and the variance as well.
+
+    .. math:: \frac{\partial e}{\partial x_{m,c}} = \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}} \left(
+              \frac{\partial e}{\partial y_{m,c}} - \frac{1}{M} \frac{\partial e}{\partial \beta_c}
+              - \frac{\hat{x}_{m,c}}{M} \frac{\partial e}{\partial \gamma_c} \right), \quad
+              \frac{\partial e}{\partial \gamma_c} = \sum_m \frac{\partial e}{\partial y_{m,c}} \hat{x}_{m,c}, \quad
+              \frac{\partial e}{\partial \beta_c} = \sum_m \frac{\partial e}{\partial y_{m,c}}
+
+    Parameters
+    ----------
+    dy : array of x's shape and type
+        ∂e/∂y.
+    x : array (N, C), (N, n, C) or (N, H, W, C), float32 or float64
+        The input of the forward pass.
+    gamma : array (C,), of x's type
+        Scale γ.
+    mean, var : array (C,), of x's type
+        μ and σ², as :func:`batch_norm` returned them for this x.
+    eps, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    dx : array of x's shape and type
+    dgamma, dbeta : array (C,), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`batch_norm`; also if dy has not the shape of x, or a variance is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[3.0], [-3], [0]])
+    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, gamma=[6.0], mean=[0.0], var=[6.0], eps=3)
+    >>> dx[:, 0], dgamma, dbeta
+    (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
+
+    Source: A13, A16; Ioffe and Szegedy, 2015, section 3.
+    """
+    return _grads("batch_norm_grads", dy, x, gamma, mean, var, eps, data_format, _not_empty)
+
+
+def batch_norm_inference(x, gamma, beta, mean, var, *, eps=1e-3, data_format="channels_last"):
+    r"""Batch normalisation in inference: with a mean and a variance that are given.
+
+    .. math:: y_{m,c} = \gamma_c \frac{x_{m,c} - \hat{\mu}_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} + \beta_c
+
+    So what comes out for one example does not depend on the others of its batch.
+
+    Parameters
+    ----------
+    x : array (N, C), (N, n, C) or (N, H, W, C), float32 or float64
+        A batch, which may be empty; (N, C, …) with ``data_format="channels_first"``.
+    gamma, beta : array (C,), of x's type
+        Scale γ and shift β.
+    mean, var : array (C,), of x's type
+        The averages of μ and σ² that training kept.
+    eps, data_format
+        As in :func:`batch_norm`.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`batch_norm`; also if a variance is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> batch_norm_inference([[4.0], [8]], gamma=[10.0], beta=[0.5], mean=[2.0], var=[3.0], eps=1)[:, 0]
+    array([10.5, 30.5])
+
+    Source: A15.
+    """
+    x, gamma, beta, mean, var = floats(x=x, gamma=gamma, beta=beta, mean=mean, var=var)
+    x = _channels_last("x", x, data_format)
+    eps = _checked(eps, x.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)
+    y = implementation("norm").batch_norm_inference(_rows(x), gamma, beta, mean, var, eps)
+    return restore(y.reshape(x.shape), data_format)
+
+
+def batch_norm_inference_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format="channels_last"):
+    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`; mean and variance are constants here.
+
+    .. math:: \frac{\partial e}{\partial x_{m,c}} =
+              \frac{\gamma_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
+
+    Parameters
+    ----------
+    dy, x, gamma, mean, var, eps, data_format
+        As in :func:`batch_norm_grads`, with the mean and the variance of the forward pass.
+
+    Returns
+    -------
+    dx : array of x's shape and type
+    dgamma, dbeta : array (C,), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`batch_norm_grads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dx, dgamma, dbeta = batch_norm_inference_grads([[1.0], [3]], [[4.0], [8]], [10.0], [2.0], [3.0], eps=1)
+    >>> dx[:, 0], dgamma, dbeta
+    (array([ 5., 15.]), array([10.]), array([4.]))
+
+    Source: A15.
+    """
+    return _grads("batch_norm_inference_grads", dy, x, gamma, mean, var, eps, data_format, lambda x: x)
+
+
+def _grads(name, dy, x, gamma, mean, var, eps, data_format, accept):
+    dy, x, gamma, mean, var = floats(dy=dy, x=x, gamma=gamma, mean=mean, var=var)
+    same_shape("dy", dy, x.shape, "that of x")
+    dy, x = _channels_last("dy", dy, data_format), accept(_channels_last("x", x, data_format))
+    eps = _checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
+    dx, dgamma, dbeta = getattr(implementation("norm"), name)(_rows(dy), _rows(x), gamma, mean, var, eps)
+    return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
+
+
+def _channels_last(name, array, data_format):
+    if array.ndim in (3, 4):
+        return channels_last(name, array, array.ndim - 2, data_format)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have 2, 3 or 4 axes (batch, positions, channels), but has shape {array.shape}")
+    return axes(name, array, "batch", "channels")
+
+
+def _not_empty(x):
+    if not len(x):
+        raise ValueError(f"x must hold at least one example, or it has no mean, but has shape {x.shape}")
+    return x
+
+
+def _checked(eps, channels, **vectors):
+    """eps as a float, once it and the vectors, one number for each channel, have been found good."""
+    for name, vector in vectors.items():
+        same_shape(name, vector, (channels,), "one for each channel of x")
+    var = vectors.get("var")
+    if var is not None and (var < 0).any():
+        c = np.flatnonzero(var < 0)[0]
+        raise ValueError(f"var must not be negative, but var[{c}] is {var[c]}")
+    if not isinstance(eps, Real) or not 0 <= eps < math.inf:
+        raise ValueError(f"eps must be a number of at least 0, but is {eps!r}")
+    return float(eps)
+
+
+def _rows(array):
+    return array.reshape(-1, array.shape[-1])

@@ -1,0 +1,9 @@
+"""The book: every formula of the lectures as nested loops that match it, one module a family.
+
+The loops use +, −, ×, ÷, comparisons and a few named functions only, so they run on float32 and float64 arrays, and on
+object arrays of fractions or sympy symbols alike. They check nothing: arguments come checked from :mod:`refconv.ops`.
+"""
+
+from refconv.reference import activation, conv, convolve, dense, loss, norm, pool
+
+__all__ = ["activation", "conv", "convolve", "dense", "loss", "norm", "pool"]

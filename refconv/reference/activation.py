@@ -1,0 +1,190 @@
+r"""Activation functions and their derivatives, one element at a time.
+
+Each function acts on every element alone, so its derivative does too, and the chain rule is a product:
+∂e/∂x = ∂e/∂y · f′(x). Arrays have any shape.
+
+At the kink x = 0 the upper branch is taken for x > 0 only: the derivative at 0 is the lower branch's, which is 0 for
+ReLU, the slope for leaky ReLU and α for ELU.
+"""
+
+import numpy as np
+
+from refconv.reference.functions import exp, expm1
+from refconv.reference.functions import tanh as tanh_of
+
+__all__ = [
+    "elu",
+    "elu_dx",
+    "leaky_relu",
+    "leaky_relu_dx",
+    "relu",
+    "relu_dx",
+    "sigmoid",
+    "sigmoid_dx",
+    "tanh",
+    "tanh_dx",
+]
+
+
+def relu(x):
+    r"""Rectified linear unit: negative values become 0, and a NaN stays a NaN.
+
+    .. math:: y = \max(0, x)
+
+    >>> relu(np.array([-2.0, 0, 3]))
+    array([0., 0., 3.])
+
+    Source: B6.
+    """
+    y = np.empty_like(x)
+    for i in range(x.size):
+        y.flat[i] = 0 if x.flat[i] < 0 else x.flat[i]
+    return y
+
+
+def relu_dx(dy, x):
+    r"""∂e/∂x of :func:`relu`.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [x > 0]
+
+    >>> relu_dx(np.array([10.0, 20, 30]), np.array([-2.0, 0, 3]))
+    array([ 0.,  0., 30.])
+
+    Source: B6.
+    """
+    dx = np.empty_like(dy)
+    for i in range(x.size):
+        dx.flat[i] = dy.flat[i] if x.flat[i] > 0 else 0
+    return dx
+
+
+def leaky_relu(x, slope):
+    r"""Leaky rectified linear unit: a line of another slope below 0.
+
+    .. math:: y = \begin{cases} x & x > 0 \\ \mathrm{slope} \cdot x & \text{else} \end{cases}
+
+    >>> leaky_relu(np.array([-2.0, 0, 3]), 0.25)
+    array([-0.5,  0. ,  3. ])
+
+    Source: B6.
+    """
+    y = np.empty_like(x)
+    for i in range(x.size):
+        y.flat[i] = x.flat[i] if x.flat[i] > 0 else slope * x.flat[i]
+    return y
+
+
+def leaky_relu_dx(dy, x, slope):
+    r"""∂e/∂x of :func:`leaky_relu`.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
+              \begin{cases} 1 & x > 0 \\ \mathrm{slope} & \text{else} \end{cases}
+
+    >>> leaky_relu_dx(np.array([10.0, 20, 30]), np.array([-2.0, 0, 3]), 0.25)
+    array([ 2.5,  5. , 30. ])
+
+    Source: B6.
+    """
+    dx = np.empty_like(dy)
+    for i in range(x.size):
+        dx.flat[i] = dy.flat[i] if x.flat[i] > 0 else dy.flat[i] * slope
+    return dx
+
+
+def elu(x, alpha):
+    r"""Exponential linear unit: it runs smoothly into −α.
+
+    .. math:: y = \begin{cases} x & x > 0 \\ \alpha \, (e^x - 1) & \text{else} \end{cases}
+
+    >>> elu(np.array([-1000.0, 0, 3]), 2)
+    array([-2.,  0.,  3.])
+
+    Source: B6.
+    """
+    y = np.empty_like(x)
+    for i in range(x.size):
+        y.flat[i] = x.flat[i] if x.flat[i] > 0 else alpha * expm1(x.flat[i])
+    return y
+
+
+def elu_dx(dy, x, alpha):
+    r"""∂e/∂x of :func:`elu`.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
+              \begin{cases} 1 & x > 0 \\ \alpha \, e^x & \text{else} \end{cases}
+
+    >>> elu_dx(np.array([10.0, 20, 30]), np.array([-1000.0, 0, 3]), 2)
+    array([ 0., 40., 30.])
+
+    Source: B6.
+    """
+    dx = np.empty_like(dy)
+    for i in range(x.size):
+        dx.flat[i] = dy.flat[i] if x.flat[i] > 0 else dy.flat[i] * (alpha * exp(x.flat[i]))
+    return dx
+
+
+def sigmoid(x):
+    r"""Logistic function, from 0 to 1.
+
+    .. math:: y = \frac{1}{1 + e^{-x}}
+
+    Where e⁻ˣ is too large for a float it is ∞, and y the 0 that it should be.
+
+    >>> sigmoid(np.array([-1000.0, 0, 1000]))
+    array([0. , 0.5, 1. ])
+
+    Source: B6.
+    """
+    y = np.empty_like(x)
+    for i in range(x.size):
+        y.flat[i] = 1 / (1 + exp(-x.flat[i]))
+    return y
+
+
+def sigmoid_dx(dy, y):
+    r"""∂e/∂x of :func:`sigmoid`, from its output y.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot y \, (1 - y)
+
+    >>> sigmoid_dx(np.array([10.0, 100]), np.array([0.5, 0.25]))
+    array([ 2.5 , 18.75])
+
+    Source: B6.
+    """
+    dx = np.empty_like(dy)
+    for i in range(y.size):
+        dx.flat[i] = dy.flat[i] * y.flat[i] * (1 - y.flat[i])
+    return dx
+
+
+def tanh(x):
+    r"""Hyperbolic tangent, from −1 to 1.
+
+    .. math:: y = \frac{e^x - e^{-x}}{e^x + e^{-x}}
+
+    >>> tanh(np.array([-1000.0, 0, 1000]))
+    array([-1.,  0.,  1.])
+
+    Source: B6.
+    """
+    y = np.empty_like(x)
+    for i in range(x.size):
+        y.flat[i] = tanh_of(x.flat[i])
+    return y
+
+
+def tanh_dx(dy, y):
+    r"""∂e/∂x of :func:`tanh`, from its output y.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot (1 - y^2)
+
+    >>> tanh_dx(np.array([10.0, 100]), np.array([0.5, -0.25]))
+    array([ 7.5 , 93.75])
+
+    Source: B6.
+    """
+    dx = np.empty_like(dy)
+    for i in range(y.size):
+        dx.flat[i] = dy.flat[i] * (1 - y.flat[i] * y.flat[i])
+    return dx

@@ -1,0 +1,332 @@
+r"""The convolution layer: forward, and both derivatives, as loops.
+
+One sum, three times. The loops run over the same index set: image b, output pixel (i, j), output channel o, kernel entry
+(m, n), input channel c. Only the accumulation line differs, and each derivative is the forward line with one factor and
+the result exchanged::
+
+    y [b, i, j, o]  +=  x[…] · w[m, n, c, o]
+    dw[m, n, c, o]  +=  x[…] · dy[b, i, j, o]
+    dx[…]           +=  dy[b, i, j, o] · w[m, n, c, o]          with […] = [b, i·S + m·D, j·S + n·D, c]
+
+Groups (C5): output channel o reads only the C_g input channels of its own group, which begin at (o ÷ O_g)·C_g.
+
+Images are (batch, height, width, channels), kernels (kh, kw, channels / groups, outputs). The loops are slow because each
+product is written out; the kernels of the same names compute the same sums thousands of times faster.
+"""
+
+import numpy as np
+
+from refconv.reference.padding import crop, zero_pad
+
+__all__ = [
+    "centred_correlation",
+    "centred_correlation_dw",
+    "centred_correlation_dx",
+    "conv1d",
+    "conv1d_db",
+    "conv1d_dw",
+    "conv1d_dx",
+    "conv2d",
+    "conv2d_db",
+    "conv2d_dw",
+    "conv2d_dx",
+]
+
+
+def conv2d(x, w, bias, window, groups):
+    r"""Convolution layer: each output is the bias plus the input under the window times the kernel.
+
+    .. math:: y_{b,i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{b,\; i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
+
+    ``x`` (N, H, W, C) is padded first, ``w`` is (kh, kw, C / groups, O), ``bias`` (O,) or None; returns (N, rows, columns, O).
+
+    >>> from refconv.geometry import Window
+    >>> x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> w = np.array([[1.0, 10], [100, 1000]]).reshape(2, 2, 1, 1)
+    >>> conv2d(x, w, None, Window((2, 2)), groups=1)[0, :, :, 0]
+    array([[5421., 6532.]])
+
+    Source: A5–A7, B3, C4, C5.
+    """
+    (N, *size, _C), (kh, kw, C_g, O) = x.shape, w.shape
+    (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups
+    x = zero_pad(x, window)
+    y = np.zeros((N, *window.output_size(size), O), x.dtype)
+    for b in range(N):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                for o in range(O):
+                    y[b, i, j, o] = 0 if bias is None else bias[o]
+                    for m in range(kh):
+                        for n in range(kw):
+                            for c in range(C_g):
+                                pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)
+                                y[b, i, j, o] += x[pixel] * w[m, n, c, o]
+    return y
+
+
+def conv2d_dw(x, dy, window, groups):
+    r"""∂e/∂w of :func:`conv2d`: each weight gathers ∂e/∂y times the input that it was multiplied with.
+
+    .. math:: \frac{\partial e}{\partial w_{m,n,c,o}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
+              \frac{\partial e}{\partial y_{b,i,j,o}}
+
+    ``x`` (N, H, W, C), ``dy`` (N, rows, columns, O); returns (kh, kw, C / groups, O).
+
+    >>> from refconv.geometry import Window
+    >>> x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> dy = np.array([1.0, 10]).reshape(1, 1, 2, 1)
+    >>> conv2d_dw(x, dy, Window((2, 2)), groups=1)[:, :, 0, 0]
+    array([[21., 32.],
+           [54., 65.]])
+
+    Source: B3.
+    """
+    (N, rows, columns, O), (kh, kw) = dy.shape, window.kernel
+    (S_h, S_w), (D_h, D_w), O_g, C_g = window.stride, window.dilation, O // groups, x.shape[-1] // groups
+    x = zero_pad(x, window)
+    dw = np.zeros((kh, kw, C_g, O), x.dtype)
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for o in range(O):
+                    for m in range(kh):
+                        for n in range(kw):
+                            for c in range(C_g):
+                                pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)
+                                dw[m, n, c, o] += x[pixel] * dy[b, i, j, o]
+    return dw
+
+
+def conv2d_dx(dy, w, input_size, window, groups):
+    r"""∂e/∂x of :func:`conv2d`: each output sends ∂e/∂y back along the weights to the inputs that made it.
+
+    .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
+              \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \; w_{m,n,c,o}
+
+    ``dy`` (N, rows, columns, O), ``w`` (kh, kw, C / groups, O), ``input_size`` (H, W); returns (N, H, W, C).
+
+    >>> from refconv.geometry import Window
+    >>> dy = np.array([1.0, 10]).reshape(1, 1, 2, 1)
+    >>> w = np.array([[1.0, 2], [3, 5]]).reshape(2, 2, 1, 1)
+    >>> conv2d_dx(dy, w, (2, 3), Window((2, 2)), groups=1)[0, :, :, 0]
+    array([[ 1., 12., 20.],
+           [ 3., 35., 50.]])
+
+    Source: B4.
+    """
+    (N, rows, columns, O), (kh, kw, C_g, _O) = dy.shape, w.shape
+    (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups
+    dx = np.zeros((N, *window.padded_size(input_size), C_g * groups), dy.dtype)
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for o in range(O):
+                    for m in range(kh):
+                        for n in range(kw):
+                            for c in range(C_g):
+                                pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)
+                                dx[pixel] += dy[b, i, j, o] * w[m, n, c, o]
+    return crop(dx, window, input_size).copy()
+
+
+def conv2d_db(dy):
+    r"""∂e/∂bias of :func:`conv2d`: the bias is added to every output pixel, so it gathers ∂e/∂y of all of them.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
+
+    ``dy`` (N, rows, columns, O); returns (O,).
+
+    >>> conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
+    array([4., 7.])
+
+    Source: A7, B3.
+    """
+    N, rows, columns, O = dy.shape
+    db = np.zeros(O, dy.dtype)
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for o in range(O):
+                    db[o] += dy[b, i, j, o]
+    return db
+
+
+def conv1d(x, w, bias, window, groups):
+    r"""Convolution layer on signals: :func:`conv2d` with one spatial axis.
+
+    .. math:: y_{b,i,o} = \mathrm{bias}_o + \sum_{m,c} x_{b,\; i S + m D,\; c} \; w_{m,c,o}
+
+    ``x`` (N, n, C) is padded first, ``w`` is (k, C / groups, O), ``bias`` (O,) or None; returns (N, outputs, O).
+
+    >>> from refconv.geometry import Window
+    >>> x, w = np.array([1.0, 2, 3, 4, 5, 6]).reshape(1, 6, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+    >>> conv1d(x, w, None, Window((3,)), groups=1)[0, :, 0]
+    array([14., 20., 26., 32.])
+
+    Source: A7, C8.
+    """
+    (N, *size, _C), (k, C_g, O) = x.shape, w.shape
+    (S,), (D,), O_g = window.stride, window.dilation, O // groups
+    x = zero_pad(x, window)
+    y = np.zeros((N, *window.output_size(size), O), x.dtype)
+    for b in range(N):
+        for i in range(y.shape[1]):
+            for o in range(O):
+                y[b, i, o] = 0 if bias is None else bias[o]
+                for m in range(k):
+                    for c in range(C_g):
+                        y[b, i, o] += x[b, i * S + m * D, o // O_g * C_g + c] * w[m, c, o]
+    return y
+
+
+def conv1d_dw(x, dy, window, groups):
+    r"""∂e/∂w of :func:`conv1d`.
+
+    .. math:: \frac{\partial e}{\partial w_{m,c,o}} = \sum_{b,i} x_{b,\; i S + m D,\; c} \;
+              \frac{\partial e}{\partial y_{b,i,o}}
+
+    ``x`` (N, n, C), ``dy`` (N, outputs, O); returns (k, C / groups, O).
+
+    >>> from refconv.geometry import Window
+    >>> x, dy = np.array([1.0, 2, 3, 4]).reshape(1, 4, 1), np.array([1.0, 10]).reshape(1, 2, 1)
+    >>> conv1d_dw(x, dy, Window((3,)), groups=1)[:, 0, 0]
+    array([21., 32., 43.])
+
+    Source: B3, C8.
+    """
+    (N, outputs, O), (k,) = dy.shape, window.kernel
+    (S,), (D,), O_g, C_g = window.stride, window.dilation, O // groups, x.shape[-1] // groups
+    x = zero_pad(x, window)
+    dw = np.zeros((k, C_g, O), x.dtype)
+    for b in range(N):
+        for i in range(outputs):
+            for o in range(O):
+                for m in range(k):
+                    for c in range(C_g):
+                        dw[m, c, o] += x[b, i * S + m * D, o // O_g * C_g + c] * dy[b, i, o]
+    return dw
+
+
+def conv1d_dx(dy, w, input_size, window, groups):
+    r"""∂e/∂x of :func:`conv1d`.
+
+    .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
+              \frac{\partial e}{\partial y_{b,i,o}} \; w_{m,c,o}
+
+    ``dy`` (N, outputs, O), ``w`` (k, C / groups, O), ``input_size`` (n,); returns (N, n, C).
+
+    >>> from refconv.geometry import Window
+    >>> dy, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+    >>> conv1d_dx(dy, w, (5,), Window((3,), stride=2), groups=1)[0, :, 0]
+    array([ 1.,  2., 13., 20., 30.])
+
+    Source: B4, C8.
+    """
+    (N, outputs, O), (k, C_g, _O) = dy.shape, w.shape
+    (S,), (D,), O_g = window.stride, window.dilation, O // groups
+    dx = np.zeros((N, *window.padded_size(input_size), C_g * groups), dy.dtype)
+    for b in range(N):
+        for i in range(outputs):
+            for o in range(O):
+                for m in range(k):
+                    for c in range(C_g):
+                        dx[b, i * S + m * D, o // O_g * C_g + c] += dy[b, i, o] * w[m, c, o]
+    return crop(dx, window, input_size).copy()
+
+
+def conv1d_db(dy):
+    r"""∂e/∂bias of :func:`conv1d`.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i} \frac{\partial e}{\partial y_{b,i,o}}
+
+    ``dy`` (N, outputs, O); returns (O,).
+
+    >>> conv1d_db(np.array([[[1.0, 2], [3, 5]]]))
+    array([4., 7.])
+
+    Source: A7, C8.
+    """
+    N, outputs, O = dy.shape
+    db = np.zeros(O, dy.dtype)
+    for b in range(N):
+        for i in range(outputs):
+            for o in range(O):
+                db[o] += dy[b, i, o]
+    return db
+
+
+def centred_correlation(x, w):
+    r"""The slide's own forward form: one channel, filter indices from −f to f, zeros outside the image.
+
+    .. math:: z_{kl} = \sum_{i,j=-f}^{f} w_{ij} \; x_{k+i,\, l+j}
+
+    ``x`` (H, W), ``w`` (2f + 1, 2f + 1); returns z (H, W).
+
+    >>> centred_correlation(np.array([[1.0, 2], [3, 4]]), np.array([[0.0, 0, 0], [0, 1, 10], [0, 100, 0]]))
+    array([[321., 402.],
+           [ 43.,   4.]])
+
+    Source: B3.
+    """
+    f = w.shape[0] // 2
+    z = np.zeros(x.shape, x.dtype)
+    for k in range(z.shape[0]):
+        for l in range(z.shape[1]):
+            for i in range(-f, f + 1):
+                for j in range(-f, f + 1):
+                    z[k, l] += w[f + i, f + j] * at(x, k + i, l + j)
+    return z
+
+
+def centred_correlation_dw(x, dz, f):
+    r"""The slide's ∂e/∂w: slide ∂e/∂z over the image.
+
+    .. math:: \frac{\partial e}{\partial w_{ij}} = \sum_{k,l} \frac{\partial e}{\partial z_{kl}} \; x_{k+i,\, l+j}
+
+    ``x`` and ``dz`` (H, W), ``f`` the filter's reach; returns (2f + 1, 2f + 1).
+
+    >>> centred_correlation_dw(np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 10], [0, 0]]), 1)
+    array([[ 0.,  0.,  0.],
+           [10., 21.,  2.],
+           [30., 43.,  4.]])
+
+    Source: B3.
+    """
+    dw = np.zeros((2 * f + 1, 2 * f + 1), x.dtype)
+    for i in range(-f, f + 1):
+        for j in range(-f, f + 1):
+            for k in range(dz.shape[0]):
+                for l in range(dz.shape[1]):
+                    dw[f + i, f + j] += dz[k, l] * at(x, k + i, l + j)
+    return dw
+
+
+def centred_correlation_dx(dz, w):
+    r"""The slide's ∂e/∂x: ∂e/∂z under the filter, flipped in both directions.
+
+    .. math:: \frac{\partial e}{\partial x_{kl}} = \sum_{i,j=-f}^{f} \frac{\partial e}{\partial z_{k+i,\, l+j}} \;
+              w_{-i,\,-j}
+
+    ``dz`` (H, W), ``w`` (2f + 1, 2f + 1); returns (H, W).
+
+    >>> centred_correlation_dx(np.array([[1.0, 2], [0, 0]]), np.array([[0.0, 0, 0], [0, 1, 10], [0, 100, 0]]))
+    array([[  1.,  12.],
+           [100., 200.]])
+
+    Source: B4.
+    """
+    f = w.shape[0] // 2
+    dx = np.zeros(dz.shape, dz.dtype)
+    for k in range(dx.shape[0]):
+        for l in range(dx.shape[1]):
+            for i in range(-f, f + 1):
+                for j in range(-f, f + 1):
+                    dx[k, l] += at(dz, k + i, l + j) * w[f - i, f - j]
+    return dx
+
+
+def at(x, k, l):
+    """x_kl, and zero outside the image."""
+    inside = 0 <= k < x.shape[0] and 0 <= l < x.shape[1]
+    return x[k, l] if inside else 0

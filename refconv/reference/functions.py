@@ -1,0 +1,69 @@
+"""exp, log, sqrt and tanh of one number, whatever kind of number the loops hold.
+
+NumPy's functions refuse a sympy expression; these pass it on to sympy, where it stays exact. A float32 or float64 keeps
+its type, and where a result leaves the range of numbers it is IEEE's (exp 1000 = ∞, log 0 = −∞, √−1 = NaN) without a
+warning, as in the kernels.
+"""
+
+import sys
+
+import numpy as np
+
+__all__ = ["exp", "expm1", "log", "sqrt", "tanh"]
+
+
+def exp(v):
+    """e to the power v.
+
+    >>> exp(0.0), exp(np.float32(1000))
+    (np.float64(1.0), np.float32(inf))
+    """
+    return _evaluate("exp", v)
+
+
+def expm1(v):
+    """e to the power v, less 1: near v = 0 without the cancellation of 1.000… − 1.
+
+    >>> expm1(1e-20)
+    np.float64(1e-20)
+    """
+    return exp(v) - 1 if _is_symbolic(v) else _evaluate("expm1", v)
+
+
+def log(v):
+    """Natural logarithm.
+
+    >>> log(1.0)
+    np.float64(0.0)
+    """
+    return _evaluate("log", v)
+
+
+def sqrt(v):
+    """Square root.
+
+    >>> sqrt(np.float32(6.25))
+    np.float32(2.5)
+    """
+    return _evaluate("sqrt", v)
+
+
+def tanh(v):
+    """Hyperbolic tangent.
+
+    >>> tanh(0.0)
+    np.float64(0.0)
+    """
+    return _evaluate("tanh", v)
+
+
+def _evaluate(name, v):
+    if _is_symbolic(v):
+        return getattr(sys.modules["sympy"], name)(v)
+    with np.errstate(all="ignore"):
+        return getattr(np, name)(v)
+
+
+def _is_symbolic(v):
+    # Whoever holds a sympy expression has imported sympy already: no need to import it here, nor even to have it.
+    return type(v).__module__.partition(".")[0] == "sympy"

@@ -1,0 +1,126 @@
+r"""Batch normalisation: forward, and the derivatives, as loops.
+
+Each channel c is normalised on its own, over all its M elements m. On a dense layer these are the examples of the
+batch; on a convolution they are the pixels of all images (A16), since the loops see (N, H, W, C) as (N·H·W, C).
+
+Training takes mean and variance from the batch itself, so an element reaches the outputs of its channel three ways: by
+itself, through the mean, and through the variance. Inference takes both as given, and only the first way is left.
+
+The loops are slow because each line of the lecture is written out for each single element.
+"""
+
+import numpy as np
+
+from refconv.reference.functions import sqrt
+
+__all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads"]
+
+
+def batch_norm(x, gamma, beta, eps):
+    r"""Batch normalisation in training: mean and variance of the batch, normalise, scale and shift.
+
+    .. math:: \mu_c = \frac{1}{M} \sum_m x_{m,c}, \quad \sigma^2_c = \frac{1}{M} \sum_m (x_{m,c} - \mu_c)^2, \quad
+              \hat{x}_{m,c} = \frac{x_{m,c} - \mu_c}{\sqrt{\sigma^2_c + \varepsilon}}, \quad
+              y_{m,c} = \gamma_c \hat{x}_{m,c} + \beta_c
+
+    ``x`` (M, C), ``gamma`` and ``beta`` (C,), ``eps`` a number; returns y (M, C), the mean (C,) and the variance (C,).
+
+    >>> y, mean, var = batch_norm(np.array([[1.0, 5], [3, 13]]), np.array([1.0, 10]), np.array([0.0, 7]), eps=0)
+    >>> y, mean, var
+    (array([[-1., -3.], [ 1., 17.]]), array([2., 9.]), array([ 1., 16.]))
+
+    Source: A13, A16; Ioffe and Szegedy, "Batch normalization", 2015, algorithm 1.
+    """
+    M, C = x.shape
+    y, mean, var = np.zeros((M, C), x.dtype), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
+    for c in range(C):
+        for m in range(M):
+            mean[c] += x[m, c] / M
+        for m in range(M):
+            var[c] += (x[m, c] - mean[c]) ** 2 / M
+        for m in range(M):
+            xhat = (x[m, c] - mean[c]) / sqrt(var[c] + eps)
+            y[m, c] = gamma[c] * xhat + beta[c]
+    return y, mean, var
+
+
+def batch_norm_grads(dy, x, gamma, mean, var, eps):
+    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`: back by the element itself, the variance and the mean.
+
+    .. math:: \frac{\partial e}{\partial x_{m,c}} =
+              \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
+              + \frac{\partial e}{\partial \sigma^2_c} \frac{2 (x_{m,c} - \mu_c)}{M}
+              + \frac{\partial e}{\partial \mu_c} \frac{1}{M}
+
+    ``dy`` and ``x`` (M, C), ``gamma`` (C,), ``mean`` and ``var`` (C,) of this very batch, ``eps`` a number; returns
+    dx (M, C), dgamma (C,) and dbeta (C,).
+
+    >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[3.0], [-3], [0]])
+    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, np.array([6.0]), mean=np.array([0.0]), var=np.array([6.0]), eps=3)
+    >>> dx[:, 0], dgamma, dbeta
+    (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
+
+    Source: A13; Ioffe and Szegedy, 2015, section 3.
+    """
+    M, C = x.shape
+    dx, dgamma, dbeta = np.zeros((M, C), x.dtype), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
+    for c in range(C):
+        std, dmean, dvar = sqrt(var[c] + eps), 0, 0
+        for m in range(M):
+            dxhat = dy[m, c] * gamma[c]
+            dgamma[c] += dy[m, c] * (x[m, c] - mean[c]) / std
+            dbeta[c] += dy[m, c]
+            dvar -= dxhat * (x[m, c] - mean[c]) / (2 * std**3)
+            dmean -= dxhat / std  # and nothing through the variance, whose derivative Σ 2 (μ − x) / M is zero
+        for m in range(M):
+            dx[m, c] = dy[m, c] * gamma[c] / std + dvar * 2 * (x[m, c] - mean[c]) / M + dmean / M
+    return dx, dgamma, dbeta
+
+
+def batch_norm_inference(x, gamma, beta, mean, var, eps):
+    r"""Batch normalisation with a mean and a variance that are given.
+
+    .. math:: y_{m,c} = \gamma_c \frac{x_{m,c} - \hat{\mu}_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} + \beta_c
+
+    ``x`` (M, C), ``gamma``, ``beta``, ``mean`` and ``var`` (C,), ``eps`` a number; returns y (M, C).
+
+    >>> mean, var = np.array([2.0]), np.array([3.0])
+    >>> batch_norm_inference(np.array([[4.0], [8]]), np.array([10.0]), np.array([0.5]), mean, var, eps=1)[:, 0]
+    array([10.5, 30.5])
+
+    Source: A15.
+    """
+    M, C = x.shape
+    y = np.zeros((M, C), x.dtype)
+    for c in range(C):
+        for m in range(M):
+            xhat = (x[m, c] - mean[c]) / sqrt(var[c] + eps)
+            y[m, c] = gamma[c] * xhat + beta[c]
+    return y
+
+
+def batch_norm_inference_grads(dy, x, gamma, mean, var, eps):
+    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`.
+
+    .. math:: \frac{\partial e}{\partial x_{m,c}} =
+              \frac{\gamma_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
+
+    ``dy`` and ``x`` (M, C), ``gamma``, ``mean`` and ``var`` (C,), ``eps`` a number; returns dx (M, C), dgamma (C,) and
+    dbeta (C,).
+
+    >>> dy, x, mean, var = np.array([[1.0], [3]]), np.array([[4.0], [8]]), np.array([2.0]), np.array([3.0])
+    >>> dx, dgamma, dbeta = batch_norm_inference_grads(dy, x, np.array([10.0]), mean, var, eps=1)
+    >>> dx[:, 0], dgamma, dbeta
+    (array([ 5., 15.]), array([10.]), array([4.]))
+
+    Source: A15.
+    """
+    M, C = x.shape
+    dx, dgamma, dbeta = np.zeros((M, C), x.dtype), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
+    for c in range(C):
+        std = sqrt(var[c] + eps)
+        for m in range(M):
+            dgamma[c] += dy[m, c] * (x[m, c] - mean[c]) / std
+            dbeta[c] += dy[m, c]
+            dx[m, c] = dy[m, c] * gamma[c] / std
+    return dx, dgamma, dbeta

@@ -1,0 +1,29 @@
+"""Zeros around an image, and the way back."""
+
+import numpy as np
+
+__all__ = ["crop", "zero_pad"]
+
+
+def zero_pad(x, window):
+    """Set the image or signal x, of shape (batch, *size, channels), into the zeros that its window asks for.
+
+    >>> from refconv.geometry import Window
+    >>> zero_pad(np.array([[[1], [2]]]), Window((3,), padding=((1, 2),)))[0, :, 0]
+    array([0, 1, 2, 0, 0])
+    """
+    size = x.shape[1:-1]
+    padded = np.zeros((x.shape[0], *window.padded_size(size), x.shape[-1]), x.dtype)
+    crop(padded, window, size)[...] = x
+    return padded
+
+
+def crop(padded, window, input_size):
+    """The view of a padded image that lies inside its zeros: the adjoint of :func:`zero_pad`.
+
+    >>> from refconv.geometry import Window
+    >>> crop(np.array([[[7], [1], [2], [8], [9]]]), Window((3,), padding=((1, 2),)), (2,))[0, :, 0]
+    array([1, 2])
+    """
+    inside = [slice(before, before + n) for n, (before, _) in zip(input_size, window.pads(input_size), strict=True)]
+    return padded[(slice(None), *inside)]

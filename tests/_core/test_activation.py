@@ -1,0 +1,87 @@
+"""The kernels of the activation functions against their loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence import (
+    assert_parity,
+    assert_same_bits_at_any_thread_count,
+    assert_writes_every_cell,
+    both_engines,
+    fenced,
+    needs_kernels,
+)
+from refconv.ops import activation as ops
+from strategies import float_arrays, small_floats
+
+pytestmark = needs_kernels
+
+FUNCTIONS = {
+    "relu": {},
+    "leaky_relu": {"slope": 0.3},
+    "elu": {"alpha": 1.7},
+    "sigmoid": {},
+    "tanh": {},
+}
+EACH = pytest.mark.parametrize("name", FUNCTIONS)
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+shapes = st.lists(st.integers(1, 4), max_size=4).map(tuple)
+
+
+def forward(name, x):
+    return getattr(ops, name)(x, **FUNCTIONS[name])
+
+
+def backward(name, dy, a):
+    return getattr(ops, f"{name}_dx")(dy, a, **FUNCTIONS[name])
+
+
+@EACH
+def test_kernels_agree_with_the_loops(name):
+    @given(float_arrays(shapes))
+    def check(x):
+        # NumPy's exp and the C library's differ in the last bit or two.
+        eps = np.finfo(x.dtype).eps
+        assert_parity(lambda x: forward(name, x), x, rtol=8 * eps)
+        dy = small_floats(x.shape, 1, x.dtype)
+        assert_parity(lambda dy, x: backward(name, dy, x), dy, x, rtol=8 * eps, tolerance=8 * eps)
+
+    check()
+
+
+@EACH
+@DTYPES
+def test_kernels_agree_with_the_loops_on_extreme_values(name, dtype):
+    tiny, huge = np.finfo(dtype).tiny, np.finfo(dtype).max
+    x = np.array([np.nan, -np.inf, -huge, -1000, -90, -tiny, -0.0, 0, tiny, 1e-4, 90, 1000, huge, np.inf], dtype)
+    y = forward(name, x)
+    a = y if name in ("sigmoid", "tanh") else x
+    for loops, kernels in (
+        both_engines(lambda: forward(name, x)),
+        both_engines(lambda: backward(name, np.full_like(x, 3), a)),
+    ):
+        np.testing.assert_allclose(kernels, loops, rtol=8 * np.finfo(dtype).eps, atol=4 * tiny)
+
+
+@EACH
+@DTYPES
+@pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 10000])
+def test_blocks_meet_without_a_gap(name, size, dtype):
+    x, dy = small_floats(size, 0, dtype), small_floats(size, 1, dtype)
+    assert_same_bits_at_any_thread_count(lambda: forward(name, x))
+    assert_same_bits_at_any_thread_count(lambda: backward(name, dy, x))
+    assert_writes_every_cell(lambda: forward(name, x))
+    # Whole or in pieces, each element is the same.
+    pieces = np.concatenate([forward(name, part) for part in np.array_split(x, 7) if part.size])
+    np.testing.assert_allclose(pieces, forward(name, x), rtol=4 * np.finfo(dtype).eps)
+    pieces = np.concatenate([backward(name, *p) for p in zip(np.array_split(dy, 7), np.array_split(x, 7), strict=True)])
+    np.testing.assert_allclose(pieces, backward(name, dy, x), rtol=4 * np.finfo(dtype).eps)
+
+
+@EACH
+@pytest.mark.parametrize("side", ["start", "end"])
+def test_no_byte_outside_of_the_input_is_read(name, side):
+    x = fenced(small_floats((3, 5, 7), 0), side)
+    backward(name, fenced(forward(name, x), side), x)

@@ -1,0 +1,211 @@
+"""The kernels of the convolution layer against its loops."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from evidence import (
+    assert_parity,
+    assert_same_bits,
+    assert_same_bits_at_any_thread_count,
+    assert_writes_every_cell,
+    fenced,
+    needs_kernels,
+    rounding,
+)
+from refconv import _core
+from refconv.geometry import Window
+from refconv.ops import conv as ops
+from strategies import conv_problems, problem, small_integers
+
+pytestmark = needs_kernels
+
+NDIMS = pytest.mark.parametrize("ndim", [1, 2])
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def passes(p):
+    """Forward pass and derivatives of one problem as public calls: name -> (call, arrays, products in one sum)."""
+    pre, kernel, options = f"conv{p.window.ndim}d", p.window.kernel, p.options
+    pixels = p.dy[..., 0].size
+    return {
+        "y": (lambda x, w, b: getattr(ops, pre)(x, w, b, **options), (p.x, p.w, p.b), p.w[..., 0].size + 1),
+        "dx": (lambda dy, w: getattr(ops, f"{pre}_dx")(dy, w, p.size, **options), (p.dy, p.w), p.w[..., 0, :].size),
+        "dw": (lambda x, dy: getattr(ops, f"{pre}_dw")(x, dy, kernel, **options), (p.x, p.dy), pixels),
+        "db": (getattr(ops, f"{pre}_db"), (p.dy,), pixels),
+    }
+
+
+def assert_all_passes_agree(p, exact=False):
+    for call, arrays, terms in passes(p).values():
+        assert_parity(call, *arrays, tolerance=0.0 if exact else rounding(call, *arrays, terms=terms))
+
+
+@NDIMS
+def test_kernels_agree_with_the_loops(ndim):
+    @settings(max_examples=200)
+    @given(conv_problems(ndim))
+    def check(p):
+        assert_all_passes_agree(p)
+
+    check()
+
+
+@NDIMS
+def test_kernels_agree_to_the_last_bit_where_nothing_rounds(ndim):
+    @settings(max_examples=200)
+    @given(conv_problems(ndim, values=small_integers))
+    def check(p):
+        assert_all_passes_agree(p, exact=True)
+
+    check()
+
+
+# More channels than a tile is wide, for any instruction set, and counts just beside a multiple of its lanes.
+CHANNELS = [(1, 40), (40, 1), (3, 17), (17, 5), (8, 16), (33, 9), (2, 31), (32, 4), (15, 7)]
+
+
+@DTYPES
+@pytest.mark.parametrize(("C_g", "O_g"), CHANNELS)
+def test_kernels_agree_for_channels_that_fill_tiles_and_that_do_not(C_g, O_g, dtype):
+    window = Window((2, 3), (1, 2), ((1, 0), (0, 2)))
+    p = problem((2, 4), window, N=1, C_g=C_g, O_g=O_g, dtype=dtype, values=small_integers)
+    assert_all_passes_agree(p, exact=True)
+
+
+@DTYPES
+@pytest.mark.parametrize(("C_g", "O_g", "groups"), [(2, 9, 2), (17, 2, 2), (1, 1, 7), (3, 5, 3)])
+def test_kernels_agree_for_groups_of_many_and_of_single_channels(C_g, O_g, groups, dtype):
+    window = Window((1, 2), (2, 1), "same", (1, 2))
+    p = problem((3, 4), window, C_g=C_g, O_g=O_g, groups=groups, dtype=dtype, values=small_integers)
+    assert_all_passes_agree(p, exact=True)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5, 13, 29])
+def test_kernels_agree_for_rows_shorter_and_longer_than_a_tile(columns):
+    window = Window((2, 2), padding=((1, 1), (1, 0)))
+    assert_all_passes_agree(problem((3, columns), window, N=1, C_g=1, O_g=3, values=small_integers), exact=True)
+    assert_all_passes_agree(problem((29 // columns + 1, columns), window, C_g=2, O_g=1), exact=False)
+
+
+@pytest.mark.parametrize(
+    ("size", "window"),
+    [
+        pytest.param((3, 4), Window((2, 3), 1, 5), id="outputs-that-see-padding-only"),
+        pytest.param((2, 3), Window((1, 2), 4, 3), id="stride-larger-than-the-image"),
+        pytest.param((2, 3), Window((1, 2), (1, 9), ((0, 0), (3, 0))), id="no-window-reaches-the-image"),
+        pytest.param((4, 1), Window((3, 2), 3, ((0, 1), (3, 0))), id="image-behind-the-last-window"),
+        pytest.param((7, 8), Window((2, 2), (3, 4), "valid"), id="pixels-that-no-window-sees"),
+        pytest.param((9, 7), Window((2, 3), (2, 3), ((0, 3), (4, 1)), (3, 2)), id="dilation-beside-stride"),
+        pytest.param((8, 6), Window((3, 2), (2, 2), ((1, 2), (0, 1)), (2, 4)), id="dilation-a-multiple-of-stride"),
+        pytest.param((5, 4), Window((5, 4)), id="kernel-as-large-as-the-image"),
+        pytest.param((1, 1), Window((3, 2), 2, "same"), id="one-pixel"),
+    ],
+)
+def test_kernels_agree_at_the_edges_of_geometry(size, window):
+    assert_all_passes_agree(problem(size, window, C_g=2, O_g=3, values=small_integers), exact=True)
+
+
+# Enough rows for several tasks an image, and for ∂e/∂w several parts of the weights or chunks of the rows.
+LARGE = [
+    pytest.param((37, 41), Window((3, 2), padding="same"), {"N": 3, "C_g": 5, "O_g": 20}, id="bands"),
+    pytest.param((33, 35), Window((3, 5), (2, 1), "same", (1, 2)), {"C_g": 3, "O_g": 4, "groups": 2}, id="strided"),
+    pytest.param((7, 6), Window((3, 3), padding="same"), {"C_g": 70, "O_g": 130}, id="many-weights"),
+    pytest.param((23, 1), Window((4, 1)), {"N": 5, "C_g": 2, "O_g": 19}, id="one-column"),
+    pytest.param((500,), Window((5,), 2, ((3, 1),), 2), {"N": 3, "C_g": 4, "O_g": 18}, id="signals"),
+]
+
+
+@DTYPES
+@pytest.mark.parametrize(("size", "window", "channels"), LARGE)
+def test_bits_do_not_depend_on_the_number_of_threads(size, window, channels, dtype):
+    p = problem(size, window, dtype=dtype, **channels)
+    for call, arrays, _ in passes(p).values():
+        assert_same_bits_at_any_thread_count(lambda call=call, arrays=arrays: call(*arrays))
+
+
+@DTYPES
+@pytest.mark.parametrize(("size", "window", "channels"), LARGE)
+def test_every_output_of_many_tasks_is_written_and_right(size, window, channels, dtype):
+    p = problem(size, window, dtype=dtype, values=small_integers, **channels)
+    for call, arrays, _ in passes(p).values():
+        assert_writes_every_cell(lambda call=call, arrays=arrays: call(*arrays))
+    y, dx, dw, db = (call(*arrays) for call, arrays, _ in passes(p).values())
+    # Integers, so that nothing rounds: one bilinear form, taken apart in three ways.
+    inner = np.sum(p.dy * (y - p.b), dtype=np.float64)
+    assert inner == np.sum(p.x * dx, dtype=np.float64) == np.sum(p.w * dw, dtype=np.float64)
+    np.testing.assert_array_equal(db, p.dy.sum(axis=tuple(range(p.dy.ndim - 1))))
+
+
+@NDIMS
+@DTYPES
+def test_a_batch_of_none_has_no_outputs_and_zero_derivatives(ndim, dtype):
+    window = Window((2, 3)[-ndim:], padding="same")
+    p = problem((4, 5)[-ndim:], window, N=0, dtype=dtype)
+    shapes = {name: call(*arrays).shape for name, (call, arrays, _) in passes(p).items()}
+    assert shapes == {"y": p.dy.shape, "dx": p.x.shape, "dw": p.w.shape, "db": p.b.shape}
+    assert_all_passes_agree(p, exact=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
+@DTYPES
+@pytest.mark.parametrize("side", ["start", "end"])
+@pytest.mark.parametrize("channels", [{"C_g": 3, "O_g": 5, "groups": 2}, {"C_g": 19, "O_g": 33, "groups": 1}])
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window((2, 3)),
+        Window((2, 3), (2, 3), "same", (3, 2)),
+        Window((1, 1)),
+        Window((3, 2), (1, 2), ((0, 2), (1, 0))),
+        Window((2, 2), 3),
+    ],
+    ids=["valid", "same", "one-by-one", "asymmetric", "gaps"],
+)
+def test_kernels_read_nothing_beside_their_arrays(window, channels, side, dtype):
+    p = problem((5, 7), window, dtype=dtype, **channels)
+    for call, arrays, _ in passes(p).values():
+        assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_a_value_that_is_no_number_stays_in_its_group(poison):
+    p = problem((4, 5), Window((2, 3), padding="same"), C_g=3, O_g=9, groups=3)
+    for name, (call, arrays, _) in passes(p).items():
+        clean, dirty = call(*arrays), [a.copy() for a in arrays]
+        dirty[0][..., dirty[0].shape[-1] // 3 : dirty[0].shape[-1] // 3 * 2] = poison
+        found, third = call(*dirty), clean.shape[-1] // 3
+        middle = np.zeros(clean.shape[-1], bool)
+        middle[third : 2 * third] = True
+        assert not np.isfinite(found[..., middle]).any(), name
+        assert_same_bits(found[..., ~middle], clean[..., ~middle])
+
+
+def test_a_value_that_is_no_number_reaches_only_the_windows_that_see_it():
+    p = problem((6, 7), Window((2, 3), (2, 1), ((1, 0), (0, 2)), (1, 2)), N=3, C_g=2, O_g=17)
+    for name, (call, arrays, _) in passes(p).items():
+        dirty = [a.copy() for a in arrays]
+        dirty[0][1, 2, 3, 0] = np.nan
+        touched = [a.copy() for a in arrays]
+        touched[0][1, 2, 3, 0] += 1
+        changed = call(*touched) != call(*arrays)
+        np.testing.assert_array_equal(np.isnan(call(*dirty)), changed, err_msg=name)
+
+
+@DTYPES
+def test_kernels_refuse_two_types_in_one_call(dtype):
+    other = np.float64 if dtype == np.float32 else np.float32
+    p = problem((3, 4), Window((2, 2)), dtype=dtype)
+    with pytest.raises((TypeError, ValueError)):
+        _core.conv.conv2d(p.x, p.w.astype(other), None, p.window, 1)
+
+
+def test_kernels_take_read_only_arrays():
+    p = problem((3, 4), Window((2, 2)))
+    for call, arrays, _ in passes(p).values():
+        expected = call(*arrays)
+        for a in arrays:
+            a.setflags(write=False)
+        assert_same_bits(call(*arrays), expected)

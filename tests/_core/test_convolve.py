@@ -1,0 +1,56 @@
+"""The kernels of plain convolution and cross-correlation equal their loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence import assert_parity, assert_same_bits_at_any_thread_count, fenced, needs_kernels, rounding
+from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
+from strategies import dtypes, small_floats
+
+pytestmark = needs_kernels
+MODES = ("valid", "same", "full")
+
+
+@given(st.data(), st.sampled_from(MODES), dtypes, st.sampled_from([convolve2d, cross_correlate2d]))
+def test_images_in_every_mode(data, mode, dtype, slide):
+    kh, kw = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 5)), label="kernel")
+    H, W = kh + data.draw(st.integers(0, 4)), kw + data.draw(st.integers(0, 20))
+    x, w = small_floats((H, W), 1, dtype), small_floats((kh, kw), 2, dtype)
+
+    def call(x, w):
+        return slide(x, w, mode)
+
+    assert_parity(call, x, w, tolerance=rounding(call, x, w, terms=kh * kw))
+
+
+@given(st.integers(1, 6), st.integers(0, 40), st.sampled_from(MODES), dtypes)
+def test_signals_in_every_mode(k, extra, mode, dtype):
+    x, w = small_floats((k + extra,), 1, dtype), small_floats((k,), 2, dtype)
+    for slide in (convolve1d, cross_correlate1d):
+
+        def call(x, w, slide=slide):
+            return slide(x, w, mode)
+
+        assert_parity(call, x, w, tolerance=rounding(call, x, w, terms=k))
+
+
+@pytest.mark.parametrize("mode", ["same", "full"])
+def test_a_kernel_larger_than_the_image(mode):
+    x, w = small_floats((2, 3), 1), small_floats((5, 4), 2)
+    assert_parity(lambda: cross_correlate2d(x, w, mode), tolerance=1e-12)
+    assert_parity(lambda: convolve2d(x, w, mode), tolerance=1e-12)
+
+
+def test_same_bits_at_any_thread_count():
+    x, w = small_floats((97, 61), 1, np.float32), small_floats((7, 5), 2, np.float32)
+    assert_same_bits_at_any_thread_count(lambda: convolve2d(x, w, "same"))
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_outside_of_the_arrays_is_read(mode, side):
+    x, w = fenced(small_floats((9, 33), 1, np.float32), side), fenced(small_floats((3, 5), 2, np.float32), side)
+    expected = convolve2d(np.array(x), np.array(w), mode)
+    assert (convolve2d(x, w, mode) == expected).all()

@@ -1,0 +1,50 @@
+"""The kernels of the dense layer equal their loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence import assert_parity, assert_same_bits_at_any_thread_count, fenced, needs_kernels, rounding
+from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
+from strategies import dtypes, seeds, small_floats, unlike
+
+pytestmark = needs_kernels
+
+
+@st.composite
+def dense_problems(draw, most=18):
+    """x (N, C), w (C, O), b (O,) and dy (N, O); N, C and O mutually distinct."""
+    C = draw(st.integers(1, most))
+    O = draw(unlike({C}, 1, most))
+    N = draw(unlike({C, O}, 0, most))
+    dtype, seed = draw(dtypes), draw(seeds)
+    return tuple(small_floats(shape, seed + i, dtype) for i, shape in enumerate(((N, C), (C, O), (O,), (N, O))))
+
+
+@given(dense_problems())
+def test_forward_and_derivatives(problem):
+    x, w, b, dy = problem
+    (N, C), O = x.shape, len(b)
+    assert_parity(dense, x, w, b, tolerance=rounding(dense, x, w, b, terms=C + 1))
+    assert_parity(dense, x, w, tolerance=rounding(dense, x, w, terms=C))
+    assert_parity(dense_dx, dy, w, tolerance=rounding(dense_dx, dy, w, terms=O))
+    assert_parity(dense_dw, x, dy, tolerance=rounding(dense_dw, x, dy, terms=N))
+    assert_parity(dense_db, dy, tolerance=rounding(dense_db, dy, terms=N))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_same_bits_at_any_thread_count(dtype):
+    x, w, dy = small_floats((201, 97), 1, dtype), small_floats((97, 130), 2, dtype), small_floats((201, 130), 3, dtype)
+    assert_same_bits_at_any_thread_count(lambda: (dense(x, w), dense_dx(dy, w), dense_dw(x, dy), dense_db(dy)))
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+def test_nothing_outside_of_the_arrays_is_read(side):
+    arrays = (
+        small_floats((19, 7), 1, np.float32),
+        small_floats((7, 33), 2, np.float32),
+        small_floats((19, 33), 3, np.float32),
+    )
+    x, w, dy = (fenced(a, side) for a in arrays)
+    dense(x, w), dense_dx(dy, w), dense_dw(x, dy), dense_db(dy)

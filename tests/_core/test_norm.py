@@ -1,0 +1,99 @@
+"""The kernels of batch normalisation equal their loops, and stay accurate where sums are long or means are large."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence import assert_parity, assert_same_bits_at_any_thread_count, fenced, needs_kernels
+from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
+from strategies import dtypes, seeds, small_floats, unlike
+
+pytestmark = needs_kernels
+
+
+@st.composite
+def norm_problems(draw, most=9):
+    """x and dy (M, C), gamma, beta, mean and var (C,); M and C distinct."""
+    C = draw(st.integers(1, most))
+    M = draw(unlike({C}, 1, most))
+    seed, dtype = draw(seeds), draw(dtypes)
+    x, dy = small_floats((M, C), seed, dtype), small_floats((M, C), seed + 1, dtype)
+    gamma, beta, mean, var = (small_floats((C,), seed + i, dtype) for i in range(2, 6))
+    return x, dy, gamma, beta, mean, np.abs(var)
+
+
+@given(norm_problems(), st.sampled_from([1e-3, 0.5]))
+def test_every_function(problem, eps):
+    x, dy, gamma, beta, mean, var = problem
+    # Each result is a sum of M products over √ε at most three times.
+    near = {"tolerance": 50 * len(x) * np.finfo(x.dtype).eps / eps, "rtol": 50 * np.finfo(x.dtype).eps}
+    assert_parity(lambda x, gamma, beta: batch_norm(x, gamma, beta, eps=eps), x, gamma, beta, **near)
+    assert_parity(lambda *a: batch_norm_inference(*a, eps=eps), x, gamma, beta, mean, var, **near)
+    assert_parity(batch_norm_inference_grads, dy, x, gamma, mean, var, eps, **near)
+    _, mean, var = batch_norm(x, gamma, beta, eps=eps)
+    assert_parity(batch_norm_grads, dy, x, gamma, mean, var, eps, **near)
+
+
+# Channels fewer and more than are summed side by side, a multiple of that or not; several chunks, the last one short.
+@pytest.mark.parametrize(("M", "C"), [(1, 1), (70_001, 1), (12_345, 6), (1_301, 64), (523, 100), (300, 256), (19, 5_000)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_chunks_against_numpy(M, C, dtype):
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((M, C)).astype(dtype) + dtype(3), rng.standard_normal((M, C)).astype(dtype)
+    gamma, beta, eps = rng.standard_normal(C).astype(dtype), rng.standard_normal(C).astype(dtype), 0.1
+    X, DY = x.astype(np.float64), dy.astype(np.float64)
+    xhat = (X - X.mean(axis=0)) / np.sqrt(X.var(axis=0) + eps)
+    # NumPy adds the rows one after the other in double precision: it is off by up to M·ε itself.
+    near = {"rtol": 20 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps + 4 * M * np.finfo(np.float64).eps}
+    y, mean, var = batch_norm(x, gamma, beta, eps=eps)
+    np.testing.assert_allclose(mean, X.mean(axis=0), **near)
+    np.testing.assert_allclose(var, X.var(axis=0), **near)
+    np.testing.assert_allclose(y, gamma * xhat + beta, **near)
+
+    dx, dgamma, dbeta = batch_norm_grads(dy, x, gamma, mean, var, eps)
+    near["atol"] *= np.sqrt(M)
+    np.testing.assert_allclose(dgamma, (DY * xhat).sum(axis=0), **near)
+    np.testing.assert_allclose(dbeta, DY.sum(axis=0), **near)
+    inner = DY - DY.mean(axis=0) - xhat * (DY * xhat).mean(axis=0)
+    np.testing.assert_allclose(dx, gamma / np.sqrt(X.var(axis=0) + eps) * inner, **near)
+
+
+def test_a_large_mean_does_not_drown_a_small_variance():
+    # Of E[x²] − μ² nothing would be left in float32: μ² is 10⁸, and the variance 0.1.
+    rng = np.random.default_rng(0)
+    x = (1e4 + 0.3 * rng.standard_normal((40_000, 3))).astype(np.float32)
+    exact = x.astype(np.float64)
+    gamma, beta = np.ones(3, np.float32), np.zeros(3, np.float32)
+    y, mean, var = batch_norm(x, gamma, beta, eps=1e-6)
+    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-7)
+    np.testing.assert_allclose(var, exact.var(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(y.mean(axis=0, dtype=np.float64), 0, atol=1e-6)
+    expected = (exact - exact.mean(axis=0)) / np.sqrt(exact.var(axis=0) + 1e-6)
+    np.testing.assert_allclose(y, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("C", [3, 64, 70])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_same_bits_at_any_thread_count(C, dtype):
+    x, dy = small_floats((5_003, C), 1, dtype), small_floats((5_003, C), 2, dtype)
+    gamma, beta = small_floats((C,), 3, dtype), small_floats((C,), 4, dtype)
+    _, mean, var = batch_norm(x, gamma, beta)
+    assert_same_bits_at_any_thread_count(
+        lambda: (
+            *batch_norm(x, gamma, beta),
+            *batch_norm_grads(dy, x, gamma, mean, var),
+            batch_norm_inference(x, gamma, beta, mean, var),
+            *batch_norm_inference_grads(dy, x, gamma, mean, var),
+        )
+    )
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+@pytest.mark.parametrize("C", [5, 67])
+def test_nothing_outside_of_the_arrays_is_read(side, C):
+    x, dy = (fenced(small_floats((1_031, C), seed, np.float32), side) for seed in (1, 2))
+    gamma, beta, mean = (fenced(small_floats((C,), seed, np.float32), side) for seed in (3, 4, 5))
+    var = fenced(np.ones(C, np.float32), side)
+    batch_norm(x, gamma, beta), batch_norm_inference(x, gamma, beta, mean, var)
+    batch_norm_grads(dy, x, gamma, mean, var), batch_norm_inference_grads(dy, x, gamma, mean, var)

@@ -1,0 +1,120 @@
+"""MNIST itself, where it is at hand, and the loader of sets like it on a few images."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from refconv.data import files
+from refconv.data.files import BadDataFile, DataFile, DataNotFound, DataSet
+from refconv.data.idx import read_idx, write_idx
+from refconv.data.mnist import MNIST, load_idx_images, load_mnist
+
+
+@pytest.fixture(scope="module")
+def real_folder():
+    """The folder that holds the real files."""
+    if not os.environ.get(files.FOLDER_VARIABLE):
+        pytest.skip(f"{files.FOLDER_VARIABLE} is not set: it names a folder with the real MNIST")
+    folder = files.data_folders()[0]
+    if not files.available(MNIST, folder):
+        pytest.skip(f"MNIST is not in {folder}, which {files.FOLDER_VARIABLE} names")
+    return folder
+
+
+def labelled_images(n, seed):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (n, 4, 3), np.uint8), rng.integers(0, 10, n, np.uint8)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A data set made like MNIST, of five and two images, in a folder of its own."""
+    splits = {}
+    for split, n in {"train": 5, "test": 2}.items():
+        split_files = []
+        for kind, array in zip(("images", "labels"), labelled_images(n, seed=n), strict=True):
+            path = tmp_path / f"{split}-{kind}"
+            write_idx(path, array)
+            split_files.append(DataFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), ""))
+        splits[split] = tuple(split_files)
+    return DataSet("Tiny", "tiny", (), splits)
+
+
+@pytest.mark.parametrize(
+    ("split", "n", "first_labels", "labels_of_each_digit"),
+    [
+        ("train", 60000, [5, 0, 4, 1, 9], [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]),
+        ("test", 10000, [7, 2, 1, 0, 4], [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]),
+    ],
+)
+def test_the_real_mnist_is_loaded(real_folder, split, n, first_labels, labels_of_each_digit):
+    images, labels = load_mnist(split, root=real_folder, download=False)
+    assert (images.shape, images.dtype) == ((n, 28, 28), np.uint8)
+    assert (labels.shape, labels.dtype) == ((n,), np.uint8)
+    assert labels[:5].tolist() == first_labels
+    assert np.bincount(labels).tolist() == labels_of_each_digit
+    # The frame of four pixels around the centred digit is nearly always empty; the middle is not.
+    assert images[:, 0].mean() < 0.01
+    assert images[:, 10:18, 10:18].mean() > 60
+
+
+def test_the_real_mnist_may_lie_decompressed_without_a_folder(real_folder, tmp_path):
+    for file in MNIST.files("test"):
+        write_idx(tmp_path / file.name, read_idx(files.find(MNIST, file, real_folder)[0]))
+    from_gz, _ = load_mnist("test", root=real_folder, download=False)
+    from_plain, _ = load_mnist("test", root=tmp_path, download=False)
+    np.testing.assert_array_equal(from_gz, from_plain)
+
+
+@pytest.mark.parametrize(("split", "n"), [("train", 5), ("test", 2)])
+def test_images_come_first_and_labels_second(tiny, tmp_path, split, n):
+    images, labels = load_idx_images(tiny, split, tmp_path)
+    expected_images, expected_labels = labelled_images(n, seed=n)
+    np.testing.assert_array_equal(images, expected_images)
+    np.testing.assert_array_equal(labels, expected_labels)
+
+
+def test_files_of_another_split_are_refused(tiny, tmp_path):
+    (tmp_path / "test-images").replace(tmp_path / "train-images")
+    with pytest.raises(BadDataFile, match="train-images has another content"):
+        load_idx_images(tiny, "train", tmp_path)
+
+
+def test_files_that_are_not_mnist_are_refused(tmp_path):
+    """Fashion-MNIST and KMNIST have files of the very same names."""
+    for file in MNIST.files("test"):
+        write_idx(tmp_path / f"{file.name}.gz", np.zeros((10000, 28, 28), np.uint8))
+    with pytest.raises(BadDataFile, match=r"t10k-images-idx3-ubyte\.gz has another content: 7840016 bytes"):
+        load_mnist("test", root=tmp_path)
+
+
+def test_a_missing_mnist_is_reported_as_such(tmp_path):
+    with pytest.raises(DataNotFound, match=r"MNIST: no usable train-images-idx3-ubyte\.gz") as error:
+        load_mnist(root=tmp_path, download=False)
+    assert isinstance(error.value, FileNotFoundError)
+    for mirror in MNIST.mirrors:
+        assert mirror in str(error.value)
+
+
+def test_there_are_two_splits(tmp_path):
+    with pytest.raises(ValueError, match="split is 'validation'; MNIST has 'train', 'test'"):
+        load_mnist("validation", root=tmp_path, download=False)
+
+
+def test_the_table_is_well_formed():
+    """Eight sums, all different, none cut when it was copied; mirrors by https only."""
+    table = [file for split in ("train", "test") for file in MNIST.files(split)]
+    sums = {number for file in table for number in (file.sha256, file.gz_sha256)}
+    assert len(sums) == 8
+    assert all(len(bytes.fromhex(number)) == 32 for number in sums)
+    assert all(mirror.startswith("https://") for mirror in MNIST.mirrors)
+
+
+def test_importing_the_loader_imports_no_optional_package():
+    code = "import sys, refconv.data.mnist; print({'pooch', 'tqdm', 'requests'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

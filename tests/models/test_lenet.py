@@ -1,0 +1,97 @@
+"""LeNet-5 as the paper's figure and text count it."""
+
+import numpy as np
+import pytest
+
+from refconv import engine, models, nn
+from refconv.optim import SGD
+from refconv.training import train_step
+
+
+@pytest.mark.parametrize("style", ["modern", "paper"])
+def test_sizes_run_as_in_figure_2(style):
+    sizes = [layer.output_shape(shape) for _, layer, shape in models.lenet(style).children((32, 32, 1))]
+    maps = [size[:2] for size in sizes if len(size) == 3]
+    assert [m for k, m in enumerate(maps) if k == 0 or m != maps[k - 1]][:4] == [(28, 28), (14, 14), (10, 10), (5, 5)]
+    units = [size[-1] for size in sizes if size[-1] in (120, 84, 10)]
+    assert list(dict.fromkeys(units)) == [120, 84, 10]
+    assert sizes[-1] == (10,)
+
+
+def test_the_paper_has_60000_parameters_layer_by_layer():
+    model = models.lenet("paper")
+    counts = {name: layer.count_parameters(shape) for name, layer, shape in model.children((32, 32, 1))}
+    # Section II-B of the paper: C1 156, S2 12, C3 1,516, S4 32, C5 48,120, F6 10,164.
+    assert {name: n for name, n in counts.items() if n} == {
+        "c1": 156,
+        "s2": 12,
+        "c3": 1516,
+        "s4": 32,
+        "c5": 48120,
+        "f6": 10164,
+        "scores": 850,
+    }
+
+
+def test_table_1_connects_each_map_of_s2_to_ten_of_c3():
+    from refconv.models.lenet import SEEN_BY_C3
+
+    assert len(set(SEEN_BY_C3)) == 16
+    assert [sum(k in seen for seen in SEEN_BY_C3) for k in range(6)] == [10] * 6
+    assert [len(seen) for seen in SEEN_BY_C3] == [3] * 6 + [4] * 9 + [6]
+
+
+def test_subsampling_is_the_mean_of_four_times_a_coefficient_plus_a_bias():
+    from refconv.models.lenet import subsampling
+
+    layer = subsampling(2)
+    layer.build((4, 2, 2), rng=0, dtype=np.float64)
+    layer.named_parameters()["coefficient.w"].value[...] = np.array([2.0, 3.0])
+    layer.named_parameters()["coefficient.b"].value[...] = [0.5, -0.5]
+    x = np.random.default_rng(0).standard_normal((1, 4, 2, 2))
+    mean = x.reshape(1, 2, 2, 1, 2, 2).mean((2, 4))
+    np.testing.assert_allclose(layer(x), np.tanh(mean * [2, 3] + [0.5, -0.5]), rtol=1e-12)
+
+
+def tiny(style):
+    """LeNet's layers on fewer maps and pixels: small enough for the loops."""
+    if style == "modern":
+        return nn.Sequential(
+            *(nn.Conv2D(3, 3), nn.ReLU(), nn.MaxPool2D(2), nn.Conv2D(4, 2), nn.ReLU(), nn.MaxPool2D(2)),
+            *(nn.Flatten(), nn.Dense(7), nn.ReLU(), nn.Dense(5)),
+        )
+    return nn.Sequential(
+        *(nn.Conv2D(3, 3), nn.Tanh(), nn.AvgPool2D(2), nn.Conv2D(3, 1, groups=3), nn.BatchNorm(), nn.Tanh()),
+        nn.Concat(nn.Sequential(nn.Select([0, 2]), nn.Conv2D(2, 2)), nn.Conv2D(1, 2)),
+        *(nn.Flatten(), nn.Dense(5)),
+    )
+
+
+@pytest.mark.parametrize("style", ["modern", "paper"])
+def test_a_training_step_on_the_loops_equals_the_kernels(style):
+    rng = np.random.default_rng(3)
+    x, labels = rng.standard_normal((4, 12, 10, 1)), np.array([0, 3, 1, 4])
+
+    def three_steps(name):
+        with engine(name):
+            model = tiny(style)
+            model.build((12, 10, 1), rng=1, dtype=np.float64)
+            optimizer = SGD(model.named_parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+            losses = [train_step(model, optimizer, x, labels)[0] for _ in range(3)]
+        return losses, {name: p.value for name, p in model.named_parameters().items()}
+
+    losses, loops = three_steps("reference")
+    kernel_losses, kernels = three_steps("kernels")
+    assert losses[2] < losses[0]
+    np.testing.assert_allclose(kernel_losses, losses, rtol=0, atol=1e-10)
+    for name, value in loops.items():
+        np.testing.assert_allclose(kernels[name], value, rtol=0, atol=1e-10, err_msg=name)
+
+
+def test_styles_and_names_are_checked():
+    with pytest.raises(ValueError, match="style must be 'modern' or 'paper', but is 'old'"):
+        models.lenet("old")
+    with pytest.raises(ValueError, match="name must be one of lenet, but is 'lenet6'"):
+        models.build("lenet6")
+    assert models.list() == ["lenet"]
+    assert models.build("lenet", classes=26).output_shape(models.input_shape("lenet")) == (26,)

@@ -1,0 +1,101 @@
+"""Combinators: their algebra, their gradients, and names that reach every parameter."""
+
+import numpy as np
+import pytest
+
+from layer_evidence import assert_layer, built, random_input
+from refconv import nn
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: nn.Identity(), (3, 4)),
+        (lambda: nn.Select([2, 0]), (4, 3)),
+        (lambda: nn.Sequential(nn.Dense(4), nn.Tanh(), nn.Dense(2)), (3,)),
+        (lambda: nn.Sum(nn.Dense(4), nn.Sequential(nn.Dense(2), nn.Dense(4)), nn.Dense(4)), (3,)),
+        (lambda: nn.Sum(nn.Conv2D(2, 3, padding="same"), nn.Identity()), (4, 5, 2)),
+        (lambda: nn.Mean(nn.Identity(), nn.Dense(3), nn.Tanh()), (3,)),
+        (lambda: nn.Concat(nn.Conv2D(3, 1), nn.Identity(), nn.Conv2D(1, 1)), (3, 2, 2)),
+        (
+            lambda: nn.Concat(nn.Conv2D(3, 1, data_format="channels_first"), nn.Identity(), axis=0),
+            (2, 3, 4),
+        ),
+        (lambda: nn.Sum(nn.Identity(), nn.Identity()), (3,)),
+        (lambda: nn.Concat(nn.Identity(), nn.Sequential(nn.Identity())), (3,)),
+        (lambda: nn.StochasticDepth(nn.Dense(3), survival=1.0), (4,)),
+    ],
+)
+def test_combinators_keep_every_promise(layer, shape, train):
+    assert_layer(layer(), shape, train)
+
+
+def test_names_are_those_given_or_numbers():
+    model = nn.Sequential(nn.Dense(2), head=nn.Sum(a=nn.Dense(3), b=nn.Sequential(nn.ReLU(), nn.Dense(3))))
+    model.build((4,), rng=0)
+    assert list(model.named_parameters()) == ["0.w", "0.b", "head.a.w", "head.a.b", "head.b.1.w", "head.b.1.b"]
+
+
+def test_a_branch_may_keep_its_input_while_another_sums_in_place():
+    # Both branches return the very array that came in: a sum in place would change what the way back holds.
+    model = nn.Sum(nn.Identity(), nn.Tanh(), nn.Identity())
+    x = random_input((4,))
+    before = x.copy()
+    y, backward = model.forward(x)
+    dy = np.ones_like(y)
+    backward(dy)
+    assert (x == before).all()
+    assert (dy == 1).all()
+
+
+def test_concat_of_identities_splits_the_gradient_in_order():
+    _, backward = nn.Concat(nn.Identity(), nn.Select([0])).forward(np.zeros((1, 2)))
+    assert (backward(np.array([[1.0, 10.0, 100.0]])) == [[101.0, 10.0]]).all()
+
+
+def test_stochastic_depth_drops_whole_batches_as_often_as_asked_and_scales_in_inference():
+    layer = built(nn.StochasticDepth(nn.Identity(), survival=0.7), (3,))
+    x = random_input((3,))
+    outcomes = [layer.forward(x) for _ in range(400)]
+    kept = [bool(y.any()) for y, _ in outcomes]
+    assert 0.6 < np.mean(kept) < 0.8  # a deviation of more than four standard errors
+    for (y, backward), alive in zip(outcomes[:20], kept[:20], strict=True):
+        assert (y == (x if alive else 0)).all()
+        assert (backward(np.ones_like(x)) == (1 if alive else 0)).all()
+    y, backward = layer.forward(x, train=False)
+    np.testing.assert_allclose(y, 0.7 * x)
+    np.testing.assert_allclose(backward(np.ones_like(x)), 0.7)
+
+
+def test_stochastic_depth_is_seeded_by_build():
+    def drops(seed):
+        layer = nn.StochasticDepth(nn.Identity(), survival=0.5)
+        layer.build((1,), rng=seed)
+        return [bool(layer.forward(np.ones((1, 1)))[0].any()) for _ in range(40)]
+
+    assert drops(3) == drops(3)
+    assert drops(3) != drops(4)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: nn.Sequential(), ValueError, "Sequential needs at least one layer"),
+        (lambda: nn.Sum(nn.ReLU(), np.tanh), TypeError, "Sum takes layers, but 1 is"),
+        (lambda: nn.Sequential(act=nn.ReLU), TypeError, "Sequential takes layers, but act is"),
+        (lambda: nn.Sum(nn.Dense(2), nn.Dense(3)).output_shape((4,)), ValueError, "outputs of one shape"),
+        (
+            lambda: nn.Concat(nn.Conv2D(2, 1), nn.Conv2D(2, 2)).output_shape((4, 5, 1)),
+            ValueError,
+            "outputs of one size",
+        ),
+        (lambda: nn.Select([0, 0]), ValueError, "channels must be different"),
+        (lambda: nn.Select([0, -1]), ValueError, "channels must be different"),
+        (lambda: nn.Select([3]).output_shape((2, 3)), ValueError, "needs an input with a channel 3"),
+        (lambda: nn.StochasticDepth(nn.ReLU(), 0), ValueError, "survival must be above 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

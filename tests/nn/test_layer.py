@@ -1,0 +1,66 @@
+"""The contract of a layer, on layers made for it."""
+
+import numpy as np
+import pytest
+
+from refconv import nn
+
+
+def test_a_layer_without_parameters_says_that_it_is_not_built():
+    for use in (lambda layer: layer(np.ones((1, 5, 5, 1))), lambda layer: layer.named_parameters()):
+        with pytest.raises(RuntimeError, match=r"Conv2D\(2, 3×3\) has no parameters yet: call build"):
+            use(nn.Conv2D(2, 3))
+
+
+def test_build_makes_the_same_weights_from_the_same_seed_only():
+    first, again, other = (nn.Dense(4) for _ in range(3))
+    for layer, seed in ((first, 3), (again, 3), (other, 4)):
+        assert layer.build((7,), rng=seed) == (4,)
+    assert (first["w"].value == again["w"].value).all()
+    assert not (first["w"].value == other["w"].value).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_parameters_and_gradients_have_the_type_asked_for(dtype):
+    model = nn.Sequential(nn.Conv2D(2, 3), nn.BatchNorm(), nn.ReLU(), nn.Flatten(), nn.Dense(3))
+    model.build((5, 6, 1), rng=0, dtype=dtype)
+    y, backward = model.forward(np.ones((2, 5, 6, 1), dtype))
+    dx = backward(np.ones_like(y))
+    assert {y.dtype, dx.dtype} == {np.dtype(dtype)}
+    for name, parameter in model.named_parameters().items():
+        assert parameter.value.dtype == dtype, name
+        assert not parameter.trainable or parameter.grad.dtype == dtype, name
+
+
+def test_zero_grad_clears_every_gradient():
+    model = nn.Sequential(nn.Dense(3), nn.Sequential(nn.BatchNorm(), nn.Dense(2)))
+    model.build((4,), rng=0)
+    y, backward = model.forward(np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32))
+    backward(np.ones_like(y) * np.array([[1, 2]], y.dtype) / 3)
+    trained = [p for p in model.named_parameters().values() if p.trainable]
+    assert any(p.grad.any() for p in trained)
+    model.zero_grad()
+    assert not any(p.grad.any() for p in trained)
+
+
+def test_a_layer_that_is_used_twice_has_one_set_of_parameters_and_gathers_both_gradients():
+    shared = nn.Dense(3)
+    model = nn.Sequential(shared, nn.Tanh(), shared)
+    model.build((3,), rng=0, dtype=np.float64)
+    assert list(model.named_parameters()) == ["0.w", "0.b"]
+    assert model.count_parameters((3,)) == 12
+    x = np.random.default_rng(1).standard_normal((2, 3))
+    y, backward = model.forward(x)
+    backward(np.ones_like(y))
+    hidden = np.tanh(x @ shared["w"].value)
+    through = np.ones_like(y) @ shared["w"].value.T * (1 - hidden**2)
+    np.testing.assert_allclose(shared["w"].grad, hidden.T @ np.ones_like(y) + x.T @ through, rtol=1e-12)
+
+
+def test_inference_changes_nothing_in_the_model():
+    model = nn.Sequential(nn.Conv2D(2, 3), nn.BatchNorm(), nn.MaxPool2D(2))
+    model.build((6, 7, 1), rng=0)
+    before = {name: p.value.copy() for name, p in model.named_parameters().items()}
+    model(np.random.default_rng(0).standard_normal((4, 6, 7, 1)).astype(np.float32))
+    for name, p in model.named_parameters().items():
+        assert (p.value == before[name]).all(), name

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from refconv.ops.check import axes, channels_last, floats, group_count, restore, same_shape
+
+FLOATS = [np.float32, np.float64]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_float_type_stays_what_it_is(dtype):
+    a = np.ones((2, 3), dtype)
+    assert floats(a=a).dtype == dtype
+    assert np.shares_memory(floats(a=a), a)  # nothing is copied that need not be
+
+
+@pytest.mark.parametrize("value", [[1, 2], [True, False], (1, 2), np.uint8([1, 2]), np.int64([1, 2]), np.bool_([1, 0])])
+def test_integers_become_float64(value):
+    converted = floats(a=value)
+    assert converted.dtype == np.float64
+    np.testing.assert_array_equal(converted, value)
+
+
+def test_what_does_not_lie_in_order_is_copied_into_order():
+    a = np.arange(24.0).reshape(2, 3, 4)
+    for view in (a[:, ::2], a[::-1], a.transpose(2, 0, 1), np.asfortranarray(a)):
+        converted = floats(a=view)
+        assert converted.flags.c_contiguous
+        np.testing.assert_array_equal(converted, view)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "<f4", "<f8", ">i4"])
+def test_any_byte_order_becomes_the_machines(dtype):
+    converted = floats(a=np.array([1, 2.0, 3]).astype(dtype))
+    assert converted.dtype.isnative
+    assert converted.dtype.itemsize == (8 if "i" in dtype else int(dtype[-1]))
+    assert converted.tolist() == [1, 2, 3]
+
+
+def test_arguments_come_back_in_order_and_none_stays_none():
+    x, w = np.ones(2), np.zeros(3)
+    first, second, third = floats(x=x, b=None, w=w)
+    assert [a if a is None else a.tolist() for a in (first, second, third)] == [[1, 1], None, [0, 0, 0]]
+    assert floats(b=None) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.float16([1]), np.complex64([1]), np.array(["1"]), np.array([None]), np.longdouble([1]), np.datetime64("2001")],
+)
+def test_other_types_are_refused_by_name(value):
+    if np.asarray(value).dtype == np.float64:
+        pytest.skip("long double is float64 here")
+    with pytest.raises(TypeError, match="dw must hold float32, float64 or integers, but holds"):
+        floats(x=np.ones(2), dw=value)
+
+
+def test_mixed_types_are_refused_with_the_type_of_each():
+    message = "x and w and b must have one float type, but x is float32, w is float64, b is float32; convert"
+    with pytest.raises(TypeError, match=message):
+        floats(x=np.float32([1]), w=np.float64([1]), b=np.float32([1]))
+    with pytest.raises(TypeError, match="x is float32, w is float64"):
+        floats(x=np.float32([1]), w=[1], b=None)  # integers are float64: say so, rather than promote
+
+
+def test_axes_counts_them_and_lists_what_they_are():
+    a = np.ones((2, 3))
+    assert axes("a", a, "height", "width") is a
+    with pytest.raises(ValueError, match=r"a must have 3 axes \(batch, position, channels\), but has shape \(2, 3\)"):
+        axes("a", a, "batch", "position", "channels")
+
+
+def test_only_the_batch_may_be_empty():
+    axes("x", np.ones((0, 3)), "batch", "channels")
+    with pytest.raises(ValueError, match=r"x must not be empty, but has shape \(3, 0\)"):
+        axes("x", np.ones((3, 0)), "batch", "channels")
+    with pytest.raises(ValueError, match=r"w must not be empty, but has shape \(0, 3\)"):
+        axes("w", np.ones((0, 3)), "kernel height", "kernel width")
+
+
+def test_same_shape_says_where_the_shape_comes_from():
+    a = np.ones((2, 3))
+    assert same_shape("a", a, [2, 3], "why") is a
+    assert same_shape("a", None, (2, 3), "why") is None
+    with pytest.raises(ValueError, match=r"a must have shape \(3, 2\), because of b, but has shape \(2, 3\)"):
+        same_shape("a", a, (3, 2), "because of b")
+
+
+@pytest.mark.parametrize(("ndim", "shape", "last"), [(1, (2, 3, 5), (2, 5, 3)), (2, (2, 3, 5, 7), (2, 5, 7, 3))])
+def test_channels_move_to_the_end_and_back(ndim, shape, last):
+    a = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    moved = channels_last("x", a, ndim, "channels_first")
+    assert moved.shape == last
+    assert moved.flags.c_contiguous
+    assert moved[(1,) + (2,) * ndim + (0,)] == a[(1, 0) + (2,) * ndim]
+    back = restore(moved, "channels_first")
+    assert back.flags.c_contiguous
+    np.testing.assert_array_equal(back, a)
+    assert channels_last("x", a, ndim, "channels_last") is a
+    assert restore(a, "channels_last") is a
+
+
+@pytest.mark.parametrize("data_format", ["NHWC", "channels-first", "", None, 0])
+def test_an_unknown_data_format_is_refused(data_format):
+    with pytest.raises(ValueError, match=f"must be 'channels_last' or 'channels_first', but is {data_format!r}"):
+        channels_last("x", np.ones((1, 1, 1)), 1, data_format)
+
+
+@pytest.mark.parametrize(
+    ("data_format", "order"),
+    [("channels_last", "batch, height, width, channels"), ("channels_first", "batch, channels, height, width")],
+)
+def test_an_image_with_too_few_axes_is_refused_in_the_order_of_its_format(data_format, order):
+    with pytest.raises(ValueError, match=rf"dy must have 4 axes \({order}\), but has shape \(2, 3, 5\)"):
+        channels_last("dy", np.ones((2, 3, 5)), 2, data_format)
+
+
+def test_groups_divide_every_count_of_channels():
+    assert group_count(np.int64(3), inputs=6, outputs=9) == 3
+    with pytest.raises(ValueError, match="groups must divide the outputs, but is 3 with 8 outputs"):
+        group_count(3, inputs=6, outputs=8)
+    with pytest.raises(ValueError, match="groups must divide the inputs, but is 4 with 6 inputs"):
+        group_count(4, inputs=6, outputs=8)
+
+
+@pytest.mark.parametrize(("groups", "error"), [(0, ValueError), (-1, ValueError), (1.0, TypeError), (True, TypeError)])
+def test_groups_is_a_whole_number_of_at_least_one(groups, error):
+    with pytest.raises(error, match="groups must be"):
+        group_count(groups, inputs=6)

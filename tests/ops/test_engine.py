@@ -1,0 +1,181 @@
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refconv
+from evidence import needs_kernels, threads
+from refconv import _core, reference
+from refconv.ops.engine import current_engine, engine, get_num_threads, implementation, set_num_threads
+
+ROOT = Path(refconv.__file__).parents[1]
+
+
+def run_python(script, **environment):
+    """The output of a script in a fresh interpreter that finds this refconv."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@needs_kernels
+def test_kernels_run_unless_the_loops_are_asked_for():
+    assert current_engine() == "kernels"
+    assert implementation("conv") is _core.conv
+    with engine("reference"):
+        assert current_engine() == "reference"
+        assert implementation("conv") is reference.conv
+    assert current_engine() == "kernels"
+
+
+@needs_kernels
+def test_engines_nest_and_each_block_ends_with_what_was_before_it():
+    seen = []
+    with engine("reference"):
+        with engine("kernels"):
+            with engine("reference"):
+                seen.append(current_engine())
+            seen.append(current_engine())
+        seen.append(current_engine())
+    assert seen == ["reference", "kernels", "reference"]
+
+
+def test_an_exception_ends_the_block_and_passes_through():
+    before = current_engine()
+    with pytest.raises(ZeroDivisionError), engine("reference"):
+        raise ZeroDivisionError
+    assert current_engine() == before
+
+
+def test_an_engine_decorates_a_function():
+    @engine("reference")
+    def which():
+        return current_engine()
+
+    assert [which(), which()] == ["reference"] * 2
+
+
+@pytest.mark.parametrize("name", ["loops", "Reference", "", None, 1])
+def test_an_unknown_engine_is_refused_and_nothing_changes(name):
+    before = current_engine()
+    with pytest.raises(ValueError, match=f"engine must be 'kernels' or 'reference', but is {name!r}"), engine(name):
+        pass
+    assert current_engine() == before
+
+
+def test_kernels_that_were_not_built_are_refused(monkeypatch):
+    monkeypatch.setattr(_core, "ISA", None)
+    with pytest.raises(RuntimeError, match="REFCONV_PURE"), engine("kernels"):
+        pass
+    with engine("reference"):
+        assert implementation("conv") is reference.conv
+
+
+def test_the_engine_of_one_thread_is_not_that_of_another():
+    inside, done = threading.Event(), threading.Event()
+
+    def other():
+        with engine("reference"):
+            inside.set()
+            done.wait(10)
+
+    before = current_engine()
+    worker = threading.Thread(target=other)
+    worker.start()
+    assert inside.wait(10)
+    assert current_engine() == before
+    done.set()
+    worker.join()
+
+
+def test_every_family_is_in_both_rooms():
+    for family in _core.FAMILIES:
+        with engine("reference"):
+            assert implementation(family) is getattr(reference, family)
+        if _core.ISA:
+            assert implementation(family).__name__ == f"refconv._core.{_core.ISA}.{family}"
+
+
+def test_the_thread_count_is_kept():
+    before = get_num_threads()
+    with threads(3):
+        assert get_num_threads() == 3
+        set_num_threads(np.int64(2))
+        assert get_num_threads() == 2
+    assert get_num_threads() == before >= 1
+
+
+@pytest.mark.parametrize(
+    ("n", "error"),
+    [
+        (0, ValueError),
+        (-2, ValueError),
+        (1.5, TypeError),
+        ("2", TypeError),
+        (True, TypeError),
+        (None, TypeError),
+        ((1, 2), ValueError),
+        ((), ValueError),
+    ],
+)
+def test_what_is_no_thread_count_is_refused_and_the_old_one_stays(n, error):
+    before = get_num_threads()
+    with pytest.raises(error, match="n must be"):
+        set_num_threads(n)
+    assert get_num_threads() == before
+
+
+CONVOLUTION = """
+import os, signal, sys
+import numpy as np
+from refconv import _core
+from refconv.ops.conv import conv2d
+from refconv.ops.engine import get_num_threads, set_num_threads
+x, w = np.ones((4, 30, 31, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)
+"""
+
+
+@needs_kernels
+def test_the_default_number_of_threads_is_openmps():
+    assert run_python(CONVOLUTION + "print(get_num_threads())", OMP_NUM_THREADS="3") in ("3", "1")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
+@pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
+def test_kernels_run_on_as_many_threads_as_they_are_told():
+    script = CONVOLUTION + (
+        "count = lambda: len(os.listdir('/proc/self/task'))\n"
+        "set_num_threads(1); conv2d(x, w); before = count()\n"
+        "set_num_threads(5); conv2d(x, w); print(count() - before)\n"
+    )
+    assert run_python(script, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1") == "4"
+
+
+@needs_kernels
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_computes_the_same_after_the_parent_used_threads():
+    script = CONVOLUTION + (
+        "set_num_threads(2); y = conv2d(x, w)\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(60)\n"  # a child that waits for threads it does not have is killed
+        "    os._exit(0 if get_num_threads() == 1 and np.array_equal(conv2d(x, w), y) else 1)\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "assert status == 0, status\n"
+        "assert get_num_threads() == 2 and np.array_equal(conv2d(x, w), y)\n"
+        "print('parent and child agree')\n"
+    )
+    assert run_python(script) == "parent and child agree"
+
+
+@needs_kernels
+def test_an_instruction_set_that_is_not_there_is_refused_by_name():
+    script = "try:\n    import refconv._core\nexcept ImportError as error:\n    print(error)"
+    message = run_python(script, REFCONV_ISA="v9")
+    assert message.startswith("REFCONV_ISA must be one of")
+    assert message.endswith("but is 'v9'")

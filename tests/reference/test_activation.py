@@ -1,0 +1,100 @@
+"""The loops of the activation functions: values, kinks, and derivatives proved on symbols."""
+
+import numpy as np
+import pytest
+
+from evidence import assert_is_derivative
+from refconv.reference import activation, functions
+
+# The function, its further argument, whether its derivative is made from the output, and the derivative at the kink 0.
+FUNCTIONS = {
+    "relu": ((), False, 0),
+    "leaky_relu": ((0.25,), False, 0.25),
+    "elu": ((1.5,), False, 1.5),
+    "sigmoid": ((), True, 0.25),
+    "tanh": ((), True, 1),
+}
+EACH = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def forward(name, x):
+    return getattr(activation, name)(x, *FUNCTIONS[name][0])
+
+
+def backward(name, dy, x):
+    more, from_output, _ = FUNCTIONS[name]
+    return getattr(activation, f"{name}_dx")(dy, forward(name, x) if from_output else x, *more)
+
+
+def test_values_on_the_slide():
+    x = np.array([[-2.0, -1], [0, 3]])
+    np.testing.assert_array_equal(activation.relu(x), [[0, 0], [0, 3]])
+    np.testing.assert_allclose(activation.leaky_relu(x, 0.1), [[-0.2, -0.1], [0, 3]])
+    np.testing.assert_allclose(activation.elu(x, 2), [[2 * (np.exp(-2) - 1), 2 * (np.exp(-1) - 1)], [0, 3]])
+    np.testing.assert_allclose(activation.sigmoid(x), 1 / (1 + np.exp(-x)))
+    np.testing.assert_allclose(activation.tanh(x), (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)))
+
+
+@EACH
+def test_derivative_is_the_numeric_one(name):
+    # Nothing within a step of 0, where some have a kink.
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.01, 3, (2, 3, 5)) * rng.choice([-1, 1], (2, 3, 5))
+    dy = rng.standard_normal(x.shape)
+    assert_is_derivative(backward(name, dy, x), lambda x: forward(name, x), x, dy)
+
+
+@EACH
+def test_derivative_is_the_symbolic_one(name):
+    sympy = pytest.importorskip("sympy")
+    dy = np.array([sympy.Symbol("dy")] * 2, object)
+    x = np.array([sympy.Symbol("p", positive=True), sympy.Symbol("n", negative=True)], object)
+    y, dx = forward(name, x), backward(name, dy, x)
+    for i in range(2):
+        expected = dy[i] * sympy.diff(y[i], x[i])
+        assert sympy.simplify((dx[i] - expected).rewrite(sympy.exp)) == 0
+
+
+@EACH
+def test_derivative_at_the_kink(name):
+    dx = backward(name, np.array([8.0]), np.array([0.0]))
+    assert dx.item() == 8 * FUNCTIONS[name][2]
+
+
+@EACH
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extreme_values_neither_warn_nor_become_nan(name, dtype):
+    x = np.array([-np.inf, -1000, -1e-30, 0, 1e-30, 1000, np.inf], dtype)
+    y = forward(name, x)
+    assert y.dtype == dtype
+    assert not np.isnan(y).any()
+    assert (np.diff(y) >= 0).all()
+    np.testing.assert_array_equal(np.isnan(backward(name, np.ones_like(x), x)), np.zeros(7, bool))
+
+
+@EACH
+def test_nan_stays_nan(name):
+    assert np.isnan(forward(name, np.array([np.nan]))).all()
+
+
+def test_elu_is_accurate_where_e_to_the_x_is_almost_one():
+    assert activation.elu(np.array([-1e-20]), 1).item() == -1e-20
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1", "log", "sqrt", "tanh"])
+def test_functions_of_one_number(name):
+    sympy = pytest.importorskip("sympy")
+    function = getattr(functions, name)
+    for number in (np.float32(0.75), np.float64(0.75), 0.75):
+        result = function(number)
+        assert result.dtype == (np.float32 if isinstance(number, np.float32) else np.float64)
+        np.testing.assert_allclose(result, getattr(np, name)(0.75), rtol=1e-6)
+    v = sympy.Symbol("v")
+    assert function(v) == (sympy.exp(v) - 1 if name == "expm1" else getattr(sympy, name)(v))
+    assert function(sympy.Rational(3, 4)).is_number
+
+
+def test_functions_beyond_the_range_of_numbers_are_those_of_ieee():
+    assert functions.exp(1000.0) == np.inf
+    assert functions.log(0.0) == -np.inf
+    assert np.isnan(functions.sqrt(-1.0))

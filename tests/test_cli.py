@@ -1,0 +1,206 @@
+"""The command line, as a user runs it: in a process of its own, with files that are really written."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from refconv import _core, data, weights
+
+pytest.importorskip("tqdm")
+pytest.importorskip("safetensors")
+pytest.importorskip("matplotlib")
+pillow = pytest.importorskip("PIL.Image")
+
+COMMANDS = ("train", "predict", "summary", "info")
+SMALL = ("train", "lenet", "--images", "400", "--epochs", "2", "--batch-size", "32")
+
+
+def refconv(*arguments, cwd, status=0, **environment):
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "refconv", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert run.returncode == status, f"status {run.returncode}\n{run.stdout}\n{run.stderr}"
+    return run.stdout if status == 0 else run.stderr
+
+
+def lines_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One small run, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, refconv(*SMALL, "--out", "out", "--threads", "1", cwd=folder)
+
+
+def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
+    folder, printed = trained
+    lines = re.findall(r"^epoch (\d): loss [\d.]+, accuracy ([\d.]+) % .* test: .* accuracy ([\d.]+) %", printed, re.M)
+    assert [line[0] for line in lines] == ["1", "2"]
+    assert "61,706 parameters, 400 training and 5,000 test images" in printed
+    assert sorted(p.name for p in (folder / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
+    history = lines_of(folder / "out" / "history.csv")
+    assert [f"{100 * float(line['test_accuracy']):.2f}" for line in history] == [line[2] for line in lines]
+    with pillow.open(folder / "out" / "training.png") as picture:
+        assert picture.size == (1200, 864)
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 50
+
+
+def test_the_saved_model_has_the_accuracy_that_was_printed(trained):
+    folder, printed = trained
+    model, description = weights.load_model(folder / "out" / "model.safetensors")
+    _, test_seed = np.random.SeedSequence(0).generate_state(2).tolist()
+    images, labels = data.draw_digits(5000, test_seed)
+    right = (model(data.lenet_input(images)).argmax(-1) == labels).mean()
+    assert description["notes"]["test_accuracy"] == pytest.approx(right)
+    assert f"accuracy {100 * right:.2f} %  |" in printed
+    assert right > 0.3
+
+
+def test_train_does_not_write_over_a_model(trained):
+    folder, _ = trained
+    before = (folder / "out" / "model.safetensors").read_bytes()
+    message = refconv(*SMALL, "--out", "out", cwd=folder, status=1)
+    assert "out holds a model.safetensors already; name another folder" in message
+    assert (folder / "out" / "model.safetensors").read_bytes() == before
+
+
+def test_without_out_each_run_gets_a_folder_of_its_own(tmp_path):
+    for _ in range(2):
+        refconv("train", "lenet", "--images", "64", "--epochs", "1", cwd=tmp_path)
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["lenet-digits", "lenet-digits-2"]
+
+
+def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(trained):
+    folder, _ = trained
+    refconv(*SMALL, "--out", "again", "--threads", "3", cwd=folder)
+    refconv(*SMALL, "--out", "other", "--seed", "1", cwd=folder)
+    first, again, other = ((folder / out / "model.safetensors").read_bytes() for out in ("out", "again", "other"))
+    tensors = [content[8 + int.from_bytes(content[:8], "little") :] for content in (first, again, other)]
+    assert tensors[0] == tensors[1]
+    assert tensors[0] != tensors[2]
+
+
+def test_train_on_the_loops(tmp_path):
+    printed = refconv(
+        *("train", "lenet", "--engine", "reference", "--images", "2", "--test-images", "1", "--epochs", "1"),
+        *("--out", "out"),
+        cwd=tmp_path,
+    )
+    assert "reference on" in printed
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, number):
+    command = [sys.executable, "-m", "refconv", "train", "lenet", "--images", "2000", "--epochs", "500", "--out", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        lines = iter(process.stdout.readline, "")
+        assert any(line.startswith("epoch 1:") for line in lines)
+        process.send_signal(number)
+        printed = process.stdout.read()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+    assert "stopped; saving what there is" in printed
+    assert (tmp_path / "out" / "training.png").exists()
+    history = lines_of(tmp_path / "out" / "history.csv")
+    assert 1 <= len(history) < 500
+    weights.load_model(tmp_path / "out" / "model.safetensors")
+
+
+def draw(path, strokes, size, ink, paper):
+    """A photo-like picture of a digit: a polyline of 6 % thickness on paper of another size and shape."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("RGB", size, paper)
+    points = [(x * size[0], y * size[1]) for x, y in strokes]
+    ImageDraw.Draw(picture).line(points, fill=ink, width=max(2, min(size) // 14), joint="curve")
+    picture.save(path)
+
+
+def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
+    refconv("train", "lenet", "--images", "6000", "--epochs", "2", "--out", "out", cwd=tmp_path)
+    one, seven = [(0.52, 0.2), (0.48, 0.8)], [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)]
+    draw(tmp_path / "one.png", one, (150, 200), "black", "white")
+    draw(tmp_path / "seven.jpg", seven, (320, 240), (20, 20, 90), (230, 225, 200))
+    draw(tmp_path / "night.png", seven, (90, 90), "white", "black")
+    model = "out/model.safetensors"
+    printed = refconv("predict", model, "one.png", "seven.jpg", "night.png", "--top", "2", cwd=tmp_path).splitlines()
+    found = [re.fullmatch(r"(.*):  (\d) ([\d.]+) %   (\d) ([\d.]+) %", line).groups() for line in printed]
+    assert [(f[0], f[1]) for f in found] == [("one.png", "1"), ("seven.jpg", "7"), ("night.png", "7")]
+    assert all(float(f[2]) >= float(f[4]) for f in found)
+
+
+def test_predict_names_the_file_that_cannot_be_read(trained):
+    folder, _ = trained
+    (folder / "page.png").write_text("<html>")
+    pillow.new("L", (30, 30), 255).save(folder / "blank.png")
+    model = "out/model.safetensors"
+    assert "there is no image none.png" in refconv("predict", model, "none.png", cwd=folder, status=1)
+    assert "page.png is not an image" in refconv("predict", model, "page.png", cwd=folder, status=1)
+    assert "blank.png has no ink in it" in refconv("predict", model, "blank.png", cwd=folder, status=1)
+    assert "there is no model none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
+
+
+def test_summary_prints_the_table(tmp_path):
+    assert re.search(r"^total +61,706 +416,520$", refconv("summary", "lenet", cwd=tmp_path), re.M)
+    assert re.search(r"^total +60,850 ", refconv("summary", "lenet", "--style", "paper", cwd=tmp_path), re.M)
+
+
+def test_info_says_what_runs(tmp_path):
+    printed = refconv("info", cwd=tmp_path, OMP_NUM_THREADS="2")
+    assert re.search(r"^engine +" + ("kernels" if _core.ISA else "reference"), printed, re.M)
+    assert re.search(r"^kernels +" + (_core.ISA or "none: built with REFCONV_PURE=1"), printed, re.M)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_explains_itself(tmp_path, command):
+    printed = refconv(command, "--help", cwd=tmp_path)
+    assert len(printed.splitlines()) > 3
+    assert command in refconv("--help", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("train", "lenet6"), 2, "invalid choice: 'lenet6'"),
+        (("train", "lenet", "--epochs", "0"), 2, "--epochs: must be at least 1, but is 0"),
+        (("train", "lenet", "--batch-size", "many"), 2, "--batch-size: invalid"),
+        (("train", "lenet", "--images", "10", "--lr", "-1"), 1, "lr must be at least 0"),
+        (("train", "lenet", "--images", "10", "--lr", "1e9"), 1, "the loss is"),
+        (("walk",), 2, "invalid choice: 'walk'"),
+    ],
+)
+def test_a_wrong_call_is_one_line_that_names_the_argument(tmp_path, arguments, status, message):
+    printed = refconv(*arguments, cwd=tmp_path, status=status)
+    assert message in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "runs").exists()
+
+
+def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
+    if not os.environ.get("REFCONV_DATA_DIR"):
+        pytest.skip("REFCONV_DATA_DIR does not name a folder with MNIST")
+    if _core.ISA is None:
+        pytest.skip("on the loops this would take days")
+    printed = refconv("train", "lenet", "--data", "mnist", "--out", "out", cwd=tmp_path)
+    accuracies = [float(a) for a in re.findall(r"test: loss [\d.]+, accuracy ([\d.]+) %", printed)]
+    assert len(accuracies) == 3
+    assert accuracies[-1] >= 98.9

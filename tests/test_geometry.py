@@ -1,0 +1,373 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from refconv.geometry import PADDINGS, Window, mode_window, per_axis, receptive_field
+from strategies import input_sizes, least_size, windows
+
+signals = windows(1, most_kernel=4)
+
+
+def positions(n, window):
+    """First tap of every place where a 1-D window lies wholly inside the padded signal, found by trying."""
+    ((before, after),), (S,), (span,) = window.pads((n,)), window.stride, window.span
+    return [at for at in range(0, n + before + after, S) if at + span <= n + before + after]
+
+
+@given(st.data())
+def test_output_size_is_the_number_of_places_where_the_window_fits(data):
+    window = data.draw(signals)
+    (n,) = data.draw(input_sizes(window))
+    assert window.output_size((n,)) == (len(positions(n, window)),)
+
+
+@given(st.data())
+def test_each_axis_is_computed_from_its_own_numbers(data):
+    window = data.draw(windows(2))
+    size = data.draw(input_sizes(window))
+    for axis, n in enumerate(size):
+        padding = window.padding if isinstance(window.padding, str) else (window.padding[axis],)
+        alone = Window((window.kernel[axis],), window.stride[axis], padding, window.dilation[axis])
+        assert window.span[axis : axis + 1] == alone.span
+        assert window.pads(size)[axis : axis + 1] == alone.pads((n,))
+        assert window.padded_size(size)[axis : axis + 1] == alone.padded_size((n,))
+        assert window.output_size(size)[axis : axis + 1] == alone.output_size((n,))
+
+
+def test_span_counts_the_holes_of_a_dilated_kernel():
+    assert Window((3, 4, 1), dilation=(1, 3, 5)).span == (3, 10, 1)
+
+
+def test_valid_padding_has_no_zeros():
+    window = Window((3, 5), padding="valid")
+    assert window.pads((7, 9)) == ((0, 0), (0, 0))
+    assert window.output_size((7, 9)) == (5, 5)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 7, 12])
+def test_same_padding_gives_one_output_for_each_stride_begun_from_as_few_zeros_as_possible(n, kernel, stride):
+    window = Window((kernel,), stride, "same")
+    (output,) = window.output_size((n,))
+    ((before, after),) = window.pads((n,))
+    assert output == -(-n // stride)
+    assert after - before in (0, 1)  # the odd zero at the end
+    fewer = Window((kernel,), stride, ((before, after - 1),)) if after else None
+    if fewer and n + before + after - 1 >= kernel:
+        assert fewer.output_size((n,)) < (output,)
+
+
+# Strides 1 and 2 as in the lecture's pictures; the numbers are what TensorFlow documents for its SAME.
+@pytest.mark.parametrize(
+    ("n", "kernel", "stride", "dilation", "pads", "output"),
+    [
+        (5, 3, 1, 1, (1, 1), 5),
+        (5, 4, 1, 1, (1, 2), 5),
+        (5, 3, 2, 1, (1, 1), 3),
+        (6, 3, 2, 1, (0, 1), 3),
+        (13, 6, 5, 1, (1, 2), 3),
+        (7, 1, 3, 1, (0, 0), 3),
+        (4, 2, 3, 1, (0, 1), 2),
+        (7, 3, 1, 2, (2, 2), 7),
+    ],
+)
+def test_same_padding_of_known_cases(n, kernel, stride, dilation, pads, output):
+    window = Window((kernel,), stride, "same", dilation)
+    assert window.pads((n,)) == (pads,)
+    assert window.output_size((n,)) == (output,)
+    lower = Window((kernel,), stride, "same_lower", dilation)
+    assert lower.pads((n,)) == (pads[::-1],)
+    assert lower.output_size((n,)) == (output,)
+
+
+@given(signals.filter(lambda window: window.stride == (1,)), st.integers(1, 9))
+def test_full_padding_at_stride_one_reaches_every_overlap_and_no_further(window, n):
+    window = Window(window.kernel, 1, "full", window.dilation)
+    (span,) = window.span
+    overlaps = [start for start in range(-2 * span, 2 * n + span) if start + span > 0 and start < n]
+    assert window.output_size((n,)) == (len(overlaps),)
+    assert window.pads((n,)) == ((-overlaps[0], overlaps[-1] + span - n),)
+
+
+def test_full_padding_is_the_same_at_any_stride():
+    assert Window((3, 2), (2, 3), "full", (1, 4)).pads((5, 6)) == ((2, 2), (4, 4))
+
+
+@pytest.mark.parametrize(
+    ("padding", "pads"),
+    [
+        (2, ((2, 2), (2, 2))),
+        ((1, 2), ((1, 1), (2, 2))),
+        ([1, 2], ((1, 1), (2, 2))),
+        (((1, 2), (0, 3)), ((1, 2), (0, 3))),
+        ([[1, 2], [0, 3]], ((1, 2), (0, 3))),
+        (np.array([[1, 2], [0, 3]]), ((1, 2), (0, 3))),
+        (np.int64(2), ((2, 2), (2, 2))),
+        (0, ((0, 0), (0, 0))),
+    ],
+)
+def test_padding_may_be_one_number_or_one_or_two_an_axis(padding, pads):
+    assert Window((3, 5), padding=padding).pads((7, 9)) == pads
+
+
+def test_a_single_number_in_a_sequence_is_the_padding_of_a_signal():
+    assert Window((3,), padding=(2,)).pads((7,)) == ((2, 2),)
+    assert Window((3,), padding=((1, 2),)).pads((7,)) == ((1, 2),)
+
+
+@given(signals, st.integers(0, 6))
+def test_ceil_mode_adds_a_last_window_that_is_cut_off_if_it_starts_before_the_end_padding(window, extra):
+    (span,) = window.span
+    n = span + extra
+    ((before, after),), (S,) = window.pads((n,)), window.stride
+    assume(after < span)
+    whole = positions(n, window)
+    leaves_a_rest = whole[-1] + span < n + before + after
+    expected = len(whole) + (leaves_a_rest and whole[-1] + S < n + before)
+    ceiling = Window(window.kernel, S, window.padding, window.dilation, ceil_mode=True)
+    assert ceiling.output_size((n,)) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("n", "kernel", "stride", "padding", "floor", "ceil"),
+    [
+        (6, 3, 2, 0, 2, 3),  # the cut window starts at 4, inside
+        (5, 3, 2, 0, 2, 2),  # nothing is cut
+        (5, 2, 2, 1, 3, 3),  # the cut window would start at 6 of 1 + 5: in the end padding
+        (6, 1, 4, 0, 2, 2),  # the cut window would start at 8, outside
+        (4, 2, 3, ((0, 1),), 2, 2),
+    ],
+)
+def test_ceil_mode_of_known_cases(n, kernel, stride, padding, floor, ceil):
+    assert Window((kernel,), stride, padding).output_size((n,)) == (floor,)
+    assert Window((kernel,), stride, padding, ceil_mode=True).output_size((n,)) == (ceil,)
+
+
+@given(st.data())
+def test_transposed_output_size_and_output_padding_reach_each_input_of_that_output_size(data):
+    window = data.draw(signals)
+    (n,), (S,) = data.draw(input_sizes(window)), window.stride
+    output = window.output_size((n,))
+    sizes = [(size,) for size in range(least_size(window)[0], n + S) if window.output_size((size,)) == output]
+    assert 1 <= len(sizes) <= S
+    # Where fewer than S inputs have this output, the smallest of the S would have no elements, or fewer.
+    extras = range(S - len(sizes), S)
+    assert [window.transposed_output_size(output, extra) for extra in extras] == sizes
+
+
+def test_output_padding_makes_an_input_of_one_where_there_would_be_none_without():
+    window = Window((2,), stride=2, padding=1)
+    assert window.output_size((1,)) == (1,)
+    assert window.transposed_output_size((1,), output_padding=1) == (1,)
+    with pytest.raises(ValueError, match="output_size 1 on axis 0 comes from no input"):
+        window.transposed_output_size((1,))
+
+
+def test_five_and_six_pixels_both_give_three_and_output_padding_tells_them_apart():
+    window = Window((3, 3), stride=2, padding=1)
+    assert window.output_size((5, 5)) == window.output_size((6, 6)) == (3, 3)
+    assert window.transposed_output_size((3, 3)) == (5, 5)
+    assert window.transposed_output_size((3, 3), output_padding=1) == (6, 6)
+    assert window.transposed_output_size((3, 3), output_padding=(0, 1)) == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("window", "arguments", "message"),
+    [
+        (Window((3, 5), stride=(2, 3)), ((4, 4), (2, 0)), "output_padding must be smaller than the stride.*2.*axis 0"),
+        (Window((3, 5), stride=(2, 3)), ((4, 4), (1, 3)), "output_padding must be smaller than the stride.*3.*axis 1"),
+        (Window((3, 5), stride=(2, 3)), ((4, 4), -1), "output_padding must be at least 0"),
+        (Window((3, 5), stride=(2, 3)), ((4,), 0), "output_size must have 2 axes"),
+        (Window((3, 5), stride=(2, 3)), ((4, 0), 0), "output_size must be at least 1"),
+        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size 1 on axis 1 comes from no input"),
+    ],
+)
+def test_transposed_output_size_refuses_what_no_convolution_gives(window, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        window.transposed_output_size(*arguments)
+
+
+@given(st.lists(windows(2, most_stride=2, most_dilation=2), min_size=1, max_size=3))
+def test_receptive_field_is_the_patch_that_changes_one_output_when_poked(stack):
+    stack = [Window(window.kernel, window.stride, "valid", window.dilation) for window in stack]
+    for axis, size in enumerate(receptive_field(stack)):
+        seen = [poked for poked in range(size + 3) if first_output_sees(stack, axis, size + 3, poked)]
+        assert (seen[0], seen[-1]) == (0, size - 1)
+
+
+def first_output_sees(stack, axis, n, poked):
+    """Whether the first output of windows one after the other, all weights one, depends on element ``poked`` of n."""
+    signal = np.zeros(n)
+    signal[poked] = 1
+    for window in stack:
+        k, S, D = window.kernel[axis], window.stride[axis], window.dilation[axis]
+        outputs = (len(signal) - (k - 1) * D - 1) // S + 1
+        signal = np.array([sum(signal[i * S + m * D] for m in range(k)) for i in range(outputs)])
+    return signal[0] != 0
+
+
+def test_receptive_field_grows_with_dilation_and_with_the_strides_before():
+    assert receptive_field([Window((3, 5))]) == (3, 5)
+    assert receptive_field([Window((3, 3), dilation=(2, 1)), Window((3, 3))]) == (7, 5)
+    assert receptive_field([Window((3, 2), stride=(2, 3)), Window((3, 2))]) == (7, 5)
+    assert receptive_field([Window((3,))] * 3) == (7,)  # three 3×3 see what one 7×7 sees
+
+
+@pytest.mark.parametrize("stack", [[], [Window((3,)), Window((3, 3))]])
+def test_receptive_field_refuses_nothing_and_mixtures(stack):
+    with pytest.raises(ValueError, match="windows must be at least one, all with the same number of axes"):
+        receptive_field(stack)
+
+
+def test_a_window_is_immutable_hashable_and_equal_to_another_way_to_say_it():
+    window = Window((3, 5), stride=2, padding=(1, 2))
+    same = Window([3, np.int64(5)], stride=[2, 2], padding=[(1, 1), (2, 2)], dilation=(1, 1))
+    assert window == same
+    assert hash(window) == hash(same)
+    assert window != Window((5, 3), stride=2, padding=(1, 2))
+    assert {window: 1}[same] == 1
+    with pytest.raises(AttributeError):
+        window.stride = (1, 1)
+    assert all(type(k) is int for k in same.kernel)
+
+
+@pytest.mark.parametrize("padding", ["same", ((1, 2),), 1])
+def test_a_signal_is_an_image_one_pixel_high(padding):
+    window = Window((3,), 2, padding, 4, ceil_mode=True)
+    image = window.with_axis_before()
+    assert (image.kernel, image.stride, image.dilation, image.ceil_mode) == ((1, 3), (1, 2), (1, 4), True)
+    assert image.pads((1, 20)) == ((0, 0), *window.pads((20,)))
+    assert image.output_size((1, 20)) == (1, *window.output_size((20,)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"kernel": 3}, TypeError, "kernel must hold one size an axis.*is 3"),
+        ({"kernel": "33"}, TypeError, "kernel must hold one size an axis.*is '33'"),
+        ({"kernel": None}, TypeError, "kernel must hold one size an axis.*is None"),
+        ({"kernel": ()}, ValueError, "kernel must have at least one axis"),
+        ({"kernel": (3, 0)}, ValueError, r"kernel must be at least 1, but is \(3, 0\)"),
+        ({"kernel": (3, 2.0)}, TypeError, r"kernel must be a whole number, but is \(3, 2.0\)"),
+        ({"kernel": ((3, 3), (3, 3))}, TypeError, "kernel must be a whole number"),
+        ({"stride": 0}, ValueError, "stride must be at least 1, but is 0"),
+        ({"stride": (2, -1)}, ValueError, r"stride must be at least 1, but is \(2, -1\)"),
+        ({"stride": 1.5}, TypeError, "stride must be a whole number, but is 1.5"),
+        ({"stride": np.float32(2)}, TypeError, "stride must be a whole number"),
+        ({"stride": True}, TypeError, "stride must be a whole number, but is True"),
+        ({"stride": (1, True)}, TypeError, "stride must be a whole number"),
+        ({"stride": "2"}, TypeError, "stride must be a whole number, but is '2'"),
+        ({"stride": None}, TypeError, "stride must be a whole number, but is None"),
+        ({"stride": (1, 2, 3)}, ValueError, r"stride must be one int or 2 of them.*is \(1, 2, 3\)"),
+        ({"stride": (2,)}, ValueError, "stride must be one int or 2 of them"),
+        ({"stride": ()}, ValueError, "stride must be one int or 2 of them"),
+        ({"dilation": 0}, ValueError, "dilation must be at least 1, but is 0"),
+        ({"dilation": 2.5}, TypeError, "dilation must be a whole number, but is 2.5"),
+        ({"dilation": (1, 1, 1)}, ValueError, "dilation must be one int or 2 of them"),
+        ({"padding": "sAme"}, ValueError, "padding must be one of 'valid', 'same', 'same_lower', 'full'.*is 'sAme'"),
+        ({"padding": "SAME"}, ValueError, "padding must be one of"),
+        ({"padding": ""}, ValueError, "padding must be one of"),
+        ({"padding": ("same", "valid")}, (TypeError, ValueError), "padding must be"),
+        ({"padding": b"same"}, (TypeError, ValueError), "padding must be"),
+        ({"padding": -1}, ValueError, "padding must be at least 0, but is -1"),
+        ({"padding": 1.0}, TypeError, "padding must be a whole number, but is 1.0"),
+        ({"padding": False}, TypeError, "padding must be a whole number, but is False"),
+        ({"padding": None}, TypeError, "padding must be a whole number, but is None"),
+        ({"padding": ()}, (TypeError, ValueError), "padding must be"),
+        ({"padding": (1, 2, 3)}, ValueError, "padding must be one int or 2 of them"),
+        ({"padding": ((1, 2),)}, ValueError, r"padding must be a name, an int, 2 ints, or 2 \(before, after\) pairs"),
+        ({"padding": ((1, 2), 3)}, ValueError, r"2 \(before, after\) pairs"),
+        ({"padding": ((1, 2, 3), (1, 2, 3))}, ValueError, r"2 \(before, after\) pairs"),
+        ({"padding": ((1, 2), (1, -2))}, ValueError, r"padding must be at least 0, but is \(1, -2\)"),
+        ({"padding": ((1, 2), (1, 2.0))}, TypeError, "padding must be a whole number"),
+        ({"padding": ((1, 2), (1, (2, 3)))}, TypeError, "padding must be a whole number"),
+    ],
+)
+def test_window_refuses_and_names_the_argument(arguments, error, message):
+    with pytest.raises(error, match=message):
+        Window(**{"kernel": (3, 5), **arguments})
+
+
+@pytest.mark.parametrize("method", ["pads", "output_size", "padded_size"])
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((7,), r"input_size must have 2 axes like the kernel \(3, 5\), but is \(7,\)"),
+        ((7, 0), r"input_size must be at least 1 along each axis, but is \(7, 0\)"),
+    ],
+)
+def test_an_input_size_must_fit_the_kernels_axes(method, size, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(Window((3, 5)), method)(size)
+
+
+def test_an_input_smaller_than_the_kernel_is_refused_with_all_numbers():
+    message = r"on axis 1 it has 4 elements and 1 \+ 2 of padding, and the kernel spans 9"
+    with pytest.raises(ValueError, match=message):
+        Window((3, 5), padding=((0, 0), (1, 2)), dilation=(1, 2)).output_size((3, 4))
+    assert Window((3, 5), padding=((0, 0), (2, 3)), dilation=(1, 2)).output_size((3, 4)) == (1, 1)
+
+
+@given(windows(2))
+def test_the_smallest_input_that_is_accepted_is_the_one_that_the_window_just_fits(window):
+    least = least_size(window)
+    assert min(window.output_size(least)) >= 1
+    for axis, n in enumerate(least):
+        if n > 1:
+            with pytest.raises(ValueError, match=f"at least as large as the kernel, but on axis {axis}"):
+                window.output_size(tuple(size - (a == axis) for a, size in enumerate(least)))
+
+
+def test_a_name_that_padding_knows_is_kept_until_the_input_is_known():
+    assert [Window((4,), padding=name).padding for name in PADDINGS] == ["valid", "same", "same_lower", "full"]
+
+
+def test_per_axis_takes_ints_of_any_kind_and_any_sequence_of_them():
+    assert per_axis("n", 3, 2) == (3, 3)
+    assert per_axis("n", [3, np.int32(4)], 2) == (3, 4)
+    assert per_axis("n", np.array([3, 4]), 2) == (3, 4)
+    assert per_axis("n", (k for k in (3, 4)), 2) == (3, 4)
+    assert per_axis("n", 0, 1, least=0) == (0,)
+
+
+def test_per_axis_calls_the_argument_by_the_name_it_was_given():
+    with pytest.raises(ValueError, match=r"pool size must be at least 2, but is \(2, 1\)"):
+        per_axis("pool size", (2, 1), 2, least=2)
+    with pytest.raises(TypeError, match="pool size must be a whole number, but is 'ab'"):
+        per_axis("pool size", "ab", 2)
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4])
+@pytest.mark.parametrize("mode", ["valid", "same", "full"])
+def test_mode_window_gives_the_sizes_and_the_place_of_numpy(mode, kernel):
+    n, window = 6, mode_window((kernel,), mode)
+    x, w = np.arange(1.0, n + 1), 10.0 ** np.arange(kernel)
+    padded = np.pad(x, window.pads((n,))[0])
+    found = [padded[i : i + kernel] @ w[::-1] for i in range(*window.output_size((n,)))]
+    np.testing.assert_array_equal(found, np.convolve(x, w, mode))
+
+
+@pytest.mark.parametrize("mode", ["Same", "same_lower", "", None, 1])
+def test_mode_window_refuses_other_modes(mode):
+    with pytest.raises(ValueError, match="mode must be 'valid', 'same' or 'full'"):
+        mode_window((3,), mode)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Window((3, 3), padding=b"ab"), "padding must be a whole number, but is b'ab'"),
+        (lambda: Window(b"ab"), "kernel must hold one size an axis"),
+        (lambda: Window(np.array(3)), "kernel must hold one size an axis"),
+        (lambda: per_axis("stride", "22", 2), "stride must be a whole number, but is '22'"),
+    ],
+)
+def test_bytes_and_arrays_without_axes_are_no_sequences(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_an_array_without_axes_is_one_number():
+    assert Window((3, 5), padding=np.array(2)).padding == ((2, 2), (2, 2))

@@ -1,0 +1,38 @@
+"""The picture of a run, for runs of every kind."""
+
+import io
+
+import numpy as np
+import pytest
+
+from refconv.report import training_picture
+from refconv.training import Epoch, History
+
+pytest.importorskip("matplotlib")
+pillow = pytest.importorskip("PIL.Image")
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 28, 28), np.uint8)
+LABELS = np.arange(60) % 10
+
+
+def draw(predictions, epochs=3, tested=True):
+    lines = [Epoch(k, 60, 1.0, 0.1, 1 / k, 1 - 1 / (k + 1), *((1 / k, 0.5) if tested else ())) for k in range(1, epochs + 1)]
+    content = training_picture(History(lines), IMAGES, LABELS, predictions, "a run")
+    with pillow.open(io.BytesIO(content)) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("L"))
+
+
+@pytest.mark.parametrize("misread", [0, 1, 13, 60])
+def test_any_number_of_misread_images(misread):
+    predictions = LABELS.copy()
+    predictions[:misread] += 1
+    lower_half = draw(predictions)[430:]
+    assert (lower_half < 128).sum() > 200  # at least the sentence
+    if misread:
+        assert (lower_half < 128).sum() > 1000 + 100 * min(misread, 36)
+
+
+@pytest.mark.parametrize(("epochs", "tested"), [(1, True), (2, False), (40, True)])
+def test_runs_of_any_length_with_and_without_a_test(epochs, tested):
+    assert draw(LABELS + 1, epochs, tested).shape == (864, 1200)

@@ -1,0 +1,121 @@
+"""The training loop: it learns, it counts right, it stops when told, and testing changes nothing."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from refconv import data, models, nn, optim
+from refconv.training import evaluate, fit, train_step
+
+
+def small_run(epochs=2, images=96, tests=40, batch_size=32, **options):
+    model = models.lenet()
+    model.build((32, 32, 1), rng=0)
+    optimizer = optim.SGD(model.named_parameters(), lr=0.02, momentum=0.9)
+    drawn = data.draw_digits(images + tests, seed=3)
+    batches = data.Batches(*(part[:images] for part in drawn), batch_size, rng=0)
+    test = data.Batches(*(part[images:] for part in drawn), 25)
+    return model, optimizer, fit(model, batches, optimizer, epochs=epochs, test=test, **options)
+
+
+def test_it_learns_the_digits():
+    _, _, history = small_run(epochs=5, images=3000, tests=500)
+    assert history.epochs[-1].test_accuracy > 0.7
+    assert history.epochs[-1].train_loss < history.epochs[0].train_loss / 2
+
+
+def test_the_same_seeds_give_the_same_weights_to_the_last_bit():
+    first, again = (small_run()[0].named_parameters() for _ in range(2))
+    assert all((first[name].value == again[name].value).all() for name in first)
+
+
+def test_the_means_count_every_image_alike_though_the_last_batch_is_smaller():
+    # With a learning rate of zero the network stands still: one pass in batches measures what one batch measures.
+    model = models.lenet()
+    model.build((32, 32, 1), rng=0, dtype=np.float64)
+    images, labels = data.draw_digits(50, seed=3)
+    batches = data.Batches(images, labels, 32, prepare=lambda x: data.lenet_input(x, np.float64), rng=0)
+    history = fit(model, batches, optim.SGD(model.named_parameters(), lr=0.0), epochs=1)
+    whole = evaluate(model, data.Batches(images, labels, 50, prepare=batches.prepare))
+    assert history.epochs[0].train_loss == pytest.approx(whole.loss, rel=1e-12)
+    assert history.epochs[0].train_accuracy == whole.accuracy == np.mean(whole.predictions == labels)
+    assert history.epochs[0].images == 50
+
+
+def test_the_schedule_is_asked_for_the_share_of_the_run_that_is_done_and_lr_is_restored():
+    asked = []
+    _, optimizer, history = small_run(schedule=lambda progress: asked.append(progress) or 0.5)
+    assert asked == pytest.approx([k / 6 for k in range(6)])
+    assert [epoch.lr for epoch in history.epochs] == [0.01, 0.01]
+    assert optimizer.lr == 0.02
+
+
+def test_stop_ends_the_run_after_a_whole_step_and_keeps_what_there_is():
+    seen = []
+    _, _, history = small_run(epochs=3, on_step=lambda p: seen.append((p.epoch, p.step)), stop=lambda: len(seen) == 4)
+    assert seen == [(1, 1), (1, 2), (1, 3), (2, 1)]
+    assert history.stopped
+    assert [epoch.images for epoch in history.epochs] == [96, 32]
+    assert history.epochs[-1].test_accuracy is not None
+
+
+def test_callbacks_are_told_what_the_history_says():
+    steps, epochs = [], []
+    _, _, history = small_run(on_step=steps.append, on_epoch=epochs.append)
+    assert [(p.epoch, p.epochs, p.step, p.steps, p.images) for p in steps[:4]] == [
+        (1, 2, 1, 3, 32),
+        (1, 2, 2, 3, 64),
+        (1, 2, 3, 3, 96),
+        (2, 2, 1, 3, 32),
+    ]
+    assert epochs == history.epochs
+    assert steps[2].loss == history.epochs[0].train_loss
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_named():
+    model = nn.Sequential(nn.Flatten(), nn.Dense(3))
+    model.build((2, 2), rng=0)
+    x = np.ones((4, 2, 2), np.float32)
+    x[3] = np.nan
+    batches = data.Batches(x, np.array([0, 1, 2, 0]), 2, prepare=lambda x: x)
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 2 of epoch 1"):
+        fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
+
+
+def test_evaluation_changes_nothing():
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm(), nn.Dense(3))
+    model.build((2, 2), rng=0)
+    before = {name: p.value.tobytes() for name, p in model.named_parameters().items()}
+    evaluate(model, data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 2, prepare=lambda x: x))
+    assert {name: p.value.tobytes() for name, p in model.named_parameters().items()} == before
+
+
+def test_a_step_forgets_the_gradients_of_the_step_before():
+    x, labels = np.eye(3, 4, dtype=np.float64), np.array([0, 1, 2])
+
+    def gradient_of_last(steps):
+        model = nn.Dense(3)
+        model.build((4,), rng=0, dtype=np.float64)
+        optimizer = optim.SGD(model.named_parameters(), lr=0.0)
+        for _ in range(steps):
+            train_step(model, optimizer, x, labels)
+        return model["w"].grad
+
+    assert (gradient_of_last(1) == gradient_of_last(3)).all()
+
+
+def test_history_as_csv():
+    _, _, history = small_run(epochs=2)
+    history.epochs[1].test_loss = None
+    lines = list(csv.DictReader(io.StringIO(history.to_csv())))
+    assert [line["epoch"] for line in lines] == ["1", "2"]
+    assert float(lines[0]["train_loss"]) == history.epochs[0].train_loss
+    assert float(lines[0]["images_per_second"]) == pytest.approx(history.epochs[0].images_per_second, rel=1e-2)
+    assert lines[1]["test_loss"] == ""
+
+
+def test_epochs_must_be_a_count():
+    with pytest.raises(ValueError, match="epochs must be at least 1, but is 0"):
+        small_run(epochs=0)
