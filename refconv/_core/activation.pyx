@@ -80,7 +80,7 @@ def _each(Function function, a, dy, double constant):
 def _each_block(const real[::1] a, const real[::1] dy, real[::1] out, Function function, real constant):
     cdef Py_ssize_t size = a.shape[0], task
     for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=num_threads()):
-        block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, BLOCK,
+        block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
               &out[task * BLOCK])
 
 

@@ -1,13 +1,14 @@
 """Digits drawn by this module itself, in MNIST's own format: no download, no file, nothing but NumPy.
 
-`_STYLES` says how a hand writes each digit: in a few styles, each a list of the stations that the pen passes. A
-natural cubic spline joins the stations, and a spline is linear in them: so each style is *one matrix*, from
-stations to evenly spaced pen positions, and a batch of digits, every station of every digit shaken at random, is
-one batched matrix product. Quadratic and linear maps then bend, slant and turn the plane of each digit.
+`_STYLES` says how a hand writes each digit: in a few styles, each a list of the stations that the pen passes.
+A natural cubic spline joins the stations, and a spline is linear in them: so each style is *one matrix*, from
+stations to evenly spaced pen positions, and a batch of digits, their stations shaken at random, is one
+batched matrix product. Quadratic and linear maps then bend, slant and turn the plane of each digit.
 
-Ink needs the distance from each pixel to the pen's path. Let a narrow Gaussian lie about each pen position: the
-logarithm of their sum is, but for a factor, a soft minimum of the squared distances. And a Gaussian in the plane
-is one in x times one in y, so their sum over the positions, for all pixels at once, is again a matrix product.
+Ink needs the distance from each pixel to the pen's path. Let a narrow Gaussian lie about each pen position:
+the logarithm of their sum is, but for a factor, a soft minimum of the squared distances. And a Gaussian in
+the plane is one in x times one in y, so their sum over the positions, for all pixels at once, is again a matrix
+product.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ import numpy as np
 __all__ = ["draw_digits"]
 
 # A row is a way to write a digit: the digit; how often it is written so, relative to its other ways; and the
-# stations "x,y" that the pen passes, on a grid of 20 × 20 units with y downwards. The pen turns a sharp corner at
-# "!" and is lifted at "/". Only the shape counts: each digit is fitted into MNIST's box at the end.
+# stations "x,y" that the pen passes, on a grid of 20 × 20 units with y downwards. The pen turns a sharp
+# corner at "!" and is lifted at "/". Only the shape counts: each digit is fitted into MNIST's box at the end.
 _STYLES = (
     (0, 4, "11,0 6,1 3,6 2,12 5,18 10,20 15,17 17,11 16,5 12,1 9,0"),  # an oval
     (0, 2, "14,2 10,0 5,2 3,8 3,14 7,19 12,19 16,14 17,8 14,2 10,2 8,4"),  # … whose end curls inside
@@ -31,7 +32,7 @@ _STYLES = (
     (0, 2, "16,2 9,3 3,8 2,14 7,16 15,12 19,6 16,2 12,3"),  # broad
     (0, 2, "12,5 9,2 5,4 2,10 4,17 10,20 16,16 18,9 15,2 10,0 6,2"),  # begun inside
     (0, 1, "9,1 4,5 2,12 5,18 11,20 16,15 16,7 12,1"),  # left open at the top
-    (1, 12, "10,0 10,10 10,20"),  # a bare stem
+    (1, 12, "10,0 10,20"),  # a bare stem
     (1, 4, "10,0 9,10 10,20"),  # a bent one
     (1, 2, "7,4 11,0! 10,10 10,20"),  # flag
     (1, 2, "6,4 10,0! 10,20 / 5,20 15,20"),  # flag and foot
@@ -97,18 +98,19 @@ _SIDE = 28  # pixels along an image
 _BOX = 20  # pixels along the box that MNIST fits a digit into
 _GRID = 20  # units along the grid of the styles
 
-# How hands and pens differ. Every strength is the standard deviation of a normal distribution; a range is uniform.
-_CARE = 0.2, 1.6  # a digit's factor on shake and drift: some are neat, some are scrawled
-_SHAKE = 0.8  # of each station by itself, in units of the grid
-_DRIFT = 0.027  # of the pen along its path, as a part of the path's length
+# How hands and pens differ. A single number is the standard deviation of a normal distribution around zero,
+# or around the mean or median that is named with it; the other pairs are the ranges of uniform distributions.
+_HASTE = 0.0, 1.2  # a digit's factor on shake and drift: some are neat, some are scrawled
+_SHAKE = 0.6  # of each station by itself, in units of the grid
+_DRIFT = 0.025  # of the pen along its path, as a part of the path's length
 _BEND = 0.013  # quadratic map of the plane, per unit of the grid
 _WIDTH = 0.2  # logarithm of width over height
 _TURN = 0.2  # radians
-_SLANT, _SLANT_SPREAD = 0.15, 0.22  # to the right, as x over y: the mean is about 9 degrees
-_RADIUS, _RADIUS_SPREAD = 1.25, 0.3  # of the pen: median in pixels, and spread of its logarithm
-_THINNEST, _THICKEST = 0.4, 2.6  # pixels
+_SLANT_MEAN, _SLANT = 0.15, 0.22  # to the right, x per y: about 9 degrees in the mean
+_RADIUS_MEDIAN, _RADIUS = 1.25, 0.33  # of a pen, in pixels, and the logarithm of its ratio to the median
 _SOFT = 0.6, 1.2  # pixels across which an edge fades
-_PRESSURE = 0.25  # logarithm of the pen's radius along its path
+_PRESSURE = 0.2  # logarithm of the ratio of the radius, as it changes along the path, to the pen's own
+_THINNEST, _THICKEST = 0.4, 2.6  # pixels, bounds of the radius
 
 _CHUNK = 200  # digits drawn together; all of them always, so that n has no part in any bit of a digit
 _POSITIONS = 96  # of the pen in a digit: a path of 60 pixels has one every 0.6 pixels
@@ -123,12 +125,12 @@ _WAVES = (np.cos(_RATES * np.linspace(0, np.pi, _POSITIONS)) / np.sqrt(_RATES)).
 def draw_digits(n, seed=0):
     """Draw digits that look handwritten, with their labels, in MNIST's format.
 
-    Each digit is written in one of its styles, shaken, bent and slanted at random, with a pen of random width.
-    Like those of MNIST, it is white on black, as large as fits into a box of 20 × 20 pixels, and moved by whole
-    pixels so that its centre of mass lies at the image's centre.
+    Each is written in one of several styles, shaken, bent and slanted at random, with a pen of random width.
+    Like those of MNIST, it is white on black, as large as fits into a box of 20 × 20 pixels, and moved by
+    whole pixels so that its centre of mass lies at the image's centre.
 
-    The digits depend on the seed and on their place alone: the first k of n are the k that ``draw_digits(k, seed)``
-    draws. Another processor or another version of NumPy may round a few pixels to a neighbouring grey.
+    A digit depends on the seed and on its place alone: the first k of n are those of ``draw_digits(k, seed)``.
+    Another processor or another version of NumPy may round a few pixels to a neighbouring grey.
 
     Parameters
     ----------
@@ -142,7 +144,7 @@ def draw_digits(n, seed=0):
     images : array (n, 28, 28), uint8
         0 is background, 255 is ink.
     labels : array (n,), uint8
-        The digits 0 … 9 in random order, equally many of each in any 200.
+        The digits 0 … 9 in random order: 20 of each in the first 200, in the next 200, and so on.
 
     Raises
     ------
@@ -185,7 +187,7 @@ def _draw_chunk(rng):
     labels = rng.permutation(_CHUNK) % 10
     pen = _write(rng, _choose_styles(rng, labels))
     pen = _slant(rng, _bend(rng, pen))
-    usual = _bounded(_RADIUS * np.exp(_RADIUS_SPREAD * _normal(rng, 1)))
+    usual = _bounded(_RADIUS_MEDIAN * np.exp(_RADIUS * _normal(rng, 1)))
     radius = _bounded(usual * np.exp(_PRESSURE * (_normal(rng, len(_WAVES)) @ _WAVES)))
     soft = _uniform(rng, _SOFT)
     return _centre(_ink(_fit(pen, margin=usual + soft / 2), radius, usual, soft)), labels
@@ -215,15 +217,15 @@ def _choose_styles(rng, labels):
 def _write(rng, style):
     """Where the pen passes on the grid, (_CHUNK, 2, _POSITIONS)."""
     alphabet = _alphabet()
-    care = _uniform(rng, _CARE)[..., None]
+    haste = _uniform(rng, _HASTE)[..., None]
     stations = alphabet.stations[style]
-    stations = stations + care * _SHAKE * _normal(rng, *stations.shape[1:])
+    stations = stations + haste * _SHAKE * _normal(rng, *stations.shape[1:])
     drift = _DRIFT * alphabet.length[style, None, None] * (_normal(rng, 2, len(_WAVES)) @ _WAVES)
-    return stations @ alphabet.path[style] + care * drift
+    return stations @ alphabet.path[style] + haste * drift
 
 
 def _bend(rng, pen):
-    """Bend each digit's plane by a quadratic map, so that its parts change in size and its lines become arcs."""
+    """Bend each digit's plane by a quadratic map: its parts change in size and its lines become arcs."""
     x, y = pen[:, 0], pen[:, 1]
     return pen + _BEND * (_normal(rng, 2, 3) @ np.stack([x * x, x * y, y * y], axis=1))
 
@@ -233,24 +235,25 @@ def _slant(rng, pen):
     x, y = pen[:, 0] * np.exp(_WIDTH * _normal(rng, 1)), pen[:, 1]
     turn = _TURN * _normal(rng, 1)
     x, y = np.cos(turn) * x - np.sin(turn) * y, np.sin(turn) * x + np.cos(turn) * y
-    return np.stack([x - (_SLANT + _SLANT_SPREAD * _normal(rng, 1)) * y, y], axis=1)
+    return np.stack([x - (_SLANT_MEAN + _SLANT * _normal(rng, 1)) * y, y], axis=1)
 
 
 def _fit(pen, margin):
-    """From the grid to pixels of the box: the longer side of the ink fills it, the shorter lies in its middle."""
+    """From the grid to pixels of the box: the ink's longer side fills it, the shorter lies in its middle."""
     low, high = pen.min(axis=2, keepdims=True), pen.max(axis=2, keepdims=True)
     scale = (_BOX - 2 * margin[..., None]) / (high - low).max(axis=1, keepdims=True)
     return (pen - (low + high) / 2) * scale + (_BOX - 1) / 2  # pixel 0 reaches from −0.5 to 0.5
 
 
 def _ink(pen, radius, usual, soft):
-    """The boxes, (_CHUNK, _BOX, _BOX), uint8: white up to ``radius`` from the path, and fading from there to black over ``soft`` pixels.
+    """The boxes, (_CHUNK, _BOX, _BOX), uint8: white near the path, black far from it, grey at the ink's edge.
 
-    The radius changes along the path, (_CHUNK, _POSITIONS); ``usual`` is a digit's usual radius, (_CHUNK, 1).
+    The edge is ``soft`` pixels wide, (_CHUNK, 1), and ``radius`` pixels from the path. The radius changes
+    along the path, (_CHUNK, _POSITIONS), around the digit's ``usual`` one, (_CHUNK, 1).
     """
     step = np.hypot(*np.diff(pen).swapaxes(0, 1)).mean(axis=1, keepdims=True)
-    weight = np.log(step / (math.sqrt(2 * math.pi) * _BLUR))  # of a Gaussian, so that on the path they sum to 1
-    weight = weight + (radius**2 - usual**2) / (2 * _BLUR**2)  # where the pen is thick, the path counts as nearer
+    weight = np.log(step / (math.sqrt(2 * math.pi) * _BLUR))  # on the path, the sum is then 1
+    weight = weight + (radius**2 - usual**2) / (2 * _BLUR**2)  # a thick part of the path counts as nearer
     bells = pen[:, :, None] - np.arange(_BOX, dtype=np.float32)[:, None]  # (_CHUNK, 2, _BOX, _POSITIONS)
     bells *= bells
     bells *= -0.5 / _BLUR**2
@@ -264,20 +267,24 @@ def _ink(pen, radius, usual, soft):
 
 
 def _centre(boxes):
-    """Set the boxes into images so that each digit's centre of mass lies in the middle, to half a pixel."""
-    pixel = np.arange(_BOX)
+    """Set the boxes into images, the centre of mass in the middle to half a pixel, as far as there is room."""
     mass = boxes.sum(axis=(1, 2))
-    top, left = (np.rint(_SIDE / 2 - boxes.sum(axis=side) @ pixel / mass).astype(int).clip(0, _SIDE - _BOX) for side in (2, 1))
+
+    def offset(profile):
+        centre = profile @ np.arange(_BOX) / mass
+        return np.rint(_SIDE / 2 - centre).astype(int).clip(0, _SIDE - _BOX)[:, None, None]
+
+    top, left = offset(boxes.sum(axis=2)), offset(boxes.sum(axis=1))
     images = np.zeros((len(boxes), _SIDE, _SIDE), np.uint8)
     digit, row, column = np.ogrid[: len(boxes), :_BOX, :_BOX]
-    images[digit, row + top[:, None, None], column + left[:, None, None]] = boxes
+    images[digit, top + row, left + column] = boxes
     return images
 
 
 class _Alphabet(NamedTuple):
     """The table of styles as arrays, with a row for each style."""
 
-    upto: np.ndarray  # (styles,): the styles of digit d share the interval from d to d + 1, and each ends here
+    upto: np.ndarray  # (styles,): where each style's part of the interval from its digit to the next one ends
     stations: np.ndarray  # (styles, 2, stations), padded with zeros
     path: np.ndarray  # (styles, stations, _POSITIONS): stations @ path is where the pen passes
     length: np.ndarray  # (styles,): of the path, in units of the grid
@@ -301,7 +308,7 @@ def _alphabet():
 
 
 def _parse(strokes):
-    """A style's stations, (stations, 2), and the runs of them, as slices, that the pen passes without a corner."""
+    """A style's stations, (stations, 2), and the runs of them, as slices, that the pen passes smoothly."""
     stations, runs = [], []
     for stroke in strokes.split("/"):
         start = len(stations)
@@ -315,12 +322,13 @@ def _parse(strokes):
 
 
 def _path_matrix(stations, runs):
-    """The matrix from stations to evenly spaced pen positions, (stations, _POSITIONS), and the path's length."""
+    """The matrix from stations to even pen positions, (stations, _POSITIONS), and the length of the path."""
     fine = np.zeros((len(runs), 200, len(stations)))
     for weights, run in zip(fine, runs, strict=True):
         weights[:, run] = _spline_matrix(stations[run], np.linspace(0, 1, 200))
-    steps = np.hypot(*np.diff(fine @ stations, axis=1, prepend=(fine @ stations)[:, :1]).T).T
-    travelled = np.cumsum(steps)  # the way from one stroke to the next, with the pen lifted, does not count
+    points = fine @ stations
+    steps = np.linalg.norm(np.diff(points, axis=1, prepend=points[:, :1]), axis=2)  # none from run to run
+    travelled = np.cumsum(steps)
     wanted = (np.arange(_POSITIONS) + 0.5) / _POSITIONS * travelled[-1]
     return np.concatenate(fine)[np.searchsorted(travelled, wanted)].T, travelled[-1]
 

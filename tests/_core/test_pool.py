@@ -118,6 +118,12 @@ def test_agreement_for_channels_that_fill_the_lanes_and_that_do_not(C, dtype):
     assert_average_agrees(x, WIDE, True)
 
 
+@pytest.mark.parametrize(("N", "C"), [(1, 300), (3, 113), (7, 35)])
+def test_tasks_of_the_derivative_share_out_all_channels(N, C):
+    # Channels that make more cache lines than there are tasks an image, and not a multiple.
+    assert_max_agrees(small_integers((N, 3, 2, C), 0), Window((2, 1)))
+
+
 @DTYPES
 @CHANNELS
 @pytest.mark.parametrize("side", ["start", "end"])

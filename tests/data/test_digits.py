@@ -1,0 +1,161 @@
+"""The drawn digits: MNIST's format, the seed's promise, and shapes that a reader can tell apart."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from refconv.data import digits, draw_digits
+
+STYLES = [strokes for _, _, strokes in digits._STYLES]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw_digits(4000, seed=1)
+
+
+def test_the_format_is_that_of_mnist(drawn):
+    images, labels = drawn
+    assert (images.shape, images.dtype) == ((4000, 28, 28), np.uint8)
+    assert (labels.shape, labels.dtype) == ((4000,), np.uint8)
+    assert images[:, 0].mean() < 1  # black around …
+    assert (images.max(axis=(1, 2)) > 128).all()  # … white ink, in every image …
+    assert (images.max(axis=(1, 2)) == 255).mean() > 0.9  # … and in nearly every one as white as can be
+
+
+def test_each_digit_is_drawn_equally_often_in_random_order(drawn):
+    _, labels = drawn
+    blocks = labels.reshape(-1, 200)
+    assert all(np.bincount(block).tolist() == [20] * 10 for block in blocks)
+    assert len({tuple(block) for block in blocks}) == len(blocks)
+    assert (labels[1:] == labels[:-1]).mean() == pytest.approx(19 / 199, abs=0.03)
+
+
+def test_the_longer_side_fills_the_box_and_the_shorter_fits(drawn):
+    ink = drawn[0] > 0
+    sides = np.stack([np.ptp(np.where(ink.any(axis=axis), np.arange(28), 14), axis=1) + 1 for axis in (1, 2)])
+    assert sides.max() == 20
+    assert (sides.max(axis=0) >= 18).mean() > 0.95
+
+
+def test_the_centre_of_mass_is_the_images_centre_to_half_a_pixel(drawn):
+    ink = drawn[0].astype(float)
+    pixel = np.arange(28)
+    for profile in (ink.sum(axis=1), ink.sum(axis=2)):
+        distance = abs(profile @ pixel / ink.sum(axis=(1, 2)) - 14)
+        assert (distance <= 0.5).mean() > 0.98  # the others' boxes would leave the image
+        assert distance.max() < 4
+
+
+def test_the_seed_decides_every_bit(drawn):
+    again = draw_digits(4000, seed=1)
+    assert all((a == b).all() for a, b in zip(drawn, again, strict=True))
+    others = [draw_digits(200, seed=seed) for seed in (0, 2, 1 + 2**32, 1 + 2**64)]
+    for images, labels in others:
+        assert (labels != drawn[1][:200]).any()
+        assert (images != drawn[0][:200]).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("k", [0, 1, 10, 199, 200, 201, 437])
+def test_the_first_digits_do_not_depend_on_how_many_follow(drawn, k):
+    images, labels = draw_digits(k, seed=1)
+    assert images.shape == (k, 28, 28)
+    assert labels.shape == (k,)
+    assert (images == drawn[0][:k]).all()
+    assert (labels == drawn[1][:k]).all()
+
+
+def test_no_two_digits_are_alike(drawn):
+    assert len(np.unique(drawn[0].reshape(4000, -1), axis=0)) == 4000
+
+
+def test_a_reader_of_one_seed_reads_another(drawn):
+    known = drawn[0].reshape(4000, -1) / 255
+    images, labels = draw_digits(1000, seed=2)
+    x = images.reshape(1000, -1) / 255
+    nearest = ((known**2).sum(axis=1) - 2 * x @ known.T).argmin(axis=1)
+    right = np.array([(drawn[1][nearest] == labels)[labels == digit].mean() for digit in range(10)])
+    assert right.mean() > 0.6  # chance is 0.1
+    assert right.min() > 0.4
+
+
+def test_each_label_gets_styles_of_its_own_digit_in_their_shares():
+    rng = np.random.default_rng(3)
+    labels = np.arange(digits._CHUNK) % 10
+    chosen = np.concatenate([digits._choose_styles(rng, labels) for _ in range(200)])
+    digit, share = (np.array(column) for column in list(zip(*digits._STYLES, strict=True))[:2])
+    assert (digit[chosen] == np.tile(labels, 200)).all()
+    expected = share / np.bincount(digit, share)[digit]
+    assert np.bincount(chosen) / 4000 == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("strokes", STYLES)
+def test_the_pen_passes_each_station_of_a_style_at_an_even_pace(strokes):
+    stations, runs = digits._parse(strokes)
+    path, length = digits._path_matrix(stations, runs)
+    pen = path.T @ stations
+    pace = length / digits._POSITIONS
+    to_the_nearest = np.linalg.norm(stations[:, None] - pen, axis=2).min(axis=1)
+    assert (to_the_nearest < 1.25 * pace).all()
+    steps = np.linalg.norm(np.diff(pen, axis=0), axis=1)
+    assert (steps > 1.5 * pace).sum() == strokes.count("/")  # no jump but where the pen is lifted
+    assert steps.max() < 1.5 * pace or "/" in strokes
+    assert path.sum(axis=0) == pytest.approx(1)  # moving all stations moves the path
+
+
+def test_a_curve_is_smooth_but_at_its_corners():
+    def sharpest(strokes):
+        stations, runs = digits._parse(strokes)
+        steps = np.diff(digits._path_matrix(stations, runs)[0].T @ stations, axis=0)
+        cosine = (steps[1:] * steps[:-1]).sum(axis=1) / np.prod(np.linalg.norm([steps[1:], steps[:-1]], axis=2), axis=0)
+        return np.degrees(np.arccos(cosine.min()))
+
+    assert sharpest("0,0 10,0 10,10") < 20
+    assert sharpest("0,0 10,0! 10,10") > 40
+
+
+@pytest.mark.parametrize("radius", [1.0, 2.5])
+def test_ink_is_as_wide_as_the_pen(radius):
+    line = np.stack([np.linspace(-5, 25, digits._POSITIONS), np.full(digits._POSITIONS, 9.0)])[None]
+    pen = np.full((1, digits._POSITIONS), radius)
+    ink = digits._ink(line.astype(np.float32), pen, usual=pen[:, :1], soft=np.array([[1.0]]))
+    depth = abs(np.arange(20) - 9)
+    expected = 255 * np.clip(radius + 0.5 - depth, 0, 1)
+    assert ink.shape == (1, 20, 20)
+    assert abs(ink[0].T - expected).max() <= 3
+
+
+def test_pressure_makes_the_line_wider():
+    line = np.stack([np.linspace(0, 19, digits._POSITIONS), np.full(digits._POSITIONS, 9.0)])[None]
+    radius = np.linspace(1, 3, digits._POSITIONS)[None]
+    ink = digits._ink(line.astype(np.float32), radius, usual=np.array([[2.0]]), soft=np.array([[1.0]]))
+    width = ink[0].sum(axis=0) / 255
+    assert width[3] == pytest.approx(2.6, abs=0.5)
+    assert width[16] == pytest.approx(5.4, abs=0.5)
+
+
+def test_memory_beyond_the_result_does_not_grow_with_n():
+    def peak(n):
+        tracemalloc.start()
+        images, labels = draw_digits(n)
+        extra = tracemalloc.get_traced_memory()[1] - images.nbytes - labels.nbytes
+        tracemalloc.stop()
+        return extra
+
+    draw_digits(1)  # makes the alphabet, which stays
+    assert peak(5000) < 1.2 * peak(200) < 30e6
+
+
+@pytest.mark.parametrize("name", ["n", "seed"])
+@pytest.mark.parametrize(
+    ("value", "error"), [(-1, ValueError), (2.5, TypeError), (3.0, TypeError), ("3", TypeError), (None, TypeError)]
+)
+def test_a_bad_argument_is_named_with_what_came(name, value, error):
+    with pytest.raises(error, match=f"^{name} must be an integer of at least 0, but is {value!r}$"):
+        draw_digits(**{"n": 1, "seed": 0, name: value})
+
+
+def test_numpy_integers_will_do():
+    images, _ = draw_digits(np.int64(3), np.uint8(1))
+    assert (images == draw_digits(3, 1)[0]).all()
