@@ -82,6 +82,7 @@ class BuildKernels(build_ext):
     """build_ext, with a way out for those who have no compiler."""
 
     def build_extensions(self):
+        self.parallel = self.parallel or os.cpu_count()
         try:
             super().build_extensions()
         except Exception as error:

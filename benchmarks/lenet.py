@@ -79,6 +79,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=12)
     options = parser.parse_args()
+    refconv.keep_freed_memory()  # as refconv.training.fit does; PyTorch, in the same process, has it as well
     refconv.set_num_threads(options.threads)
     torch.set_num_threads(options.threads)
 

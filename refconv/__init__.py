@@ -27,7 +27,7 @@ from refconv.ops.activation import (
 from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
 from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
-from refconv.ops.engine import current_engine, engine, get_num_threads, set_num_threads
+from refconv.ops.engine import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
 from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 from refconv.ops.pool import (
@@ -76,6 +76,7 @@ __all__ = [
     "elu_dx",
     "engine",
     "get_num_threads",
+    "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_dx",
     "log_softmax",

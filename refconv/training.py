@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 import numpy as np
 
 from refconv.geometry import per_axis
+from refconv.ops.engine import keep_freed_memory
 from refconv.ops.loss import softmax_cross_entropy
 from refconv.optim import constant
 
@@ -121,6 +122,8 @@ def fit(
 ) -> History:
     """Train a network.
 
+    Memory that a step has freed stays with the process for the next one (:func:`refconv.keep_freed_memory`).
+
     Parameters
     ----------
     model : Layer
@@ -162,6 +165,7 @@ def fit(
     Source: A12; M2.
     """
     (epochs,) = per_axis("epochs", epochs, 1)
+    keep_freed_memory()
     history, first_lr, steps = History(), optimizer.lr, len(batches)
     for epoch in range(1, epochs + 1):
         losses = right = images = 0

@@ -142,7 +142,8 @@ def _assert_close(found, expected, tolerance, rtol):
     found, expected = np.asarray(found), np.asarray(expected)
     assert found.dtype == expected.dtype, f"kernels give {found.dtype}, loops {expected.dtype}"
     assert found.shape == expected.shape, f"kernels give shape {found.shape}, loops {expected.shape}"
-    allowed = np.broadcast_to(tolerance + rtol * np.abs(expected), expected.shape)
+    relative = rtol * np.abs(expected) if rtol else 0.0  # 0 · ∞ would be NaN
+    allowed = np.broadcast_to(tolerance + relative, expected.shape)
     # An exact match first: ∞ − ∞ is not a number.
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
     with np.errstate(invalid="ignore"):

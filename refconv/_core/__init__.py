@@ -36,6 +36,11 @@ def available_threads() -> int:
     return importlib.import_module(f"{__name__}.baseline.cpu").available_threads() if ISA else 0
 
 
+def keep_freed_memory() -> bool:
+    """Let the C library keep freed memory for the next request; False where it cannot be told so."""
+    return importlib.import_module(f"{__name__}.baseline.cpu").keep_freed_memory() if ISA else False
+
+
 def set_num_threads(n: int) -> None:
     """Let all kernels run on n threads."""
     for family in FAMILIES if ISA else ():

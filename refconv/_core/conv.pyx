@@ -16,9 +16,9 @@ by tap m of output row i when i·S + m·D = u; taps with the same remainder φ =
 split into S phases, and each phase is a convolution of ∂e/∂y with stride 1, fewer taps, and the kernel turned around.
 
 ∂e/∂w[m,n,c,o] sums over all pixels of all images. Rows of the tile are the kernel's entries (m, n, c), k runs over pixels,
-and ∂e/∂y is packed in place of the weights. The images are cut into a fixed number of chunks, each with a sum of its own;
-at the end the sums are added in order. The number of chunks depends on shapes alone, so the result has the same bits at any
-thread count.
+and ∂e/∂y is packed in place of the weights. Where there are many pixels, the images are cut into chunks, each with a sum of its own,
+and at the end the sums are added in order; where there are few, the entries are cut into parts. Both numbers depend on shapes
+alone, so the result has the same bits at any thread count.
 """
 import numpy as np
 
@@ -35,7 +35,8 @@ cdef enum:
     TASKS = 16            # at least so many where the work can be cut: enough for the threads of a laptop
     BAND_PIXELS = 2048    # outputs of one task: its input and output stay in L2
     CHUNK_PIXELS = 256    # pixels of one packed block of ∂e/∂y
-    PART_WEIGHTS = 16384  # entries of ∂e/∂w that are worth a task of their own
+    CHUNK_LEAST = 512     # pixels that are worth a sum of their own
+    MOST_PARTIAL = 1 << 22  # elements of all these sums together
 
 
 cdef struct Conv:
@@ -58,11 +59,12 @@ cdef Conv conv_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, Py_ssize_t O, wi
     return c
 
 
-cdef Py_ssize_t band_rows(Py_ssize_t images, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    """Rows of one task's band: few enough that all threads have work, many enough that it is worth a task."""
+cdef Py_ssize_t band_rows(Shape shape, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """Rows of one task's band: few enough that all threads have work, and enough to fill the last of its tiles."""
     cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (rows * columns + BAND_PIXELS - 1) // BAND_PIXELS)
-    cdef Py_ssize_t fewest = (MOST_ROWS + columns - 1) // columns
-    return min(max((rows + bands - 1) // bands, fewest), rows)
+    cdef Py_ssize_t band = (rows + bands - 1) // bands
+    cdef Py_ssize_t tiles = (band * columns + shape.rows - 1) // shape.rows
+    return min(max(band, tiles * shape.rows // columns), rows)
 
 
 cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:
@@ -94,13 +96,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef Shape shape = tile_shape[real](NULL, c.O_g)
     cdef Py_ssize_t taps = c.kh * c.kw, depth = taps * c.C_g, group_size = panels(shape, c.O_g) * depth * shape.width
     cdef real[::1] packed = aligned_empty((c.groups * group_size,), dtype)
-    cdef Py_ssize_t g, panel, t
-    for g in range(c.groups):
-        for panel in range(panels(shape, c.O_g)):
-            for t in range(taps):
-                pack(&w[t // c.kw, t % c.kw, 0, g * c.O_g + panel * shape.width], c.C_g, c.O,
-                     c.O_g - panel * shape.width, 1, shape.width,
-                     &packed[g * group_size + (panel * taps + t) * c.C_g * shape.width])
+    pack_weights(&c, shape, &w[0, 0, 0, 0], &packed[0])
 
     cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
     cdef View view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
@@ -109,7 +105,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
                             y_row=c.columns * c.O, y_column=c.O, channels=c.O_g, runs=0, length=0, run=NULL)
     list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), view.pitch, c.C, c.C_g, &plan, &run[0])
 
-    cdef Py_ssize_t band = band_rows(c.N, c.rows, c.columns), bands = (c.rows + band - 1) // band
+    cdef Py_ssize_t band = band_rows(shape, c.N, c.rows, c.columns), bands = (c.rows + band - 1) // band
     cdef int threads = num_threads()
     cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
     cdef const real *offset = NULL if bias is None else &bias[0]
@@ -118,6 +114,17 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
         conv2d_band(&c, plan, shape, view, &x[task // bands, 0, 0, 0], &packed[0], offset, task % bands * band,
                     min((task % bands + 1) * band, c.rows), &scratch[threadid(), 0], &y[task // bands, 0, 0, 0])
     return result
+
+
+cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) noexcept nogil:
+    """The weights of each group and panel of output channels: taps in order, input channels along k."""
+    cdef Py_ssize_t taps = c.kh * c.kw, size = taps * c.C_g * shape.width, count = panels(shape, c.O_g)
+    cdef Py_ssize_t block, first, t
+    for block in prange(c.groups * count, schedule="static", num_threads=num_threads()):
+        first = block % count * shape.width
+        for t in range(taps):
+            pack(w + t * c.C_g * c.O + block // count * c.O_g + first, c.C_g, c.O, c.O_g - first, 1, shape.width,
+                 packed + block * size + t * c.C_g * shape.width)
 
 
 cdef void conv2d_band(const Conv *c, Sweep plan, Shape shape, View view, const real *image, const real *packed,
@@ -149,7 +156,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef Py_ssize_t first_column = c.left // c.S_w, end_column = (c.left + c.W - 1) // c.S_w + 1
     cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h, back_w = (c.kw - 1) * c.D_w // c.S_w
     cdef View view = view_of(first_column - back_w, end_column, c.columns, c.O)
-    cdef Py_ssize_t band = band_rows(c.N, end_row - first_row, end_column - first_column)
+    cdef Py_ssize_t band = band_rows(shape, c.N, end_row - first_row, end_column - first_column)
     cdef Py_ssize_t bands = (end_row - first_row + band - 1) // band
     cdef int threads = num_threads()
     cdef real[:, ::1] scratch = np.empty((threads, (band + back_h) * view.pitch), dtype)
@@ -164,19 +171,27 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
 
 cdef void pack_turned(const Conv *c, Shape shape, const real *w, real *packed) noexcept nogil:
     """The weights of each phase, group and panel of input channels: taps last first, output channels along k."""
-    cdef Py_ssize_t phase, g, panel, t, u, tap
+    cdef Py_ssize_t phase, block, count = panels(shape, c.C_g), size
     cdef Taps down, across
     for phase in range(c.S_h * c.S_w):
         down = taps_of_phase(c.kh, c.D_h, c.S_h, phase // c.S_w)
         across = taps_of_phase(c.kw, c.D_w, c.S_w, phase % c.S_w)
-        for g in range(c.groups):
-            for panel in range(panels(shape, c.C_g)):
-                for t in range(down.count):
-                    for u in range(across.count):
-                        tap = (down.index + t * down.index_step) * c.kw + across.index + u * across.index_step
-                        pack(w + (tap * c.C_g + panel * shape.width) * c.O + g * c.O_g, c.O_g, 1,
-                             c.C_g - panel * shape.width, c.O, shape.width, packed)
-                        packed += c.O_g * shape.width
+        size = down.count * across.count * c.O_g * shape.width
+        for block in prange(c.groups * count, schedule="static", num_threads=num_threads()):
+            pack_turned_block(c, down, across, w + block // count * c.O_g, block % count * shape.width, shape.width,
+                              packed + block * size)
+        packed += c.groups * count * size
+
+
+cdef void pack_turned_block(const Conv *c, Taps down, Taps across, const real *w, Py_ssize_t first, Py_ssize_t width,
+                            real *packed) noexcept nogil:
+    """One group's input channels first … first + width − 1."""
+    cdef Py_ssize_t t, u, tap
+    for t in range(down.count):
+        for u in range(across.count):
+            tap = (down.index + t * down.index_step) * c.kw + across.index + u * across.index_step
+            pack(w + (tap * c.C_g + first) * c.O, c.O_g, 1, c.C_g - first, c.O, width, packed)
+            packed += c.O_g * width
 
 
 cdef void conv2d_dx_band(const Conv *c, Shape shape, View view, const real *image, const real *packed, Py_ssize_t first,
@@ -220,8 +235,8 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
         return result
     cdef Shape shape = tile_shape[real](NULL, c.O_g)
     cdef Py_ssize_t entries = c.kh * c.kw * c.C_g, weights = entries * c.O, rows = c.N * c.rows
-    cdef Py_ssize_t parts = min(max(weights // PART_WEIGHTS, 1), min(TASKS, (entries + shape.rows - 1) // shape.rows))
-    cdef Py_ssize_t chunks = min(max(TASKS // parts, 1), rows)
+    cdef Py_ssize_t chunks = max(min(min(rows * c.columns // CHUNK_LEAST, MOST_PARTIAL // weights), TASKS), 1)
+    cdef Py_ssize_t parts = max(min(TASKS // chunks, (entries + shape.rows - 1) // shape.rows), 1)
     partial_sums = result.reshape(1, weights) if chunks == 1 else np.zeros((chunks, weights), dtype)
     cdef real[:, ::1] partial = partial_sums
 

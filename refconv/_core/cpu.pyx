@@ -1,4 +1,4 @@
-"""Which instruction sets this processor has. Built for the baseline, so that asking is safe anywhere."""
+"""The machine: the instruction sets it has, its threads, its allocator. Built for the baseline, so that asking is safe."""
 from refconv._core.threads cimport openmp_threads
 
 cdef extern from *:
@@ -33,9 +33,17 @@ cdef extern from *:
     static int has_v3(void) { return 0; }
     static int has_v4(void) { return 0; }
     #endif
+
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    static int keep_freed(void) { return mallopt(M_MMAP_THRESHOLD, 32 << 20) && mallopt(M_TRIM_THRESHOLD, 512 << 20); }
+    #else
+    static int keep_freed(void) { return 0; }
+    #endif
     """
     int has_v3()
     int has_v4()
+    int keep_freed()
 
 
 def instruction_sets():
@@ -46,3 +54,12 @@ def instruction_sets():
 def available_threads():
     """The threads that OpenMP would use, or 0 where the build has no OpenMP."""
     return openmp_threads()
+
+
+def keep_freed_memory():
+    """Let the C library keep up to half a gigabyte of freed memory for the next request; True where it can be told so.
+
+    A training step asks for the same arrays as the step before. Given back to the system in between, each page of them
+    costs a fault at its first touch, which together may take longer than the arithmetic.
+    """
+    return bool(keep_freed())

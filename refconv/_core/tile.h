@@ -38,35 +38,41 @@
 #define WIDE_ROWS 4 /* 8 + 2 + 1, of 16 */
 #define NARROW_ROWS 8
 #endif
-#define WIDE_VECTORS 2
-#define NARROW_VECTORS 1
 #define MOST_ROWS 14
+
+/* The widest tile of two vectors, a tile of one, and one of half a vector for layers with few channels: six output
+ * channels would leave ten of sixteen lanes idle. The smallest vectors are not halved. */
+#define HALF_BYTES (VECTOR_BYTES > 16 ? VECTOR_BYTES / 2 : VECTOR_BYTES)
 
 #define LANES_float (VECTOR_BYTES / (int)sizeof(float))
 #define LANES_double (VECTOR_BYTES / (int)sizeof(double))
+#define HALF_LANES_float (HALF_BYTES / (int)sizeof(float))
+#define HALF_LANES_double (HALF_BYTES / (int)sizeof(double))
 
 #if defined(__GNUC__) || defined(__clang__)
 
 /* aligned(sizeof(real)): a vector may start at any element; may_alias: it is read through a pointer to real. */
-#define VECTOR_OF(real) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias)) real
-typedef VECTOR_OF(float) vector_float;
-typedef VECTOR_OF(double) vector_double;
+#define VECTOR_OF(real, bytes) __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias)) real
+typedef VECTOR_OF(float, VECTOR_BYTES) vector_float;
+typedef VECTOR_OF(double, VECTOR_BYTES) vector_double;
+typedef VECTOR_OF(float, HALF_BYTES) half_float;
+typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
 /* Not inlined: constants of one caller must not make the compiler rearrange the loop. */
-#define DEFINE_TILE(name, real, ROWS, VECTORS)                                                                         \
+#define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     __attribute__((noinline)) static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, \
                                                const real *const *a, const real *b, real *out)                         \
     {                                                                                                                  \
-        enum { LANES = LANES_##real };                                                                                 \
-        vector_##real sum[ROWS][VECTORS] = {{{0}}};                                                                    \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        vector sum[ROWS][VECTORS] = {{{0}}};                                                                           \
         for (ptrdiff_t r = 0; r < runs; r++) {                                                                         \
             const real *row[ROWS];                                                                                     \
             for (int p = 0; p < ROWS; p++)                                                                             \
                 row[p] = a[p] + run[r];                                                                                \
             for (ptrdiff_t k = 0; k < length * step; k += step, b += VECTORS * LANES) {                                \
-                vector_##real weight[VECTORS];                                                                         \
+                vector weight[VECTORS];                                                                                \
                 for (int v = 0; v < VECTORS; v++)                                                                      \
-                    weight[v] = *(const vector_##real *)(b + v * LANES);                                               \
+                    weight[v] = *(const vector *)(b + v * LANES);                                                      \
                 for (int p = 0; p < ROWS; p++)                                                                         \
                     for (int v = 0; v < VECTORS; v++)                                                                  \
                         sum[p][v] += row[p][k] * weight[v];                                                            \
@@ -74,16 +80,16 @@ typedef VECTOR_OF(double) vector_double;
         }                                                                                                              \
         for (int p = 0; p < ROWS; p++)                                                                                 \
             for (int v = 0; v < VECTORS; v++)                                                                          \
-                *(vector_##real *)(out + (p * VECTORS + v) * LANES) = sum[p][v];                                       \
+                *(vector *)(out + (p * VECTORS + v) * LANES) = sum[p][v];                                              \
     }
 
 #else /* a compiler without vector extensions: the same sums, one element at a time */
 
-#define DEFINE_TILE(name, real, ROWS, VECTORS)                                                                         \
+#define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
                      const real *b, real *out)                                                                         \
     {                                                                                                                  \
-        enum { WIDTH = VECTORS * LANES_##real };                                                                       \
+        enum { WIDTH = VECTORS * (vector) };                                                                           \
         for (int p = 0; p < ROWS; p++) {                                                                               \
             const real *weight = b;                                                                                    \
             for (int v = 0; v < WIDTH; v++)                                                                            \
@@ -97,9 +103,19 @@ typedef VECTOR_OF(double) vector_double;
 
 #endif
 
-DEFINE_TILE(wide_tile_float, float, WIDE_ROWS, WIDE_VECTORS)
-DEFINE_TILE(wide_tile_double, double, WIDE_ROWS, WIDE_VECTORS)
-DEFINE_TILE(narrow_tile_float, float, NARROW_ROWS, NARROW_VECTORS)
-DEFINE_TILE(narrow_tile_double, double, NARROW_ROWS, NARROW_VECTORS)
+#if defined(__GNUC__) || defined(__clang__)
+#define DEFINE_TILES(real)                                                                                             \
+    DEFINE_TILE(wide_tile_##real, real, vector_##real, WIDE_ROWS, 2)                                                   \
+    DEFINE_TILE(narrow_tile_##real, real, vector_##real, NARROW_ROWS, 1)                                               \
+    DEFINE_TILE(half_tile_##real, real, half_##real, NARROW_ROWS, 1)
+#else
+#define DEFINE_TILES(real)                                                                                             \
+    DEFINE_TILE(wide_tile_##real, real, LANES_##real, WIDE_ROWS, 2)                                                    \
+    DEFINE_TILE(narrow_tile_##real, real, LANES_##real, NARROW_ROWS, 1)                                                \
+    DEFINE_TILE(half_tile_##real, real, HALF_LANES_##real, NARROW_ROWS, 1)
+#endif
+
+DEFINE_TILES(float)
+DEFINE_TILES(double)
 
 #endif

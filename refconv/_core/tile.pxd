@@ -4,39 +4,48 @@ from refconv._core.real cimport real
 cdef extern from "tile.h" nogil:
     enum:
         WIDE_ROWS
-        WIDE_VECTORS
         NARROW_ROWS
-        NARROW_VECTORS
         MOST_ROWS
         LANES_float
         LANES_double
+        HALF_LANES_float
+        HALF_LANES_double
     void wide_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                         const float *const *a, const float *b, float *out)
+    void narrow_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                           const float *const *a, const float *b, float *out)
+    void half_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
                          const float *const *a, const float *b, float *out)
     void wide_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
                           const double *const *a, const double *b, double *out)
-    void narrow_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                           const float *const *a, const float *b, float *out)
     void narrow_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
                             const double *const *a, const double *b, double *out)
+    void half_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                          const double *const *a, const double *b, double *out)
 
 cdef enum:
     MOST_SUMS = 14 * 2 * 16  # MOST_ROWS rows of two vectors of sixteen float lanes
 
 
+cdef enum Kind:
+    WIDE, NARROW, HALF
+
+
 cdef struct Shape:
-    bint wide
+    Kind kind
     Py_ssize_t rows      # sums down: pixels, or entries of the kernel
     Py_ssize_t width     # sums across: channels
 
 
 cdef inline Shape tile_shape(const real *_, Py_ssize_t channels) noexcept nogil:
-    """The shape that covers this many channels with the fewest idle lanes."""
+    """The narrowest shape that holds all the channels, or else the widest."""
     cdef Py_ssize_t lanes = LANES_float if real is float else LANES_double
-    cdef Shape shape
-    shape.wide = channels > lanes
-    shape.rows = WIDE_ROWS if shape.wide else NARROW_ROWS
-    shape.width = lanes * (WIDE_VECTORS if shape.wide else NARROW_VECTORS)
-    return shape
+    cdef Py_ssize_t half = HALF_LANES_float if real is float else HALF_LANES_double
+    if channels <= half:
+        return Shape(kind=HALF, rows=NARROW_ROWS, width=half)
+    if channels <= lanes:
+        return Shape(kind=NARROW, rows=NARROW_ROWS, width=lanes)
+    return Shape(kind=WIDE, rows=WIDE_ROWS, width=2 * lanes)
 
 
 cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
@@ -47,15 +56,19 @@ cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
 cdef inline void tile(Shape shape, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
                       const real **a, const real *b, real *out) noexcept nogil:
     if real is float:
-        if shape.wide:
+        if shape.kind == WIDE:
             wide_tile_float(runs, run, length, step, <const float *const *>a, b, out)
-        else:
+        elif shape.kind == NARROW:
             narrow_tile_float(runs, run, length, step, <const float *const *>a, b, out)
-    else:
-        if shape.wide:
-            wide_tile_double(runs, run, length, step, <const double *const *>a, b, out)
         else:
+            half_tile_float(runs, run, length, step, <const float *const *>a, b, out)
+    else:
+        if shape.kind == WIDE:
+            wide_tile_double(runs, run, length, step, <const double *const *>a, b, out)
+        elif shape.kind == NARROW:
             narrow_tile_double(runs, run, length, step, <const double *const *>a, b, out)
+        else:
+            half_tile_double(runs, run, length, step, <const double *const *>a, b, out)
 
 
 cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_step, Py_ssize_t channels,

@@ -7,8 +7,8 @@ batched matrix product. Quadratic and linear maps then bend, slant and turn the 
 
 Ink needs the distance from each pixel to the pen's path. Let a narrow Gaussian lie about each pen position:
 the logarithm of their sum is, but for a factor, a soft minimum of the squared distances. And a Gaussian in
-the plane is one in x times one in y, so their sum over the positions, for all pixels at once, is again a matrix
-product.
+the plane is one in x times one in y, so their sum over the positions, for all pixels at once, is again a
+matrix product.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def draw_digits(n, seed=0):
     Like those of MNIST, it is white on black, as large as fits into a box of 20 × 20 pixels, and moved by
     whole pixels so that its centre of mass lies at the image's centre.
 
-    A digit depends on the seed and on its place alone: the first k of n are those of ``draw_digits(k, seed)``.
+    A digit depends on the seed and its place alone: the first k of n are those of ``draw_digits(k, seed)``.
     Another processor or another version of NumPy may round a few pixels to a neighbouring grey.
 
     Parameters
@@ -267,7 +267,7 @@ def _ink(pen, radius, usual, soft):
 
 
 def _centre(boxes):
-    """Set the boxes into images, the centre of mass in the middle to half a pixel, as far as there is room."""
+    """Set the boxes into images, the centre of mass in the middle to half a pixel, if there is room."""
     mass = boxes.sum(axis=(1, 2))
 
     def offset(profile):

@@ -58,7 +58,7 @@ def known_format(data_format):
 
 
 def channels_last(name, array, ndim, data_format):
-    """A batch of images (ndim 2), signals (1) or rows of numbers (0) with its channels at the end, whatever its data_format."""
+    """A batch of images (ndim 2), signals (1) or rows (0) with its channels at the end, whatever its data_format."""
     known_format(data_format)
     space = ("height", "width")[2 - ndim :]
     if data_format == "channels_last":

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from refconv import _core, reference
 from refconv.geometry import per_axis
 
-__all__ = ["current_engine", "engine", "get_num_threads", "implementation", "set_num_threads"]
+__all__ = ["current_engine", "engine", "get_num_threads", "implementation", "keep_freed_memory", "set_num_threads"]
 
 _rooms = {"kernels": _core, "reference": reference}
 _engine = ContextVar("engine", default="kernels" if _core.ISA else "reference")
@@ -90,6 +90,16 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """The number of threads that the kernels run on; at first what OpenMP offers (``OMP_NUM_THREADS`` or all cores)."""
     return _threads
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep up to half a gigabyte of freed memory instead of handing it back to the system at once.
+
+    Training asks for the same arrays step after step, and a page that comes fresh from the system is slow at its first
+    touch. :func:`refconv.training.fit` calls this; a loop of your own may. It changes the C library's allocator for the
+    whole process, and only where that library is glibc; returns whether it did.
+    """
+    return _core.keep_freed_memory()
 
 
 set_num_threads(max(_core.available_threads(), 1))

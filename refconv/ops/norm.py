@@ -9,7 +9,7 @@ from numbers import Real
 
 import numpy as np
 
-from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.ops.check import channels_last, floats, restore, same_shape
 from refconv.ops.engine import implementation
 
 __all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads"]
@@ -193,11 +193,9 @@ def _grads(name, dy, x, gamma, mean, var, eps, data_format, accept):
 
 
 def _channels_last(name, array, data_format):
-    if array.ndim in (3, 4):
-        return channels_last(name, array, array.ndim - 2, data_format)
-    if array.ndim != 2:
+    if array.ndim not in (2, 3, 4):
         raise ValueError(f"{name} must have 2, 3 or 4 axes (batch, positions, channels), but has shape {array.shape}")
-    return axes(name, array, "batch", "channels")
+    return channels_last(name, array, array.ndim - 2, data_format)
 
 
 def _not_empty(x):

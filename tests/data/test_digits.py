@@ -39,6 +39,14 @@ def test_the_longer_side_fills_the_box_and_the_shorter_fits(drawn):
     assert (sides.max(axis=0) >= 18).mean() > 0.95
 
 
+def test_a_one_is_narrow_and_leans_to_the_right(drawn):
+    ones = drawn[0][drawn[1] == 1] / 255.0
+    assert np.median((ones > 0).any(axis=1).sum(axis=1)) < 12
+    y, x = np.ogrid[-14:14, -14:14]
+    lean = -(ones * x * y).sum(axis=(1, 2)) / (ones * y * y).sum(axis=(1, 2))  # x per y upwards
+    assert np.median(lean) == pytest.approx(0.15, abs=0.05)
+
+
 def test_the_centre_of_mass_is_the_images_centre_to_half_a_pixel(drawn):
     ink = drawn[0].astype(float)
     pixel = np.arange(28)
@@ -108,8 +116,8 @@ def test_a_curve_is_smooth_but_at_its_corners():
     def sharpest(strokes):
         stations, runs = digits._parse(strokes)
         steps = np.diff(digits._path_matrix(stations, runs)[0].T @ stations, axis=0)
-        cosine = (steps[1:] * steps[:-1]).sum(axis=1) / np.prod(np.linalg.norm([steps[1:], steps[:-1]], axis=2), axis=0)
-        return np.degrees(np.arccos(cosine.min()))
+        steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+        return np.degrees(np.arccos((steps[1:] * steps[:-1]).sum(axis=1).min()))
 
     assert sharpest("0,0 10,0 10,10") < 20
     assert sharpest("0,0 10,0! 10,10") > 40
@@ -149,7 +157,8 @@ def test_memory_beyond_the_result_does_not_grow_with_n():
 
 @pytest.mark.parametrize("name", ["n", "seed"])
 @pytest.mark.parametrize(
-    ("value", "error"), [(-1, ValueError), (2.5, TypeError), (3.0, TypeError), ("3", TypeError), (None, TypeError)]
+    ("value", "error"),
+    [(-1, ValueError), (2.5, TypeError), (3.0, TypeError), ("3", TypeError), (None, TypeError)],
 )
 def test_a_bad_argument_is_named_with_what_came(name, value, error):
     with pytest.raises(error, match=f"^{name} must be an integer of at least 0, but is {value!r}$"):

@@ -121,3 +121,8 @@ def test_the_inputs_are_left_alone():
 def test_what_does_not_fit_is_refused_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_layout_that_does_not_exist_is_refused_for_rows_too():
+    with pytest.raises(ValueError, match="data_format must be 'channels_last' or 'channels_first', but is 'NC'"):
+        batch_norm(np.ones((3, 2)), np.ones(2), np.ones(2), data_format="NC")
