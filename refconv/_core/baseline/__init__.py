@@ -1,0 +1,1 @@
+"""Kernels that every processor of its kind can run. Compiled modules appear here."""
