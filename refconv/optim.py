@@ -36,9 +36,12 @@ class SGD:
     >>> from refconv.nn import Parameter
     >>> theta = Parameter(np.array([1.0, -2.0]))
     >>> theta.grad += [0.5, 3.0]
-    >>> SGD({"theta": theta}, lr=0.1, momentum=0.9, weight_decay=0.5).step()
-    >>> theta.value
-    array([ 0.9, -2.2])
+    >>> optimizer = SGD({"theta": theta}, lr=0.1, momentum=0.5)
+    >>> optimizer.step()
+    >>> optimizer.lr = 0.2
+    >>> optimizer.step()
+    >>> theta.value.round(6)
+    array([ 0.825, -3.05 ])
 
     Source: A12; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
     """
@@ -74,7 +77,7 @@ def cosine(progress: float) -> float:
     >>> [round(cosine(progress), 3) for progress in (0, 0.25, 0.5, 1)]
     [1.0, 0.854, 0.5, 0.0]
 
-    Source: A20; Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2016.
+    Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2016.
     """
     return 0.5 * (1 + math.cos(math.pi * progress))
 

@@ -70,7 +70,7 @@ def _draw_misread(figure, images, labels, predictions):
     misread = [k for k in range(len(labels)) if labels[k] != predictions[k]]
     shown = misread[: COLUMNS * ROWS]
     which = "all of them" if len(shown) == len(misread) else f"the first {len(shown)}"
-    sentence = f"{len(misread)} of {len(labels):,} test images were misread; {which} (is → read as)"
+    sentence = f"{len(misread):,} of {len(labels):,} test images were misread; {which} (is → read as)"
     figure.suptitle(sentence if shown else f"None of {len(labels):,} test images was misread", fontsize=10)
     cells = list(figure.subplots(ROWS, COLUMNS).flat)
     for axes in cells:

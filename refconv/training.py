@@ -83,7 +83,7 @@ def train_step(model, optimizer, x, labels):
     Parameters
     ----------
     model : Layer
-        The network, built; its output are the scores of the classes.
+        The network, built; its outputs are the scores of the classes.
     optimizer : SGD
         Made from the network's parameters.
     x : array
@@ -127,7 +127,7 @@ def fit(
     Parameters
     ----------
     model : Layer
-        The network, built; its output are the scores of the classes.
+        The network, built; its outputs are the scores of the classes.
     batches : Batches
         The training data: each iteration is one epoch of (x, labels).
     optimizer : SGD
@@ -202,7 +202,7 @@ def evaluate(model, batches) -> Evaluation:
     model : Layer
         The network, built.
     batches : Batches
-        The data, in stored order (``rng=None``) if the predictions are to be told apart.
+        The data, in stored order (``rng=None``) if predictions are to be matched with images.
 
     Returns
     -------

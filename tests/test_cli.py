@@ -182,7 +182,8 @@ def test_every_help_explains_itself(tmp_path, command):
     [
         (("train", "lenet6"), 2, "invalid choice: 'lenet6'"),
         (("train", "lenet", "--epochs", "0"), 2, "--epochs: must be at least 1, but is 0"),
-        (("train", "lenet", "--batch-size", "many"), 2, "--batch-size: invalid"),
+        (("train", "lenet", "--batch-size", "many"), 2, "--batch-size: must be a whole number, but is 'many'"),
+        (("train", "lenet", "--seed", "-1"), 2, "--seed: must be at least 0, but is -1"),
         (("train", "lenet", "--images", "10", "--lr", "-1"), 1, "lr must be at least 0"),
         (("train", "lenet", "--images", "10", "--lr", "1e9"), 1, "the loss is"),
         (("walk",), 2, "invalid choice: 'walk'"),

@@ -8,6 +8,11 @@ was built without kernels (``REFCONV_PURE=1``).
 import importlib
 import os
 
+# GNU's OpenMP lets a thread that waits for others spin, for a millisecond and more. Where another program holds a core that
+# makes a step tens of times slower, so it spins for microseconds here, unless the user has decided otherwise.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
 __all__ = ["FAMILIES", "ISA"]
 
 FAMILIES = ("activation", "conv", "convolve", "dense", "loss", "norm", "pool")

@@ -1,11 +1,12 @@
 """The convolution layer and its derivatives.
 
-Image b, output pixel (i, j) and output channel o of the forward pass sum kh·kw·C products. One tile (tile.h) makes a few
-pixels times a few vectors of output channels at once, and keeps the sums in registers until they are complete:
+An output y[b, i, j, o] is a sum of kh·kw·C_g products. One tile (tile.h) makes a few pixels times a few vectors of output
+channels at once, and keeps the sums in registers until they are complete:
 
 registers   the sums of a tile; one vector row of weights; one input value, broadcast
-L1          the tile's input pixels, shared by all panels of output channels, and the weights streaming past
-L2          the packed weights: [panel of output channels][tap, input channel][lanes], zero-padded to whole vectors
+L1          the input under one tile, while one panel of weights streams past it
+L2          that panel, which every tile of the band uses; and the band's input, read once for each panel
+packed      weights: [group][panel of output channels][tap, input channel][lanes], zero-padded to whole vectors
 threads     tasks of (image, band of rows); each output element belongs to one task
 
 Padding costs a copy: a band that needs zeros is copied with them into its thread's scratch; one that needs none is read in
@@ -13,10 +14,10 @@ place. Stride, dilation and groups are nothing but other offsets.
 
 ∂e/∂x gathers, so that no two threads write the same element. An input row u (counted from the padding's edge) is reached
 by tap m of output row i when i·S + m·D = u; taps with the same remainder φ = m·D mod S reach the same rows. So the rows
-split into S phases, and each phase is a convolution of ∂e/∂y with stride 1, fewer taps, and the kernel turned around.
+split into S phases, and each phase is a cross-correlation of ∂e/∂y with the turned kernel, with stride 1 and fewer taps.
 
 ∂e/∂w[m,n,c,o] sums over all pixels of all images. Rows of the tile are the kernel's entries (m, n, c), k runs over pixels,
-and ∂e/∂y is packed in place of the weights. Where there are many pixels, the images are cut into chunks, each with a sum of its own,
+and ∂e/∂y is packed in place of the weights. Where there are many pixels, the output rows of all images are cut into chunks, each with a sum of its own,
 and at the end the sums are added in order; where there are few, the entries are cut into parts. Both numbers depend on shapes
 alone, so the result has the same bits at any thread count.
 """

@@ -9,8 +9,8 @@
  *     de/dx      input pixel     input channel    taps and output channels
  *     de/dw      tap, channel    output channel   output pixels
  *
- * Registers hold ROWS x VECTORS sums, VECTORS vectors of b and one broadcast a; the tile shapes below are the largest
- * that fit the instruction set, so nothing spills. b is packed, and read once from the first byte to the last. The
+ * Registers hold ROWS x VECTORS sums, VECTORS vectors of b and one broadcast a; the tile shapes below fit
+ * the registers of their instruction set, so nothing spills. b is packed, and read once from the first byte to the last. The
  * values of a lie where they always lay: k walks `runs` runs of `length` values, `step` apart, the first at
  * a[p] + run[r]. Nothing outside of these is read.
  *

@@ -102,7 +102,9 @@ def _save(folder, options, arguments, model, history, test):
     notes = {"data": options.data, "seed": options.seed, "test_accuracy": last.test_accuracy}
     weights.save_model(folder / "model.safetensors", model, name=options.model, arguments=arguments, notes=notes)
     weights.write_atomically(folder / "history.csv", history.to_csv().encode())
-    title = f"{options.model} ({options.style}) on {options.data}: {100 * last.test_accuracy:.2f} % of test images read"
+    title = (
+        f"{options.model} ({options.style}) on {options.data}: {100 * last.test_accuracy:.2f} % of test images read correctly"
+    )
     picture = report.training_picture(history, test.images, test.labels, history.test.predictions, title)
     weights.write_atomically(folder / "training.png", picture)
     print(f"saved {folder / 'model.safetensors'}, history.csv and training.png")

@@ -3,7 +3,8 @@ r"""LeNet-5, which read the digits on cheques: 32 → 28 → 14 → 10 → 5, th
 Two readings of one figure. The *paper's*, of 1998: tanh; sub-sampling, which averages four pixels, scales them by a trained
 coefficient and adds a trained bias; and a third layer whose maps see only some of the maps before them. And the *modern*
 one: ReLU, max pooling, every map sees every map. The paper's output layer measured distances to ten fixed drawings; both
-readings here end in ten scores for a softmax, as everybody's do today.
+readings here end in ten scores for a softmax, as everybody's do today. Its squashing function was 1.7159 tanh(2x / 3); ours is
+the plain tanh.
 """
 
 from refconv.nn import (
@@ -98,10 +99,10 @@ def lenet(style="modern", classes=10):
 
 
 def subsampling(maps):
-    """The paper's S layers: the mean of 2 × 2 pixels, times a coefficient, plus a bias, one of each a map; then tanh.
+    """The paper's S layers: the mean of 2 × 2 pixels, times a coefficient, plus a bias, one of each for every map; then tanh.
 
     A 1 × 1 kernel with as many groups as maps is a coefficient a map. The paper adds the four pixels where this takes
-    their mean: the coefficient is four times as large.
+    their mean, so the coefficient here is four times the paper's.
 
     >>> subsampling(6).count_parameters((28, 28, 6))
     12

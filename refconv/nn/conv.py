@@ -86,7 +86,7 @@ class _Conv(Layer):
 class Conv2D(_Conv):
     r"""Convolution layer on images: ``filters`` kernels of size ``kernel_size``, and a bias.
 
-    .. math:: y_{i,j,o} = b_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
+    .. math:: y_{i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Conv2D(_Conv):
 class Conv1D(_Conv):
     r"""Convolution layer on signals: :class:`Conv2D` with one spatial axis.
 
-    .. math:: y_{i,o} = b_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
+    .. math:: y_{i,o} = \mathrm{bias}_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
 
     Parameters are those of :class:`Conv2D`, with one number where it has two.
 

@@ -13,7 +13,7 @@ __all__ = ["Dense", "Flatten"]
 class Dense(Layer):
     r"""Fully connected layer: each unit weighs all inputs.
 
-    .. math:: y_o = b_o + \sum_c x_c \, w_{c,o}
+    .. math:: y_o = \mathrm{bias}_o + \sum_c x_c \, w_{c,o}
 
     Parameters
     ----------

@@ -87,4 +87,6 @@ class BatchNorm(Layer):
         average += (1 - self.momentum) * batch
 
     def __repr__(self):
-        return "BatchNorm()"
+        differs = [f"momentum {self.momentum}"] if self.momentum != 0.99 else []
+        differs += [f"eps {self.eps}"] if self.eps != 1e-3 else []
+        return f"BatchNorm({', '.join(differs)})"

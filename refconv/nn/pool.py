@@ -29,7 +29,11 @@ class _Pool(Layer):
 
     def __repr__(self):
         kernel, stride = ("×".join(map(str, axes)) for axes in (self.window.kernel, self.window.stride))
-        return f"{type(self).__name__}({kernel}" + (f", stride {stride})" if stride != kernel else ")")
+        differs = [f"stride {stride}"] if stride != kernel else []
+        differs += [f"padding {self.window.padding}"] if self.window.padding != "valid" else []
+        differs += [f"dilation {'×'.join(map(str, self.window.dilation))}"] if set(self.window.dilation) != {1} else []
+        differs += ["ceil mode"] if self.window.ceil_mode else []
+        return ", ".join([f"{type(self).__name__}({kernel}", *differs]) + ")"
 
 
 class _MaxPool(_Pool):
@@ -105,7 +109,7 @@ class MaxPool2D(_MaxPool):
 class AvgPool2D(_AvgPool):
     r"""The mean under each window, channel by channel.
 
-    .. math:: y_{i,j,c} = \frac{1}{|\mathrm{window}|} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
+    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 def floats(**arrays):
     """The arguments as C-contiguous arrays of one float type, in the order given; None stays None.
 
-    float32 stays float32, float64 stays float64, integers become float64. Any other type, and any mixture, is refused: a
-    silent promotion would double memory and halve speed without a word.
+    float32 stays float32, float64 stays float64, integers and booleans become float64. Any other type, and any mixture, is
+    refused: a silent promotion would double memory and halve speed without a word.
     """
     converted = {name: None if a is None else _as_float(name, a) for name, a in arrays.items()}
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}

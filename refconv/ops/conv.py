@@ -14,7 +14,7 @@ __all__ = ["conv1d", "conv1d_db", "conv1d_dw", "conv1d_dx", "conv2d", "conv2d_db
 def conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
     r"""Convolution layer on images: a bias plus a cross-correlation with each of the O kernels.
 
-    .. math:: y_{i,j,o} = b_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
+    .. math:: y_{i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
 
     Deep learning says convolution and means this sum, in which the kernel is not flipped (A4).
 
@@ -66,6 +66,8 @@ def conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, group
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_o \frac{\partial e}{\partial y_{i,j,o}} \; w_{m,n,c,o}
+
+    u and v count from the edge of the padding; what lies in the padding itself is cut off.
 
     Parameters
     ----------
@@ -144,7 +146,7 @@ def conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, grou
 def conv2d_db(dy, *, data_format="channels_last"):
     r"""∂e/∂b of :func:`conv2d`: the sum of ∂e/∂y over images and pixels.
 
-    .. math:: \frac{\partial e}{\partial b_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
 
     Parameters
     ----------
@@ -176,7 +178,7 @@ def conv2d_db(dy, *, data_format="channels_last"):
 def conv1d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
     r"""Convolution layer on signals: :func:`conv2d` with one spatial axis.
 
-    .. math:: y_{i,o} = b_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
+    .. math:: y_{i,o} = \mathrm{bias}_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
 
     Parameters
     ----------
@@ -219,6 +221,8 @@ def conv1d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, group
 
     .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
               \frac{\partial e}{\partial y_{i,o}} \; w_{m,c,o}
+
+    u counts from the edge of the padding; what lies in the padding itself is cut off.
 
     Parameters
     ----------
@@ -293,7 +297,7 @@ def conv1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, grou
 def conv1d_db(dy, *, data_format="channels_last"):
     r"""∂e/∂b of :func:`conv1d`: the sum of ∂e/∂y over signals and samples.
 
-    .. math:: \frac{\partial e}{\partial b_o} = \sum_{b,i} \frac{\partial e}{\partial y_{b,i,o}}
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i} \frac{\partial e}{\partial y_{b,i,o}}
 
     Parameters
     ----------

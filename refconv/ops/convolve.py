@@ -19,7 +19,7 @@ def convolve1d(x, w, mode):
     w : array (k,), of x's type
         The kernel.
     mode : str
-        "valid": outputs that need no zeros, n − k + 1; "same": n of them, as in NumPy and SciPy; "full": all, n + k − 1.
+        "valid": outputs that need no zeros, n − k + 1; "same": n of them, as in SciPy; "full": all, n + k − 1.
 
     Returns
     -------

@@ -9,7 +9,7 @@ __all__ = ["dense", "dense_db", "dense_dw", "dense_dx"]
 def dense(x, w, b=None):
     r"""Dense layer: a bias plus all inputs, weighted.
 
-    .. math:: y_o = b_o + \sum_c x_c \; w_{c,o}
+    .. math:: y_o = \mathrm{bias}_o + \sum_c x_c \; w_{c,o}
 
     A convolution with a 1×1 kernel is this layer, shared by all pixels (A8).
 
@@ -125,7 +125,7 @@ def dense_dw(x, dy):
 def dense_db(dy):
     r"""∂e/∂b of :func:`dense`: the sum of ∂e/∂y over the examples.
 
-    .. math:: \frac{\partial e}{\partial b_o} = \sum_b \frac{\partial e}{\partial y_{b,o}}
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_b \frac{\partial e}{\partial y_{b,o}}
 
     Parameters
     ----------

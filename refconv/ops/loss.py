@@ -101,8 +101,8 @@ def log_softmax(x):
     Examples
     --------
     >>> import numpy as np
-    >>> log_softmax(np.array([[0.0, 1000]]))
-    array([[-1000.,     0.]])
+    >>> np.exp(log_softmax(1000 + np.log([[1.0, 2, 5]]))).round(6)
+    array([[0.125, 0.25 , 0.625]])
 
     Source: A19.
     """

@@ -98,8 +98,8 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format="channels
     Examples
     --------
     >>> import numpy as np
-    >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[3.0], [-3], [0]])
-    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, gamma=[6.0], mean=[0.0], var=[6.0], eps=3)
+    >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[5.0], [-1], [2]])
+    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, gamma=[6.0], mean=[2.0], var=[6.0], eps=3)
     >>> dx[:, 0], dgamma, dbeta
     (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
 

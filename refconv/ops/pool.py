@@ -29,7 +29,7 @@ __all__ = [
 def max_pool2d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
     r"""Max pooling: the largest value under the window, channel by channel.
 
-    .. math:: y_{i,j,c} = \max_{m,n} \; x_{i S + m D,\; j S + n D,\; c}
+    .. math:: y_{i,j,c} = \max_{m,n} \; x_{i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
 
     A NaN under the window is the result, so that none gets lost.
 

@@ -1,7 +1,7 @@
-"""The book: every formula of the lectures as nested loops that match it, one module a family.
+"""The book: formulas of the lectures as nested loops that match them, one module a family.
 
-The loops use +, −, ×, ÷, comparisons and a few named functions only, so they run on float32 and float64 arrays, and on
-object arrays of fractions or sympy symbols alike. They check nothing: arguments come checked from :mod:`refconv.ops`.
+The loops use +, −, ×, ÷, whole powers, comparisons and a few named functions only, so they run on float32 and float64 arrays,
+and on object arrays of fractions or sympy symbols alike. They check nothing: arguments come checked from :mod:`refconv.ops`.
 """
 
 from refconv.reference import activation, conv, convolve, dense, loss, norm, pool

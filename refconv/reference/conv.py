@@ -104,6 +104,8 @@ def conv2d_dx(dy, w, input_size, window, groups):
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \; w_{m,n,c,o}
 
+    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+
     ``dy`` (N, rows, columns, O), ``w`` (kh, kw, C / groups, O), ``input_size`` (H, W); returns (N, H, W, C).
 
     >>> from refconv.geometry import Window
@@ -213,6 +215,8 @@ def conv1d_dx(dy, w, input_size, window, groups):
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
               \frac{\partial e}{\partial y_{b,i,o}} \; w_{m,c,o}
+
+    u counts from the edge of the padding; what lies in the padding itself is cut off.
 
     ``dy`` (N, outputs, O), ``w`` (k, C / groups, O), ``input_size`` (n,); returns (N, n, C).
 

@@ -51,12 +51,18 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps):
               \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
               + \frac{\partial e}{\partial \sigma^2_c} \frac{2 (x_{m,c} - \mu_c)}{M}
               + \frac{\partial e}{\partial \mu_c} \frac{1}{M}
+    .. math:: \frac{\partial e}{\partial \sigma^2_c} = -\sum_m \frac{\partial e}{\partial y_{m,c}}
+              \frac{\gamma_c (x_{m,c} - \mu_c)}{2 (\sigma^2_c + \varepsilon)^{3/2}}, \quad
+              \frac{\partial e}{\partial \mu_c} = -\sum_m \frac{\partial e}{\partial y_{m,c}}
+              \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}}, \quad
+              \frac{\partial e}{\partial \gamma_c} = \sum_m \frac{\partial e}{\partial y_{m,c}} \hat{x}_{m,c}, \quad
+              \frac{\partial e}{\partial \beta_c} = \sum_m \frac{\partial e}{\partial y_{m,c}}
 
     ``dy`` and ``x`` (M, C), ``gamma`` (C,), ``mean`` and ``var`` (C,) of this very batch, ``eps`` a number; returns
     dx (M, C), dgamma (C,) and dbeta (C,).
 
-    >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[3.0], [-3], [0]])
-    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, np.array([6.0]), mean=np.array([0.0]), var=np.array([6.0]), eps=3)
+    >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[5.0], [-1], [2]])
+    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, np.array([6.0]), mean=np.array([2.0]), var=np.array([6.0]), eps=3)
     >>> dx[:, 0], dgamma, dbeta
     (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
 
@@ -71,7 +77,7 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps):
             dgamma[c] += dy[m, c] * (x[m, c] - mean[c]) / std
             dbeta[c] += dy[m, c]
             dvar -= dxhat * (x[m, c] - mean[c]) / (2 * std**3)
-            dmean -= dxhat / std  # and nothing through the variance, whose derivative Σ 2 (μ − x) / M is zero
+            dmean -= dxhat / std  # none through the variance: ∂σ²/∂μ = Σ 2 (μ − x) / M = 0
         for m in range(M):
             dx[m, c] = dy[m, c] * gamma[c] / std + dvar * 2 * (x[m, c] - mean[c]) / M + dmean / M
     return dx, dgamma, dbeta
