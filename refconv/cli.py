@@ -1,6 +1,7 @@
 """The command ``refconv``: train a network, let it read images, look at it, and at what runs underneath."""
 
 import argparse
+import os
 import sys
 
 from refconv._version import __version__
@@ -55,6 +56,10 @@ def main(arguments=None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read us has had enough; what Python flushes at its end must go somewhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ImportError, OSError, ValueError, TypeError, RuntimeError, FloatingPointError) as error:
         print(f"refconv: {error}", file=sys.stderr)
         return 1

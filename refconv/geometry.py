@@ -13,6 +13,7 @@ size ``n``::
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 __all__ = ["PADDINGS", "Window", "mode_window", "per_axis", "receptive_field"]
 
 PADDINGS = ("valid", "same", "same_lower", "full")
+MOST = 2**31 - 1  # of any number here, and of the elements along a padded axis: products of two of them fit 64 bits
 
 Size = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -108,6 +110,9 @@ class Window:
     def output_size(self, input_size: Sequence[int]) -> Size:
         """How often the window fits along each axis; at least once, or else a ``ValueError``."""
         pads = self.pads(input_size)
+        padded = [n + sum(pads[axis]) for axis, n in enumerate(input_size)]
+        if math.prod(padded) > MOST:
+            raise ValueError(f"padding must leave the input at most {MOST} pixels, but makes it {tuple(padded)}")
         return tuple(self._fits(n, *pads[axis], axis) for axis, n in enumerate(input_size))
 
     def transposed_output_size(self, output_size: Sequence[int], output_padding=0) -> Size:
@@ -195,6 +200,8 @@ def per_axis(name: str, value, ndim: int, least: int = 1) -> Size:
     numbers = tuple(_whole(name, v, value) for v in values)
     if min(numbers) < least:
         raise ValueError(f"{name} must be at least {least}, but is {value!r}")
+    if max(numbers) > MOST:
+        raise ValueError(f"{name} must be at most {MOST}, but is {value!r}")
     return numbers
 
 

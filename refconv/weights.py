@@ -78,8 +78,18 @@ def load_model(path):
     Source: M2.
     """
     tensors, description = _read(Path(path))
-    model = models.build(description["name"], **description["arguments"])
-    model.build(models.input_shape(description["name"]), rng=0, dtype=next(iter(tensors.values())).dtype)
+    dtypes = {a.dtype for a in tensors.values()}
+    if len(dtypes) != 1:
+        raise ValueError(f"{path} must hold tensors of one type, but holds {sorted(map(str, dtypes))}")
+    try:
+        model = models.build(description["name"], **description["arguments"])
+        shape = models.input_shape(description["name"])
+        expected, found = model.count_parameters(shape), sum(a.size for a in tensors.values())
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not describe a model of refconv's: {error}") from error
+    if expected != found:  # before anything is allocated for it
+        raise ValueError(f"{path} does not hold the weights of {description['name']}: {found} numbers, not {expected}")
+    model.build(shape, rng=0, dtype=dtypes.pop())
     parameters = model.named_parameters()
     expected, found = ({n: a.shape for n, a in group.items()} for group in (_values(parameters), tensors))
     if expected != found:
@@ -129,4 +139,7 @@ def _read(path):
         raise ValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
     if "refconv" not in metadata:
         raise ValueError(f"{path} holds tensors, but no description of a refconv model")
-    return tensors, json.loads(metadata["refconv"])
+    try:
+        return tensors, json.loads(metadata["refconv"])
+    except ValueError as error:
+        raise ValueError(f"{path} has a description that is not JSON: {error}") from error

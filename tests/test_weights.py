@@ -44,7 +44,7 @@ def test_what_is_not_a_model_is_named_and_refused(tmp_path):
         weights.load_model(path)
     description = json.dumps({"name": "lenet", "arguments": {}, "notes": {}})
     safetensors.save_file({"conv1.w": np.zeros((5, 5, 1, 6))}, path, {"refconv": description})
-    with pytest.raises(ValueError, match=r"does not hold the weights of lenet: conv1\.b, conv2\.b"):
+    with pytest.raises(ValueError, match="does not hold the weights of lenet: 150 numbers, not 61706"):
         weights.load_model(path)
 
 

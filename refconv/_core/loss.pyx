@@ -133,6 +133,7 @@ cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label
     cdef Py_ssize_t k
     for k in range(K):
         target = alpha / K + (1 - alpha if k == label else 0)
-        loss -= target * (logits[k] - largest - log_total)
+        if target > 0:  # a class that is not asked for costs nothing, though its logit be −∞
+            loss -= target * (logits[k] - largest - log_total)
         dlogits[k] = <real>((dlogits[k] / total - target) / N)
     return loss

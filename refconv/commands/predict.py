@@ -52,7 +52,10 @@ def digit_from_photo(path):
     rows, columns = (np.flatnonzero(ink.max(axis) > 0.25) for axis in (1, 0))
     if not len(rows):
         raise ValueError(f"{path} has no ink in it: all of its pixels are much the same")
-    return _centred(_shrunk(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]))
+    digit = _shrunk(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    if not digit.any():
+        raise ValueError(f"{path} has no digit in it: a few specks of ink, too far apart")
+    return _centred(digit)
 
 
 def _ink(path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,13 @@ def train(options) -> None:
     """Train as the command line says, show how it goes, and save what comes out."""
     for module in ("matplotlib", "safetensors", "tqdm"):  # now, not after an hour of training
         need(module, "train", "refconv train")
-    folder = _output_folder(options)
     if options.threads:
         set_num_threads(options.threads)
-    with engine(options.engine or current_engine()):
+    with engine(options.engine or current_engine()), _output_folder(options) as folder:
         _train(options, folder)
 
 
 def _train(options, folder):
-    (images, labels), (test_images, test_labels) = _load(options)
     arguments = {"style": options.style}
     model = models.build(options.model, **arguments)
     # Streams of their own: another batch size or data set does not change the first weights.
@@ -37,6 +36,7 @@ def _train(options, folder):
     input_shape = models.input_shape(options.model)
     model.build(input_shape, weights_rng)
     optimizer = optim.SGD(model.named_parameters(), options.lr, momentum=options.momentum, weight_decay=options.weight_decay)
+    (images, labels), (test_images, test_labels) = _load(options)
     batches = data.Batches(images, labels, options.batch_size, rng=order_rng)
     test = data.Batches(test_images, test_labels, 500)
     print(
@@ -63,19 +63,38 @@ def _train(options, folder):
         _test_on_mnist(model)
 
 
+@contextlib.contextmanager
 def _output_folder(options):
+    """The folder that :func:`_reserve` makes, and that goes again if nothing was written into it."""
+    folder = _reserve(options)
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # whether it can be written to, before an hour of training
+            pass
+        yield folder
+    finally:
+        for empty in (folder, folder.parent if not options.out else folder):
+            with contextlib.suppress(OSError):
+                empty.rmdir()  # refuses where there is something in it
+
+
+def _reserve(options):
     """The folder asked for, if no model is in it yet; or the first free one of runs/MODEL-DATA, -2, -3, …"""
     if options.out:
         folder = Path(options.out)
         if (folder / "model.safetensors").exists():
             raise FileExistsError(f"--out {folder} holds a model.safetensors already; name another folder")
-        if folder.exists() and not folder.is_dir():
-            raise FileExistsError(f"--out {folder} is not a folder")
+        folder.mkdir(parents=True, exist_ok=True)
         return folder
+    Path("runs").mkdir(exist_ok=True)
     name, number = f"{options.model}-{options.data}", 1
-    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return folder
+    while True:
+        folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()  # not exist_ok: another run may just have taken this name
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
 
 
 def _load(options):
@@ -113,7 +132,7 @@ def _save(folder, options, arguments, model, history, test):
 
 def _test_on_mnist(model):
     """A network that has seen only drawn digits, on real ones, where they are at hand."""
-    with contextlib.suppress(data.DataNotFound):
+    with contextlib.suppress(data.DataNotFound, data.BadDataFile):
         test = data.Batches(*data.load_mnist("test", download=False), 500)
         print(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")
 

@@ -83,7 +83,7 @@ class Batches:
     def __init__(self, images, labels, batch_size, *, prepare=lenet_input, rng=None):
         if len(images) != len(labels) or not len(images):
             raise ValueError(f"images and labels must be as many, and some, but are {len(images)} and {len(labels)}")
-        self.images, self.labels, self.prepare = images, labels, prepare
+        self.images, self.labels, self.prepare = np.asarray(images), np.asarray(labels), prepare
         (self.batch_size,) = per_axis("batch_size", batch_size, 1)
         self.rng = None if rng is None else np.random.default_rng(rng)
 

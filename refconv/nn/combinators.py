@@ -32,6 +32,8 @@ class _Combinator(Layer):
     """Layers with names: those given by keyword have theirs, the others are numbered."""
 
     def __init__(self, *layers, **named):
+        if clash := {str(k) for k in range(len(layers))} & named.keys():
+            raise ValueError(f"{type(self).__name__} numbers layers without a name itself, but got names {sorted(clash)}")
         self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):

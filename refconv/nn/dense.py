@@ -83,4 +83,4 @@ class Flatten(Layer):
         return (math.prod(shape),)
 
     def forward(self, x, train=True):
-        return x.reshape(len(x), -1), lambda dy, want_dx=True: dy.reshape(x.shape)
+        return x.reshape(len(x), math.prod(x.shape[1:])), lambda dy, want_dx=True: dy.reshape(x.shape)

@@ -101,6 +101,8 @@ class Layer(ABC):
         tuple of int
             The output shape.
         """
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise TypeError(f"dtype must be float32 or float64, but is {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
         self.parameters = {name: spec.make(rng, dtype) for name, spec in self.specs(shape).items()}

@@ -10,12 +10,12 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def floats(**arrays):
-    """The arguments as C-contiguous arrays of one float type, in the order given; None stays None.
+    """The arguments as C-contiguous arrays of one float type, in the order given; b, the bias, may be None.
 
     float32 stays float32, float64 stays float64, integers and booleans become float64. Any other type, and any mixture, is
     refused: a silent promotion would double memory and halve speed without a word.
     """
-    converted = {name: None if a is None else _as_float(name, a) for name, a in arrays.items()}
+    converted = {name: None if a is None and name == "b" else _as_float(name, a) for name, a in arrays.items()}
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
     if len(set(kinds.values())) > 1:
         found = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())
@@ -25,6 +25,8 @@ def floats(**arrays):
 
 
 def _as_float(name, value):
+    if value is None:
+        raise TypeError(f"{name} must be an array, but is None")
     a = np.asarray(value)
     if a.dtype.kind in "iub":
         return np.ascontiguousarray(a, np.float64)

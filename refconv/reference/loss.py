@@ -130,7 +130,8 @@ def softmax_cross_entropy(logits, labels, alpha):
         for k in range(K):
             one_hot = 1 if k == labels[b] else 0
             target = (1 - alpha) * one_hot + alpha / K
-            loss[()] -= target * log_p[b, k] / N
+            if target != 0:  # a class that is not asked for costs nothing, though its logit be −∞
+                loss[()] -= target * log_p[b, k] / N
             dlogits[b, k] = (exp(log_p[b, k]) - target) / N
     return loss[()], dlogits
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from evidence import needs_kernels
 from refconv import engine, models, nn
 from refconv.optim import SGD
 from refconv.training import train_step
@@ -67,6 +68,7 @@ def tiny(style):
     )
 
 
+@needs_kernels
 @pytest.mark.parametrize("style", ["modern", "paper"])
 def test_a_training_step_on_the_loops_equals_the_kernels(style):
     rng = np.random.default_rng(3)

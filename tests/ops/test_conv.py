@@ -272,3 +272,10 @@ def test_every_instruction_set_of_this_machine_gives_the_same_numbers():
         used, sums[isa] = json.loads(done.stdout)
         assert used == isa
     assert all(found == sums["baseline"] for found in sums.values())
+
+
+def test_sizes_that_overflow_are_refused_before_anything_is_allocated():
+    x, w = np.ones((1, 1, 1, 1)), np.ones((2, 2, 1, 1))
+    for size in (2**32, 2**30):
+        with pytest.raises(ValueError, match=r"must (be|leave the input) at most"):
+            conv2d(x, w, dilation=size - 1, padding=size, stride=2 * size)

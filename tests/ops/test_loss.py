@@ -99,3 +99,9 @@ def test_labels_may_be_integers_of_any_kind(kind):
 def test_what_does_not_fit_is_refused_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_masked_class_with_a_logit_of_minus_infinity_costs_nothing():
+    loss, dlogits = softmax_cross_entropy(np.array([[0.0, -np.inf, 1.0]]), [2])
+    np.testing.assert_allclose(loss, np.log(1 + np.exp(-1.0)), rtol=1e-12)
+    assert dlogits[0, 1] == 0

@@ -126,3 +126,10 @@ def test_what_does_not_fit_is_refused_by_name(call, error, message):
 def test_a_layout_that_does_not_exist_is_refused_for_rows_too():
     with pytest.raises(ValueError, match="data_format must be 'channels_last' or 'channels_first', but is 'NC'"):
         batch_norm(np.ones((3, 2)), np.ones(2), np.ones(2), data_format="NC")
+
+
+@pytest.mark.parametrize("missing", ["gamma", "beta"])
+def test_none_for_a_vector_is_refused_by_name(missing):
+    vectors = {"gamma": np.ones(2), "beta": np.ones(2), missing: None}
+    with pytest.raises(TypeError, match=f"{missing} must be an array, but is None"):
+        batch_norm(np.ones((3, 2)), **vectors)
