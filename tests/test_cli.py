@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from evidence import needs_kernels
 from refconv import _core, data, weights
 
 pytest.importorskip("tqdm")
@@ -22,6 +23,8 @@ SMALL = ("train", "lenet", "--images", "400", "--epochs", "2", "--batch-size", "
 
 
 def refconv(*arguments, cwd, status=0, **environment):
+    if _core.ISA is None and arguments[0] == "train" and "reference" not in arguments and status == 0:
+        pytest.skip("on the loops this would take hours")
     run = subprocess.run(
         [sys.executable, "-W", "error", "-m", "refconv", *map(str, arguments)],
         cwd=cwd,
@@ -104,6 +107,7 @@ def test_train_on_the_loops(tmp_path):
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 
+@needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, number):
@@ -205,3 +209,21 @@ def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
     accuracies = [float(a) for a in re.findall(r"test: loss [\d.]+, accuracy ([\d.]+) %", printed)]
     assert len(accuracies) == 3
     assert accuracies[-1] >= 98.9
+
+
+@needs_kernels
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes another way")
+def test_a_run_whose_reader_leaves_is_saved_all_the_same(tmp_path):
+    command = [sys.executable, "-m", "refconv", "train", "lenet", "--images", "300", "--epochs", "2", "--out", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    weights.load_model(tmp_path / "out" / "model.safetensors")
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    message = refconv("train", "lenet", "--images", "100", "--out", "file/sub", cwd=tmp_path, status=1)
+    assert "file/sub" in message
+    assert "epoch" not in message

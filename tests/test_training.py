@@ -6,8 +6,11 @@ import io
 import numpy as np
 import pytest
 
+from evidence import needs_kernels
 from refconv import data, models, nn, optim
 from refconv.training import evaluate, fit, train_step
+
+pytestmark = needs_kernels  # on the loops a run would take hours
 
 
 def small_run(epochs=2, images=96, tests=40, batch_size=32, **options):

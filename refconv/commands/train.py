@@ -1,7 +1,9 @@
 """``refconv train``."""
 
 import contextlib
+import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -39,7 +41,7 @@ def _train(options, folder):
     (images, labels), (test_images, test_labels) = _load(options)
     batches = data.Batches(images, labels, options.batch_size, rng=order_rng)
     test = data.Batches(test_images, test_labels, 500)
-    print(
+    _say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
         f"{len(images):,} training and {len(test_images):,} test images, "
         f"{current_engine()} on {get_num_threads()} thread(s)"
@@ -57,7 +59,7 @@ def _train(options, folder):
             stop=stop,
         )
     if history.stopped:
-        print("stopped; saving what there is")
+        _say("stopped; saving what there is")
     _save(folder, options, arguments, model, history, test)
     if options.data == "digits" and current_engine() == "kernels":
         _test_on_mnist(model)
@@ -104,7 +106,7 @@ def _load(options):
             options.test_images, data.load_mnist("test"), "--test-images"
         )
     count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
-    print(f"drawing {count:,} training and {test_count:,} test digits")
+    _say(f"drawing {count:,} training and {test_count:,} test digits")
     train_seed, test_seed = np.random.SeedSequence(options.seed).generate_state(2).tolist()
     return data.draw_digits(count, train_seed), data.draw_digits(test_count, test_seed)
 
@@ -126,15 +128,23 @@ def _save(folder, options, arguments, model, history, test):
     )
     picture = report.training_picture(history, test.images, test.labels, history.test.predictions, title)
     weights.write_atomically(folder / "training.png", picture)
-    print(f"saved {folder / 'model.safetensors'}, history.csv and training.png")
-    print(f"try:  refconv predict {folder / 'model.safetensors'} YOUR_DIGIT.png")
+    _say(f"saved {folder / 'model.safetensors'}, history.csv and training.png")
+    _say(f"try:  refconv predict {folder / 'model.safetensors'} YOUR_DIGIT.png")
 
 
 def _test_on_mnist(model):
     """A network that has seen only drawn digits, on real ones, where they are at hand."""
     with contextlib.suppress(data.DataNotFound, data.BadDataFile):
         test = data.Batches(*data.load_mnist("test", download=False), 500)
-        print(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")
+        _say(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")
+
+
+def _say(text):
+    """Print a line at once. If nobody reads any more (a pipe to head), the run goes on, and saves what it has learnt."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _ProgressBars:
@@ -161,11 +171,10 @@ class _ProgressBars:
     def epoch(self, line):
         self.bar.close()
         self.bar = None
-        print(
+        _say(
             f"epoch {line.epoch}: loss {line.train_loss:.4f}, accuracy {100 * line.train_accuracy:.2f} %  |  "
             f"test: loss {line.test_loss:.4f}, accuracy {100 * line.test_accuracy:.2f} %  |  "
-            f"{line.seconds:.1f} s, {line.images_per_second:,.0f} images/s",
-            flush=True,
+            f"{line.seconds:.1f} s, {line.images_per_second:,.0f} images/s"
         )
 
 
