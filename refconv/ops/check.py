@@ -3,6 +3,7 @@
 import numpy as np
 
 from refconv.geometry import per_axis
+from refconv.ops.engine import current_engine
 
 __all__ = ["axes", "channels_last", "floats", "group_count", "known_format", "restore", "same_shape"]
 
@@ -14,6 +15,9 @@ def floats(**arrays):
 
     float32 stays float32, float64 stays float64, integers and booleans become float64. Any other type, and any mixture, is
     refused: a silent promotion would double memory and halve speed without a word.
+
+    The loops compute with any numbers that know + − × ÷. So on the engine "reference", object arrays of fractions or sympy
+    symbols pass as they are.
     """
     converted = {name: None if a is None and name == "b" else _as_float(name, a) for name, a in arrays.items()}
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
@@ -27,13 +31,32 @@ def floats(**arrays):
 def _as_float(name, value):
     if value is None:
         raise TypeError(f"{name} must be an array, but is None")
-    a = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, but is a masked one, whose mask would be lost")
+    try:
+        a = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must have rows of one length, but is ragged") from None
     if a.dtype.kind in "iub":
         return np.ascontiguousarray(a, np.float64)
+    if a.dtype == object:
+        return _as_exact(name, a)
     native = a.dtype.newbyteorder("=")
     if native not in FLOATS:
         raise TypeError(f"{name} must hold float32, float64 or integers, but holds {a.dtype}")
     return np.ascontiguousarray(a, native)
+
+
+def _as_exact(name, a):
+    if current_engine() != "reference":
+        raise TypeError(
+            f"{name} must hold float32, float64 or integers, but holds Python objects; fractions and symbols run on the "
+            'loops: with refconv.engine("reference")'
+        )
+    for number in a.flat:
+        if not hasattr(number, "__truediv__"):
+            raise TypeError(f"{name} must hold numbers, but holds {number!r}")
+    return np.ascontiguousarray(a)
 
 
 def axes(name, array, *names):

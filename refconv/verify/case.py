@@ -1,0 +1,113 @@
+"""One situation in which an operator is tried: shapes and options; and the numbers of many kinds that can fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+__all__ = ["Arguments", "Case", "fill", "floats", "fractions", "integers", "spread", "symbols"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Shapes of an operator's arrays, and everything else that one call of it needs.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        The arrays that an evidence fills with numbers of its own kind, by their names.
+    options : mapping of str to anything
+        Keyword arguments: stride, padding, groups …
+    given : mapping of str to anything
+        What is part of the situation and never differentiated: labels, a seed.
+    positive : tuple of str
+        The arrays whose numbers must be larger than zero, such as a variance.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    options: Mapping[str, object] = field(default_factory=dict)
+    given: Mapping[str, object] = field(default_factory=dict)
+    positive: tuple[str, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        """Elements of all arrays together: the measure by which one case is smaller than another."""
+        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+
+    def __str__(self):
+        shapes = [f"{name} {shape}" for name, shape in self.shapes.items()]
+        return ", ".join([*shapes, *(f"{name}={value!r}" for name, value in {**self.options, **self.given}.items())])
+
+
+class Arguments:
+    """A case filled with numbers: ``a.x``, ``a.w`` are arrays, ``a.labels`` what was given, ``a.options`` the keywords."""
+
+    def __init__(self, arrays, options, given):
+        self.arrays, self.options, self.given = dict(arrays), dict(options), dict(given)
+
+    def __getattr__(self, name):
+        for found in (self.__dict__.get("arrays", {}), self.__dict__.get("given", {})):
+            if name in found:
+                return found[name]
+        raise AttributeError(f"this case has no {name!r}")
+
+    def with_arrays(self, **arrays):
+        """The same arguments, with some of the arrays exchanged or added."""
+        return Arguments({**self.arrays, **arrays}, self.options, self.given)
+
+    @property
+    def size(self):
+        """Height and width, or length, of the images or signals x, wherever their channels are."""
+        return self.x.shape[2:] if self.options.get("data_format") == "channels_first" else self.x.shape[1:-1]
+
+
+def fill(case: Case, make, seed: int = 0) -> Arguments:
+    """Fill a case with numbers: ``make(name, shape, rng, positive)`` makes one array.
+
+    >>> fill(Case({"x": (2, 3)}), integers).x
+    array([[ 2.,  1.,  0.],
+           [-2., -1., -3.]])
+    """
+    rng = np.random.default_rng(seed)
+    arrays = {name: make(name, shape, rng, name in case.positive) for name, shape in case.shapes.items()}
+    return Arguments(arrays, case.options, case.given)
+
+
+def integers(name, shape, rng, positive):
+    """Whole numbers from −3 to 3, or 1 to 7, as floats: ties in every window, and sums without rounding."""
+    return (rng.integers(1, 8, shape) if positive else rng.integers(-3, 4, shape)).astype(np.float64)
+
+
+def floats(name, shape, rng, positive):
+    """Numbers of two decimals between −2 and 2, or 0.5 and 4: small enough to read, and their sums do round."""
+    return (rng.integers(50, 401, shape) if positive else rng.integers(-200, 201, shape)) / 100
+
+
+def spread(name, shape, rng, positive):
+    """Distinct numbers around zero, none so close to it or to another that a small step would cross a kink."""
+    count = int(np.prod(shape))
+    low = 0.5 if positive else -2
+    return rng.permutation(np.linspace(low, 2, count) + 0.37 / max(count, 1)).reshape(shape)
+
+
+def fractions(name, shape, rng, positive):
+    """Random fractions in an object array: what the loops compute with them is exact."""
+    low = 1 if positive else -9
+    made = np.empty(shape, object)
+    for index in np.ndindex(made.shape):
+        made[index] = Fraction(int(rng.integers(low, 10)), int(rng.integers(1, 8)))
+    return made
+
+
+def symbols(name, shape, rng, positive):
+    """A sympy symbol for each element, which also knows a place: see :mod:`refconv.verify.symbols`."""
+    from refconv.verify.symbols import Located
+
+    places = spread(name, shape, rng, positive)
+    made = np.empty(shape, object)
+    for index in np.ndindex(made.shape):
+        made[index] = Located(f"{name}{''.join(map(str, index))}", places[index], positive)
+    return made

@@ -1,0 +1,19 @@
+"""Every operator of the book, with what there is to prove about it: one module a family, in the order of the lectures."""
+
+from refconv.verify.catalogue import conv
+
+__all__ = ["OPERATORS", "find"]
+
+OPERATORS = {operator.name: operator for family in (conv,) for operator in family.OPERATORS}
+
+
+def find(name):
+    """The operator of this name, or the one of which this is a derivative.
+
+    >>> find("conv2d").name, find("conv2d_dw").name
+    ('conv2d', 'conv2d')
+    """
+    for operator in OPERATORS.values():
+        if name in operator.functions:
+            return operator
+    raise ValueError(f"operator must be one of {', '.join(OPERATORS)}, or a derivative of one, but is {name!r}")

@@ -1,0 +1,61 @@
+"""The convolution layer."""
+
+from refconv.verify.case import Case
+from refconv.verify.operator import Derivative, Operator
+from refconv.verify.strategies import conv_cases
+
+__all__ = ["OPERATORS"]
+
+
+def layer(ndim, formula, ids, fixed):
+    def kernel(a):
+        return a.w.shape[:ndim]
+
+    return Operator(
+        name=f"conv{ndim}d",
+        family="conv",
+        ids=ids,
+        formula=formula,
+        forward=lambda conv, a: conv(a.x, a.w, a.b, **a.options),
+        derivatives=(
+            Derivative(f"conv{ndim}d_dx", ("x",), lambda dx, a: dx(a.dy, a.w, a.size, **a.options)),
+            Derivative(f"conv{ndim}d_dw", ("w",), lambda dw, a: dw(a.x, a.dy, kernel(a), **a.options)),
+            Derivative(
+                f"conv{ndim}d_db", ("b",), lambda db, a: db(a.dy, data_format=a.options.get("data_format", "channels_last"))
+            ),
+        ),
+        fixed=fixed,
+        cases=lambda: conv_cases(ndim),
+        matrix=None,
+    )
+
+
+OPERATORS = (
+    layer(
+        1,
+        "y[i,o] = b[o] + Σ_{m,c} x[i·S+m·D, c] · w[m,c,o]",
+        "A7, B3, B4, C4, C5, C8",
+        (
+            Case({"x": (2, 5, 1), "w": (3, 1, 2), "b": (2,)}),
+            Case({"x": (1, 8, 4), "w": (3, 2, 6), "b": (6,)}, {"stride": 2, "padding": ((2, 1),), "dilation": 2, "groups": 2}),
+            Case(
+                {"x": (2, 3, 5), "w": (2, 3, 2), "b": (2,)}, {"stride": 3, "padding": "same", "data_format": "channels_first"}
+            ),
+        ),
+    ),
+    layer(
+        2,
+        "y[i,j,o] = b[o] + Σ_{m,n,c} x[i·S+m·D, j·S+n·D, c] · w[m,n,c,o]",
+        "A5–A7, A9, A10, B3, B4, C4, C5",
+        (
+            Case({"x": (2, 3, 4, 1), "w": (2, 3, 1, 1), "b": (1,)}),
+            Case({"x": (1, 5, 4, 2), "w": (2, 3, 2, 3), "b": (3,)}, {"stride": (2, 1), "padding": ((0, 1), (2, 0))}),
+            Case({"x": (1, 4, 5, 2), "w": (3, 2, 2, 1), "b": (1,)}, {"stride": (3, 2), "padding": "same", "dilation": (1, 2)}),
+            Case({"x": (1, 4, 3, 4), "w": (1, 2, 2, 6), "b": (6,)}, {"padding": "full", "groups": 2, "dilation": (1, 2)}),
+            Case(
+                {"x": (1, 4, 2, 3), "w": (2, 1, 2, 6), "b": (6,)},
+                {"groups": 2, "stride": (2, 1), "data_format": "channels_first"},
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,131 @@
+"""The five kinds of evidence, and what comes of gathering one of them for one operator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from refconv import _core
+from refconv._extras import need
+from refconv.ops.engine import current_engine, engine
+from refconv.verify.adjoint import adjoint
+from refconv.verify.numeric import numeric
+from refconv.verify.operator import Operator, Refuted
+from refconv.verify.oracle import oracle
+from refconv.verify.parity import parity
+
+__all__ = ["KINDS", "Outcome", "gather"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one kind of evidence said about one operator.
+
+    ``cases`` counts the cases tried; 0 where this kind has nothing to say. ``error`` is the largest error, in the unit of
+    the kind; 0 where the evidence is exact. ``refuted`` holds what was wrong, in words, or None.
+    """
+
+    operator: str
+    kind: str
+    cases: int
+    error: float
+    seconds: float
+    refuted: str | None = None
+
+    @property
+    def cell(self) -> str:
+        """The outcome in a few characters: ✓ with the number of cases and the largest error, ✗, or –."""
+        if self.refuted is not None:
+            return "✗"
+        if not self.cases:
+            return "–"
+        return f"✓ {self.cases:3} {'exact' if not self.error else f'{self.error:.0e}'}"
+
+
+def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: str | None = None) -> Outcome:
+    """Gather one kind of evidence for one operator.
+
+    Parameters
+    ----------
+    operator : Operator
+    kind : str
+        One of :data:`KINDS`.
+    quick : bool
+        Fewer cases, so that all operators take seconds.
+    engine_name : str or None
+        The engine on which differences and other libraries look at the operator; None for the one that runs. (Proofs
+        and exact arithmetic need the loops, and parity needs both.)
+
+    Returns
+    -------
+    Outcome
+    """
+    start, errors, refuted = time.perf_counter(), [], None
+    with engine(engine_name or current_engine()):
+        try:
+            for error in KINDS[kind](operator, quick):
+                errors.append(error)
+        except Refuted as refutation:
+            refuted = str(refutation)
+    said = [error for error in errors if error is not None]
+    return Outcome(operator.name, kind, len(said), max(said, default=0.0), time.perf_counter() - start, refuted)
+
+
+def _on_fixed_cases(check: Callable, few: int) -> Callable[[Operator, bool], Iterator[float]]:
+    def errors(operator, quick):
+        cases = operator.fixed[:few] if quick else operator.fixed
+        for case in cases:
+            yield _blamed(check, operator, case)
+
+    return errors
+
+
+def _symbolic(operator, quick):
+    need("sympy", "verify", "a proof on symbols")
+    from refconv.verify.symbolic import symbolic
+
+    yield from _on_fixed_cases(symbolic, 2)(operator, quick)
+
+
+def _parity(operator, quick):
+    if _core.ISA is None:
+        return
+    hypothesis = need("hypothesis", "verify", "drawing cases")
+    errors = []
+
+    # The same cases in every run, and nothing kept on disk. Hypothesis shrinks a failing case before it raises.
+    @hypothesis.settings(
+        max_examples=8 if quick else 60,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(operator.cases())
+    def run(case):
+        errors.append(_blamed(parity, operator, case))
+
+    run()
+    yield from errors
+
+
+def _blamed(check, operator, case):
+    """Run a check; a refutation says in which case, and so does an operator that raises."""
+    try:
+        return check(operator, case)
+    except Refuted as refutation:
+        raise Refuted(f"{refutation}\n  in the case {case}") from None
+    except Exception as error:
+        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
+
+
+KINDS: dict[str, Callable[[Operator, bool], Iterator[float | None]]] = {
+    "symbolic": _symbolic,
+    "numeric": _on_fixed_cases(numeric, 3),
+    "adjoint": _on_fixed_cases(adjoint, 3),
+    "parity": _parity,
+    "oracle": _on_fixed_cases(oracle, 3),
+}

@@ -1,0 +1,65 @@
+"""Numeric evidence: the derivative against central differences, in float64 and on whatever engine runs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.verify.case import fill, spread
+from refconv.verify.operator import Operator, Refuted
+
+__all__ = ["assert_is_derivative", "numeric", "numeric_derivative"]
+
+
+def numeric(operator: Operator, case) -> float:
+    """Compare the derivatives of an operator in one case with differences; returns the largest error, relative to dy·y.
+
+    ``dy`` is random: a plain sum of the outputs would hide what goes to the wrong one. Raises :class:`Refuted`.
+    """
+    a = fill(case, spread)
+    dy = np.random.default_rng(1).standard_normal(np.shape(operator(a)))
+    errors = [0.0]
+    for derivative in operator.derivatives:
+        for name, claimed in derivative(a.with_arrays(dy=dy)).items():
+
+            def f(value, name=name):
+                return operator(a.with_arrays(**{name: value}))
+
+            try:
+                errors.append(assert_is_derivative(claimed, f, a.arrays[name], dy))
+            except AssertionError as error:
+                raise Refuted(f"{derivative.name} is not ∂⟨dy, y⟩/∂{name}: {str(error).strip()}") from None
+    return max(errors)
+
+
+def numeric_derivative(f, x, dy):
+    """∂⟨dy, f(x)⟩/∂x by central differences, one element at a time, in float64.
+
+    The step is ∛ε·max(1, |x|), where truncation and rounding weigh the same; f must be smooth within it.
+
+    >>> numeric_derivative(lambda x: x**2, [1.0, 3], np.array([1.0, 10])).round(6)
+    array([ 2., 60.])
+    """
+    x, dx = np.array(x, np.float64), np.zeros(np.shape(x))
+    for index in np.ndindex(x.shape):
+        here = x[index]
+        step = np.finfo(np.float64).eps ** (1 / 3) * max(1.0, abs(here))
+        above, below = here + step, here - step
+        x[index] = above
+        more = f(x.copy())
+        x[index] = below
+        less = f(x.copy())
+        x[index] = here
+        dx[index] = np.sum(dy * (more - less)) / (above - below)
+    return dx
+
+
+def assert_is_derivative(dx, f, x, dy) -> float:
+    """dx is ∂⟨dy, f(x)⟩/∂x; the tolerance is what a central difference can tell, with a hundredfold margin.
+
+    Returns the largest error.
+    """
+    expected = numeric_derivative(f, x, dy)
+    scale = 1 + np.sum(np.abs(dy * f(np.array(x, np.float64))))
+    assert np.shape(dx) == expected.shape, f"the derivative has shape {np.shape(dx)}, and x has {expected.shape}"
+    np.testing.assert_allclose(dx, expected, rtol=1e-7, atol=100 * np.finfo(np.float64).eps ** (2 / 3) * scale)
+    return float(np.max(np.abs(dx - expected), initial=0.0) / scale)

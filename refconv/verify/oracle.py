@@ -1,0 +1,57 @@
+"""Oracle evidence: what other people's libraries say, where they are installed.
+
+Each module of :mod:`refconv.verify.oracles` speaks for one library. It takes our arguments, brings layouts, paddings and
+names into its library's form, and gives back the value and, where the library can differentiate, all derivatives of
+⟨dy, y⟩. They are compared in float64, on whatever engine runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+import numpy as np
+
+from refconv.verify.case import fill, spread
+from refconv.verify.operator import Operator, Refuted
+
+__all__ = ["LIBRARIES", "installed", "oracle"]
+
+LIBRARIES = ("scipy", "torch", "jax", "onnx")
+ROUNDING = 1e-11  # relative to the largest element, of float64 sums of a few hundred products in any order
+
+
+def installed(libraries=LIBRARIES) -> list[str]:
+    """The libraries that can be asked here."""
+    return [name for name in libraries if importlib.util.find_spec(name)]
+
+
+def oracle(operator: Operator, case, libraries=None) -> float | None:
+    """Compare an operator with every library that has it; returns the largest relative error.
+
+    None if no library has anything to say about this case. Raises :class:`Refuted`.
+    """
+    a = fill(case, spread)
+    y = np.asarray(operator(a))
+    a = a.with_arrays(dy=np.random.default_rng(1).standard_normal(y.shape))
+    ours = {"y": y}
+    for derivative in operator.derivatives:
+        ours.update(derivative(a))
+    errors = []
+    for library in installed() if libraries is None else libraries:
+        module = importlib.import_module(f"refconv.verify.oracles.{library}")
+        theirs = module.evaluate(operator.name, a)
+        for name, expected in (theirs or {}).items():
+            errors.append(_difference(operator.name, library, name, ours[name], np.asarray(expected)))
+    return max(errors, default=None)
+
+
+def _difference(operator, library, name, found, expected):
+    what = operator if name == "y" else f"∂e/∂{name} of {operator}"
+    if found.shape != expected.shape:
+        raise Refuted(f"{what} has shape {found.shape}, and {library} gives {expected.shape}")
+    error = np.max(np.abs(found - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0))
+    if not error <= ROUNDING:
+        at = np.unravel_index(np.argmax(np.abs(found - expected)), found.shape)
+        raise Refuted(f"{what} is {found[at]!r} at {tuple(map(int, at))}, and {library} gives {expected[at]!r}")
+    return float(error)

@@ -1,0 +1,6 @@
+"""Other libraries as witnesses, one module each; see :mod:`refconv.verify.oracle`.
+
+``evaluate(name, a)`` of such a module takes the name of an operator and its arguments, with ``a.dy``, and returns a dict of
+float64 arrays: "y", and the derivatives of ⟨dy, y⟩ by the names of their arrays; None where the library has no such
+operator, or not with these options.
+"""

@@ -1,0 +1,130 @@
+"""Parity: the kernels give what the loops give, for whatever hypothesis comes up with.
+
+Each case runs in float32 and float64; with numbers that round, within the bound of rounding, and with small integers,
+where sums are exact, to the last bit. The kernels run twice and find different garbage in the memory they allocate, so a
+cell that they forget to write shows.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from unittest import mock
+
+import numpy as np
+
+from refconv.ops.engine import engine
+from refconv.verify.case import fill, floats, integers
+from refconv.verify.operator import Operator, Refuted
+
+__all__ = ["GARBAGE", "agree", "garbage", "parity", "rounding", "several"]
+
+GARBAGE = (0xFF, 0x7E)  # as float32 and float64: NaN, and 8e37 or 1e301; as integers: −1, and a huge one
+
+
+def parity(operator: Operator, case) -> float:
+    """Compare kernels and loops in one case, forward and back; returns the largest error, relative to the largest value.
+
+    Raises :class:`Refuted`.
+    """
+    worst = 0.0
+    for dtype in (np.float32, np.float64):
+        for make in (floats, integers):
+            a = _with_dy(operator, fill(case, _typed(make, dtype)), _typed(make, dtype))
+            exact = make is integers and operator.nature == "linear"
+            for name, call in _calls(operator):
+                try:
+                    worst = max(worst, agree(call, a, 0.0 if exact else _allowed(operator, call, a)))
+                except AssertionError as error:
+                    raise Refuted(f"{name}, {np.dtype(dtype)}: {error}") from None
+    return worst
+
+
+def _calls(operator):
+    yield operator.name, operator
+    for derivative in operator.derivatives:
+        yield derivative.name, lambda a, derivative=derivative: tuple(derivative(a).values())
+
+
+def _typed(make, dtype):
+    return lambda *arguments: make(*arguments).astype(dtype)
+
+
+def _with_dy(operator, a, make):
+    with engine("reference"):
+        y = operator(a)
+    return a.with_arrays(dy=make("dy", np.shape(y), np.random.default_rng(1), False))
+
+
+def _allowed(operator, call, a):
+    eps = max(np.finfo(array.dtype).eps for array in a.arrays.values())
+    if operator.nature == "linear":
+        arrays = {name: np.abs(array) for name, array in a.arrays.items()}
+        return rounding(call, a.with_arrays(**arrays), sum(array.size for array in arrays.values()), eps)
+    with engine("reference"):
+        expected = several(call(a))
+    return tuple(operator.slack * eps * (1 + np.max(np.abs(y), initial=0)) for y in expected)
+
+
+def rounding(call, magnitudes, terms, eps):
+    """How far two ways to add the same products may lie apart.
+
+    A sum of n products, in any order and with or without fused steps, is off by at most n·ε·Σ|products|; there are two.
+    The sums of magnitudes come from the loops, with the magnitudes of the arrays.
+    """
+    with engine("reference"):
+        return tuple(2 * (terms + 2) * eps * np.asarray(sums) for sums in several(call(magnitudes)))
+
+
+def agree(call, a, allowed) -> float:
+    """Kernels and loops agree: in shapes, types, and values within what is allowed; returns the largest error."""
+    with engine("reference"):
+        expected = several(call(a))
+    allowed = allowed if isinstance(allowed, tuple) else (allowed,) * len(expected)
+    worst = 0.0
+    for byte in GARBAGE:
+        with garbage(byte), engine("kernels"):
+            found = several(call(a))
+        for have, want, within in zip(found, expected, allowed, strict=True):
+            worst = max(worst, _close(np.asarray(have), np.asarray(want), within))
+    return worst
+
+
+def _close(found, expected, allowed):
+    assert found.dtype == expected.dtype, f"kernels give {found.dtype}, loops {expected.dtype}"
+    assert found.shape == expected.shape, f"kernels give shape {found.shape}, loops {expected.shape}"
+    allowed = np.broadcast_to(allowed, expected.shape)
+    # An exact match first: ∞ − ∞ is not a number.
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        error = np.where(same, 0, np.abs(found.astype(np.float64) - expected))
+    wrong = ~same & ~(error <= allowed)
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise AssertionError(
+            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {at}: kernels {found[at]!r}, "
+            f"loops {expected[at]!r}, allowed ±{allowed[at]:.3g}"
+        )
+    with np.errstate(invalid="ignore"):
+        return float(np.max(error, initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0)))
+
+
+@contextmanager
+def garbage(byte):
+    """Let numpy.empty and numpy.empty_like return memory in which each byte has this value: an untouched cell shows."""
+    empty, empty_like = np.empty, np.empty_like
+
+    def filled(array):
+        if not array.dtype.hasobject and array.size:
+            array.ravel(order="K").view(np.uint8)[...] = byte
+        return array
+
+    with (
+        mock.patch.object(np, "empty", lambda *a, **k: filled(empty(*a, **k))),
+        mock.patch.object(np, "empty_like", lambda *a, **k: filled(empty_like(*a, **k))),
+    ):
+        yield
+
+
+def several(result):
+    """A result, or several, as a tuple."""
+    return result if isinstance(result, tuple) else (result,)

@@ -1,0 +1,71 @@
+"""The table operator × evidence, printed while it grows."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from refconv.verify.catalogue import OPERATORS, find
+from refconv.verify.evidence import KINDS, Outcome, gather
+
+__all__ = ["table"]
+
+WIDTH = 12
+
+
+def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[Outcome]:
+    """Gather the evidence for operators and print it, a row each, as it comes in.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Operators, or derivatives of theirs; all of them if empty.
+    quick : bool
+        Fewer cases.
+    engine : str or None
+        "kernels" or "reference": where differences and other libraries look at the operators.
+    kinds : sequence of str or None
+        Some kinds of evidence instead of all five.
+    out : text stream or None
+        Where to print; None for standard output.
+
+    Returns
+    -------
+    list of Outcome
+
+    Raises
+    ------
+    ValueError
+        If there is no operator or kind of evidence of such a name.
+    """
+    out = sys.stdout if out is None else out
+    operators = list(dict.fromkeys(map(find, names))) if names else list(OPERATORS.values())
+    kinds = tuple(kinds or KINDS)
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"kinds must be among {', '.join(KINDS)}, but one is {kind!r}")
+    start, outcomes = time.perf_counter(), []
+    label = max(len(operator.name) for operator in operators) + 2
+    print("".ljust(label), *(kind.ljust(WIDTH) for kind in kinds), file=out)
+    for operator in operators:
+        print(operator.name.ljust(label), end="", file=out, flush=True)
+        row = []
+        for kind in kinds:
+            row.append(gather(operator, kind, quick=quick, engine_name=engine))
+            print("", row[-1].cell.ljust(WIDTH), end="", file=out, flush=True)
+        print(file=out)
+        for outcome in row:
+            if outcome.refuted is not None:
+                print(f"  {outcome.kind}: {outcome.refuted}", file=out)
+        outcomes += row
+    print(_summary(outcomes, time.perf_counter() - start), file=out)
+    return outcomes
+
+
+def _summary(outcomes, seconds):
+    proved = [outcome for outcome in outcomes if outcome.cases and outcome.refuted is None]
+    wrong = [outcome for outcome in outcomes if outcome.refuted is not None]
+    operators = len({outcome.operator for outcome in outcomes})
+    verdict = f"{len(wrong)} refuted" if wrong else "nothing refuted"
+    cases = sum(outcome.cases for outcome in proved)
+    return f"\n{operators} operators, {len(proved)} proofs of {cases} cases, {verdict}; {seconds:.0f} s"

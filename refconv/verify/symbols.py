@@ -1,0 +1,100 @@
+"""Symbols that a loop can compare, and the question whether an expression is zero.
+
+A piecewise function, such as max pooling, asks which of two inputs is larger. A plain symbol cannot answer. A located one
+answers for the place at which it stands, and so chooses one piece of the function; the derivative is then proved for all
+of that piece, since inside of it nothing else depends on the place.
+"""
+
+from __future__ import annotations
+
+import sympy
+
+__all__ = ["Located", "vanishes"]
+
+
+class Located(sympy.Symbol):
+    """A real symbol that is compared like the number at which it stands.
+
+    >>> x, y = Located("x", 3.0), Located("y", -1.0)
+    >>> x > y, y > 0, x + y
+    (True, False, x + y)
+    """
+
+    __slots__ = ("at",)
+
+    def __new__(cls, name, at, positive=False):
+        assumptions = {"positive": True} if positive else {"real": True}
+        symbol = sympy.Symbol.__xnew__(cls, name, **assumptions)
+        symbol.at = at
+        return symbol
+
+    def __gt__(self, other):
+        return bool(self.at > _place(other))
+
+    def __lt__(self, other):
+        return bool(self.at < _place(other))
+
+    def __ge__(self, other):
+        return bool(self.at >= _place(other))
+
+    def __le__(self, other):
+        return bool(self.at <= _place(other))
+
+
+def _place(other):
+    return getattr(other, "at", other)
+
+
+def vanishes(expression) -> bool:
+    """Whether an expression is zero for all values of its symbols.
+
+    A polynomial is expanded. Where there are roots or exponentials, each becomes a symbol of its own: what is left is a
+    fraction of polynomials, and zero if its numerator is, once the powers of each root have been reduced by what the root
+    means.
+
+    >>> x = sympy.Symbol("x", positive=True)
+    >>> vanishes((x + 1) ** 2 - x**2 - 2 * x - 1), vanishes(sympy.sqrt(x + 1) ** 3 / (x + 1) - sympy.sqrt(x + 1))
+    (True, True)
+    >>> vanishes(x**2 - x)
+    False
+    """
+    expression = sympy.sympify(expression)
+    if sympy.expand(expression) == 0:
+        return True
+    if expression.is_polynomial():
+        return False
+    rational, roots = _without_roots(expression.rewrite(sympy.exp))
+    numerator = sympy.expand(sympy.fraction(sympy.together(rational))[0])
+    for symbol, (base, order) in roots.items():
+        numerator = sympy.rem(numerator, symbol**order - base, symbol)
+        numerator = sympy.expand(sympy.fraction(sympy.together(numerator))[0])
+    return numerator == 0 or sympy.simplify(expression) == 0
+
+
+def _without_roots(expression):
+    """The expression with a symbol s for each root b^(1/q) and each e^x; and what each s of a root means."""
+    roots, named = {}, {}
+
+    def named_symbol(key, base, order):
+        if key not in named:
+            named[key] = sympy.Dummy(positive=True)
+            if order > 1:
+                roots[named[key]] = (base, order)
+        return named[key]
+
+    def rational(power):
+        base, exponent = power.as_base_exp()
+        if base == sympy.E:
+            return sympy.prod(
+                named_symbol(("exp", term), None, 1) ** coefficient
+                for coefficient, term in (part.as_coeff_Mul() for part in sympy.Add.make_args(sympy.expand(exponent)))
+            )
+        base, order = sympy.factor(base), exponent.q
+        return named_symbol((base, order), base, order) ** exponent.p
+
+    def concerns(part):
+        if isinstance(part, sympy.exp):
+            return True
+        return part.is_Pow and (part.base == sympy.E or (part.exp.is_Rational and part.exp.q > 1 and not part.base.is_number))
+
+    return expression.replace(concerns, rational), roots
