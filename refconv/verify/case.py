@@ -11,7 +11,7 @@ import numpy as np
 __all__ = ["Arguments", "Case", "fill", "floats", "fractions", "integers", "spread", "symbols"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """Shapes of an operator's arrays, and everything else that one call of it needs.
 
@@ -57,6 +57,10 @@ class Arguments:
     def with_arrays(self, **arrays):
         """The same arguments, with some of the arrays exchanged or added."""
         return Arguments({**self.arrays, **arrays}, self.options, self.given)
+
+    def only(self, *names):
+        """Those of the options that have these names, for a function that does not take the others."""
+        return {name: self.options[name] for name in names if name in self.options}
 
     @property
     def size(self):

@@ -13,7 +13,7 @@ from refconv.verify.case import Arguments, Case
 __all__ = ["Derivative", "Operator", "Pin", "Refuted"]
 
 
-class Refuted(AssertionError):
+class Refuted(AssertionError):  # noqa: N818 a verdict, as in logic
     """A claim about an operator that turned out to be false; the message says where."""
 
 
@@ -54,7 +54,7 @@ class Pin:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operator:
     """One operator of the book, with its derivatives.
 

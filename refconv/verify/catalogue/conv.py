@@ -20,27 +20,24 @@ def layer(ndim, formula, ids, fixed):
         derivatives=(
             Derivative(f"conv{ndim}d_dx", ("x",), lambda dx, a: dx(a.dy, a.w, a.size, **a.options)),
             Derivative(f"conv{ndim}d_dw", ("w",), lambda dw, a: dw(a.x, a.dy, kernel(a), **a.options)),
-            Derivative(
-                f"conv{ndim}d_db", ("b",), lambda db, a: db(a.dy, data_format=a.options.get("data_format", "channels_last"))
-            ),
+            Derivative(f"conv{ndim}d_db", ("b",), lambda db, a: db(a.dy, **a.only("data_format"))),
         ),
         fixed=fixed,
         cases=lambda: conv_cases(ndim),
-        matrix=None,
     )
 
+
+FIRST = {"data_format": "channels_first"}
 
 OPERATORS = (
     layer(
         1,
         "y[i,o] = b[o] + Σ_{m,c} x[i·S+m·D, c] · w[m,c,o]",
-        "A7, B3, B4, C4, C5, C8",
+        "A7, A9, A10, B3, B4, C4, C5, C8",
         (
             Case({"x": (2, 5, 1), "w": (3, 1, 2), "b": (2,)}),
-            Case({"x": (1, 8, 4), "w": (3, 2, 6), "b": (6,)}, {"stride": 2, "padding": ((2, 1),), "dilation": 2, "groups": 2}),
-            Case(
-                {"x": (2, 3, 5), "w": (2, 3, 2), "b": (2,)}, {"stride": 3, "padding": "same", "data_format": "channels_first"}
-            ),
+            Case({"x": (1, 8, 4), "w": (3, 2, 6), "b": (6,)}, dict(stride=2, padding=((2, 1),), dilation=2, groups=2)),
+            Case({"x": (2, 3, 5), "w": (2, 3, 2), "b": (2,)}, dict(stride=3, padding="same", **FIRST)),
         ),
     ),
     layer(
@@ -49,13 +46,10 @@ OPERATORS = (
         "A5–A7, A9, A10, B3, B4, C4, C5",
         (
             Case({"x": (2, 3, 4, 1), "w": (2, 3, 1, 1), "b": (1,)}),
-            Case({"x": (1, 5, 4, 2), "w": (2, 3, 2, 3), "b": (3,)}, {"stride": (2, 1), "padding": ((0, 1), (2, 0))}),
-            Case({"x": (1, 4, 5, 2), "w": (3, 2, 2, 1), "b": (1,)}, {"stride": (3, 2), "padding": "same", "dilation": (1, 2)}),
-            Case({"x": (1, 4, 3, 4), "w": (1, 2, 2, 6), "b": (6,)}, {"padding": "full", "groups": 2, "dilation": (1, 2)}),
-            Case(
-                {"x": (1, 4, 2, 3), "w": (2, 1, 2, 6), "b": (6,)},
-                {"groups": 2, "stride": (2, 1), "data_format": "channels_first"},
-            ),
+            Case({"x": (1, 5, 4, 2), "w": (2, 3, 2, 3), "b": (3,)}, dict(stride=(2, 1), padding=((0, 1), (2, 0)))),
+            Case({"x": (1, 4, 5, 2), "w": (3, 2, 2, 1), "b": (1,)}, dict(stride=(3, 2), padding="same", dilation=(1, 2))),
+            Case({"x": (1, 4, 3, 4), "w": (1, 2, 2, 6), "b": (6,)}, dict(padding="full", groups=2, dilation=(1, 2))),
+            Case({"x": (1, 4, 4, 2), "w": (2, 1, 2, 6), "b": (6,)}, dict(groups=2, stride=(2, 1), **FIRST)),
         ),
     ),
 )
