@@ -4,11 +4,9 @@ The derivatives of sigmoid and tanh are made from the output y, which they are a
 the input x. At the kink x = 0 the upper branch is taken for x > 0 only.
 """
 
-from numbers import Real
-
 import numpy as np
 
-from refconv.ops.check import floats, same_shape
+from refconv.ops.check import floats, same_shape, scalar
 from refconv.ops.engine import implementation
 
 __all__ = [
@@ -119,7 +117,7 @@ def leaky_relu(x, slope=0.1):
 
     Source: B6; Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
-    return _forward("leaky_relu", x, _finite("slope", slope))
+    return _forward("leaky_relu", x, slope=slope)
 
 
 def leaky_relu_dx(dy, x, slope=0.1):
@@ -153,7 +151,7 @@ def leaky_relu_dx(dy, x, slope=0.1):
 
     Source: B6.
     """
-    return _backward("leaky_relu_dx", dy, "x", x, _finite("slope", slope))
+    return _backward("leaky_relu_dx", dy, "x", x, slope=slope)
 
 
 def elu(x, alpha=1):
@@ -185,7 +183,7 @@ def elu(x, alpha=1):
     Source: B6; Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
     units", 2016.
     """
-    return _forward("elu", x, _finite("alpha", alpha))
+    return _forward("elu", x, alpha=alpha)
 
 
 def elu_dx(dy, x, alpha=1):
@@ -219,7 +217,7 @@ def elu_dx(dy, x, alpha=1):
 
     Source: B6.
     """
-    return _backward("elu_dx", dy, "x", x, _finite("alpha", alpha))
+    return _backward("elu_dx", dy, "x", x, alpha=alpha)
 
 
 def sigmoid(x):
@@ -342,22 +340,18 @@ def tanh_dx(dy, y):
     return _backward("tanh_dx", dy, "y", y)
 
 
-def _forward(name, x, *constant):
+def _forward(name, x, **constants):
     # The kernels want at least one axis, and floats() makes one; a single number goes back without.
-    shape = np.shape(x)
-    return getattr(implementation("activation"), name)(floats(x=x), *constant).reshape(shape)
+    shape, x = np.shape(x), floats(x=x)
+    return getattr(implementation("activation"), name)(x, *_scalars(constants, x)).reshape(shape)
 
 
-def _backward(name, dy, other, a, *constant):
+def _backward(name, dy, other, a, **constants):
     shape = np.shape(a)
     dy, a = floats(**{"dy": dy, other: a})
     same_shape("dy", dy, a.shape, f"that of {other}")
-    return getattr(implementation("activation"), name)(dy, a, *constant).reshape(shape)
+    return getattr(implementation("activation"), name)(dy, a, *_scalars(constants, a)).reshape(shape)
 
 
-def _finite(name, number):
-    if isinstance(number, bool | np.bool_) or not isinstance(number, Real):
-        raise TypeError(f"{name} must be a number, but is {number!r}")
-    if not np.isfinite(number):
-        raise ValueError(f"{name} must be finite, but is {number!r}")
-    return float(number)
+def _scalars(constants, like):
+    return [scalar(name, number, like) for name, number in constants.items()]

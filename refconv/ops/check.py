@@ -1,11 +1,14 @@
 """What every operator does with its arguments before it computes: convert, check, and say what is wrong."""
 
+import math
+from numbers import Real
+
 import numpy as np
 
 from refconv.geometry import per_axis
 from refconv.ops.engine import current_engine
 
-__all__ = ["axes", "channels_last", "floats", "group_count", "known_format", "restore", "same_shape"]
+__all__ = ["axes", "channels_last", "floats", "group_count", "known_format", "restore", "same_shape", "scalar"]
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -57,6 +60,24 @@ def _as_exact(name, a):
         if not hasattr(number, "__truediv__"):
             raise TypeError(f"{name} must hold numbers, but holds {number!r}")
     return np.ascontiguousarray(a)
+
+
+def scalar(name, number, like, least=-math.inf, most=math.inf):
+    """A finite number beside an array: a float; beside fractions and symbols the number itself, which may be one of them."""
+    if isinstance(number, bool | np.bool_) or not (isinstance(number, Real) or _is_exact(number, like)):
+        raise TypeError(f"{name} must be a number, but is {number!r}")
+    if not isinstance(number, Real):
+        return number  # a symbol: who knows how large it is
+    if not -math.inf < number < math.inf:
+        raise ValueError(f"{name} must be finite, but is {number!r}")
+    if not least <= number <= most:
+        bounds = f"from {least} to {most}" if most < math.inf else f"at least {least}"
+        raise ValueError(f"{name} must be {bounds}, but is {number!r}")
+    return number if like.dtype == object else float(number)
+
+
+def _is_exact(number, like):
+    return like.dtype == object and hasattr(number, "__truediv__")
 
 
 def axes(name, array, *names):

@@ -1,10 +1,8 @@
 """Softmax and the cross-entropy loss, with their derivatives."""
 
-from numbers import Real
-
 import numpy as np
 
-from refconv.ops.check import axes, floats, same_shape
+from refconv.ops.check import axes, floats, same_shape, scalar
 from refconv.ops.engine import implementation
 
 __all__ = ["log_softmax", "log_softmax_dx", "softmax", "softmax_cross_entropy", "softmax_dx"]
@@ -188,9 +186,8 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
     # "examples", not "batch": a mean over no examples is not a number, so an empty batch is refused.
     logits = axes("logits", floats(logits=logits), "examples", "classes")
     labels = _labels(labels, *logits.shape)
-    if not isinstance(label_smoothing, Real) or not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must be a number from 0 to 1, but is {label_smoothing!r}")
-    return implementation("loss").softmax_cross_entropy(logits, labels, float(label_smoothing))
+    alpha = scalar("label_smoothing", label_smoothing, logits, least=0, most=1)
+    return implementation("loss").softmax_cross_entropy(logits, labels, alpha)
 
 
 def _labels(labels, examples, classes):

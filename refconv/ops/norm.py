@@ -4,12 +4,9 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 ``data_format="channels_first"``: each channel is normalised on its own, over all other axes.
 """
 
-import math
-from numbers import Real
-
 import numpy as np
 
-from refconv.ops.check import channels_last, floats, restore, same_shape
+from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
 from refconv.ops.engine import implementation
 
 __all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads"]
@@ -205,16 +202,14 @@ def _not_empty(x):
 
 
 def _checked(eps, channels, **vectors):
-    """eps as a float, once it and the vectors, one number for each channel, have been found good."""
+    """eps, once it and the vectors, one number for each channel, have been found good."""
     for name, vector in vectors.items():
         same_shape(name, vector, (channels,), "one for each channel of x")
     var = vectors.get("var")
     if var is not None and (var < 0).any():
         c = np.flatnonzero(var < 0)[0]
         raise ValueError(f"var must not be negative, but var[{c}] is {var[c]}")
-    if not isinstance(eps, Real) or not 0 <= eps < math.inf:
-        raise ValueError(f"eps must be a number of at least 0, but is {eps!r}")
-    return float(eps)
+    return scalar("eps", eps, vectors["gamma"], least=0)
 
 
 def _rows(array):

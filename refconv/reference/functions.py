@@ -66,4 +66,4 @@ def _evaluate(name, v):
 
 def _is_symbolic(v):
     # Whoever holds a sympy expression has imported sympy already: no need to import it here, nor even to have it.
-    return type(v).__module__.partition(".")[0] == "sympy"
+    return any(kind.__module__.partition(".")[0] == "sympy" for kind in type(v).__mro__)

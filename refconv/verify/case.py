@@ -98,11 +98,11 @@ def spread(name, shape, rng, positive):
 
 
 def fractions(name, shape, rng, positive):
-    """Random fractions in an object array: what the loops compute with them is exact."""
-    low = 1 if positive else -9
+    """Random fractions in an object array, none of them 0: what the loops compute with them is exact."""
     made = np.empty(shape, object)
     for index in np.ndindex(made.shape):
-        made[index] = Fraction(int(rng.integers(low, 10)), int(rng.integers(1, 8)))
+        sign = 1 if positive else int(rng.choice([-1, 1]))
+        made[index] = sign * Fraction(int(rng.integers(1, 10)), int(rng.integers(1, 8)))
     return made
 
 

@@ -83,9 +83,11 @@ def _on_fixed_cases(check: Callable, few: int) -> Callable[[Operator, bool], Ite
 
 def _symbolic(operator, quick):
     need("sympy", "verify", "a proof on symbols")
-    from refconv.verify.symbolic import symbolic
+    from refconv.verify.symbolic import pinned, symbolic
 
     yield from _on_fixed_cases(symbolic, 2)(operator, quick)
+    for pin in operator.pins:
+        yield pinned(operator, pin)
 
 
 def _parity(operator, quick):

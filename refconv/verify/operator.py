@@ -36,22 +36,28 @@ class Derivative:
     call: Callable[[Callable, Arguments], object]
 
     def __call__(self, a: Arguments, function=None) -> dict[str, np.ndarray]:
-        """The derivatives by the names of their arrays."""
+        """The derivatives by the names of their arrays; :class:`Refuted` if one has not the shape of its array."""
         result = self.call(function or getattr(refconv, self.name), a)
-        return dict(zip(self.wrt, result if isinstance(result, tuple) else (result,), strict=True))
+        found = dict(zip(self.wrt, result if isinstance(result, tuple) else (result,), strict=True))
+        for name, derivative in found.items():
+            if np.shape(derivative) != a.arrays[name].shape:
+                raise Refuted(f"{self.name} has shape {np.shape(derivative)}, and {name} has {a.arrays[name].shape}")
+        return found
 
 
 @dataclass(frozen=True)
 class Pin:
     """A point on a kink, where the derivative is a matter of convention, and the convention.
 
-    ``arrays`` holds the operator's arrays and dy; ``expected`` the derivatives there, by the names of their arrays.
+    ``arrays`` holds the operator's arrays and dy; ``expected`` the derivatives there, by the names of their arrays;
+    ``options`` and ``given`` are those of a case.
     """
 
     words: str
     arrays: Mapping[str, object]
     expected: Mapping[str, object]
     options: Mapping[str, object] = field(default_factory=dict)
+    given: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

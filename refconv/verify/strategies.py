@@ -4,6 +4,8 @@ Sizes and options are drawn; numbers come from seeds. So an example is made fast
 sizes and a plain window. Sizes in one case are mutually distinct, so that two exchanged axes show.
 """
 
+import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from refconv.geometry import Window
@@ -86,6 +88,85 @@ def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, ex
         "b": (O_g * groups,),
     }
     return Case(shapes, {**window_options(window), "groups": groups, "data_format": data_format})
+
+
+@st.composite
+def convolve_cases(draw, ndim):
+    """One signal or image and one kernel, not square, in each mode."""
+    mode = draw(st.sampled_from(["valid", "same", "full"]))
+    kernel = draw(st.lists(st.integers(1, 4), min_size=ndim, max_size=ndim, unique=True))
+    size = [draw(unlike({k}, k if mode == "valid" else 1, k + 3)) for k in kernel]
+    return Case({"x": tuple(size), "w": tuple(kernel)}, {"mode": mode})
+
+
+@st.composite
+def dense_cases(draw, most=6):
+    """Batches, inputs and outputs of mutually distinct sizes."""
+    N, C, O = draw(st.lists(st.integers(1, most), min_size=3, max_size=3, unique=True))
+    return Case({"x": (N, C), "w": (C, O), "b": (O,)})
+
+
+@st.composite
+def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3):
+    """Pooling with every window that holds at least one pixel wherever it lands."""
+    window = draw(windows(ndim, most_dilation=1 if average else 2))
+    C = draw(st.integers(1, most_channels))
+    N = draw(unlike({C}, 1, most_batch))
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    data_format, ceil_mode = draw(st.sampled_from(FORMATS)), draw(st.booleans())
+    window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
+    assume(holds_pixels(window, size))
+    options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
+    options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
+    return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel})
+
+
+def holds_pixels(window, size):
+    """Whether each place of the window has at least one entry in an input of this size."""
+    return all(
+        any(0 <= i * S + m * D - before < n for m in range(k))
+        for k, S, D, n, outputs, (before, _) in zip(
+            window.kernel,
+            window.stride,
+            window.dilation,
+            size,
+            window.output_size(size),
+            window.pads(size),
+            strict=True,
+        )
+        for i in range(outputs)
+    )
+
+
+@st.composite
+def norm_cases(draw, *, given=False):
+    """Batches of rows, signals or images, and a vector for each of their channels."""
+    space = draw(st.lists(st.integers(2, 4), max_size=2, unique=True))
+    N, C = draw(st.lists(st.integers(2, 5), min_size=2, max_size=2, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    vectors = ("gamma", "beta", "mean", "var") if given else ("gamma", "beta")
+    shapes = {"x": layout(N, tuple(space), C, data_format), **dict.fromkeys(vectors, (C,))}
+    options = {"eps": draw(st.sampled_from([0.125, 1.0])), "data_format": data_format}
+    return Case(shapes, options, positive=("var",) if given else ())
+
+
+def activation_cases(**options):
+    """Arrays of any shape, single numbers and empty ones included."""
+    return st.lists(st.integers(0, 4), max_size=4).map(lambda shape: Case({"x": tuple(shape)}, options))
+
+
+@st.composite
+def score_cases(draw):
+    """Scores (…, classes)."""
+    return Case({"x": (*draw(st.lists(st.integers(1, 4), max_size=2)), draw(st.integers(1, 6)))})
+
+
+@st.composite
+def loss_cases(draw):
+    """Scores (N, K) with labels, smoothed or not."""
+    N, K = draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    labels = np.array(draw(st.lists(st.integers(0, K - 1), min_size=N, max_size=N)))
+    return Case({"logits": (N, K)}, {"label_smoothing": draw(st.sampled_from([0.0, 0.1, 1.0]))}, {"labels": labels})
 
 
 def window_options(window, *names):

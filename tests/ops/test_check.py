@@ -1,7 +1,11 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from refconv.ops.check import axes, channels_last, floats, group_count, restore, same_shape
+from evidence import needs_kernels
+from refconv.ops.check import axes, channels_last, floats, group_count, restore, same_shape, scalar
+from refconv.ops.engine import engine
 
 FLOATS = [np.float32, np.float64]
 
@@ -126,3 +130,58 @@ def test_groups_divide_every_count_of_channels():
 def test_groups_is_a_whole_number_of_at_least_one(groups, error):
     with pytest.raises(error, match="groups must be"):
         group_count(groups, inputs=6)
+
+
+def test_fractions_and_symbols_pass_on_the_loops_as_they_are():
+    sympy = pytest.importorskip("sympy")
+    a = np.array([Fraction(1, 3), sympy.Symbol("x"), 2], object)
+    with engine("reference"):
+        found = floats(a=a)
+        assert found.dtype == object
+        assert [*found] == [*a]
+        assert scalar("k", Fraction(1, 7), found) == Fraction(1, 7)
+        assert scalar("k", sympy.Symbol("k"), found, least=0) == sympy.Symbol("k")
+        with pytest.raises(TypeError, match="a must hold numbers, but holds 'no'"):
+            floats(a=np.array([Fraction(1), "no"], object))
+        with pytest.raises(ValueError, match="k must be at least 0, but is Fraction"):
+            scalar("k", Fraction(-1, 7), found, least=0)
+
+
+@needs_kernels
+def test_fractions_are_refused_by_the_kernels():
+    with engine("kernels"), pytest.raises(TypeError, match="fractions and symbols run on the loops"):
+        floats(a=[Fraction(1, 3)])
+
+
+def test_a_scalar_beside_floats_is_a_float():
+    found = scalar("k", Fraction(1, 4), np.zeros(1, np.float32))
+    assert (type(found), found) == (float, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "words"),
+    [
+        ("1", TypeError, "k must be a number, but is '1'"),
+        (True, TypeError, "k must be a number, but is True"),
+        (1j, TypeError, "k must be a number"),
+        (float("nan"), ValueError, "k must be finite, but is nan"),
+        (float("inf"), ValueError, "k must be finite, but is inf"),
+        (-0.5, ValueError, "k must be from 0 to 1, but is -0.5"),
+        (1.5, ValueError, "k must be from 0 to 1, but is 1.5"),
+    ],
+)
+def test_scalars_that_are_refused(number, error, words):
+    with pytest.raises(error, match=words):
+        scalar("k", number, np.zeros(1), least=0, most=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [
+        (np.ma.masked_array([1.0, 2], [True, False]), TypeError, "a must be a plain array, but is a masked one"),
+        ([[1, 2], [3]], ValueError, "a must have rows of one length, but is ragged"),
+    ],
+)
+def test_masked_and_ragged_arrays_are_refused(value, error, words):
+    with pytest.raises(error, match=words):
+        floats(a=value)

@@ -1,10 +1,12 @@
 """Every operator of the book, with what there is to prove about it: one module a family, in the order of the lectures."""
 
-from refconv.verify.catalogue import conv
+from refconv.verify.catalogue import activation, conv, convolve, dense, loss, norm, pool
 
 __all__ = ["OPERATORS", "find"]
 
-OPERATORS = {operator.name: operator for family in (conv,) for operator in family.OPERATORS}
+FAMILIES = (convolve, conv, pool, norm, activation, dense, loss)
+
+OPERATORS = {operator.name: operator for family in FAMILIES for operator in family.OPERATORS}
 
 
 def find(name):
@@ -13,6 +15,8 @@ def find(name):
     >>> find("conv2d").name, find("conv2d_dw").name
     ('conv2d', 'conv2d')
     """
+    if name in OPERATORS:
+        return OPERATORS[name]
     for operator in OPERATORS.values():
         if name in operator.functions:
             return operator

@@ -1,0 +1,43 @@
+"""Activation functions."""
+
+from fractions import Fraction
+
+import refconv
+from refconv.verify.case import Case
+from refconv.verify.operator import Derivative, Operator, Pin
+from refconv.verify.strategies import activation_cases
+
+__all__ = ["OPERATORS"]
+
+
+def activation(name, formula, kink=None, *, from_output=False, nature="smooth", **options):
+    """One activation; ``kink`` is its derivative at 0 where it has a kink, ``from_output`` whether y makes the derivative."""
+
+    def dx(function, a):
+        seen = getattr(refconv, name)(a.x) if from_output else a.x
+        return function(a.dy, seen, **a.options)
+
+    return Operator(
+        name=name,
+        family="activation",
+        ids="B6",
+        formula=formula,
+        forward=lambda f, a: f(a.x, **a.options),
+        derivatives=(Derivative(f"{name}_dx", ("x",), dx),),
+        fixed=(Case({"x": (2, 3)}, options), Case({"x": (7,)}, options), Case({"x": (1, 2, 2, 3)}, options)),
+        cases=lambda: activation_cases(**options),
+        nature=nature,
+        slack=16,
+        pins=()
+        if kink is None
+        else (Pin("the derivative at 0", {"x": [0.0, -0.0], "dy": [8.0, 3.0]}, {"x": [8 * kink, 3 * kink]}, options),),
+    )
+
+
+OPERATORS = (
+    activation("relu", "y = max(0, x)", 0, nature="rational"),
+    activation("leaky_relu", "y = x where x > 0, else slope · x", 0.25, nature="rational", slope=Fraction(1, 4)),
+    activation("elu", "y = x where x > 0, else α · (eˣ − 1)", 1.5, alpha=Fraction(3, 2)),
+    activation("sigmoid", "y = 1 / (1 + e⁻ˣ)", from_output=True),
+    activation("tanh", "y = tanh x", from_output=True),
+)

@@ -1,0 +1,42 @@
+"""Plain convolution and cross-correlation. Each is the other's derivative: what one sends forward, the other sends back."""
+
+from refconv.verify.case import Case
+from refconv.verify.operator import Derivative, Operator
+from refconv.verify.strategies import convolve_cases
+
+__all__ = ["OPERATORS"]
+
+BACK = {"valid": "full", "full": "valid", "same": "same"}  # with kernels of odd size
+
+
+def sliding(name, transposed, ids, formula, fixed, slack=None):
+    ndim = int(name[-2])
+    return Operator(
+        name=name,
+        family="convolve",
+        ids=ids,
+        formula=formula,
+        forward=lambda convolve, a: convolve(a.x, a.w, **a.options),
+        derivatives=(Derivative(transposed, ("x",), lambda dx, a: dx(a.dy, a.w, BACK[a.options["mode"]])),),
+        fixed=fixed,
+        cases=lambda: convolve_cases(ndim),
+    )
+
+
+ONE = (
+    Case({"x": (5,), "w": (2,)}, dict(mode="valid")),
+    Case({"x": (4,), "w": (3,)}, dict(mode="same")),
+    Case({"x": (3,), "w": (4,)}, dict(mode="full")),
+)
+TWO = (
+    Case({"x": (4, 3), "w": (3, 2)}, dict(mode="valid")),
+    Case({"x": (4, 2), "w": (1, 3)}, dict(mode="same")),
+    Case({"x": (2, 3), "w": (3, 2)}, dict(mode="full")),
+)
+
+OPERATORS = (
+    sliding("convolve1d", "cross_correlate1d", "A2, C8", "(w * x)[t] = Σ_i x[t−i] · w[i]", ONE),
+    sliding("convolve2d", "cross_correlate2d", "A3", "(K * I)[i,j] = Σ_{m,n} I[i−m, j−n] · K[m,n]", TWO),
+    sliding("cross_correlate1d", "convolve1d", "A4", "(w ⋆ x)[t] = Σ_i x[t+i] · w[i]", ONE),
+    sliding("cross_correlate2d", "convolve2d", "A4", "(K ⋆ I)[i,j] = Σ_{m,n} I[i+m, j+n] · K[m,n]", TWO),
+)

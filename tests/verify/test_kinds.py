@@ -1,0 +1,168 @@
+"""Each kind of evidence can fail: a wrong operator or derivative is refuted, in words that say where."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import strategies as st
+
+import refconv
+from evidence import needs_kernels
+from refconv.verify.case import Case
+from refconv.verify.catalogue import OPERATORS, find
+from refconv.verify.dual import Dual
+from refconv.verify.evidence import gather
+from refconv.verify.operator import Derivative
+from refconv.verify.report import table
+from refconv.verify.symbols import Located, vanishes
+
+CONV = OPERATORS["conv2d"]
+
+
+def with_derivative(operator, wrong):
+    """The operator, the first of whose derivatives has another call."""
+    first, *others = operator.derivatives
+    return replace(operator, derivatives=(Derivative(first.name, first.wrt, wrong), *others))
+
+
+def stride_forgotten(dx, a):
+    """∂e/∂x with the right shape, and each ∂e/∂y at the place where it would be with stride 1."""
+    right = dx(a.dy, a.w, a.size, **a.options)
+    return right + (np.roll(right, 1, axis=1) - right if a.options.get("stride", 1) != 1 else 0)
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "numeric", "adjoint"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda dx, a: dx(a.dy, a.w[::-1, ::-1], a.size, **a.options), id="kernel-flipped"),
+        pytest.param(lambda dx, a: 2 * dx(a.dy, a.w, a.size, **a.options), id="twice"),
+        pytest.param(stride_forgotten, id="shifted-where-strided"),
+        pytest.param(lambda dx, a: dx(a.dy, a.w, a.size, **a.options)[:, :-1], id="shape"),
+    ],
+)
+def test_a_wrong_derivative_is_refuted(kind, wrong):
+    outcome = gather(with_derivative(CONV, wrong), kind)
+    assert outcome.refuted is not None
+    assert "conv2d_dx" in outcome.refuted
+    assert "in the case" in outcome.refuted
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "numeric", "adjoint"])
+def test_a_derivative_that_holds_the_variance_constant_is_refuted(kind):
+    def constant(grads, a):
+        _, mean, var = refconv.batch_norm(a.x, a.gamma, a.beta, **a.options)
+        return refconv.batch_norm_inference_grads(a.dy, a.x, a.gamma, mean, var, **a.options)
+
+    assert gather(with_derivative(OPERATORS["batch_norm"], constant), kind).refuted is not None
+
+
+def test_a_wrong_side_of_a_kink_is_refuted():
+    def upper(dx, a):
+        return dx(a.dy, np.where(a.x == 0, 1, a.x), **a.options)
+
+    outcome = gather(with_derivative(OPERATORS["relu"], upper), "symbolic")
+    assert "the derivative at 0" in outcome.refuted
+    assert gather(with_derivative(OPERATORS["relu"], upper), "numeric").refuted is None
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda x: x * (1 + 2e-6), id="rounding"),
+        pytest.param(lambda x: x.astype(np.float64), id="type"),
+        pytest.param(lambda x: x[:, :-1], id="shape"),
+    ],
+)
+def test_a_kernel_that_differs_from_its_loop_is_refuted(wrong):
+    def on_kernels(conv, a):
+        y = conv(a.x, a.w, a.b, **a.options)
+        return wrong(y) if refconv.current_engine() == "kernels" else y
+
+    assert "conv2d" in gather(replace(CONV, forward=on_kernels), "parity").refuted
+
+
+@needs_kernels
+def test_a_cell_that_a_kernel_forgets_is_refuted():
+    def forgetful(f, a):
+        y = np.empty(a.x.shape, a.x.dtype)
+        y[1:] = f(a.x)[1:]
+        return y if refconv.current_engine() == "kernels" else f(a.x)
+
+    operator = replace(OPERATORS["relu"], forward=forgetful, cases=lambda: st.just(Case({"x": (3,)})))
+    assert gather(operator, "parity").refuted is not None
+
+
+def test_an_operator_that_other_libraries_contradict_is_refuted():
+    pytest.importorskip("scipy")
+    shifted = replace(
+        OPERATORS["convolve1d"], forward=lambda convolve, a: convolve(a.x, a.w[::-1], **a.options), derivatives=()
+    )
+    assert "scipy gives" in gather(shifted, "oracle").refuted
+
+
+def test_an_operator_that_raises_is_refuted_and_its_words_are_kept():
+    broken = replace(CONV, forward=lambda conv, a: conv(a.x, a.w, a.b, stride=0))
+    assert "stride must be at least 1" in gather(broken, "numeric").refuted
+
+
+def test_the_table_says_what_it_tried_and_what_was_wrong(capsys, monkeypatch):
+    outcomes = table(["conv1d", "conv1d_dx", "relu"], quick=True, kinds=["symbolic", "numeric"])
+    assert [(o.operator, o.kind) for o in outcomes] == [
+        *(("conv1d", "symbolic"), ("conv1d", "numeric")),
+        *(("relu", "symbolic"), ("relu", "numeric")),
+    ]
+    assert "2 operators, 4 proofs" in capsys.readouterr().out
+    wrong = with_derivative(OPERATORS["relu"], lambda dx, a: -dx(a.dy, a.x))
+    monkeypatch.setitem(OPERATORS, "relu", wrong)
+    assert any(o.refuted for o in table(["relu"], kinds=["numeric"]))
+    assert "1 refuted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [{"names": ["conv3d"]}, {"kinds": ["magic"]}])
+def test_unknown_names_are_refused(arguments):
+    with pytest.raises(ValueError, match="must be"):
+        table(**arguments)
+
+
+def test_find_takes_derivatives():
+    assert find("max_pool2d_dx") is OPERATORS["max_pool2d"]
+    assert find("cross_correlate1d").name == "cross_correlate1d"  # also the derivative of convolve1d
+
+
+def test_vanishes_knows_roots_and_exponentials_and_is_not_fooled():
+    x, y = sympy.symbols("x y", real=True)
+    root = sympy.sqrt(x**2 + y + sympy.Rational(1, 7))
+    assert vanishes((x + y) ** 2 - x**2 - 2 * x * y - y**2)
+    assert vanishes(x / root - x * root / (x**2 + y + sympy.Rational(1, 7)))
+    assert vanishes(sympy.diff(root, x) - x / root)
+    assert vanishes(sympy.exp(x) * sympy.exp(-y) - sympy.exp(x - y))
+    assert vanishes(sympy.tanh(x) - (1 - sympy.exp(-2 * x)) / (1 + sympy.exp(-2 * x)))
+    for wrong in (x, root - x, sympy.exp(x) - 1, x / root - x * root, sympy.Rational(1, 10**9)):
+        assert not vanishes(wrong)
+
+
+def test_located_symbols_compare_by_place_and_compute_as_symbols():
+    x, y = Located("x", 1.5), Located("y", -2.0)
+    assert x > y
+    assert x >= 1.5
+    assert y < 0
+    assert y <= x
+    assert sympy.diff(x**2 * y, x) == 2 * x * y
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative"),
+    [
+        (lambda x: 3 / x - x / 2, lambda x: -3 / x**2 - 1 / 2),
+        (lambda x: (2 - x) * x**3 - 1, lambda x: 6 * x**2 - 4 * x**3),
+        (lambda x: -np.exp(x) + np.expm1(x) * np.log(x), lambda x: -np.exp(x) + np.exp(x) * np.log(x) + np.expm1(x) / x),
+        (lambda x: np.sqrt(x) * np.tanh(x), lambda x: np.tanh(x) / 2 / np.sqrt(x) + np.sqrt(x) / np.cosh(x) ** 2),
+    ],
+)
+def test_dual_numbers_carry_the_derivative(function, derivative):
+    moved = function(Dual(1.75, 10.0))
+    np.testing.assert_allclose(moved.value, function(1.75), rtol=1e-14)
+    np.testing.assert_allclose(moved.rate, 10 * derivative(1.75), rtol=1e-14)
