@@ -4,26 +4,9 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from refconv.geometry import Window
-from strategies import dtypes, image_batches, small_integers, windows
+from strategies import dtypes, holds_pixels, image_batches, small_integers, windows
 
-__all__ = ["holds_pixels", "options", "pool_problems"]
-
-
-def holds_pixels(window, size):
-    """Whether each place of the window has at least one entry in an input of this size."""
-    return all(
-        any(0 <= i * S + m * D - before < n for m in range(k))
-        for k, S, D, n, outputs, (before, _) in zip(
-            window.kernel,
-            window.stride,
-            window.dilation,
-            size,
-            window.output_size(size),
-            window.pads(size),
-            strict=True,
-        )
-        for i in range(outputs)
-    )
+__all__ = ["options", "pool_problems"]
 
 
 @st.composite

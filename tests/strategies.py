@@ -11,12 +11,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 from refconv.geometry import Window
+from refconv.verify.strategies import holds_pixels, input_sizes, least_size, paddings, unlike, windows
 
 __all__ = [
     "ConvProblem",
     "conv_problems",
     "dtypes",
     "float_arrays",
+    "holds_pixels",
     "image_batches",
     "input_sizes",
     "integer_arrays",
@@ -57,53 +59,6 @@ def integer_arrays(draw, shape, dtypes=dtypes, most=3):
     """Arrays of :func:`small_integers`; the shape is a tuple or a strategy for one."""
     shape = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     return small_integers(shape, draw(seeds), draw(dtypes), most)
-
-
-def unlike(taken, low, high):
-    """Whole numbers from low to high, except those taken; the next larger one where all of them are."""
-    free = sorted(set(range(low, high + 1)) - set(taken))
-    return st.sampled_from(free) if free else st.just(max(high, *taken) + 1)
-
-
-@st.composite
-def paddings(draw, ndim, most=3):
-    """Every way to say a padding: a name, one number, one number an axis, one (before, after) pair an axis."""
-    numbers = st.integers(0, most)
-    return draw(
-        st.sampled_from(["valid", "same", "same_lower", "full"])
-        | numbers
-        | st.tuples(*[numbers] * ndim)
-        | st.tuples(*[st.tuples(numbers, numbers)] * ndim)
-    )
-
-
-@st.composite
-def windows(draw, ndim=2, *, paddings=paddings, most_kernel=3, most_stride=3, most_dilation=3):
-    """Windows of every kernel, stride, dilation and padding; kernels up to most_kernel, never square by design.
-
-    ``paddings`` makes the padding strategy from ndim, for an operator that does not take all of them.
-    """
-    kernel = draw(st.lists(st.integers(1, most_kernel + ndim - 1), min_size=ndim, max_size=ndim, unique=True))
-    stride = draw(st.tuples(*[st.integers(1, most_stride)] * ndim))
-    dilation = draw(st.tuples(*[st.integers(1, most_dilation)] * ndim))
-    return Window(kernel, stride, draw(paddings(ndim)), dilation)
-
-
-def least_size(window):
-    """The smallest input that a window fits, along each axis."""
-    if window.padding in ("same", "same_lower", "full"):
-        return (1,) * window.ndim
-    pads = window.pads((1,) * window.ndim)
-    return tuple(max(span - before - after, 1) for span, (before, after) in zip(window.span, pads, strict=True))
-
-
-@st.composite
-def input_sizes(draw, window, *, unlike_these=(), extra=4):
-    """Sizes of images that a window fits, up to ``extra`` larger than they need be; no two axes alike."""
-    size = []
-    for least in least_size(window):
-        size.append(draw(unlike({*size, *unlike_these}, least, least + extra)))
-    return tuple(size)
 
 
 @st.composite

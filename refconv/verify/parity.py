@@ -16,7 +16,7 @@ from refconv.ops.engine import engine
 from refconv.verify.case import fill, floats, integers
 from refconv.verify.operator import Operator, Refuted
 
-__all__ = ["GARBAGE", "agree", "garbage", "parity", "rounding", "several"]
+__all__ = ["GARBAGE", "assert_parity", "garbage", "parity", "rounding", "several"]
 
 GARBAGE = (0xFF, 0x7E)  # as float32 and float64: NaN, and 8e37 or 1e301; as integers: −1, and a huge one
 
@@ -31,18 +31,25 @@ def parity(operator: Operator, case) -> float:
         for make in (floats, integers):
             a = _with_dy(operator, fill(case, _typed(make, dtype)), _typed(make, dtype))
             exact = make is integers and operator.nature == "linear"
-            for name, call in _calls(operator):
+            for name, call in _calls(operator, a):
+                arrays = a.arrays.values()
+                tolerance = 0.0 if exact else _tolerance(operator, call, arrays)
                 try:
-                    worst = max(worst, agree(call, a, 0.0 if exact else _allowed(operator, call, a)))
+                    worst = max(worst, assert_parity(call, *arrays, tolerance=tolerance))
                 except AssertionError as error:
                     raise Refuted(f"{name}, {np.dtype(dtype)}: {error}") from None
     return worst
 
 
-def _calls(operator):
-    yield operator.name, operator
+def _calls(operator, a):
+    """The operator and its derivatives, each as a function of all arrays of a."""
+
+    def exchanged(arrays):
+        return a.with_arrays(**dict(zip(a.arrays, arrays, strict=True)))
+
+    yield operator.name, lambda *arrays: operator(exchanged(arrays))
     for derivative in operator.derivatives:
-        yield derivative.name, lambda a, derivative=derivative: tuple(derivative(a).values())
+        yield derivative.name, lambda *arrays, derivative=derivative: tuple(derivative(exchanged(arrays)).values())
 
 
 def _typed(make, dtype):
@@ -55,44 +62,51 @@ def _with_dy(operator, a, make):
     return a.with_arrays(dy=make("dy", np.shape(y), np.random.default_rng(1), False))
 
 
-def _allowed(operator, call, a):
-    eps = max(np.finfo(array.dtype).eps for array in a.arrays.values())
+def _tolerance(operator, call, arrays):
     if operator.nature == "linear":
-        arrays = {name: np.abs(array) for name, array in a.arrays.items()}
-        return rounding(call, a.with_arrays(**arrays), sum(array.size for array in arrays.values()), eps)
+        return rounding(call, *arrays, terms=sum(array.size for array in arrays))
     with engine("reference"):
-        expected = several(call(a))
-    return tuple(operator.slack * eps * (1 + np.max(np.abs(y), initial=0)) for y in expected)
+        results = several(call(*arrays))
+    eps = max(np.finfo(array.dtype).eps for array in arrays)
+    return tuple(operator.slack * eps * (1 + np.max(np.abs(y), initial=0)) for y in results)
 
 
-def rounding(call, magnitudes, terms, eps):
-    """How far two ways to add the same products may lie apart.
+def rounding(call, *arrays, terms):
+    """How far two ways to add the same products may lie apart, for a call that is linear in each of its arrays.
 
     A sum of n products, in any order and with or without fused steps, is off by at most n·ε·Σ|products|; there are two.
-    The sums of magnitudes come from the loops, with the magnitudes of the arrays.
+    The sums of magnitudes come from the loops, with the magnitudes of the arrays. One tolerance for each result.
+    """
+    eps = max(np.finfo(a.dtype).eps for a in arrays)
+    with engine("reference"):
+        magnitudes = several(call(*[np.abs(a) for a in arrays]))
+    return tuple(2 * (terms + 2) * eps * np.asarray(magnitude) for magnitude in magnitudes)
+
+
+def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
+    """``call(*arrays)`` gives the same on loops and kernels: shapes, types, and values within the tolerance.
+
+    The tolerance is absolute, one for all results or, in a tuple, one for each, as :func:`rounding` gives; rtol is
+    relative to the loops' result. A call may return several arrays. The kernels run twice, and find different garbage in
+    the memory they allocate. Returns the largest error, relative to the largest value.
     """
     with engine("reference"):
-        return tuple(2 * (terms + 2) * eps * np.asarray(sums) for sums in several(call(magnitudes)))
-
-
-def agree(call, a, allowed) -> float:
-    """Kernels and loops agree: in shapes, types, and values within what is allowed; returns the largest error."""
-    with engine("reference"):
-        expected = several(call(a))
-    allowed = allowed if isinstance(allowed, tuple) else (allowed,) * len(expected)
+        expected = several(call(*arrays))
+    tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
     worst = 0.0
     for byte in GARBAGE:
         with garbage(byte), engine("kernels"):
-            found = several(call(a))
-        for have, want, within in zip(found, expected, allowed, strict=True):
-            worst = max(worst, _close(np.asarray(have), np.asarray(want), within))
+            found = several(call(*arrays))
+        for have, want, within in zip(found, expected, tolerance, strict=True):
+            worst = max(worst, _close(np.asarray(have), np.asarray(want), within, rtol))
     return worst
 
 
-def _close(found, expected, allowed):
+def _close(found, expected, tolerance, rtol):
     assert found.dtype == expected.dtype, f"kernels give {found.dtype}, loops {expected.dtype}"
     assert found.shape == expected.shape, f"kernels give shape {found.shape}, loops {expected.shape}"
-    allowed = np.broadcast_to(allowed, expected.shape)
+    relative = rtol * np.abs(expected) if rtol else 0.0  # 0 · ∞ would be NaN
+    allowed = np.broadcast_to(tolerance + relative, expected.shape)
     # An exact match first: ∞ − ∞ is not a number.
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
@@ -104,8 +118,8 @@ def _close(found, expected, allowed):
             f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {at}: kernels {found[at]!r}, "
             f"loops {expected[at]!r}, allowed ±{allowed[at]:.3g}"
         )
-    with np.errstate(invalid="ignore"):
-        return float(np.max(error, initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0)))
+    largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+    return float(np.max(error, initial=0.0) / max(1.0, largest))
 
 
 @contextmanager

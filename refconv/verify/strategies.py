@@ -11,7 +11,25 @@ from hypothesis import strategies as st
 from refconv.geometry import Window
 from refconv.verify.case import Case
 
-__all__ = ["FORMATS", "conv_cases", "input_sizes", "layout", "least_size", "paddings", "unlike", "windows"]
+__all__ = [
+    "FORMATS",
+    "activation_cases",
+    "conv_cases",
+    "convolve_cases",
+    "dense_cases",
+    "holds_pixels",
+    "input_sizes",
+    "layout",
+    "least_size",
+    "loss_cases",
+    "norm_cases",
+    "paddings",
+    "pool_cases",
+    "score_cases",
+    "unlike",
+    "window_options",
+    "windows",
+]
 
 FORMATS = ("channels_last", "channels_first")
 

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 
 from evidence import assert_inputs_unchanged, both_engines, needs_kernels
-from pool_strategies import holds_pixels
 from refconv.geometry import Window
 from refconv.ops import pool as ops
 from refconv.ops.engine import engine
-from strategies import input_sizes, small_integers, windows
+from strategies import holds_pixels, input_sizes, small_integers, windows
 
 X = small_integers((2, 5, 7, 3), seed=0)
 MORE = {"stride": (1, 2), "padding": ((1, 0), (0, 1))}
