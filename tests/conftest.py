@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # Threads that wait shall sleep: on a busy machine, thousands of tiny kernels that spin take ten times as long. OpenMP
@@ -10,3 +11,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 settings.register_profile("refconv", deadline=None, derandomize=True, print_blob=True, max_examples=40)
 settings.load_profile("refconv")
+
+
+@pytest.fixture(scope="module", params=["reference", "kernels"])
+def each_engine(request):
+    """The tests of a module that uses this fixture run on the loops, and once more on the kernels."""
+    from refconv import _core
+    from refconv.ops.engine import engine
+
+    if request.param == "kernels" and _core.ISA is None:
+        pytest.skip("refconv was built without kernels (REFCONV_PURE=1)")
+    with engine(request.param):
+        yield request.param

@@ -33,6 +33,7 @@ __all__ = [
     "assert_same_bits_at_any_thread_count",
     "assert_writes_every_cell",
     "both_engines",
+    "engines",
     "fenced",
     "fractions",
     "garbage",
@@ -45,6 +46,7 @@ __all__ = [
 
 NO_KERNELS = "refconv was built without kernels (REFCONV_PURE=1)"
 needs_kernels = pytest.mark.skipif(_core.ISA is None, reason=NO_KERNELS)
+engines = pytest.mark.usefixtures("each_engine")  # run a test on the loops, and once more on the kernels
 
 
 def fractions(shape, seed=0):
