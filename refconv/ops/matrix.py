@@ -3,7 +3,7 @@
 from math import prod
 
 from refconv.geometry import Window, per_axis
-from refconv.ops.check import axes, channels_last, floats, group_count, restore
+from refconv.ops.check import axes, channels_last, floats, group_count, known_format, restore
 from refconv.ops.engine import implementation
 
 __all__ = ["col2im", "im2col", "toeplitz1d", "toeplitz2d", "zero_stuff"]
@@ -98,6 +98,7 @@ def col2im(columns, input_size, kernel_size, *, stride=1, padding="valid", dilat
     Source: B2.
     """
     columns = floats(columns=columns)
+    known_format(data_format)
     input_size = per_axis("input_size", input_size, 2)
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
     size = window.output_size(input_size)
