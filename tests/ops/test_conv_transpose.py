@@ -1,9 +1,11 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 
 import refconv
-from evidence import assert_inputs_unchanged, assert_same_bits
+from evidence import assert_inputs_unchanged, assert_same_bits, fractions
 from refconv.geometry import Window
 from refconv.ops import conv_transpose
 from refconv.ops.conv import conv1d, conv1d_dx, conv2d, conv2d_dx
@@ -292,6 +294,14 @@ def test_integers_and_lists_compute_in_float64():
     p = small_problem(values=small_integers)
     for call, arrays in four_passes(p):
         assert_same_bits(call(*[a.astype(int).tolist() for a in arrays]), call(*arrays))
+
+
+@PROBLEMS
+def test_fractions_run_on_the_loops(p):
+    with engine("reference"):
+        for call, arrays in four_passes(p):
+            result = call(*[fractions(a.shape, seed) for seed, a in enumerate(arrays)])
+            assert all(isinstance(number, Fraction) for number in result.flat)
 
 
 @PROBLEMS
