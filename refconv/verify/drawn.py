@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -55,6 +56,7 @@ def _levels(options):
         yield {"padding", option}, 3
 
 
+@cache
 def _draws(operator):
     hypothesis = need("hypothesis", "verify", "drawing cases")
     cases = []
@@ -87,9 +89,9 @@ def _variants(case, name, signature):
     yield _normal(_same_along_all_axes(case), name)
     for padding in PADDINGS["1d" in name] if "padding" in case.options else ():
         yield _with(case, options={**case.options, "padding": padding})
-    w = case.shapes.get("w", ())
-    channels = case.shapes["x"][-1] if len(w) > 1 else 0
-    if channels in w[-2:] and "groups" not in case.options:
+    x, w = case.shapes.get("x", ()), case.shapes.get("w", ())
+    channels = x[-1] if x else 0
+    if len(w) > 1 and channels in w[-2:] and "groups" not in case.options:
         shapes = {**case.shapes, "w": (*w[:-2], channels, channels)}
         yield _with(case, shapes={**shapes, "b": (channels,)} if "b" in shapes else shapes)
 

@@ -40,10 +40,10 @@ def loss_and(change_loss, change_gradient=None):
     return way
 
 
-def unsmoothed_labels_left(a):
+def shared_among_the_others(a):
     """The smoothed label shared among the other classes only."""
     N, K = a.logits.shape
-    target = np.full((N, K), a.label_smoothing / (K - 1))
+    target = np.full((N, K), a.label_smoothing / max(K - 1, 1))
     target[np.arange(N), a.labels] = 1 - a.label_smoothing
     log_p = refconv.log_softmax(a.logits)
     return -np.sum(target * log_p) / N, (np.exp(log_p) - target) / N
@@ -100,7 +100,7 @@ MISTAKES = {
         ),
         Mistake("the gradient is not divided by the number of examples, the loss is", loss_and(same, times_examples)),
         Mistake("the label smoothing is ignored", lambda a: a(label_smoothing=0)),
-        Mistake("the label smoothing is shared among the wrong classes only; every class gets α / K", unsmoothed_labels_left),
+        Mistake("the label smoothing is shared among the wrong classes only; every class gets α / K", shared_among_the_others),
         Mistake("the sign is wrong", loss_and(sign), loss_and(same, sign), loss_and(sign, sign)),
         Mistake(
             "the gradient is softmax alone: the 1 is not subtracted at the label",
