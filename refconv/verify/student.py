@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from refconv.ops.engine import get_num_threads, set_num_threads
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
 from refconv.verify.drawn import drawn, forms
@@ -22,7 +24,7 @@ MOST_NUMBERS = 40  # of an array that the report prints
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a check; true if nothing was wrong.
+    """What came of a check; true if there was something to compare and nothing was wrong.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ class Verdict:
     report: str
 
     def __bool__(self):
-        return self.finding is None
+        return self.finding is None and self.cases > 0
 
     def __str__(self):
         return self.report
@@ -112,23 +114,34 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     operator = find(name)
     signature = read(function, name, operator)
     cases = drawn(operator, name, signature)
-    end, trials = time.perf_counter() + seconds, []
+    with _one_thread():
+        return _verdict(name, signature, cases, seconds, _Attempt(function, signature, operator, name))
 
-    def attempt(case, make):
-        return tried(function, signature, operator, name, case, make, max(end - time.perf_counter(), 0.01))
 
-    for number, case in enumerate(cases):
-        if (trial := attempt(case, integers if number % 2 else floats)) is not None:
-            trials.append(trial)
-        if time.perf_counter() > end or (trials and _out_of_time(trials[-1])):
-            break
-    trials, stopped = _without_the_last_if_cut_short(trials, seconds), len(trials) < len(cases)
+class _Attempt:
+    """The function, to be tried in a case until the time is up."""
+
+    end = 0.0
+
+    def __init__(self, *what):
+        self.what = what
+
+    def allow(self, seconds):
+        self.end = time.perf_counter() + seconds
+
+    def __call__(self, case, make):
+        return tried(*self.what, case, make, max(self.end - time.perf_counter(), 0.01))
+
+
+def _verdict(name, signature, cases, seconds, attempt):
+    attempt.allow(seconds)
+    trials, stopped = _all(attempt, cases, seconds)
     counted, refused = _without_refused(trials)
     wrong = [trial for trial in counted if trial.finding]
     smallest = hint = None
     if wrong:
-        end = time.perf_counter() + seconds / 2
-        smallest = wrong[0] if _out_of_time(wrong[0]) else shrink(wrong[0], attempt, name, end)
+        attempt.allow(seconds / 2)
+        smallest = wrong[0] if _out_of_time(wrong[0]) else shrink(wrong[0], attempt, name, attempt.end)
         hint = _hint(name, [smallest, *counted])
     remarks = [
         *_localised(counted, signature),
@@ -144,14 +157,35 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     return Verdict(name, len(counted), len(wrong), smallest and smallest.finding, arguments, hint, report)
 
 
+@contextmanager
+def _one_thread():
+    """The cases are so small that a second thread would only be waited for."""
+    before = get_num_threads()
+    set_num_threads(1)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+def _all(attempt, cases, seconds):
+    """The trials in all cases, or as many as there is time for; and whether it was too short.
+
+    A call that was cut short says something only if it had most of the time, or if there is no other.
+    """
+    trials = []
+    for number, case in enumerate(cases):
+        trial = attempt(case, integers if number % 2 else floats)
+        if trial and _out_of_time(trial):
+            return (trials, True) if trials and trial.seconds < seconds / 2 else ([*trials, trial], False)
+        trials += [trial] if trial else []
+        if time.perf_counter() > attempt.end:
+            return trials, number + 1 < len(cases)
+    return trials, False
+
+
 def _out_of_time(trial):
     return trial.finding is not None and trial.finding.kind == "time"
-
-
-def _without_the_last_if_cut_short(trials, seconds):
-    """A call that did not end says something only if it had most of the time, or if there is no other."""
-    cut = len(trials) > 1 and _out_of_time(trials[-1]) and trials[-1].seconds < seconds / 2
-    return trials[:-1] if cut else trials
 
 
 def _without_refused(trials):

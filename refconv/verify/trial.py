@@ -48,6 +48,11 @@ class Finding:
     got: object = None
     wrong: int = 0
 
+    @property
+    def sort(self):
+        """The kind, and of errors which one."""
+        return self.kind, self.words.partition(":")[0] if self.kind == "raises" else ""
+
 
 @dataclass(frozen=True, eq=False)
 class Trial:
@@ -180,7 +185,7 @@ def shrink(trial: Trial, attempt: Callable, name: str, deadline: float) -> Trial
 
     def fails_alike(case, make):
         other = attempt(case, make)
-        return other if other and other.finding and other.finding.kind == trial.finding.kind else None
+        return other if other and other.finding and other.finding.sort == trial.finding.sort else None
 
     best, improved = trial, True
     while improved:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import refconv
+from evidence import threads
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import OPERATORS, find
 from refconv.verify.drawn import drawn
@@ -18,6 +19,13 @@ from refconv.verify.trial import Finding, close, tried
 
 NAMES = [name for name in MISTAKES if name in {f for operator in OPERATORS.values() for f in operator.functions}]
 DIFFERENT = Finding("numbers", "the numbers are wrong")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """The cases are small; on a busy machine a second thread would mostly be waited for."""
+    with threads(1):
+        yield
 
 
 @functools.cache
