@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -35,7 +36,7 @@ class Case:
     @property
     def elements(self) -> int:
         """Elements of all arrays together: the measure by which one case is smaller than another."""
-        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+        return sum(map(math.prod, self.shapes.values()))
 
     def __str__(self):
         shapes = [f"{name} {shape}" for name, shape in self.shapes.items()]

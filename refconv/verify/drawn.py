@@ -11,6 +11,7 @@ import numpy as np
 
 import refconv
 from refconv._extras import need
+from refconv.geometry import Window
 from refconv.verify.case import Case, fill
 from refconv.verify.operator import Operator
 from refconv.verify.signature import Signature, parameters
@@ -100,10 +101,24 @@ def _suits(case, signature):
     """Whether the case is one that a student means, and what the function does not take follows from the rest."""
     if not all(case.shapes.values()) or not case.elements or case.elements > MOST_ELEMENTS:
         return False
-    strided, same = "stride" in case.options, str(case.options.get("padding")).startswith("same")
-    if "kernel_size" in signature.missing and "w" not in signature.takes:
-        return not strided and not same
-    return not (strided and "input_size" in signature.missing and "x" not in signature.takes)
+    if not {"input_size", "kernel_size"} & {*signature.missing} or {"x", "w"} <= signature.takes:
+        return True
+    if "input_size" in signature.missing and "x" not in signature.takes:
+        return _leaves_nothing_over(case)
+    return "w" in signature.takes or (_leaves_nothing_over(case) and not str(case.options.get("padding")).startswith("same"))
+
+
+def _leaves_nothing_over(case):
+    """Whether the last window ends where the padded image ends, so that one size follows from the other."""
+    options = {"stride": case.given.get("window", 1), **case.options}
+    size = case.shapes["x"][2:] if options.get("data_format") == "channels_first" else case.shapes["x"][1:-1]
+    kernel = case.given.get("window", case.shapes.get("w", ())[: len(size)])
+    kernel = kernel if isinstance(kernel, tuple) else (kernel,) * len(size)
+    window = Window(kernel, options["stride"], options.get("padding", "valid"), options.get("dilation", 1))
+    try:
+        return window.transposed_output_size(window.output_size(size)) == size
+    except ValueError:
+        return False
 
 
 def _spread(cases, most):

@@ -113,8 +113,8 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     """
     operator = find(name)
     signature = read(function, name, operator)
-    cases = drawn(operator, name, signature)
     with _one_thread():
+        cases = drawn(operator, name, signature)
         return _verdict(name, signature, cases, seconds, _Attempt(function, signature, operator, name))
 
 

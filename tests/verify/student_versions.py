@@ -15,7 +15,7 @@ __all__ = ["RIGHT", "WRONG", "Version"]
 
 @dataclass(frozen=True)
 class Version:
-    """One function; the operator that it is meant to be; what is wrong with it, and words that the hint must hold."""
+    """One function; the operator that it is meant to be; words that the hint must hold, or else what kind of fault it has."""
 
     function: object
     name: str
@@ -30,7 +30,7 @@ def right(name):
     return lambda function: RIGHT.append(Version(function, name)) or function
 
 
-def wrong(name, kind="numbers", hint=None):
+def wrong(name, kind=None, hint=None):
     return lambda function: WRONG.append(Version(function, name, kind, hint)) or function
 
 
@@ -117,9 +117,23 @@ def conv2d_dx_scatter(dy, w, input_size, stride=1):
     return dx
 
 
+@right("conv2d_dx")
+def conv2d_dx_of_the_smallest_input(dy, w, stride=1):
+    S = (stride, stride) if isinstance(stride, int) else stride
+    size = [(n - 1) * s + k for n, s, k in zip(dy.shape[1:3], S, w.shape, strict=False)]
+    return conv2d_dx_scatter(dy, w, size, S)
+
+
 @right("conv2d_dw")
 def conv2d_dw_einsum(x, dy):
     return np.einsum("nuvijc,nijo->uvco", windows(x, *dy.shape[1:3]), dy)
+
+
+@right("conv2d_dw")
+def conv2d_dw_of_the_largest_kernel(x, dy, stride=1):
+    S = (stride, stride) if isinstance(stride, int) else stride
+    kernel = [n - (rows - 1) * s for n, rows, s in zip(x.shape[1:3], dy.shape[1:3], S, strict=True)]
+    return conv2d_dw_of_w(x, dy, np.zeros((*kernel, x.shape[-1], dy.shape[-1])), S)
 
 
 @right("conv2d_dw")
@@ -273,7 +287,7 @@ def conv2d_stride_forgotten_once(x, w, stride=1):
     return y
 
 
-@wrong("conv2d", "shape", "the strides of height and width are exchanged")
+@wrong("conv2d", hint="the strides of height and width are exchanged")
 def conv2d_strides_exchanged(x, w, stride=1):
     return conv2d_all(x, w, stride=stride if isinstance(stride, int) else stride[::-1])
 
@@ -356,7 +370,7 @@ def conv2d_first_image(x, w):
     return y
 
 
-@wrong("conv2d", "shape", "the end of the result is missing")
+@wrong("conv2d", hint="the end of the result is missing")
 def conv2d_one_off(x, w):
     kh, kw, _, O = w.shape
     y = np.zeros((len(x), x.shape[1] - kh, x.shape[2] - kw, O))
@@ -389,7 +403,7 @@ def conv2d_dx_not_spread(dy, w, input_size, stride=1):
     return dx
 
 
-@wrong("conv2d_dx", "shape", "the padding is not cut off")
+@wrong("conv2d_dx", hint="the padding is not cut off")
 def conv2d_dx_not_cropped(dy, w, input_size, padding=0):
     window = refconv.Window(w.shape[:2], 1, padding)
     return conv2d_dx_scatter(dy, w, window.padded_size(input_size))
@@ -405,7 +419,7 @@ def conv2d_dx_assigns(dy, w):
     return dx
 
 
-@wrong("conv2d_dx", "numbers", "input and output channels of the kernel are exchanged")
+@wrong("conv2d_dx", hint="input and output channels of the kernel are exchanged")
 def conv2d_dx_channels_exchanged(dy, w):
     return conv2d_dx_full(dy, np.swapaxes(w, 2, 3))
 
@@ -468,7 +482,7 @@ def max_pool2d_from_0(x, window):
     return y
 
 
-@wrong("max_pool2d", "shape", "the window's height and width are exchanged")
+@wrong("max_pool2d", hint="the window's height and width are exchanged")
 def max_pool2d_exchanged(x, window):
     return max_pool2d_loops(x, window if isinstance(window, int) else window[::-1])
 
@@ -624,7 +638,7 @@ def dense_random(x, w):
     return np.random.default_rng(0).standard_normal((len(x), w.shape[1]))
 
 
-@wrong("conv2d", "numbers", "with all options at their defaults it looks as if the kernel is flipped")
+@wrong("conv2d", hint="with all options at their defaults it looks as if the kernel is flipped")
 def conv2d_two_mistakes(x, w, b=None, stride=1):
     """A flipped kernel, and no bias: no single mistake explains both."""
     return conv2d_all(x, w[::-1, ::-1], stride=stride)

