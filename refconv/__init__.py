@@ -24,17 +24,13 @@ from refconv.ops.activation import (
     tanh,
     tanh_dx,
 )
+from refconv.ops.avg_pool import avg_pool1d, avg_pool1d_dx, avg_pool2d, avg_pool2d_dx
 from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
 from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
 from refconv.ops.engine import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
 from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
-from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
-from refconv.ops.pool import (
-    avg_pool1d,
-    avg_pool1d_dx,
-    avg_pool2d,
-    avg_pool2d_dx,
+from refconv.ops.max_pool import (
     max_pool1d,
     max_pool1d_dx,
     max_pool1d_with_argmax,
@@ -42,6 +38,7 @@ from refconv.ops.pool import (
     max_pool2d_dx,
     max_pool2d_with_argmax,
 )
+from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 
 __all__ = [
     "Window",

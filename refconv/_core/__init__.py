@@ -15,7 +15,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 __all__ = ["FAMILIES", "ISA"]
 
-FAMILIES = ("activation", "conv", "convolve", "dense", "loss", "norm", "pool")
+FAMILIES = ("activation", "avg_pool", "conv", "convolve", "dense", "loss", "max_pool", "norm")
 
 
 def _choose_isa():

@@ -1,0 +1,98 @@
+"""The kernels of average pooling against their loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from evidence import (
+    assert_parity,
+    assert_same_bits,
+    assert_same_bits_at_any_thread_count,
+    assert_writes_every_cell,
+    fenced,
+    needs_kernels,
+    rounding,
+)
+from pool_strategies import CHANNELS, NDIMS, options, pool_problems
+from refconv.geometry import Window
+from refconv.ops import avg_pool as ops
+from strategies import small_floats, small_integers
+
+pytestmark = needs_kernels
+
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+COUNTS = pytest.mark.parametrize("count_include_pad", [False, True])
+
+
+def op(name, ndim):
+    return getattr(ops, name.replace("pool", f"pool{ndim}d"))
+
+
+def assert_agrees(x, window, count_include_pad):
+    more = {name: value for name, value in options(window).items() if name != "dilation"}
+    more["count_include_pad"] = count_include_pad
+    ndim, kernel, size = window.ndim, window.kernel, x.shape[1:-1]
+
+    def forward(x):
+        return op("avg_pool", ndim)(x, kernel, **more)
+
+    def backward(dy):
+        return op("avg_pool_dx", ndim)(dy, kernel, size, **more)
+
+    terms = int(np.prod(kernel))
+    dy = small_floats((len(x), *window.output_size(size), x.shape[-1]), 1, x.dtype)
+    assert_parity(forward, x, tolerance=rounding(forward, x, terms=terms))
+    assert_parity(backward, dy, tolerance=rounding(backward, dy, terms=terms))
+
+
+@NDIMS
+@COUNTS
+def test_agreement_with_the_loops(ndim, count_include_pad):
+    @given(pool_problems(ndim, values=small_floats, most_dilation=1))
+    def check(problem):
+        assert_agrees(*problem, count_include_pad)
+
+    check()
+
+
+@DTYPES
+@CHANNELS
+@COUNTS
+def test_agreement_for_channels_that_fill_the_lanes_and_that_do_not(C, dtype, count_include_pad):
+    window = Window((3, 2), (1, 2), ((1, 0), (0, 1)))
+    assert_agrees(small_integers((2, 4, 5, C), C, dtype), window, count_include_pad)
+
+
+@DTYPES
+@CHANNELS
+@COUNTS
+@pytest.mark.parametrize("side", ["start", "end"])
+def test_no_byte_outside_of_the_input_is_read(C, dtype, side, count_include_pad):
+    more = {"padding": 1, "count_include_pad": count_include_pad}
+    x = small_floats((2, 4, 5, C), C, dtype)
+    y = ops.avg_pool2d(x, (3, 2), **more)
+    dx = ops.avg_pool2d_dx(y, (3, 2), (4, 5), **more)
+    assert_same_bits(ops.avg_pool2d(fenced(x, side), (3, 2), **more), y)
+    assert_same_bits(ops.avg_pool2d_dx(fenced(y, side), (3, 2), (4, 5), **more), dx)
+
+
+@DTYPES
+@pytest.mark.parametrize(("N", "C"), [(1, 70), (5, 6), (33, 3)])
+def test_same_bits_at_any_thread_count(N, C, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((N, 9, 11, C)).astype(dtype)
+    more = {"stride": (1, 2), "padding": "same"}
+    dy = rng.standard_normal((N, 9, 6, C)).astype(dtype)
+    assert_same_bits_at_any_thread_count(lambda: ops.avg_pool2d(x, (4, 3), **more))
+    assert_same_bits_at_any_thread_count(lambda: ops.avg_pool2d_dx(dy, (4, 3), (9, 11), **more))
+
+
+def test_pixels_that_no_window_reads_get_no_derivative():
+    # A stride larger than the window leaves gaps: they must be written, with zeros.
+    assert_writes_every_cell(lambda: ops.avg_pool2d_dx(np.ones((1, 2, 2, 3)), (1, 2), (5, 6), stride=(3, 4)))
+
+
+def test_an_empty_batch_stays_empty():
+    y = ops.avg_pool2d(np.zeros((0, 4, 5, 3)), 2)
+    assert y.shape == (0, 2, 2, 3)
+    assert ops.avg_pool2d_dx(y, 2, (4, 5)).shape == (0, 4, 5, 3)
