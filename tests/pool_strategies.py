@@ -8,12 +8,18 @@ from hypothesis import strategies as st
 from refconv.geometry import Window
 from strategies import dtypes, holds_pixels, image_batches, small_integers, windows
 
-__all__ = ["CHANNELS", "NDIMS", "PROBLEMS", "SLIDE", "flat_patches", "options", "pool_problems"]
+__all__ = ["CHANNELS", "FENCED", "NDIMS", "PROBLEMS", "SLIDE", "flat_patches", "options", "pool_problems"]
 
 NDIMS = pytest.mark.parametrize("ndim", [1, 2])
 
 # Just below, at and just above the lanes of pool.h, and several rounds of them.
 CHANNELS = pytest.mark.parametrize("C", [1, 3, 15, 16, 17, 33, 70])
+
+# On an image of 4×5: windows that reach over each edge, that hang over the end, and that are larger than the image.
+FENCED = pytest.mark.parametrize(
+    ("window", "more"),
+    [((3, 2), {"padding": 1}), ((3, 4), {"ceil_mode": True}), ((6, 9), {"padding": (1, 0), "ceil_mode": True})],
+)
 
 SLIDE = np.array([[1.0, 0, 3, 5], [3, 4, 2, 2], [1, 3, 3, 9], [5, 7, 8, 4]]).reshape(1, 4, 4, 1)
 
@@ -26,6 +32,7 @@ PROBLEMS = pytest.mark.parametrize(
         (Window((3, 2), (1, 2), ((2, 0), (0, 1))), (4, 5)),
         (Window((2, 4), (3, 1), ((1, 0), (2, 3))), (5, 4)),
         (Window((2, 3), (2, 3), ((0, 1), (1, 1)), (2, 1), ceil_mode=True), (6, 5)),
+        (Window((5, 3), (4, 2), ((1, 0), (0, 0)), ceil_mode=True), (2, 4)),
     ],
 )
 

@@ -75,9 +75,10 @@ cdef void avg_row_dx(const Pool *p, Py_ssize_t u, const real *image, real *dx) n
     cdef real *to
     cdef real share
     memset(dx, 0, p.W * p.C * sizeof(real))
-    for m in range(p.kh - 1, -1, -1):  # backwards, so that i goes forwards, as in the loops of the book
+    # Backwards, so that i goes forwards, as in the loops of the book; and from where i is no longer negative.
+    for m in range(min(p.kh - 1, (u + p.top) // p.D_h), -1, -1):
         reach = u + p.top - m * p.D_h
-        if reach < 0 or reach % p.S_h != 0 or reach // p.S_h >= p.rows:
+        if reach % p.S_h != 0 or reach // p.S_h >= p.rows:
             continue
         i = reach // p.S_h
         for j in range(p.columns):

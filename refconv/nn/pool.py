@@ -24,7 +24,7 @@ class Pool(Layer):
 
     def output_shape(self, shape):
         size, channels = split(self, shape)
-        return join(self.window.output_size(size), channels, self.data_format)
+        return join(self.window.pooled_size(size), channels, self.data_format)
 
     def __repr__(self):
         kernel, stride = ("×".join(map(str, axes)) for axes in (self.window.kernel, self.window.stride))

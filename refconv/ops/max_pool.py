@@ -45,8 +45,8 @@ def max_pool2d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode
     dilation : int or (int, int)
         D of the formula, in pixels.
     ceil_mode : bool
-        Round the output's size up instead of down: windows may reach further over the edge at the end, unless they
-        would start in the padding.
+        Round the output's size up instead of down: the last window may hang over the end by less than a stride, even
+        where it is the only one and x smaller than it; but none starts in the padding behind x.
     data_format : str
         "channels_last" or "channels_first".
 

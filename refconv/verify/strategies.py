@@ -69,7 +69,9 @@ def least_size(window):
     if window.padding in ("same", "same_lower", "full"):
         return (1,) * window.ndim
     pads = window.pads((1,) * window.ndim)
-    return tuple(max(span - before - after, 1) for span, (before, after) in zip(window.span, pads, strict=True))
+    may_miss = [S - 1 if window.ceil_mode else 0 for S in window.stride]
+    rest = zip(window.span, pads, may_miss, strict=True)
+    return tuple(max(span - before - after - missing, 1) for span, (before, after), missing in rest)
 
 
 @st.composite
@@ -130,9 +132,9 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3):
     window = draw(windows(ndim, most_dilation=1 if average else 2))
     C = draw(st.integers(1, most_channels))
     N = draw(unlike({C}, 1, most_batch))
-    size = draw(input_sizes(window, unlike_these={N, C}))
     data_format, ceil_mode = draw(st.sampled_from(FORMATS)), draw(st.booleans())
     window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
+    size = draw(input_sizes(window, unlike_these={N, C}))
     assume(holds_pixels(window, size))
     options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
     options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}

@@ -13,7 +13,7 @@ from evidence import (
     needs_kernels,
     rounding,
 )
-from pool_strategies import CHANNELS, NDIMS, options, pool_problems
+from pool_strategies import CHANNELS, FENCED, NDIMS, options, pool_problems
 from refconv.geometry import Window
 from refconv.ops import avg_pool as ops
 from strategies import small_floats, small_integers
@@ -66,14 +66,15 @@ def test_agreement_for_channels_that_fill_the_lanes_and_that_do_not(C, dtype, co
 @DTYPES
 @CHANNELS
 @COUNTS
+@FENCED
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_no_byte_outside_of_the_input_is_read(C, dtype, side, count_include_pad):
-    more = {"padding": 1, "count_include_pad": count_include_pad}
+def test_no_byte_outside_of_the_input_is_read(C, dtype, side, window, more, count_include_pad):
+    more = {**more, "count_include_pad": count_include_pad}
     x = small_floats((2, 4, 5, C), C, dtype)
-    y = ops.avg_pool2d(x, (3, 2), **more)
-    dx = ops.avg_pool2d_dx(y, (3, 2), (4, 5), **more)
-    assert_same_bits(ops.avg_pool2d(fenced(x, side), (3, 2), **more), y)
-    assert_same_bits(ops.avg_pool2d_dx(fenced(y, side), (3, 2), (4, 5), **more), dx)
+    y = ops.avg_pool2d(x, window, **more)
+    dx = ops.avg_pool2d_dx(y, window, (4, 5), **more)
+    assert_same_bits(ops.avg_pool2d(fenced(x, side), window, **more), y)
+    assert_same_bits(ops.avg_pool2d_dx(fenced(y, side), window, (4, 5), **more), dx)
 
 
 @DTYPES

@@ -13,7 +13,7 @@ from evidence import (
     fenced,
     needs_kernels,
 )
-from pool_strategies import CHANNELS, NDIMS, options, pool_problems
+from pool_strategies import CHANNELS, FENCED, NDIMS, options, pool_problems
 from refconv.geometry import Window
 from refconv.ops import max_pool as ops
 from refconv.ops.engine import engine
@@ -90,14 +90,15 @@ def test_tasks_of_the_derivative_share_out_all_channels(N, C):
 
 @DTYPES
 @CHANNELS
+@FENCED
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_no_byte_outside_of_the_input_is_read(C, dtype, side):
+def test_no_byte_outside_of_the_input_is_read(C, dtype, side, window, more):
     x = small_floats((2, 4, 5, C), C, dtype)
-    y, argmax = ops.max_pool2d_with_argmax(x, (3, 2), padding=1)
+    y, argmax = ops.max_pool2d_with_argmax(x, window, **more)
     dx = ops.max_pool2d_dx(y, argmax, (4, 5))
     x = fenced(x, side)
-    assert_same_bits(ops.max_pool2d_with_argmax(x, (3, 2), padding=1), (y, argmax))
-    assert_same_bits(ops.max_pool2d(x, (3, 2), padding=1), y)
+    assert_same_bits(ops.max_pool2d_with_argmax(x, window, **more), (y, argmax))
+    assert_same_bits(ops.max_pool2d(x, window, **more), y)
     assert_same_bits(ops.max_pool2d_dx(fenced(y, side), fenced(argmax, side), (4, 5)), dx)
 
 
