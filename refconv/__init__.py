@@ -24,7 +24,16 @@ from refconv.ops.activation import (
     tanh,
     tanh_dx,
 )
-from refconv.ops.avg_pool import avg_pool1d, avg_pool1d_dx, avg_pool2d, avg_pool2d_dx
+from refconv.ops.avg_pool import (
+    avg_pool1d,
+    avg_pool1d_dx,
+    avg_pool2d,
+    avg_pool2d_dx,
+    global_avg_pool1d,
+    global_avg_pool1d_dx,
+    global_avg_pool2d,
+    global_avg_pool2d_dx,
+)
 from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
 from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
@@ -73,6 +82,10 @@ __all__ = [
     "elu_dx",
     "engine",
     "get_num_threads",
+    "global_avg_pool1d",
+    "global_avg_pool1d_dx",
+    "global_avg_pool2d",
+    "global_avg_pool2d_dx",
     "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_dx",

@@ -15,6 +15,7 @@ from refconv._core.pool cimport (
     Entries, LANES, Pool, avg_window_double, avg_window_float, end_inside, enter, pool_of, readable_from
 )
 from refconv._core.real cimport real
+from refconv.geometry import Window
 
 include "threads.pxi"
 
@@ -99,3 +100,23 @@ def avg_pool1d(x, window, count_include_pad):
 def avg_pool1d_dx(dy, window, input_size, count_include_pad):
     """IN dy (N, outputs, C); OUT dx (N, *input_size, C)."""
     return avg_pool2d_dx(dy[:, None], window.with_axis_before(), (1, *input_size), count_include_pad)[:, 0]
+
+
+def global_avg_pool2d(x):
+    """avg_pool2d with a window as large as the image. IN x (N, H, W, C); OUT y (N, C)."""
+    return avg_pool2d(x, Window(x.shape[1:3]), False)[:, 0, 0]
+
+
+def global_avg_pool2d_dx(dy, input_size):
+    """IN dy (N, C); OUT dx (N, *input_size, C)."""
+    return avg_pool2d_dx(dy[:, None, None], Window(input_size), input_size, False)
+
+
+def global_avg_pool1d(x):
+    """IN x (N, n, C); OUT y (N, C)."""
+    return global_avg_pool2d(x[:, None])
+
+
+def global_avg_pool1d_dx(dy, input_size):
+    """IN dy (N, C); OUT dx (N, *input_size, C)."""
+    return global_avg_pool2d_dx(dy, (1, *input_size))[:, 0]

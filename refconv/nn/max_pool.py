@@ -1,10 +1,10 @@
 """Max pooling layers."""
 
-from refconv.nn.pool import Pool
+from refconv.nn.pool import GlobalPool, Pool
 from refconv.nn.space import split
 from refconv.ops import max_pool
 
-__all__ = ["MaxPool1D", "MaxPool2D"]
+__all__ = ["GlobalMaxPool1D", "GlobalMaxPool2D", "MaxPool1D", "MaxPool2D"]
 
 
 class _MaxPool(Pool):
@@ -67,3 +67,48 @@ class MaxPool1D(_MaxPool):
     """
 
     ndim = 1
+
+
+class _GlobalMaxPool(GlobalPool):
+    def forward(self, x, train=True):
+        size, channels = split(self, x.shape[1:])
+        y, back = self.windowed(size, data_format=self.data_format).forward(x, train)
+        return y.reshape(len(x), channels), lambda dy, want_dx=True: back(dy.reshape(y.shape), want_dx)
+
+
+class GlobalMaxPool2D(_GlobalMaxPool):
+    r"""The largest value of each channel in the whole image: :class:`MaxPool2D` with a window of its size.
+
+    .. math:: y_c = \max_{u,v} x_{u,v,c}
+
+    Parameters
+    ----------
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    ValueError
+        If the layout is unknown, or an input is no image.
+
+    Examples
+    --------
+    >>> GlobalMaxPool2D().output_shape((7, 9, 1024))
+    (1024,)
+
+    Source: A11, B5.
+    """
+
+    ndim, windowed = 2, MaxPool2D
+
+
+class GlobalMaxPool1D(_GlobalMaxPool):
+    """:class:`GlobalMaxPool2D` on signals.
+
+    >>> GlobalMaxPool1D().output_shape((16, 3))
+    (3,)
+
+    Source: A11, C8.
+    """
+
+    ndim, windowed = 1, MaxPool1D

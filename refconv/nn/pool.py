@@ -1,11 +1,11 @@
-"""What max and average pooling layers share: their window, their shapes and their names."""
+"""What max and average pooling layers share: their window, or that it is the whole input, and their shapes."""
 
 from refconv.geometry import Window, per_axis
 from refconv.nn.layer import Layer
 from refconv.nn.space import join, split
 from refconv.ops.check import known_format
 
-__all__ = ["Pool"]
+__all__ = ["GlobalPool", "Pool"]
 
 
 class Pool(Layer):
@@ -33,3 +33,15 @@ class Pool(Layer):
         differs += [f"dilation {'×'.join(map(str, self.window.dilation))}"] if set(self.window.dilation) != {1} else []
         differs += ["ceil mode"] if self.window.ceil_mode else []
         return ", ".join([f"{type(self).__name__}({kernel}", *differs]) + ")"
+
+
+class GlobalPool(Layer):
+    ndim: int
+
+    def __init__(self, *, data_format="channels_last"):
+        self.data_format = known_format(data_format)
+
+    def output_shape(self, shape):
+        size, channels = split(self, shape)
+        per_axis("input_size", size, self.ndim)
+        return (channels,)

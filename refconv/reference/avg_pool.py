@@ -9,6 +9,8 @@ and, unlike a convolution's, it reads nothing where that lies outside of the ima
 That is why the loops ask where (u, v) is, and do not pad x.
 
 The derivative sends ∂e/∂y back to where it came from: an equal share to each member of the average.
+
+Global pooling has one window, the whole image, so that of each channel one number is left: pixel (u, v) needs no window.
 """
 
 import numpy as np
@@ -19,6 +21,10 @@ __all__ = [
     "avg_pool2d",
     "avg_pool2d_dx",
     "counts",
+    "global_avg_pool1d",
+    "global_avg_pool1d_dx",
+    "global_avg_pool2d",
+    "global_avg_pool2d_dx",
 ]
 
 
@@ -155,4 +161,92 @@ def avg_pool1d_dx(dy, window, input_size, count_include_pad):
             u = i * S + m * D - left
             if 0 <= u < size:
                 dx[b, u, c] += dy[b, i, c] / count[i]
+    return dx
+
+
+def global_avg_pool2d(x):
+    r"""The mean of each channel over the whole image.
+
+    .. math:: y_{b,c} = \frac{1}{H W} \sum_{u,v} x_{b,u,v,c}
+
+    ``x`` (N, H, W, C); returns (N, C).
+
+    >>> global_avg_pool2d(np.array([[1.0, 10], [2, 20], [6, 60]]).reshape(1, 3, 1, 2))
+    array([[ 3., 30.]])
+
+    Source: A11, M6; Lin, Chen and Yan, "Network in network", 2014.
+    """
+    N, H, W, C = x.shape
+    y = np.zeros((N, C), x.dtype)
+    for b in range(N):
+        for c in range(C):
+            for u in range(H):
+                for v in range(W):
+                    y[b, c] += x[b, u, v, c]
+            y[b, c] /= H * W
+    return y
+
+
+def global_avg_pool2d_dx(dy, input_size):
+    r"""∂e/∂x of :func:`global_avg_pool2d`: each pixel gets the same share.
+
+    .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \frac{1}{H W} \; \frac{\partial e}{\partial y_{b,c}}
+
+    ``dy`` (N, C), ``input_size`` (H, W); returns (N, H, W, C).
+
+    >>> global_avg_pool2d_dx(np.array([[6.0]]), (1, 3))[0, :, :, 0]
+    array([[2., 2., 2.]])
+
+    Source: A11, M6.
+    """
+    (N, C), (H, W) = dy.shape, input_size
+    dx = np.zeros((N, H, W, C), dy.dtype)
+    for b in range(N):
+        for c in range(C):
+            for u in range(H):
+                for v in range(W):
+                    dx[b, u, v, c] += dy[b, c] / (H * W)
+    return dx
+
+
+def global_avg_pool1d(x):
+    r"""The mean of each channel over the whole signal.
+
+    .. math:: y_{b,c} = \frac{1}{n} \sum_u x_{b,u,c}
+
+    ``x`` (N, n, C); returns (N, C).
+
+    >>> global_avg_pool1d(np.array([[1.0, 10], [2, 20], [6, 60]]).reshape(1, 3, 2))
+    array([[ 3., 30.]])
+
+    Source: A11.
+    """
+    N, n, C = x.shape
+    y = np.zeros((N, C), x.dtype)
+    for b in range(N):
+        for c in range(C):
+            for u in range(n):
+                y[b, c] += x[b, u, c]
+            y[b, c] /= n
+    return y
+
+
+def global_avg_pool1d_dx(dy, input_size):
+    r"""∂e/∂x of :func:`global_avg_pool1d`.
+
+    .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \frac{1}{n} \; \frac{\partial e}{\partial y_{b,c}}
+
+    ``dy`` (N, C), ``input_size`` (n,); returns (N, n, C).
+
+    >>> global_avg_pool1d_dx(np.array([[6.0]]), (3,))[0, :, 0]
+    array([2., 2., 2.])
+
+    Source: A11.
+    """
+    (N, C), (n,) = dy.shape, input_size
+    dx = np.zeros((N, n, C), dy.dtype)
+    for b in range(N):
+        for c in range(C):
+            for u in range(n):
+                dx[b, u, c] += dy[b, c] / n
     return dx

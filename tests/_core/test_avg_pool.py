@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from evidence import (
     assert_parity,
@@ -16,7 +17,7 @@ from evidence import (
 from pool_strategies import CHANNELS, FENCED, NDIMS, options, pool_problems
 from refconv.geometry import Window
 from refconv.ops import avg_pool as ops
-from strategies import small_floats, small_integers
+from strategies import dtypes, seeds, small_floats, small_integers
 
 pytestmark = needs_kernels
 
@@ -97,3 +98,36 @@ def test_an_empty_batch_stays_empty():
     y = ops.avg_pool2d(np.zeros((0, 4, 5, 3)), 2)
     assert y.shape == (0, 2, 2, 3)
     assert ops.avg_pool2d_dx(y, 2, (4, 5)).shape == (0, 4, 5, 3)
+
+
+@given(st.data(), dtypes, seeds)
+def test_global_average_agrees_with_the_loops(data, dtype, seed):
+    N, C, *size = data.draw(st.lists(st.integers(1, 20), min_size=3, max_size=4, unique=True))
+    forward, backward = op("global_avg_pool", len(size)), op("global_avg_pool_dx", len(size))
+    x, dy = small_floats((N, *size, C), seed, dtype), small_floats((N, C), seed, dtype)
+    terms = int(np.prod(size))
+    assert_parity(forward, x, tolerance=rounding(forward, x, terms=terms))
+    assert_parity(lambda dy: backward(dy, size), dy, rtol=2 * np.finfo(dtype).eps)
+    whole = small_integers(x.shape, seed, dtype) * terms  # means that are whole numbers, without any rounding
+    assert_parity(forward, whole)
+
+
+@DTYPES
+@CHANNELS
+@pytest.mark.parametrize("side", ["start", "end"])
+def test_no_byte_outside_of_the_input_is_read_by_global_pooling(C, dtype, side):
+    x, dy = small_floats((2, 4, 5, C), C, dtype), small_floats((2, C), C, dtype)
+    assert_same_bits(ops.global_avg_pool2d(fenced(x, side)), ops.global_avg_pool2d(x))
+    assert_same_bits(ops.global_avg_pool2d_dx(fenced(dy, side), (4, 5)), ops.global_avg_pool2d_dx(dy, (4, 5)))
+
+
+@DTYPES
+def test_global_average_has_the_same_bits_at_any_thread_count(dtype):
+    x, dy = small_floats((5, 9, 11, 70), 1, dtype), small_floats((5, 70), 2, dtype)
+    assert_same_bits_at_any_thread_count(lambda: (ops.global_avg_pool2d(x), ops.global_avg_pool1d(x[:, 0])))
+    assert_same_bits_at_any_thread_count(lambda: (ops.global_avg_pool2d_dx(dy, (9, 11)), ops.global_avg_pool1d_dx(dy, 9)))
+
+
+def test_an_empty_batch_has_an_empty_global_average():
+    assert ops.global_avg_pool2d(np.zeros((0, 4, 5, 3))).shape == (0, 3)
+    assert ops.global_avg_pool2d_dx(np.zeros((0, 3)), (4, 5)).shape == (0, 4, 5, 3)

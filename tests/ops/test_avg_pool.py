@@ -82,6 +82,14 @@ DY = np.ones((2, 2, 3, 3))
         (ValueError, "padding", lambda: ops.avg_pool2d_dx(DY, 2, (5, 7), padding=2)),
         (ValueError, r"dy .*must have shape \(2, 2, 3, 3\)", lambda: ops.avg_pool2d_dx(DY[:, :1], 2, (5, 7))),
         (TypeError, "dy must hold", lambda: ops.avg_pool2d_dx(DY.astype(complex), 2, (5, 7))),
+        (TypeError, "x must hold", lambda: ops.global_avg_pool2d(X.astype(complex))),
+        (ValueError, "x must have 4 axes", lambda: ops.global_avg_pool2d(X[0])),
+        (ValueError, "x must not be empty", lambda: ops.global_avg_pool1d(X[:, 0, :0])),
+        (ValueError, "data_format", lambda: ops.global_avg_pool2d(X, data_format="NHWC")),
+        (ValueError, "data_format", lambda: ops.global_avg_pool2d_dx(X[:, 0, 0], (5, 7), data_format="NHWC")),
+        (ValueError, r"dy must have 2 axes \(batch, channels\)", lambda: ops.global_avg_pool2d_dx(X, (5, 7))),
+        (ValueError, "input_size must be one int or 2", lambda: ops.global_avg_pool2d_dx(X[:, 0, 0], (5, 7, 1))),
+        (ValueError, "input_size must be at least 1", lambda: ops.global_avg_pool1d_dx(X[:, 0, 0], 0)),
     ],
 )
 def test_refusals_name_the_argument(error, name, call):
@@ -104,3 +112,24 @@ def test_pytorch_gives_the_same(kernel, stride, padding, ceil_mode, count_includ
     (dx_torch,) = torch.autograd.grad(y_torch, x_torch, torch.tensor(first(dy).copy()))
     dx = ops.avg_pool2d_dx(dy, kernel, (9, 11), **more)
     np.testing.assert_allclose(first(dx), dx_torch.numpy(), rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
+def test_global_average_in_both_layouts(name):
+    dy = small_integers((2, 3), seed=7)
+    with engine(name):
+        for x, size, ndim in ((X, (5, 7), 2), (X[:, 0], (7,), 1)):
+            forward, backward = (getattr(ops, f"global_avg_pool{ndim}d{suffix}") for suffix in ("", "_dx"))
+            axes = tuple(range(1, x.ndim - 1))
+            np.testing.assert_allclose(forward(x), x.mean(axes), rtol=1e-14, atol=1e-15)
+            np.testing.assert_array_equal(forward(first(x), **FIRST), forward(x))
+            dx = backward(dy, size)
+            np.testing.assert_allclose(dx.sum(axes), dy, rtol=1e-14)
+            np.testing.assert_array_equal(backward(dy, size, **FIRST), first(dx))
+            assert_inputs_unchanged(forward, x.copy())
+            assert_inputs_unchanged(lambda dy: backward(dy, size), dy)  # noqa: B023
+        # An image of one pixel is its own mean: even then the memory is new.
+        assert_inputs_unchanged(ops.global_avg_pool2d, X[:, :1, :1].copy())
+        assert_inputs_unchanged(lambda dy: ops.global_avg_pool2d_dx(dy, (1, 1)), dy)
+        assert ops.global_avg_pool2d(X.astype(np.float32)).dtype == np.float32
+        assert ops.global_avg_pool2d_dx(dy.astype(np.float32), (2, 3)).dtype == np.float32

@@ -109,3 +109,43 @@ def test_pooling_does_not_see_order_inside_a_window(seed, kernel):
     window = Window(kernel, stride=kernel)
     before, after = (avg_pool.avg_pool2d(x, window, False) for x in images)
     np.testing.assert_array_equal(before, after)
+
+
+GLOBAL = pytest.mark.parametrize("size", [(5,), (3, 4), (4, 1)])
+
+
+def run_global(suffix, size, *arguments):
+    return getattr(avg_pool, f"global_avg_pool{len(size)}d{suffix}")(*arguments)
+
+
+@GLOBAL
+def test_global_average_is_the_mean_over_all_positions(size):
+    x = small_floats((2, *size, 3), 1)
+    axes = tuple(range(1, 1 + len(size)))
+    np.testing.assert_allclose(run_global("", size, x), x.mean(axes), rtol=1e-14, atol=1e-15)
+
+
+@GLOBAL
+def test_global_average_is_the_average_under_a_window_of_the_whole_size(size):
+    x, dy = fractions((2, *size, 3), 1), fractions((2, 3), 2)
+    window, one = Window(size), (2, *(1,) * len(size), 3)
+    assert (run_global("", size, x).reshape(one) == run("avg_pool", window, x, window, False)).all()
+    dx = run("avg_pool_dx", window, dy.reshape(one), window, size, False)
+    assert (run_global("_dx", size, dy, size) == dx).all()
+
+
+@GLOBAL
+def test_the_global_derivative_is_the_exact_adjoint_and_the_numeric_one(size):
+    x, dy = fractions((2, *size, 3), 1), fractions((2, 3), 2)
+    assert_adjoint(lambda x: run_global("", size, x), lambda dy: run_global("_dx", size, dy, size), x, dy)
+    x, dy = small_floats((2, *size, 3), 3), small_floats((2, 3), 4)
+    assert_is_derivative(run_global("_dx", size, dy, size), lambda x: run_global("", size, x), x, dy)
+
+
+@GLOBAL
+def test_on_symbols_the_global_derivative_is_that_of_sympy(size):
+    sympy = pytest.importorskip("sympy")
+    x = np.array(sympy.symbols(f"x:{2 * int(np.prod(size))}"), object).reshape(1, *size, 2)
+    dy = np.array(sympy.symbols("d:2"), object).reshape(1, 2)
+    e, dx = (dy * run_global("", size, x)).sum(), run_global("_dx", size, dy, size)
+    assert all(sympy.expand(sympy.diff(e, x[i]) - dx[i]) == 0 for i in np.ndindex(x.shape))
