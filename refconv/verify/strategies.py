@@ -17,6 +17,7 @@ __all__ = [
     "conv_cases",
     "convolve_cases",
     "dense_cases",
+    "global_pool_cases",
     "holds_pixels",
     "input_sizes",
     "layout",
@@ -139,6 +140,14 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3):
     options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
     options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
     return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel})
+
+
+@st.composite
+def global_pool_cases(draw, ndim):
+    """Batches of signals or images; batch, sizes and channels mutually distinct."""
+    N, C, *size = draw(st.lists(st.integers(1, 6), min_size=2 + ndim, max_size=2 + ndim, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    return Case({"x": layout(N, tuple(size), C, data_format)}, {"data_format": data_format})
 
 
 def holds_pixels(window, size):
