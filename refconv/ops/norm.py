@@ -20,6 +20,9 @@ def batch_norm(x, gamma, beta, *, eps=1e-3, data_format="channels_last"):
 
     m runs over the M elements of a channel: over the batch and, on signals and images, all positions (A16).
 
+    Where σ² is larger than x's type can hold (deviations around 1e19 in float32, 1e154 in float64) it is ∞: all y of the
+    channel are β, and what :func:`batch_norm_grads` then gives for x and γ is 0.
+
     Parameters
     ----------
     x : array (N, C), (N, n, C) or (N, H, W, C), float32 or float64
