@@ -48,6 +48,7 @@ from refconv.ops.max_pool import (
     max_pool2d_with_argmax,
 )
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
+from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
 
 __all__ = [
     "Window",
@@ -89,6 +90,8 @@ __all__ = [
     "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_dx",
+    "local_response_norm",
+    "local_response_norm_dx",
     "log_softmax",
     "log_softmax_dx",
     "max_pool1d",

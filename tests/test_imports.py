@@ -48,6 +48,7 @@ LOOPS_ONLY = {
     "avg_pool": {"counts"},
     "conv": {"centred_correlation", "centred_correlation_dw", "centred_correlation_dx"},
     "max_pool": {"wins"},
+    "response_norm": {"denominators"},
 }
 
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)

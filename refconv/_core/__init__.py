@@ -15,7 +15,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 __all__ = ["FAMILIES", "ISA"]
 
-FAMILIES = ("activation", "avg_pool", "conv", "convolve", "dense", "loss", "max_pool", "norm")
+FAMILIES = ("activation", "avg_pool", "conv", "convolve", "dense", "loss", "max_pool", "norm", "response_norm")
 
 
 def _choose_isa():

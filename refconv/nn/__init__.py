@@ -9,6 +9,7 @@ from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.max_pool import GlobalMaxPool1D, GlobalMaxPool2D, MaxPool1D, MaxPool2D
 from refconv.nn.norm import BatchNorm
+from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.summary import summary
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Identity",
     "Layer",
     "LeakyReLU",
+    "LocalResponseNorm",
     "MaxPool1D",
     "MaxPool2D",
     "Mean",

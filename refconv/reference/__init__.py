@@ -4,6 +4,6 @@ The loops use +, −, ×, ÷, whole powers, comparisons and a few named function
 and on object arrays of fractions or sympy symbols alike. They check nothing: arguments come checked from :mod:`refconv.ops`.
 """
 
-from refconv.reference import activation, avg_pool, conv, convolve, dense, loss, max_pool, norm
+from refconv.reference import activation, avg_pool, conv, convolve, dense, loss, max_pool, norm, response_norm
 
-__all__ = ["activation", "avg_pool", "conv", "convolve", "dense", "loss", "max_pool", "norm"]
+__all__ = ["activation", "avg_pool", "conv", "convolve", "dense", "loss", "max_pool", "norm", "response_norm"]

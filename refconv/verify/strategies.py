@@ -26,6 +26,7 @@ __all__ = [
     "norm_cases",
     "paddings",
     "pool_cases",
+    "response_norm_cases",
     "score_cases",
     "unlike",
     "window_options",
@@ -177,6 +178,21 @@ def norm_cases(draw, *, given=False):
     shapes = {"x": layout(N, tuple(space), C, data_format), **dict.fromkeys(vectors, (C,))}
     options = {"eps": draw(st.sampled_from([0.125, 1.0])), "data_format": data_format}
     return Case(shapes, options, positive=("var",) if given else ())
+
+
+@st.composite
+def response_norm_cases(draw):
+    """Batches of rows, signals or images, with neighbourhoods smaller and larger than their channels."""
+    space = draw(st.lists(st.integers(1, 4), max_size=2, unique=True))
+    N, C = draw(st.lists(st.integers(1, 7), min_size=2, max_size=2, unique=True))
+    options = {
+        "size": draw(st.integers(1, 9)),
+        "alpha": draw(st.sampled_from([1e-4, 0.3])),
+        "beta": draw(st.sampled_from([0.75, 0.5, 1.25])),
+        "divide_by_size": draw(st.booleans()),
+        "data_format": draw(st.sampled_from(FORMATS)),
+    }
+    return Case({"x": layout(N, tuple(space), C, options["data_format"])}, options)
 
 
 def activation_cases(**options):

@@ -1,10 +1,10 @@
 """Every operator of the book, with what there is to prove about it: one module a family, in the order of the lectures."""
 
-from refconv.verify.catalogue import activation, avg_pool, conv, convolve, dense, loss, max_pool, norm
+from refconv.verify.catalogue import activation, avg_pool, conv, convolve, dense, loss, max_pool, norm, response_norm
 
 __all__ = ["OPERATORS", "find"]
 
-FAMILIES = (convolve, conv, max_pool, avg_pool, norm, activation, dense, loss)
+FAMILIES = (convolve, conv, max_pool, avg_pool, norm, response_norm, activation, dense, loss)
 
 OPERATORS = {operator.name: operator for family in FAMILIES for operator in family.OPERATORS}
 
