@@ -24,6 +24,16 @@ from refconv.ops.activation import (
     tanh,
     tanh_dx,
 )
+from refconv.ops.avg_pool import (
+    avg_pool1d,
+    avg_pool1d_dx,
+    avg_pool2d,
+    avg_pool2d_dx,
+    global_avg_pool1d,
+    global_avg_pool1d_dx,
+    global_avg_pool2d,
+    global_avg_pool2d_dx,
+)
 from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
 from refconv.ops.conv_transpose import (
     conv_transpose1d,
@@ -40,12 +50,7 @@ from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
 from refconv.ops.engine import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
 from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
 from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
-from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
-from refconv.ops.pool import (
-    avg_pool1d,
-    avg_pool1d_dx,
-    avg_pool2d,
-    avg_pool2d_dx,
+from refconv.ops.max_pool import (
     max_pool1d,
     max_pool1d_dx,
     max_pool1d_with_argmax,
@@ -53,6 +58,8 @@ from refconv.ops.pool import (
     max_pool2d_dx,
     max_pool2d_with_argmax,
 )
+from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
+from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
 
 __all__ = [
     "Window",
@@ -96,10 +103,16 @@ __all__ = [
     "elu_dx",
     "engine",
     "get_num_threads",
+    "global_avg_pool1d",
+    "global_avg_pool1d_dx",
+    "global_avg_pool2d",
+    "global_avg_pool2d_dx",
     "im2col",
     "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_dx",
+    "local_response_norm",
+    "local_response_norm_dx",
     "log_softmax",
     "log_softmax_dx",
     "max_pool1d",

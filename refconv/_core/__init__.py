@@ -15,7 +15,19 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 __all__ = ["FAMILIES", "ISA"]
 
-FAMILIES = ("activation", "conv", "conv_transpose", "convolve", "dense", "loss", "matrix", "norm", "pool")
+FAMILIES = (
+    "activation",
+    "avg_pool",
+    "conv",
+    "conv_transpose",
+    "convolve",
+    "dense",
+    "loss",
+    "matrix",
+    "max_pool",
+    "norm",
+    "response_norm",
+)
 
 
 def _choose_isa():

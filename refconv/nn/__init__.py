@@ -1,14 +1,16 @@
 """Layers and combinators: forward returns the value and the way back."""
 
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D
 from refconv.nn.combinators import Concat, Identity, Mean, Select, Sequential, StochasticDepth, Sum
 from refconv.nn.conv import Conv1D, Conv2D
 from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
 from refconv.nn.dense import Dense, Flatten
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
+from refconv.nn.max_pool import GlobalMaxPool1D, GlobalMaxPool2D, MaxPool1D, MaxPool2D
 from refconv.nn.norm import BatchNorm
-from refconv.nn.pool import AvgPool1D, AvgPool2D, MaxPool1D, MaxPool2D
+from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.summary import summary
 
 __all__ = [
@@ -23,9 +25,14 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "Flatten",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
     "Identity",
     "Layer",
     "LeakyReLU",
+    "LocalResponseNorm",
     "MaxPool1D",
     "MaxPool2D",
     "Mean",

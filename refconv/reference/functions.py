@@ -1,4 +1,4 @@
-"""exp, log, sqrt and tanh of one number, whatever kind of number the loops hold.
+"""exp, log, sqrt, tanh and powers of one number, whatever kind of number the loops hold.
 
 NumPy's functions refuse a sympy expression; these pass it on to sympy, where it stays exact. A float32 or float64 keeps
 its type, and where a result leaves the range of numbers it is IEEE's (exp 1000 = ∞, log 0 = −∞, √−1 = NaN) without a
@@ -6,10 +6,11 @@ warning, as in the kernels.
 """
 
 import sys
+from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["exp", "expm1", "log", "sqrt", "tanh"]
+__all__ = ["exp", "expm1", "log", "power", "sqrt", "tanh"]
 
 
 def exp(v):
@@ -37,6 +38,22 @@ def log(v):
     np.float64(0.0)
     """
     return _evaluate("log", v)
+
+
+def power(v, exponent):
+    """v to a power. A fraction has whole powers only, since of the others most are no fractions.
+
+    >>> power(np.float32(16), 0.75), power(Fraction(2, 3), -2.0)
+    (np.float32(8.0), Fraction(9, 4))
+    """
+    if isinstance(v, np.floating | float):
+        with np.errstate(all="ignore"):
+            return np.power(v, np.result_type(v).type(exponent))
+    if isinstance(v, Fraction):
+        if exponent % 1 != 0:
+            raise TypeError(f"a fraction has whole powers only, but the exponent is {exponent!r}")
+        exponent = int(exponent)
+    return v**exponent
 
 
 def sqrt(v):

@@ -21,6 +21,7 @@ __all__ = [
     "conv_transpose_cases",
     "convolve_cases",
     "dense_cases",
+    "global_pool_cases",
     "holds_pixels",
     "im2col_cases",
     "input_sizes",
@@ -30,6 +31,7 @@ __all__ = [
     "norm_cases",
     "paddings",
     "pool_cases",
+    "response_norm_cases",
     "score_cases",
     "toeplitz_cases",
     "unlike",
@@ -76,7 +78,9 @@ def least_size(window):
     if window.padding in ("same", "same_lower", "full"):
         return (1,) * window.ndim
     pads = window.pads((1,) * window.ndim)
-    return tuple(max(span - before - after, 1) for span, (before, after) in zip(window.span, pads, strict=True))
+    may_miss = [S - 1 if window.ceil_mode else 0 for S in window.stride]
+    rest = zip(window.span, pads, may_miss, strict=True)
+    return tuple(max(span - before - after - missing, 1) for span, (before, after), missing in rest)
 
 
 @st.composite
@@ -208,13 +212,21 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3):
     window = draw(windows(ndim, most_dilation=1 if average else 2))
     C = draw(st.integers(1, most_channels))
     N = draw(unlike({C}, 1, most_batch))
-    size = draw(input_sizes(window, unlike_these={N, C}))
     data_format, ceil_mode = draw(st.sampled_from(FORMATS)), draw(st.booleans())
     window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
+    size = draw(input_sizes(window, unlike_these={N, C}))
     assume(holds_pixels(window, size))
     options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
     options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
     return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel})
+
+
+@st.composite
+def global_pool_cases(draw, ndim):
+    """Batches of signals or images; batch, sizes and channels mutually distinct."""
+    N, C, *size = draw(st.lists(st.integers(1, 6), min_size=2 + ndim, max_size=2 + ndim, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    return Case({"x": layout(N, tuple(size), C, data_format)}, {"data_format": data_format})
 
 
 def holds_pixels(window, size):
@@ -244,6 +256,21 @@ def norm_cases(draw, *, given=False):
     shapes = {"x": layout(N, tuple(space), C, data_format), **dict.fromkeys(vectors, (C,))}
     options = {"eps": draw(st.sampled_from([0.125, 1.0])), "data_format": data_format}
     return Case(shapes, options, positive=("var",) if given else ())
+
+
+@st.composite
+def response_norm_cases(draw):
+    """Batches of rows, signals or images, with neighbourhoods smaller and larger than their channels."""
+    space = draw(st.lists(st.integers(1, 4), max_size=2, unique=True))
+    N, C = draw(st.lists(st.integers(1, 7), min_size=2, max_size=2, unique=True))
+    options = {
+        "size": draw(st.integers(1, 9)),
+        "alpha": draw(st.sampled_from([1e-4, 0.3])),
+        "beta": draw(st.sampled_from([0.75, 0.5, 1.25])),
+        "divide_by_size": draw(st.booleans()),
+        "data_format": draw(st.sampled_from(FORMATS)),
+    }
+    return Case({"x": layout(N, tuple(space), C, options["data_format"])}, options)
 
 
 def activation_cases(**options):
