@@ -25,10 +25,21 @@ from refconv.ops.activation import (
     tanh_dx,
 )
 from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
+from refconv.ops.conv_transpose import (
+    conv_transpose1d,
+    conv_transpose1d_db,
+    conv_transpose1d_dw,
+    conv_transpose1d_dx,
+    conv_transpose2d,
+    conv_transpose2d_db,
+    conv_transpose2d_dw,
+    conv_transpose2d_dx,
+)
 from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
 from refconv.ops.engine import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
 from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
+from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 from refconv.ops.pool import (
     avg_pool1d,
@@ -54,6 +65,7 @@ __all__ = [
     "batch_norm_grads",
     "batch_norm_inference",
     "batch_norm_inference_grads",
+    "col2im",
     "conv1d",
     "conv1d_db",
     "conv1d_dw",
@@ -62,6 +74,14 @@ __all__ = [
     "conv2d_db",
     "conv2d_dw",
     "conv2d_dx",
+    "conv_transpose1d",
+    "conv_transpose1d_db",
+    "conv_transpose1d_dw",
+    "conv_transpose1d_dx",
+    "conv_transpose2d",
+    "conv_transpose2d_db",
+    "conv_transpose2d_dw",
+    "conv_transpose2d_dx",
     "convolve1d",
     "convolve2d",
     "cross_correlate1d",
@@ -76,6 +96,7 @@ __all__ = [
     "elu_dx",
     "engine",
     "get_num_threads",
+    "im2col",
     "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_dx",
@@ -103,6 +124,9 @@ __all__ = [
     "summary",
     "tanh",
     "tanh_dx",
+    "toeplitz1d",
+    "toeplitz2d",
     "training",
     "weights",
+    "zero_stuff",
 ]

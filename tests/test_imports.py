@@ -46,6 +46,7 @@ THIRD_PARTY = {
 # Formulas of the slides that are there to be read, and are compared with the layer: no kernel of their own.
 LOOPS_ONLY = {
     "conv": {"centred_correlation", "centred_correlation_dw", "centred_correlation_dx"},
+    "conv_transpose": {"zero_stuffed_conv_transpose2d"},
     "pool": {"counts", "wins"},
 }
 

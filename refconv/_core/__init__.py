@@ -15,7 +15,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 __all__ = ["FAMILIES", "ISA"]
 
-FAMILIES = ("activation", "conv", "convolve", "dense", "loss", "norm", "pool")
+FAMILIES = ("activation", "conv", "conv_transpose", "convolve", "dense", "loss", "matrix", "norm", "pool")
 
 
 def _choose_isa():

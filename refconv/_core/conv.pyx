@@ -13,8 +13,9 @@ Padding costs a copy: a band that needs zeros is copied with them into its threa
 place. Stride, dilation and groups are nothing but other offsets.
 
 ∂e/∂x gathers, so that no two threads write the same element. An input row u (counted from the padding's edge) is reached
-by tap m of output row i when i·S + m·D = u; taps with the same remainder φ = m·D mod S reach the same rows. So the rows
-split into S phases, and each phase is a cross-correlation of ∂e/∂y with the turned kernel, with stride 1 and fewer taps.
+by tap m of output row i when i·S + m·D = u; taps with the same remainder m·D mod S reach the same rows. Remainders repeat
+every P = S / gcd(S, D) taps. So the taps split into min(k, P) phases, t = 0, 1, …, and each phase is a cross-correlation of
+∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero.
 
 ∂e/∂w[m,n,c,o] sums over all pixels of all images. Rows of the tile are the kernel's entries (m, n, c), k runs over pixels,
 and ∂e/∂y is packed in place of the weights. Where there are many pixels, the output rows of all images are cut into chunks, each with a sum of its own,
@@ -72,18 +73,23 @@ cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:
     return Taps(count=kernel, index=0, index_step=1, offset=0, offset_step=D)
 
 
-cdef Taps taps_of_phase(Py_ssize_t kernel, Py_ssize_t D, Py_ssize_t S, Py_ssize_t phase) noexcept nogil:
-    """The taps m with m·D mod S = phase, last first; tap m reads (m·D) ÷ S pixels back."""
-    cdef Taps taps = Taps(count=0, index=0, index_step=0, offset=0, offset_step=0)
-    cdef Py_ssize_t m
-    for m in range(kernel - 1, -1, -1):
-        if m * D % S == phase:
-            if taps.count == 0:
-                taps.index, taps.offset = m, -(m * D // S)
-            elif taps.count == 1:
-                taps.index_step, taps.offset_step = m - taps.index, -(m * D // S) - taps.offset
-            taps.count += 1
-    return taps
+cdef Py_ssize_t period(Py_ssize_t D, Py_ssize_t S) noexcept nogil:
+    """P = S / gcd(S, D): after so many taps the remainders m·D mod S repeat."""
+    cdef Py_ssize_t a = S, b = D
+    while b:
+        a, b = b, a % b
+    return S // a
+
+
+cdef Taps taps_of_phase(Py_ssize_t kernel, Py_ssize_t D, Py_ssize_t S, Py_ssize_t t) noexcept nogil:
+    """The taps m = t, t + P, t + 2P …, last first; tap m reads (m·D) ÷ S pixels back."""
+    cdef Py_ssize_t P = period(D, S), count = (kernel - 1 - t) // P + 1, last = t + (count - 1) * P
+    return Taps(count=count, index=last, index_step=-P, offset=-(last * D // S), offset_step=P * D // S)
+
+
+cdef Py_ssize_t taps_before(Py_ssize_t kernel, Py_ssize_t P, Py_ssize_t t) noexcept nogil:
+    """Taps of all phases before phase t."""
+    return kernel // P * t + min(kernel % P, t)
 
 
 def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, Py_ssize_t groups):
@@ -143,14 +149,16 @@ cdef void conv2d_band(const Conv *c, Sweep plan, Shape shape, View view, const r
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
     """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O); OUT dx (N, *input_size, C)."""
     cdef Conv c = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
+    cdef Py_ssize_t phases_h = min(c.kh, period(c.D_h, c.S_h)), phases_w = min(c.kw, period(c.D_w, c.S_w))
     dtype = dtype_of[real](NULL)
-    result = np.empty((c.N, c.H, c.W, c.C), dtype)
+    all_reached = phases_h == c.S_h and phases_w == c.S_w
+    result = (np.empty if all_reached else np.zeros)((c.N, c.H, c.W, c.C), dtype)
     if not result.size:
         return result
     cdef real[:, :, :, ::1] dx = result
     cdef Shape shape = tile_shape[real](NULL, c.C_g)
     cdef real[::1] packed = aligned_empty((c.kh * c.kw * c.O * panels(shape, c.C_g) * shape.width,), dtype)
-    pack_turned(&c, shape, &w[0, 0, 0, 0], &packed[0])
+    pack_turned(&c, phases_h, phases_w, shape, &w[0, 0, 0, 0], &packed[0])
 
     # In units of S, the rows of dx and dy that belong together have the same number, less the taps' reach back.
     cdef Py_ssize_t first_row = c.top // c.S_h, end_row = (c.top + c.H - 1) // c.S_h + 1
@@ -164,57 +172,59 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef Py_ssize_t[:, ::1] run = np.empty((threads, c.kh * c.kw), np.intp)
     cdef Py_ssize_t task
     for task in prange(c.N * bands, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_dx_band(&c, shape, view, &dy[task // bands, 0, 0, 0], &packed[0], first_row + task % bands * band,
+        conv2d_dx_band(&c, phases_h, phases_w, shape, view, &dy[task // bands, 0, 0, 0], &packed[0], first_row + task % bands * band,
                        min(first_row + (task % bands + 1) * band, end_row), &scratch[threadid(), 0],
                        &run[threadid(), 0], &dx[task // bands, 0, 0, 0])
     return result
 
 
-cdef void pack_turned(const Conv *c, Shape shape, const real *w, real *packed) noexcept nogil:
+cdef void pack_turned(const Conv *c, Py_ssize_t phases_h, Py_ssize_t phases_w, Shape shape, const real *w,
+                      real *packed) noexcept nogil:
     """The weights of each phase, group and panel of input channels: taps last first, output channels along k."""
-    cdef Py_ssize_t phase, block, count = panels(shape, c.C_g), size
-    cdef Taps down, across
-    for phase in range(c.S_h * c.S_w):
-        down = taps_of_phase(c.kh, c.D_h, c.S_h, phase // c.S_w)
-        across = taps_of_phase(c.kw, c.D_w, c.S_w, phase % c.S_w)
-        size = down.count * across.count * c.O_g * shape.width
-        for block in prange(c.groups * count, schedule="static", num_threads=num_threads()):
-            pack_turned_block(c, down, across, w + block // count * c.O_g, block % count * shape.width, shape.width,
-                              packed + block * size)
-        packed += c.groups * count * size
+    cdef Py_ssize_t block, count = panels(shape, c.C_g), blocks = c.groups * count
+    for block in prange(phases_h * phases_w * blocks, schedule="static", num_threads=num_threads()):
+        pack_turned_block(c, block // blocks // phases_w, block // blocks % phases_w, block % blocks // count,
+                          block % count, count, shape.width, w, packed)
 
 
-cdef void pack_turned_block(const Conv *c, Taps down, Taps across, const real *w, Py_ssize_t first, Py_ssize_t width,
-                            real *packed) noexcept nogil:
-    """One group's input channels first … first + width − 1."""
-    cdef Py_ssize_t t, u, tap
-    for t in range(down.count):
-        for u in range(across.count):
-            tap = (down.index + t * down.index_step) * c.kw + across.index + u * across.index_step
-            pack(w + (tap * c.C_g + first) * c.O, c.O_g, 1, c.C_g - first, c.O, width, packed)
+cdef void pack_turned_block(const Conv *c, Py_ssize_t phase_h, Py_ssize_t phase_w, Py_ssize_t group, Py_ssize_t panel,
+                            Py_ssize_t count, Py_ssize_t width, const real *w, real *packed) noexcept nogil:
+    """One phase's weights of one group's input channels panel·width … (panel + 1)·width − 1."""
+    cdef Taps down = taps_of_phase(c.kh, c.D_h, c.S_h, phase_h), across = taps_of_phase(c.kw, c.D_w, c.S_w, phase_w)
+    cdef Py_ssize_t before = (taps_before(c.kh, period(c.D_h, c.S_h), phase_h) * c.kw
+                              + down.count * taps_before(c.kw, period(c.D_w, c.S_w), phase_w))
+    cdef Py_ssize_t first = panel * width, m, n, tap
+    packed += (before * c.groups * count + (group * count + panel) * down.count * across.count) * c.O_g * width
+    for m in range(down.count):
+        for n in range(across.count):
+            tap = (down.index + m * down.index_step) * c.kw + across.index + n * across.index_step
+            pack(w + (tap * c.C_g + first) * c.O + group * c.O_g, c.O_g, 1, c.C_g - first, c.O, width, packed)
             packed += c.O_g * width
 
 
-cdef void conv2d_dx_band(const Conv *c, Shape shape, View view, const real *image, const real *packed, Py_ssize_t first,
-                         Py_ssize_t end, real *scratch, Py_ssize_t *run, real *dx) noexcept nogil:
+cdef void conv2d_dx_band(const Conv *c, Py_ssize_t phases_h, Py_ssize_t phases_w, Shape shape, View view,
+                         const real *image, const real *packed, Py_ssize_t first, Py_ssize_t end, real *scratch,
+                         Py_ssize_t *run, real *dx) noexcept nogil:
     """Rows first·S − top … of one image's ∂e/∂x, phase by phase; image is one of ∂e/∂y."""
     cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h
     cdef const real *y = rows_of(image, c.rows, c.columns, c.O, view, first - back_h, end, scratch)
     cdef Sweep plan = Sweep(rows=0, columns=0, x_row=view.pitch, x_column=c.O, y_row=c.S_h * c.W * c.C,
                             y_column=c.S_w * c.C, channels=c.C_g, runs=0, length=0, run=NULL)
-    cdef Py_ssize_t phase_h, phase_w, row, column, g, i, j
+    cdef Py_ssize_t m, n, rest_h, rest_w, row, column, g
     cdef Taps down, across
     cdef real *to
-    for phase_h in range(c.S_h):
-        down = taps_of_phase(c.kh, c.D_h, c.S_h, phase_h)
-        row = max(first, first_inside(c.top, phase_h, c.S_h))
-        plan.rows = min(end, first_inside(c.top + c.H, phase_h, c.S_h)) - row
-        for phase_w in range(c.S_w):
-            across = taps_of_phase(c.kw, c.D_w, c.S_w, phase_w)
-            column = first_inside(c.left, phase_w, c.S_w)
-            plan.columns = first_inside(c.left + c.W, phase_w, c.S_w) - column
+    for m in range(phases_h):
+        down = taps_of_phase(c.kh, c.D_h, c.S_h, m)
+        rest_h = m * c.D_h % c.S_h
+        row = max(first, first_inside(c.top, rest_h, c.S_h))
+        plan.rows = min(end, first_inside(c.top + c.H, rest_h, c.S_h)) - row
+        for n in range(phases_w):
+            across = taps_of_phase(c.kw, c.D_w, c.S_w, n)
+            rest_w = n * c.D_w % c.S_w
+            column = first_inside(c.left, rest_w, c.S_w)
+            plan.columns = first_inside(c.left + c.W, rest_w, c.S_w) - column
             list_runs(down, across, view.pitch, c.O, c.O_g, &plan, run)
-            to = dx + (phase_h + row * c.S_h - c.top) * c.W * c.C + (phase_w + column * c.S_w - c.left) * c.C
+            to = dx + (rest_h + row * c.S_h - c.top) * c.W * c.C + (rest_w + column * c.S_w - c.left) * c.C
             for g in range(c.groups):
                 if plan.rows > 0 and plan.columns > 0:
                     run_sweep(&plan, shape, y + (row - first + back_h) * view.pitch + (column - view.left) * c.O
@@ -222,9 +232,9 @@ cdef void conv2d_dx_band(const Conv *c, Shape shape, View view, const real *imag
                 packed += panels(shape, c.C_g) * shape.width * plan.runs * plan.length
 
 
-cdef Py_ssize_t first_inside(Py_ssize_t edge, Py_ssize_t phase, Py_ssize_t S) noexcept nogil:
-    """The smallest t with phase + t·S >= edge."""
-    return (edge - phase + S - 1) // S if edge > phase else 0
+cdef Py_ssize_t first_inside(Py_ssize_t edge, Py_ssize_t rest, Py_ssize_t S) noexcept nogil:
+    """The smallest i with i·S + rest >= edge."""
+    return (edge - rest + S - 1) // S if edge > rest else 0
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):

@@ -3,6 +3,7 @@
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from refconv.nn.combinators import Concat, Identity, Mean, Select, Sequential, StochasticDepth, Sum
 from refconv.nn.conv import Conv1D, Conv2D
+from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
 from refconv.nn.dense import Dense, Flatten
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
@@ -18,6 +19,8 @@ __all__ = [
     "Concat",
     "Conv1D",
     "Conv2D",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
     "Dense",
     "Flatten",
     "Identity",

@@ -314,11 +314,9 @@ class StochasticDepth(_Combinator):
     def output_shape(self, shape):
         return self.layer.output_shape(shape)
 
-    def build(self, shape, rng=None, dtype=np.float32):
-        rng = np.random.default_rng(rng)
-        output = super().build(shape, rng, dtype)
+    def make(self, shape, rng, dtype):
+        super().make(shape, rng, dtype)
         self.rng = np.random.default_rng(rng.integers(2**63))
-        return output
 
     def forward(self, x, train=True):
         if train and self.rng is None:

@@ -13,7 +13,7 @@ __all__ = ["Conv1D", "Conv2D"]
 
 
 class _Conv(Layer):
-    """Both layers; ``ndim`` says along how many axes the window slides."""
+    """Both layers, and what they share with their transposes; ``ndim`` says along how many axes the window slides."""
 
     ndim: int
 
@@ -74,13 +74,16 @@ class _Conv(Layer):
     def _operator(self, derivative):
         return getattr(conv, f"conv{self.ndim}d{derivative}")
 
-    def __repr__(self):
-        kernel = "×".join(map(str, self.window.kernel))
+    def _settings(self):
+        """What differs from the plain layer, in words."""
         differs = [f"stride {'×'.join(map(str, self.window.stride))}"] if set(self.window.stride) != {1} else []
         differs += [f"padding {self.window.padding}"] if self.window.padding != "valid" else []
         differs += [f"dilation {'×'.join(map(str, self.window.dilation))}"] if set(self.window.dilation) != {1} else []
-        differs += [f"groups {self.groups}"] if self.groups > 1 else []
-        return ", ".join([f"{type(self).__name__}({self.filters}, {kernel}", *differs]) + ")"
+        return differs + ([f"groups {self.groups}"] if self.groups > 1 else [])
+
+    def __repr__(self):
+        kernel = "×".join(map(str, self.window.kernel))
+        return ", ".join([f"{type(self).__name__}({self.filters}, {kernel}", *self._settings()]) + ")"
 
 
 class Conv2D(_Conv):

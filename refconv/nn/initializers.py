@@ -38,12 +38,13 @@ def glorot_uniform(rng, shape):
     return rng.uniform(-limit, limit, shape)
 
 
-def he_normal(rng, shape):
+def he_normal(rng, shape, fan_in=None):
     r"""Normal with variance 2 / fan-in: keeps the variance of values through ReLUs, which let half of it pass.
 
     .. math:: w \sim N\left(0, \frac{2}{\text{fan-in}}\right)
 
-    Parameters: ``rng`` a numpy Generator, ``shape`` that of a kernel. Returns a float64 array.
+    Parameters: ``rng`` a numpy Generator, ``shape`` that of a kernel, ``fan_in`` the number of products in one output where
+    the shape does not tell it. Returns a float64 array.
 
     >>> w = he_normal(np.random.default_rng(1), (400, 120))
     >>> bool(abs(w.var() - 2 / 400) < 1e-4)
@@ -51,7 +52,7 @@ def he_normal(rng, shape):
 
     Source: M9; He et al., "Delving deep into rectifiers", 2015.
     """
-    return rng.normal(0, math.sqrt(2 / fans(shape)[0]), shape)
+    return rng.normal(0, math.sqrt(2 / (fan_in or fans(shape)[0])), shape)
 
 
 def zeros(rng, shape):

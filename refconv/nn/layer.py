@@ -105,10 +105,36 @@ class Layer(ABC):
             raise TypeError(f"dtype must be float32 or float64, but is {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
-        self.parameters = {name: spec.make(rng, dtype) for name, spec in self.specs(shape).items()}
-        for layer, inner in {id(layer): (layer, inner) for _, layer, inner in self.children(shape)}.values():
-            layer.build(inner, rng, dtype)
+        for _, layer, inner in list(self.distinct_layers(shape)):  # all shapes are looked at before the first is made
+            layer.make(inner, rng, dtype)
         return output
+
+    def make(self, shape: Shape, rng, dtype) -> None:
+        """Make what this layer itself owns, without the layers inside; :meth:`build` calls it once for each layer."""
+        self.parameters = {name: spec.make(rng, dtype) for name, spec in self.specs(shape).items()}
+
+    def distinct_layers(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+        """This layer and all inside of it, in order: each once, with its dotted name and the shape that reaches it first.
+
+        A ``ValueError`` if a layer that is used twice would need parameters of two shapes.
+        """
+        seen = {}
+        for name, layer, inner in self._every_use("", shape):
+            sizes = {parameter: spec.shape for parameter, spec in layer.specs(inner).items()}
+            if id(layer) not in seen:
+                seen[id(layer)] = name, sizes
+                yield name, layer, inner
+            elif sizes != seen[id(layer)][1]:
+                first, before = seen[id(layer)]
+                raise ValueError(
+                    f"{layer!r} is used as {first} and as {name}, and must have parameters of one shape, but has {before} "
+                    f"and {sizes}"
+                )
+
+    def _every_use(self, name, shape):
+        yield name or "the model", self, shape
+        for inner_name, layer, inner in self.children(shape):
+            yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """The layers directly inside, with their names."""
@@ -128,9 +154,8 @@ class Layer(ABC):
 
     def count_parameters(self, shape: Shape, trainable_only=False) -> int:
         """How many numbers the parameters hold, without making any."""
-        own = sum(math.prod(s.shape) for s in self.specs(shape).values() if s.trainable or not trainable_only)
-        inside = {id(layer): (layer, inner) for _, layer, inner in self.children(shape)}
-        return own + sum(layer.count_parameters(inner, trainable_only) for layer, inner in inside.values())
+        specs = (spec for _, layer, inner in self.distinct_layers(shape) for spec in layer.specs(inner).values())
+        return sum(math.prod(spec.shape) for spec in specs if spec.trainable or not trainable_only)
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""

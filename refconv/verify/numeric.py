@@ -10,14 +10,15 @@ from refconv.verify.operator import Operator, Refuted
 __all__ = ["assert_is_derivative", "numeric", "numeric_derivative"]
 
 
-def numeric(operator: Operator, case) -> float:
+def numeric(operator: Operator, case) -> float | None:
     """Compare the derivatives of an operator in one case with differences; returns the largest error, relative to dy·y.
 
-    ``dy`` is random: a plain sum of the outputs would hide what goes to the wrong one. Raises :class:`Refuted`.
+    ``dy`` is random: a plain sum of the outputs would hide what goes to the wrong one. None for an operator without
+    derivatives. Raises :class:`Refuted`.
     """
     a = fill(case, spread)
     dy = np.random.default_rng(1).standard_normal(np.shape(operator(a)))
-    errors = [0.0]
+    errors = []
     for derivative in operator.derivatives:
         for name, claimed in derivative(a.with_arrays(dy=dy)).items():
 
@@ -28,7 +29,7 @@ def numeric(operator: Operator, case) -> float:
                 errors.append(assert_is_derivative(claimed, f, a.arrays[name], dy))
             except AssertionError as error:
                 raise Refuted(f"{derivative.name} is not ∂⟨dy, y⟩/∂{name}: {str(error).strip()}") from None
-    return max(errors)
+    return max(errors, default=None)
 
 
 def numeric_derivative(f, x, dy):

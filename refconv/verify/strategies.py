@@ -4,6 +4,8 @@ Sizes and options are drawn; numbers come from seeds. So an example is made fast
 sizes and a plain window. Sizes in one case are mutually distinct, so that two exchanged axes show.
 """
 
+import math
+
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -14,10 +16,13 @@ from refconv.verify.case import Case
 __all__ = [
     "FORMATS",
     "activation_cases",
+    "col2im_cases",
     "conv_cases",
+    "conv_transpose_cases",
     "convolve_cases",
     "dense_cases",
     "holds_pixels",
+    "im2col_cases",
     "input_sizes",
     "layout",
     "least_size",
@@ -26,9 +31,11 @@ __all__ = [
     "paddings",
     "pool_cases",
     "score_cases",
+    "toeplitz_cases",
     "unlike",
     "window_options",
     "windows",
+    "zero_stuff_cases",
 ]
 
 FORMATS = ("channels_last", "channels_first")
@@ -106,6 +113,77 @@ def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, ex
         "b": (O_g * groups,),
     }
     return Case(shapes, {**window_options(window), "groups": groups, "data_format": data_format})
+
+
+@st.composite
+def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, most_size=3):
+    """Cases of the transposed convolution: every window that leaves an output, and every output padding."""
+    window = draw(windows(ndim))
+    groups = draw(st.integers(1, most_groups))
+    C_g = draw(st.integers(1, most_channels))
+    O_g = draw(unlike({C_g}, 1, most_channels))
+    channels = {C_g * groups, O_g * groups}
+    N = draw(unlike(channels, 1, most_batch))
+    size = tuple(draw(st.lists(st.integers(1, most_size + ndim), min_size=ndim, max_size=ndim, unique=True)))
+    output_padding = tuple(draw(st.integers(0, S - 1)) for S in window.stride)
+    assume(_leaves_an_output(window, size, output_padding))
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {
+        "x": layout(N, size, C_g * groups, data_format),
+        "w": (*window.kernel, O_g, C_g * groups),
+        "b": (O_g * groups,),
+    }
+    options = {"output_padding": output_padding, "groups": groups, "data_format": data_format}
+    return Case(shapes, {**window_options(window), **options})
+
+
+def _leaves_an_output(window, size, output_padding):
+    try:
+        return window.output_size(window.transposed_output_size(size, output_padding)) == size
+    except ValueError:
+        return False
+
+
+@st.composite
+def im2col_cases(draw, most_channels=3, most_batch=3):
+    """Images and the neighbourhoods of every window."""
+    window = draw(windows(2))
+    C = draw(st.integers(1, most_channels))
+    N = draw(unlike({C}, 1, most_batch))
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    data_format = draw(st.sampled_from(FORMATS))
+    options = {**window_options(window), "data_format": data_format}
+    return Case({"x": layout(N, size, C, data_format)}, options, {"kernel_size": window.kernel})
+
+
+@st.composite
+def col2im_cases(draw, most_channels=3, most_batch=3):
+    """Neighbourhoods of every window, as columns."""
+    window = draw(windows(2))
+    C = draw(st.integers(1, most_channels))
+    N = draw(unlike({C}, 1, most_batch))
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    columns = (math.prod(window.kernel) * C, N * math.prod(window.output_size(size)))
+    options = {**window_options(window), "data_format": draw(st.sampled_from(FORMATS))}
+    return Case({"x": columns}, options, {"input_size": size, "kernel_size": window.kernel})
+
+
+@st.composite
+def toeplitz_cases(draw, ndim=2):
+    """Kernels with every window and several channels in each group, and a size of input."""
+    window = draw(windows(ndim, most_stride=2, most_dilation=2))
+    groups, C_g, O_g = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    options = {**window_options(window), "groups": groups}
+    return Case({"w": (*window.kernel, C_g, O_g * groups)}, options, {"input_size": draw(input_sizes(window, extra=3))})
+
+
+@st.composite
+def zero_stuff_cases(draw):
+    """Signals and images, and a stride for each of their axes."""
+    size = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=2)))
+    stride = tuple(draw(st.integers(1, 3)) for _ in size)
+    data_format = draw(st.sampled_from(FORMATS))
+    return Case({"x": layout(2, size, 3, data_format)}, {"data_format": data_format}, {"stride": stride})
 
 
 @st.composite

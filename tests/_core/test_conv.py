@@ -18,6 +18,7 @@ from evidence import (
 from refconv import _core
 from refconv.geometry import Window
 from refconv.ops import conv as ops
+from refconv.ops.engine import engine
 from strategies import conv_problems, problem, small_integers
 
 pytestmark = needs_kernels
@@ -100,6 +101,9 @@ def test_kernels_agree_for_rows_shorter_and_longer_than_a_tile(columns):
         pytest.param((7, 8), Window((2, 2), (3, 4), "valid"), id="pixels-that-no-window-sees"),
         pytest.param((9, 7), Window((2, 3), (2, 3), ((0, 3), (4, 1)), (3, 2)), id="dilation-beside-stride"),
         pytest.param((8, 6), Window((3, 2), (2, 2), ((1, 2), (0, 1)), (2, 4)), id="dilation-a-multiple-of-stride"),
+        pytest.param((11, 17), Window((3, 5), (4, 6), ((1, 2), (3, 0)), (2, 4)), id="phases-that-no-tap-reaches"),
+        pytest.param((19, 9), Window((7, 4), (6, 2), "same", (4, 3)), id="several-taps-in-each-of-few-phases"),
+        pytest.param((2, 3), Window((2, 1), (100_000, 3), ((0, 9), (1, 0)), (7, 1)), id="huge-stride"),
         pytest.param((5, 4), Window((5, 4)), id="kernel-as-large-as-the-image"),
         pytest.param((1, 1), Window((3, 2), 2, "same"), id="one-pixel"),
     ],
@@ -209,3 +213,20 @@ def test_kernels_take_read_only_arrays():
         for a in arrays:
             a.setflags(write=False)
         assert_same_bits(call(*arrays), expected)
+
+
+def test_a_stride_beyond_the_image_costs_nothing():
+    # As many phases as strides would never end.
+    dx = ops.conv2d_dx(np.full((1, 1, 1, 2), 3.0), np.ones((3, 2, 1, 2)), (3, 4), stride=2**30)
+    np.testing.assert_array_equal(dx[0, :, :, 0], [[6, 6, 0, 0]] * 3)
+
+
+def test_infinite_weights_make_nan_at_the_border_only_beside_what_the_loops_say():
+    p = problem((5, 6), Window((3, 2), padding="same"), N=1, C_g=1, O_g=1)
+    p.w[0, 1] = np.inf
+    with engine("reference"):
+        expected = ops.conv2d_dx(p.dy, p.w, p.size, padding="same")
+    found = ops.conv2d_dx(p.dy, p.w, p.size, padding="same")
+    inside = (slice(None), slice(1, -1), slice(1, -1))
+    np.testing.assert_array_equal(found[inside], expected[inside])
+    assert not np.isfinite(found[~np.isfinite(expected)]).any()

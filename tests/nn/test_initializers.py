@@ -23,6 +23,11 @@ def test_the_variance_follows_the_fans(initializer, variance):
     assert abs(w.mean()) < 0.03 * variance**0.5
 
 
+def test_he_takes_a_fan_in_that_the_shape_does_not_tell():
+    w = he_normal(np.random.default_rng(0), SHAPE, fan_in=50)
+    assert w.var() == pytest.approx(2 / 50, rel=0.04)
+
+
 def test_glorot_is_uniform_up_to_its_limit():
     w = np.abs(glorot_uniform(np.random.default_rng(0), SHAPE))
     limit = (6 / 1260) ** 0.5

@@ -57,6 +57,27 @@ def test_a_layer_that_is_used_twice_has_one_set_of_parameters_and_gathers_both_g
     np.testing.assert_allclose(shared["w"].grad, hidden.T @ np.ones_like(y) + x.T @ through, rtol=1e-12)
 
 
+def test_a_layer_shared_by_different_containers_is_counted_and_made_once():
+    shared = nn.Dense(3)
+    model = nn.Sequential(first=nn.Sequential(shared, nn.Tanh()), second=nn.Sum(nn.Sequential(shared), nn.Identity()))
+    assert model.count_parameters((3,)) == 12
+    model.build((3,), rng=0)
+    alone = nn.Dense(3)
+    alone.build((3,), rng=0)
+    np.testing.assert_array_equal(shared["w"].value, alone["w"].value)
+    assert sum(p.value.size for p in model.named_parameters().values()) == 12
+
+
+def test_a_shared_layer_that_meets_two_shapes_is_refused_and_nothing_is_made():
+    shared = nn.Dense(3)
+    model = nn.Sequential(first=nn.Sequential(shared), second=nn.Dense(4), third=nn.Sequential(again=shared))
+    with pytest.raises(ValueError, match=r"Dense\(3\) is used as first.0 and as third.again, and must have parameters of one"):
+        model.build((7,), rng=0)
+    assert shared.parameters is None
+    same = nn.Sequential(shared := nn.Conv2D(2, 3), nn.MaxPool2D(2), shared)  # another size, but the same weights
+    assert same.count_parameters((12, 13, 2)) == 38
+
+
 def test_inference_changes_nothing_in_the_model():
     model = nn.Sequential(nn.Conv2D(2, 3), nn.BatchNorm(), nn.MaxPool2D(2))
     model.build((6, 7, 1), rng=0)

@@ -1,10 +1,10 @@
 """Every operator of the book, with what there is to prove about it: one module a family, in the order of the lectures."""
 
-from refconv.verify.catalogue import activation, conv, convolve, dense, loss, norm, pool
+from refconv.verify.catalogue import activation, conv, conv_transpose, convolve, dense, loss, matrix, norm, pool
 
 __all__ = ["OPERATORS", "find"]
 
-FAMILIES = (convolve, conv, pool, norm, activation, dense, loss)
+FAMILIES = (convolve, conv, matrix, conv_transpose, pool, norm, activation, dense, loss)
 
 OPERATORS = {operator.name: operator for family in FAMILIES for operator in family.OPERATORS}
 

@@ -1,5 +1,6 @@
 """The convolution layer."""
 
+import refconv
 from refconv.verify.case import Case
 from refconv.verify.operator import Derivative, Operator
 from refconv.verify.strategies import conv_cases
@@ -10,6 +11,9 @@ __all__ = ["OPERATORS"]
 def layer(ndim, formula, ids, fixed):
     def kernel(a):
         return a.w.shape[:ndim]
+
+    def matrix(a):
+        return None if "data_format" in a.options else getattr(refconv, f"toeplitz{ndim}d")(a.w, a.size, **a.options)
 
     return Operator(
         name=f"conv{ndim}d",
@@ -24,6 +28,7 @@ def layer(ndim, formula, ids, fixed):
         ),
         fixed=fixed,
         cases=lambda: conv_cases(ndim),
+        matrix=matrix,
     )
 
 

@@ -1,0 +1,146 @@
+"""Transposed convolution layers."""
+
+import math
+from functools import partial
+
+from refconv.geometry import per_axis
+from refconv.nn.conv import _Conv
+from refconv.nn.initializers import he_normal, zeros
+from refconv.nn.layer import Spec
+from refconv.nn.space import join, split
+from refconv.ops import conv_transpose
+from refconv.ops.check import group_count
+
+__all__ = ["ConvTranspose1D", "ConvTranspose2D"]
+
+
+class _ConvTranspose(_Conv):
+    """Both layers; the arguments that they share with the convolution are checked there."""
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        *,
+        stride=1,
+        padding="valid",
+        output_padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        initializer=None,
+        data_format="channels_last",
+    ):
+        super().__init__(
+            filters,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+            initializer=initializer,
+            data_format=data_format,
+        )
+        self.output_padding = per_axis("output_padding", output_padding, self.ndim, least=0)
+
+    def output_shape(self, shape):
+        size, channels = split(self, shape)
+        group_count(self.groups, inputs=channels)
+        return join(self.window.transposed_output_size(size, self.output_padding), self.filters, self.data_format)
+
+    def specs(self, shape):
+        _, channels = split(self, shape)
+        initializer = self.initializer or partial(he_normal, fan_in=self._fan_in(channels))
+        w = Spec((*self.window.kernel, self.filters // self.groups, channels), initializer)
+        return {"w": w, "b": Spec((self.filters,), zeros)} if self.bias else {"w": w}
+
+    def multiply_adds(self, shape):
+        size, channels = split(self, shape)
+        each = math.prod(self.window.kernel) * (self.filters // self.groups)
+        return math.prod(size) * channels * each
+
+    def forward(self, x, train=True):
+        w, b = self["w"], self["b"] if self.bias else None
+        bias = None if b is None else b.value
+        y = self._operator("")(x, w.value, bias, output_padding=self.output_padding, **self.arguments)
+
+        def backward(dy, want_dx=True):
+            w.grad += self._operator("_dw")(x, dy, self.window.kernel, **self.arguments)
+            if b is not None:
+                b.grad += self._operator("_db")(dy, data_format=self.data_format)
+            return self._operator("_dx")(dy, w.value, **self.arguments) if want_dx else None
+
+        return y, backward
+
+    def _fan_in(self, channels):
+        """Products in one output, on average over the outputs that a stamp reaches.
+
+        Neighbouring stamps lie S apart, so of the k taps only those with the same m·D mod S meet in one output. This
+        remainder takes S / gcd(S, D) values, or k where there are fewer taps.
+        """
+        window = self.window
+        meet = [k / min(k, S // math.gcd(S, D)) for k, S, D in zip(window.kernel, window.stride, window.dilation, strict=True)]
+        return math.prod(meet) * (channels // self.groups)
+
+    def _operator(self, derivative):
+        return getattr(conv_transpose, f"conv_transpose{self.ndim}d{derivative}")
+
+    def _settings(self):
+        larger = [f"output_padding {'×'.join(map(str, self.output_padding))}"] if any(self.output_padding) else []
+        return super()._settings() + larger
+
+
+class ConvTranspose2D(_ConvTranspose):
+    r"""Transposed convolution layer on images: from small to large, with a kernel that each input pixel stamps on the output.
+
+    .. math:: y_{u,v,o} = \mathrm{bias}_o + \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
+              \sum_c x_{i,j,c} \; w_{m,n,o,c}
+
+    Parameters
+    ----------
+    filters : int
+        Number of output channels O.
+    kernel_size : int or (int, int)
+        kh and kw, in pixels.
+    stride, padding, output_padding, dilation, groups, data_format
+        As in :func:`refconv.conv_transpose2d`.
+    bias : bool
+        Whether there is a b. A batch normalisation right behind cancels it (A17).
+    initializer : callable, optional
+        ``initializer(rng, shape)`` makes the first w, (kh, kw, O / groups, C). By default it is :func:`he_normal` with this
+        layer's own fan-in: the axes of w stand the other way round than in a convolution, and with stride S only every
+        S-th tap along an axis meets a pixel.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, when the layer is made; if the input or ``output_padding`` does not, when the shape of the
+        input is seen.
+
+    Examples
+    --------
+    >>> layer = ConvTranspose2D(16, (2, 3), stride=2, padding="same")
+    >>> layer.output_shape((14, 16, 6)), layer.count_parameters((14, 16, 6)), layer.multiply_adds((14, 16, 6))
+    ((27, 31, 16), 592, 129024)
+
+    Source: C1–C3, C5, M16.
+    """
+
+    ndim = 2
+
+
+class ConvTranspose1D(_ConvTranspose):
+    r"""Transposed convolution layer on signals: :class:`ConvTranspose2D` with one spatial axis.
+
+    .. math:: y_{u,o} = \mathrm{bias}_o + \sum_{i,m:\, i S + m D = u} \sum_c x_{i,c} \; w_{m,o,c}
+
+    Parameters are those of :class:`ConvTranspose2D`, with one number where it has two.
+
+    >>> ConvTranspose1D(4, 3, stride=2, output_padding=1).output_shape((7, 2))
+    (16, 4)
+
+    Source: C1–C3, C8.
+    """
+
+    ndim = 1

@@ -1,0 +1,397 @@
+"""The transposed convolution and its derivatives, on signals (1-D) and images (2-D).
+
+Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first`` (batch, channels, height, width). Kernels
+are those of the convolution that is transposed, (kh, kw, outputs / groups, inputs), in both.
+"""
+
+from refconv.geometry import Window, per_axis
+from refconv.ops.check import axes, channels_last, floats, group_count, restore, same_shape
+from refconv.ops.engine import implementation
+
+__all__ = [
+    "conv_transpose1d",
+    "conv_transpose1d_db",
+    "conv_transpose1d_dw",
+    "conv_transpose1d_dx",
+    "conv_transpose2d",
+    "conv_transpose2d_db",
+    "conv_transpose2d_dw",
+    "conv_transpose2d_dx",
+]
+
+
+def conv_transpose2d(
+    x, w, b=None, *, stride=1, padding="valid", output_padding=0, dilation=1, groups=1, data_format="channels_last"
+):
+    r"""Transposed convolution on images: each input pixel stamps the kernel, times its value, onto the output.
+
+    .. math:: y_{u,v,o} = \mathrm{bias}_o + \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
+              \sum_c x_{i,j,c} \; w_{m,n,o,c}
+
+    u and v count from the edge of the padding; what lies in the padding itself is cut off. As a matrix this is Tᵀ, where T is
+    the convolution with the same window: the inverse of its change of shape, but not of its values.
+
+    Parameters
+    ----------
+    x : array (N, rows, columns, C), float32 or float64
+        A batch of images; (N, C, rows, columns) with ``data_format="channels_first"``.
+    w : array (kh, kw, O / groups, C), of x's type
+        The kernels of the convolution that is transposed, from O channels to C.
+    b : array (O,), of x's type, optional
+        The bias, one for each output channel.
+    stride, padding, dilation
+        Those of the convolution that is transposed, as in :func:`refconv.conv2d`: neighbouring stamps lie S pixels apart, and
+        padding is cut off y.
+    output_padding : int or (int, int)
+        With stride S, images of S different sizes become one of x's size under the convolution. 0 gives the smallest of
+        them back, up to S − 1 a larger one, by so many pixels at the end (C3).
+    groups : int
+        Input channels come in this many groups, each of which stamps its own O / groups output channels (C5).
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, H, W, O), of x's type
+        Or (N, O, H, W) with ``channels_first``. H = (rows − 1)·S + (kh − 1)·D + 1 − padding + output_padding, and W likewise;
+        with "same" padding H = (rows − 1)·S + 1 + output_padding.
+
+    Raises
+    ------
+    TypeError
+        If the arrays are not float32, float64 or integers, or not of one type.
+    ValueError
+        If shapes, groups or the window do not fit; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([1.0, 10]).reshape(1, 1, 2, 1)
+    >>> w = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(2, 3, 1, 1)
+    >>> conv_transpose2d(x, w, b=[0.5], stride=2)[0, :, :, 0]
+    array([[ 1.5,  2.5, 13.5, 20.5, 30.5],
+           [ 4.5,  5.5, 46.5, 50.5, 60.5]])
+
+    Source: C1–C3, C5; Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+    """
+    return _forward(2, x, w, b, stride, padding, output_padding, dilation, groups, data_format)
+
+
+def conv_transpose2d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""∂e/∂x of :func:`conv_transpose2d`, from ∂e/∂y: the convolution itself.
+
+    .. math:: \frac{\partial e}{\partial x_{i,j,c}} = \sum_{m,n,o}
+              \frac{\partial e}{\partial y_{i S + m D,\; j S + n D,\; o}} \; w_{m,n,o,c}
+
+    The size of x follows from that of y, so neither input size nor output padding is asked for.
+
+    Parameters
+    ----------
+    dy : array (N, H, W, O), float32 or float64
+        ∂e/∂y; (N, O, H, W) with ``channels_first``.
+    w : array (kh, kw, O / groups, C), of dy's type
+        The kernels of the forward pass.
+    stride, padding, dilation, groups, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, rows, columns, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv_transpose2d`; also if no x has an output of dy's size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> w = np.array([[1.0, 10], [100, 1000]]).reshape(2, 2, 1, 1)
+    >>> conv_transpose2d_dx(dy, w)[0, :, :, 0]
+    array([[5421., 6532.]])
+
+    Source: C2.
+    """
+    return _dx(2, dy, w, stride, padding, dilation, groups, data_format)
+
+
+def conv_transpose2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""∂e/∂w of :func:`conv_transpose2d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial w_{m,n,o,c}} = \sum_{b,i,j} x_{b,i,j,c} \;
+              \frac{\partial e}{\partial y_{b,\; i S + m D,\; j S + n D,\; o}}
+
+    Parameters
+    ----------
+    x : array (N, rows, columns, C), float32 or float64
+        The input of the forward pass.
+    dy : array (N, H, W, O), of x's type
+        ∂e/∂y.
+    kernel_size : (int, int)
+        kh and kw, in pixels.
+    stride, padding, dilation, groups, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (kh, kw, O / groups, C), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv_transpose2d`; also if x is not of the one size that has outputs of dy's size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([1.0, 10]).reshape(1, 1, 2, 1)
+    >>> dy = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> conv_transpose2d_dw(x, dy, kernel_size=(2, 2))[:, :, 0, 0]
+    array([[21., 32.],
+           [54., 65.]])
+
+    Source: C2.
+    """
+    return _dw(2, x, dy, kernel_size, stride, padding, dilation, groups, data_format)
+
+
+def conv_transpose2d_db(dy, *, data_format="channels_last"):
+    r"""∂e/∂b of :func:`conv_transpose2d`: the sum of ∂e/∂y over images and pixels.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u,v} \frac{\partial e}{\partial y_{b,u,v,o}}
+
+    Parameters
+    ----------
+    dy : array (N, H, W, O), float32 or float64
+        ∂e/∂y; (N, O, H, W) with ``channels_first``.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (O,), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy is not a batch of images of float32, float64 or integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> conv_transpose2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
+    array([4., 7.])
+
+    Source: C2.
+    """
+    return implementation("conv_transpose").conv_transpose2d_db(channels_last("dy", floats(dy=dy), 2, data_format))
+
+
+def conv_transpose1d(
+    x, w, b=None, *, stride=1, padding="valid", output_padding=0, dilation=1, groups=1, data_format="channels_last"
+):
+    r"""Transposed convolution on signals: :func:`conv_transpose2d` with one spatial axis.
+
+    .. math:: y_{u,o} = \mathrm{bias}_o + \sum_{i,m:\, i S + m D = u} \sum_c x_{i,c} \; w_{m,o,c}
+
+    u counts from the edge of the padding; what lies in the padding itself is cut off.
+
+    Parameters
+    ----------
+    x : array (N, outputs, C), float32 or float64
+        A batch of signals, each the output of the convolution that is transposed; (N, C, outputs) with
+        ``data_format="channels_first"``.
+    w : array (k, O / groups, C), of x's type
+        The kernels of that convolution.
+    b : array (O,), of x's type, optional
+        The bias.
+    stride, padding, output_padding, dilation, groups, data_format
+        As in :func:`conv_transpose2d`, with one number where it has two.
+
+    Returns
+    -------
+    array (N, n, O), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv_transpose2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+    >>> conv_transpose1d(x, w, stride=2, output_padding=1)[0, :, 0]
+    array([ 1.,  2., 13., 20., 30.,  0.])
+
+    Source: C1–C3, C5, C8.
+    """
+    return _forward(1, x, w, b, stride, padding, output_padding, dilation, groups, data_format)
+
+
+def conv_transpose1d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""∂e/∂x of :func:`conv_transpose1d`, from ∂e/∂y: the convolution itself.
+
+    .. math:: \frac{\partial e}{\partial x_{i,c}} = \sum_{m,o} \frac{\partial e}{\partial y_{i S + m D,\; o}} \; w_{m,o,c}
+
+    Parameters
+    ----------
+    dy : array (N, n, O), float32 or float64
+        ∂e/∂y.
+    w : array (k, O / groups, C), of dy's type
+        The kernels of the forward pass.
+    stride, padding, dilation, groups, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, outputs, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv_transpose2d_dx`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy, w = np.array([1.0, 2, 3, 4, 5, 6]).reshape(1, 6, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+    >>> conv_transpose1d_dx(dy, w, stride=2)[0, :, 0]
+    array([14., 26.])
+
+    Source: C2, C8.
+    """
+    return _dx(1, dy, w, stride, padding, dilation, groups, data_format)
+
+
+def conv_transpose1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+    r"""∂e/∂w of :func:`conv_transpose1d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial w_{m,o,c}} = \sum_{b,i} x_{b,i,c} \;
+              \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}}
+
+    Parameters
+    ----------
+    x : array (N, outputs, C), float32 or float64
+        The input of the forward pass.
+    dy : array (N, n, O), of x's type
+        ∂e/∂y.
+    kernel_size : int or (int,)
+        k, in taps.
+    stride, padding, dilation, groups, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (k, O / groups, C), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`conv_transpose2d_dw`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, dy = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2, 3, 4]).reshape(1, 4, 1)
+    >>> conv_transpose1d_dw(x, dy, kernel_size=3)[:, 0, 0]
+    array([21., 32., 43.])
+
+    Source: C2, C8.
+    """
+    return _dw(1, x, dy, kernel_size, stride, padding, dilation, groups, data_format)
+
+
+def conv_transpose1d_db(dy, *, data_format="channels_last"):
+    r"""∂e/∂b of :func:`conv_transpose1d`: the sum of ∂e/∂y over signals and samples.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u} \frac{\partial e}{\partial y_{b,u,o}}
+
+    Parameters
+    ----------
+    dy : array (N, n, O), float32 or float64
+        ∂e/∂y; (N, O, n) with ``channels_first``.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (O,), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy is not a batch of signals of float32, float64 or integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> conv_transpose1d_db(np.array([[[1.0, 2], [3, 5]]]))
+    array([4., 7.])
+
+    Source: C2, C8.
+    """
+    return implementation("conv_transpose").conv_transpose1d_db(channels_last("dy", floats(dy=dy), 1, data_format))
+
+
+def _forward(ndim, x, w, b, stride, padding, output_padding, dilation, groups, data_format):
+    x, w, b = floats(x=x, w=w, b=b)
+    x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
+    groups = group_count(groups, inputs=x.shape[-1])
+    if w.shape[-1] != x.shape[-1]:
+        raise ValueError(f"w must take {x.shape[-1]} channels, those of x, on its last axis, but has shape {w.shape}")
+    same_shape("b", b, (w.shape[-2] * groups,), "one for each output channel, outputs / groups of w times groups")
+    window = Window(w.shape[:ndim], stride, padding, dilation)
+    output_size = _output_size(window, x.shape[1:-1], output_padding)
+    y = getattr(implementation("conv_transpose"), f"conv_transpose{ndim}d")(x, w, b, output_size, window, groups)
+    return restore(y, data_format)
+
+
+def _dx(ndim, dy, w, stride, padding, dilation, groups, data_format):
+    dy, w = floats(dy=dy, w=w)
+    dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
+    groups = group_count(groups, inputs=w.shape[-1], outputs=dy.shape[-1])
+    if w.shape[-2] * groups != dy.shape[-1]:
+        raise ValueError(
+            f"w must give outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups} channels on its axis "
+            f"{ndim}, but has shape {w.shape}"
+        )
+    window = Window(w.shape[:ndim], stride, padding, dilation)
+    _input_size(window, dy)
+    dx = getattr(implementation("conv_transpose"), f"conv_transpose{ndim}d_dx")(dy, w, window, groups)
+    return restore(dx, data_format)
+
+
+def _dw(ndim, x, dy, kernel_size, stride, padding, dilation, groups, data_format):
+    x, dy = floats(x=x, dy=dy)
+    x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
+    groups = group_count(groups, inputs=x.shape[-1], outputs=dy.shape[-1])
+    window = Window(per_axis("kernel_size", kernel_size, ndim), stride, padding, dilation)
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    why = f"whose output can have dy's size {dy.shape[1:-1]}"
+    same_shape("x (channels_last)", x, (len(x), *_input_size(window, dy), x.shape[-1]), why)
+    return getattr(implementation("conv_transpose"), f"conv_transpose{ndim}d_dw")(x, dy, window, groups)
+
+
+def _kernel(w, ndim):
+    return axes("w", w, *("kernel height", "kernel width")[-ndim:], "outputs / groups", "inputs")
+
+
+def _output_size(window, size, output_padding):
+    """The size of y. The window speaks of the convolution that is transposed; the refusal also of the x that came."""
+    try:
+        output_size = window.transposed_output_size(size, output_padding)
+        window.output_size(output_size)  # refuses what is too large to count
+    except ValueError as error:
+        raise ValueError(f"x of size {size} has no transposed convolution: {error}") from None
+    return output_size
+
+
+def _input_size(window, dy):
+    """The size of x, which has just one that gives dy's; the refusal names dy."""
+    size = dy.shape[1:-1]
+    try:
+        return window.output_size(size)
+    except ValueError as error:
+        raise ValueError(f"dy of size {size} comes from no x: {error}") from None

@@ -1,0 +1,262 @@
+"""The convolution layer as a matrix product: neighbourhoods as columns, the layer itself as a matrix, stuffed zeros."""
+
+from math import prod
+
+from refconv.geometry import Window, per_axis
+from refconv.ops.check import axes, channels_last, floats, group_count, known_format, restore
+from refconv.ops.engine import implementation
+
+__all__ = ["col2im", "im2col", "toeplitz1d", "toeplitz2d", "zero_stuff"]
+
+
+def im2col(x, kernel_size, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+    r"""The neighbourhoods of an image as the columns of a matrix: the layer is then one matrix product.
+
+    .. math:: M_{(m,n,c),\,(b,i,j)} = x_{b,\; i S + m D,\; j S + n D,\; c}
+
+    With K the kernels of :func:`refconv.conv2d`, ``K.reshape(kh * kw * C, O).T @ M`` holds its outputs, (O, N·rows·columns).
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
+    kernel_size : int or (int, int)
+        kh and kw, in pixels.
+    stride, padding, dilation
+        As in :func:`refconv.conv2d`.
+    data_format : str
+        "channels_last" or "channels_first". The matrix is the same for both.
+
+    Returns
+    -------
+    array (kh·kw·C, N·rows·columns), of x's type
+        Rows in the order (m, n, c), columns in the order (b, i, j).
+
+    Raises
+    ------
+    TypeError
+        If x is not float32, float64 or integers.
+    ValueError
+        If x is not a batch of images or the window does not fit; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> im2col(x, 2)
+    array([[1., 2.],
+           [2., 3.],
+           [4., 5.],
+           [5., 6.]])
+    >>> np.array([[1, 10, 100, 1000]]) @ im2col(x, 2)
+    array([[5421., 6532.]])
+
+    Source: B2.
+    """
+    x = channels_last("x", floats(x=x), 2, data_format)
+    window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
+    window.output_size(x.shape[1:-1])
+    return implementation("matrix").im2col(x, window)
+
+
+def col2im(columns, input_size, kernel_size, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+    r"""The adjoint of :func:`im2col`: each column goes back to its place, and where neighbourhoods overlap they add up.
+
+    .. math:: x_{b,u,v,c} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}} M_{(m,n,c),\,(b,i,j)}
+
+    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+
+    Parameters
+    ----------
+    columns : array (kh·kw·C, N·rows·columns), float32 or float64
+        M, one neighbourhood a column. N and C follow from its shape.
+    input_size : int or (int, int)
+        Height and width of the images, in pixels.
+    kernel_size, stride, padding, dilation
+        As in :func:`im2col`.
+    data_format : str
+        Where the result has its channels: "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, H, W, C), of the type of columns
+        Or (N, C, H, W) with ``channels_first``.
+
+    Raises
+    ------
+    TypeError
+        If columns is not float32, float64 or integers.
+    ValueError
+        If the matrix does not divide into kernel entries and pixels, or the window does not fit.
+
+    Examples
+    --------
+    >>> col2im([[1, 10], [2, 20], [3, 30], [5, 50]], (2, 3), kernel_size=2)[0, :, :, 0]
+    array([[ 1., 12., 20.],
+           [ 3., 35., 50.]])
+
+    Source: B2.
+    """
+    columns = floats(columns=columns)
+    known_format(data_format)
+    input_size = per_axis("input_size", input_size, 2)
+    window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
+    size = window.output_size(input_size)
+    if columns.ndim != 2:
+        raise ValueError(f"columns must have 2 axes (kernel entries, pixels), but has shape {columns.shape}")
+    if not len(columns) or len(columns) % prod(window.kernel):
+        raise ValueError(
+            f"columns must have rows for each of {' × '.join(map(str, window.kernel))} kernel entries and C channels, but has "
+            f"shape {columns.shape}"
+        )
+    if columns.shape[1] % prod(size):
+        raise ValueError(
+            f"columns must have one column for each of {' × '.join(map(str, size))} outputs of N images of size {input_size}, "
+            f"but has shape {columns.shape}"
+        )
+    return restore(implementation("matrix").col2im(columns, input_size, window), data_format)
+
+
+def toeplitz1d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1):
+    r"""The convolution layer on signals of one length as a matrix T: ``T @ x.ravel()`` is the layer on one signal x.
+
+    .. math:: T_{(i,o),\,(i S + m D,\; c)} = w_{m,c,o}, \quad \text{zero elsewhere}
+
+    With one channel and stride 1 each diagonal holds one value: T is a Toeplitz matrix.
+
+    Parameters
+    ----------
+    w : array (k, C / groups, O), float32 or float64
+        The kernels of :func:`refconv.conv1d`.
+    input_size : int or (int,)
+        Length n of the signals, in samples.
+    stride, padding, dilation, groups
+        As in :func:`refconv.conv1d`. Columns that would meet the padding are dropped.
+
+    Returns
+    -------
+    array (outputs·O, n·C), of w's type
+        Rows in the order (i, o), columns in the order (u, c): those of one signal with its channels last.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`toeplitz2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> T = toeplitz1d(np.array([1.0, 2, 3]).reshape(3, 1, 1), 5)
+    >>> T
+    array([[1., 2., 3., 0., 0.],
+           [0., 1., 2., 3., 0.],
+           [0., 0., 1., 2., 3.]])
+    >>> T.T @ [1, 10, 100]
+    array([  1.,  12., 123., 230., 300.])
+
+    Source: C2, C8.
+    """
+    return _toeplitz(1, w, input_size, stride, padding, dilation, groups)
+
+
+def toeplitz2d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1):
+    r"""The convolution layer on images of one size as a matrix T: ``T @ x.ravel()`` is the layer on one image x.
+
+    .. math:: T_{(i,j,o),\,(i S + m D,\; j S + n D,\; c)} = w_{m,n,c,o}, \quad \text{zero elsewhere}
+
+    So ``T.T`` is the transposed convolution, and ∂e/∂x of the layer. With one channel and stride 1, T is doubly blocked
+    Toeplitz: its blocks repeat along the diagonals, and so do the elements of each block. It has H·W columns, and is nearly
+    all zeros: for small images only.
+
+    Parameters
+    ----------
+    w : array (kh, kw, C / groups, O), float32 or float64
+        The kernels of :func:`refconv.conv2d`.
+    input_size : int or (int, int)
+        Height H and width W of the images, in pixels.
+    stride, padding, dilation, groups
+        As in :func:`refconv.conv2d`. Columns that would meet the padding are dropped.
+
+    Returns
+    -------
+    array (rows·columns·O, H·W·C), of w's type
+        Rows in the order (i, j, o), columns in the order (u, v, c): those of one image with its channels last.
+
+    Raises
+    ------
+    TypeError
+        If w is not float32, float64 or integers.
+    ValueError
+        If shapes, groups or the window do not fit; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> w = np.array([[1.0, 2], [3, 5]]).reshape(2, 2, 1, 1)
+    >>> toeplitz2d(w, (2, 3))
+    array([[1., 2., 0., 3., 5., 0.],
+           [0., 1., 2., 0., 3., 5.]])
+
+    Source: C2, C8.
+    """
+    return _toeplitz(2, w, input_size, stride, padding, dilation, groups)
+
+
+def zero_stuff(x, stride, *, data_format="channels_last"):
+    r"""Images or signals with S − 1 zeros between neighbours.
+
+    .. math:: y_{i S,\; j S,\; c} = x_{i,j,c}, \quad \text{zero elsewhere}
+
+    A convolution with stride 1 of the result is a transposed convolution of x with stride S.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C) or (N, n, C), float32 or float64
+        A batch of images or signals; (N, C, H, W) or (N, C, n) with ``data_format="channels_first"``.
+    stride : int or one int an axis
+        S: how far neighbours come to lie apart, in elements.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, (H − 1)·S + 1, (W − 1)·S + 1, C) or (N, (n − 1)·S + 1, C), of x's type
+        With its channels where x has them.
+
+    Raises
+    ------
+    TypeError
+        If x is not float32, float64 or integers.
+    ValueError
+        If x is not a batch of images or signals, or stride does not fit; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> zero_stuff(np.array([[1.0, 2], [3, 4]]).reshape(1, 2, 2, 1), (1, 3))[0, :, :, 0]
+    array([[1., 0., 0., 2.],
+           [3., 0., 0., 4.]])
+
+    Source: C2.
+    """
+    x = floats(x=x)
+    if x.ndim not in (3, 4):
+        raise ValueError(f"x must have 3 axes, a batch of signals, or 4, a batch of images, but has shape {x.shape}")
+    ndim = x.ndim - 2
+    x = channels_last("x", x, ndim, data_format)
+    stride = per_axis("stride", stride, ndim)
+    every = Window((1,) * ndim, stride)
+    try:
+        every.output_size(every.transposed_output_size(x.shape[1:-1]))
+    except ValueError as error:
+        raise ValueError(f"stride {stride} makes x of size {x.shape[1:-1]} too large: {error}") from None
+    return restore(implementation("matrix").zero_stuff(x, stride), data_format)
+
+
+def _toeplitz(ndim, w, input_size, stride, padding, dilation, groups):
+    w = axes("w", floats(w=w), *("kernel height", "kernel width")[-ndim:], "inputs / groups", "outputs")
+    groups = group_count(groups, outputs=w.shape[-1])
+    input_size = per_axis("input_size", input_size, ndim)
+    window = Window(w.shape[:ndim], stride, padding, dilation)
+    window.output_size(input_size)
+    return getattr(implementation("matrix"), f"toeplitz{ndim}d")(w, input_size, window, groups)

@@ -1,0 +1,306 @@
+r"""The transposed convolution: forward, and both derivatives, as loops.
+
+A convolution of an image is a matrix product, y = T x. This layer is the product with the matrix turned over, y = Tᵀ x, so it
+goes the way of the convolution's ∂e/∂x: from small to large. Each input pixel (i, j) stamps the kernel, times its value, onto
+the output, S pixels away from its neighbour's stamp; where stamps overlap they add up. It undoes the convolution's change
+of shape, not of values.
+
+Again one sum, three times, with the index set of the convolution that is transposed::
+
+    y[…]            +=  x [b, i, j, c] · w[m, n, o, c]
+    dw[m, n, o, c]  +=  x [b, i, j, c] · dy[…]
+    dx[b, i, j, c]  +=  dy[…] · w[m, n, o, c]          with […] = [b, i·S + m·D, j·S + n·D, o]
+
+The kernel is the one of that convolution, which has our outputs for its inputs: (kh, kw, outputs / groups, inputs). So are
+stride, padding and dilation; padding cuts the edges of y off. Groups (C5): input channel c stamps only the O_g output
+channels of its own group, which begin at (c ÷ C_g)·O_g.
+"""
+
+import numpy as np
+
+from refconv.geometry import Window
+from refconv.reference.conv import conv2d
+from refconv.reference.matrix import zero_stuff
+from refconv.reference.padding import crop, zero_pad
+
+__all__ = [
+    "conv_transpose1d",
+    "conv_transpose1d_db",
+    "conv_transpose1d_dw",
+    "conv_transpose1d_dx",
+    "conv_transpose2d",
+    "conv_transpose2d_db",
+    "conv_transpose2d_dw",
+    "conv_transpose2d_dx",
+    "zero_stuffed_conv_transpose2d",
+]
+
+
+def conv_transpose2d(x, w, bias, output_size, window, groups):
+    r"""Transposed convolution: each input stamps the kernel, times its value, onto the output.
+
+    .. math:: y_{b,u,v,o} = \mathrm{bias}_o + \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
+              \sum_c x_{b,i,j,c} \; w_{m,n,o,c}
+
+    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+
+    ``x`` (N, rows, columns, C), ``w`` (kh, kw, O / groups, C), ``bias`` (O,) or None, ``output_size`` (H, W); returns
+    (N, H, W, O).
+
+    >>> x, w = np.array([1.0, 10]).reshape(1, 1, 2, 1), np.array([[1.0, 2], [3, 5]]).reshape(2, 2, 1, 1)
+    >>> conv_transpose2d(x, w, None, (2, 3), Window((2, 2)), groups=1)[0, :, :, 0]
+    array([[ 1., 12., 20.],
+           [ 3., 35., 50.]])
+
+    Source: C1–C3, C5.
+    """
+    (N, rows, columns, C), (kh, kw, O_g, _C) = x.shape, w.shape
+    (S_h, S_w), (D_h, D_w), C_g = window.stride, window.dilation, C // groups
+    y = np.zeros((N, *window.padded_size(output_size), O_g * groups), x.dtype)
+    y[...] = 0 if bias is None else bias
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for c in range(C):
+                    for m in range(kh):
+                        for n in range(kw):
+                            for o in range(O_g):
+                                pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, c // C_g * O_g + o)
+                                y[pixel] += x[b, i, j, c] * w[m, n, o, c]
+    return crop(y, window, output_size).copy()
+
+
+def conv_transpose2d_dw(x, dy, window, groups):
+    r"""∂e/∂w of :func:`conv_transpose2d`: each weight gathers the input times ∂e/∂y of the output that it stamped.
+
+    .. math:: \frac{\partial e}{\partial w_{m,n,o,c}} = \sum_{b,i,j} x_{b,i,j,c} \;
+              \frac{\partial e}{\partial y_{b,\; i S + m D,\; j S + n D,\; o}}
+
+    ``x`` (N, rows, columns, C), ``dy`` (N, H, W, O); returns (kh, kw, O / groups, C).
+
+    >>> x, dy = np.array([1.0, 10]).reshape(1, 1, 2, 1), np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> conv_transpose2d_dw(x, dy, Window((2, 2)), groups=1)[:, :, 0, 0]
+    array([[21., 32.],
+           [54., 65.]])
+
+    Source: C2, B3.
+    """
+    (N, rows, columns, C), (kh, kw) = x.shape, window.kernel
+    (S_h, S_w), (D_h, D_w), C_g, O_g = window.stride, window.dilation, C // groups, dy.shape[-1] // groups
+    dy = zero_pad(dy, window)
+    dw = np.zeros((kh, kw, O_g, C), x.dtype)
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for c in range(C):
+                    for m in range(kh):
+                        for n in range(kw):
+                            for o in range(O_g):
+                                pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, c // C_g * O_g + o)
+                                dw[m, n, o, c] += x[b, i, j, c] * dy[pixel]
+    return dw
+
+
+def conv_transpose2d_dx(dy, w, window, groups):
+    r"""∂e/∂x of :func:`conv_transpose2d`: each input gathers ∂e/∂y under its stamp. This is the convolution itself.
+
+    .. math:: \frac{\partial e}{\partial x_{b,i,j,c}} = \sum_{m,n,o}
+              \frac{\partial e}{\partial y_{b,\; i S + m D,\; j S + n D,\; o}} \; w_{m,n,o,c}
+
+    ``dy`` (N, H, W, O), ``w`` (kh, kw, O / groups, C); returns (N, rows, columns, C).
+
+    >>> dy = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> w = np.array([[1.0, 10], [100, 1000]]).reshape(2, 2, 1, 1)
+    >>> conv_transpose2d_dx(dy, w, Window((2, 2)), groups=1)[0, :, :, 0]
+    array([[5421., 6532.]])
+
+    Source: C2, A7.
+    """
+    (N, *output_size, _O), (kh, kw, O_g, C) = dy.shape, w.shape
+    (S_h, S_w), (D_h, D_w), C_g = window.stride, window.dilation, C // groups
+    dy = zero_pad(dy, window)
+    dx = np.zeros((N, *window.output_size(output_size), C), dy.dtype)
+    for b in range(N):
+        for i in range(dx.shape[1]):
+            for j in range(dx.shape[2]):
+                for c in range(C):
+                    for m in range(kh):
+                        for n in range(kw):
+                            for o in range(O_g):
+                                pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, c // C_g * O_g + o)
+                                dx[b, i, j, c] += dy[pixel] * w[m, n, o, c]
+    return dx
+
+
+def conv_transpose2d_db(dy):
+    r"""∂e/∂bias of :func:`conv_transpose2d`: the bias is added to every output pixel, so it gathers ∂e/∂y of all of them.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u,v} \frac{\partial e}{\partial y_{b,u,v,o}}
+
+    ``dy`` (N, H, W, O); returns (O,).
+
+    >>> conv_transpose2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
+    array([4., 7.])
+
+    Source: C2, B3.
+    """
+    N, H, W, O = dy.shape
+    db = np.zeros(O, dy.dtype)
+    for b in range(N):
+        for u in range(H):
+            for v in range(W):
+                for o in range(O):
+                    db[o] += dy[b, u, v, o]
+    return db
+
+
+def zero_stuffed_conv_transpose2d(x, w, bias, output_size, window, groups):
+    r"""Transposed convolution as a convolution with stride 1 of the input with zeros between its pixels.
+
+    .. math:: y_{b,u,v,o} = \mathrm{bias}_o + \sum_{m,n,c} s_{b,\; u - m D,\; v - n D,\; c} \; w_{m,n,o,c},
+              \qquad s_{b,\; i S,\; j S,\; c} = x_{b,i,j,c}
+
+    s is x with S − 1 zeros between neighbours. The minus is a flip of the kernel, and w's channel axes change places; then
+    this is the layer :func:`refconv.reference.conv.conv2d` with "full" padding, of whose output the window's padding is
+    cut off. It gives what :func:`conv_transpose2d` gives, at more cost: about S·S times as many products, most of them with
+    a stuffed zero. In s the kernel moves on by 1/S of a pixel of x: hence the name "fractionally strided convolution".
+
+    Arguments and result are those of :func:`conv_transpose2d`.
+
+    >>> x, w = np.array([1.0, 10]).reshape(1, 1, 2, 1), np.array([[1.0, 2], [3, 5]]).reshape(2, 2, 1, 1)
+    >>> zero_stuffed_conv_transpose2d(x, w, None, (2, 3), Window((2, 2)), groups=1)[0, :, :, 0]
+    array([[ 1., 12., 20.],
+           [ 3., 35., 50.]])
+
+    Source: C2.
+    """
+    sliding = Window(window.kernel, stride=1, padding="full", dilation=window.dilation)
+    overlaps = conv2d(zero_stuff(x, window.stride), turned(w, groups), None, sliding, groups)
+    N, height, width, O = overlaps.shape
+    y = np.zeros((N, *window.padded_size(output_size), O), x.dtype)
+    y[:, :height, :width] = overlaps  # with output_padding, y has pixels behind all stamps
+    y = crop(y, window, output_size)
+    return y.copy() if bias is None else y + bias
+
+
+def conv_transpose1d(x, w, bias, output_size, window, groups):
+    r"""Transposed convolution on signals: :func:`conv_transpose2d` with one spatial axis.
+
+    .. math:: y_{b,u,o} = \mathrm{bias}_o + \sum_{i,m:\, i S + m D = u} \sum_c x_{b,i,c} \; w_{m,o,c}
+
+    u counts from the edge of the padding; what lies in the padding itself is cut off.
+
+    ``x`` (N, outputs, C), ``w`` (k, O / groups, C), ``bias`` (O,) or None, ``output_size`` (n,); returns (N, n, O).
+
+    >>> x, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+    >>> conv_transpose1d(x, w, None, (5,), Window((3,), stride=2), groups=1)[0, :, 0]
+    array([ 1.,  2., 13., 20., 30.])
+
+    Source: C1–C3, C5, C8.
+    """
+    (N, outputs, C), (k, O_g, _C) = x.shape, w.shape
+    (S,), (D,), C_g = window.stride, window.dilation, C // groups
+    y = np.zeros((N, *window.padded_size(output_size), O_g * groups), x.dtype)
+    y[...] = 0 if bias is None else bias
+    for b in range(N):
+        for i in range(outputs):
+            for c in range(C):
+                for m in range(k):
+                    for o in range(O_g):
+                        y[b, i * S + m * D, c // C_g * O_g + o] += x[b, i, c] * w[m, o, c]
+    return crop(y, window, output_size).copy()
+
+
+def conv_transpose1d_dw(x, dy, window, groups):
+    r"""∂e/∂w of :func:`conv_transpose1d`.
+
+    .. math:: \frac{\partial e}{\partial w_{m,o,c}} = \sum_{b,i} x_{b,i,c} \;
+              \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}}
+
+    ``x`` (N, outputs, C), ``dy`` (N, n, O); returns (k, O / groups, C).
+
+    >>> x, dy = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2, 3, 4]).reshape(1, 4, 1)
+    >>> conv_transpose1d_dw(x, dy, Window((3,)), groups=1)[:, 0, 0]
+    array([21., 32., 43.])
+
+    Source: C2, B3, C8.
+    """
+    (N, outputs, C), (k,) = x.shape, window.kernel
+    (S,), (D,), C_g, O_g = window.stride, window.dilation, C // groups, dy.shape[-1] // groups
+    dy = zero_pad(dy, window)
+    dw = np.zeros((k, O_g, C), x.dtype)
+    for b in range(N):
+        for i in range(outputs):
+            for c in range(C):
+                for m in range(k):
+                    for o in range(O_g):
+                        dw[m, o, c] += x[b, i, c] * dy[b, i * S + m * D, c // C_g * O_g + o]
+    return dw
+
+
+def conv_transpose1d_dx(dy, w, window, groups):
+    r"""∂e/∂x of :func:`conv_transpose1d`.
+
+    .. math:: \frac{\partial e}{\partial x_{b,i,c}} = \sum_{m,o} \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}} \;
+              w_{m,o,c}
+
+    ``dy`` (N, n, O), ``w`` (k, O / groups, C); returns (N, outputs, C).
+
+    >>> dy, w = np.array([1.0, 2, 3, 4, 5, 6]).reshape(1, 6, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+    >>> conv_transpose1d_dx(dy, w, Window((3,), stride=2), groups=1)[0, :, 0]
+    array([14., 26.])
+
+    Source: C2, A7, C8.
+    """
+    (N, *output_size, _O), (k, O_g, C) = dy.shape, w.shape
+    (S,), (D,), C_g = window.stride, window.dilation, C // groups
+    dy = zero_pad(dy, window)
+    dx = np.zeros((N, *window.output_size(output_size), C), dy.dtype)
+    for b in range(N):
+        for i in range(dx.shape[1]):
+            for c in range(C):
+                for m in range(k):
+                    for o in range(O_g):
+                        dx[b, i, c] += dy[b, i * S + m * D, c // C_g * O_g + o] * w[m, o, c]
+    return dx
+
+
+def conv_transpose1d_db(dy):
+    r"""∂e/∂bias of :func:`conv_transpose1d`.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u} \frac{\partial e}{\partial y_{b,u,o}}
+
+    ``dy`` (N, n, O); returns (O,).
+
+    >>> conv_transpose1d_db(np.array([[[1.0, 2], [3, 5]]]))
+    array([4., 7.])
+
+    Source: C2, C8.
+    """
+    N, n, O = dy.shape
+    db = np.zeros(O, dy.dtype)
+    for b in range(N):
+        for u in range(n):
+            for o in range(O):
+                db[o] += dy[b, u, o]
+    return db
+
+
+def turned(w, groups):
+    """The kernel upside down and left to right, its channel axes exchanged within each group.
+
+    ``w`` (kh, kw, O / groups, C); returns (kh, kw, C / groups, O), as a convolution from C to O channels has it.
+
+    >>> turned(np.array([[1, 2, 3], [4, 5, 6]]).reshape(2, 3, 1, 1), groups=1)[:, :, 0, 0]
+    array([[6, 5, 4],
+           [3, 2, 1]])
+    """
+    kh, kw, O_g, C = w.shape
+    C_g = C // groups
+    turned_w = np.zeros((kh, kw, C_g, O_g * groups), w.dtype)
+    for m in range(kh):
+        for n in range(kw):
+            for o in range(O_g):
+                for c in range(C):
+                    turned_w[m, n, c % C_g, c // C_g * O_g + o] = w[kh - 1 - m, kw - 1 - n, o, c]
+    return turned_w

@@ -1,0 +1,159 @@
+r"""The convolution layer as a matrix product, in two ways, and what its transpose is made of.
+
+*im2col* lays the neighbourhoods side by side, one column each; the layer is then the kernels, one row each, times this
+matrix. *Toeplitz* writes the layer itself as one matrix T, with a row for each output and a column for each input, so that
+y = T x; the transposed layer is Tᵀ. Both waste memory, the first by repeating the input, the second by storing zeros: they
+are here to be understood, and to check the layer with.
+
+Rows and columns are numbered as the elements of a channels-last array lie in memory: kernel entries (m, n, c) as
+(m·kw + n)·C + c, pixels (b, i, j) as (b·rows + i)·columns + j.
+"""
+
+import numpy as np
+
+from refconv.geometry import Window
+from refconv.reference.padding import crop, zero_pad
+
+__all__ = ["col2im", "im2col", "toeplitz1d", "toeplitz2d", "zero_stuff"]
+
+
+def im2col(x, window):
+    r"""Each neighbourhood that the window sees, as one column of a matrix.
+
+    .. math:: M_{(m,n,c),\,(b,i,j)} = x_{b,\; i S + m D,\; j S + n D,\; c}
+
+    ``x`` (N, H, W, C) is padded first; returns (kh·kw·C, N·rows·columns).
+
+    >>> x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> im2col(x, Window((2, 2)))
+    array([[1., 2.],
+           [2., 3.],
+           [4., 5.],
+           [5., 6.]])
+
+    Source: B2.
+    """
+    (N, *size, C), (kh, kw) = x.shape, window.kernel
+    (S_h, S_w), (D_h, D_w), (rows, columns) = window.stride, window.dilation, window.output_size(size)
+    x = zero_pad(x, window)
+    matrix = np.zeros((kh * kw * C, N * rows * columns), x.dtype)
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for m in range(kh):
+                    for n in range(kw):
+                        for c in range(C):
+                            entry, pixel = (m * kw + n) * C + c, (b * rows + i) * columns + j
+                            matrix[entry, pixel] = x[b, i * S_h + m * D_h, j * S_w + n * D_w, c]
+    return matrix
+
+
+def col2im(matrix, input_size, window):
+    r"""The adjoint of :func:`im2col`: each column goes back to its place, and where neighbourhoods overlap they add up.
+
+    .. math:: x_{b,u,v,c} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}} M_{(m,n,c),\,(b,i,j)}
+
+    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+
+    ``matrix`` (kh·kw·C, N·rows·columns), ``input_size`` (H, W); returns (N, H, W, C).
+
+    >>> col2im(np.array([[1.0, 10], [2, 20], [3, 30], [5, 50]]), (2, 3), Window((2, 2)))[0, :, :, 0]
+    array([[ 1., 12., 20.],
+           [ 3., 35., 50.]])
+
+    Source: B2.
+    """
+    (kh, kw), (rows, columns) = window.kernel, window.output_size(input_size)
+    (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
+    N, C = matrix.shape[1] // (rows * columns), matrix.shape[0] // (kh * kw)
+    x = np.zeros((N, *window.padded_size(input_size), C), matrix.dtype)
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for m in range(kh):
+                    for n in range(kw):
+                        for c in range(C):
+                            entry, pixel = (m * kw + n) * C + c, (b * rows + i) * columns + j
+                            x[b, i * S_h + m * D_h, j * S_w + n * D_w, c] += matrix[entry, pixel]
+    return crop(x, window, input_size).copy()
+
+
+def toeplitz2d(w, input_size, window, groups):
+    r"""The convolution layer on one image as one matrix: y = T x.
+
+    .. math:: T_{(i,j,o),\,(i S + m D,\; j S + n D,\; c)} = w_{m,n,c,o}, \quad \text{zero elsewhere}
+
+    Columns that would meet the padding are dropped: zeros add nothing.
+
+    ``w`` (kh, kw, C / groups, O), ``input_size`` (H, W); returns (rows·columns·O, H·W·C).
+
+    >>> w = np.array([[1.0, 2], [3, 4]]).reshape(2, 2, 1, 1)
+    >>> toeplitz2d(w, (3, 3), Window((2, 2)), groups=1)
+    array([[1., 2., 0., 3., 4., 0., 0., 0., 0.],
+           [0., 1., 2., 0., 3., 4., 0., 0., 0.],
+           [0., 0., 0., 1., 2., 0., 3., 4., 0.],
+           [0., 0., 0., 0., 1., 2., 0., 3., 4.]])
+
+    Source: C2, C8.
+    """
+    (kh, kw, C_g, O), (rows, columns) = w.shape, window.output_size(input_size)
+    (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups
+    T = np.zeros((rows * columns * O, *window.padded_size(input_size), C_g * groups), w.dtype)
+    for i in range(rows):
+        for j in range(columns):
+            for o in range(O):
+                for m in range(kh):
+                    for n in range(kw):
+                        for c in range(C_g):
+                            row, pixel = (i * columns + j) * O + o, (i * S_h + m * D_h, j * S_w + n * D_w)
+                            T[(row, *pixel, o // O_g * C_g + c)] = w[m, n, c, o]
+    return crop(T, window, input_size).copy().reshape(len(T), -1)
+
+
+def toeplitz1d(w, input_size, window, groups):
+    r"""The convolution layer on one signal as one matrix: y = T x.
+
+    .. math:: T_{(i,o),\,(i S + m D,\; c)} = w_{m,c,o}, \quad \text{zero elsewhere}
+
+    Columns that would meet the padding are dropped: zeros add nothing.
+
+    ``w`` (k, C / groups, O), ``input_size`` (n,); returns (outputs·O, n·C).
+
+    >>> toeplitz1d(np.array([1.0, 2, 3]).reshape(3, 1, 1), (5,), Window((3,)), groups=1)
+    array([[1., 2., 3., 0., 0.],
+           [0., 1., 2., 3., 0.],
+           [0., 0., 1., 2., 3.]])
+
+    Source: C2, C8.
+    """
+    (k, C_g, O), (outputs,) = w.shape, window.output_size(input_size)
+    (S,), (D,), O_g = window.stride, window.dilation, O // groups
+    T = np.zeros((outputs * O, *window.padded_size(input_size), C_g * groups), w.dtype)
+    for i in range(outputs):
+        for o in range(O):
+            for m in range(k):
+                for c in range(C_g):
+                    T[i * O + o, i * S + m * D, o // O_g * C_g + c] = w[m, c, o]
+    return crop(T, window, input_size).copy().reshape(len(T), -1)
+
+
+def zero_stuff(x, stride):
+    r"""An image or a signal with S − 1 zeros between neighbours.
+
+    .. math:: y_{b,\; i S,\; j S,\; c} = x_{b,i,j,c}, \quad \text{zero elsewhere}
+
+    ``x`` (N, H, W, C) or (N, n, C), ``stride`` one S an axis; returns (N, (H − 1)·S + 1, (W − 1)·S + 1, C) or
+    (N, (n − 1)·S + 1, C).
+
+    >>> zero_stuff(np.array([1.0, 2, 3]).reshape(1, 3, 1), (2,))[0, :, 0]
+    array([1., 0., 2., 0., 3.])
+
+    Source: C2.
+    """
+    N, *size, C = x.shape
+    # The zeros are what a kernel of one tap with this stride would skip.
+    y = np.zeros((N, *Window((1,) * len(stride), stride).transposed_output_size(size), C), x.dtype)
+    for b, *pixel, c in np.ndindex(x.shape):
+        stuffed = (i * S for i, S in zip(pixel, stride, strict=True))
+        y[(b, *stuffed, c)] = x[(b, *pixel, c)]
+    return y

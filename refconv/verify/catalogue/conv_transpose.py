@@ -1,0 +1,73 @@
+"""The transposed convolution."""
+
+import refconv
+from refconv.verify.case import Case
+from refconv.verify.operator import Derivative, Operator
+from refconv.verify.strategies import conv_transpose_cases
+
+__all__ = ["OPERATORS"]
+
+FIRST = {"data_format": "channels_first"}
+
+
+def transposed(ndim, formula, ids, fixed):
+    name = f"conv_transpose{ndim}d"
+
+    def window(a):
+        return {option: number for option, number in a.options.items() if option != "output_padding"}
+
+    def matrix(a):
+        """Tᵀ of the convolution that is transposed."""
+        if "data_format" in a.options:
+            return None
+        size = refconv.Window(a.w.shape[:ndim], **a.only("stride", "padding", "dilation")).transposed_output_size(
+            a.size, a.options.get("output_padding", 0)
+        )
+        return getattr(refconv, f"toeplitz{ndim}d")(a.w, size, **window(a)).T
+
+    return Operator(
+        name=name,
+        family="conv_transpose",
+        ids=ids,
+        formula=formula,
+        forward=lambda conv, a: conv(a.x, a.w, a.b, **a.options),
+        derivatives=(
+            Derivative(f"{name}_dx", ("x",), lambda dx, a: dx(a.dy, a.w, **window(a))),
+            Derivative(f"{name}_dw", ("w",), lambda dw, a: dw(a.x, a.dy, a.w.shape[:ndim], **window(a))),
+            Derivative(f"{name}_db", ("b",), lambda db, a: db(a.dy, **a.only("data_format"))),
+        ),
+        fixed=fixed,
+        cases=lambda: conv_transpose_cases(ndim),
+        matrix=matrix,
+    )
+
+
+OPERATORS = (
+    transposed(
+        1,
+        "y[u,o] = b[o] + Σ_{i,m: i·S+m·D=u} Σ_c x[i,c] · w[m,o,c]",
+        "C1–C3, C5, C8",
+        (
+            Case({"x": (2, 3, 1), "w": (2, 3, 1), "b": (3,)}),
+            Case(
+                {"x": (1, 3, 4), "w": (3, 3, 4), "b": (6,)},
+                dict(stride=3, padding=((2, 1),), output_padding=2, dilation=2, groups=2),
+            ),
+            Case({"x": (2, 2, 3), "w": (4, 1, 2), "b": (1,)}, dict(stride=2, padding="same", **FIRST)),
+        ),
+    ),
+    transposed(
+        2,
+        "y[u,v,o] = b[o] + Σ_{i,m: i·S+m·D=u; j,n: j·S+n·D=v} Σ_c x[i,j,c] · w[m,n,o,c]",
+        "C1–C3, C5",
+        (
+            Case({"x": (2, 2, 3, 1), "w": (3, 2, 2, 1), "b": (2,)}),
+            Case({"x": (1, 3, 3, 2), "w": (3, 3, 1, 2), "b": (1,)}, dict(stride=2, padding=1, output_padding=1)),
+            Case(
+                {"x": (1, 2, 3, 4), "w": (2, 3, 3, 4), "b": (6,)},
+                dict(stride=(3, 1), padding=((0, 1), (2, 1)), output_padding=(1, 0), dilation=(2, 1), groups=2),
+            ),
+            Case({"x": (1, 2, 3, 2), "w": (2, 3, 3, 2), "b": (3,)}, dict(stride=(1, 2), padding="same", **FIRST)),
+        ),
+    ),
+)

@@ -1,0 +1,332 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import refconv
+from evidence import assert_inputs_unchanged, assert_same_bits, fractions
+from refconv.geometry import Window
+from refconv.ops import conv_transpose
+from refconv.ops.conv import conv1d, conv1d_dx, conv2d, conv2d_dx
+from refconv.ops.conv_transpose import (
+    conv_transpose1d,
+    conv_transpose1d_dw,
+    conv_transpose1d_dx,
+    conv_transpose2d,
+    conv_transpose2d_db,
+    conv_transpose2d_dw,
+    conv_transpose2d_dx,
+)
+from refconv.ops.engine import engine
+from strategies import small_floats, small_integers
+from transpose_strategies import transpose_problem, transpose_problems
+
+WINDOW = Window((2, 3), (2, 3), ((1, 0), (0, 2)), (1, 2))  # y of 6 × 8 pixels has one of output padding on each axis
+SIGNAL = Window((3,), 2, ((1, 2),), 2)
+
+
+def four_passes(p, **options):
+    """y, ∂e/∂x, ∂e/∂w and ∂e/∂b of one problem: functions of their arrays, and the arrays."""
+    options = {**p.options, **options}
+    layout = {k: v for k, v in options.items() if k == "data_format"}
+    call = {name: getattr(conv_transpose, f"conv_transpose{p.window.ndim}d{name}") for name in ("", "_dx", "_dw", "_db")}
+    return [
+        (lambda x, w, b: call[""](x, w, b, output_padding=p.output_padding, **options), (p.x, p.w, p.b)),
+        (lambda dy, w: call["_dx"](dy, w, **options), (p.dy, p.w)),
+        (lambda x, dy: call["_dw"](x, dy, p.window.kernel, **options), (p.x, p.dy)),
+        (lambda dy: call["_db"](dy, **layout), (p.dy,)),
+    ]
+
+
+def small_problem(**settings):
+    return transpose_problem((6, 8), WINDOW, **{"C_g": 4, "O_g": 3, "groups": 2, **settings})
+
+
+def ones(*shape):
+    return np.ones(shape)
+
+
+class TestTheLecturesCases:
+    """C1 and C3: sizes there and back, with numbers of our own."""
+
+    def test_four_to_two_and_back(self):
+        x, w = small_floats((1, 4, 4, 1), 1), small_floats((3, 3, 1, 1), 2)
+        y = conv2d(x, w)
+        assert y.shape == (1, 2, 2, 1)
+        back = conv_transpose2d(y, w)
+        assert back.shape == x.shape
+        assert not np.isclose(back, x).any()  # the inverse in shape, not in value
+
+    def test_five_to_three_and_back_with_stride_two_and_padding_one(self):
+        x, w = small_floats((1, 5, 5, 1), 1), small_floats((3, 3, 1, 1), 2)
+        y = conv2d(x, w, stride=2, padding=1)
+        assert y.shape == (1, 3, 3, 1)
+        back = conv_transpose2d(y, w, stride=2, padding=1)
+        assert back.shape == x.shape
+        assert not np.isclose(back, x).any()
+
+    @pytest.mark.parametrize(("size", "output_padding"), [(5, 0), (6, 1)])
+    def test_five_and_six_both_give_three_and_output_padding_tells_them_apart(self, size, output_padding):
+        x, w = small_floats((1, size, size, 1), 1), small_floats((3, 3, 1, 1), 2)
+        y = conv2d(x, w, stride=2, padding=1)
+        assert y.shape == (1, 3, 3, 1)
+        back = conv_transpose2d(y, w, stride=2, padding=1, output_padding=output_padding)
+        assert back.shape == x.shape
+        assert_same_bits(back, conv2d_dx(y, w, (size, size), stride=2, padding=1))
+
+    def test_signals_as_well(self):
+        for size, output_padding in ((5, 0), (6, 1)):
+            x, w = small_floats((1, size, 1), 1), small_floats((3, 1, 1), 2)
+            y = conv1d(x, w, stride=2, padding=1)
+            assert y.shape == (1, 3, 1)
+            back = conv_transpose1d(y, w, stride=2, padding=1, output_padding=output_padding)
+            assert_same_bits(back, conv1d_dx(y, w, size, stride=2, padding=1))
+
+    @pytest.mark.parametrize("padding", ["same", "same_lower"])
+    def test_same_padding_goes_back_to_the_smallest_size_and_output_padding_to_the_others(self, padding):
+        w = small_floats((3, 2, 2, 4), 1)
+        for H, W in ((7, 10), (8, 11), (9, 12)):  # 3 × 4 outputs, with stride 3
+            y = conv2d(small_floats((1, H, W, 2), 2), w, stride=3, padding=padding)
+            assert y.shape == (1, 3, 4, 4)
+            back = conv_transpose2d(y, w, stride=3, padding=padding, output_padding=(H - 7, W - 10))
+            assert_same_bits(back, conv2d_dx(y, w, (H, W), stride=3, padding=padding))
+
+
+@given(transpose_problems(2))
+def test_it_is_the_dx_of_the_convolution_plus_a_bias(p):
+    y = conv_transpose2d(p.x, p.w, p.b, output_padding=p.output_padding, **p.options)
+    assert_same_bits(y, conv2d_dx(p.x, p.w, p.output_size, **p.options) + p.b)
+    assert_same_bits(conv_transpose2d_dx(p.dy, p.w, **p.options), conv2d(p.dy, p.w, **p.options))
+
+
+def test_groups_of_several_outputs_each_are_layers_side_by_side():
+    p = small_problem()
+    whole = conv_transpose2d(p.x, p.w, p.b, **p.options)
+    alone = {**p.options, "groups": 1}
+    parts = [
+        conv_transpose2d(x, w, b, **alone)
+        for x, w, b in zip(np.split(p.x, 2, -1), np.split(p.w, 2, -1), np.split(p.b, 2), strict=True)
+    ]
+    np.testing.assert_allclose(whole, np.concatenate(parts, axis=-1), rtol=1e-12, atol=1e-12)
+
+
+TORCH = [  # kernel, stride, padding, output_padding, dilation
+    pytest.param((2, 3), (1, 1), (0, 0), (0, 0), (1, 1), id="plain"),
+    pytest.param((3, 2), (2, 3), (1, 0), (1, 2), (1, 1), id="output-padding"),
+    pytest.param((3, 4), (3, 2), (2, 1), (0, 1), (2, 3), id="dilation"),
+    pytest.param((1, 2), (2, 4), (0, 0), (1, 3), (1, 1), id="gaps"),
+    pytest.param((4,), (3,), (2,), (1,), (2,), id="signal"),
+]
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("kernel", "stride", "padding", "output_padding", "dilation"), TORCH)
+def test_pytorch_gives_the_same(kernel, stride, padding, output_padding, dilation, groups, dtype):
+    torch = pytest.importorskip("torch")
+    ndim, C_g, O_g = len(kernel), 2, 3
+    window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    x = small_floats((2, *(4, 5)[-ndim:], C_g * groups), 1, dtype)
+    w, b = small_floats((*kernel, O_g, C_g * groups), 2, dtype), small_floats((O_g * groups,), 3, dtype)
+
+    # PyTorch's channels come first, and its weights are (inputs, outputs / groups, *kernel).
+    theirs = (np.moveaxis(x, -1, 1), np.moveaxis(w, (-1, -2), (0, 1)), b)
+    x_torch, w_torch, b_torch = (torch.tensor(a, requires_grad=True) for a in theirs)
+    layer = getattr(torch.nn.functional, f"conv_transpose{ndim}d")
+    y_torch = layer(x_torch, w_torch, b_torch, output_padding=output_padding, **window)
+    dy = small_floats(np.moveaxis(y_torch.detach().numpy(), 1, -1).shape, 4, dtype)
+    grads = torch.autograd.grad(y_torch, (x_torch, w_torch, b_torch), torch.tensor(np.moveaxis(dy, -1, 1)))
+    dx, dw, db = (g.numpy() for g in grads)
+
+    def close(ours, theirs):
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, theirs, rtol=64 * np.finfo(dtype).eps, atol=256 * np.finfo(dtype).eps)
+
+    ours = {name: getattr(conv_transpose, f"conv_transpose{ndim}d{name}") for name in ("", "_dx", "_dw", "_db")}
+    close(ours[""](x, w, b, output_padding=output_padding, **window), np.moveaxis(y_torch.detach().numpy(), 1, -1))
+    close(ours["_dx"](dy, w, **window), np.moveaxis(dx, 1, -1))
+    close(ours["_dw"](x, dy, kernel, **window), np.moveaxis(dw, (0, 1), (-1, -2)))
+    close(ours["_db"](dy), db)
+
+
+X, W, B, DY = ones(2, 4, 5, 8), ones(2, 3, 3, 8), ones(6), ones(2, 5, 7, 6)  # two groups, stride 1, no padding
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"x": ones(4, 5, 8)}, ValueError, r"x must have 4 axes \(batch, height, width, channels\).*\(4, 5, 8\)"),
+        ({"x": ones(2, 4, 0, 8)}, ValueError, "x must not be empty"),
+        ({"x": ones(2, 4, 5, 7)}, ValueError, "groups must divide the inputs, but is 2 with 7 inputs"),
+        ({"x": ones(2, 4, 5, 6)}, ValueError, r"w must take 6 channels, those of x, on its last axis.*\(2, 3, 3, 8\)"),
+        ({"x": X.astype(np.float16)}, TypeError, "x must hold float32, float64 or integers, but holds float16"),
+        ({"x": X.astype(np.float32)}, TypeError, "x is float32, w is float64, b is float64"),
+        ({"w": ones(2, 3, 8)}, ValueError, r"w must have 4 axes \(kernel height, kernel width, outputs / groups, inputs\)"),
+        ({"w": ones(2, 3, 0, 8)}, ValueError, "w must not be empty"),
+        ({"w": ones(2, 3, 8, 3)}, ValueError, r"w must take 8 channels, .*has shape \(2, 3, 8, 3\)"),
+        ({"b": ones(3)}, ValueError, r"b must have shape \(6,\), one for each output channel, .* but has shape \(3,\)"),
+        ({"b": B.astype(np.float32)}, TypeError, "b is float32"),
+        ({"stride": 0}, ValueError, "stride must be at least 1"),
+        ({"dilation": 1.5}, TypeError, "dilation must be a whole number"),
+        ({"padding": "sAme"}, ValueError, "padding must be one of"),
+        ({"padding": 3}, ValueError, r"x of size \(4, 5\) has no transposed conv.*output_size 4 on axis 0.*of -1 elem"),
+        ({"output_padding": 1}, ValueError, "output_padding must be smaller than the stride, but is 1 with stride 1"),
+        ({"output_padding": (1, 2), "stride": 2}, ValueError, "but is 2 with stride 2 on axis 1"),
+        ({"output_padding": -1}, ValueError, "output_padding must be at least 0"),
+        ({"output_padding": (0, 0, 0)}, ValueError, "output_padding must be one int or 2"),
+        ({"output_padding": 0.5}, TypeError, "output_padding must be a whole number"),
+        ({"groups": 0}, ValueError, "groups must be at least 1"),
+        ({"groups": 3}, ValueError, "groups must divide the inputs"),
+        ({"data_format": "NHWC"}, ValueError, "data_format must be 'channels_last' or 'channels_first'"),
+    ],
+)
+def test_conv_transpose2d_refuses_and_names_the_argument(changed, error, message):
+    arguments = {"x": X, "w": W, "b": B, "groups": 2, **changed}
+    with pytest.raises(error, match=message):
+        conv_transpose2d(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"dy": ones(5, 7, 6)}, ValueError, r"dy must have 4 axes \(batch, height, width, channels\)"),
+        (
+            {"dy": ones(2, 5, 7, 4)},
+            ValueError,
+            r"w must give outputs / groups = 4 / 2 = 2 .*axis 2, but has shape \(2, 3, 3, 8",
+        ),
+        ({"dy": ones(2, 5, 7, 3)}, ValueError, "groups must divide the outputs, but is 2 with 3"),
+        ({"dy": ones(2, 1, 7, 6)}, ValueError, r"dy of size \(1, 7\) comes from no x: the input must be at least as large"),
+        ({"dy": DY.astype(np.float32)}, TypeError, "dy is float32, w is float64"),
+        ({"w": ones(2, 3, 3)}, ValueError, "w must have 4 axes"),
+        ({"w": ones(2, 3, 3, 7)}, ValueError, "groups must divide the inputs"),
+        ({"stride": -1}, ValueError, "stride must be at least 1"),
+        ({"data_format": "first"}, ValueError, "data_format must be"),
+    ],
+)
+def test_conv_transpose2d_dx_refuses_and_names_the_argument(changed, error, message):
+    with pytest.raises(error, match=message):
+        conv_transpose2d_dx(**{"dy": DY, "w": W, "groups": 2, **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"x": ones(4, 5, 8)}, ValueError, "x must have 4 axes"),
+        ({"x": ones(2, 4, 6, 8)}, ValueError, r"x .*must have shape \(2, 4, 5, 8\), whose output can have dy's size \(5, 7\)"),
+        ({"dy": ones(3, 5, 7, 6)}, ValueError, r"dy must have shape \(2, 5, 7, 6\), with as many images as x"),
+        ({"dy": ones(2, 5, 2, 6)}, ValueError, r"dy of size \(5, 2\) comes from no x"),
+        ({"dy": ones(2, 5, 7, 5)}, ValueError, "groups must divide the outputs"),
+        ({"dy": DY.astype(np.float32)}, TypeError, "x is float64, dy is float32"),
+        ({"kernel_size": (3, 3)}, ValueError, r"x .*must have shape \(2, 3, 5, 8\)"),
+        ({"kernel_size": (2, 3, 3)}, ValueError, "kernel_size must be one int or 2"),
+        ({"kernel_size": "2"}, TypeError, "kernel_size must be a whole number"),
+        ({"groups": 3}, ValueError, "groups must divide the inputs"),
+    ],
+)
+def test_conv_transpose2d_dw_refuses_and_names_the_argument(changed, error, message):
+    with pytest.raises(error, match=message):
+        conv_transpose2d_dw(**{"x": X, "dy": DY, "kernel_size": (2, 3), "groups": 2, **changed})
+
+
+def test_conv_transpose2d_db_refuses_and_names_the_argument():
+    with pytest.raises(ValueError, match="dy must have 4 axes"):
+        conv_transpose2d_db(ones(2, 3, 4))
+    with pytest.raises(TypeError, match="dy must hold float32"):
+        conv_transpose2d_db(DY.astype(complex))
+
+
+def test_signals_are_refused_in_their_own_words():
+    with pytest.raises(ValueError, match=r"x must have 3 axes \(batch, width, channels\), but has shape \(2, 4, 5, 8\)"):
+        conv_transpose1d(X, ones(3, 6, 8))
+    with pytest.raises(ValueError, match=r"w must have 3 axes \(kernel width, outputs / groups, inputs\)"):
+        conv_transpose1d(ones(2, 5, 8), W)
+    with pytest.raises(ValueError, match="w must give outputs / groups = 6 / 1 = 6 channels on its axis 1"):
+        conv_transpose1d_dx(ones(2, 7, 6), ones(3, 5, 8))
+    with pytest.raises(ValueError, match="kernel_size must be one int or 1"):
+        conv_transpose1d_dw(ones(2, 5, 8), ones(2, 7, 6), (3, 3))
+
+
+def test_options_are_keywords():
+    with pytest.raises(TypeError, match="positional"):
+        conv_transpose2d(X, W, B, 2)
+
+
+def test_sizes_that_overflow_are_refused_before_anything_is_allocated():
+    with pytest.raises(ValueError, match=r"x of size \(2, 2\) has no transposed convolution: .* at most"):
+        conv_transpose2d(ones(1, 2, 2, 1), ones(1, 1, 1, 1), stride=2**30)
+
+
+PROBLEMS = pytest.mark.parametrize(
+    "p", [small_problem(), transpose_problem((9,), SIGNAL, C_g=4, O_g=3, groups=2)], ids=["image", "signal"]
+)
+
+
+@PROBLEMS
+def test_both_data_formats_hold_the_same_numbers(p):
+    def first(a):
+        return np.ascontiguousarray(np.moveaxis(a, -1, 1))
+
+    images = [(True, False, False), (True, False), (True, True), (True,)]
+    results_are_images = [True, True, False, False]
+    passes = zip(four_passes(p), four_passes(p, data_format="channels_first"), images, results_are_images, strict=True)
+    for (last_call, arrays), (first_call, _), are_images, is_image in passes:
+        expected = last_call(*arrays)
+        found = first_call(*[first(a) if move else a for a, move in zip(arrays, are_images, strict=True)])
+        assert_same_bits(found, first(expected) if is_image else expected)
+        assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize("name", ["kernels", "reference"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_have_the_type_and_shape_of_the_arguments(name, dtype):
+    if name == "kernels" and refconv._core.ISA is None:
+        pytest.skip("refconv was built without kernels")
+    p = small_problem(dtype=dtype)
+    with engine(name):
+        results = [call(*arrays) for call, arrays in four_passes(p)]
+    assert {result.dtype for result in results} == {np.dtype(dtype)}
+    assert [result.shape for result in results] == [a.shape for a in (p.dy, p.x, p.w, p.b)]
+
+
+def test_integers_and_lists_compute_in_float64():
+    p = small_problem(values=small_integers)
+    for call, arrays in four_passes(p):
+        assert_same_bits(call(*[a.astype(int).tolist() for a in arrays]), call(*arrays))
+
+
+@PROBLEMS
+def test_fractions_run_on_the_loops(p):
+    with engine("reference"):
+        for call, arrays in four_passes(p):
+            result = call(*[fractions(a.shape, seed) for seed, a in enumerate(arrays)])
+            assert all(isinstance(number, Fraction) for number in result.flat)
+
+
+@PROBLEMS
+def test_arguments_are_left_as_they_were(p):
+    for call, arrays in four_passes(p):
+        assert_inputs_unchanged(call, *arrays)
+    # One by one, stride one: where a shortcut would hand out its argument.
+    for call, arrays in four_passes(transpose_problem((5, 7), Window((1, 1)), N=1, C_g=1, O_g=1)):
+        assert_inputs_unchanged(call, *arrays)
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        pytest.param(lambda a: np.repeat(a, 2, axis=-1)[..., ::2], id="strided"),
+        pytest.param(np.asfortranarray, id="fortran-order"),
+        pytest.param(lambda a: a.astype(a.dtype.newbyteorder()), id="other-byte-order"),
+    ],
+)
+def test_how_an_array_lies_in_memory_does_not_matter(disguise):
+    for call, arrays in four_passes(small_problem()):
+        assert_same_bits(call(*[disguise(a) for a in arrays]), call(*arrays))
+
+
+def test_no_bias_is_a_bias_of_zeros():
+    p = small_problem()
+    y, z = (conv_transpose2d(p.x, p.w, b, **p.options) for b in (None, 0 * p.b))
+    np.testing.assert_array_equal(y, z)
