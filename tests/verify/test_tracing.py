@@ -7,7 +7,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import refconv
 from refconv.reference import conv
 from refconv.verify.case import fill, integers
 from refconv.verify.catalogue import OPERATORS
@@ -24,8 +23,8 @@ def lines(trace):
     return [" ".join(line.split()) for line in str(trace).splitlines()]
 
 
-def test_every_setting_is_an_operator_of_the_public_face():
-    assert [name for name in SETTINGS if hasattr(refconv, name)] == KNOWN
+def test_every_setting_is_an_operator_of_the_catalogue():
+    assert list(SETTINGS) == KNOWN
 
 
 @pytest.mark.parametrize("name", LOOPS)
@@ -128,7 +127,6 @@ def test_an_image_and_its_kernel_bear_the_slides_letters():
     assert [step.indices for step in found.steps][1] == {"m": 0, "n": 1}
 
 
-@pytest.mark.skipif("conv_transpose2d" not in KNOWN, reason="there is no conv_transpose2d")
 def test_a_transposed_convolution_shows_the_stamps_that_overlap():
     x, w = np.array([1, 10]).reshape(1, 2, 1), np.array([1, 2, 3]).reshape(3, 1, 1)
     found = trace("conv_transpose1d", (0, 2, 0), arrays={"x": x, "w": w, "b": [0]}, stride=2)
