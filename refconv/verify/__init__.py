@@ -16,11 +16,11 @@ from __future__ import annotations
 __all__ = ["check", "table", "trace"]
 
 
-def check(function, name):
+def check(function, name, *, seconds=5.0):
     """Try your own function against the loop of this name: see :func:`refconv.verify.student.check`."""
     from refconv.verify.student import check
 
-    return check(function, name)
+    return check(function, name, seconds=seconds)
 
 
 def table(names=(), *, quick=False, engine=None, kinds=None):

@@ -1,0 +1,158 @@
+"""What a student's function takes of the arguments that refconv's function of that name takes, and how it is called."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from functools import cache
+
+import refconv
+from refconv.verify.operator import Operator
+
+__all__ = ["Signature", "parameters", "read"]
+
+ALIASES = {"bias": "b"}
+
+# A derivative may leave out what follows from the arguments of the forward pass, if it takes those instead.
+FOLLOWS = {
+    "argmax": {"x", "window"},
+    "input_size": set(),
+    "kernel_size": set(),
+    "mean": {"x"},
+    "var": {"x"},
+    "y": {"x"},
+}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a student's function takes our arguments.
+
+    Parameters
+    ----------
+    order : tuple of str
+        Our names of what it takes by position only.
+    names : mapping of str to str
+        Its name for each of our arguments that it takes by keyword.
+    options : tuple of str
+        The optional ones of our arguments that it takes, in our order.
+    demanded : mapping of str to anything
+        Those of them that it cannot be called without, and our defaults.
+    without : tuple of str
+        The optional ones that it does not take.
+    missing : tuple of str
+        Required ones that it does not take, and that follow from others.
+    unknown : tuple of str
+        Optional parameters of its own; they are left alone.
+    differing : mapping of str to pair
+        Where its default of an option is not ours: the two of them.
+    """
+
+    order: tuple[str, ...]
+    names: dict[str, str]
+    options: tuple[str, ...]
+    demanded: dict[str, object]
+    without: tuple[str, ...]
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+    differing: dict[str, tuple]
+
+    @property
+    def takes(self) -> set[str]:
+        """Our names of all that it takes."""
+        return {*self.order, *self.names}
+
+    def call(self, function, arguments):
+        """Call the function with those of our arguments that it takes."""
+        arguments = {**self.demanded, **arguments}
+        by_name = {self.names[name]: value for name, value in arguments.items() if name in self.names}
+        return function(*(arguments[name] for name in self.order if name in arguments), **by_name)
+
+
+@cache
+def parameters(name: str):
+    """The parameters of ``refconv.name``, by their names."""
+    return inspect.signature(getattr(refconv, name)).parameters
+
+
+def read(function, name: str, operator: Operator) -> Signature:
+    """Match the parameters of a function with those of ``refconv.name``: by name, and the required ones else by order.
+
+    Raises ``TypeError`` if the function requires more than there is, or does not take what it needs.
+
+    >>> from refconv.verify.catalogue import find
+    >>> signature = read(lambda image, kernel, stride=1: ..., "conv2d", find("conv2d"))
+    >>> signature.names["w"], signature.options, signature.without
+    ('kernel', ('stride',), ('b', 'padding', 'dilation', 'groups', 'data_format'))
+    """
+    if not callable(function):
+        raise TypeError(f"function must be callable, but is {function!r}")
+    public = parameters(name)
+    known = {**public, **{n: p for n, p in parameters(operator.name).items() if n not in public}}
+    required = [n for n, p in public.items() if p.default is p.empty]
+    own = _own_parameters(function, required)
+    names, order = _match(own, known, required, public)
+    strangers = [p.name for p in own if p.default is p.empty and p.name not in names and p.kind not in VARIADIC]
+    if strangers:
+        raise TypeError(
+            f"function must take arguments of refconv.{name} ({', '.join(known)}), but also requires {', '.join(strangers)}"
+        )
+    takes = {*order, *names.values()}
+    demanded = {names[p.name] for p in own if p.default is p.empty and p.name in names}
+    missing = _missing(name, operator, required, takes)
+    # What else the forward pass takes matters to a derivative only if it has to repeat some of the forward pass.
+    options = [n for n, p in known.items() if p.default is not p.empty and (n in public or (missing and n != "b"))]
+    return Signature(
+        order=tuple(order),
+        names={ours: theirs for theirs, ours in names.items() if ours not in order},
+        options=tuple(n for n in options if n in takes),
+        demanded={n: known[n].default for n in options if n in demanded},
+        without=tuple(n for n in options if n not in takes),
+        missing=missing,
+        unknown=tuple(p.name for p in own if p.name not in names and p.kind not in VARIADIC),
+        differing={
+            names[p.name]: (p.default, known[names[p.name]].default)
+            for p in own
+            if names.get(p.name) in options
+            and p.default is not p.empty
+            and str(p.default) != str(known[names[p.name]].default)
+        },
+    )
+
+
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _own_parameters(function, required):
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # some built-in functions do not say: they get what is required, in our order
+        return [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in required]
+
+
+def _match(own, known, required, public):
+    """Our name of each parameter that has one, and our names of what goes by position.
+
+    A parameter's own name counts first, then an alias; what is required and bears neither is our next required argument.
+    """
+    plain = [p for p in own if p.kind not in VARIADIC]
+    names = {p.name: p.name for p in plain if p.name in known}
+    names |= {p.name: ALIASES[p.name] for p in plain if ALIASES.get(p.name) in known.keys() - names.keys()}
+    others = [p.name for p in plain if p.default is p.empty and p.name not in names]
+    names |= dict(zip(others, [n for n in required if n not in names.values()], strict=False))
+    order = [names[p.name] for p in plain if p.kind is p.POSITIONAL_ONLY and p.name in names]
+    kinds = {p.kind for p in own}
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        order += [n for n in required if n not in names.values()]
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        names |= {n: n for n in public if n not in order and n not in names.values()}
+    return names, order
+
+
+def _missing(name, operator, required, takes):
+    missing = tuple(n for n in required if n not in takes)
+    for n in missing:
+        follows = name != operator.name and n not in operator.fixed[0].shapes and FOLLOWS.get(n, {"?"}) <= takes
+        if not follows:
+            raise TypeError(f"function must take {n} as refconv.{name} does, but takes only {', '.join(sorted(takes))}")
+    return missing

@@ -1,0 +1,313 @@
+"""A student's own function against the loop of its name: the smallest case in which it is wrong, in plain words."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from refconv.ops.engine import get_num_threads, set_num_threads
+from refconv.verify.case import floats, integers
+from refconv.verify.catalogue import find
+from refconv.verify.drawn import drawn, forms
+from refconv.verify.mistakes import explanation
+from refconv.verify.signature import Signature, parameters, read
+from refconv.verify.trial import Finding, Trial, shrink, tried
+
+__all__ = ["Verdict", "check"]
+
+MOST_NUMBERS = 40  # of an array that the report prints
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a check; true if there was something to compare and nothing was wrong.
+
+    Parameters
+    ----------
+    name : str
+        The function of refconv that was the measure.
+    cases, failed : int
+        How many cases counted, and in how many of them something was wrong.
+    finding : Finding or None
+        What is wrong in the smallest case: its ``kind`` and ``words``, and, where numbers are wrong, the ``index``, what was
+        ``expected`` there and what was ``got``.
+    arguments : dict
+        The arguments of the smallest case, by refconv's names: call your function with them and look.
+    hint : str or None
+        A common mistake that explains every result, right ones included; or, where it says so, every result with all
+        options at their defaults.
+    report : str
+        All of it in words.
+    """
+
+    name: str
+    cases: int
+    failed: int
+    finding: Finding | None
+    arguments: dict
+    hint: str | None
+    report: str
+
+    def __bool__(self):
+        return self.finding is None and self.cases > 0
+
+    def __str__(self):
+        return self.report
+
+    def __repr__(self):
+        return f"<{self.name}: {'right' if self else 'wrong'} in {self.cases if self else self.failed} of {self.cases} cases>"
+
+
+def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
+    """Try your own function against the loop of this name, and print what came of it.
+
+    The function is called with the arguments of ``refconv.name``, as float64 arrays. It may take a part of the options
+    only; those that it does not take stay at their defaults. A derivative may take arguments of the forward pass instead of
+    what follows from them: ``max_pool2d_dx(dy, x, window)`` needs no argmax.
+
+    Parameters
+    ----------
+    function : callable
+        Your version.
+    name : str
+        Any operator of refconv, or a derivative of one: "conv2d", "conv2d_dx", "batch_norm_grads".
+    seconds : float
+        When to stop.
+
+    Returns
+    -------
+    Verdict
+        True if nothing was wrong, so that ``assert refconv.verify.check(my_conv2d, "conv2d")`` can stand in a test.
+
+    Raises
+    ------
+    ValueError
+        If refconv has no operator of this name.
+    TypeError
+        If the function cannot be called with arguments of that operator.
+
+    Examples
+    --------
+    Here the kernel is flipped, as in a convolution:
+
+    >>> import numpy as np
+    >>> def my_conv1d(x, w):
+    ...     y = np.zeros((x.shape[0], x.shape[1] - w.shape[0] + 1, w.shape[2]))
+    ...     for i in range(y.shape[1]):
+    ...         for m in range(w.shape[0]):
+    ...             y[:, i] += x[:, i + m] @ w[-1 - m]
+    ...     return y
+    >>> verdict = check(my_conv1d, "conv1d")  # doctest: +ELLIPSIS
+    conv1d: wrong in ... of ... cases. The smallest:
+        x = np.array([1., 2.]).reshape(1, 2, 1)
+        w = np.array([1., 2.]).reshape(2, 1, 1)
+      The numbers are wrong: at [0, 0, 0] it gives 4.0, and 5.0 is expected.
+      Hint: it looks as if the kernel is flipped, as in a convolution: w[0] belongs on the first pixel under the window.
+      Not tried, since the function does not take them: b, stride, padding, dilation, groups, data_format.
+    >>> bool(verdict), verdict.finding.index
+    (False, (0, 0, 0))
+    """
+    operator = find(name)
+    signature = read(function, name, operator)
+    cases = drawn(operator, name, signature)
+    with _one_thread():
+        return _verdict(name, signature, cases, seconds, _Attempt(function, signature, operator, name))
+
+
+class _Attempt:
+    """The function, to be tried in a case until the time is up."""
+
+    end = 0.0
+
+    def __init__(self, *what):
+        self.what = what
+
+    def allow(self, seconds):
+        self.end = time.perf_counter() + seconds
+
+    def __call__(self, case, make):
+        return tried(*self.what, case, make, max(self.end - time.perf_counter(), 0.01))
+
+
+def _verdict(name, signature, cases, seconds, attempt):
+    attempt.allow(seconds)
+    trials, stopped = _all(attempt, cases, seconds)
+    counted, refused = _without_refused(trials)
+    wrong = [trial for trial in counted if trial.finding]
+    smallest = hint = None
+    if wrong:
+        attempt.allow(seconds / 2)
+        smallest = wrong[0] if _out_of_time(wrong[0]) else shrink(wrong[0], attempt, name, attempt.end)
+        hint = _hint(name, [smallest, *counted])
+    remarks = [
+        *_localised(counted, signature),
+        *_about_arguments(signature, name, smallest),
+        *refused,
+        *_about_results(counted, name),
+        *(_about_float32(attempt, counted) if not wrong else []),
+        *([f"Stopped after {seconds:g} s."] if stopped else []),
+    ]
+    report = _report(name, signature, counted, wrong, smallest, hint, remarks)
+    print(report)
+    arguments = {n: v for n, v in smallest.given.items() if n in signature.takes} if smallest else {}
+    return Verdict(name, len(counted), len(wrong), smallest and smallest.finding, arguments, hint, report)
+
+
+@contextmanager
+def _one_thread():
+    """The cases are so small that a second thread would only be waited for."""
+    before = get_num_threads()
+    set_num_threads(1)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+def _all(attempt, cases, seconds):
+    """The trials in all cases, or as many as there is time for; and whether it was too short.
+
+    A call that was cut short says something only if it had most of the time, or if there is no other.
+    """
+    trials = []
+    for number, case in enumerate(cases):
+        trial = attempt(case, integers if number % 2 else floats)
+        if trial and _out_of_time(trial):
+            return (trials, True) if trials and trial.seconds < seconds / 2 else ([*trials, trial], False)
+        trials += [trial] if trial else []
+        if time.perf_counter() > attempt.end:
+            return trials, number + 1 < len(cases)
+    return trials, False
+
+
+def _out_of_time(trial):
+    return trial.finding is not None and trial.finding.kind == "time"
+
+
+def _without_refused(trials):
+    """Trials in which the function did not refuse the form of an argument, and remarks about those in which it did.
+
+    A form, such as a stride as one number an axis, is refused if the function raises wherever it occurs, and not wherever
+    the same argument occurs in another form.
+    """
+    raised, seen = Counter(), Counter()
+    for trial in trials:
+        for said in forms(trial.case).items():
+            seen[said] += 1
+            raised[said] += trial.refused
+    refused = {said for said, count in seen.items() if raised[said] == count}
+    refused = {(n, form) for n, form in refused if any(other == n and (n, f) not in refused for other, f in seen)}
+    kept = [trial for trial in trials if not refused & forms(trial.case).items()]
+    reasons = {}
+    for name, form in sorted(refused):
+        first = next(trial for trial in trials if forms(trial.case).get(name) == form)
+        reasons.setdefault(first.finding.words.splitlines()[0], []).append(form)
+    return kept, [f"Refused, and so not counted: {'; '.join(said)} (it {reason})." for reason, said in reasons.items()]
+
+
+def _hint(name, trials):
+    """The mistake that explains all trials, or else all those with every option at its default."""
+    whole = explanation(name, trials)
+    if whole:
+        return f"it looks as if {whole}"
+    plain = [trial for trial in trials if not trial.case.options and "b" not in trial.given]
+    part = explanation(name, plain)
+    return part and f"with all options at their defaults it looks as if {part}"
+
+
+def _localised(trials, signature):
+    """Which option all wrong cases have in common."""
+    wrong = [trial for trial in trials if trial.finding]
+    right = [trial for trial in trials if not trial.finding]
+    common = [
+        option
+        for option in signature.options
+        if wrong
+        and right
+        and all(option in trial.case.options or (option == "b" and trial.given.get("b") is not None) for trial in wrong)
+    ]
+    return [f"It is right in all cases that leave {' or '.join(common)} at the default."] if common else []
+
+
+def _about_arguments(signature: Signature, name, smallest):
+    remarks = []
+    if signature.options and not smallest:
+        remarks.append(f"Varied: {', '.join(signature.options)}.")
+    if signature.without:
+        remarks.append(f"Not tried, since the function does not take them: {', '.join(signature.without)}.")
+    if smallest:
+        if signature.unknown:
+            remarks.append(f"Left alone, since refconv.{name} has no such argument: {', '.join(signature.unknown)}.")
+        for option, (theirs, ours) in signature.differing.items():
+            if option not in smallest.given:
+                remarks.append(f"The default of {option} is {theirs!r} here, and {ours!r} in refconv.{name}.")
+    return remarks
+
+
+def _about_results(trials, name):
+    one = next((trial for trial in trials if trial.found and len(trial.found) < len(trial.expected)), None)
+    return [f"Only the first of the {len(one.expected)} results of refconv.{name} was compared."] if one else []
+
+
+def _about_float32(attempt, trials):
+    """float32 should stay float32; a remark, no fault."""
+
+    def single(*arguments):
+        return floats(*arguments).astype(np.float32)
+
+    again = attempt(trials[0].case, single) if trials else None
+    if again and again.found and again.found[0].dtype == np.float64 and again.expected[0].dtype == np.float32:
+        return ["A remark: float32 goes in and float64 comes out; refconv keeps float32, half of the memory."]
+    return []
+
+
+def _report(name, signature, counted, wrong, smallest, hint, remarks):
+    if not counted:
+        return "\n  ".join([f"{name}: not tried in any case.", *remarks])
+    if not wrong:
+        return "\n  ".join([f"{name}: right. {len(counted)} cases agree with the loops.", *remarks])
+    lines = [f"{name}: wrong in {len(wrong)} of {len(counted)} cases. The smallest:"]
+    lines += [f"  {line}" for line in _described(smallest, signature, name)]
+    lines.append(_said(smallest))
+    lines += [f"Hint: {hint}."] if hint else []
+    return "\n  ".join([*lines, *remarks])
+
+
+def _described(trial: Trial, signature, name):
+    """The arguments of a call, so that they can be copied."""
+    order = [*parameters(name), *trial.given]
+    for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
+        if n not in signature.takes or value is None:
+            continue
+        if not isinstance(value, np.ndarray):
+            yield f"{n} = {value!r}"
+        elif value.size <= MOST_NUMBERS:
+            numbers = np.array2string(value.ravel(), separator=", ", max_line_width=10**6, threshold=MOST_NUMBERS)
+            yield f"{n} = np.array({numbers})" + (f".reshape{value.shape}" if value.ndim != 1 else "")
+        else:
+            yield f"{n} of shape {value.shape}"
+
+
+def _said(trial: Trial):
+    finding = trial.finding
+    which = (
+        f"result {finding.part + 1} of {len(trial.expected)}: "
+        if len(trial.expected) > 1 and finding.index is not None
+        else ""
+    )
+    if finding.index is None:
+        return f"It {finding.words}." if finding.kind in BY_THE_FUNCTION else _sentence(finding.words) + "."
+    at = f"at {list(finding.index)} " if finding.index else ""
+    more = f"; {finding.wrong} of {np.size(trial.expected[finding.part])} elements are wrong" if finding.wrong > 1 else ""
+    return _sentence(f"{which}{finding.words}: {at}it gives {finding.got!r}, and {finding.expected!r} is expected{more}.")
+
+
+BY_THE_FUNCTION = ("raises", "time", "none", "type", "count", "modifies")
+
+
+def _sentence(words):
+    return words[0].upper() + words[1:]
