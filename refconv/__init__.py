@@ -53,6 +53,14 @@ from refconv.ops.pool import (
     max_pool2d_dx,
     max_pool2d_with_argmax,
 )
+from refconv.ops.separable import (
+    depthwise_conv2d,
+    depthwise_conv2d_dw,
+    depthwise_conv2d_dx,
+    separable_conv2d,
+    separable_conv2d_grads,
+    separate_rank1,
+)
 
 __all__ = [
     "Window",
@@ -92,6 +100,9 @@ __all__ = [
     "dense_db",
     "dense_dw",
     "dense_dx",
+    "depthwise_conv2d",
+    "depthwise_conv2d_dw",
+    "depthwise_conv2d_dx",
     "elu",
     "elu_dx",
     "engine",
@@ -115,6 +126,9 @@ __all__ = [
     "reference",
     "relu",
     "relu_dx",
+    "separable_conv2d",
+    "separable_conv2d_grads",
+    "separate_rank1",
     "set_num_threads",
     "sigmoid",
     "sigmoid_dx",

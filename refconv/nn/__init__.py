@@ -9,6 +9,7 @@ from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.norm import BatchNorm
 from refconv.nn.pool import AvgPool1D, AvgPool2D, MaxPool1D, MaxPool2D
+from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
 from refconv.nn.summary import summary
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ConvTranspose1D",
     "ConvTranspose2D",
     "Dense",
+    "DepthwiseConv2D",
     "Flatten",
     "Identity",
     "Layer",
@@ -32,6 +34,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Select",
+    "SeparableConv2D",
     "Sequential",
     "Sigmoid",
     "Softmax",
