@@ -35,7 +35,14 @@ from refconv.ops.conv_transpose import (
     conv_transpose2d_dw,
     conv_transpose2d_dx,
 )
-from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
+from refconv.ops.convolve import (
+    convolve1d,
+    convolve2d,
+    cross_correlate1d,
+    cross_correlate2d,
+    fft_convolve1d,
+    fft_convolve2d,
+)
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
 from refconv.ops.engine import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
 from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
@@ -106,6 +113,8 @@ __all__ = [
     "elu",
     "elu_dx",
     "engine",
+    "fft_convolve1d",
+    "fft_convolve2d",
     "get_num_threads",
     "im2col",
     "keep_freed_memory",

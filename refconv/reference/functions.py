@@ -1,4 +1,4 @@
-"""exp, log, sqrt and tanh of one number, whatever kind of number the loops hold.
+"""exp, log, sqrt, tanh and roots of unity, for whatever kind of number the loops hold.
 
 NumPy's functions refuse a sympy expression; these pass it on to sympy, where it stays exact. A float32 or float64 keeps
 its type, and where a result leaves the range of numbers it is IEEE's (exp 1000 = ∞, log 0 = −∞, √−1 = NaN) without a
@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-__all__ = ["exp", "expm1", "log", "sqrt", "tanh"]
+__all__ = ["exp", "expm1", "log", "root_of_unity", "sqrt", "tanh"]
 
 
 def exp(v):
@@ -37,6 +37,20 @@ def log(v):
     np.float64(0.0)
     """
     return _evaluate("log", v)
+
+
+def root_of_unity(k, n, dtype):
+    """e to the power 2πi·k/n, the point at k n-ths of the unit circle: complex64 beside float32, complex128 beside float64.
+
+    Beside objects it is a sympy expression.
+
+    >>> root_of_unity(1, 8, np.float64).round(6)
+    np.complex128(0.707107+0.707107j)
+    """
+    if np.dtype(dtype).hasobject:
+        sympy = sys.modules["sympy"]
+        return sympy.exp(2 * sympy.pi * sympy.I * sympy.Rational(k, n))
+    return np.result_type(dtype, np.complex64).type(np.exp(2j * np.pi * (k % n) / n))
 
 
 def sqrt(v):
