@@ -44,6 +44,7 @@ from refconv.ops.convolve import (
     fft_convolve2d,
 )
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
+from refconv.ops.dropout import dropout, dropout_dx
 from refconv.ops.engine import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
 from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
 from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
@@ -110,6 +111,8 @@ __all__ = [
     "depthwise_conv2d",
     "depthwise_conv2d_dw",
     "depthwise_conv2d_dx",
+    "dropout",
+    "dropout_dx",
     "elu",
     "elu_dx",
     "engine",

@@ -15,7 +15,19 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 __all__ = ["FAMILIES", "ISA"]
 
-FAMILIES = ("activation", "conv", "conv_transpose", "convolve", "dense", "loss", "matrix", "norm", "pool", "separable")
+FAMILIES = (
+    "activation",
+    "conv",
+    "conv_transpose",
+    "convolve",
+    "dense",
+    "dropout",
+    "loss",
+    "matrix",
+    "norm",
+    "pool",
+    "separable",
+)
 
 
 def _choose_isa():

@@ -5,6 +5,7 @@ from refconv.nn.combinators import Concat, Identity, Mean, Select, Sequential, S
 from refconv.nn.conv import Conv1D, Conv2D
 from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
 from refconv.nn.dense import Dense, Flatten
+from refconv.nn.dropout import Dropout
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.norm import BatchNorm
@@ -24,6 +25,7 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "DepthwiseConv2D",
+    "Dropout",
     "Flatten",
     "Identity",
     "Layer",

@@ -4,6 +4,18 @@ The loops use +, −, ×, ÷, whole powers, comparisons and a few named function
 and on object arrays of fractions or sympy symbols alike. They check nothing: arguments come checked from :mod:`refconv.ops`.
 """
 
-from refconv.reference import activation, conv, conv_transpose, convolve, dense, loss, matrix, norm, pool, separable
+from refconv.reference import activation, conv, conv_transpose, convolve, dense, dropout, loss, matrix, norm, pool, separable
 
-__all__ = ["activation", "conv", "conv_transpose", "convolve", "dense", "loss", "matrix", "norm", "pool", "separable"]
+__all__ = [
+    "activation",
+    "conv",
+    "conv_transpose",
+    "convolve",
+    "dense",
+    "dropout",
+    "loss",
+    "matrix",
+    "norm",
+    "pool",
+    "separable",
+]
