@@ -61,6 +61,7 @@ from refconv.ops.pool import (
     max_pool2d_dx,
     max_pool2d_with_argmax,
 )
+from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
 from refconv.ops.separable import (
     depthwise_conv2d,
     depthwise_conv2d_dw,
@@ -134,6 +135,8 @@ __all__ = [
     "models",
     "nn",
     "optim",
+    "pad",
+    "pad_dx",
     "receptive_field",
     "reference",
     "relu",
@@ -153,6 +156,8 @@ __all__ = [
     "toeplitz1d",
     "toeplitz2d",
     "training",
+    "upsample2d",
+    "upsample2d_dx",
     "weights",
     "zero_stuff",
 ]

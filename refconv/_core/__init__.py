@@ -26,6 +26,7 @@ FAMILIES = (
     "matrix",
     "norm",
     "pool",
+    "resize",
     "separable",
 )
 

@@ -10,6 +10,7 @@ from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.norm import BatchNorm
 from refconv.nn.pool import AvgPool1D, AvgPool2D, MaxPool1D, MaxPool2D
+from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
 from refconv.nn.summary import summary
 
@@ -33,6 +34,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Mean",
+    "Pad2D",
     "Parameter",
     "ReLU",
     "Select",
@@ -44,6 +46,7 @@ __all__ = [
     "StochasticDepth",
     "Sum",
     "Tanh",
+    "Upsample2D",
     "glorot_uniform",
     "he_normal",
     "ones",

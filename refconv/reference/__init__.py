@@ -4,7 +4,20 @@ The loops use +, −, ×, ÷, whole powers, comparisons and a few named function
 and on object arrays of fractions or sympy symbols alike. They check nothing: arguments come checked from :mod:`refconv.ops`.
 """
 
-from refconv.reference import activation, conv, conv_transpose, convolve, dense, dropout, loss, matrix, norm, pool, separable
+from refconv.reference import (
+    activation,
+    conv,
+    conv_transpose,
+    convolve,
+    dense,
+    dropout,
+    loss,
+    matrix,
+    norm,
+    pool,
+    resize,
+    separable,
+)
 
 __all__ = [
     "activation",
@@ -17,5 +30,6 @@ __all__ = [
     "matrix",
     "norm",
     "pool",
+    "resize",
     "separable",
 ]

@@ -53,6 +53,14 @@ def test_the_seed_of_the_network_is_that_of_its_layers():
     assert 0.1 < np.mean(passes(1, None, None)[0] != 0) < 0.4
 
 
+def test_a_pass_leaves_the_generator_of_the_network_alone():
+    layer, rng = nn.Dropout(0.5), np.random.default_rng(1)
+    layer.build((40,), rng)
+    before = rng.bit_generator.state
+    layer.forward(X)
+    assert rng.bit_generator.state == before
+
+
 def test_a_rebuilt_layer_begins_again():
     layer = nn.Dropout(0.5, seed=3)
     first = layer.forward(X)[0]
