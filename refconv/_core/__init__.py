@@ -22,11 +22,14 @@ FAMILIES = (
     "conv_transpose",
     "convolve",
     "dense",
+    "dropout",
     "loss",
     "matrix",
     "max_pool",
     "norm",
+    "resize",
     "response_norm",
+    "separable",
 )
 
 

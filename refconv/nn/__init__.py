@@ -6,11 +6,14 @@ from refconv.nn.combinators import Concat, Identity, Mean, Select, Sequential, S
 from refconv.nn.conv import Conv1D, Conv2D
 from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
 from refconv.nn.dense import Dense, Flatten
+from refconv.nn.dropout import Dropout
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.max_pool import GlobalMaxPool1D, GlobalMaxPool2D, MaxPool1D, MaxPool2D
 from refconv.nn.norm import BatchNorm
+from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
+from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
 from refconv.nn.summary import summary
 
 __all__ = [
@@ -24,6 +27,8 @@ __all__ = [
     "ConvTranspose1D",
     "ConvTranspose2D",
     "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
     "Flatten",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
@@ -36,9 +41,11 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Mean",
+    "Pad2D",
     "Parameter",
     "ReLU",
     "Select",
+    "SeparableConv2D",
     "Sequential",
     "Sigmoid",
     "Softmax",
@@ -46,6 +53,7 @@ __all__ = [
     "StochasticDepth",
     "Sum",
     "Tanh",
+    "Upsample2D",
     "glorot_uniform",
     "he_normal",
     "ones",

@@ -11,11 +11,14 @@ from refconv.reference import (
     conv_transpose,
     convolve,
     dense,
+    dropout,
     loss,
     matrix,
     max_pool,
     norm,
+    resize,
     response_norm,
+    separable,
 )
 
 __all__ = [
@@ -25,9 +28,12 @@ __all__ = [
     "conv_transpose",
     "convolve",
     "dense",
+    "dropout",
     "loss",
     "matrix",
     "max_pool",
     "norm",
+    "resize",
     "response_norm",
+    "separable",
 ]

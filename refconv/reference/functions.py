@@ -1,4 +1,4 @@
-"""exp, log, sqrt, tanh and powers of one number, whatever kind of number the loops hold.
+"""exp, log, sqrt, tanh, powers and roots of unity, for whatever kind of number the loops hold.
 
 NumPy's functions refuse a sympy expression; these pass it on to sympy, where it stays exact. A float32 or float64 keeps
 its type, and where a result leaves the range of numbers it is IEEE's (exp 1000 = ∞, log 0 = −∞, √−1 = NaN) without a
@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["exp", "expm1", "log", "power", "sqrt", "tanh"]
+__all__ = ["exp", "expm1", "log", "power", "root_of_unity", "sqrt", "tanh"]
 
 
 def exp(v):
@@ -54,6 +54,20 @@ def power(v, exponent):
             raise TypeError(f"a fraction has whole powers only, but the exponent is {exponent!r}")
         exponent = int(exponent)
     return v**exponent
+
+
+def root_of_unity(k, n, dtype):
+    """e to the power 2πi·k/n, the point at k n-ths of the unit circle: complex64 beside float32, complex128 beside float64.
+
+    Beside objects it is a sympy expression.
+
+    >>> root_of_unity(1, 8, np.float64).round(6)
+    np.complex128(0.707107+0.707107j)
+    """
+    if np.dtype(dtype).hasobject:
+        sympy = sys.modules["sympy"]
+        return sympy.exp(2 * sympy.pi * sympy.I * sympy.Rational(k, n))
+    return np.result_type(dtype, np.complex64).type(np.exp(2j * np.pi * (k % n) / n))
 
 
 def sqrt(v):
