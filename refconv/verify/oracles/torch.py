@@ -168,10 +168,9 @@ def im2col(F, o, x):
     if x.ndim != 4:
         return None
     win = window(o, o.kernel_size, 2)
-    N, C = x.shape[:2]
     columns = F.unfold(padded(F, x, win.pads(x.shape[2:])), win.kernel, win.dilation, 0, win.stride)
     # From (N, C·taps, places) to (taps·C, N·places).
-    columns = columns.unflatten(1, (C, -1)).permute(2, 1, 0, 3)
+    columns = columns.unflatten(1, (x.shape[1], -1)).permute(2, 1, 0, 3)
     return columns.flatten(2).flatten(0, 1)
 
 
