@@ -174,7 +174,7 @@ def zero_stuff(jax, o, x):
 
 
 def im2col(jax, o, x):
-    win = window(o, o.kernel_size, x.ndim - 2)
+    win = window(o, o.kernel_size, 2)
     columns = jax.lax.conv_general_dilated_patches(
         x,
         win.kernel,
@@ -193,10 +193,11 @@ def im2col(jax, o, x):
 def col2im(jax, o, **only):
     """The transpose of im2col, which is linear."""
     (columns,) = only.values()
-    win = window(o, o.kernel_size, len(o.kernel_size))
-    N = columns.shape[1] // math.prod(win.output_size(o.input_size))
+    size = per_axis("input_size", o.input_size, 2)
+    win = window(o, o.kernel_size, 2)
+    N = columns.shape[1] // math.prod(win.output_size(size))
     C = len(columns) // math.prod(win.kernel)
-    shape = (N, C, *o.input_size) if o.data_format == FIRST else (N, *o.input_size, C)
+    shape = (N, C, *size) if o.data_format == FIRST else (N, *size, C)
     example = jax.ShapeDtypeStruct(shape, columns.dtype)
     return jax.linear_transpose(partial(im2col, jax, o), example)(columns)[0]
 

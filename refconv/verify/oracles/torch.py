@@ -165,8 +165,6 @@ def upsample(F, o, x):
 
 def im2col(F, o, x):
     x = x if o.data_format == FIRST else x.movedim(-1, 1)
-    if x.ndim != 4:
-        return None
     win = window(o, o.kernel_size, 2)
     columns = F.unfold(padded(F, x, win.pads(x.shape[2:])), win.kernel, win.dilation, 0, win.stride)
     # From (N, C·taps, places) to (taps·C, N·places).
@@ -176,13 +174,12 @@ def im2col(F, o, x):
 
 def col2im(F, o, **only):
     (columns,) = only.values()
-    win = window(o, o.kernel_size, len(o.kernel_size))
-    if win.ndim != 2:
-        return None
-    taps, places = math.prod(win.kernel), math.prod(win.output_size(o.input_size))
+    size = per_axis("input_size", o.input_size, 2)
+    win = window(o, o.kernel_size, 2)
+    taps, places = math.prod(win.kernel), math.prod(win.output_size(size))
     columns = columns.unflatten(0, (taps, -1)).unflatten(2, (-1, places)).permute(2, 1, 0, 3).flatten(1, 2)
-    x = F.fold(columns, win.padded_size(o.input_size), win.kernel, win.dilation, 0, win.stride)
-    x = x[(..., *(slice(p, p + n) for n, (p, _) in zip(o.input_size, win.pads(o.input_size), strict=True)))]
+    x = F.fold(columns, win.padded_size(size), win.kernel, win.dilation, 0, win.stride)
+    x = x[(..., *(slice(p, p + n) for n, (p, _) in zip(size, win.pads(size), strict=True)))]
     return x if o.data_format == FIRST else x.movedim(1, -1)
 
 
