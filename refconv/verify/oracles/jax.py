@@ -32,7 +32,8 @@ def evaluate(name, a):
 
     with _float64(jax):
         arrays = {key: jax.numpy.asarray(array) for key, array in a.arrays.items()}
-        found = both(arrays, arrays.pop("dy"))
+        dy = arrays.pop("dy")
+        found = both(arrays, dy)
     return None if found["y"] is None else found
 
 
@@ -110,7 +111,7 @@ def depthwise_conv(jax, o, x, w, b=None):
 
 def separable_conv(jax, o, x, depthwise, pointwise, b=None):
     y = depthwise_conv(jax, o, x, depthwise)
-    return biased(o, jax.lax.conv(y, pointwise, (1, 1), "VALID", dimension_numbers=letters(o, 2)), b)
+    return biased(o, jax.lax.conv_general_dilated(y, pointwise, (1, 1), "VALID", dimension_numbers=letters(o, 2)), b)
 
 
 def pool(jax, o, x, unit, reduce, pads):

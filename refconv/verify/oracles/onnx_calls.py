@@ -11,7 +11,7 @@ FIRST = "channels_first"
 
 
 class Inexpressible(Exception):  # noqa: N818 a reason to pass on, not an error
-    """A test asks for something that our operator has no word for; the message says for what."""
+    """A test asks for something that our operator has no word for; the message is what it asks for."""
 
 
 def demand(holds, otherwise):
@@ -61,19 +61,25 @@ def conv(function, test):
 
 def depthwise_conv(function, test):
     x, w, *b = test.inputs
-    demand(test.attributes.get("group", 1) == x.shape[1] > 1, "not one group for each channel")
+    demand(test.attributes.get("group", 1) == x.shape[1] > 1, "another number of groups than channels")
     _, _, kh, kw = w.shape
     return function(x, kernel_last(w).reshape(kh, kw, x.shape[1], -1), *b, **sliding(test))
 
 
 def conv_transpose(function, test):
-    demand("output_shape" not in test.attributes, "an output_shape instead of paddings")
     x, w, *b = test.inputs
-    options = sliding(test)
-    extra = test.attributes.get("output_padding", 0)
+    options, told = sliding(test), test.attributes
+    extra = told.get("output_padding", [0] * (x.ndim - 2))
     if options["padding"] in ("same", "same_lower"):
         extra = [S - 1 for S in options["stride"]]  # the largest input with this output, n·S
-    return function(x, kernel_last(w), *b, **options, output_padding=extra, groups=test.attributes.get("group", 1))
+    elif "output_shape" in told:
+        # Cut off what is more than was asked for, the odd pixel in front; and what is less comes at the end.
+        spans = [(k - 1) * D + 1 for k, D in zip(w.shape[2:], options["dilation"], strict=True)]
+        whole = [(n - 1) * S + span for n, S, span in zip(x.shape[2:], options["stride"], spans, strict=True)]
+        more = [n - asked for n, asked in zip(whole, told["output_shape"], strict=True)]
+        options["padding"] = tuple((max(n, 0) - max(n, 0) // 2, max(n, 0) // 2) for n in more)
+        extra = [max(-n, 0) for n in more]
+    return function(x, kernel_last(w), *b, **options, output_padding=extra, groups=told.get("group", 1))
 
 
 def kernel_last(w):
@@ -154,7 +160,7 @@ def softmax(function, test):
 
 
 def softmax_cross_entropy(function, test):
-    demand(test.attributes.get("reduction", "mean") == "mean", "no mean over the examples")
+    demand(test.attributes.get("reduction", "mean") == "mean", "the losses themselves or their sum")
     demand(len(test.inputs) == 2, "a weight for each class")
     demand("ignore_index" not in test.attributes, "labels to ignore")
     logits, labels = test.inputs
@@ -172,7 +178,7 @@ def dense(function, test):
 
 
 def dropout(function, test):
-    demand(len(test.inputs) == 3 and test.inputs[2], "what is the layer's at inference, and not the operator's")
+    demand(len(test.inputs) == 3 and test.inputs[2], "inference, which is the layer's")
     demand(test.inputs[1] == 0, "random numbers of its own")
     return function(test.inputs[0], 0.0, 0)[0]
 
@@ -187,19 +193,20 @@ def pad(function, test):
     value = test.attributes.get("value", 0.0) if value is None else value
     demand(mode is not None, "the other end's pixels")
     demand(mode != "zeros" or value == 0, "a padding that is not zero")
-    demand(x.ndim in (3, 4) and not any(map(any, pads[:2])) and min(map(min, pads)) >= 0, "more than space, or less of it")
+    in_space = x.ndim in (3, 4) and not any(map(any, pads[:2]))
+    demand(in_space and min(map(min, pads)) >= 0, "padding along other axes, or a negative one")
     return function(x, pads[2:], mode=mode, data_format=FIRST)
 
 
 def upsample(function, test):
-    x, given = test.inputs[0], test.inputs[1:]
+    mode = {"nearest": "nearest", "linear": "bilinear"}.get(test.attributes.get("mode", "nearest"))
+    demand(mode is not None, "a cubic")
+    x, *given = test.inputs
     if test.op == "Resize":
         scales = resize(test)
     else:
         scales = given[0] if given else np.array(test.attributes["scales"])
     demand((scales == scales.round()).all() and (scales[:2] == 1).all() and x.ndim == 4, "scales that are not whole")
-    mode = {"nearest": "nearest", "linear": "bilinear"}.get(test.attributes.get("mode", "nearest"))
-    demand(mode is not None, "a cubic")
     return function(x, scales[2:].astype(int).tolist(), mode=mode, data_format=FIRST)
 
 
@@ -222,7 +229,7 @@ def resize(test):
     if places[0] == "nearest":
         places = (*places, told.get("nearest_mode", "round_prefer_floor"))
     demand(places in SAME_PLACES, "pixels in other places")
-    demand(told.get("keep_aspect_ratio_policy", "stretch") == "stretch", "sizes that are not kept to")
+    demand(told.get("keep_aspect_ratio_policy", "stretch") == "stretch", "sizes in one proportion")
     axes = told.get("axes", range(x.ndim))
     if scales is None or not scales.size:
         scales = np.array(sizes) / np.array(x.shape)[list(axes)]
