@@ -1,4 +1,6 @@
+import contextvars
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +72,13 @@ def test_an_unknown_engine_is_refused_and_nothing_changes(name):
     assert current_engine() == before
 
 
+@pytest.mark.parametrize("name", [[], {}, ["kernels"]])
+def test_what_is_no_name_is_refused_as_an_unknown_engine(name):
+    message = re.escape(f"engine must be 'kernels' or 'reference', but is {name!r}")
+    with pytest.raises(ValueError, match=message), engine(name):
+        pass
+
+
 def test_kernels_that_were_not_built_are_refused(monkeypatch):
     monkeypatch.setattr(_core, "ISA", None)
     with pytest.raises(RuntimeError, match="REFCONV_PURE"), engine("kernels"):
@@ -93,6 +102,17 @@ def test_the_engine_of_one_thread_is_not_that_of_another():
     assert current_engine() == before
     done.set()
     worker.join()
+
+
+def test_a_thread_started_inside_a_block_runs_on_its_engine_in_a_copy_of_the_context():
+    seen = []
+    with engine("reference"):
+        for run in (lambda look: look(), contextvars.copy_context().run):
+            worker = threading.Thread(target=run, args=(lambda: seen.append(current_engine()),))
+            worker.start()
+            worker.join()
+    inherits = getattr(sys.flags, "thread_inherit_context", False)
+    assert seen == ["reference" if inherits else current_engine(), "reference"]
 
 
 def test_every_family_is_in_both_rooms():
