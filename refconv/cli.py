@@ -1,10 +1,12 @@
 """The command ``refconv``: train a network, let it read images, look at it, and at what runs underneath."""
 
 import argparse
-import os
+import math
 import sys
 
 from refconv._version import __version__
+from refconv.commands.console import mute
+from refconv.ops.engine import MOST_THREADS
 
 __all__ = ["main"]
 
@@ -26,7 +28,8 @@ Train a network and save it.
 
 Writes three files to the output folder: model.safetensors, the network; history.csv, a line an epoch; training.png, the
 curves and the test images that it still misreads. Ctrl-C (or SIGTERM) ends the run after the current step and saves what
-there is; a second Ctrl-C ends it at once.
+there is; a second Ctrl-C ends it at once. A run whose loss is no number any more saves its history and its picture, but no
+model, and ends with exit status 1.
 
 On the loops (--engine reference) an image takes about a second: say --images 64 --test-images 20.
 """
@@ -80,8 +83,8 @@ def main(arguments=None) -> int:
     try:
         status = options.run(options) or 0
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read us has had enough; what Python flushes at its end must go somewhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read us has had enough
+        mute()
         return 1
     except (ImportError, OSError, ValueError, TypeError, RuntimeError, FloatingPointError) as error:
         print(f"refconv: {error}", file=sys.stderr)
@@ -143,7 +146,7 @@ def _add_train(parser):
         choices=("kernels", "reference"),
         help="kernels (default where built), or the loops, a second or so an image",
     )
-    add("--threads", type=_positive, metavar="N", help="threads of the kernels (default: all cores)")
+    add("--threads", type=_threads, metavar="N", help="threads of the kernels (default: all cores)")
     add("--out", metavar="DIR", help="output folder (default: a new one, runs/MODEL-DATA)")
 
 
@@ -210,13 +213,19 @@ def _seed(text):
     return _whole(text, 0)
 
 
-def _whole(text, least):
+def _threads(text):
+    return _whole(text, 1, MOST_THREADS)
+
+
+def _whole(text, least, most=math.inf):
     try:
         number = int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number, but is {text!r}") from None
     if number < least:
         raise argparse.ArgumentTypeError(f"must be at least {least}, but is {number}")
+    if number > most:
+        raise argparse.ArgumentTypeError(f"must be at most {most}, but is {number}")
     return number
 
 

@@ -107,10 +107,12 @@ class Window:
 
     def padded_size(self, input_size: Sequence[int]) -> Size:
         """Size of the input with its zeros."""
+        input_size = self._checked("input_size", input_size)
         return tuple(n + p0 + p1 for n, (p0, p1) in zip(input_size, self.pads(input_size), strict=True))
 
     def output_size(self, input_size: Sequence[int]) -> Size:
         """How often the window fits along each axis; at least once, or else a ``ValueError``."""
+        input_size = self._checked("input_size", input_size)
         pads = self.pads(input_size)
         padded = [n + sum(pads[axis]) for axis, n in enumerate(input_size)]
         if math.prod(padded) > MOST:
@@ -196,11 +198,14 @@ class Window:
         return size
 
     def _checked(self, name: str, size: Sequence[int]) -> Size:
-        if len(size) != self.ndim:
-            raise ValueError(f"{name} must have {self.ndim} axes like the kernel {self.kernel}, but is {tuple(size)}")
-        if min(size) < 1:
-            raise ValueError(f"{name} must be at least 1 along each axis, but is {tuple(size)}")
-        return tuple(size)
+        entries = _entries(size)
+        if entries is None or len(entries) != self.ndim:
+            found = size if entries is None else entries
+            raise ValueError(f"{name} must have {self.ndim} axes like the kernel {self.kernel}, but is {found!r}")
+        numbers = tuple(_whole(name, n, entries) for n in entries)
+        if min(numbers) < 1:
+            raise ValueError(f"{name} must be at least 1 along each axis, but is {numbers}")
+        return numbers
 
 
 def per_axis(name: str, value, ndim: int, least: int = 1) -> Size:
@@ -234,7 +239,7 @@ def mode_window(kernel: Sequence[int], mode: str) -> Window:
     ((2, 1),)
     """
     paddings = {"valid": "valid", "same": "same_lower", "full": "full"}
-    if mode not in paddings:
+    if not isinstance(mode, str) or mode not in paddings:
         raise ValueError(f"mode must be 'valid', 'same' or 'full', but is {mode!r}")
     return Window(kernel, padding=paddings[mode])
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -273,6 +275,19 @@ def test_window_refuses_and_names_the_argument(arguments, error, message):
 def test_an_input_size_must_fit_the_kernels_axes(method, size, message):
     with pytest.raises(ValueError, match=message):
         getattr(Window((3, 5)), method)(size)
+
+
+@pytest.mark.parametrize("method", ["pads", "output_size", "padded_size", "transposed_output_size"])
+def test_sizes_are_whole_numbers_one_an_axis(method):
+    name = "output_size" if method.startswith("transposed") else "input_size"
+    look = getattr(Window((2, 3), padding="same"), method)
+    for size in ((3.5, 4), (3, "4"), (True, 4), (None, 4)):
+        with pytest.raises(TypeError, match=f"{name} must be a whole number, but is {re.escape(repr(size))}"):
+            look(size)
+    for size in (5, None, "ab"):
+        with pytest.raises(ValueError, match=f"{name} must have 2 axes like the kernel .*, but is {size!r}"):
+            look(size)
+    assert look(np.array([4, 5], np.int32)) == look((4, 5))
 
 
 def test_an_input_smaller_than_the_kernel_is_refused_with_all_numbers():

@@ -44,6 +44,7 @@ def test_the_layer_correlates():
             ValueError,
             "mode must be 'valid', 'same' or 'full', but is 'vaild'",
         ),
+        (lambda: convolve1d([1, 2], [1], []), ValueError, r"mode must be 'valid', 'same' or 'full', but is \[\]"),
         (
             lambda: convolve1d([[1, 2]], [1], "full"),
             ValueError,
