@@ -3,6 +3,7 @@
 from refconv.geometry import mode_window
 from refconv.ops.check import axes, floats
 from refconv.ops.engine import implementation
+from refconv.reference.functions import is_symbolic
 
 __all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d", "fft_convolve1d", "fft_convolve2d"]
 
@@ -166,7 +167,7 @@ def fft_convolve1d(x, w, mode):
     Raises
     ------
     TypeError, ValueError
-        As :func:`convolve1d`; also for fractions and symbols, which have no roots of unity among them.
+        As :func:`convolve1d`; also for fractions, which have no roots of unity among them.
 
     Examples
     --------
@@ -175,7 +176,7 @@ def fft_convolve1d(x, w, mode):
 
     Source: A2.
     """
-    return _slide("fft_convolve1d", *_inexact(x, w), mode, "position")
+    return _slide("fft_convolve1d", *_with_roots_of_unity(x, w), mode, "position")
 
 
 def fft_convolve2d(x, w, mode):
@@ -211,7 +212,7 @@ def fft_convolve2d(x, w, mode):
 
     Source: A2, A3.
     """
-    return _slide("fft_convolve2d", *_inexact(x, w), mode, "height", "width")
+    return _slide("fft_convolve2d", *_with_roots_of_unity(x, w), mode, "height", "width")
 
 
 def _slide(function, x, w, mode, *space):
@@ -221,8 +222,9 @@ def _slide(function, x, w, mode, *space):
     return getattr(implementation("convolve"), function)(x, w, mode)
 
 
-def _inexact(x, w):
+def _with_roots_of_unity(x, w):
+    """Floats and symbols have roots of unity among them; fractions have not."""
     x, w = floats(x=x, w=w)
-    if x.dtype == object:
-        raise TypeError("x must hold float32, float64 or integers, but holds Python objects, without roots of unity")
+    if x.dtype == object and not all(map(is_symbolic, [*x.flat, *w.flat])):
+        raise TypeError("x and w must hold floats or sympy symbols, but hold numbers without roots of unity")
     return x, w

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["exp", "expm1", "log", "power", "root_of_unity", "sqrt", "tanh"]
+__all__ = ["exp", "expm1", "is_symbolic", "log", "power", "root_of_unity", "sqrt", "tanh"]
 
 
 def exp(v):
@@ -28,7 +28,7 @@ def expm1(v):
     >>> expm1(1e-20)
     np.float64(1e-20)
     """
-    return exp(v) - 1 if _is_symbolic(v) else _evaluate("expm1", v)
+    return exp(v) - 1 if is_symbolic(v) else _evaluate("expm1", v)
 
 
 def log(v):
@@ -89,12 +89,17 @@ def tanh(v):
 
 
 def _evaluate(name, v):
-    if _is_symbolic(v):
+    if is_symbolic(v):
         return getattr(sys.modules["sympy"], name)(v)
     with np.errstate(all="ignore"):
         return getattr(np, name)(v)
 
 
-def _is_symbolic(v):
+def is_symbolic(v):
+    """Whether v is a sympy expression.
+
+    >>> is_symbolic(1.5)
+    False
+    """
     # Whoever holds a sympy expression has imported sympy already: no need to import it here, nor even to have it.
     return any(kind.__module__.partition(".")[0] == "sympy" for kind in type(v).__mro__)

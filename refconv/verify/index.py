@@ -138,7 +138,8 @@ def _evidence(operator):
     """The kinds of evidence that concern all functions of an operator, whatever libraries are installed."""
     if operator is None:
         return ()
-    return (*(("symbolic", "numeric", "adjoint") if operator.derivatives else ()), "parity")
+    kinds = (*(("symbolic", "numeric", "adjoint") if operator.derivatives else ()), "parity")
+    return tuple(kind for kind in kinds if kind not in operator.without)
 
 
 def _place(path, pattern):

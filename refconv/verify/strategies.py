@@ -21,6 +21,8 @@ __all__ = [
     "conv_transpose_cases",
     "convolve_cases",
     "dense_cases",
+    "depthwise_cases",
+    "dropout_cases",
     "global_pool_cases",
     "holds_pixels",
     "im2col_cases",
@@ -29,12 +31,15 @@ __all__ = [
     "least_size",
     "loss_cases",
     "norm_cases",
+    "pad_cases",
     "paddings",
     "pool_cases",
     "response_norm_cases",
     "score_cases",
+    "separable_cases",
     "toeplitz_cases",
     "unlike",
+    "upsample_cases",
     "window_options",
     "windows",
     "zero_stuff_cases",
@@ -146,6 +151,62 @@ def _leaves_an_output(window, size, output_padding):
         return window.output_size(window.transposed_output_size(size, output_padding)) == size
     except ValueError:
         return False
+
+
+@st.composite
+def depthwise_cases(draw, most_channels=3, most_batch=3):
+    """Cases of the depthwise convolution, with several outputs for each channel."""
+    window = draw(windows(2))
+    C, Q = draw(st.lists(st.integers(1, most_channels), min_size=2, max_size=2, unique=True))
+    N = draw(unlike({C, Q, C * Q}, 1, most_batch))
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {"x": layout(N, size, C, data_format), "w": (*window.kernel, C, Q), "b": (C * Q,)}
+    return Case(shapes, {**window_options(window), "data_format": data_format})
+
+
+@st.composite
+def separable_cases(draw):
+    """Cases of the depthwise separable convolution."""
+    case = draw(depthwise_cases())
+    O = draw(unlike(case.shapes["b"], 1, 4))
+    shapes = {
+        "x": case.shapes["x"],
+        "depthwise": case.shapes["w"],
+        "pointwise": (1, 1, *case.shapes["b"], O),
+        "b": (O,),
+    }
+    return Case(shapes, case.options)
+
+
+@st.composite
+def pad_cases(draw):
+    """Signals and images with a frame of every mode, no wider than the mirror allows."""
+    size = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=2, unique=True)))
+    mode = draw(st.sampled_from(["zeros", "reflect", "edge"]))
+    widths = [st.integers(0, n - 1 if mode == "reflect" else 3) for n in size]
+    padding = tuple((draw(width), draw(width)) for width in widths)
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {"x": layout(draw(st.integers(1, 3)), size, draw(st.integers(1, 3)), data_format)}
+    return Case(shapes, {"mode": mode, "data_format": data_format}, {"padding": padding})
+
+
+@st.composite
+def upsample_cases(draw):
+    """Images of every size, scaled in both modes."""
+    N, H, W = draw(st.lists(st.integers(1, 4), min_size=3, max_size=3, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    options = {"mode": draw(st.sampled_from(["nearest", "bilinear"])), "data_format": data_format}
+    scale = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    return Case({"x": layout(N, (H, W), draw(st.integers(1, 3)), data_format)}, options, {"scale": scale})
+
+
+@st.composite
+def dropout_cases(draw):
+    """Arrays of any shape, rates and seeds."""
+    shape = tuple(draw(st.lists(st.integers(0, 5), max_size=4)))
+    given = {"rate": draw(st.sampled_from([0.0, 0.25, 0.4, 0.9])), "seed": draw(st.integers(0, 99))}
+    return Case({"x": shape}, given=given)
 
 
 @st.composite

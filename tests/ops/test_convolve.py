@@ -88,5 +88,5 @@ def test_through_the_fft_it_is_the_same_convolution(mode, dtype):
 
 def test_the_fft_refuses_numbers_without_roots_of_unity():
     x = np.array([Fraction(1, 2), Fraction(1, 3)])
-    with engine("reference"), pytest.raises(TypeError, match=r"x must hold .* without roots of unity"):
+    with engine("reference"), pytest.raises(TypeError, match="without roots of unity"):
         fft_convolve1d(x, x, "full")

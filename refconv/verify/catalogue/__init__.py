@@ -7,11 +7,14 @@ from refconv.verify.catalogue import (
     conv_transpose,
     convolve,
     dense,
+    dropout,
     loss,
     matrix,
     max_pool,
     norm,
+    resize,
     response_norm,
+    separable,
 )
 
 __all__ = ["OPERATORS", "find"]
@@ -21,10 +24,13 @@ FAMILIES = (
     conv,
     matrix,
     conv_transpose,
+    separable,
     max_pool,
     avg_pool,
+    resize,
     norm,
     response_norm,
+    dropout,
     activation,
     dense,
     loss,
