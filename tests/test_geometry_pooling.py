@@ -78,6 +78,13 @@ def test_the_first_place_without_an_element_is_named(n, stride, before):
         assert window.pooled_size((n,)) == (len(starts),)
 
 
+def test_only_the_places_that_there_are_must_hold_an_element():
+    # The one window that fits begins at −6 and hits the element with its last tap; one at −5 would jump over it.
+    assert Window((3,), 1, ((6, 0),), 3).pooled_size((1,)) == (1,)
+    with pytest.raises(ValueError, match="nothing but padding at -5 on axis 0"):
+        Window((3,), 1, ((6, 1),), 3).pooled_size((1,))
+
+
 BILLION = 2**30
 
 
