@@ -110,6 +110,22 @@ MUTANTS = {
     "dx-flipped": ("conv2d", "conv2d_dx", lambda f, dy, w, *a, **o: f(dy, w[::-1, ::-1], *a, **o), ("torch", "jax")),
     "dw-reversed": ("conv2d", "conv2d_dw", lambda f, *a, **o: np.ascontiguousarray(f(*a, **o)[::-1]), ("torch", "jax")),
     "db-averaged": ("conv2d", "conv2d_db", lambda f, dy, **o: f(dy, **o) / len(dy), ("torch", "jax")),
+    "stamped-flipped": (
+        "conv_transpose2d",
+        "conv_transpose2d",
+        lambda f, x, w, b=None, **o: f(x, w[::-1, ::-1], b, **o),
+        ALL,
+    ),
+    "stamped-back": ("conv_transpose1d", "conv_transpose1d_dx", twice, ("torch", "jax")),
+    "rows-in-another-order": (
+        "im2col",
+        "im2col",
+        lambda f, x, k, **o: np.concatenate([f(x, k, **o)[tap :: np.prod(k)] for tap in range(np.prod(k))]),
+        ("torch", "jax"),
+    ),
+    "overlaps-averaged": ("col2im", "col2im", lambda f, *a, **o: f(*a, **o) / 2, ALL),
+    "kernel-flipped-in-a-matrix": ("toeplitz1d", "toeplitz1d", lambda f, w, *a, **o: f(w[::-1], *a, **o), ("torch",)),
+    "stuffed-with-ones": ("zero_stuff", "zero_stuff", lambda f, *a, **o: np.where(f(*a, **o), f(*a, **o), 1), ("jax",)),
     "padding-wins": ("max_pool2d", "max_pool2d", lambda f, *a, **o: np.maximum(f(*a, **o), 0), ("torch", "jax")),
     "minimum": ("max_pool2d", "max_pool2d", lambda f, x, *a, **o: -f(-np.asarray(x, float), *a, **o), ALL),
     "shared-by-winners": ("max_pool1d", "max_pool1d_dx", lambda f, *a, **o: f(*a, **o) / 2, ("torch", "jax")),
@@ -119,7 +135,22 @@ MUTANTS = {
         lambda f, *a, **o: f(*a, **o | {"count_include_pad": not o.get("count_include_pad", False)}),
         ALL,
     ),
-    "epsilon-outside": ("batch_norm", "batch_norm", lambda f, *a, **o: f(*a, **o | {"eps": 2 * float(o["eps"])}), ALL),
+    "summed-over-the-image": ("global_avg_pool2d", "global_avg_pool2d", twice, ALL),
+    "normalised-across-the-batch": (
+        "local_response_norm",
+        "local_response_norm",
+        lambda f, x, *a, data_format="channels_last", **o: np.moveaxis(
+            f(np.moveaxis(x, 0, -1), *a, **o, data_format="channels_last"), -1, 0
+        ),
+        ("torch", "onnx"),
+    ),
+    "divided-or-not": (
+        "local_response_norm",
+        "local_response_norm",
+        lambda f, *a, **o: f(*a, **o | {"divide_by_size": not o.get("divide_by_size", False)}),
+        ("torch", "onnx"),
+    ),
+    "epsilon-doubled": ("batch_norm", "batch_norm", lambda f, *a, **o: f(*a, **o | {"eps": 2 * float(o["eps"])}), ALL),
     "deviation-for-variance": (
         "batch_norm_inference",
         "batch_norm_inference",
