@@ -6,6 +6,7 @@ REFCONV_PURE=1     build no kernels; the package then works on its loops
 REFCONV_NATIVE=1   tune the kernels of every instruction set for this very processor; not for binaries that travel
 """
 
+import functools
 import os
 import platform
 import sys
@@ -27,6 +28,16 @@ MSVC_FLAGS = {"baseline": [], "v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
 # Nothing that changes arithmetic for others: -ffast-math would switch denormals off for the whole process.
 GCC_ALWAYS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
 
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+}
+
 
 def on_x86():
     target = os.environ.get("ARCHFLAGS", "") + platform.machine().lower()
@@ -35,47 +46,55 @@ def on_x86():
 
 def extensions():
     from Cython.Build import cythonize
-    from extension_helpers import add_openmp_flags_if_available
 
-    msvc = sys.platform == "win32"
-    openmp = Extension("openmp", [])
-    if not add_openmp_flags_if_available(openmp):
-        print("refconv: this compiler has no OpenMP; the kernels will run on one thread", file=sys.stderr)
-    native = ["-march=native"] if os.environ.get("REFCONV_NATIVE") and not msvc else []
+    sets = MSVC_FLAGS if sys.platform == "win32" else GCC_FLAGS
     built = []
-    for isa, flags in (MSVC_FLAGS if msvc else GCC_FLAGS).items():
-        if isa != "baseline" and not on_x86():
-            continue
-        always = ["/O2"] if msvc else GCC_ALWAYS
-        modules = [
-            Extension(
-                f"refconv._core.{isa}.{source.stem}",
-                [source.as_posix()],
-                include_dirs=[CORE.as_posix()],
-                depends=[header.as_posix() for header in CORE.glob("*.h")],
-                extra_compile_args=[*always, *flags, *native, *openmp.extra_compile_args],
-                extra_link_args=openmp.extra_link_args,
-            )
-            for source in sorted(CORE.glob("*.pyx"))
-            if isa == "baseline" or source.stem != "cpu"
-        ]
+    for isa in sets if on_x86() else ["baseline"]:
         # A directory for each set: they are the same sources, and must not share the C and object files made of them.
         built += cythonize(
-            modules,
+            modules(isa, *flags(sets[isa])),
             build_dir=f"build/cython/{isa}",
             include_path=["."],
-            compiler_directives={
-                "language_level": 3,
-                "boundscheck": False,
-                "wraparound": False,
-                "cdivision": True,
-                "initializedcheck": False,
-                "embedsignature": True,
-                "freethreading_compatible": True,
-            },
+            compiler_directives=DIRECTIVES,
             annotate=bool(os.environ.get("REFCONV_ANNOTATE")),
         )
     return built
+
+
+def flags(own):
+    """What the compiler is told for one set, and what the linker."""
+    openmp = openmp_flags()
+    if sys.platform == "win32":
+        return ["/O2", *own, *openmp.extra_compile_args], openmp.extra_link_args
+    native = ["-march=native"] if os.environ.get("REFCONV_NATIVE") else []
+    return [*GCC_ALWAYS, *own, *native, *openmp.extra_compile_args], openmp.extra_link_args
+
+
+@functools.cache
+def openmp_flags():
+    """An extension that is never built, and holds the flags."""
+    from extension_helpers import add_openmp_flags_if_available
+
+    openmp = Extension("openmp", [])
+    if not add_openmp_flags_if_available(openmp):
+        print("refconv: this compiler has no OpenMP; the kernels will run on one thread", file=sys.stderr)
+    return openmp
+
+
+def modules(isa, compile_args, link_args):
+    """One module a family, and for the baseline the one that asks the processor what it can run."""
+    return [
+        Extension(
+            f"refconv._core.{isa}.{source.stem}",
+            [source.as_posix()],
+            include_dirs=[CORE.as_posix()],
+            depends=[header.as_posix() for header in CORE.glob("*.h")],
+            extra_compile_args=compile_args,
+            extra_link_args=link_args,
+        )
+        for source in sorted(CORE.glob("*.pyx"))
+        if isa == "baseline" or source.stem != "cpu"
+    ]
 
 
 class BuildKernels(build_ext):

@@ -24,6 +24,16 @@ from refconv.ops.activation import (
     tanh,
     tanh_dx,
 )
+from refconv.ops.avg_pool import (
+    avg_pool1d,
+    avg_pool1d_dx,
+    avg_pool2d,
+    avg_pool2d_dx,
+    global_avg_pool1d,
+    global_avg_pool1d_dx,
+    global_avg_pool2d,
+    global_avg_pool2d_dx,
+)
 from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
 from refconv.ops.conv_transpose import (
     conv_transpose1d,
@@ -35,23 +45,37 @@ from refconv.ops.conv_transpose import (
     conv_transpose2d_dw,
     conv_transpose2d_dx,
 )
-from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
+from refconv.ops.convolve import (
+    convolve1d,
+    convolve2d,
+    cross_correlate1d,
+    cross_correlate2d,
+    fft_convolve1d,
+    fft_convolve2d,
+)
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
+from refconv.ops.dropout import dropout, dropout_dx
 from refconv.ops.engine import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
 from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
 from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
-from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
-from refconv.ops.pool import (
-    avg_pool1d,
-    avg_pool1d_dx,
-    avg_pool2d,
-    avg_pool2d_dx,
+from refconv.ops.max_pool import (
     max_pool1d,
     max_pool1d_dx,
     max_pool1d_with_argmax,
     max_pool2d,
     max_pool2d_dx,
     max_pool2d_with_argmax,
+)
+from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
+from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
+from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
+from refconv.ops.separable import (
+    depthwise_conv2d,
+    depthwise_conv2d_dw,
+    depthwise_conv2d_dx,
+    separable_conv2d,
+    separable_conv2d_grads,
+    separate_rank1,
 )
 
 __all__ = [
@@ -92,14 +116,27 @@ __all__ = [
     "dense_db",
     "dense_dw",
     "dense_dx",
+    "depthwise_conv2d",
+    "depthwise_conv2d_dw",
+    "depthwise_conv2d_dx",
+    "dropout",
+    "dropout_dx",
     "elu",
     "elu_dx",
     "engine",
+    "fft_convolve1d",
+    "fft_convolve2d",
     "get_num_threads",
+    "global_avg_pool1d",
+    "global_avg_pool1d_dx",
+    "global_avg_pool2d",
+    "global_avg_pool2d_dx",
     "im2col",
     "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_dx",
+    "local_response_norm",
+    "local_response_norm_dx",
     "log_softmax",
     "log_softmax_dx",
     "max_pool1d",
@@ -111,10 +148,15 @@ __all__ = [
     "models",
     "nn",
     "optim",
+    "pad",
+    "pad_dx",
     "receptive_field",
     "reference",
     "relu",
     "relu_dx",
+    "separable_conv2d",
+    "separable_conv2d_grads",
+    "separate_rank1",
     "set_num_threads",
     "sigmoid",
     "sigmoid_dx",
@@ -127,6 +169,8 @@ __all__ = [
     "toeplitz1d",
     "toeplitz2d",
     "training",
+    "upsample2d",
+    "upsample2d_dx",
     "weights",
     "zero_stuff",
 ]

@@ -1,10 +1,12 @@
 """The command ``refconv``: train a network, let it read images, look at it, and at what runs underneath."""
 
 import argparse
-import os
+import math
 import sys
 
 from refconv._version import __version__
+from refconv.commands.console import mute
+from refconv.ops.engine import MOST_THREADS
 
 __all__ = ["main"]
 
@@ -16,6 +18,8 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv predict MODEL IMAGE …            let it read your own handwriting
   refconv summary lenet                    the architecture as a table
   refconv verify                           prove every operator and every derivative
+  refconv trace conv2d                     every product that enters one output element
+  refconv formulas                         the lectures' formulas: where each stands as a loop and as a kernel
   refconv info                             engine, instruction set, threads, data
 """
 
@@ -24,7 +28,8 @@ Train a network and save it.
 
 Writes three files to the output folder: model.safetensors, the network; history.csv, a line an epoch; training.png, the
 curves and the test images that it still misreads. Ctrl-C (or SIGTERM) ends the run after the current step and saves what
-there is; a second Ctrl-C ends it at once.
+there is; a second Ctrl-C ends it at once. A run whose loss is no number any more saves its history and its picture, but no
+model, and ends with exit status 1.
 
 On the loops (--engine reference) an image takes about a second: say --images 64 --test-images 20.
 """
@@ -50,6 +55,18 @@ fractions, forwards and backwards. parity: loops against kernels, on cases that 
 JAX and the ONNX operator tests, where installed. Beside each ✓ stand the number of cases and the largest error.
 """
 
+TRACE = """\
+Print each product that enters one output element: what the loop multiplied and added, with its index letters and numbers.
+
+The loop itself runs, on numbers that remember where they come from; so nothing here is computed by another rule than there.
+Without files the arrays hold small whole numbers, none of them 0: a 0 is a padding's.
+"""
+
+FORMULAS = """\
+Print the index of the book: each formula of the lectures with the loop that says it, the kernel that computes it, their
+tests, and the kinds of evidence that `refconv verify` gathers for it.
+"""
+
 INFO = "Print what runs underneath: versions, engine, instruction set, threads, and the data and extras found."
 
 
@@ -66,8 +83,8 @@ def main(arguments=None) -> int:
     try:
         status = options.run(options) or 0
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read us has had enough; what Python flushes at its end must go somewhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read us has had enough
+        mute()
         return 1
     except (ImportError, OSError, ValueError, TypeError, RuntimeError, FloatingPointError) as error:
         print(f"refconv: {error}", file=sys.stderr)
@@ -86,6 +103,8 @@ def _parser():
     _add_predict(_command(commands, "predict", "read images with a trained network", PREDICT, _predict))
     _add_summary(_command(commands, "summary", "print an architecture as a table", SUMMARY, _summary))
     _add_verify(_command(commands, "verify", "prove every operator and every derivative", VERIFY, _verify))
+    _add_trace(_command(commands, "trace", "print every product that enters one output", TRACE, _trace))
+    _add_formulas(_command(commands, "formulas", "print where each formula stands", FORMULAS, _formulas))
     _command(commands, "info", "print what runs underneath", INFO, _info)
     return parser
 
@@ -127,7 +146,7 @@ def _add_train(parser):
         choices=("kernels", "reference"),
         help="kernels (default where built), or the loops, a second or so an image",
     )
-    add("--threads", type=_positive, metavar="N", help="threads of the kernels (default: all cores)")
+    add("--threads", type=_threads, metavar="N", help="threads of the kernels (default: all cores)")
     add("--out", metavar="DIR", help="output folder (default: a new one, runs/MODEL-DATA)")
 
 
@@ -146,6 +165,32 @@ def _add_verify(parser):
     add("operators", nargs="*", metavar="OPERATOR", help="such as conv2d or max_pool2d_dx (default: all)")
     add("--engine", choices=("kernels", "reference"), help="where differences and libraries look (default: kernels)")
     add("--quick", action="store_true", help="fewer cases: seconds instead of a minute or two")
+
+
+def _add_trace(parser):
+    add = parser.add_argument
+    add("operator", metavar="OPERATOR", help="such as conv2d, conv2d_dw, max_pool2d_dx")
+    add("--output", type=_numbers, metavar="B,I,J,O", help="the element, indices from 0 (default: one near a corner)")
+    add("--input", type=_numbers, metavar="H,W", help="the input's size, or N,H,W,C")
+    add("--kernel", type=_numbers, metavar="H,W", help="the kernel's size, or the window's")
+    add("--channels", type=_positive, metavar="N", help="channels of the input")
+    add("--filters", type=_positive, metavar="N", help="channels of the output")
+    for name in ("stride", "dilation", "output-padding"):
+        add(f"--{name}", type=_numbers, metavar="N[,N]", help="of the operator")
+    add("--padding", type=_padding, metavar="P", help="same, valid, …; a number; one for each axis; or before:after for each")
+    add("--groups", type=_positive, metavar="N", help="of the operator")
+    add("--mode", help="valid, same or full, of a plain convolution")
+    for name in ("ceil-mode", "count-include-pad"):
+        add(f"--{name}", action="store_true", default=None, help="of a pooling")
+    add("--seed", type=_seed, default=0, metavar="N", help="of the numbers (default: %(default)s)")
+    for name in ("x", "w", "b", "dy"):
+        add(f"--{name}", metavar="FILE", help="an array of your own, as numpy.save writes it; channels last")
+
+
+def _add_formulas(parser):
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help="slides such as B3, or operators such as conv2d_dx (default: all)")
+    add("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
 
 
 def _add_model(parser):
@@ -168,14 +213,33 @@ def _seed(text):
     return _whole(text, 0)
 
 
-def _whole(text, least):
+def _threads(text):
+    return _whole(text, 1, MOST_THREADS)
+
+
+def _whole(text, least, most=math.inf):
     try:
         number = int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number, but is {text!r}") from None
     if number < least:
         raise argparse.ArgumentTypeError(f"must be at least {least}, but is {number}")
+    if number > most:
+        raise argparse.ArgumentTypeError(f"must be at most {most}, but is {number}")
     return number
+
+
+def _numbers(text):
+    """One number, or several."""
+    numbers = tuple(_whole(part, 0) for part in text.split(","))
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def _padding(text):
+    """A name as it is; "1" for all sides, "1,0" for height and width, "0:1,2:0" for top, bottom, left and right."""
+    if ":" in text:
+        return tuple(tuple(_whole(side, 0) for side in axis.split(":")) for axis in text.split(","))
+    return _numbers(text) if text[:1].isdigit() else text
 
 
 def _train(options):
@@ -201,6 +265,18 @@ def _verify(options):
     from refconv.commands.verify import verify
 
     return verify(options.operators, options.engine, options.quick)
+
+
+def _trace(options):
+    from refconv.commands.trace import trace
+
+    trace(options)
+
+
+def _formulas(options):
+    from refconv.commands.formulas import formulas
+
+    formulas(options.names, options.format)
 
 
 def _info(options):

@@ -44,7 +44,9 @@ class Window:
     dilation : int or one int an axis
         Distance D between neighbouring taps of the kernel, in input elements.
     ceil_mode : bool
-        Round the output size up instead of down (pooling only); a window that would start in the padding is dropped.
+        Round the output size up instead of down (pooling only): the last window may hang over the end by less than a
+        stride, so that even an input smaller than the window may have an output. One that would start in the padding
+        behind the input is dropped.
 
     Raises
     ------
@@ -105,15 +107,35 @@ class Window:
 
     def padded_size(self, input_size: Sequence[int]) -> Size:
         """Size of the input with its zeros."""
+        input_size = self._checked("input_size", input_size)
         return tuple(n + p0 + p1 for n, (p0, p1) in zip(input_size, self.pads(input_size), strict=True))
 
     def output_size(self, input_size: Sequence[int]) -> Size:
         """How often the window fits along each axis; at least once, or else a ``ValueError``."""
+        input_size = self._checked("input_size", input_size)
         pads = self.pads(input_size)
         padded = [n + sum(pads[axis]) for axis, n in enumerate(input_size)]
         if math.prod(padded) > MOST:
             raise ValueError(f"padding must leave the input at most {MOST} pixels, but makes it {tuple(padded)}")
         return tuple(self._fits(n, *pads[axis], axis) for axis, n in enumerate(input_size))
+
+    def pooled_size(self, input_size: Sequence[int]) -> Size:
+        """The output size, if the window holds an element of the input wherever it lands, or else a ``ValueError``.
+
+        A convolution may read nothing but zeros somewhere; a pool of nothing has no largest value and no mean.
+
+        >>> Window((2,), stride=2, padding=1).pooled_size((5,))
+        (3,)
+        """
+        output_size, pads = self.output_size(input_size), self.pads(input_size)
+        for axis, (n, outputs, (before, _)) in enumerate(zip(input_size, output_size, pads, strict=True)):
+            start = _blind_start(n, before, outputs, self.kernel[axis], self.stride[axis], self.dilation[axis])
+            if start is not None:
+                raise ValueError(
+                    f"padding {pads} makes a window {self.kernel} with stride {self.stride} and dilation {self.dilation} hold "
+                    f"nothing but padding at {start} on axis {axis} of an input of size {tuple(input_size)}"
+                )
+        return output_size
 
     def transposed_output_size(self, output_size: Sequence[int], output_padding=0) -> Size:
         r"""Size of the input that this window turns into ``output_size``: the output of the transposed convolution.
@@ -153,15 +175,14 @@ class Window:
 
     def _fits(self, n: int, before: int, after: int, axis: int) -> int:
         room, S = n + before + after - self.span[axis], self.stride[axis]
-        if room < 0:
+        fits = -(-room // S) + 1 if self.ceil_mode else room // S + 1
+        if fits < 1:
+            hint = f"; with ceil_mode fewer than {S}, the stride, may be missing" if self.ceil_mode else ""
             raise ValueError(
                 f"the input must be at least as large as the kernel, but on axis {axis} it has {n} elements and "
-                f"{before} + {after} of padding, and the kernel spans {self.span[axis]}"
+                f"{before} + {after} of padding, and the kernel spans {self.span[axis]}{hint}"
             )
-        if not self.ceil_mode:
-            return room // S + 1
-        fits = -(-room // S) + 1
-        return fits - 1 if (fits - 1) * S >= n + before else fits
+        return fits - 1 if self.ceil_mode and (fits - 1) * S >= n + before else fits
 
     def _unfit(self, n: int, extra: int, axis: int) -> int:
         S, span = self.stride[axis], self.span[axis]
@@ -177,11 +198,14 @@ class Window:
         return size
 
     def _checked(self, name: str, size: Sequence[int]) -> Size:
-        if len(size) != self.ndim:
-            raise ValueError(f"{name} must have {self.ndim} axes like the kernel {self.kernel}, but is {tuple(size)}")
-        if min(size) < 1:
-            raise ValueError(f"{name} must be at least 1 along each axis, but is {tuple(size)}")
-        return tuple(size)
+        entries = _entries(size)
+        if entries is None or len(entries) != self.ndim:
+            found = size if entries is None else entries
+            raise ValueError(f"{name} must have {self.ndim} axes like the kernel {self.kernel}, but is {found!r}")
+        numbers = tuple(_whole(name, n, entries) for n in entries)
+        if min(numbers) < 1:
+            raise ValueError(f"{name} must be at least 1 along each axis, but is {numbers}")
+        return numbers
 
 
 def per_axis(name: str, value, ndim: int, least: int = 1) -> Size:
@@ -215,7 +239,7 @@ def mode_window(kernel: Sequence[int], mode: str) -> Window:
     ((2, 1),)
     """
     paddings = {"valid": "valid", "same": "same_lower", "full": "full"}
-    if mode not in paddings:
+    if not isinstance(mode, str) or mode not in paddings:
         raise ValueError(f"mode must be 'valid', 'same' or 'full', but is {mode!r}")
     return Window(kernel, padding=paddings[mode])
 
@@ -261,6 +285,38 @@ def receptive_field(windows: Iterable[Window]) -> Size:
             sizes[axis] += (span - 1) * steps[axis]
             steps[axis] *= S
     return tuple(sizes)
+
+
+def _blind_start(n: int, before: int, outputs: int, k: int, S: int, D: int) -> int | None:
+    """The first start i·S − before, 0 <= i < outputs, from which no tap m·D, 0 <= m < k, hits one of n elements; or None."""
+    if (k - 1) * D < before:
+        return -before  # the first window ends before the input begins
+    # From a start in front of the input, the first tap that is not in front of it is at start mod D: too far if n < D.
+    at = -before % D
+    i = 0 if at >= n else _first_between(S, D, n - at, D - 1 - at)
+    if i is not None and i < outputs and i * S < before:
+        return i * S - before
+    i = -(-(n + before) // S)
+    return i * S - before if i < outputs else None  # a window that begins behind the input
+
+
+def _first_between(step: int, modulus: int, low: int, high: int) -> int | None:
+    """The smallest i with low <= i·step mod modulus <= high, where 0 < low <= high < modulus; None if there is none.
+
+    In the first lap around the modulus, the multiples of step either hit the interval or jump over it. Then it counts how
+    far −modulus·lap lies from a multiple of step, which is the same question with smaller numbers, as in Euclid's algorithm.
+
+    >>> _first_between(7, 10, 2, 3), _first_between(4, 10, 3, 3)
+    (6, None)
+    """
+    step %= modulus
+    if not step or low > high:
+        return None
+    i = -(-low // step)
+    if i * step <= high:
+        return i
+    lap = _first_between(modulus, step, -high % step, -low % step)
+    return None if lap is None else -(-(low + lap * modulus) // step)
 
 
 def _padding(padding, ndim: int) -> str | Pads:

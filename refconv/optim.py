@@ -1,6 +1,8 @@
 """How parameters follow their gradients."""
 
 import math
+from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -28,8 +30,8 @@ class SGD:
 
     Raises
     ------
-    ValueError
-        If a number is out of its range; the message names it.
+    TypeError, ValueError
+        If something is no number or out of its range; the message names it. If the parameters are none.
 
     Examples
     --------
@@ -47,6 +49,9 @@ class SGD:
     """
 
     def __init__(self, parameters, lr, *, momentum=0.0, weight_decay=0.0):
+        if not isinstance(parameters, Mapping) or not all(hasattr(p, "trainable") for p in parameters.values()):
+            expected = "what model.named_parameters() returns, names with a Parameter each"
+            raise TypeError(f"parameters must be {expected}, but are {parameters!r}")
         self.parameters = {name: p for name, p in parameters.items() if p.trainable}
         self.lr = _number("lr", lr, 0, math.inf)
         self.momentum = _number("momentum", momentum, 0, 1)
@@ -83,6 +88,8 @@ def cosine(progress: float) -> float:
 
 
 def _number(name, value, least, below):
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, but is {value!r}")
     if not least <= value < below:
         raise ValueError(f"{name} must be at least {least} and below {below}, but is {value!r}")
     return float(value)

@@ -21,7 +21,7 @@ def training_picture(history, images, labels, predictions, title) -> bytes:
     images : array (N, H, W), uint8
         The test images.
     labels, predictions : integer arrays (N,)
-        What they are, and what they were read as.
+        What they are, and what they were read as; predictions are None if the run ended before its first test.
     title : str
         Stands above it all.
 
@@ -67,6 +67,9 @@ def _ticks(epochs):
 
 
 def _draw_misread(figure, images, labels, predictions):
+    if predictions is None:
+        figure.suptitle("The run ended before its first test", fontsize=10)
+        return
     misread = [k for k in range(len(labels)) if labels[k] != predictions[k]]
     shown = misread[: COLUMNS * ROWS]
     which = "all of them" if len(shown) == len(misread) else f"the first {len(shown)}"

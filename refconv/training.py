@@ -16,7 +16,7 @@ from refconv.ops.engine import keep_freed_memory
 from refconv.ops.loss import softmax_cross_entropy
 from refconv.optim import constant
 
-__all__ = ["Epoch", "Evaluation", "History", "Progress", "evaluate", "fit", "train_step"]
+__all__ = ["Diverged", "Epoch", "Evaluation", "History", "Progress", "evaluate", "fit", "train_step"]
 
 
 @dataclass
@@ -53,6 +53,14 @@ class History:
         writer.writeheader()
         writer.writerows({**asdict(e), "images_per_second": round(e.images_per_second, 1)} for e in self.epochs)
         return text.getvalue()
+
+
+class Diverged(FloatingPointError):  # noqa: N818
+    """The loss is no finite number any more; ``history`` is the run up to there."""
+
+    def __init__(self, message: str, history: History):
+        super().__init__(message)
+        self.history = history
 
 
 @dataclass
@@ -149,8 +157,9 @@ def fit(
 
     Raises
     ------
-    FloatingPointError
-        If the loss is not finite: the step before made the weights too large, or the data hold NaN.
+    Diverged
+        If the loss is not finite: the step before made the weights too large, or the data hold NaN. The error is a
+        ``FloatingPointError`` and holds the ``history`` up to there. Whatever ends the run, ``optimizer.lr`` is as before.
 
     Examples
     --------
@@ -167,30 +176,32 @@ def fit(
     (epochs,) = per_axis("epochs", epochs, 1)
     keep_freed_memory()
     history, first_lr, steps = History(), optimizer.lr, len(batches)
-    for epoch in range(1, epochs + 1):
-        losses = right = images = 0
-        seconds, began = 0.0, time.perf_counter()
-        for step, (x, labels) in enumerate(batches, 1):
-            optimizer.lr = first_lr * schedule(((epoch - 1) * steps + step - 1) / (epochs * steps))
-            loss, scores = train_step(model, optimizer, x, labels)
-            if not math.isfinite(loss):
-                raise FloatingPointError(f"the loss is {loss} at step {step} of epoch {epoch}; try a smaller lr")
-            losses, images = losses + float(loss) * len(labels), images + len(labels)
-            right += int((scores.argmax(-1) == labels).sum())
-            seconds = time.perf_counter() - began
-            on_step(Progress(epoch, epochs, step, steps, images, losses / images, right / images))
-            if stop():
-                history.stopped = True
+    try:
+        for epoch in range(1, epochs + 1):
+            losses = right = images = 0
+            line, began = None, time.perf_counter()
+            for step, (x, labels) in enumerate(batches, 1):
+                optimizer.lr = first_lr * schedule(((epoch - 1) * steps + step - 1) / (epochs * steps))
+                loss, scores = train_step(model, optimizer, x, labels)
+                if not math.isfinite(loss):
+                    history.epochs += [line] if line else []  # without a test: what this step left is no network
+                    raise Diverged(f"the loss is {loss} at step {step} of epoch {epoch}; try a smaller lr", history)
+                losses, images = losses + float(loss) * len(labels), images + len(labels)
+                right += int((scores.argmax(-1) == labels).sum())
+                line = Epoch(epoch, images, time.perf_counter() - began, optimizer.lr, losses / images, right / images)
+                on_step(Progress(epoch, epochs, step, steps, images, line.train_loss, line.train_accuracy))
+                if stop():
+                    history.stopped = True
+                    break
+            if test is not None:
+                history.test = evaluate(model, test)
+                line.test_loss, line.test_accuracy = history.test.loss, history.test.accuracy
+            history.epochs.append(line)
+            on_epoch(line)
+            if history.stopped:
                 break
-        line = Epoch(epoch, images, seconds, optimizer.lr, losses / images, right / images)
-        if test is not None:
-            history.test = evaluate(model, test)
-            line.test_loss, line.test_accuracy = history.test.loss, history.test.accuracy
-        history.epochs.append(line)
-        on_epoch(line)
-        if history.stopped:
-            break
-    optimizer.lr = first_lr
+    finally:
+        optimizer.lr = first_lr
     return history
 
 

@@ -163,6 +163,33 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
     assert "there is no model none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
 
 
+@pytest.mark.parametrize(
+    ("name", "pixels", "mode"),
+    [
+        ("share.tif", np.eye(30, dtype=np.float32), "F"),
+        ("holes.tif", np.full((30, 20), np.nan, np.float32), "F"),
+        ("count.tif", np.eye(30, dtype=np.int32) * 70_000, "I"),
+        ("deep.png", np.eye(30, dtype=np.uint16) * 60_000, "I;16"),
+    ],
+)
+def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, name, pixels, mode):
+    folder, _ = trained
+    pillow.fromarray(pixels).save(folder / name)
+    printed = refconv("predict", "out/model.safetensors", name, cwd=folder, status=1)
+    assert printed.startswith(f"refconv: {name} has pixels of the mode {mode}")
+    assert "save it with 8 bits a channel" in printed
+
+
+def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):
+    folder, _ = trained
+    model, _ = weights.load_model(folder / "out" / "model.safetensors")
+    model.named_parameters()["conv2.w"].value[1, 2, 3, 4] = np.nan
+    weights.save_model(folder / "nan.safetensors", model, name="lenet")
+    pillow.fromarray(255 - 255 * np.eye(30, dtype=np.uint8)).save(folder / "stroke.png")
+    printed = refconv("predict", "nan.safetensors", "stroke.png", cwd=folder, status=1)
+    assert printed == "refconv: nan.safetensors holds weights that are no finite numbers: conv2.w\n"
+
+
 def test_summary_prints_the_table(tmp_path):
     assert re.search(r"^total +61,706 +416,520$", refconv("summary", "lenet", cwd=tmp_path), re.M)
     assert re.search(r"^total +60,850 ", refconv("summary", "lenet", "--style", "paper", cwd=tmp_path), re.M)
@@ -172,6 +199,16 @@ def test_info_says_what_runs(tmp_path):
     printed = refconv("info", cwd=tmp_path, OMP_NUM_THREADS="2")
     assert re.search(r"^engine +" + ("kernels" if _core.ISA else "reference"), printed, re.M)
     assert re.search(r"^kernels +" + (_core.ISA or "none: built with REFCONV_PURE=1"), printed, re.M)
+
+
+@needs_kernels
+def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
+    printed = refconv("info", cwd=tmp_path, status=1, REFCONV_ISA="v9")
+    assert re.fullmatch(r"refconv: REFCONV_ISA must be one of .*, but is 'v9'\n", printed)
+    script = "import sys; sys.argv[0] = '/usr/bin/refconv'; from refconv.cli import main"  # what pip's script does
+    environment = {**os.environ, "REFCONV_ISA": "v9"}
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (1, printed)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -189,7 +226,7 @@ def test_every_help_explains_itself(tmp_path, command):
         (("train", "lenet", "--batch-size", "many"), 2, "--batch-size: must be a whole number, but is 'many'"),
         (("train", "lenet", "--seed", "-1"), 2, "--seed: must be at least 0, but is -1"),
         (("train", "lenet", "--images", "10", "--lr", "-1"), 1, "lr must be at least 0"),
-        (("train", "lenet", "--images", "10", "--lr", "1e9"), 1, "the loss is"),
+        (("train", "lenet", "--threads", "5000"), 2, "--threads: must be at most 1024, but is 5000"),
         (("walk",), 2, "invalid choice: 'walk'"),
     ],
 )
@@ -227,3 +264,14 @@ def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
     message = refconv("train", "lenet", "--images", "100", "--out", "file/sub", cwd=tmp_path, status=1)
     assert "file/sub" in message
     assert "epoch" not in message
+
+
+def test_a_run_that_diverges_saves_its_history_and_its_picture_and_says_so(tmp_path):
+    message = refconv(*SMALL, "--test-images", "50", "--lr", "50", "--out", "out", cwd=tmp_path, status=1)
+    sentence = r"^refconv: the loss is nan at step \d+ of epoch \d; try a smaller lr \(saved .*history.csv and training.png"
+    assert re.search(sentence, message, re.M)
+    assert "Traceback" not in message
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "training.png"]
+    assert lines_of(tmp_path / "out" / "history.csv")[-1]["test_loss"] == ""
+    with pillow.open(tmp_path / "out" / "training.png") as picture:
+        assert picture.size == (1200, 864)

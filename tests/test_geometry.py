@@ -1,6 +1,8 @@
+import re
+
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from refconv.geometry import PADDINGS, Window, mode_window, per_axis, receptive_field
@@ -115,34 +117,6 @@ def test_padding_may_be_one_number_or_one_or_two_an_axis(padding, pads):
 def test_a_single_number_in_a_sequence_is_the_padding_of_a_signal():
     assert Window((3,), padding=(2,)).pads((7,)) == ((2, 2),)
     assert Window((3,), padding=((1, 2),)).pads((7,)) == ((1, 2),)
-
-
-@given(signals, st.integers(0, 6))
-def test_ceil_mode_adds_a_last_window_that_is_cut_off_if_it_starts_before_the_end_padding(window, extra):
-    (span,) = window.span
-    n = span + extra
-    ((before, after),), (S,) = window.pads((n,)), window.stride
-    assume(after < span)
-    whole = positions(n, window)
-    leaves_a_rest = whole[-1] + span < n + before + after
-    expected = len(whole) + (leaves_a_rest and whole[-1] + S < n + before)
-    ceiling = Window(window.kernel, S, window.padding, window.dilation, ceil_mode=True)
-    assert ceiling.output_size((n,)) == (expected,)
-
-
-@pytest.mark.parametrize(
-    ("n", "kernel", "stride", "padding", "floor", "ceil"),
-    [
-        (6, 3, 2, 0, 2, 3),  # the cut window starts at 4, inside
-        (5, 3, 2, 0, 2, 2),  # nothing is cut
-        (5, 2, 2, 1, 3, 3),  # the cut window would start at 6 of 1 + 5: in the end padding
-        (6, 1, 4, 0, 2, 2),  # the cut window would start at 8, outside
-        (4, 2, 3, ((0, 1),), 2, 2),
-    ],
-)
-def test_ceil_mode_of_known_cases(n, kernel, stride, padding, floor, ceil):
-    assert Window((kernel,), stride, padding).output_size((n,)) == (floor,)
-    assert Window((kernel,), stride, padding, ceil_mode=True).output_size((n,)) == (ceil,)
 
 
 @given(st.data())
@@ -301,6 +275,19 @@ def test_window_refuses_and_names_the_argument(arguments, error, message):
 def test_an_input_size_must_fit_the_kernels_axes(method, size, message):
     with pytest.raises(ValueError, match=message):
         getattr(Window((3, 5)), method)(size)
+
+
+@pytest.mark.parametrize("method", ["pads", "output_size", "padded_size", "transposed_output_size"])
+def test_sizes_are_whole_numbers_one_an_axis(method):
+    name = "output_size" if method.startswith("transposed") else "input_size"
+    look = getattr(Window((2, 3), padding="same"), method)
+    for size in ((3.5, 4), (3, "4"), (True, 4), (None, 4)):
+        with pytest.raises(TypeError, match=f"{name} must be a whole number, but is {re.escape(repr(size))}"):
+            look(size)
+    for size in (5, None, "ab"):
+        with pytest.raises(ValueError, match=f"{name} must have 2 axes like the kernel .*, but is {size!r}"):
+            look(size)
+    assert look(np.array([4, 5], np.int32)) == look((4, 5))
 
 
 def test_an_input_smaller_than_the_kernel_is_refused_with_all_numbers():

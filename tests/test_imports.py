@@ -45,9 +45,11 @@ THIRD_PARTY = {
 
 # Formulas of the slides that are there to be read, and are compared with the layer: no kernel of their own.
 LOOPS_ONLY = {
+    "avg_pool": {"counts"},
     "conv": {"centred_correlation", "centred_correlation_dw", "centred_correlation_dx"},
     "conv_transpose": {"zero_stuffed_conv_transpose2d"},
-    "pool": {"counts", "wins"},
+    "max_pool": {"wins"},
+    "response_norm": {"denominators"},
 }
 
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)

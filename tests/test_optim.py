@@ -58,11 +58,21 @@ def test_gradients_are_left_as_they_are():
         ({"lr": float("nan")}, "lr must be at least 0"),
         ({"lr": 0.1, "momentum": 1.0}, "momentum must be at least 0 and below 1, but is 1.0"),
         ({"lr": 0.1, "weight_decay": -1}, "weight_decay must be at least 0"),
+        ({"lr": "x"}, "lr must be a number, but is 'x'"),
+        ({"lr": True}, "lr must be a number, but is True"),
+        ({"lr": None}, "lr must be a number, but is None"),
+        ({"lr": 0.1, "momentum": "0.9"}, "momentum must be a number, but is '0.9'"),
     ],
 )
 def test_numbers_out_of_range_are_refused_by_name(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         SGD({}, **arguments)
+
+
+@pytest.mark.parametrize("parameters", ["x", None, [Parameter(np.ones(2))], {"w": np.ones(2)}])
+def test_what_are_no_parameters_is_refused(parameters):
+    with pytest.raises(TypeError, match=r"parameters must be what model.named_parameters\(\) returns, names with a Parameter"):
+        SGD(parameters, lr=0.1)
 
 
 def test_schedules_begin_at_one():

@@ -36,3 +36,14 @@ def test_any_number_of_misread_images(misread):
 @pytest.mark.parametrize(("epochs", "tested"), [(1, True), (2, False), (40, True)])
 def test_runs_of_any_length_with_and_without_a_test(epochs, tested):
     assert draw(LABELS + 1, epochs, tested).shape == (864, 1200)
+
+
+def test_a_run_that_ended_before_its_first_test_has_curves_alone():
+    picture = draw(None, epochs=1, tested=False)
+    assert picture.shape == (864, 1200)
+    assert (picture[430:] < 128).sum() > 200  # the sentence
+
+
+def test_numbers_that_are_not_finite_leave_gaps():
+    lines = [Epoch(1, 60, 1.0, 0.1, 2.3, 0.1, np.nan, 0.1), Epoch(2, 60, 1.0, 0.1, 1e30, 0.1, np.inf, 0.1)]
+    assert training_picture(History(lines), IMAGES, LABELS, LABELS, "a run")[1:4] == b"PNG"

@@ -8,7 +8,7 @@ import pytest
 
 from evidence import needs_kernels
 from refconv import data, models, nn, optim
-from refconv.training import evaluate, fit, train_step
+from refconv.training import Diverged, evaluate, fit, train_step
 
 pytestmark = needs_kernels  # on the loops a run would take hours
 
@@ -85,6 +85,39 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_named():
     batches = data.Batches(x, np.array([0, 1, 2, 0]), 2, prepare=lambda x: x)
     with pytest.raises(FloatingPointError, match="the loss is nan at step 2 of epoch 1"):
         fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
+
+
+def test_a_run_that_diverges_hands_over_its_history_and_restores_lr():
+    model = nn.Sequential(nn.Flatten(), nn.Dense(3))
+    model.build((2, 2), rng=0)
+    x = np.ones((6, 2, 2), np.float32)
+    batches = data.Batches(x, np.array([0, 1, 2, 0, 1, 2]), 2, prepare=lambda x: x)
+    optimizer, told = optim.SGD(model.named_parameters(), lr=0.1), []
+
+    def poison(progress):
+        if (progress.epoch, progress.step) == (2, 2):
+            model.named_parameters()["1.b"].value[0] = np.nan
+
+    with pytest.raises(Diverged, match="the loss is nan at step 3 of epoch 2; try a smaller lr") as caught:
+        fit(model, batches, optimizer, epochs=3, schedule=optim.cosine, on_step=poison, on_epoch=told.append)
+    assert [line.images for line in caught.value.history.epochs] == [6, 4]
+    assert np.isfinite([line.train_loss for line in caught.value.history.epochs]).all()
+    assert told == caught.value.history.epochs[:1]
+    assert optimizer.lr == 0.1
+
+
+def test_lr_is_restored_whatever_ends_the_run():
+    model = nn.Sequential(nn.Flatten(), nn.Dense(3))
+    model.build((2, 2), rng=0)
+    batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 2, prepare=lambda x: x)
+    optimizer = optim.SGD(model.named_parameters(), lr=0.1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, batches, optimizer, epochs=2, schedule=lambda progress: 0.5, on_step=interrupt)
+    assert optimizer.lr == 0.1
+
+
+def interrupt(progress):
+    raise KeyboardInterrupt
 
 
 def test_evaluation_changes_nothing():

@@ -2,11 +2,15 @@
 
 Each family is compiled once for each instruction set (``baseline``, ``v3`` with AVX2, ``v4`` with AVX-512); the best one
 that this processor can run is imported. ``REFCONV_ISA=baseline|v3|v4`` asks for another. ``ISA`` is None where the package
-was built without kernels (``REFCONV_PURE=1``).
+was built without kernels (``REFCONV_PURE=1``), and nothing compiled lies here for this Python. Where only a part of the
+kernels is there, the import fails: loops in their place would be thousands of times slower without a word.
 """
 
 import importlib
 import os
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 # GNU's OpenMP lets a thread that waits for others spin, for a millisecond and more. Where another program holds a core that
 # makes a step tens of times slower, so it spins for microseconds here, unless the user has decided otherwise.
@@ -15,25 +19,61 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 __all__ = ["FAMILIES", "ISA"]
 
-FAMILIES = ("activation", "conv", "conv_transpose", "convolve", "dense", "loss", "matrix", "norm", "pool")
+FAMILIES = (
+    "activation",
+    "avg_pool",
+    "conv",
+    "conv_transpose",
+    "convolve",
+    "dense",
+    "dropout",
+    "loss",
+    "matrix",
+    "max_pool",
+    "norm",
+    "resize",
+    "response_norm",
+    "separable",
+)
+
+
+def _load(isa, module):
+    name = f"{__name__}.{isa}.{module}"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise _refusal(f"the kernels are incomplete, {name} is missing: build or install refconv again") from None
 
 
 def _choose_isa():
-    try:
-        cpu = importlib.import_module(f"{__name__}.baseline.cpu")
-    except ModuleNotFoundError:
+    if not _compiled():
         return None
-    runnable = cpu.instruction_sets()
+    runnable = _load("baseline", "cpu").instruction_sets()
     wanted = os.environ.get("REFCONV_ISA") or runnable[0]
     if wanted not in runnable:
-        raise ImportError(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, but is {wanted!r}")
+        raise _refusal(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, but is {wanted!r}")
     return wanted
+
+
+def _compiled():
+    """What was compiled for this Python; another one's modules have other suffixes."""
+    files = (file.name.partition(".") for file in Path(__file__).parent.glob("*/*.*"))
+    return [stem for stem, dot, suffix in files if dot + suffix in EXTENSION_SUFFIXES]
+
+
+def _refusal(message):
+    """What ends the import: an ImportError; for the command ``refconv``, which cannot catch it, one line instead."""
+    called = sys.argv[0] if getattr(sys, "argv", None) else ""
+    as_command = Path(called).stem == "refconv" or (called == "-m" and "refconv" in sys.orig_argv)
+    return SystemExit(f"refconv: {message}") if as_command else ImportError(message)
 
 
 ISA = _choose_isa()
 if ISA:
     for _family in FAMILIES:
-        globals()[_family] = importlib.import_module(f"{__name__}.{ISA}.{_family}")
+        globals()[_family] = _load(ISA, _family)
 
 
 def available_threads() -> int:

@@ -15,7 +15,8 @@ place. Stride, dilation and groups are nothing but other offsets.
 ∂e/∂x gathers, so that no two threads write the same element. An input row u (counted from the padding's edge) is reached
 by tap m of output row i when i·S + m·D = u; taps with the same remainder m·D mod S reach the same rows. Remainders repeat
 every P = S / gcd(S, D) taps. So the taps split into min(k, P) phases, t = 0, 1, …, and each phase is a cross-correlation of
-∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero.
+∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. Around ∂e/∂y lie zeros, which the
+weights are multiplied with as well; that is why weights that are no finite numbers take another way.
 
 ∂e/∂w[m,n,c,o] sums over all pixels of all images. Rows of the tile are the kernel's entries (m, n, c), k runs over pixels,
 and ∂e/∂y is packed in place of the weights. Where there are many pixels, the output rows of all images are cut into chunks, each with a sum of its own,
@@ -146,8 +147,32 @@ cdef void conv2d_band(const Conv *c, Sweep plan, Shape shape, View view, const r
                   y + first * plan.y_row + g * c.O_g)
 
 
-def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
+def conv2d_dx(dy, w, tuple input_size, window, Py_ssize_t groups):
     """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O); OUT dx (N, *input_size, C)."""
+    # min and max are NaN if any weight is. A kernel of one pixel never looks beyond ∂e/∂y.
+    if window.kernel == (1, 1) or not w.size or (np.isfinite(w.min()) and np.isfinite(w.max())):
+        return conv2d_dx_gathered(dy, w, input_size, window, groups)
+    return conv2d_dx_scattered(dy, w, input_size, window, groups)
+
+
+def conv2d_dx_scattered(dy, w, tuple input_size, window, Py_ssize_t groups):
+    """The same, tap by tap, with nothing but what is there: 0 · ∞ is NaN, and a zero beside ∂e/∂y is no part of the sum."""
+    (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
+    C_g, O_g = w.shape[2], w.shape[3] // groups
+    dx = np.zeros((len(dy), *window.padded_size(input_size), C_g * groups), dy.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for g, m, n in np.ndindex(groups, *window.kernel):
+            inputs, outputs = slice(g * C_g, (g + 1) * C_g), slice(g * O_g, (g + 1) * O_g)
+            rows = slice(m * D_h, m * D_h + dy.shape[1] * S_h, S_h)
+            columns = slice(n * D_w, n * D_w + dy.shape[2] * S_w, S_w)
+            dx[:, rows, columns, inputs] += np.einsum("bijo,co->bijc", dy[..., outputs], w[m, n, :, outputs])
+    (top, _), (left, _) = window.pads(input_size)
+    return dx[:, top : top + input_size[0], left : left + input_size[1]].copy()
+
+
+def conv2d_dx_gathered(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window,
+                       Py_ssize_t groups):
+    """The same, for weights that are finite numbers."""
     cdef Conv c = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
     cdef Py_ssize_t phases_h = min(c.kh, period(c.D_h, c.S_h)), phases_w = min(c.kw, period(c.D_w, c.S_w))
     dtype = dtype_of[real](NULL)

@@ -48,10 +48,12 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
     cdef double[::1] mu = np.zeros(C), sigma2 = np.zeros(C)
     merge_moments(M, means, squares, mu, sigma2)
 
-    # The mean is rounded to x's type, and what that takes from it is given back by the shift.
+    # The mean is rounded to x's type, and what that takes from it is given back by the shift. The scale is made of the
+    # variance in x's type, which the derivative will get: one that is too large for it is ∞ here as well as there.
     cdef real[::1] centre = mean, variance = var, scale = np.empty(C, dtype), shift = np.empty(C, dtype)
     for c in range(C):
-        centre[c], variance[c], scale[c] = <real>mu[c], <real>sigma2[c], <real>(gamma[c] / sqrt(sigma2[c] + eps))
+        centre[c], variance[c] = <real>mu[c], <real>sigma2[c]
+        scale[c] = <real>(gamma[c] / sqrt(variance[c] + eps))
         shift[c] = <real>(beta[c] - (mu[c] - centre[c]) * scale[c])
     normalise[real](x, centre, scale, shift, y)
     return y, mean, var

@@ -2,6 +2,7 @@
 
 import importlib.util
 import platform
+from pathlib import Path
 
 import numpy as np
 
@@ -17,8 +18,9 @@ ISA_NAMES = {
     "v4": "v4 (AVX-512)",
     "v3": "v3 (AVX2, FMA)",
     "baseline": "baseline (what every processor of this kind has)",
-    None: "none: built with REFCONV_PURE=1, everything runs on the loops",
 }
+PURE = "none: built with REFCONV_PURE=1, everything runs on the loops"
+OTHER = "none for this Python, though for another: build or install refconv again; everything runs on the loops"
 EXTRAS = ("matplotlib", "PIL", "pooch", "safetensors", "tqdm")
 
 
@@ -31,9 +33,16 @@ def info() -> None:
         "refconv": __version__,
         "Python": f"{platform.python_version()}, NumPy {np.__version__}, {platform.platform()}",
         "engine": current_engine(),
-        "kernels": ISA_NAMES[_core.ISA],
+        "kernels": _kernels(),
         "threads": f"{get_num_threads()}{openmp}",
         "MNIST": "found" if available(MNIST) else f"not found in {folders}; downloaded when asked for",
         "extras": "all there" if not missing else f"{', '.join(missing)} missing: pip install 'refconv[train]'",
     }.items():
         print(f"{name:9}{value}")
+
+
+def _kernels():
+    if _core.ISA:
+        return ISA_NAMES[_core.ISA]
+    compiled = [file for file in Path(_core.__file__).parent.glob("*/*") if file.suffix in (".so", ".pyd")]
+    return OTHER if compiled else PURE

@@ -15,13 +15,21 @@ BOX, SIDE = 20, 28  # MNIST: the ink fits into 20 × 20 of 28 × 28 pixels
 
 def predict(model_path, image_paths, top) -> None:
     """Print the likeliest classes of each image, with their probabilities."""
-    model, _ = weights.load_model(model_path)
+    model = _finite_model(model_path)
     digits = np.stack([digit_from_photo(path) for path in image_paths])  # all are read before anything is printed
     dtype = next(iter(model.named_parameters().values())).value.dtype
     probabilities = softmax(model(data.lenet_input(digits, dtype)))
     for path, p in zip(image_paths, probabilities, strict=True):
         likeliest = np.argsort(-p, kind="stable")[:top]
         print(f"{path}:  " + "   ".join(f"{c} {100 * p[c]:.1f} %" for c in likeliest))
+
+
+def _finite_model(path):
+    model, _ = weights.load_model(path)
+    for name, parameter in model.named_parameters().items():
+        if not np.isfinite(parameter.value).all():
+            raise ValueError(f"{path} holds weights that are no finite numbers: {name}")
+    return model
 
 
 def digit_from_photo(path):
@@ -42,7 +50,7 @@ def digit_from_photo(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no image, or there is no ink in it.
+        If it is no image, does not say what is black and what is white, or has no ink in it.
     ImportError
         If Pillow is not installed.
 
@@ -65,6 +73,7 @@ def _ink(path):
         raise FileNotFoundError(f"there is no image {path}")
     try:
         with pillow.open(path) as image:
+            _check_mode(path, image.mode)
             upright = operations.exif_transpose(image).convert("RGBA")
     except (OSError, pillow.DecompressionBombError) as error:
         raise ValueError(f"{path} is not an image that can be read: {error}") from error
@@ -77,6 +86,12 @@ def _ink(path):
     if contrast < 20:
         return np.zeros_like(grey)
     return np.clip((difference / contrast - 0.2) / 0.6, 0, 1)
+
+
+def _check_mode(path, mode):
+    """Pillow cuts off what does not fit into 8 bits, and a digit may be lost with it."""
+    if mode == "F" or mode.startswith("I"):
+        raise ValueError(f"{path} has pixels of the mode {mode}, more than 8 bits each: save it with 8 bits a channel")
 
 
 def _shrunk(ink):

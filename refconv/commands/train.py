@@ -1,9 +1,7 @@
 """``refconv train``."""
 
 import contextlib
-import os
 import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -11,8 +9,9 @@ import numpy as np
 
 from refconv import data, models, optim, report, weights
 from refconv._extras import need
+from refconv.commands.console import say
 from refconv.ops.engine import current_engine, engine, get_num_threads, set_num_threads
-from refconv.training import evaluate, fit
+from refconv.training import Diverged, evaluate, fit
 
 __all__ = ["train"]
 
@@ -41,25 +40,28 @@ def _train(options, folder):
     (images, labels), (test_images, test_labels) = _load(options)
     batches = data.Batches(images, labels, options.batch_size, rng=order_rng)
     test = data.Batches(test_images, test_labels, 500)
-    _say(
+    say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
         f"{len(images):,} training and {len(test_images):,} test images, "
         f"{current_engine()} on {get_num_threads()} thread(s)"
     )
-    with _stop_signals() as stop, _ProgressBars(len(images)) as bars:
-        history = fit(
-            model,
-            batches,
-            optimizer,
-            epochs=options.epochs,
-            test=test,
-            schedule=optim.cosine,
-            on_step=bars.step,
-            on_epoch=bars.epoch,
-            stop=stop,
-        )
+    try:
+        with _stop_signals() as stop, _ProgressBars(len(images)) as bars:
+            history = fit(
+                model,
+                batches,
+                optimizer,
+                epochs=options.epochs,
+                test=test,
+                schedule=optim.cosine,
+                on_step=bars.step,
+                on_epoch=bars.epoch,
+                stop=stop,
+            )
+    except Diverged as error:
+        raise FloatingPointError(f"{error} ({_save_diverged(folder, options, error, test)})") from error
     if history.stopped:
-        _say("stopped; saving what there is")
+        say("stopped; saving what there is")
     _save(folder, options, arguments, model, history, test)
     if options.data == "digits" and current_engine() == "kernels":
         _test_on_mnist(model)
@@ -74,9 +76,10 @@ def _output_folder(options):
             pass
         yield folder
     finally:
-        for empty in (folder, folder.parent if not options.out else folder):
-            with contextlib.suppress(OSError):
-                empty.rmdir()  # refuses where there is something in it
+        with contextlib.suppress(OSError):  # rmdir refuses where there is something in it
+            folder.rmdir()
+            if not options.out:
+                folder.parent.rmdir()
 
 
 def _reserve(options):
@@ -106,7 +109,7 @@ def _load(options):
             options.test_images, data.load_mnist("test"), "--test-images"
         )
     count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
-    _say(f"drawing {count:,} training and {test_count:,} test digits")
+    say(f"drawing {count:,} training and {test_count:,} test digits")
     train_seed, test_seed = np.random.SeedSequence(options.seed).generate_state(2).tolist()
     return data.draw_digits(count, train_seed), data.draw_digits(test_count, test_seed)
 
@@ -119,32 +122,35 @@ def _first(count, images_and_labels, option):
 
 
 def _save(folder, options, arguments, model, history, test):
-    last = history.epochs[-1]
-    notes = {"data": options.data, "seed": options.seed, "test_accuracy": last.test_accuracy}
+    accuracy = history.epochs[-1].test_accuracy
+    notes = {"data": options.data, "seed": options.seed, "test_accuracy": accuracy}
     weights.save_model(folder / "model.safetensors", model, name=options.model, arguments=arguments, notes=notes)
+    _save_history(folder, options, history, test, f"{100 * accuracy:.2f} % of test images read correctly")
+    say(f"saved {folder / 'model.safetensors'}, history.csv and training.png")
+    say(f"try:  refconv predict {folder / 'model.safetensors'} YOUR_DIGIT.png")
+
+
+def _save_diverged(folder, options, error, test):
+    """Keep how it went, but no model: weights that overflowed read nothing. Returns what was done, in words."""
+    if not error.history.epochs:
+        return "nothing to save"
+    _save_history(folder, options, error.history, test, str(error).partition(";")[0])
+    return f"saved {folder / 'history.csv'} and training.png, but no model"
+
+
+def _save_history(folder, options, history, test, outcome):
     weights.write_atomically(folder / "history.csv", history.to_csv().encode())
-    title = (
-        f"{options.model} ({options.style}) on {options.data}: {100 * last.test_accuracy:.2f} % of test images read correctly"
-    )
-    picture = report.training_picture(history, test.images, test.labels, history.test.predictions, title)
+    predictions = None if history.test is None else history.test.predictions
+    title = f"{options.model} ({options.style}) on {options.data}: {outcome}"
+    picture = report.training_picture(history, test.images, test.labels, predictions, title)
     weights.write_atomically(folder / "training.png", picture)
-    _say(f"saved {folder / 'model.safetensors'}, history.csv and training.png")
-    _say(f"try:  refconv predict {folder / 'model.safetensors'} YOUR_DIGIT.png")
 
 
 def _test_on_mnist(model):
     """A network that has seen only drawn digits, on real ones, where they are at hand."""
     with contextlib.suppress(data.DataNotFound, data.BadDataFile):
         test = data.Batches(*data.load_mnist("test", download=False), 500)
-        _say(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")
-
-
-def _say(text):
-    """Print a line at once. If nobody reads any more (a pipe to head), the run goes on, and saves what it has learnt."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")
 
 
 class _ProgressBars:
@@ -171,7 +177,7 @@ class _ProgressBars:
     def epoch(self, line):
         self.bar.close()
         self.bar = None
-        _say(
+        say(
             f"epoch {line.epoch}: loss {line.train_loss:.4f}, accuracy {100 * line.train_accuracy:.2f} %  |  "
             f"test: loss {line.test_loss:.4f}, accuracy {100 * line.test_accuracy:.2f} %  |  "
             f"{line.seconds:.1f} s, {line.images_per_second:,.0f} images/s"

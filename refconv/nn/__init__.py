@@ -1,14 +1,19 @@
 """Layers and combinators: forward returns the value and the way back."""
 
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D
 from refconv.nn.combinators import Concat, Identity, Mean, Select, Sequential, StochasticDepth, Sum
 from refconv.nn.conv import Conv1D, Conv2D
 from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
 from refconv.nn.dense import Dense, Flatten
+from refconv.nn.dropout import Dropout
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
+from refconv.nn.max_pool import GlobalMaxPool1D, GlobalMaxPool2D, MaxPool1D, MaxPool2D
 from refconv.nn.norm import BatchNorm
-from refconv.nn.pool import AvgPool1D, AvgPool2D, MaxPool1D, MaxPool2D
+from refconv.nn.resize import Pad2D, Upsample2D
+from refconv.nn.response_norm import LocalResponseNorm
+from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
 from refconv.nn.summary import summary
 
 __all__ = [
@@ -22,16 +27,25 @@ __all__ = [
     "ConvTranspose1D",
     "ConvTranspose2D",
     "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
     "Flatten",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
     "Identity",
     "Layer",
     "LeakyReLU",
+    "LocalResponseNorm",
     "MaxPool1D",
     "MaxPool2D",
     "Mean",
+    "Pad2D",
     "Parameter",
     "ReLU",
     "Select",
+    "SeparableConv2D",
     "Sequential",
     "Sigmoid",
     "Softmax",
@@ -39,6 +53,7 @@ __all__ = [
     "StochasticDepth",
     "Sum",
     "Tanh",
+    "Upsample2D",
     "glorot_uniform",
     "he_normal",
     "ones",

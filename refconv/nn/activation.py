@@ -1,5 +1,6 @@
 """Activations as layers: no parameters, the shape stays."""
 
+from refconv.nn.argument import scalar_of_any_kind
 from refconv.nn.layer import Layer
 from refconv.ops import activation, loss
 
@@ -28,7 +29,7 @@ class LeakyReLU(_Elementwise):
     """
 
     def __init__(self, slope=0.1):
-        self.slope = slope
+        self.slope = scalar_of_any_kind("slope", slope)
 
     def forward(self, x, train=True):
         y = activation.leaky_relu(x, self.slope)
@@ -45,7 +46,7 @@ class ELU(_Elementwise):
     """
 
     def __init__(self, alpha=1.0):
-        self.alpha = alpha
+        self.alpha = scalar_of_any_kind("alpha", alpha)
 
     def forward(self, x, train=True):
         y = activation.elu(x, self.alpha)

@@ -10,9 +10,14 @@
 
 import numpy as np
 
+from refconv.geometry import per_axis
+from refconv.nn.argument import real
 from refconv.nn.layer import Layer
 
 __all__ = ["Concat", "Identity", "Mean", "Select", "Sequential", "StochasticDepth", "Sum"]
+
+MOST_AXES = 64  # of an array, in NumPy
+CHANNELS = "channels must be different whole numbers from 0 on"
 
 
 class Identity(Layer):
@@ -111,11 +116,15 @@ class _Branches(_Combinator):
         values, ways_back = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
         return values, ways_back
 
-    def _same_shapes(self, shape):
-        shapes = {name: layer.output_shape(shape) for name, layer in self.layers.items()}
-        if len(set(shapes.values())) > 1:
-            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, but has {shapes}")
-        return next(iter(shapes.values()))
+    def _shapes(self, shape):
+        return [tuple(layer.output_shape(shape)) for layer in self.layers.values()]
+
+    def _one_shape(self, shapes):
+        """The shape that all have. NumPy would stretch others until they fit, and the way back would not know."""
+        if len(set(shapes)) > 1:
+            found = dict(zip(self.layers, shapes, strict=True))
+            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, but has {found}")
+        return shapes[0]
 
 
 class Sum(_Branches):
@@ -144,10 +153,11 @@ class Sum(_Branches):
     """
 
     def output_shape(self, shape):
-        return self._same_shapes(shape)
+        return self._one_shape(self._shapes(shape))
 
     def forward(self, x, train=True):
         values, ways_back = self._forward(x, train)
+        self._one_shape([value.shape for value in values])
         return _total(values), lambda dy, want_dx=True: _total([back(dy, want_dx) for back in ways_back])
 
 
@@ -176,10 +186,11 @@ class Mean(_Branches):
     """
 
     def output_shape(self, shape):
-        return self._same_shapes(shape)
+        return self._one_shape(self._shapes(shape))
 
     def forward(self, x, train=True):
         values, ways_back = self._forward(x, train)
+        self._one_shape([value.shape for value in values])
         share = 1 / len(values)
         return _total(values) * share, lambda dy, want_dx=True: _total([b(dy * share, want_dx) for b in ways_back])
 
@@ -210,18 +221,24 @@ class Concat(_Branches):
 
     def __init__(self, *layers, axis=-1, **named):
         super().__init__(*layers, **named)
-        self.axis = axis
+        (self.axis,) = per_axis("axis", axis, 1, least=-MOST_AXES)
 
     def output_shape(self, shape):
-        shapes = [list(layer.output_shape(shape)) for layer in self.layers.values()]
-        channels = [each.pop(self.axis) for each in shapes]
-        if any(each != shapes[0] for each in shapes):
-            raise ValueError(f"Concat needs branches with outputs of one size, but they have sizes {shapes}")
-        axis = self.axis % (len(shapes[0]) + 1)
-        return (*shapes[0][:axis], sum(channels), *shapes[0][axis:])
+        return self._joined(self._shapes(shape))
+
+    def _joined(self, shapes):
+        if any(not -len(shape) <= self.axis < len(shape) for shape in shapes):
+            raise ValueError(f"Concat needs branches with outputs with an axis {self.axis}, but they have shapes {shapes}")
+        sizes = [list(shape) for shape in shapes]
+        channels = [size.pop(self.axis) for size in sizes]
+        if any(size != sizes[0] for size in sizes):
+            raise ValueError(f"Concat needs branches with outputs of one size, but they have shapes {shapes}")
+        axis = self.axis % len(shapes[0])
+        return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 
     def forward(self, x, train=True):
         values, ways_back = self._forward(x, train)
+        self._joined([value.shape[1:] for value in values])
         axis = self.axis if self.axis < 0 else self.axis + 1  # the batch comes first
         ends = np.cumsum([value.shape[axis] for value in values])[:-1]
 
@@ -242,8 +259,8 @@ class Select(Layer):
 
     Raises
     ------
-    ValueError
-        If the input has no such channel, or one is named twice.
+    TypeError, ValueError
+        If the channels are not whole numbers, or one is named twice; if the input has no such channel.
 
     Examples
     --------
@@ -255,16 +272,21 @@ class Select(Layer):
     """
 
     def __init__(self, channels):
-        self.channels = [int(c) for c in channels]
+        entries = list(channels) if np.iterable(channels) else [None]
+        if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in entries):
+            raise TypeError(f"{CHANNELS}, but are {channels!r}")
+        self.channels = [int(c) for c in entries]
         if len(set(self.channels)) < len(self.channels) or min(self.channels, default=-1) < 0:
-            raise ValueError(f"channels must be different whole numbers from 0 on, but are {self.channels}")
+            raise ValueError(f"{CHANNELS}, but are {self.channels}")
 
     def output_shape(self, shape):
-        if max(self.channels) >= shape[-1]:
+        if not shape or max(self.channels) >= shape[-1]:
             raise ValueError(f"{self!r} needs an input with a channel {max(self.channels)}, but got shape {tuple(shape)}")
         return (*shape[:-1], len(self.channels))
 
     def forward(self, x, train=True):
+        self.output_shape(x.shape[1:])
+
         def backward(dy, want_dx=True):
             dx = np.zeros_like(x)
             dx[..., self.channels] = dy
@@ -292,7 +314,7 @@ class StochasticDepth(_Combinator):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If survival is not a probability above 0.
 
     Examples
@@ -305,10 +327,10 @@ class StochasticDepth(_Combinator):
     """
 
     def __init__(self, layer, survival):
-        if not 0 < survival <= 1:
-            raise ValueError(f"survival must be above 0 and at most 1, but is {survival!r}")
         super().__init__(layer)
-        self.layer, self.survival = layer, survival
+        self.layer, self.survival = layer, real("survival", survival, least=0, most=1)
+        if not self.survival:
+            raise ValueError("survival must be above 0, but is 0: the layer would never be in")
         self.rng = None
 
     def output_shape(self, shape):

@@ -3,6 +3,7 @@
 import math
 
 from refconv.geometry import per_axis
+from refconv.nn.argument import flag
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
@@ -40,19 +41,24 @@ class Dense(Layer):
 
     def __init__(self, units, *, bias=True, initializer=he_normal):
         (self.units,) = per_axis("units", units, 1)
-        self.bias, self.initializer = bias, initializer
+        self.bias, self.initializer = flag("bias", bias), initializer
 
     def output_shape(self, shape):
-        if len(shape) != 1:
-            raise ValueError(f"{self!r} takes one axis of numbers, but got shape {tuple(shape)}: put Flatten() before")
+        self._inputs(shape)
         return (self.units,)
 
     def specs(self, shape):
-        w = Spec((*shape, self.units), self.initializer)
+        w = Spec((self._inputs(shape), self.units), self.initializer)
         return {"w": w, "b": Spec((self.units,), zeros)} if self.bias else {"w": w}
 
     def multiply_adds(self, shape):
-        return math.prod(shape) * self.units
+        return self._inputs(shape) * self.units
+
+    def _inputs(self, shape):
+        if len(shape) != 1:
+            raise ValueError(f"{self!r} takes one axis of numbers, but got shape {tuple(shape)}: put Flatten() before")
+        (inputs,) = per_axis(f"the input of {self!r}", shape, 1)
+        return inputs
 
     def forward(self, x, train=True):
         w, b = self["w"], self["b"] if self.bias else None

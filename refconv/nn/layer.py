@@ -55,7 +55,8 @@ class Layer(ABC):
 
     ``y, backward = layer.forward(x, train=True)`` returns the value and the way back. ``dx = backward(dy)`` returns ∂e/∂x
     and adds ∂e/∂θ to each parameter's ``grad``. What the derivative needs, the closure ``backward`` holds; the layer itself
-    remembers nothing of the pass, so it may be used any number of times before the way back. The first layer of a network
+    remembers nothing of the pass, so it may be used any number of times before the way back. The closure reads the weights
+    when it is called: take the way back before they are updated. The first layer of a network
     needs no ∂e/∂x: ``backward(dy, want_dx=False)`` may skip it and return None.
 
     ``layer(x)`` is inference. Shapes are those of one example, without the batch: an image is ``(H, W, C)``.

@@ -1,5 +1,6 @@
 """Batch normalisation as a layer, with its running averages."""
 
+from refconv.nn.argument import real, scalar_of_any_kind
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.check import known_format
@@ -29,8 +30,8 @@ class BatchNorm(Layer):
 
     Raises
     ------
-    ValueError
-        If momentum is not between 0 and 1, or eps is negative.
+    TypeError, ValueError
+        If momentum is not a number from 0 to 1, or eps not a finite one from 0 on.
 
     Examples
     --------
@@ -41,11 +42,9 @@ class BatchNorm(Layer):
     """
 
     def __init__(self, *, momentum=0.99, eps=1e-3, data_format="channels_last"):
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum must be between 0 and 1, but is {momentum!r}")
-        if not eps >= 0:
-            raise ValueError(f"eps must not be negative, but is {eps!r}")
-        self.momentum, self.eps, self.data_format = momentum, eps, known_format(data_format)
+        self.momentum = real("momentum", momentum, least=0, most=1)
+        self.eps = scalar_of_any_kind("eps", eps, least=0)
+        self.data_format = known_format(data_format)
 
     def output_shape(self, shape):
         return tuple(shape)

@@ -342,13 +342,12 @@ def tanh_dx(dy, y):
 
 def _forward(name, x, **constants):
     # The kernels want at least one axis, and floats() makes one; a single number goes back without.
-    shape, x = np.shape(x), floats(x=x)
+    x, shape = floats(x=x), np.shape(x)
     return getattr(implementation("activation"), name)(x, *_scalars(constants, x)).reshape(shape)
 
 
 def _backward(name, dy, other, a, **constants):
-    shape = np.shape(a)
-    dy, a = floats(**{"dy": dy, other: a})
+    (dy, a), shape = floats(**{"dy": dy, other: a}), np.shape(a)
     same_shape("dy", dy, a.shape, f"that of {other}")
     return getattr(implementation("activation"), name)(dy, a, *_scalars(constants, a)).reshape(shape)
 

@@ -104,8 +104,12 @@ def known_format(data_format):
 
 
 def channels_last(name, array, ndim, data_format):
-    """A batch of images (ndim 2), signals (1) or rows (0) with its channels at the end, whatever its data_format."""
+    """A batch of images (ndim 2), signals (1), rows (0) or any of these (None), with its channels at the end."""
     known_format(data_format)
+    if ndim is None:
+        if array.ndim not in (2, 3, 4):
+            raise ValueError(f"{name} must have 2, 3 or 4 axes (batch, positions, channels), but has shape {array.shape}")
+        ndim = array.ndim - 2
     space = ("height", "width")[2 - ndim :]
     if data_format == "channels_last":
         return axes(name, array, "batch", *space, "channels")

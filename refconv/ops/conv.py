@@ -67,8 +67,7 @@ def conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, group
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_o \frac{\partial e}{\partial y_{i,j,o}} \; w_{m,n,c,o}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off. The kernels set dy into zeros
-    and multiply those as well, so an infinite weight makes a NaN near the border where the loops have a finite number.
+    u and v count from the edge of the padding; what lies in the padding itself is cut off.
 
     Parameters
     ----------

@@ -3,8 +3,9 @@
 from refconv.geometry import mode_window
 from refconv.ops.check import axes, floats
 from refconv.ops.engine import implementation
+from refconv.reference.functions import is_symbolic
 
-__all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d"]
+__all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d", "fft_convolve1d", "fft_convolve2d"]
 
 
 def convolve1d(x, w, mode):
@@ -141,8 +142,89 @@ def cross_correlate2d(x, w, mode):
     return _slide("cross_correlate2d", x, w, mode, "height", "width")
 
 
+def fft_convolve1d(x, w, mode):
+    r"""Convolution of a signal with a kernel by the convolution theorem: :func:`convolve1d` through the Fourier transform.
+
+    .. math:: X_k = \sum_t x_t \, e^{-2\pi i\, k t / n}, \qquad (w * x)_t = \frac{1}{n} \sum_k X_k W_k \, e^{+2\pi i\, k t / n}
+
+    n is at least the length of the full convolution, so that nothing wraps around. The loops take these sums as they stand;
+    the kernel takes the fast transform, with n·log n products where :func:`convolve1d` has n·k. Every output carries the
+    rounding of the largest, so small ones beside it are less exact than there, and an infinity or a NaN reaches all outputs.
+
+    Parameters
+    ----------
+    x : array (n,), float32 or float64
+        The signal, zero outside.
+    w : array (k,), of x's type
+        The kernel.
+    mode : str
+        "valid", "same" or "full", as in :func:`convolve1d`.
+
+    Returns
+    -------
+    array (outputs,), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`convolve1d`; also for fractions, which have no roots of unity among them.
+
+    Examples
+    --------
+    >>> fft_convolve1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid").round(12)
+    array([10., 16., 22., 28.])
+
+    Source: A2.
+    """
+    return _slide("fft_convolve1d", *_with_roots_of_unity(x, w), mode, "position")
+
+
+def fft_convolve2d(x, w, mode):
+    r"""Convolution of an image with a kernel by the convolution theorem: :func:`convolve2d` through the Fourier transform.
+
+    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi i\, (k i / H + l j / W)}, \qquad
+              (w * x)_{i,j} = \frac{1}{H W} \sum_{k,l} X_{k,l} W_{k,l} \, e^{+2\pi i\, (k i / H + l j / W)}
+
+    What is said at :func:`fft_convolve1d` holds here too. It pays for kernels of some tens of pixels and more.
+
+    Parameters
+    ----------
+    x : array (H, W), float32 or float64
+        The image, zero outside.
+    w : array (kh, kw), of x's type
+        The kernel.
+    mode : str
+        "valid", "same" or "full", as in :func:`convolve1d`.
+
+    Returns
+    -------
+    array (rows, columns), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`fft_convolve1d`.
+
+    Examples
+    --------
+    >>> fft_convolve2d([[1, 2, 3], [4, 5, 6]], [[1, 10], [100, 1000]], "valid").round(9)
+    array([[1245., 2356.]])
+
+    Source: A2, A3.
+    """
+    return _slide("fft_convolve2d", *_with_roots_of_unity(x, w), mode, "height", "width")
+
+
 def _slide(function, x, w, mode, *space):
     x, w = floats(x=x, w=w)
     axes("x", x, *space), axes("w", w, *space)
     mode_window(w.shape, mode).output_size(x.shape)
     return getattr(implementation("convolve"), function)(x, w, mode)
+
+
+def _with_roots_of_unity(x, w):
+    """Floats and symbols have roots of unity among them; fractions have not."""
+    x, w = floats(x=x, w=w)
+    if x.dtype == object and not all(map(is_symbolic, [*x.flat, *w.flat])):
+        raise TypeError("x and w must hold floats or sympy symbols, but hold numbers without roots of unity")
+    return x, w

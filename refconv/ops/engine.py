@@ -17,7 +17,10 @@ _engine = ContextVar("engine", default="kernels" if _core.ISA else "reference")
 def engine(name):
     """Run everything inside the ``with`` block on one engine: ``"kernels"`` or ``"reference"``.
 
-    The loops are thousands of times slower, and they are the definition: a whole training step may run on them.
+    The loops are thousands of times slower, and they are the definition: a whole training step may run on them. The choice
+    holds in the thread that made it. A thread that is started inside of the block runs on the default engine, unless its
+    target is run by ``contextvars.copy_context().run``, or Python hands contexts on (``sys.flags.thread_inherit_context``,
+    3.14 or later).
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def engine(name):
     ...     refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
     array([14., 20., 26., 32.])
     """
-    if name not in _rooms:
+    if not isinstance(name, str) or name not in _rooms:
         raise ValueError(f"engine must be 'kernels' or 'reference', but is {name!r}")
     if name == "kernels" and not _core.ISA:
         raise RuntimeError("engine 'kernels' is not there: refconv was built with REFCONV_PURE=1, on its loops alone")

@@ -38,7 +38,7 @@ def softmax(x):
 
     Source: A19.
     """
-    x = _logits("x", floats(x=x))
+    x = _logits("x", x, floats(x=x))
     return implementation("loss").softmax(_rows(x)).reshape(x.shape)
 
 
@@ -104,7 +104,7 @@ def log_softmax(x):
 
     Source: A19.
     """
-    x = _logits("x", floats(x=x))
+    x = _logits("x", x, floats(x=x))
     return implementation("loss").log_softmax(_rows(x)).reshape(x.shape)
 
 
@@ -191,7 +191,12 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
 
 
 def _labels(labels, examples, classes):
-    labels = np.asarray(labels)
+    if isinstance(labels, np.ma.MaskedArray):
+        raise TypeError("labels must be a plain array, but is a masked one, whose mask would be lost")
+    try:
+        labels = np.asarray(labels)
+    except ValueError:
+        raise ValueError("labels must have rows of one length, but is ragged") from None
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels must hold integers, but holds {labels.dtype}")
     same_shape("labels", labels, (examples,), "one for each row of logits")
@@ -202,15 +207,17 @@ def _labels(labels, examples, classes):
     return np.ascontiguousarray(labels, np.intp)
 
 
-def _logits(name, array):
-    if not array.shape[-1]:
-        raise ValueError(f"{name} must have at least one class on its last axis, but has shape {array.shape}")
+def _logits(name, value, array):
+    # floats() gives a single number an axis, and a class of its own; so the shape that came is asked.
+    if not np.ndim(value) or not array.shape[-1]:
+        raise ValueError(f"{name} must have at least one class on its last axis, but has shape {np.shape(value)}")
     return array
 
 
 def _outputs(dy, y):
-    dy, y = floats(dy=dy, y=y)
-    return same_shape("dy", dy, y.shape, "that of y"), _logits("y", y)
+    dy_array, y_array = floats(dy=dy, y=y)
+    _logits("y", y, y_array)
+    return same_shape("dy", dy_array, y_array.shape, "that of y"), y_array
 
 
 def _rows(array):

@@ -20,6 +20,9 @@ def batch_norm(x, gamma, beta, *, eps=1e-3, data_format="channels_last"):
 
     m runs over the M elements of a channel: over the batch and, on signals and images, all positions (A16).
 
+    Where σ² is larger than x's type can hold (deviations around 1e19 in float32, 1e154 in float64) it is ∞: all y of the
+    channel are β, and what :func:`batch_norm_grads` then gives for x and γ is 0.
+
     Parameters
     ----------
     x : array (N, C), (N, n, C) or (N, H, W, C), float32 or float64
@@ -54,7 +57,7 @@ def batch_norm(x, gamma, beta, *, eps=1e-3, data_format="channels_last"):
     Source: A13, A16; Ioffe and Szegedy, "Batch normalization", 2015.
     """
     x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
-    x = _not_empty(_channels_last("x", x, data_format))
+    x = _not_empty(channels_last("x", x, None, data_format))
     eps = _checked(eps, x.shape[-1], gamma=gamma, beta=beta)
     y, mean, var = implementation("norm").batch_norm(_rows(x), gamma, beta, eps)
     return restore(y.reshape(x.shape), data_format), mean, var
@@ -141,7 +144,7 @@ def batch_norm_inference(x, gamma, beta, mean, var, *, eps=1e-3, data_format="ch
     Source: A15.
     """
     x, gamma, beta, mean, var = floats(x=x, gamma=gamma, beta=beta, mean=mean, var=var)
-    x = _channels_last("x", x, data_format)
+    x = channels_last("x", x, None, data_format)
     eps = _checked(eps, x.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)
     y = implementation("norm").batch_norm_inference(_rows(x), gamma, beta, mean, var, eps)
     return restore(y.reshape(x.shape), data_format)
@@ -183,16 +186,10 @@ def batch_norm_inference_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format
 def _grads(name, dy, x, gamma, mean, var, eps, data_format, accept):
     dy, x, gamma, mean, var = floats(dy=dy, x=x, gamma=gamma, mean=mean, var=var)
     same_shape("dy", dy, x.shape, "that of x")
-    dy, x = _channels_last("dy", dy, data_format), accept(_channels_last("x", x, data_format))
+    dy, x = channels_last("dy", dy, None, data_format), accept(channels_last("x", x, None, data_format))
     eps = _checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
     dx, dgamma, dbeta = getattr(implementation("norm"), name)(_rows(dy), _rows(x), gamma, mean, var, eps)
     return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
-
-
-def _channels_last(name, array, data_format):
-    if array.ndim not in (2, 3, 4):
-        raise ValueError(f"{name} must have 2, 3 or 4 axes (batch, positions, channels), but has shape {array.shape}")
-    return channels_last(name, array, array.ndim - 2, data_format)
 
 
 def _not_empty(x):

@@ -4,6 +4,36 @@ The loops use +, −, ×, ÷, whole powers, comparisons and a few named function
 and on object arrays of fractions or sympy symbols alike. They check nothing: arguments come checked from :mod:`refconv.ops`.
 """
 
-from refconv.reference import activation, conv, conv_transpose, convolve, dense, loss, matrix, norm, pool
+from refconv.reference import (
+    activation,
+    avg_pool,
+    conv,
+    conv_transpose,
+    convolve,
+    dense,
+    dropout,
+    loss,
+    matrix,
+    max_pool,
+    norm,
+    resize,
+    response_norm,
+    separable,
+)
 
-__all__ = ["activation", "conv", "conv_transpose", "convolve", "dense", "loss", "matrix", "norm", "pool"]
+__all__ = [
+    "activation",
+    "avg_pool",
+    "conv",
+    "conv_transpose",
+    "convolve",
+    "dense",
+    "dropout",
+    "loss",
+    "matrix",
+    "max_pool",
+    "norm",
+    "resize",
+    "response_norm",
+    "separable",
+]

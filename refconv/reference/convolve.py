@@ -4,13 +4,17 @@ Both slide the kernel over the input and sum products. Convolution runs through 
 input, cross-correlation along with it; so ``convolve(x, w) == cross_correlate(x, flip(w))``. Outside of the input are
 zeros. Which outputs there are is the mode's choice: "valid", those that need no zeros; "same", as many as inputs; "full",
 all that touch the input.
+
+The convolution theorem: the Fourier transform turns a convolution into a product, number by number. The forms ``fft_…``
+take that way round, with the sums of the discrete Fourier transform written out; the fast transform orders the same sums.
 """
 
 import numpy as np
 
 from refconv.geometry import mode_window
+from refconv.reference.functions import root_of_unity
 
-__all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d"]
+__all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d", "fft_convolve1d", "fft_convolve2d"]
 
 
 def cross_correlate1d(x, w, mode):
@@ -109,3 +113,82 @@ def convolve2d(x, w, mode):
                     if 0 <= u < x.shape[0] and 0 <= v < x.shape[1]:
                         y[i, j] += x[u, v] * w[m, n]
     return y
+
+
+def fft_convolve1d(x, w, mode):
+    r"""Convolution of a signal by the convolution theorem: transform, multiply, transform back.
+
+    .. math:: X_k = \sum_t x_t \, e^{-2\pi i\, k t / n}, \qquad Y_k = X_k W_k, \qquad
+              y_t = \frac{1}{n} \sum_k Y_k \, e^{+2\pi i\, k t / n}
+
+    The transform takes signals for periodic. With zeros up to the length n of the full convolution nothing wraps around.
+
+    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full".
+
+    >>> fft_convolve1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid").round(12)
+    array([10., 16., 22., 28.])
+
+    Source: A2.
+    """
+    n = x.shape[0] + w.shape[0] - 1
+    y = fourier1d(fourier1d(x, n, -1) * fourier1d(w, n, -1), n, +1) / n
+    return part_of_full(y, x, w, mode)
+
+
+def fft_convolve2d(x, w, mode):
+    r"""Convolution of an image by the convolution theorem: :func:`fft_convolve1d` with a double sum.
+
+    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi i\, (k i / H + l j / W)}, \qquad Y_{k,l} = X_{k,l} W_{k,l}, \qquad
+              y_{i,j} = \frac{1}{H W} \sum_{k,l} Y_{k,l} \, e^{+2\pi i\, (k i / H + l j / W)}
+
+    ``x`` (rows, columns), ``w`` (kh, kw), ``mode`` "valid", "same" or "full"; H and W are the size of the full convolution.
+
+    >>> fft_convolve2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid").round(9)
+    array([[1245., 2356.]])
+
+    Source: A2, A3.
+    """
+    H, W = x.shape[0] + w.shape[0] - 1, x.shape[1] + w.shape[1] - 1
+    y = fourier2d(fourier2d(x, H, W, -1) * fourier2d(w, H, W, -1), H, W, +1) / (H * W)
+    return part_of_full(y, x, w, mode)
+
+
+def fourier1d(x, n, sign):
+    r"""The sums of the discrete Fourier transform of x, followed by zeros up to length n; sign −1 is there, +1 and back.
+
+    .. math:: X_k = \sum_t x_t \, e^{\pm 2\pi i\, k t / n}
+
+    >>> fourier1d(np.array([1.0, 10, 100]), 4, -1).real.round(9)
+    array([111., -99.,  91., -99.])
+    """
+    X = np.zeros(n, np.result_type(x.dtype, np.complex64))
+    for k in range(n):
+        for t in range(x.shape[0]):
+            X[k] += x[t] * root_of_unity(sign * k * t, n, x.dtype)
+    return X
+
+
+def fourier2d(x, H, W, sign):
+    r"""The sums of the discrete Fourier transform of the image x, with zeros up to H×W.
+
+    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{\pm 2\pi i\, (k i / H + l j / W)}
+
+    >>> fourier2d(np.array([[1.0, 10], [100, 1000]]), 2, 2, -1).real.round(9)
+    array([[ 1111.,  -909.],
+           [-1089.,   891.]])
+    """
+    X = np.zeros((H, W), np.result_type(x.dtype, np.complex64))
+    for k in range(H):
+        for l in range(W):
+            for i in range(x.shape[0]):
+                for j in range(x.shape[1]):
+                    X[k, l] += x[i, j] * root_of_unity(sign * (k * i * W + l * j * H), H * W, x.dtype)
+    return X
+
+
+def part_of_full(y, x, w, mode):
+    """The outputs of a mode, cut out of the full convolution y of x and w; without its imaginary part, which is rounding."""
+    window = mode_window(w.shape, mode)
+    first = [k - 1 - before for k, (before, _after) in zip(w.shape, window.pads(x.shape), strict=True)]
+    part = tuple(slice(f, f + n) for f, n in zip(first, window.output_size(x.shape), strict=True))
+    return np.ascontiguousarray(y.real[part])

@@ -1,4 +1,4 @@
-"""exp, log, sqrt and tanh of one number, whatever kind of number the loops hold.
+"""exp, log, sqrt, tanh, powers and roots of unity, for whatever kind of number the loops hold.
 
 NumPy's functions refuse a sympy expression; these pass it on to sympy, where it stays exact. A float32 or float64 keeps
 its type, and where a result leaves the range of numbers it is IEEE's (exp 1000 = ∞, log 0 = −∞, √−1 = NaN) without a
@@ -6,10 +6,11 @@ warning, as in the kernels.
 """
 
 import sys
+from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["exp", "expm1", "log", "sqrt", "tanh"]
+__all__ = ["exp", "expm1", "is_symbolic", "log", "power", "root_of_unity", "sqrt", "tanh"]
 
 
 def exp(v):
@@ -27,7 +28,7 @@ def expm1(v):
     >>> expm1(1e-20)
     np.float64(1e-20)
     """
-    return exp(v) - 1 if _is_symbolic(v) else _evaluate("expm1", v)
+    return exp(v) - 1 if is_symbolic(v) else _evaluate("expm1", v)
 
 
 def log(v):
@@ -37,6 +38,36 @@ def log(v):
     np.float64(0.0)
     """
     return _evaluate("log", v)
+
+
+def power(v, exponent):
+    """v to a power. A fraction has whole powers only, since of the others most are no fractions.
+
+    >>> power(np.float32(16), 0.75), power(Fraction(2, 3), -2.0)
+    (np.float32(8.0), Fraction(9, 4))
+    """
+    if isinstance(v, np.floating | float):
+        with np.errstate(all="ignore"):
+            return np.power(v, np.result_type(v).type(exponent))
+    if isinstance(v, Fraction):
+        if exponent % 1 != 0:
+            raise TypeError(f"a fraction has whole powers only, but the exponent is {exponent!r}")
+        exponent = int(exponent)
+    return v**exponent
+
+
+def root_of_unity(k, n, dtype):
+    """e to the power 2πi·k/n, the point at k n-ths of the unit circle: complex64 beside float32, complex128 beside float64.
+
+    Beside objects it is a sympy expression.
+
+    >>> root_of_unity(1, 8, np.float64).round(6)
+    np.complex128(0.707107+0.707107j)
+    """
+    if np.dtype(dtype).hasobject:
+        sympy = sys.modules["sympy"]
+        return sympy.exp(2 * sympy.pi * sympy.I * sympy.Rational(k, n))
+    return np.result_type(dtype, np.complex64).type(np.exp(2j * np.pi * (k % n) / n))
 
 
 def sqrt(v):
@@ -58,12 +89,17 @@ def tanh(v):
 
 
 def _evaluate(name, v):
-    if _is_symbolic(v):
+    if is_symbolic(v):
         return getattr(sys.modules["sympy"], name)(v)
     with np.errstate(all="ignore"):
         return getattr(np, name)(v)
 
 
-def _is_symbolic(v):
+def is_symbolic(v):
+    """Whether v is a sympy expression.
+
+    >>> is_symbolic(1.5)
+    False
+    """
     # Whoever holds a sympy expression has imported sympy already: no need to import it here, nor even to have it.
     return any(kind.__module__.partition(".")[0] == "sympy" for kind in type(v).__mro__)

@@ -13,7 +13,7 @@ oracle        SciPy, PyTorch, JAX and the ONNX operator tests, where they are in
 
 from __future__ import annotations
 
-__all__ = ["check", "table"]
+__all__ = ["check", "table", "trace"]
 
 
 def check(function, name, *, seconds=5.0):
@@ -28,3 +28,10 @@ def table(names=(), *, quick=False, engine=None, kinds=None):
     from refconv.verify.report import table
 
     return table(names, quick=quick, engine=engine, kinds=kinds)
+
+
+def trace(name, output=None, **settings):
+    """Each product that enters one output element of a loop: see :func:`refconv.verify.tracing.trace`."""
+    from refconv.verify.tracing import trace
+
+    return trace(name, output, **settings)

@@ -90,6 +90,8 @@ class Operator:
         Its kinks.
     matrix : callable or None
         ``matrix(a)`` returns T with ``T @ x.ravel() == f(x).ravel()``, where there is a function that makes it.
+    without : tuple of str
+        Kinds of evidence that cannot be had for this operator; the catalogue says why beside it.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Operator:
     slack: float = 64.0
     pins: tuple[Pin, ...] = ()
     matrix: Callable[[Arguments], np.ndarray] | None = None
+    without: tuple[str, ...] = ()
 
     def __call__(self, a: Arguments, function=None):
         """The value y."""

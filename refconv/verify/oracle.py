@@ -2,22 +2,24 @@
 
 Each module of :mod:`refconv.verify.oracles` speaks for one library. It takes our arguments, brings layouts, paddings and
 names into its library's form, and gives back the value and, where the library can differentiate, all derivatives of
-⟨dy, y⟩. They are compared in float64, on whatever engine runs.
+⟨dy, y⟩. They are compared in float64, on whatever engine runs. The ONNX operator tests bring inputs and results of their
+own, in float32.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Iterator
 
 import numpy as np
 
 from refconv.verify.case import fill, spread
 from refconv.verify.operator import Operator, Refuted
 
-__all__ = ["LIBRARIES", "installed", "oracle"]
+__all__ = ["LIBRARIES", "installed", "oracle", "written_tests"]
 
-LIBRARIES = ("scipy",)
+LIBRARIES = ("scipy", "torch", "jax")
 ROUNDING = 1e-11  # relative to the largest element, of float64 sums of a few hundred products in any order
 
 
@@ -41,17 +43,30 @@ def oracle(operator: Operator, case, libraries=None) -> float | None:
     for library in installed() if libraries is None else libraries:
         module = importlib.import_module(f"refconv.verify.oracles.{library}")
         theirs = module.evaluate(operator.name, a)
-        for name, expected in (theirs or {}).items():
-            errors.append(_difference(operator.name, library, name, ours[name], np.asarray(expected)))
+        for name in ours.keys() & (theirs or {}).keys():
+            what = operator.name if name == "y" else f"∂e/∂{name} of {operator.name}"
+            errors.append(_difference(what, library, ours[name], np.asarray(theirs[name]), ROUNDING))
     return max(errors, default=None)
 
 
-def _difference(operator, library, name, found, expected):
-    what = operator if name == "y" else f"∂e/∂{name} of {operator}"
+def written_tests(operator: Operator) -> Iterator[float]:
+    """Compare an operator with what the ONNX operator tests say; yields the relative error of each test.
+
+    Nothing if they are not installed. Raises :class:`Refuted`.
+    """
+    if not installed(("onnx",)):
+        return
+    from refconv.verify.oracles.onnx import cases
+
+    for test, found, expected, allowed in cases(operator.name):
+        yield _difference(operator.name, f"the ONNX test {test}", found, expected.astype(np.float64), allowed)
+
+
+def _difference(what, witness, found, expected, allowed):
     if found.shape != expected.shape:
-        raise Refuted(f"{what} has shape {found.shape}, and {library} gives {expected.shape}")
+        raise Refuted(f"{what} has shape {found.shape}, and {witness} gives {expected.shape}")
     error = np.max(np.abs(found - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0))
-    if not error <= ROUNDING:
+    if not error <= allowed:
         at = np.unravel_index(np.argmax(np.abs(found - expected)), found.shape)
-        raise Refuted(f"{what} is {found[at]!r} at {tuple(map(int, at))}, and {library} gives {expected[at]!r}")
+        raise Refuted(f"{what} is {found[at]!r} at {tuple(map(int, at))}, and {witness} gives {expected[at]!r}")
     return float(error)

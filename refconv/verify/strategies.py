@@ -21,6 +21,9 @@ __all__ = [
     "conv_transpose_cases",
     "convolve_cases",
     "dense_cases",
+    "depthwise_cases",
+    "dropout_cases",
+    "global_pool_cases",
     "holds_pixels",
     "im2col_cases",
     "input_sizes",
@@ -28,11 +31,15 @@ __all__ = [
     "least_size",
     "loss_cases",
     "norm_cases",
+    "pad_cases",
     "paddings",
     "pool_cases",
+    "response_norm_cases",
     "score_cases",
+    "separable_cases",
     "toeplitz_cases",
     "unlike",
+    "upsample_cases",
     "window_options",
     "windows",
     "zero_stuff_cases",
@@ -76,7 +83,9 @@ def least_size(window):
     if window.padding in ("same", "same_lower", "full"):
         return (1,) * window.ndim
     pads = window.pads((1,) * window.ndim)
-    return tuple(max(span - before - after, 1) for span, (before, after) in zip(window.span, pads, strict=True))
+    may_miss = [S - 1 if window.ceil_mode else 0 for S in window.stride]
+    rest = zip(window.span, pads, may_miss, strict=True)
+    return tuple(max(span - before - after - missing, 1) for span, (before, after), missing in rest)
 
 
 @st.composite
@@ -145,6 +154,62 @@ def _leaves_an_output(window, size, output_padding):
 
 
 @st.composite
+def depthwise_cases(draw, most_channels=3, most_batch=3):
+    """Cases of the depthwise convolution, with several outputs for each channel."""
+    window = draw(windows(2))
+    C, Q = draw(st.lists(st.integers(1, most_channels), min_size=2, max_size=2, unique=True))
+    N = draw(unlike({C, Q, C * Q}, 1, most_batch))
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {"x": layout(N, size, C, data_format), "w": (*window.kernel, C, Q), "b": (C * Q,)}
+    return Case(shapes, {**window_options(window), "data_format": data_format})
+
+
+@st.composite
+def separable_cases(draw):
+    """Cases of the depthwise separable convolution."""
+    case = draw(depthwise_cases())
+    O = draw(unlike(case.shapes["b"], 1, 4))
+    shapes = {
+        "x": case.shapes["x"],
+        "depthwise": case.shapes["w"],
+        "pointwise": (1, 1, *case.shapes["b"], O),
+        "b": (O,),
+    }
+    return Case(shapes, case.options)
+
+
+@st.composite
+def pad_cases(draw):
+    """Signals and images with a frame of every mode, no wider than the mirror allows."""
+    size = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=2, unique=True)))
+    mode = draw(st.sampled_from(["zeros", "reflect", "edge"]))
+    widths = [st.integers(0, n - 1 if mode == "reflect" else 3) for n in size]
+    padding = tuple((draw(width), draw(width)) for width in widths)
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {"x": layout(draw(st.integers(1, 3)), size, draw(st.integers(1, 3)), data_format)}
+    return Case(shapes, {"mode": mode, "data_format": data_format}, {"padding": padding})
+
+
+@st.composite
+def upsample_cases(draw):
+    """Images of every size, scaled in both modes."""
+    N, H, W = draw(st.lists(st.integers(1, 4), min_size=3, max_size=3, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    options = {"mode": draw(st.sampled_from(["nearest", "bilinear"])), "data_format": data_format}
+    scale = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    return Case({"x": layout(N, (H, W), draw(st.integers(1, 3)), data_format)}, options, {"scale": scale})
+
+
+@st.composite
+def dropout_cases(draw):
+    """Arrays of any shape, rates and seeds."""
+    shape = tuple(draw(st.lists(st.integers(0, 5), max_size=4)))
+    given = {"rate": draw(st.sampled_from([0.0, 0.25, 0.4, 0.9])), "seed": draw(st.integers(0, 99))}
+    return Case({"x": shape}, given=given)
+
+
+@st.composite
 def im2col_cases(draw, most_channels=3, most_batch=3):
     """Images and the neighbourhoods of every window."""
     window = draw(windows(2))
@@ -208,13 +273,21 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3):
     window = draw(windows(ndim, most_dilation=1 if average else 2))
     C = draw(st.integers(1, most_channels))
     N = draw(unlike({C}, 1, most_batch))
-    size = draw(input_sizes(window, unlike_these={N, C}))
     data_format, ceil_mode = draw(st.sampled_from(FORMATS)), draw(st.booleans())
     window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
+    size = draw(input_sizes(window, unlike_these={N, C}))
     assume(holds_pixels(window, size))
     options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
     options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
     return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel})
+
+
+@st.composite
+def global_pool_cases(draw, ndim):
+    """Batches of signals or images; batch, sizes and channels mutually distinct."""
+    N, C, *size = draw(st.lists(st.integers(1, 6), min_size=2 + ndim, max_size=2 + ndim, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    return Case({"x": layout(N, tuple(size), C, data_format)}, {"data_format": data_format})
 
 
 def holds_pixels(window, size):
@@ -244,6 +317,21 @@ def norm_cases(draw, *, given=False):
     shapes = {"x": layout(N, tuple(space), C, data_format), **dict.fromkeys(vectors, (C,))}
     options = {"eps": draw(st.sampled_from([0.125, 1.0])), "data_format": data_format}
     return Case(shapes, options, positive=("var",) if given else ())
+
+
+@st.composite
+def response_norm_cases(draw):
+    """Batches of rows, signals or images, with neighbourhoods smaller and larger than their channels."""
+    space = draw(st.lists(st.integers(1, 4), max_size=2, unique=True))
+    N, C = draw(st.lists(st.integers(1, 7), min_size=2, max_size=2, unique=True))
+    options = {
+        "size": draw(st.integers(1, 9)),
+        "alpha": draw(st.sampled_from([1e-4, 0.3])),
+        "beta": draw(st.sampled_from([0.75, 0.5, 1.25])),
+        "divide_by_size": draw(st.booleans()),
+        "data_format": draw(st.sampled_from(FORMATS)),
+    }
+    return Case({"x": layout(N, tuple(space), C, options["data_format"])}, options)
 
 
 def activation_cases(**options):

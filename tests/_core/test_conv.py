@@ -5,12 +5,15 @@ import sys
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evidence import (
+    assert_inputs_unchanged,
     assert_parity,
     assert_same_bits,
     assert_same_bits_at_any_thread_count,
     assert_writes_every_cell,
+    both_engines,
     fenced,
     needs_kernels,
     rounding,
@@ -18,7 +21,6 @@ from evidence import (
 from refconv import _core
 from refconv.geometry import Window
 from refconv.ops import conv as ops
-from refconv.ops.engine import engine
 from strategies import conv_problems, problem, small_integers
 
 pytestmark = needs_kernels
@@ -221,12 +223,27 @@ def test_a_stride_beyond_the_image_costs_nothing():
     np.testing.assert_array_equal(dx[0, :, :, 0], [[6, 6, 0, 0]] * 3)
 
 
-def test_infinite_weights_make_nan_at_the_border_only_beside_what_the_loops_say():
-    p = problem((5, 6), Window((3, 2), padding="same"), N=1, C_g=1, O_g=1)
-    p.w[0, 1] = np.inf
-    with engine("reference"):
-        expected = ops.conv2d_dx(p.dy, p.w, p.size, padding="same")
-    found = ops.conv2d_dx(p.dy, p.w, p.size, padding="same")
-    inside = (slice(None), slice(1, -1), slice(1, -1))
-    np.testing.assert_array_equal(found[inside], expected[inside])
-    assert not np.isfinite(found[~np.isfinite(expected)]).any()
+@NDIMS
+def test_kernels_have_infinities_and_nan_where_the_loops_have_them(ndim):
+    @settings(max_examples=100)
+    @given(conv_problems(ndim), st.lists(st.sampled_from([np.nan, np.inf, -np.inf]), min_size=1, max_size=3), st.data())
+    def check(p, poisons, data):
+        for name, (call, arrays, _) in passes(p).items():
+            arrays = [a.copy() for a in arrays]
+            for poison in poisons:
+                poisoned = data.draw(st.sampled_from(arrays))
+                poisoned.flat[data.draw(st.integers(0, poisoned.size - 1))] = poison
+            expected, found = both_engines(lambda call=call, arrays=arrays: call(*arrays))
+            for is_one in (np.isnan, np.isposinf, np.isneginf):
+                np.testing.assert_array_equal(is_one(found), is_one(expected), err_msg=name)
+
+    with np.errstate(invalid="ignore"):
+        check()
+
+
+def test_weights_that_are_all_infinite_give_the_same_bits_at_any_thread_count():
+    p = problem((9, 8), Window((3, 2), (1, 2), ((0, 1), (2, 0))), C_g=40, O_g=50, groups=2)
+    p.w[...] = np.inf  # as a network has them after one step too far
+    call, arrays, _ = passes(p)["dx"]
+    assert_same_bits_at_any_thread_count(lambda: call(*arrays))
+    assert_inputs_unchanged(call, *arrays)

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import assert_parity, assert_same_bits_at_any_thread_count, fenced, needs_kernels, rounding
-from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
+from refconv.ops.convolve import (
+    convolve1d,
+    convolve2d,
+    cross_correlate1d,
+    cross_correlate2d,
+    fft_convolve1d,
+    fft_convolve2d,
+)
 from strategies import dtypes, small_floats
 
 pytestmark = needs_kernels
@@ -54,3 +61,35 @@ def test_nothing_outside_of_the_arrays_is_read(mode, side):
     x, w = fenced(small_floats((9, 33), 1, np.float32), side), fenced(small_floats((3, 5), 2, np.float32), side)
     expected = convolve2d(np.array(x), np.array(w), mode)
     assert (convolve2d(x, w, mode) == expected).all()
+
+
+def fft_rounding(x, w):
+    """How far two ways through the Fourier transform may lie apart.
+
+    No |X_k| exceeds Σ|x|, and a sum of n terms is off by at most n·ε times the sum of their magnitudes. Three sums of at most
+    n terms each, n the size of the full convolution, and a few single roundings make less than 4 (n + 4)·ε·Σ|x|·Σ|w|.
+    """
+    n = np.prod(np.add(x.shape, w.shape) - 1)
+    return 4 * (n + 4) * np.finfo(x.dtype).eps * float(np.abs(x).sum()) * float(np.abs(w).sum())
+
+
+@given(st.data(), st.sampled_from(MODES), dtypes)
+def test_through_the_transform_in_every_mode(data, mode, dtype):
+    kh, kw = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)), label="kernel")
+    H, W = kh + data.draw(st.integers(0, 4)), kw + data.draw(st.integers(0, 5))
+    x, w = small_floats((H, W), 1, dtype), small_floats((kh, kw), 2, dtype)
+    assert_parity(lambda x, w: fft_convolve2d(x, w, mode), x, w, tolerance=fft_rounding(x, w))
+    x, w = x.reshape(-1), w.reshape(-1)
+    assert_parity(lambda x, w: fft_convolve1d(x, w, mode), x, w, tolerance=fft_rounding(x, w))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("extra", range(24))
+def test_a_transform_filled_up_to_a_fast_length_convolves_the_same(extra, dtype):
+    x, w = small_floats((37 + extra,), 1, dtype), small_floats((5,), 2, dtype)
+    np.testing.assert_allclose(fft_convolve1d(x, w, "full"), convolve1d(x, w, "full"), rtol=0, atol=fft_rounding(x, w))
+
+
+def test_a_kernel_larger_than_the_image_through_the_transform():
+    x, w = small_floats((2, 3), 1), small_floats((5, 4), 2)
+    assert_parity(lambda x, w: fft_convolve2d(x, w, "same"), x, w, tolerance=fft_rounding(x, w))

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence import assert_parity, assert_same_bits_at_any_thread_count, fenced, needs_kernels
+from evidence import (
+    assert_parity,
+    assert_same_bits,
+    assert_same_bits_at_any_thread_count,
+    both_engines,
+    fenced,
+    needs_kernels,
+)
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 from strategies import dtypes, seeds, small_floats, unlike
 
@@ -73,6 +80,28 @@ def test_a_large_mean_does_not_drown_a_small_variance():
     np.testing.assert_allclose(y, expected, atol=2e-6)
 
 
+@pytest.mark.parametrize(("dtype", "large"), [(np.float32, 1e30), (np.float64, 1e200)])
+def test_a_variance_that_is_too_large_for_the_type_is_infinite_and_the_rest_follows(dtype, large):
+    # The second channel is an ordinary one, and must not suffer.
+    x = np.array([[large, 1], [-large, 2], [0, 6], [large, 1]], dtype)
+    dy, gamma, beta = small_floats((4, 2), 1, dtype), np.array([2, 3], dtype), np.array([5, 7], dtype)
+
+    def call():
+        with np.errstate(over="ignore"):  # which the loops tell, as NumPy does
+            y, mean, var = batch_norm(x, gamma, beta)
+            return y, mean, var, *batch_norm_grads(dy, x, gamma, mean, var)
+
+    for y, mean, var, dx, dgamma, dbeta in both_engines(call):
+        assert (y[:, 0] == 5).all()
+        assert (dx[:, 0] == 0).all()
+        assert (var[0], dgamma[0]) == (np.inf, 0)
+        np.testing.assert_allclose(mean, [large / 4, 2.5], rtol=1e-6)
+        np.testing.assert_allclose(dbeta, dy.sum(axis=0), rtol=1e-5)
+        ordinary = x[:, 1].astype(np.float64)
+        np.testing.assert_allclose(y[:, 1], 7 + 3 * (ordinary - 2.5) / np.sqrt(ordinary.var() + 1e-3), rtol=1e-5)
+        assert np.isfinite(dx).all()
+
+
 @pytest.mark.parametrize("C", [3, 64, 70])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_same_bits_at_any_thread_count(C, dtype):
@@ -92,8 +121,16 @@ def test_same_bits_at_any_thread_count(C, dtype):
 @pytest.mark.parametrize("side", ["start", "end"])
 @pytest.mark.parametrize("C", [5, 67])
 def test_nothing_outside_of_the_arrays_is_read(side, C):
-    x, dy = (fenced(small_floats((1_031, C), seed, np.float32), side) for seed in (1, 2))
-    gamma, beta, mean = (fenced(small_floats((C,), seed, np.float32), side) for seed in (3, 4, 5))
-    var = fenced(np.ones(C, np.float32), side)
-    batch_norm(x, gamma, beta), batch_norm_inference(x, gamma, beta, mean, var)
-    batch_norm_grads(dy, x, gamma, mean, var), batch_norm_inference_grads(dy, x, gamma, mean, var)
+    x, dy = (small_floats((1_031, C), seed, np.float32) for seed in (1, 2))
+    gamma, beta, mean = (small_floats((C,), seed, np.float32) for seed in (3, 4, 5))
+    arrays = (dy, x, gamma, beta, mean, np.ones(C, np.float32))
+
+    def call(dy, x, gamma, beta, mean, var):
+        return (
+            *batch_norm(x, gamma, beta),
+            *batch_norm_grads(dy, x, gamma, mean, var),
+            batch_norm_inference(x, gamma, beta, mean, var),
+            *batch_norm_inference_grads(dy, x, gamma, mean, var),
+        )
+
+    assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))

@@ -93,7 +93,32 @@ def test_stochastic_depth_is_seeded_by_build():
         (lambda: nn.Select([0, 0]), ValueError, "channels must be different"),
         (lambda: nn.Select([0, -1]), ValueError, "channels must be different"),
         (lambda: nn.Select([3]).output_shape((2, 3)), ValueError, "needs an input with a channel 3"),
+        (lambda: nn.Select([0, 1.5]), TypeError, r"channels must be different whole numbers from 0 on, but are \[0, 1.5\]"),
+        (lambda: nn.Select("02"), TypeError, "channels must be different whole numbers from 0 on, but are '02'"),
+        (lambda: nn.Select(3), TypeError, "channels must be different whole numbers from 0 on, but are 3"),
+        (lambda: nn.Select([True]), TypeError, "channels must be different whole numbers"),
+        (lambda: nn.Select([3])(np.ones((2, 3))), ValueError, r"needs an input with a channel 3, but got shape \(3,\)"),
+        (lambda: nn.Select([0]).output_shape(()), ValueError, r"needs an input with a channel 0, but got shape \(\)"),
+        (lambda: nn.Concat(nn.ReLU(), axis="x"), TypeError, "axis must be a whole number, but is 'x'"),
+        (lambda: nn.Concat(nn.ReLU(), axis=1.5), TypeError, "axis must be a whole number, but is 1.5"),
+        (lambda: nn.Concat(nn.ReLU(), axis=(0, 1)), ValueError, "axis must be one int"),
+        (lambda: nn.Concat(nn.ReLU(), axis=2).output_shape((4, 5)), ValueError, r"outputs with an axis 2.*\(4, 5\)"),
+        (lambda: nn.Concat(nn.ReLU(), axis=-3)(np.ones((2, 4, 5))), ValueError, "outputs with an axis -3"),
+        (
+            lambda: nn.Concat(nn.ReLU(), nn.Flatten())(np.ones((2, 3, 4))),
+            ValueError,
+            r"Concat needs branches with outputs of one size.*\(3, 4\).*\(12,\)",
+        ),
+        # Shapes that NumPy would stretch until they fit.
+        (
+            lambda: nn.Sum(nn.ReLU(), nn.Select([0]))(np.ones((2, 3))),
+            ValueError,
+            "Sum needs branches with outputs of one shape",
+        ),
+        (lambda: nn.Mean(nn.ReLU(), nn.Select([0]))(np.ones((2, 3))), ValueError, "Mean needs branches with outputs of one"),
         (lambda: nn.StochasticDepth(nn.ReLU(), 0), ValueError, "survival must be above 0"),
+        (lambda: nn.StochasticDepth(nn.ReLU(), 1.5), ValueError, "survival must be from 0 to 1, but is 1.5"),
+        (lambda: nn.StochasticDepth(nn.ReLU(), "x"), TypeError, "survival must be a number, but is 'x'"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(make, error, message):

@@ -43,12 +43,15 @@ def test_inference_uses_the_running_averages_and_training_those_of_the_batch():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"momentum": 1.5}, "momentum must be between 0 and 1, but is 1.5"),
-        ({"eps": -1e-3}, "eps must not be negative, but is -0.001"),
-        ({"eps": float("nan")}, "eps must not be negative, but is nan"),
+        ({"momentum": 1.5}, "momentum must be from 0 to 1, but is 1.5"),
+        ({"momentum": "x"}, "momentum must be a number, but is 'x'"),
+        ({"momentum": None}, "momentum must be a number, but is None"),
+        ({"eps": -1e-3}, "eps must be at least 0, but is -0.001"),
+        ({"eps": float("nan")}, "eps must be finite, but is nan"),
+        ({"eps": "x"}, "eps must be a number, but is 'x'"),
         ({"data_format": "NHWC"}, "data_format"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         nn.BatchNorm(**arguments)

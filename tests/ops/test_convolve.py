@@ -1,11 +1,21 @@
 """What the operators refuse and leave alone."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged
+from evidence import assert_inputs_unchanged, engines
 from refconv.ops.conv import conv2d
-from refconv.ops.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
+from refconv.ops.convolve import (
+    convolve1d,
+    convolve2d,
+    cross_correlate1d,
+    cross_correlate2d,
+    fft_convolve1d,
+    fft_convolve2d,
+)
+from refconv.ops.engine import engine
 from strategies import small_floats
 
 
@@ -14,7 +24,7 @@ def test_lists_of_integers_become_float64_and_float32_stays():
     assert convolve1d(np.ones(3, np.float32), np.ones(2, np.float32), "valid").dtype == np.float32
 
 
-@pytest.mark.parametrize("slide", [convolve2d, cross_correlate2d])
+@pytest.mark.parametrize("slide", [convolve2d, cross_correlate2d, fft_convolve2d])
 def test_inputs_are_left_alone(slide):
     assert_inputs_unchanged(lambda x, w: slide(x, w, "same"), small_floats((5, 6), 1), small_floats((3, 2), 2))
 
@@ -34,6 +44,7 @@ def test_the_layer_correlates():
             ValueError,
             "mode must be 'valid', 'same' or 'full', but is 'vaild'",
         ),
+        (lambda: convolve1d([1, 2], [1], []), ValueError, r"mode must be 'valid', 'same' or 'full', but is \[\]"),
         (
             lambda: convolve1d([[1, 2]], [1], "full"),
             ValueError,
@@ -42,6 +53,10 @@ def test_the_layer_correlates():
         (lambda: convolve2d([[1, 2]], [1], "full"), ValueError, r"w must have 2 axes \(height, width\)"),
         (lambda: cross_correlate1d([], [1.0], "full"), ValueError, r"x must not be empty, but has shape \(0,\)"),
         (lambda: cross_correlate1d([1.0], [1j], "full"), TypeError, "w must hold float32, float64 or integers"),
+        (lambda: fft_convolve1d([1, 2], [1, 2, 3], "valid"), ValueError, "at least as large as the kernel"),
+        (lambda: fft_convolve1d([1, 2], [1], "circular"), ValueError, "mode must be 'valid', 'same' or 'full'"),
+        (lambda: fft_convolve2d([1, 2], [[1]], "full"), ValueError, r"x must have 2 axes \(height, width\)"),
+        (lambda: fft_convolve2d([[1.0]], [[1j]], "full"), TypeError, "w must hold float32, float64 or integers"),
         (
             lambda: cross_correlate1d(np.ones(3, np.float32), np.ones(2), "full"),
             TypeError,
@@ -52,3 +67,26 @@ def test_the_layer_correlates():
 def test_what_does_not_fit_is_refused_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@engines
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mode", ["valid", "same", "full"])
+def test_through_the_fft_it_is_the_same_convolution(mode, dtype):
+    signal = pytest.importorskip("scipy.signal")
+    x, w = small_floats((6, 7), 1, dtype), small_floats((4, 3), 2, dtype)
+    bound = 4 * (9 * 9 + 4) * np.finfo(dtype).eps * np.abs(x).sum() * np.abs(w).sum()
+    y = fft_convolve2d(x, w, mode)
+    assert (y.dtype, y.flags.c_contiguous) == (dtype, True)
+    np.testing.assert_allclose(y, convolve2d(x, w, mode), rtol=0, atol=bound)
+    np.testing.assert_allclose(y, signal.fftconvolve(x, w, mode), rtol=0, atol=bound)
+    y = fft_convolve1d(x[0], w[0], mode)
+    assert (y.dtype, y.flags.c_contiguous) == (dtype, True)
+    np.testing.assert_allclose(y, convolve1d(x[0], w[0], mode), rtol=0, atol=bound)
+    np.testing.assert_allclose(y, signal.fftconvolve(x[0], w[0], mode), rtol=0, atol=bound)
+
+
+def test_the_fft_refuses_numbers_without_roots_of_unity():
+    x = np.array([Fraction(1, 2), Fraction(1, 3)])
+    with engine("reference"), pytest.raises(TypeError, match="without roots of unity"):
+        fft_convolve1d(x, x, "full")

@@ -1,4 +1,7 @@
+import contextvars
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,10 +18,11 @@ from refconv.ops.engine import current_engine, engine, get_num_threads, implemen
 ROOT = Path(refconv.__file__).parents[1]
 
 
-def run_python(script, **environment):
-    """The output of a script in a fresh interpreter that finds this refconv."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120)
+def run_python(script, root=ROOT, **environment):
+    """The output of a script in a fresh interpreter that finds the refconv in this folder."""
+    environment = {**os.environ, "PYTHONPATH": str(root), **environment}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -68,6 +72,13 @@ def test_an_unknown_engine_is_refused_and_nothing_changes(name):
     assert current_engine() == before
 
 
+@pytest.mark.parametrize("name", [[], {}, ["kernels"]])
+def test_what_is_no_name_is_refused_as_an_unknown_engine(name):
+    message = re.escape(f"engine must be 'kernels' or 'reference', but is {name!r}")
+    with pytest.raises(ValueError, match=message), engine(name):
+        pass
+
+
 def test_kernels_that_were_not_built_are_refused(monkeypatch):
     monkeypatch.setattr(_core, "ISA", None)
     with pytest.raises(RuntimeError, match="REFCONV_PURE"), engine("kernels"):
@@ -91,6 +102,17 @@ def test_the_engine_of_one_thread_is_not_that_of_another():
     assert current_engine() == before
     done.set()
     worker.join()
+
+
+def test_a_thread_started_inside_a_block_runs_on_its_engine_in_a_copy_of_the_context():
+    seen = []
+    with engine("reference"):
+        for run in (lambda look: look(), contextvars.copy_context().run):
+            worker = threading.Thread(target=run, args=(lambda: seen.append(current_engine()),))
+            worker.start()
+            worker.join()
+    inherits = getattr(sys.flags, "thread_inherit_context", False)
+    assert seen == ["reference" if inherits else current_engine(), "reference"]
 
 
 def test_every_family_is_in_both_rooms():
@@ -179,3 +201,39 @@ def test_an_instruction_set_that_is_not_there_is_refused_by_name():
     message = run_python(script, REFCONV_ISA="v9")
     assert message.startswith("REFCONV_ISA must be one of")
     assert message.endswith("but is 'v9'")
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the package that a test may break."""
+    shutil.copytree(ROOT / "refconv", tmp_path / "refconv", ignore=shutil.ignore_patterns("__pycache__", "*.pyx"))
+    return tmp_path
+
+
+def compiled(root):
+    return [file for file in (root / "refconv" / "_core").glob("*/*") if file.suffix in (".so", ".pyd")]
+
+
+@needs_kernels
+@pytest.mark.parametrize(("isa", "module"), [("baseline", "cpu"), (_core.ISA, "loss")])
+def test_a_build_that_lacks_a_kernel_is_not_taken_for_one_without_kernels(copied, isa, module):
+    (missing,) = (f for f in compiled(copied) if (f.parent.name, f.name.partition(".")[0]) == (isa, module))
+    missing.unlink()
+    script = "try:\n    import refconv\nexcept ImportError as error:\n    print(error)"
+    message = run_python(script, copied, REFCONV_ISA=_core.ISA)
+    assert message == f"the kernels are incomplete, refconv._core.{isa}.{module} is missing: build or install refconv again"
+
+
+INFO = "from refconv.commands.info import info; info()"
+
+
+@needs_kernels
+def test_info_tells_a_build_without_kernels_from_one_for_another_python(copied):
+    for file in compiled(copied):
+        file.rename(file.with_name(f"{file.name.partition('.')[0]}.cpython-27-x86_64-linux-gnu{file.suffix}"))
+    assert "kernels  none for this Python, though for another: build or install" in run_python(INFO, copied)
+    for file in compiled(copied):
+        file.unlink()
+    printed = run_python(INFO, copied)
+    assert "kernels  none: built with REFCONV_PURE=1" in printed
+    assert "engine   reference" in printed

@@ -79,6 +79,20 @@ def test_labels_may_be_integers_of_any_kind(kind):
     ("call", "error", "message"),
     [
         (lambda: softmax(np.zeros((3, 0))), ValueError, r"x must have at least one class .* shape \(3, 0\)"),
+        (lambda: softmax(3.0), ValueError, r"x must have at least one class on its last axis, but has shape \(\)"),
+        (lambda: log_softmax(np.float32(3)), ValueError, r"x must have at least one class .* shape \(\)"),
+        (lambda: softmax_dx(3.0, 3.0), ValueError, r"y must have at least one class .* shape \(\)"),
+        (lambda: log_softmax_dx(DY[0], 3.0), ValueError, r"y must have at least one class .* shape \(\)"),
+        (
+            lambda: softmax_cross_entropy(X, [[0], [1, 2], [0]]),
+            ValueError,
+            "labels must have rows of one length, but is ragged",
+        ),
+        (
+            lambda: softmax_cross_entropy(X, np.ma.array(LABELS, mask=[0, 1, 0])),
+            TypeError,
+            "labels must be a plain array, but",
+        ),
         (lambda: softmax_dx(DY[:2], X), ValueError, r"dy must have shape \(3, 5\), that of y"),
         (lambda: log_softmax_dx(DY.astype(np.float32), X), TypeError, "dy and y must have one float type"),
         (lambda: softmax_cross_entropy(X[:0], LABELS[:0]), ValueError, "logits must not be empty"),

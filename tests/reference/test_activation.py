@@ -98,3 +98,12 @@ def test_functions_beyond_the_range_of_numbers_are_those_of_ieee():
     assert functions.exp(1000.0) == np.inf
     assert functions.log(0.0) == -np.inf
     assert np.isnan(functions.sqrt(-1.0))
+
+
+def test_roots_of_unity_go_round_the_circle_in_the_type_that_belongs_to_the_floats():
+    for dtype, expected in ((np.float32, np.complex64), (np.float64, np.complex128)):
+        root = functions.root_of_unity(-3, 8, dtype)
+        assert type(root) is expected
+        assert abs(root - np.exp(-0.75j * np.pi)) < 2 * np.finfo(dtype).eps
+    sympy = pytest.importorskip("sympy")
+    assert functions.root_of_unity(3, 4, np.dtype(object)) == -sympy.I

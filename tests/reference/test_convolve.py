@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from refconv.reference.convolve import convolve1d, convolve2d, cross_correlate1d, cross_correlate2d
+from refconv.reference.convolve import (
+    convolve1d,
+    convolve2d,
+    cross_correlate1d,
+    cross_correlate2d,
+    fft_convolve1d,
+    fft_convolve2d,
+    fourier1d,
+    fourier2d,
+)
 
 MODES = ("valid", "same", "full")
 X, W = np.arange(1.0, 7.0), np.array([1.0, 2.0, 3.0])
@@ -29,3 +38,43 @@ def test_the_loops_agree_with_scipy_in_every_mode(mode, sizes):
     np.testing.assert_allclose(cross_correlate2d(x, w, mode), signal.correlate(x, w, mode, "direct"), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(convolve1d(x[0], w[0], mode), np.convolve(x[0], w[0], mode), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(cross_correlate1d(x[0], w[0], mode), np.correlate(x[0], w[0], mode), rtol=1e-12, atol=1e-12)
+
+
+def test_the_sums_of_the_transform_are_numpys():
+    x = np.random.default_rng(0).standard_normal((3, 5))
+    np.testing.assert_allclose(fourier1d(x[0], 7, -1), np.fft.fft(x[0], 7), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(fourier1d(x[0], 5, +1) / 5, np.fft.ifft(x[0]), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(fourier2d(x, 4, 7, -1), np.fft.fft2(x, (4, 7)), rtol=1e-12, atol=1e-12)
+    assert fourier1d(x[0].astype(np.float32), 7, -1).dtype == np.complex64
+
+
+def test_the_convolution_theorem():
+    # In a circle of n the spectrum of a convolution is the product of the spectra; a circle that is too small overlaps.
+    x, w = np.array([1.0, 2, 3, 4]), np.array([10.0, 1, 0, 5])
+    around = [sum(x[(t - i) % 4] * w[i] for i in range(4)) for t in range(4)]
+    assert around == [10 + 4 + 10, 20 + 1 + 15, 30 + 2 + 20, 40 + 3 + 5]
+    np.testing.assert_allclose(fourier1d(x, 4, -1) * fourier1d(w, 4, -1), fourier1d(np.array(around), 4, -1), atol=1e-12)
+    straight = convolve1d(x, w, "full")
+    np.testing.assert_allclose(fourier1d(x, 7, -1) * fourier1d(w, 7, -1), fourier1d(straight, 7, -1), atol=1e-12)
+    assert around == (straight[:4] + np.append(straight[4:], 0)).tolist()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("sizes", [((4, 5), (3, 2)), ((2, 4), (1, 4)), ((3, 1), (2, 1))])
+def test_through_the_transform_a_convolution_is_what_it_was(mode, sizes):
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(size) for size in sizes)
+    for through, form, arrays in ((fft_convolve2d, convolve2d, (x, w)), (fft_convolve1d, convolve1d, (x[:, 0], w[:, 0]))):
+        np.testing.assert_allclose(through(*arrays, mode), form(*arrays, mode), rtol=1e-12, atol=1e-12, strict=True)
+    if mode == "same":
+        x, w = w, x  # a kernel larger than the image
+        np.testing.assert_allclose(fft_convolve2d(x, w, mode), convolve2d(x, w, mode), rtol=1e-12, atol=1e-12)
+
+
+def test_the_theorem_on_symbols():
+    sympy = pytest.importorskip("sympy")
+    x, w = np.array(sympy.symbols("x0:3"), object), np.array(sympy.symbols("w0:2"), object)
+    for found, expected in zip(fft_convolve1d(x, w, "full"), convolve1d(x, w, "full"), strict=True):
+        assert sympy.simplify(sympy.expand(found - expected)) == 0
+    found, expected = (f(x[None, :2], w[:, None], "full") for f in (fft_convolve2d, convolve2d))
+    assert all(sympy.simplify(sympy.expand(d)) == 0 for d in (found - expected).flat)

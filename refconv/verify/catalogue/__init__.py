@@ -1,10 +1,40 @@
 """Every operator of the book, with what there is to prove about it: one module a family, in the order of the lectures."""
 
-from refconv.verify.catalogue import activation, conv, conv_transpose, convolve, dense, loss, matrix, norm, pool
+from refconv.verify.catalogue import (
+    activation,
+    avg_pool,
+    conv,
+    conv_transpose,
+    convolve,
+    dense,
+    dropout,
+    loss,
+    matrix,
+    max_pool,
+    norm,
+    resize,
+    response_norm,
+    separable,
+)
 
 __all__ = ["OPERATORS", "find"]
 
-FAMILIES = (convolve, conv, matrix, conv_transpose, pool, norm, activation, dense, loss)
+FAMILIES = (
+    convolve,
+    conv,
+    matrix,
+    conv_transpose,
+    separable,
+    max_pool,
+    avg_pool,
+    resize,
+    norm,
+    response_norm,
+    dropout,
+    activation,
+    dense,
+    loss,
+)
 
 OPERATORS = {operator.name: operator for family in FAMILIES for operator in family.OPERATORS}
 

@@ -9,7 +9,7 @@ __all__ = ["OPERATORS"]
 BACK = {"valid": "full", "full": "valid", "same": "same"}  # with kernels of odd size
 
 
-def sliding(name, transposed, ids, formula, fixed, slack=None):
+def sliding(name, transposed, ids, formula, fixed, **more):
     ndim = int(name[-2])
     return Operator(
         name=name,
@@ -20,6 +20,7 @@ def sliding(name, transposed, ids, formula, fixed, slack=None):
         derivatives=(Derivative(transposed, ("x",), lambda dx, a: dx(a.dy, a.w, BACK[a.options["mode"]])),),
         fixed=fixed,
         cases=lambda: convolve_cases(ndim),
+        **more,
     )
 
 
@@ -34,9 +35,17 @@ TWO = (
     Case({"x": (2, 3), "w": (3, 2)}, dict(mode="full")),
 )
 
+# Transforms of a length of which sympy knows the roots of unity without being asked: 2 and 4.
+FFT_ONE = (Case({"x": (3,), "w": (2,)}, dict(mode="full")), Case({"x": (3,), "w": (2,)}, dict(mode="valid")))
+FFT_TWO = (Case({"x": (3, 2), "w": (2, 1)}, dict(mode="full")), Case({"x": (2, 3), "w": (1, 2)}, dict(mode="valid")))
+# Dual numbers and fractions have no roots of unity among them.
+FFT = {"nature": "smooth", "slack": 400, "without": ("adjoint",)}
+
 OPERATORS = (
     sliding("convolve1d", "cross_correlate1d", "A2, C8", "(w * x)[t] = Σ_i x[t−i] · w[i]", ONE),
     sliding("convolve2d", "cross_correlate2d", "A3", "(K * I)[i,j] = Σ_{m,n} I[i−m, j−n] · K[m,n]", TWO),
+    sliding("fft_convolve1d", "cross_correlate1d", "A2", "w * x = F⁻¹(F(w) · F(x))", FFT_ONE, **FFT),
+    sliding("fft_convolve2d", "cross_correlate2d", "A2, A3", "K * I = F⁻¹(F(K) · F(I))", FFT_TWO, **FFT),
     sliding("cross_correlate1d", "convolve1d", "A4", "(w ⋆ x)[t] = Σ_i x[t+i] · w[i]", ONE),
     sliding("cross_correlate2d", "convolve2d", "A4", "(K ⋆ I)[i,j] = Σ_{m,n} I[i+m, j+n] · K[m,n]", TWO),
 )

@@ -1,22 +1,23 @@
 """scipy.signal: plain convolution and correlation."""
 
-from scipy import signal
-
 __all__ = ["evaluate"]
 
+# correlate2d is left out: with an even kernel and mode "same", its odd zero is at the end. Everywhere else, and with us,
+# it is in front.
 FUNCTIONS = {
-    "convolve1d": signal.convolve,
-    "convolve2d": signal.convolve2d,
-    "cross_correlate1d": signal.correlate,
-    "cross_correlate2d": signal.correlate,
-    "fft_convolve1d": signal.fftconvolve,
-    "fft_convolve2d": signal.fftconvolve,
+    "convolve1d": "convolve",
+    "convolve2d": "convolve2d",
+    "cross_correlate1d": "correlate",
+    "cross_correlate2d": "correlate",
+    "fft_convolve1d": "fftconvolve",
+    "fft_convolve2d": "fftconvolve",
 }
 
 
 def evaluate(name, a):
     """The value; SciPy does not differentiate."""
-    function = FUNCTIONS.get(name)
-    if function is None or any(n < k for n, k in zip(a.x.shape, a.w.shape, strict=True)):
+    if name not in FUNCTIONS or any(n < k for n, k in zip(a.x.shape, a.w.shape, strict=True)):
         return None  # SciPy exchanges the two where the kernel is the larger one
-    return {"y": function(a.x, a.w, a.options["mode"])}
+    from scipy import signal
+
+    return {"y": getattr(signal, FUNCTIONS[name])(a.x, a.w, a.options["mode"])}

@@ -1,4 +1,4 @@
-"""The kernels of pooling against their loops."""
+"""The kernels of max pooling against their loops."""
 
 import numpy as np
 import pytest
@@ -6,35 +6,29 @@ from hypothesis import given
 
 from evidence import (
     assert_parity,
+    assert_same_bits,
     assert_same_bits_at_any_thread_count,
     assert_writes_every_cell,
     both_engines,
     fenced,
     needs_kernels,
-    rounding,
 )
-from pool_strategies import options, pool_problems
+from pool_strategies import CHANNELS, FENCED, NDIMS, options, pool_problems
 from refconv.geometry import Window
-from refconv.ops import pool as ops
+from refconv.ops import max_pool as ops
 from refconv.ops.engine import engine
 from strategies import small_floats, small_integers
 
 pytestmark = needs_kernels
 
-NDIMS = pytest.mark.parametrize("ndim", [1, 2])
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-COUNTS = pytest.mark.parametrize("count_include_pad", [False, True])
-
-# Just below, at and just above the lanes of pool.h, and several rounds of them.
-CHANNELS = pytest.mark.parametrize("C", [1, 3, 15, 16, 17, 33, 70])
-WIDE = Window((3, 2), (1, 2), ((1, 0), (0, 1)))
 
 
 def op(name, ndim):
     return getattr(ops, name.replace("pool", f"pool{ndim}d"))
 
 
-def assert_max_agrees(x, window):
+def assert_agrees(x, window):
     """y, argmax and ∂e/∂x have the same bits: nothing is computed but copies, comparisons and sums in one order."""
     ndim, kernel = window.ndim, window.kernel
     assert_parity(lambda x: op("max_pool_with_argmax", ndim)(x, kernel, **options(window)), x)
@@ -45,37 +39,20 @@ def assert_max_agrees(x, window):
     assert_parity(lambda dy: op("max_pool_dx", ndim)(dy, argmax, x.shape[1:-1]), dy)
 
 
-def assert_average_agrees(x, window, count_include_pad):
-    more = {name: value for name, value in options(window).items() if name != "dilation"}
-    more["count_include_pad"] = count_include_pad
-    ndim, kernel, size = window.ndim, window.kernel, x.shape[1:-1]
-
-    def forward(x):
-        return op("avg_pool", ndim)(x, kernel, **more)
-
-    def backward(dy):
-        return op("avg_pool_dx", ndim)(dy, kernel, size, **more)
-
-    terms = int(np.prod(kernel))
-    dy = small_floats((len(x), *window.output_size(size), x.shape[-1]), 1, x.dtype)
-    assert_parity(forward, x, tolerance=rounding(forward, x, terms=terms))
-    assert_parity(backward, dy, tolerance=rounding(backward, dy, terms=terms))
-
-
 @NDIMS
-def test_max_agrees_with_the_loops_where_values_tie(ndim):
+def test_agreement_with_the_loops_where_values_tie(ndim):
     @given(pool_problems(ndim))
     def check(problem):
-        assert_max_agrees(*problem)
+        assert_agrees(*problem)
 
     check()
 
 
 @NDIMS
-def test_max_agrees_with_the_loops_where_they_rarely_tie(ndim):
+def test_agreement_with_the_loops_where_they_rarely_tie(ndim):
     @given(pool_problems(ndim, values=small_floats))
     def check(problem):
-        assert_max_agrees(*problem)
+        assert_agrees(*problem)
 
     check()
 
@@ -87,7 +64,7 @@ def with_strange_values(shape, seed, dtype):
 
 
 @NDIMS
-def test_max_agrees_with_the_loops_on_nan_and_infinities(ndim):
+def test_agreement_with_the_loops_on_nan_and_infinities(ndim):
     @given(pool_problems(ndim, values=with_strange_values))
     def check(problem):
         x, window = problem
@@ -99,42 +76,30 @@ def test_max_agrees_with_the_loops_on_nan_and_infinities(ndim):
     check()
 
 
-@NDIMS
-@COUNTS
-def test_average_agrees_with_the_loops(ndim, count_include_pad):
-    @given(pool_problems(ndim, values=small_floats, most_dilation=1))
-    def check(problem):
-        assert_average_agrees(*problem, count_include_pad)
-
-    check()
-
-
 @DTYPES
 @CHANNELS
 def test_agreement_for_channels_that_fill_the_lanes_and_that_do_not(C, dtype):
-    x = small_integers((2, 4, 5, C), C, dtype)
-    assert_max_agrees(x, WIDE)
-    assert_average_agrees(x, WIDE, False)
-    assert_average_agrees(x, WIDE, True)
+    assert_agrees(small_integers((2, 4, 5, C), C, dtype), Window((3, 2), (1, 2), ((1, 0), (0, 1))))
 
 
 @pytest.mark.parametrize(("N", "C"), [(1, 300), (3, 113), (7, 35)])
 def test_tasks_of_the_derivative_share_out_all_channels(N, C):
     # Channels that make more cache lines than there are tasks an image, and not a multiple.
-    assert_max_agrees(small_integers((N, 3, 2, C), 0), Window((2, 1)))
+    assert_agrees(small_integers((N, 3, 2, C), 0), Window((2, 1)))
 
 
 @DTYPES
 @CHANNELS
+@FENCED
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_no_byte_outside_of_the_input_is_read(C, dtype, side):
-    x = fenced(small_floats((2, 4, 5, C), C, dtype), side)
-    y, argmax = ops.max_pool2d_with_argmax(x, (3, 2), padding=1)
-    ops.max_pool2d(x, (3, 2), padding=1)
-    ops.avg_pool2d(x, (3, 2), padding=1)
-    dy, argmax = fenced(y, side), fenced(argmax, side)
-    ops.max_pool2d_dx(dy, argmax, (4, 5))
-    ops.avg_pool2d_dx(dy, (3, 2), (4, 5), padding=1)
+def test_no_byte_outside_of_the_input_is_read(C, dtype, side, window, more):
+    x = small_floats((2, 4, 5, C), C, dtype)
+    y, argmax = ops.max_pool2d_with_argmax(x, window, **more)
+    dx = ops.max_pool2d_dx(y, argmax, (4, 5))
+    x = fenced(x, side)
+    assert_same_bits(ops.max_pool2d_with_argmax(x, window, **more), (y, argmax))
+    assert_same_bits(ops.max_pool2d(x, window, **more), y)
+    assert_same_bits(ops.max_pool2d_dx(fenced(y, side), fenced(argmax, side), (4, 5)), dx)
 
 
 @DTYPES
@@ -148,13 +113,9 @@ def test_same_bits_at_any_thread_count(N, C, dtype):
     assert_same_bits_at_any_thread_count(lambda: ops.max_pool2d_with_argmax(x, (4, 3), **more))
     assert_same_bits_at_any_thread_count(lambda: ops.max_pool2d(x, (4, 3), **more))
     assert_same_bits_at_any_thread_count(lambda: ops.max_pool2d_dx(dy, argmax, (9, 11)))
-    assert_same_bits_at_any_thread_count(lambda: ops.avg_pool2d(x, (4, 3), **more))
-    assert_same_bits_at_any_thread_count(lambda: ops.avg_pool2d_dx(dy, (4, 3), (9, 11), **more))
 
 
-def test_pixels_that_no_window_reads_get_no_derivative():
-    # A stride larger than the window leaves gaps: they must be written, with zeros.
-    assert_writes_every_cell(lambda: ops.avg_pool2d_dx(np.ones((1, 2, 2, 3)), (1, 2), (5, 6), stride=(3, 4)))
+def test_pixels_that_won_nowhere_get_no_derivative():
     argmax = np.zeros((1, 2, 2, 3), np.intp)
     assert_writes_every_cell(lambda: ops.max_pool2d_dx(np.ones((1, 2, 2, 3)), argmax, (5, 6)))
 
@@ -163,5 +124,3 @@ def test_an_empty_batch_stays_empty():
     y, argmax = ops.max_pool2d_with_argmax(np.zeros((0, 4, 5, 3)), 2)
     assert y.shape == argmax.shape == (0, 2, 2, 3)
     assert ops.max_pool2d_dx(y, argmax, (4, 5)).shape == (0, 4, 5, 3)
-    assert ops.avg_pool2d(np.zeros((0, 4, 5, 3)), 2).shape == (0, 2, 2, 3)
-    assert ops.avg_pool2d_dx(y, 2, (4, 5)).shape == (0, 4, 5, 3)

@@ -1,4 +1,4 @@
-"""Pooling layers: shapes and gradients, in training and in inference."""
+"""Average pooling layers: shapes and gradients, in training and in inference."""
 
 import pytest
 
@@ -10,30 +10,32 @@ from refconv import nn
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
-        (lambda: nn.MaxPool2D((2, 3)), (5, 7, 2)),
-        (lambda: nn.MaxPool2D((3, 2), stride=(1, 2), padding=((1, 0), (0, 1))), (4, 5, 3)),
-        (lambda: nn.MaxPool2D(2, dilation=2, stride=1, data_format="channels_first"), (3, 5, 4)),
-        (lambda: nn.MaxPool2D(2, ceil_mode=True), (5, 7, 2)),
-        (lambda: nn.MaxPool1D(3, stride=2), (8, 3)),
         (lambda: nn.AvgPool2D((2, 3)), (5, 7, 2)),
         (lambda: nn.AvgPool2D((3, 2), stride=(1, 2), padding=((1, 0), (0, 1)), count_include_pad=True), (4, 5, 3)),
         (lambda: nn.AvgPool2D(2, stride=1, data_format="channels_first"), (3, 5, 4)),
         (lambda: nn.AvgPool1D(3, stride=2, padding=1), (8, 3)),
+        (lambda: nn.GlobalAvgPool2D(), (4, 5, 3)),
+        (lambda: nn.GlobalAvgPool2D(data_format="channels_first"), (2, 4, 5)),
+        (lambda: nn.GlobalAvgPool1D(), (8, 3)),
     ],
 )
-def test_pooling_layers_keep_every_promise(layer, shape, train):
+def test_average_pooling_keeps_every_promise(layer, shape, train):
     assert_layer(layer(), shape, train)
 
 
 def test_what_does_not_fit_is_refused_by_name():
     with pytest.raises(ValueError, match="window must be one int or 2"):
-        nn.MaxPool2D((2, 2, 2))
+        nn.AvgPool2D((2, 2, 2))
     with pytest.raises(TypeError, match="AvgPool2D has no dilation, but got 2"):
         nn.AvgPool2D(2, dilation=2)
     with pytest.raises(ValueError, match="data_format"):
-        nn.MaxPool2D(2, data_format="NHWC")
+        nn.GlobalAvgPool2D(data_format="NHWC")
+    with pytest.raises(ValueError, match=r"GlobalAvgPool2D\(\) takes an input of 3 axes"):
+        nn.GlobalAvgPool2D().output_shape((8, 3))
+    with pytest.raises(ValueError, match="input_size must be at least 1"):
+        nn.GlobalAvgPool2D().output_shape((0, 8, 3))
 
 
 def test_repr_names_the_stride_only_where_it_differs():
-    assert repr(nn.MaxPool2D(2)) == "MaxPool2D(2×2)"
+    assert repr(nn.AvgPool2D(2)) == "AvgPool2D(2×2)"
     assert repr(nn.AvgPool1D(3, stride=2)) == "AvgPool1D(3, stride 2)"

@@ -1,0 +1,122 @@
+"""Average pooling and its derivative.
+
+Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
+
+forward     a task is a row of outputs
+dx          a task is a row of inputs: it gathers from the outputs whose windows hold it
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.string cimport memset
+
+from refconv._core.arrays cimport dtype_of
+from refconv._core.pool cimport (
+    Entries, LANES, Pool, avg_window_double, avg_window_float, end_inside, enter, pool_of, readable_from
+)
+from refconv._core.real cimport real
+from refconv.geometry import Window
+
+include "threads.pxi"
+
+
+def avg_pool2d(const real[:, :, :, ::1] x, window, bint count_include_pad):
+    """IN x (N, H, W, C); OUT y (N, rows, columns, C)."""
+    cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, count_include_pad)
+    result = np.empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] y = result
+    cdef Py_ssize_t row
+    for row in prange(p.N * p.rows, nogil=True, schedule="static", num_threads=num_threads()):
+        avg_row(&p, row // p.rows, row % p.rows, &x[row // p.rows, 0, 0, 0], &y[row // p.rows, row % p.rows, 0, 0])
+    return result
+
+
+cdef void avg_row(const Pool *p, Py_ssize_t b, Py_ssize_t i, const real *image, real *y) noexcept nogil:
+    """Row i of image b's outputs."""
+    cdef Entries e
+    cdef Py_ssize_t j, c, at, readable, stored, count
+    cdef const real *x
+    for j in range(p.columns):
+        at = enter(p, i, j, &e)
+        readable, count = readable_from(p, b, at, &e), counted(p, i, j, &e)
+        c = 0
+        while c < p.C:
+            x, stored = image + at * p.C + c, min(LANES, p.C - c)
+            if real is float:
+                avg_window_float(x, &e, count, readable - c, stored, y + j * p.C + c)
+            else:
+                avg_window_double(x, &e, count, readable - c, stored, y + j * p.C + c)
+            c += LANES
+
+
+cdef inline Py_ssize_t counted(const Pool *p, Py_ssize_t i, Py_ssize_t j, const Entries *e) noexcept nogil:
+    """What the sum of output (i, j) is divided by: the entries inside, or those in the declared padding as well."""
+    if not p.count_include_pad:
+        return e.down * e.across
+    return (end_inside(i * p.S_h - p.top, p.D_h, p.kh, p.counted_h)
+            * end_inside(j * p.S_w - p.left, p.D_w, p.kw, p.counted_w))
+
+
+def avg_pool2d_dx(const real[:, :, :, ::1] dy, window, tuple input_size, bint count_include_pad):
+    """IN dy (N, rows, columns, C); OUT dx (N, *input_size, C)."""
+    cdef Pool p = pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)
+    result = np.empty((p.N, p.H, p.W, p.C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] dx = result
+    cdef Py_ssize_t row
+    for row in prange(p.N * p.H, nogil=True, schedule="static", num_threads=num_threads()):
+        avg_row_dx(&p, row % p.H, &dy[row // p.H, 0, 0, 0], &dx[row // p.H, row % p.H, 0, 0])
+    return result
+
+
+cdef void avg_row_dx(const Pool *p, Py_ssize_t u, const real *image, real *dx) noexcept nogil:
+    """Row u of one image's ∂e/∂x, from the output rows i with i·S + m·D − top = u; image is one of ∂e/∂y."""
+    cdef Entries e
+    cdef Py_ssize_t m, reach, i, j, at, n, c
+    cdef const real *dy
+    cdef real *to
+    cdef real share
+    memset(dx, 0, p.W * p.C * sizeof(real))
+    # Backwards, so that i goes forwards, as in the loops of the book; and from where i is no longer negative.
+    for m in range(min(p.kh - 1, (u + p.top) // p.D_h), -1, -1):
+        reach = u + p.top - m * p.D_h
+        if reach % p.S_h != 0 or reach // p.S_h >= p.rows:
+            continue
+        i = reach // p.S_h
+        for j in range(p.columns):
+            at = enter(p, i, j, &e)
+            share = <real>1 / counted(p, i, j, &e)
+            dy = image + (i * p.columns + j) * p.C
+            for n in range(e.across):
+                to = dx + (at % p.W + n * p.D_w) * p.C
+                for c in range(p.C):
+                    to[c] += share * dy[c]
+
+
+def avg_pool1d(x, window, count_include_pad):
+    """IN x (N, n, C); OUT y (N, outputs, C)."""
+    return avg_pool2d(x[:, None], window.with_axis_before(), count_include_pad)[:, 0]
+
+
+def avg_pool1d_dx(dy, window, input_size, count_include_pad):
+    """IN dy (N, outputs, C); OUT dx (N, *input_size, C)."""
+    return avg_pool2d_dx(dy[:, None], window.with_axis_before(), (1, *input_size), count_include_pad)[:, 0]
+
+
+def global_avg_pool2d(x):
+    """avg_pool2d with a window as large as the image. IN x (N, H, W, C); OUT y (N, C)."""
+    return avg_pool2d(x, Window(x.shape[1:3]), False)[:, 0, 0]
+
+
+def global_avg_pool2d_dx(dy, input_size):
+    """IN dy (N, C); OUT dx (N, *input_size, C)."""
+    return avg_pool2d_dx(dy[:, None, None], Window(input_size), input_size, False)
+
+
+def global_avg_pool1d(x):
+    """IN x (N, n, C); OUT y (N, C)."""
+    return global_avg_pool2d(x[:, None])
+
+
+def global_avg_pool1d_dx(dy, input_size):
+    """IN dy (N, C); OUT dx (N, *input_size, C)."""
+    return global_avg_pool2d_dx(dy, (1, *input_size))[:, 0]

@@ -1,0 +1,114 @@
+"""Max pooling and its derivative.
+
+Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
+
+forward     a task is a row of outputs
+dx          the winners are anywhere in their image, so a task is an image, or some of its channels where images are few
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.stdint cimport INT32_MAX
+from libc.string cimport memset
+
+from refconv._core.arrays cimport dtype_of
+from refconv._core.pool cimport Entries, LANES, Pool, enter, max_window_double, max_window_float, pool_of, readable_from
+from refconv._core.real cimport real
+
+include "threads.pxi"
+
+cdef enum:
+    TASKS = 16     # at least so many where the work can be cut: enough for the threads of a laptop
+
+
+def max_pool2d(const real[:, :, :, ::1] x, window):
+    """IN x (N, H, W, C); OUT y (N, rows, columns, C)."""
+    cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
+    result = np.empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] y = result
+    cdef Py_ssize_t row
+    for row in prange(p.N * p.rows, nogil=True, schedule="static", num_threads=num_threads()):
+        max_row(&p, row // p.rows, row % p.rows, &x[row // p.rows, 0, 0, 0], &y[row // p.rows, row % p.rows, 0, 0],
+                NULL)
+    return result
+
+
+def max_pool2d_with_argmax(const real[:, :, :, ::1] x, window):
+    """IN x (N, H, W, C); OUT y and the winners' positions u·W + v, both (N, rows, columns, C)."""
+    cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
+    # pool.h keeps the places of float winners in an int32, counted from the window's first entry.
+    if real is float and min((p.kh - 1) * p.D_h * p.W + (p.kw - 1) * p.D_w, p.H * p.W) > INT32_MAX:
+        raise OverflowError(f"window {window.kernel} spans more pixels of the input than an int32 can count")
+    result = np.empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    winners = np.empty(result.shape, np.intp)
+    cdef real[:, :, :, ::1] y = result
+    cdef Py_ssize_t[:, :, :, ::1] argmax = winners
+    cdef Py_ssize_t row
+    for row in prange(p.N * p.rows, nogil=True, schedule="static", num_threads=num_threads()):
+        max_row(&p, row // p.rows, row % p.rows, &x[row // p.rows, 0, 0, 0], &y[row // p.rows, row % p.rows, 0, 0],
+                &argmax[row // p.rows, row % p.rows, 0, 0])
+    return result, winners
+
+
+cdef void max_row(const Pool *p, Py_ssize_t b, Py_ssize_t i, const real *image, real *y,
+                  Py_ssize_t *argmax) noexcept nogil:
+    """Row i of image b's outputs, and its winners unless argmax is NULL."""
+    cdef Entries e
+    cdef Py_ssize_t j, c, at, readable, stored
+    cdef const real *x
+    cdef Py_ssize_t *places
+    for j in range(p.columns):
+        at = enter(p, i, j, &e)
+        readable = readable_from(p, b, at, &e)
+        c = 0
+        while c < p.C:
+            x, stored = image + at * p.C + c, min(LANES, p.C - c)
+            places = NULL if argmax == NULL else argmax + j * p.C + c
+            if real is float:
+                max_window_float(x, &e, at, readable - c, stored, y + j * p.C + c, places)
+            else:
+                max_window_double(x, &e, at, readable - c, stored, y + j * p.C + c, places)
+            c += LANES
+
+
+def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] argmax, tuple input_size):
+    """IN dy, argmax (N, rows, columns, C); OUT dx (N, *input_size, C). argmax was checked: all inside the image."""
+    cdef Py_ssize_t N = dy.shape[0], outputs = dy.shape[1] * dy.shape[2], C = dy.shape[3]
+    cdef Py_ssize_t H = input_size[0], W = input_size[1], row, task
+    result = np.empty((N, H, W, C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] dx = result
+    cdef int threads = num_threads()
+    for row in prange(N * H, nogil=True, schedule="static", num_threads=threads):
+        memset(&dx[row // H, row % H, 0, 0], 0, W * C * sizeof(real))
+    # Where images are few, their channels in whole cache lines, so that no two tasks write the same one.
+    cdef Py_ssize_t lines = (C + LANES - 1) // LANES, parts = min(max(TASKS // max(N, 1), 1), lines)
+    for task in prange(N * parts, nogil=True, schedule="static", num_threads=threads):
+        send_to_winners(&dy[task // parts, 0, 0, 0], &argmax[task // parts, 0, 0, 0], outputs, C,
+                        task % parts * lines // parts * LANES, min((task % parts + 1) * lines // parts * LANES, C),
+                        &dx[task // parts, 0, 0, 0])
+    return result
+
+
+cdef void send_to_winners(const real *dy, const Py_ssize_t *argmax, Py_ssize_t outputs, Py_ssize_t C, Py_ssize_t first,
+                          Py_ssize_t end, real *dx) noexcept nogil:
+    """Channels first … end − 1 of one image."""
+    cdef Py_ssize_t k, c
+    for k in range(outputs):
+        for c in range(first, end):
+            dx[argmax[k * C + c] * C + c] += dy[k * C + c]
+
+
+def max_pool1d(x, window):
+    """max_pool2d of signals as images one pixel high. IN x (N, n, C); OUT y (N, outputs, C)."""
+    return max_pool2d(x[:, None], window.with_axis_before())[:, 0]
+
+
+def max_pool1d_with_argmax(x, window):
+    """IN x (N, n, C); OUT y and the winners' positions u, both (N, outputs, C): in an image's only row u·W + v is v."""
+    y, argmax = max_pool2d_with_argmax(x[:, None], window.with_axis_before())
+    return y[:, 0], argmax[:, 0]
+
+
+def max_pool1d_dx(dy, argmax, input_size):
+    """IN dy, argmax (N, outputs, C); OUT dx (N, *input_size, C)."""
+    return max_pool2d_dx(dy[:, None], argmax[:, None], (1, *input_size))[:, 0]

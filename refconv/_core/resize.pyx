@@ -1,0 +1,108 @@
+"""Padding and upsampling, and their derivatives.
+
+Upsampling is a matrix with few entries along each axis: each output sums a few inputs, with weights. Its derivative is the
+transposed matrix: each input gathers from the outputs that read it. So one kernel serves for both, with the entries of the
+one matrix or of the other, and each thread writes rows that are its own.
+
+Padding copies, and its derivative adds what lay outside to the edges. That is a handful of slices, and so it is NumPy.
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.string cimport memset
+
+from refconv._core.arrays cimport dtype_of
+from refconv._core.real cimport real
+
+include "threads.pxi"
+
+MODES = {"zeros": "constant", "reflect": "reflect", "edge": "edge"}   # NumPy's names
+
+
+def upsample2d(x, scale, mode):
+    """IN x (N, H, W, C); OUT y (N, H·scale[0], W·scale[1], C)."""
+    down, across = (entries(n, s, mode, x.dtype) for n, s in zip(x.shape[1:3], scale))
+    return weigh(x, *down, *across)
+
+
+def upsample2d_dx(dy, scale, mode):
+    """IN dy (N, H·scale[0], W·scale[1], C); OUT dx (N, H, W, C)."""
+    down, across = (transposed(entries(n // s, s, mode, dy.dtype), n // s) for n, s in zip(dy.shape[1:3], scale))
+    return weigh(dy, *down, *across)
+
+
+cdef entries(Py_ssize_t n, Py_ssize_t s, mode, dtype):
+    """The matrix of one axis: output i sums weight[e] · input[index[e]] for e from start[i] up to start[i + 1]."""
+    i = np.arange(n * s)
+    if mode == "nearest":
+        index, weight = (i // s)[:, None], np.ones((n * s, 1))
+    else:
+        before, rest = np.divmod(2 * i + 1 - s, 2 * s)
+        index = np.clip(np.stack([before, before + 1], 1), 0, n - 1)
+        weight = np.stack([2 * s - rest, rest], 1) / (2 * s)
+    read = weight > 0   # right on a centre, the next input is not read: it may be infinite
+    start = np.append(0, np.cumsum(read.sum(1)))
+    return start.astype(np.intp), index[read].astype(np.intp), weight[read].astype(dtype)
+
+
+cdef transposed(matrix, Py_ssize_t n):
+    """The same entries by input: input u gathers weight[e] · output[index[e]] for e from start[u] up to start[u + 1]."""
+    start, index, weight = matrix
+    order = np.argsort(index, kind="stable")
+    outputs = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    return np.searchsorted(index[order], np.arange(n + 1)).astype(np.intp), outputs[order], weight[order]
+
+
+def weigh(const real[:, :, :, ::1] x, const Py_ssize_t[::1] start_h, const Py_ssize_t[::1] index_h,
+          const real[::1] weight_h, const Py_ssize_t[::1] start_w, const Py_ssize_t[::1] index_w,
+          const real[::1] weight_w):
+    """IN x (N, H, W, C), a matrix for each axis; OUT y (N, rows, columns, C)."""
+    cdef Py_ssize_t N = x.shape[0], W = x.shape[2], C = x.shape[3]
+    cdef Py_ssize_t rows = start_h.shape[0] - 1, columns = start_w.shape[0] - 1, row, e
+    result = np.empty((N, rows, columns, C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] y = result
+    for row in prange(N * rows, nogil=True, schedule="static", num_threads=num_threads()):
+        memset(&y[row // rows, row % rows, 0, 0], 0, columns * C * sizeof(real))
+        for e in range(start_h[row % rows], start_h[row % rows + 1]):
+            add_row(&x[row // rows, index_h[e], 0, 0], weight_h[e], &start_w[0], &index_w[0], &weight_w[0], columns, C,
+                    &y[row // rows, row % rows, 0, 0])
+    return result
+
+
+cdef void add_row(const real *x, real weight, const Py_ssize_t *start, const Py_ssize_t *index, const real *weights,
+                  Py_ssize_t columns, Py_ssize_t C, real *y) noexcept nogil:
+    """Adds one input row, times its weight, to one output row."""
+    cdef Py_ssize_t j, e, c
+    cdef const real *pixel
+    cdef real product
+    for j in range(columns):
+        for e in range(start[j], start[j + 1]):
+            pixel = x + index[e] * C
+            product = weight * weights[e]
+            for c in range(C):
+                y[j * C + c] += product * pixel[c]
+
+
+def pad(x, window, mode):
+    """IN x (N, H, W, C); OUT y, with the window's pads around it."""
+    return np.pad(x, ((0, 0), *window.pads(x.shape[1:3]), (0, 0)), MODES[mode])
+
+
+def pad_dx(dy, input_size, window, mode):
+    """IN dy, padded; OUT dx (N, *input_size, C)."""
+    (top, bottom), (left, right) = window.pads(input_size)
+    rows = folded(dy, top, bottom, mode)
+    return np.ascontiguousarray(folded(rows.swapaxes(1, 2), left, right, mode).swapaxes(1, 2))
+
+
+cdef folded(dy, Py_ssize_t before, Py_ssize_t after, mode):
+    """Axis 1 without its pads, and their elements added to those that they were copies of."""
+    end = dy.shape[1] - after
+    dx = dy[:, before:end].copy()
+    if mode == "edge":
+        dx[:, 0] += dy[:, :before].sum(1)
+        dx[:, end - before - 1] += dy[:, end:].sum(1)
+    elif mode == "reflect":
+        dx[:, 1:before + 1] += dy[:, :before][:, ::-1]
+        dx[:, end - before - 1 - after:end - before - 1] += dy[:, end:][:, ::-1]
+    return dx

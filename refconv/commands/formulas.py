@@ -1,0 +1,84 @@
+"""``refconv formulas``: the book's index, as text with line numbers or as a table in Markdown without them."""
+
+from refconv._extras import need
+
+__all__ = ["formulas", "markdown", "text"]
+
+HEAD = ("id", "statement", "where it stands", "kernel", "tests", "evidence")
+
+
+def formulas(names, form) -> None:
+    """Print the index, or the part of it that bears these ids or names."""
+    need("hypothesis", "verify", "refconv formulas")
+    print({"text": text, "markdown": markdown}[form](names))
+
+
+def text(names=()) -> str:
+    """Each statement with its loops: formula, loop, kernel, tests and evidence; paths with line numbers."""
+    from refconv.verify.index import root, select
+
+    blocks = []
+    for entry in select(names):
+        lines = [f"{entry.id:4} {entry.statement}"]
+        for loop in entry.loops:
+            lines += [f"     {loop.name}   {loop.formula}".rstrip(), *(f"         {part}" for part in _places(loop))]
+        if entry.elsewhere:
+            lines.append(f"     see also {', '.join(entry.elsewhere)}")
+        lines += [f"     property {name}" for name in entry.properties]
+        if not entry.stands:
+            lines.append("     nothing stands here")
+        blocks.append("\n".join(lines))
+    if root() is None:
+        blocks.append("The tests are in the source distribution, and not where refconv is installed.")
+    return "\n\n".join(blocks)
+
+
+def _places(loop):
+    kernel = "kernel {}:{}".format(*loop.kernel) if loop.kernel else ""
+    evidence = ", ".join([*loop.evidence, *_libraries(loop)])
+    return [
+        "   ".join(filter(None, ("loop {}:{}".format(*loop.place), kernel))),
+        *filter(None, (_together(loop.tests), evidence)),
+    ]
+
+
+def _together(files):
+    """Files that differ in one folder, as one pattern: tests/{reference,ops}/test_conv.py."""
+    rooms = [file.split("/")[1] for file in files]
+    return f"tests/{{{','.join(rooms)}}}/{files[0].split('/')[2]}" if len(files) > 1 else "".join(files)
+
+
+def _libraries(loop):
+    """ "oracle", if a library that is installed here has the loop's operator."""
+    from refconv.verify.catalogue import find
+    from refconv.verify.evidence import gather
+
+    return ["oracle"] if loop.evidence and gather(find(loop.name), "oracle", quick=True).cases else []
+
+
+def markdown(names=()) -> str:
+    """The same as a table with links: a row for each statement, and without what changes with each edit or machine."""
+    from refconv.verify.index import entries, select
+
+    rows = [HEAD, ("---",) * len(HEAD), *(_row(entry) for entry in select(names))]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    without = [entry.id for entry in entries() if not entry.stands and not entry.id.startswith("M")]
+    return table if names or not without else f"{table}\n\nNothing stands here for {', '.join(without)}."
+
+
+def _row(entry):
+    families = {}
+    for loop in entry.loops:
+        families.setdefault(loop.family, []).append(loop)
+    where = [f"{_link(loops[0].place[0])}: {', '.join(f'`{loop.name}`' for loop in loops)}" for loops in families.values()]
+    where += [", ".join(f"`{name}`" for name in entry.elsewhere)] if entry.elsewhere else []
+    kernels = dict.fromkeys(_link(loop.kernel[0]) for loop in entry.loops if loop.kernel)
+    files = dict.fromkeys([file for loop in entry.loops for file in loop.tests])
+    tests = [f"[{file.split('/')[1]}]({file})" for file in files]
+    tests += [f"[properties]({file})" for file in dict.fromkeys(name.partition("::")[0] for name in entry.properties)]
+    kinds = dict.fromkeys(kind for loop in entry.loops for kind in loop.evidence)
+    return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), " ".join(tests), ", ".join(kinds)
+
+
+def _link(file):
+    return f"[{file.rpartition('/')[2]}]({file})"

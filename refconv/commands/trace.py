@@ -1,0 +1,30 @@
+"""``refconv trace``."""
+
+from pathlib import Path
+
+import numpy as np
+
+from refconv._extras import need
+
+__all__ = ["trace"]
+
+ARRAYS = ("x", "w", "b", "dy")
+OPTIONS = ("stride", "padding", "dilation", "groups", "mode", "output_padding", "ceil_mode", "count_include_pad")
+
+
+def trace(options) -> None:
+    """Print each product that enters one output element."""
+    need("hypothesis", "verify", "refconv trace")
+    from refconv.verify.tracing import trace
+
+    sizes = {name: getattr(options, name) for name in ("input", "kernel", "channels", "filters")}
+    arrays = {name: _read(name, path) for name in ARRAYS if (path := getattr(options, name))}
+    given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
+    print(trace(options.operator, options.output, **sizes, seed=options.seed, arrays=arrays, **given))
+
+
+def _read(name, path):
+    try:
+        return np.load(Path(path), allow_pickle=False)
+    except (ValueError, EOFError):
+        raise ValueError(f"--{name} must be a file that numpy.save has written, but is {path}") from None

@@ -1,0 +1,35 @@
+"""What layers are given beside arrays, checked when the layer is made and not when it first runs."""
+
+import numpy as np
+
+from refconv.ops.check import scalar
+
+__all__ = ["flag", "real", "scalar_of_any_kind"]
+
+
+def real(name, value, **bounds):
+    """A finite number, as a float.
+
+    >>> real("momentum", 1, least=0, most=1)
+    1.0
+    """
+    return scalar(name, value, np.empty(0), **bounds)
+
+
+def scalar_of_any_kind(name, value, **bounds):
+    """A finite number as it is: beside fractions and symbols it may be one of them, and what it meets is not known yet.
+
+    >>> from fractions import Fraction
+    >>> scalar_of_any_kind("slope", Fraction(1, 10))
+    Fraction(1, 10)
+    """
+    if isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be a number, but is {value!r}")
+    return scalar(name, value, np.empty(0, object), **bounds)
+
+
+def flag(name, value):
+    """True or False, and nothing that merely counts as one of them."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, but is {value!r}")
+    return bool(value)

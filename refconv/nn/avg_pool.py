@@ -1,0 +1,121 @@
+"""Average pooling layers."""
+
+from refconv.nn.pool import GlobalPool, Pool
+from refconv.nn.space import split
+from refconv.ops import avg_pool
+
+__all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool1D", "GlobalAvgPool2D"]
+
+
+class _AvgPool(Pool):
+    def __init__(self, window, *, count_include_pad=False, **arguments):
+        if "dilation" in arguments:
+            raise TypeError(f"{type(self).__name__} has no dilation, but got {arguments['dilation']!r}")
+        super().__init__(window, **arguments)
+        self.arguments["count_include_pad"] = count_include_pad
+
+    def forward(self, x, train=True):
+        y = self._operator("")(x, self.window.kernel, **self.arguments)
+
+        def backward(dy, want_dx=True):
+            size, _ = split(self, x.shape[1:])
+            return self._operator("_dx")(dy, self.window.kernel, size, **self.arguments) if want_dx else None
+
+        return y, backward
+
+    def _operator(self, suffix):
+        return getattr(avg_pool, f"avg_pool{self.ndim}d{suffix}")
+
+
+class _GlobalAvgPool(GlobalPool):
+    def forward(self, x, train=True):
+        size, _ = split(self, x.shape[1:])
+        y = self._operator("")(x, data_format=self.data_format)
+
+        def backward(dy, want_dx=True):
+            return self._operator("_dx")(dy, size, data_format=self.data_format) if want_dx else None
+
+        return y, backward
+
+    def _operator(self, suffix):
+        return getattr(avg_pool, f"global_avg_pool{self.ndim}d{suffix}")
+
+
+class AvgPool2D(_AvgPool):
+    r"""The mean under each window, channel by channel.
+
+    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
+
+    Parameters
+    ----------
+    window : int or (int, int)
+        Size of the window in pixels.
+    stride : int, (int, int) or None
+        Step between windows; None means the window's own size.
+    padding, ceil_mode, count_include_pad, data_format
+        As in :func:`refconv.avg_pool2d`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> AvgPool2D(2).output_shape((28, 30, 6))
+    (14, 15, 6)
+
+    Source: A11.
+    """
+
+    ndim = 2
+
+
+class AvgPool1D(_AvgPool):
+    """:class:`AvgPool2D` on signals.
+
+    >>> AvgPool1D(4).output_shape((16, 3))
+    (4, 3)
+
+    Source: A11, C8.
+    """
+
+    ndim = 1
+
+
+class GlobalAvgPool2D(_GlobalAvgPool):
+    r"""The mean of each channel over the whole image: one number a channel, whatever the image's size.
+
+    .. math:: y_c = \frac{1}{H W} \sum_{u,v} x_{u,v,c}
+
+    Parameters
+    ----------
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    ValueError
+        If the layout is unknown, or an input is no image.
+
+    Examples
+    --------
+    >>> GlobalAvgPool2D().output_shape((7, 9, 1024))
+    (1024,)
+
+    Source: A11, M6; Lin, Chen and Yan, "Network in network", 2014.
+    """
+
+    ndim = 2
+
+
+class GlobalAvgPool1D(_GlobalAvgPool):
+    """:class:`GlobalAvgPool2D` on signals.
+
+    >>> GlobalAvgPool1D().output_shape((16, 3))
+    (3,)
+
+    Source: A11, C8.
+    """
+
+    ndim = 1

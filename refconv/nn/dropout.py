@@ -1,0 +1,63 @@
+"""Dropout as a layer, with random numbers of its own."""
+
+import numpy as np
+
+from refconv.nn.layer import Layer
+from refconv.ops.dropout import dropout, dropout_dx, dropout_rate, generator
+
+__all__ = ["Dropout"]
+
+
+class Dropout(Layer):
+    r"""Dropout: in training units are set to zero at random and the others enlarged; in inference nothing happens.
+
+    .. math:: y = x \cdot \mathrm{mask}, \qquad \mathrm{mask} = \begin{cases} 0 & \text{with probability rate} \\
+              1 / (1 - \mathrm{rate}) & \text{else} \end{cases}
+
+    Each forward pass draws a new mask.
+
+    Parameters
+    ----------
+    rate : float
+        Probability with which a unit is dropped, from 0 up to but not including 1.
+    seed : int, optional
+        Where the layer's random numbers begin. Without one they begin where ``build`` says, so that the seed of the network
+        is that of its layers too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If rate or seed does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Dropout(0.75, seed=4)
+    >>> layer.forward(np.array([[1.0, 2, 3, 4, 5]]))[0], layer(np.array([[1.0, 2, 3, 4, 5]]))
+    (array([[ 4.,  0., 12.,  0.,  0.]]), array([[1., 2., 3., 4., 5.]]))
+
+    Source: A18; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+    """
+
+    def __init__(self, rate, seed=None):
+        self.rate = dropout_rate(rate, np.empty(0))
+        self.seed = seed
+        self.rng = None if seed is None else generator(seed, "seed")
+
+    def output_shape(self, shape):
+        return tuple(shape)
+
+    def make(self, shape, rng, dtype):
+        super().make(shape, rng, dtype)
+        self.rng = np.random.default_rng(rng.integers(2**63)) if self.seed is None else generator(self.seed, "seed")
+
+    def forward(self, x, train=True):
+        if not train:
+            return x, lambda dy, want_dx=True: dy
+        if self.rng is None:
+            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first, or give it a seed")
+        y, mask = dropout(x, self.rate, self.rng)
+        return y, lambda dy, want_dx=True: dropout_dx(dy, mask) if want_dx else None
+
+    def __repr__(self):
+        return f"Dropout({self.rate})" if self.seed is None else f"Dropout({self.rate}, seed {self.seed})"

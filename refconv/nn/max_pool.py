@@ -1,0 +1,114 @@
+"""Max pooling layers."""
+
+from refconv.nn.pool import GlobalPool, Pool
+from refconv.nn.space import split
+from refconv.ops import max_pool
+
+__all__ = ["GlobalMaxPool1D", "GlobalMaxPool2D", "MaxPool1D", "MaxPool2D"]
+
+
+class _MaxPool(Pool):
+    def forward(self, x, train=True):
+        kernel, arguments = self.window.kernel, {**self.arguments, "dilation": self.window.dilation}
+        if train:
+            y, argmax = self._operator("_with_argmax")(x, kernel, **arguments)
+        else:
+            y, argmax = self._operator("")(x, kernel, **arguments), None
+
+        def backward(dy, want_dx=True):
+            if not want_dx:
+                return None
+            winners = argmax if train else self._operator("_with_argmax")(x, kernel, **arguments)[1]
+            return self._operator("_dx")(dy, winners, split(self, x.shape[1:])[0], data_format=self.data_format)
+
+        return y, backward
+
+    def _operator(self, suffix):
+        return getattr(max_pool, f"max_pool{self.ndim}d{suffix}")
+
+
+class MaxPool2D(_MaxPool):
+    r"""The largest value under each window, channel by channel.
+
+    .. math:: y_{i,j,c} = \max_{m,n} x_{i S + m D,\; j S + n D,\; c}
+
+    Parameters
+    ----------
+    window : int or (int, int)
+        Size of the window in pixels.
+    stride : int, (int, int) or None
+        Step between windows; None means the window's own size.
+    padding, dilation, ceil_mode, data_format
+        As in :func:`refconv.max_pool2d`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> MaxPool2D((3, 2), stride=2).output_shape((28, 31, 6))
+    (13, 15, 6)
+
+    Source: A11, B5.
+    """
+
+    ndim = 2
+
+
+class MaxPool1D(_MaxPool):
+    """:class:`MaxPool2D` on signals.
+
+    >>> MaxPool1D(3, stride=2).output_shape((16, 4))
+    (7, 4)
+
+    Source: A11, C8.
+    """
+
+    ndim = 1
+
+
+class _GlobalMaxPool(GlobalPool):
+    def forward(self, x, train=True):
+        size, channels = split(self, x.shape[1:])
+        y, back = self.windowed(size, data_format=self.data_format).forward(x, train)
+        return y.reshape(len(x), channels), lambda dy, want_dx=True: back(dy.reshape(y.shape), want_dx)
+
+
+class GlobalMaxPool2D(_GlobalMaxPool):
+    r"""The largest value of each channel in the whole image: :class:`MaxPool2D` with a window of its size.
+
+    .. math:: y_c = \max_{u,v} x_{u,v,c}
+
+    Parameters
+    ----------
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    ValueError
+        If the layout is unknown, or an input is no image.
+
+    Examples
+    --------
+    >>> GlobalMaxPool2D().output_shape((7, 9, 1024))
+    (1024,)
+
+    Source: A11, B5.
+    """
+
+    ndim, windowed = 2, MaxPool2D
+
+
+class GlobalMaxPool1D(_GlobalMaxPool):
+    """:class:`GlobalMaxPool2D` on signals.
+
+    >>> GlobalMaxPool1D().output_shape((16, 3))
+    (3,)
+
+    Source: A11, C8.
+    """
+
+    ndim, windowed = 1, MaxPool1D

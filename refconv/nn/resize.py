@@ -1,0 +1,103 @@
+"""Padding and upsampling as layers."""
+
+from refconv.geometry import per_axis
+from refconv.nn.layer import Layer
+from refconv.nn.space import join, split
+from refconv.ops.check import known_format
+from refconv.ops.resize import frame, framed_size, pad, pad_dx, upsample2d, upsample2d_dx, upsample_mode, upsampled_size
+
+__all__ = ["Pad2D", "Upsample2D"]
+
+
+class Pad2D(Layer):
+    r"""A frame around each image: zeros, its mirror image, or its edge repeated.
+
+    .. math:: y_{i,j,c} = x_{s(i - \mathrm{top}),\; s(j - \mathrm{left}),\; c}
+
+    Parameters
+    ----------
+    padding : int, (int, int) or ((top, bottom), (left, right))
+        Width of the frame in pixels.
+    mode, data_format
+        As in :func:`refconv.pad`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, when the layer is made; if the input is too small to mirror, when its shape is seen.
+
+    Examples
+    --------
+    >>> Pad2D(((1, 0), (2, 3)), mode="reflect").output_shape((28, 31, 6))
+    (29, 36, 6)
+
+    Source: A9, M17.
+    """
+
+    ndim = 2
+
+    def __init__(self, padding, *, mode="zeros", data_format="channels_last"):
+        self.window = frame(padding, self.ndim, mode)
+        self.mode, self.data_format = mode, known_format(data_format)
+        self.arguments = {"mode": mode, "data_format": data_format}
+
+    def output_shape(self, shape):
+        size, channels = split(self, shape)
+        return join(framed_size(self.window, size, self.mode), channels, self.data_format)
+
+    def forward(self, x, train=True):
+        padding = self.window.padding
+        y = pad(x, padding, **self.arguments)
+        return y, lambda dy, want_dx=True: pad_dx(dy, padding, **self.arguments) if want_dx else None
+
+    def __repr__(self):
+        (top, bottom), (left, right) = self.window.padding
+        return f"Pad2D({top} + {bottom} × {left} + {right}, {self.mode})"
+
+
+class Upsample2D(Layer):
+    r"""More pixels for the same picture: S_h × S_w for each one, copies of it or values in between.
+
+    .. math:: y_{i,j,c} = \sum_{u,v} a_{i,u} \, a_{j,v} \; x_{u,v,c}
+
+    The weights a are those of :func:`refconv.upsample2d`. They are not trained; a transposed convolution's are.
+
+    Parameters
+    ----------
+    scale : int or (int, int)
+        S_h and S_w.
+    mode : str
+        "nearest" or "bilinear".
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> Upsample2D((2, 3), mode="bilinear").output_shape((7, 5, 6))
+    (14, 15, 6)
+
+    Source: M16, M17.
+    """
+
+    ndim = 2
+
+    def __init__(self, scale, *, mode="nearest", data_format="channels_last"):
+        self.scale = per_axis("scale", scale, self.ndim)
+        self.mode, self.data_format = upsample_mode(mode), known_format(data_format)
+        self.arguments = {"mode": mode, "data_format": data_format}
+
+    def output_shape(self, shape):
+        size, channels = split(self, shape)
+        return join(upsampled_size(size, self.scale), channels, self.data_format)
+
+    def forward(self, x, train=True):
+        y = upsample2d(x, self.scale, **self.arguments)
+        return y, lambda dy, want_dx=True: upsample2d_dx(dy, self.scale, **self.arguments) if want_dx else None
+
+    def __repr__(self):
+        return f"Upsample2D({self.scale[0]}×{self.scale[1]}, {self.mode})"

@@ -1,0 +1,60 @@
+"""Local response normalisation as a layer."""
+
+from refconv.geometry import per_axis
+from refconv.nn.layer import Layer
+from refconv.ops.check import known_format
+from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
+
+__all__ = ["LocalResponseNorm"]
+
+
+class LocalResponseNorm(Layer):
+    r"""Each value over a power of the squares in its own and the neighbouring channels; no parameters, the shape stays.
+
+    .. math:: y_c = x_c \left(k + \alpha \sum_{j \text{ near } c} x_j^2\right)^{-\beta}
+
+    Parameters
+    ----------
+    size, alpha, beta, k, divide_by_size, data_format
+        As in :func:`refconv.local_response_norm`. The defaults are AlexNet's, with its α; PyTorch's ``alpha`` is the one of
+        ``divide_by_size=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If size is no whole number of at least 1, alpha is negative, or k not positive.
+
+    Examples
+    --------
+    >>> LocalResponseNorm().output_shape((55, 55, 96))
+    (55, 55, 96)
+
+    Source: M3, M5; Krizhevsky, Sutskever and Hinton, 2012, section 3.3.
+    """
+
+    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size=False, data_format="channels_last"):
+        (self.size,) = per_axis("size", size, 1)
+        if not alpha >= 0:
+            raise ValueError(f"alpha must be at least 0, but is {alpha!r}")
+        if not k > 0:
+            raise ValueError(f"k must be larger than 0, but is {k!r}")
+        self.alpha, self.beta, self.k = alpha, beta, k
+        self.divide_by_size, self.data_format = divide_by_size, known_format(data_format)
+
+    def output_shape(self, shape):
+        return tuple(shape)
+
+    def forward(self, x, train=True):
+        numbers = self.size, self.alpha, self.beta, self.k
+        options = {"divide_by_size": self.divide_by_size, "data_format": self.data_format}
+
+        def backward(dy, want_dx=True):
+            return local_response_norm_dx(dy, x, *numbers, **options) if want_dx else None
+
+        return local_response_norm(x, *numbers, **options), backward
+
+    def __repr__(self):
+        usual = {"alpha": 1e-4, "beta": 0.75, "k": 2}
+        differs = [f"{name} {getattr(self, name)}" for name, number in usual.items() if getattr(self, name) != number]
+        differs += ["divided by size"] if self.divide_by_size else []
+        return ", ".join([f"LocalResponseNorm({self.size}", *differs]) + ")"

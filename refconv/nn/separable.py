@@ -1,0 +1,182 @@
+"""Depthwise and depthwise separable convolution layers."""
+
+import math
+from functools import partial
+
+from refconv.geometry import per_axis
+from refconv.nn.conv import Conv2D
+from refconv.nn.initializers import he_normal, zeros
+from refconv.nn.layer import Spec
+from refconv.nn.space import join, split
+from refconv.ops.conv import conv2d_db
+from refconv.ops.separable import (
+    depthwise_conv2d,
+    depthwise_conv2d_dw,
+    depthwise_conv2d_dx,
+    separable_conv2d,
+    separable_conv2d_grads,
+)
+
+__all__ = ["DepthwiseConv2D", "SeparableConv2D"]
+
+
+class SeparableConv2D(Conv2D):
+    r"""Depthwise separable convolution layer: kernels in space, channel by channel, then one 1×1 across the channels.
+
+    .. math:: z_{i,j,\,c Q + q} = \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; \mathrm{depthwise}_{m,n,c,q}, \qquad
+              y_{i,j,o} = \mathrm{bias}_o + \sum_p z_{i,j,p} \; \mathrm{pointwise}_{0,0,p,o}
+
+    Parameters
+    ----------
+    filters : int
+        Number of output channels O.
+    kernel_size : int or (int, int)
+        kh and kw, in pixels.
+    multiplier : int
+        Q, kernels in space for each input channel.
+    stride, padding, dilation, data_format
+        As in :func:`refconv.separable_conv2d`.
+    bias : bool
+        Whether there is a b. A batch normalisation right behind cancels it (A17).
+    initializer : callable, optional
+        ``initializer(rng, shape)`` makes both first kernels. By default they are :func:`he_normal` with their own fan-in:
+        an output of the depthwise kernel has only kh·kw products, and no ReLU halves what reaches the pointwise one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, when the layer is made; if the input does not, when its shape is seen.
+
+    Examples
+    --------
+    >>> layer = SeparableConv2D(16, (3, 5), padding="same")
+    >>> layer.output_shape((14, 16, 6)), layer.count_parameters((14, 16, 6)), layer.multiply_adds((14, 16, 6))
+    ((14, 16, 16), 202, 41664)
+
+    Source: C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
+    """
+
+    def __init__(self, filters, kernel_size, multiplier=1, *, initializer=None, **arguments):
+        _refuse_groups(self, arguments)
+        super().__init__(filters, kernel_size, initializer=initializer, **arguments)
+        (self.multiplier,) = per_axis("multiplier", multiplier, 1)
+        del self.arguments["groups"]
+
+    def output_shape(self, shape):
+        size, _ = split(self, shape)
+        return join(self.window.output_size(size), self.filters, self.data_format)
+
+    def specs(self, shape):
+        between = split(self, shape)[1] * self.multiplier
+        specs = {
+            "depthwise": _depthwise_spec(self, shape),
+            "pointwise": Spec((1, 1, between, self.filters), self.initializer or partial(he_normal, fan_in=2 * between)),
+        }
+        return {**specs, "b": Spec((self.filters,), zeros)} if self.bias else specs
+
+    def multiply_adds(self, shape):
+        size, channels = split(self, shape)
+        each = math.prod(self.window.kernel) + self.filters
+        return math.prod(self.window.output_size(size)) * channels * self.multiplier * each
+
+    def forward(self, x, train=True):
+        depthwise, pointwise, b = self["depthwise"], self["pointwise"], self["b"] if self.bias else None
+        bias = None if b is None else b.value
+        y = separable_conv2d(x, depthwise.value, pointwise.value, bias, **self.arguments)
+
+        def backward(dy, want_dx=True):
+            dx, ddepthwise, dpointwise = separable_conv2d_grads(dy, x, depthwise.value, pointwise.value, **self.arguments)
+            depthwise.grad += ddepthwise
+            pointwise.grad += dpointwise
+            if b is not None:
+                b.grad += conv2d_db(dy, data_format=self.data_format)
+            return dx
+
+        return y, backward
+
+    def _settings(self):
+        return _multiplier(self) + super()._settings()
+
+
+class DepthwiseConv2D(Conv2D):
+    r"""Depthwise convolution layer: each channel has ``multiplier`` kernels of its own, and no channel sees another.
+
+    .. math:: y_{i,j,\,c Q + q} = \mathrm{bias}_{c Q + q} + \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,q}
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+        kh and kw, in pixels.
+    multiplier : int
+        Q, output channels an input channel.
+    stride, padding, dilation, data_format
+        As in :func:`refconv.depthwise_conv2d`.
+    bias : bool
+        Whether there is a b. A batch normalisation right behind cancels it (A17).
+    initializer : callable, optional
+        ``initializer(rng, shape)`` makes the first w. By default it is :func:`he_normal` with this layer's own fan-in, kh·kw.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, when the layer is made; if the input does not, when its shape is seen.
+
+    Examples
+    --------
+    >>> layer = DepthwiseConv2D((3, 5), multiplier=2, padding="same")
+    >>> layer.output_shape((14, 16, 6)), layer.count_parameters((14, 16, 6)), layer.multiply_adds((14, 16, 6))
+    ((14, 16, 12), 192, 40320)
+
+    Source: C7.
+    """
+
+    def __init__(self, kernel_size, multiplier=1, *, initializer=None, **arguments):
+        _refuse_groups(self, arguments)
+        # How many filters there are, the input decides.
+        super().__init__(1, kernel_size, initializer=initializer, **arguments)
+        (self.multiplier,) = per_axis("multiplier", multiplier, 1)
+        del self.arguments["groups"]
+
+    def output_shape(self, shape):
+        size, channels = split(self, shape)
+        return join(self.window.output_size(size), channels * self.multiplier, self.data_format)
+
+    def specs(self, shape):
+        w = _depthwise_spec(self, shape)
+        return {"w": w, "b": Spec((math.prod(w.shape[2:]),), zeros)} if self.bias else {"w": w}
+
+    def multiply_adds(self, shape):
+        size, channels = split(self, shape)
+        return math.prod(self.window.output_size(size)) * channels * self.multiplier * math.prod(self.window.kernel)
+
+    def forward(self, x, train=True):
+        w, b = self["w"], self["b"] if self.bias else None
+        y = depthwise_conv2d(x, w.value, None if b is None else b.value, **self.arguments)
+
+        def backward(dy, want_dx=True):
+            size, _ = split(self, x.shape[1:])
+            w.grad += depthwise_conv2d_dw(x, dy, self.window.kernel, **self.arguments)
+            if b is not None:
+                b.grad += conv2d_db(dy, data_format=self.data_format)
+            return depthwise_conv2d_dx(dy, w.value, size, **self.arguments) if want_dx else None
+
+        return y, backward
+
+    def __repr__(self):
+        kernel = "×".join(map(str, self.window.kernel))
+        return ", ".join([f"DepthwiseConv2D({kernel}", *_multiplier(self), *self._settings()]) + ")"
+
+
+def _refuse_groups(layer, arguments):
+    if "groups" in arguments:
+        raise TypeError(f"{type(layer).__name__} has no groups, but got {arguments['groups']!r}: each channel is one")
+
+
+def _depthwise_spec(layer, shape):
+    kernel, channels = layer.window.kernel, split(layer, shape)[1]
+    initializer = layer.initializer or partial(he_normal, fan_in=math.prod(kernel))
+    return Spec((*kernel, channels, layer.multiplier), initializer)
+
+
+def _multiplier(layer):
+    return [f"multiplier {layer.multiplier}"] if layer.multiplier > 1 else []

@@ -1,0 +1,361 @@
+"""Average pooling and its derivative, on signals (1-D) and images (2-D).
+
+Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first`` (batch, channels, height, width).
+
+Padding does not count in an average unless it is told to.
+"""
+
+from refconv.geometry import per_axis
+from refconv.ops.check import axes, channels_last, floats, known_format, restore, same_shape
+from refconv.ops.engine import implementation
+from refconv.ops.pool import pooling_window
+
+__all__ = [
+    "avg_pool1d",
+    "avg_pool1d_dx",
+    "avg_pool2d",
+    "avg_pool2d_dx",
+    "global_avg_pool1d",
+    "global_avg_pool1d_dx",
+    "global_avg_pool2d",
+    "global_avg_pool2d_dx",
+]
+
+
+def avg_pool2d(
+    x,
+    window,
+    *,
+    stride=None,
+    padding="valid",
+    ceil_mode=False,
+    count_include_pad=False,
+    data_format="channels_last",
+):
+    r"""Average pooling: the mean of the values under the window, channel by channel.
+
+    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
+
+    Parameters
+    ----------
+    x, window, stride, padding, ceil_mode, data_format
+        As in :func:`max_pool2d`.
+    count_include_pad : bool
+        False: count is the number of pixels of the image under the window. True: the zeros of the padding count as well
+        (but never what ``ceil_mode`` adds beyond them).
+
+    Returns
+    -------
+    array (N, rows, columns, C), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`max_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 0, 3, 5], [3, 4, 2, 2], [1, 3, 3, 9], [5, 7, 8, 4]]).reshape(1, 4, 4, 1)
+    >>> avg_pool2d(x, 2)[0, :, :, 0]
+    array([[2., 3.],
+           [4., 6.]])
+
+    Source: A11, C9.
+    """
+    return _avg(2, x, window, stride, padding, ceil_mode, count_include_pad, data_format)
+
+
+def avg_pool2d_dx(
+    dy,
+    window,
+    input_size,
+    *,
+    stride=None,
+    padding="valid",
+    ceil_mode=False,
+    count_include_pad=False,
+    data_format="channels_last",
+):
+    r"""∂e/∂x of :func:`avg_pool2d`: each pixel under the window gets an equal share.
+
+    .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m = u \\ j,n:\, j S + n = v}}
+              \frac{1}{\mathrm{count}_{i,j}} \; \frac{\partial e}{\partial y_{i,j,c}}
+
+    Parameters
+    ----------
+    dy : array (N, rows, columns, C), float32 or float64
+        ∂e/∂y; (N, C, rows, columns) with ``channels_first``.
+    window, stride, padding, ceil_mode, count_include_pad, data_format
+        As in the forward pass.
+    input_size : (int, int)
+        Height and width of x in pixels: with a stride, several inputs have outputs of the same size.
+
+    Returns
+    -------
+    array (N, H, W, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`avg_pool2d`; also if dy is not of the size that such an input gives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy = np.array([6.0, 12]).reshape(1, 1, 2, 1)
+    >>> avg_pool2d_dx(dy, (3, 2), input_size=(3, 3), stride=1)[0, :, :, 0]
+    array([[1., 3., 2.],
+           [1., 3., 2.],
+           [1., 3., 2.]])
+
+    Source: A11, B5.
+    """
+    return _avg_dx(2, dy, window, input_size, stride, padding, ceil_mode, count_include_pad, data_format)
+
+
+def avg_pool1d(
+    x,
+    window,
+    *,
+    stride=None,
+    padding="valid",
+    ceil_mode=False,
+    count_include_pad=False,
+    data_format="channels_last",
+):
+    r"""Average pooling on signals: :func:`avg_pool2d` with one spatial axis.
+
+    .. math:: y_{i,c} = \frac{1}{\mathrm{count}_i} \sum_m x_{i S + m,\; c}
+
+    Parameters
+    ----------
+    x : array (N, n, C), float32 or float64
+        A batch of signals; (N, C, n) with ``data_format="channels_first"``.
+    window, stride, padding, ceil_mode, count_include_pad, data_format
+        As in :func:`avg_pool2d`, with one number, in samples, where it has two.
+
+    Returns
+    -------
+    array (N, outputs, C), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`avg_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> avg_pool1d(np.array([1.0, 5, 3, 7]).reshape(1, 4, 1), 2, stride=1)[0, :, 0]
+    array([3., 4., 5.])
+
+    Source: A11.
+    """
+    return _avg(1, x, window, stride, padding, ceil_mode, count_include_pad, data_format)
+
+
+def avg_pool1d_dx(
+    dy,
+    window,
+    input_size,
+    *,
+    stride=None,
+    padding="valid",
+    ceil_mode=False,
+    count_include_pad=False,
+    data_format="channels_last",
+):
+    r"""∂e/∂x of :func:`avg_pool1d`: :func:`avg_pool2d_dx` with one spatial axis.
+
+    .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m = u} \frac{1}{\mathrm{count}_i} \;
+              \frac{\partial e}{\partial y_{i,c}}
+
+    Parameters
+    ----------
+    dy : array (N, outputs, C), float32 or float64
+        ∂e/∂y; (N, C, outputs) with ``data_format="channels_first"``.
+    input_size : int or (int,)
+        Length of x in samples.
+    window, stride, padding, ceil_mode, count_include_pad, data_format
+        As in :func:`avg_pool2d`, with one number, in samples, where it has two.
+
+    Returns
+    -------
+    array (N, n, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`avg_pool2d_dx`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> avg_pool1d_dx(np.array([2.0, 4, 6]).reshape(1, 3, 1), 2, input_size=4, stride=1)[0, :, 0]
+    array([1., 3., 5., 3.])
+
+    Source: A11, B5.
+    """
+    return _avg_dx(1, dy, window, input_size, stride, padding, ceil_mode, count_include_pad, data_format)
+
+
+def global_avg_pool2d(x, *, data_format="channels_last"):
+    r"""Global average pooling: the mean of each channel over the whole image.
+
+    .. math:: y_{b,c} = \frac{1}{H W} \sum_{u,v} x_{b,u,v,c}
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, C), of x's type, in either layout
+
+    Raises
+    ------
+    TypeError
+        If x holds neither float32, float64 nor integers.
+    ValueError
+        If x is not a batch of images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> global_avg_pool2d(np.array([[1.0, 10], [2, 20], [6, 60]]).reshape(1, 3, 1, 2))
+    array([[ 3., 30.]])
+
+    Source: A11, M6; Lin, Chen and Yan, "Network in network", 2014.
+    """
+    return _global(2, x, data_format)
+
+
+def global_avg_pool2d_dx(dy, input_size, *, data_format="channels_last"):
+    r"""∂e/∂x of :func:`global_avg_pool2d`: each pixel gets the same share of ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \frac{1}{H W} \; \frac{\partial e}{\partial y_{b,c}}
+
+    Parameters
+    ----------
+    dy : array (N, C), float32 or float64
+        ∂e/∂y.
+    input_size : (int, int)
+        Height and width of x in pixels.
+    data_format : str
+        As in the forward pass: the layout of the result.
+
+    Returns
+    -------
+    array (N, H, W, C), of dy's type; (N, C, H, W) with ``channels_first``
+
+    Raises
+    ------
+    TypeError
+        If dy holds neither float32, float64 nor integers.
+    ValueError
+        If dy has not two axes, or input_size is not a height and a width.
+
+    Examples
+    --------
+    >>> global_avg_pool2d_dx([[6.0, 60]], input_size=(1, 3))[0, 0]
+    array([[ 2., 20.], [ 2., 20.], [ 2., 20.]])
+
+    Source: A11, M6.
+    """
+    return _global_dx(2, dy, input_size, data_format)
+
+
+def global_avg_pool1d(x, *, data_format="channels_last"):
+    r"""Global average pooling on signals: :func:`global_avg_pool2d` with one spatial axis.
+
+    .. math:: y_{b,c} = \frac{1}{n} \sum_u x_{b,u,c}
+
+    Parameters
+    ----------
+    x : array (N, n, C), float32 or float64
+        A batch of signals; (N, C, n) with ``data_format="channels_first"``.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, C), of x's type, in either layout
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`global_avg_pool2d`.
+
+    Examples
+    --------
+    >>> global_avg_pool1d([[[1.0, 10], [2, 20], [6, 60]]])
+    array([[ 3., 30.]])
+
+    Source: A11.
+    """
+    return _global(1, x, data_format)
+
+
+def global_avg_pool1d_dx(dy, input_size, *, data_format="channels_last"):
+    r"""∂e/∂x of :func:`global_avg_pool1d`: :func:`global_avg_pool2d_dx` with one spatial axis.
+
+    .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \frac{1}{n} \; \frac{\partial e}{\partial y_{b,c}}
+
+    Parameters
+    ----------
+    dy : array (N, C), float32 or float64
+        ∂e/∂y.
+    input_size : int or (int,)
+        Length of x in samples.
+    data_format : str
+        As in the forward pass: the layout of the result.
+
+    Returns
+    -------
+    array (N, n, C), of dy's type; (N, C, n) with ``channels_first``
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`global_avg_pool2d_dx`.
+
+    Examples
+    --------
+    >>> global_avg_pool1d_dx([[6.0]], input_size=3)[0, :, 0]
+    array([2., 2., 2.])
+
+    Source: A11.
+    """
+    return _global_dx(1, dy, input_size, data_format)
+
+
+def _avg(ndim, x, window, stride, padding, ceil_mode, count_include_pad, data_format):
+    x = channels_last("x", floats(x=x), ndim, data_format)
+    window = pooling_window(ndim, window, stride, padding, 1, ceil_mode, x.shape[1:-1])
+    y = getattr(implementation("avg_pool"), f"avg_pool{ndim}d")(x, window, bool(count_include_pad))
+    return restore(y, data_format)
+
+
+def _avg_dx(ndim, dy, window, input_size, stride, padding, ceil_mode, count_include_pad, data_format):
+    dy = channels_last("dy", floats(dy=dy), ndim, data_format)
+    input_size = per_axis("input_size", input_size, ndim)
+    window = pooling_window(ndim, window, stride, padding, 1, ceil_mode, input_size)
+    shape = (len(dy), *window.output_size(input_size), dy.shape[-1])
+    same_shape("dy (channels_last)", dy, shape, f"the output of an input of size {input_size}")
+    dx = getattr(implementation("avg_pool"), f"avg_pool{ndim}d_dx")(dy, window, input_size, bool(count_include_pad))
+    return restore(dx, data_format)
+
+
+def _global(ndim, x, data_format):
+    x = channels_last("x", floats(x=x), ndim, data_format)
+    return getattr(implementation("avg_pool"), f"global_avg_pool{ndim}d")(x)
+
+
+def _global_dx(ndim, dy, input_size, data_format):
+    known_format(data_format)
+    dy, input_size = axes("dy", floats(dy=dy), "batch", "channels"), per_axis("input_size", input_size, ndim)
+    return restore(getattr(implementation("avg_pool"), f"global_avg_pool{ndim}d_dx")(dy, input_size), data_format)

@@ -1,0 +1,287 @@
+"""Max pooling and its derivative, on signals (1-D) and images (2-D).
+
+Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first`` (batch, channels, height, width).
+
+Padding never wins a maximum. Positions of winners (``argmax``) are those of PyTorch's ``return_indices``: u·W + v in one
+channel's plane of the input without its padding.
+"""
+
+import math
+
+import numpy as np
+
+from refconv.geometry import per_axis
+from refconv.ops.check import channels_last, floats, restore, same_shape
+from refconv.ops.engine import implementation
+from refconv.ops.pool import pooling_window
+
+__all__ = [
+    "max_pool1d",
+    "max_pool1d_dx",
+    "max_pool1d_with_argmax",
+    "max_pool2d",
+    "max_pool2d_dx",
+    "max_pool2d_with_argmax",
+]
+
+
+def max_pool2d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
+    r"""Max pooling: the largest value under the window, channel by channel.
+
+    .. math:: y_{i,j,c} = \max_{m,n} \; x_{i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
+
+    A NaN under the window is the result, so that none gets lost.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
+    window : int or (int, int)
+        Height and width of the window: m and n run over so many pixels.
+    stride : int or (int, int), optional
+        S of the formula, in pixels, for height and width; None means the window's own size, so that windows touch.
+    padding : str, int, (int, int) or ((top, bottom), (left, right))
+        How far windows may reach over the edge, as in :func:`refconv.conv2d`; what lies there never wins.
+    dilation : int or (int, int)
+        D of the formula, in pixels.
+    ceil_mode : bool
+        Round the output's size up instead of down: the last window may hang over the end by less than a stride, even
+        where it is the only one and x smaller than it; but none starts in the padding behind x.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, rows, columns, C), of x's type
+
+    Raises
+    ------
+    TypeError
+        If x holds neither float32, float64 nor integers.
+    ValueError
+        If x is not a batch of images, the window does not fit, or one would hold nothing but padding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 0, 3, 5], [3, 4, 2, 2], [1, 3, 3, 9], [5, 7, 8, 4]]).reshape(1, 4, 4, 1)
+    >>> max_pool2d(x, 2)[0, :, :, 0]
+    array([[4., 5.],
+           [7., 9.]])
+
+    Source: A11, C9.
+    """
+    return _max(2, "", x, window, stride, padding, dilation, ceil_mode, data_format)
+
+
+def max_pool2d_with_argmax(
+    x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"
+):
+    r"""Max pooling, and where each maximum was found.
+
+    .. math:: \mathrm{argmax}_{i,j,c} = u W + v, \quad (u, v) = (i S + m D,\; j S + n D)
+              \text{ with } x_{u,v,c} = y_{i,j,c}
+
+    Of equal values the first in row-major order wins; of several NaNs the last.
+
+    Parameters
+    ----------
+    x, window, stride, padding, dilation, ceil_mode, data_format
+        As in :func:`max_pool2d`.
+
+    Returns
+    -------
+    y : array (N, rows, columns, C), of x's type
+        The maxima.
+    argmax : array of intp, of y's shape
+        The winners' positions u·W + v in the plane of their channel, without padding: what :func:`max_pool2d_dx` needs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`max_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 7, 3], [4, 5, 7]]).reshape(1, 2, 3, 1)
+    >>> y, argmax = max_pool2d_with_argmax(x, 2, stride=1)
+    >>> y[0, :, :, 0], argmax[0, :, :, 0]
+    (array([[7., 7.]]), array([[1, 1]]))
+
+    Source: A11, B5.
+    """
+    return _max(2, "_with_argmax", x, window, stride, padding, dilation, ceil_mode, data_format)
+
+
+def max_pool2d_dx(dy, argmax, input_size, *, data_format="channels_last"):
+    r"""∂e/∂x of :func:`max_pool2d`: all of ∂e/∂y goes to the winner.
+
+    .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{i,j:\, \mathrm{argmax}_{i,j,c} = u W + v}
+              \frac{\partial e}{\partial y_{i,j,c}}
+
+    Parameters
+    ----------
+    dy : array (N, rows, columns, C), float32 or float64
+        ∂e/∂y; (N, C, rows, columns) with ``channels_first``.
+    argmax : array of integers, of dy's shape
+        The winners' positions, from :func:`max_pool2d_with_argmax`.
+    input_size : (int, int)
+        Height and width of x in pixels.
+    data_format : str
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, H, W, C), of dy's type
+
+    Raises
+    ------
+    TypeError
+        If dy holds neither float32, float64 nor integers, or argmax no integers.
+    ValueError
+        If argmax is not of dy's shape, or points outside of the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy, argmax = np.array([1.0, 10]).reshape(1, 1, 2, 1), np.array([1, 5]).reshape(1, 1, 2, 1)
+    >>> max_pool2d_dx(dy, argmax, input_size=(2, 3))[0, :, :, 0]
+    array([[ 0.,  1.,  0.],
+           [ 0.,  0., 10.]])
+
+    Source: B5.
+    """
+    return _max_dx(2, dy, argmax, input_size, data_format)
+
+
+def max_pool1d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
+    r"""Max pooling on signals: :func:`max_pool2d` with one spatial axis.
+
+    .. math:: y_{i,c} = \max_m \; x_{i S + m D,\; c}
+
+    Parameters
+    ----------
+    x : array (N, n, C), float32 or float64
+        A batch of signals; (N, C, n) with ``data_format="channels_first"``.
+    window, stride, padding, dilation, ceil_mode, data_format
+        As in :func:`max_pool2d`, with one number, in samples, where it has two.
+
+    Returns
+    -------
+    array (N, outputs, C), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`max_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> max_pool1d(np.array([1.0, 5, 2, 3]).reshape(1, 4, 1), 2)[0, :, 0]
+    array([5., 3.])
+
+    Source: A11.
+    """
+    return _max(1, "", x, window, stride, padding, dilation, ceil_mode, data_format)
+
+
+def max_pool1d_with_argmax(
+    x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"
+):
+    r"""Max pooling on signals, and where each maximum was found: :func:`max_pool2d_with_argmax` with one spatial axis.
+
+    .. math:: \mathrm{argmax}_{i,c} = u = i S + m D \text{ with } x_{u,c} = y_{i,c}
+
+    Parameters
+    ----------
+    x : array (N, n, C), float32 or float64
+        A batch of signals; (N, C, n) with ``data_format="channels_first"``.
+    window, stride, padding, dilation, ceil_mode, data_format
+        As in :func:`max_pool2d`, with one number, in samples, where it has two.
+
+    Returns
+    -------
+    y : array (N, outputs, C), of x's type
+    argmax : array (N, outputs, C), integers
+        The winner's place u in its signal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`max_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, argmax = max_pool1d_with_argmax(np.array([1.0, 5, 2, 3]).reshape(1, 4, 1), 2)
+    >>> y[0, :, 0], argmax[0, :, 0]
+    (array([5., 3.]), array([1, 3]))
+
+    Source: A11, B5.
+    """
+    return _max(1, "_with_argmax", x, window, stride, padding, dilation, ceil_mode, data_format)
+
+
+def max_pool1d_dx(dy, argmax, input_size, *, data_format="channels_last"):
+    r"""∂e/∂x of :func:`max_pool1d`: :func:`max_pool2d_dx` with one spatial axis.
+
+    .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i:\, \mathrm{argmax}_{i,c} = u}
+              \frac{\partial e}{\partial y_{i,c}}
+
+    Parameters
+    ----------
+    dy : array (N, outputs, C), float32 or float64
+        ∂e/∂y; (N, C, outputs) with ``data_format="channels_first"``.
+    argmax : array of integers, of dy's shape
+        As :func:`max_pool1d_with_argmax` returned it.
+    input_size : int or (int,)
+        Length of x in samples.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, n, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`max_pool2d_dx`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy, argmax = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1, 3]).reshape(1, 2, 1)
+    >>> max_pool1d_dx(dy, argmax, input_size=4)[0, :, 0]
+    array([ 0.,  1.,  0., 10.])
+
+    Source: B5.
+    """
+    return _max_dx(1, dy, argmax, input_size, data_format)
+
+
+def _max(ndim, places, x, window, stride, padding, dilation, ceil_mode, data_format):
+    x = channels_last("x", floats(x=x), ndim, data_format)
+    window = pooling_window(ndim, window, stride, padding, dilation, ceil_mode, x.shape[1:-1])
+    result = getattr(implementation("max_pool"), f"max_pool{ndim}d{places}")(x, window)
+    return tuple(restore(a, data_format) for a in result) if places else restore(result, data_format)
+
+
+def _max_dx(ndim, dy, argmax, input_size, data_format):
+    dy, argmax = floats(dy=dy), np.asarray(argmax)
+    if argmax.dtype.kind not in "iu":
+        raise TypeError(f"argmax must hold integers, but holds {argmax.dtype}")
+    same_shape("argmax", argmax, dy.shape, "that of dy")
+    dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
+    input_size = per_axis("input_size", input_size, ndim)
+    argmax = np.ascontiguousarray(argmax, np.intp)
+    # As unsigned numbers, negative ones are large as well: one comparison finds both.
+    if argmax.size and argmax.view(np.uintp).max() >= math.prod(input_size):
+        raise ValueError(
+            f"argmax must lie between 0 and {math.prod(input_size) - 1} in an input of size {input_size}, "
+            f"but goes from {argmax.min()} to {argmax.max()}"
+        )
+    dx = getattr(implementation("max_pool"), f"max_pool{ndim}d_dx")(dy, argmax, input_size)
+    return restore(dx, data_format)

@@ -1,0 +1,243 @@
+"""Images made larger: by a frame around them (padding), or by more pixels for the same picture (upsampling)."""
+
+from refconv.geometry import MOST, Window, per_axis
+from refconv.ops.check import channels_last, floats, known_format, restore
+from refconv.ops.engine import implementation
+
+__all__ = ["frame", "framed_size", "pad", "pad_dx", "upsample2d", "upsample2d_dx", "upsample_mode", "upsampled_size"]
+
+
+def pad(x, padding, *, mode="zeros", data_format="channels_last"):
+    r"""Put a frame around images, or more samples before and after signals.
+
+    .. math:: y_{i,j,c} = x_{s(i - \mathrm{top}),\; s(j - \mathrm{left}),\; c}
+
+    s says which pixel stands at a position outside, as the mode wants it. A layer's own padding is zeros; for another, pad
+    first and convolve with "valid".
+
+    Parameters
+    ----------
+    x : array (N, H, W, C) or (N, n, C), float32 or float64
+        A batch of images, or of signals; (N, C, …) with ``data_format="channels_first"``.
+    padding : int, (int, int) or ((top, bottom), (left, right))
+        Width of the frame in pixels; on signals, int or ((left, right),).
+    mode : str
+        "zeros"; "reflect", the image mirrored at its outermost pixels, which are not repeated; or "edge", the outermost
+        pixels again and again.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, top + H + bottom, left + W + right, C), of x's type
+        Or (N, C, …) with ``channels_first``.
+
+    Raises
+    ------
+    TypeError
+        If x is not float32, float64 or integers, or padding not of whole numbers.
+    ValueError
+        If x is no batch of images or signals, or padding or mode does not fit; a mirror image is smaller than the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([1.0, 2, 3]).reshape(1, 3, 1)
+    >>> for mode in ("zeros", "reflect", "edge"):
+    ...     print(pad(x, ((2, 1),), mode=mode)[0, :, 0])
+    [0. 0. 1. 2. 3. 0.]
+    [3. 2. 1. 2. 3. 2.]
+    [1. 1. 1. 2. 3. 3.]
+
+    Source: A9, M16, M17.
+    """
+    x = _images_or_signals("x", floats(x=x), data_format)
+    window = frame(padding, x.ndim - 2, mode)
+    framed_size(window, x.shape[1:-1], mode)
+    x, window, signals = _as_images(x, window)
+    y = implementation("resize").pad(x, window, mode)
+    return restore(y[:, 0] if signals else y, data_format)
+
+
+def pad_dx(dy, padding, *, mode="zeros", data_format="channels_last"):
+    r"""∂e/∂x of :func:`pad`: each pixel gathers ∂e/∂y of all its copies.
+
+    .. math:: \frac{\partial e}{\partial x_{u,v,c}} =
+              \sum_{\substack{i:\, s(i - \mathrm{top}) = u \\ j:\, s(j - \mathrm{left}) = v}}
+              \frac{\partial e}{\partial y_{i,j,c}}
+
+    Parameters
+    ----------
+    dy : array (N, top + H + bottom, left + W + right, C) or (N, left + n + right, C), float32 or float64
+        ∂e/∂y; (N, C, …) with ``channels_first``.
+    padding, mode, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, H, W, C) or (N, n, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`pad`; also if dy has no more pixels than its frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy = np.array([1.0, 10, 100, 1000, 10000]).reshape(1, 5, 1)
+    >>> for mode in ("zeros", "reflect", "edge"):
+    ...     print(pad_dx(dy, ((2, 0),), mode=mode)[0, :, 0])
+    [  100.  1000. 10000.]
+    [  100.  1010. 10001.]
+    [  111.  1000. 10000.]
+
+    Source: A9, M16, M17.
+    """
+    dy = _images_or_signals("dy", floats(dy=dy), data_format)
+    window = frame(padding, dy.ndim - 2, mode)
+    size = tuple(n - before - after for n, (before, after) in zip(dy.shape[1:-1], window.padding, strict=True))
+    if min(size) < 1:
+        raise ValueError(f"dy must be larger than its frame {window.padding}, but has shape {dy.shape} (channels_last)")
+    framed_size(window, size, mode)
+    dy, window, signals = _as_images(dy, window)
+    dx = implementation("resize").pad_dx(dy, (1, *size) if signals else size, window, mode)
+    return restore(dx[:, 0] if signals else dx, data_format)
+
+
+def upsample2d(x, scale, *, mode="nearest", data_format="channels_last"):
+    r"""Upsampling: S_h × S_w pixels for each one, copies of it or values in between.
+
+    .. math:: \text{nearest:}\; y_{i,j,c} = x_{\lfloor i / S_h \rfloor,\, \lfloor j / S_w \rfloor,\, c} \qquad
+              \text{bilinear:}\; y_{i,j,c} = \sum_{u,v} \Lambda\!\left(\tfrac{2i + 1 - S_h}{2 S_h} - u\right)
+              \Lambda\!\left(\tfrac{2j + 1 - S_w}{2 S_w} - v\right) x_{u,v,c}, \quad \Lambda(t) = \max(0, 1 - |t|)
+
+    Pixels are small squares, of which the centres count, as in PyTorch's ``align_corners=False`` and in Keras. "bilinear"
+    sees the outermost pixels repeated beyond the edge.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
+    scale : int or (int, int)
+        S_h and S_w: output pixels for each input pixel, in height and width.
+    mode : str
+        "nearest" or "bilinear".
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, H·S_h, W·S_w, C), of x's type
+        Or (N, C, H·S_h, W·S_w) with ``channels_first``.
+
+    Raises
+    ------
+    TypeError
+        If x is not float32, float64 or integers, or scale not a whole number.
+    ValueError
+        If x is no batch of images, or scale or mode does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([1.0, 5, 17]).reshape(1, 1, 3, 1)
+    >>> for mode in ("nearest", "bilinear"):
+    ...     print(upsample2d(x, (1, 2), mode=mode)[0, 0, :, 0])
+    [ 1.  1.  5.  5. 17. 17.]
+    [ 1.  2.  4.  8. 14. 17.]
+
+    Source: M16, M17.
+    """
+    x = channels_last("x", floats(x=x), 2, data_format)
+    scale = per_axis("scale", scale, 2)
+    upsampled_size(x.shape[1:-1], scale)
+    return restore(implementation("resize").upsample2d(x, scale, upsample_mode(mode)), data_format)
+
+
+def upsample2d_dx(dy, scale, *, mode="nearest", data_format="channels_last"):
+    r"""∂e/∂x of :func:`upsample2d`: each input gathers ∂e/∂y of the outputs that read it, with the same weights.
+
+    .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{i,j} \frac{\partial y_{i,j,c}}{\partial x_{u,v,c}} \;
+              \frac{\partial e}{\partial y_{i,j,c}}
+
+    Parameters
+    ----------
+    dy : array (N, H·S_h, W·S_w, C), float32 or float64
+        ∂e/∂y; (N, C, H·S_h, W·S_w) with ``channels_first``.
+    scale, mode, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, H, W, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`upsample2d`; also if the size of dy is not a multiple of scale.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy = np.array([1.0, 10, 100, 1000]).reshape(1, 1, 4, 1)
+    >>> for mode in ("nearest", "bilinear"):
+    ...     print(upsample2d_dx(dy, (1, 2), mode=mode)[0, 0, :, 0])
+    [  11. 1100.]
+    [  33.5 1077.5]
+
+    Source: M16, M17.
+    """
+    dy = channels_last("dy", floats(dy=dy), 2, data_format)
+    scale = per_axis("scale", scale, 2)
+    if any(n % S for n, S in zip(dy.shape[1:-1], scale, strict=True)):
+        raise ValueError(f"dy must have a multiple of {scale} pixels, but has shape {dy.shape} (channels_last)")
+    return restore(implementation("resize").upsample2d_dx(dy, scale, upsample_mode(mode)), data_format)
+
+
+def frame(padding, ndim, mode):
+    """The frame as a 1×1 window with that padding, the mode checked."""
+    if mode not in ("zeros", "reflect", "edge"):
+        raise ValueError(f"mode must be 'zeros', 'reflect' or 'edge', but is {mode!r}")
+    if isinstance(padding, str):
+        raise TypeError(f"padding must be numbers, the width of the frame in pixels, but is {padding!r}")
+    return Window((1,) * ndim, padding=padding)
+
+
+def framed_size(window, size, mode):
+    """Size of an image with its frame; a ``ValueError`` if there is too little to mirror."""
+    if mode == "reflect":
+        for axis, (n, pads) in enumerate(zip(size, window.padding, strict=True)):
+            if max(pads) >= n:
+                raise ValueError(
+                    f"padding must be smaller than the image with mode 'reflect', but is {pads[0]} + {pads[1]} on axis {axis} "
+                    f"of {n} pixels"
+                )
+    return window.output_size(size)
+
+
+def upsample_mode(mode):
+    """The mode, checked."""
+    if mode not in ("nearest", "bilinear"):
+        raise ValueError(f"mode must be 'nearest' or 'bilinear', but is {mode!r}")
+    return mode
+
+
+def upsampled_size(size, scale):
+    """Size of an image upsampled; a ``ValueError`` if it is too large to count."""
+    H, W = (n * S for n, S in zip(size, scale, strict=True))
+    if H * W > MOST:
+        raise ValueError(f"scale must leave the output at most {MOST} pixels, but makes it {(H, W)}")
+    return H, W
+
+
+def _images_or_signals(name, array, data_format):
+    known_format(data_format)
+    if array.ndim not in (3, 4):
+        raise ValueError(f"{name} must have 4 axes, a batch of images, or 3, one of signals, but has shape {array.shape}")
+    return channels_last(name, array, array.ndim - 2, data_format)
+
+
+def _as_images(array, window):
+    """Signals as images one pixel high, and whether they were signals; images as they are."""
+    return (array[:, None], window.with_axis_before(), True) if window.ndim == 1 else (array, window, False)

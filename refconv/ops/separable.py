@@ -1,0 +1,352 @@
+"""Separable convolutions: in space and channels (depthwise separable), and in the two directions of space (rank one)."""
+
+import numpy as np
+
+from refconv.geometry import Window, per_axis
+from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.ops.engine import implementation
+
+__all__ = [
+    "depthwise_conv2d",
+    "depthwise_conv2d_dw",
+    "depthwise_conv2d_dx",
+    "separable_conv2d",
+    "separable_conv2d_grads",
+    "separate_rank1",
+]
+
+
+def depthwise_conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+    r"""Depthwise convolution: each channel is convolved with its own Q kernels, and no channel sees another.
+
+    .. math:: y_{i,j,\,c Q + q} = \mathrm{bias}_{c Q + q} + \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,q}
+
+    It is :func:`refconv.conv2d` with as many groups as input channels, and the bias has the same derivative,
+    :func:`refconv.conv2d_db`.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
+    w : array (kh, kw, C, Q), of x's type
+        The kernels; Q is the multiplier, outputs an input channel.
+    b : array (C·Q,), of x's type, optional
+        The bias, one for each output channel.
+    stride, padding, dilation
+        As in :func:`refconv.conv2d`.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, rows, columns, C·Q), of x's type
+        Or (N, C·Q, rows, columns) with ``channels_first``.
+
+    Raises
+    ------
+    TypeError
+        If the arrays are not float32, float64 or integers, or not of one type.
+    ValueError
+        If shapes or the window do not fit; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 7], [2, 8], [3, 9]]).reshape(1, 1, 3, 2)
+    >>> w = np.array([[1.0, 10], [100, 1000]]).reshape(1, 2, 2, 1)
+    >>> depthwise_conv2d(x, w, b=[0.5, 0.25])[0, 0]
+    array([[ 201.5 , 8070.25],
+           [ 302.5 , 9080.25]])
+
+    Source: C7; Chollet, "Xception: deep learning with depthwise separable convolutions", 2016.
+    """
+    x, w, b = floats(x=x, w=w, b=b)
+    x, w = channels_last("x", x, 2, data_format), _kernel("w", w)
+    _check_channels("w", w, x.shape[-1])
+    same_shape("b", b, (w.shape[2] * w.shape[3],), "one for each output channel, channels times multiplier of w")
+    window = Window(w.shape[:2], stride, padding, dilation)
+    window.output_size(x.shape[1:-1])
+    return restore(implementation("separable").depthwise_conv2d(x, w, b, window), data_format)
+
+
+def depthwise_conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+    r"""∂e/∂x of :func:`depthwise_conv2d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
+              \sum_q \frac{\partial e}{\partial y_{i,j,\,c Q + q}} \; w_{m,n,c,q}
+
+    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+
+    Parameters
+    ----------
+    dy : array (N, rows, columns, C·Q), float32 or float64
+        ∂e/∂y; (N, C·Q, rows, columns) with ``channels_first``.
+    w : array (kh, kw, C, Q), of dy's type
+        The kernels of the forward pass.
+    input_size : int or (int, int)
+        Height and width of x in pixels.
+    stride, padding, dilation, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, H, W, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`depthwise_conv2d`; also if dy is not of the size that such an input gives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dy = np.array([[1.0, 2], [10, 20]]).reshape(1, 1, 2, 2)
+    >>> w = np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 2, 1)
+    >>> depthwise_conv2d_dx(dy, w, input_size=(1, 3))[0, 0]
+    array([[  1.,   4.],
+           [ 13.,  50.],
+           [ 30., 100.]])
+
+    Source: C7, B4.
+    """
+    dy, w = floats(dy=dy, w=w)
+    dy, w = channels_last("dy", dy, 2, data_format), _kernel("w", w)
+    input_size = per_axis("input_size", input_size, 2)
+    window = Window(w.shape[:2], stride, padding, dilation)
+    _check_dy(dy, window, input_size, w.shape[2] * w.shape[3])
+    return restore(implementation("separable").depthwise_conv2d_dx(dy, w, input_size, window), data_format)
+
+
+def depthwise_conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+    r"""∂e/∂w of :func:`depthwise_conv2d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial w_{m,n,c,q}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
+              \frac{\partial e}{\partial y_{b,i,j,\,c Q + q}}
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        The input of the forward pass.
+    dy : array (N, rows, columns, C·Q), of x's type
+        ∂e/∂y. The multiplier Q follows from its channels.
+    kernel_size : int or (int, int)
+        kh and kw, in pixels.
+    stride, padding, dilation, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    array (kh, kw, C, Q), of x's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`depthwise_conv2d`; also if dy is not of the size that such an input and kernel give.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 7], [2, 8], [3, 9]]).reshape(1, 1, 3, 2)
+    >>> dy = np.array([[1.0, 2], [10, 20]]).reshape(1, 1, 2, 2)
+    >>> depthwise_conv2d_dw(x, dy, kernel_size=(1, 2))[0, :, :, 0]
+    array([[ 21., 174.],
+           [ 32., 196.]])
+
+    Source: C7, B3.
+    """
+    x, dy = floats(x=x, dy=dy)
+    x, dy = channels_last("x", x, 2, data_format), channels_last("dy", dy, 2, data_format)
+    window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
+    if dy.shape[-1] % x.shape[-1]:
+        raise ValueError(f"dy must have a multiple of the {x.shape[-1]} channels of x, but has {dy.shape[-1]}")
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    _check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
+    return implementation("separable").depthwise_conv2d_dw(x, dy, window)
+
+
+def separable_conv2d(x, depthwise, pointwise, b=None, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+    r"""Depthwise separable convolution: depthwise in space, then pointwise, 1×1, across the channels.
+
+    .. math:: z_{i,j,\,c Q + q} = \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; \mathrm{depthwise}_{m,n,c,q}, \qquad
+              y_{i,j,o} = \mathrm{bias}_o + \sum_p z_{i,j,p} \; \mathrm{pointwise}_{0,0,p,o}
+
+    With Q = 1 it takes 1/O + 1/(kh·kw) of the weights and of the products of the convolution layer of the same size.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
+    depthwise : array (kh, kw, C, Q), of x's type
+        The kernels in space; Q is the multiplier.
+    pointwise : array (1, 1, C·Q, O), of x's type
+        The kernel across channels.
+    b : array (O,), of x's type, optional
+        The bias, one for each output channel.
+    stride, padding, dilation
+        Those of the depthwise convolution, as in :func:`refconv.conv2d`.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, rows, columns, O), of x's type
+        Or (N, O, rows, columns) with ``channels_first``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`depthwise_conv2d`; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 7], [2, 8], [3, 9]]).reshape(1, 1, 3, 2)
+    >>> depthwise = np.array([[1.0, 10], [100, 1000]]).reshape(1, 2, 2, 1)
+    >>> pointwise = np.array([3.0, 2]).reshape(1, 1, 2, 1)
+    >>> separable_conv2d(x, depthwise, pointwise)[0, 0]
+    array([[16743.],
+           [19066.]])
+
+    Source: C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
+    """
+    x, depthwise, pointwise, b = floats(x=x, depthwise=depthwise, pointwise=pointwise, b=b)
+    x = channels_last("x", x, 2, data_format)
+    depthwise, pointwise = _kernels(depthwise, pointwise, x.shape[-1])
+    same_shape("b", b, pointwise.shape[-1:], "one for each output channel of pointwise")
+    window = Window(depthwise.shape[:2], stride, padding, dilation)
+    window.output_size(x.shape[1:-1])
+    return restore(implementation("separable").separable_conv2d(x, depthwise, pointwise, b, window), data_format)
+
+
+def separable_conv2d_grads(dy, x, depthwise, pointwise, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+    r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`, from ∂e/∂y.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{pointwise}_{0,0,p,o}} = \sum_{b,i,j} z_{b,i,j,p}
+              \frac{\partial e}{\partial y_{b,i,j,o}}, \qquad
+              \frac{\partial e}{\partial z_{b,i,j,p}} = \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \;
+              \mathrm{pointwise}_{0,0,p,o}
+
+    From ∂e/∂z the others follow as in :func:`depthwise_conv2d_dx` and :func:`depthwise_conv2d_dw`; that of the bias is
+    :func:`refconv.conv2d_db`. z is computed once more instead of being kept.
+
+    Parameters
+    ----------
+    dy : array (N, rows, columns, O), float32 or float64
+        ∂e/∂y; (N, O, rows, columns) with ``channels_first``.
+    x : array (N, H, W, C), of dy's type
+        The input of the forward pass.
+    depthwise : array (kh, kw, C, Q), of dy's type
+        Its kernels in space.
+    pointwise : array (1, 1, C·Q, O), of dy's type
+        Its kernel across channels.
+    stride, padding, dilation, data_format
+        As in the forward pass.
+
+    Returns
+    -------
+    dx, ddepthwise, dpointwise : arrays of the shapes of x, depthwise and pointwise
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`separable_conv2d`; also if dy is not of the size that such an input gives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, depthwise = np.array([1.0, 2, 3]).reshape(1, 1, 3, 1), np.array([1.0, 10]).reshape(1, 2, 1, 1)
+    >>> dy, pointwise = np.array([1.0, 100]).reshape(1, 1, 2, 1), np.array([[[[3.0]]]])
+    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(dy, x, depthwise, pointwise)
+    >>> dx.ravel(), ddepthwise.ravel(), dpointwise.ravel()
+    (array([   3.,  330., 3000.]), array([603., 906.]), array([3221.]))
+
+    Source: C7, B3, B4.
+    """
+    dy, x, depthwise, pointwise = floats(dy=dy, x=x, depthwise=depthwise, pointwise=pointwise)
+    dy, x = channels_last("dy", dy, 2, data_format), channels_last("x", x, 2, data_format)
+    depthwise, pointwise = _kernels(depthwise, pointwise, x.shape[-1])
+    window = Window(depthwise.shape[:2], stride, padding, dilation)
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    _check_dy(dy, window, x.shape[1:-1], pointwise.shape[-1])
+    dx, *kernels = implementation("separable").separable_conv2d_grads(dy, x, depthwise, pointwise, window)
+    return restore(dx, data_format), *kernels
+
+
+def separate_rank1(kernel):
+    r"""Take a kernel of rank one apart into a column and a row: two short convolutions instead of one.
+
+    .. math:: K_{m,n} = \mathrm{column}_m \cdot \mathrm{row}_n
+
+    Any factor may move from the one to the other. Here the first entry of the row that is not negligible is 1, so the
+    column is the kernel's own: its first column that is not negligible. Equality holds up to rounding. The zero kernel is
+    separable too, into a column and a row of zeros.
+
+    The factors are the first pair of singular vectors, from NumPy on either engine: there is no sum here to write as a loop.
+
+    Parameters
+    ----------
+    kernel : array (kh, kw), float32 or float64
+        A kernel of one channel.
+
+    Returns
+    -------
+    column : array (kh,), of the kernel's type
+    row : array (kw,), of the kernel's type
+
+    Raises
+    ------
+    TypeError
+        If the kernel does not hold float32, float64 or integers.
+    ValueError
+        If it has not two axes, is not finite, or is not of rank one: the message says which rank it has, counting the
+        singular values above max(kh, kw)·ε times the largest.
+
+    Examples
+    --------
+    >>> column, row = separate_rank1([[3, 6, 9], [4, 8, 12], [5, 10, 15]])
+    >>> column.round(12), row.round(12)
+    (array([3., 4., 5.]), array([1., 2., 3.]))
+
+    Source: C6.
+    """
+    kernel = axes("kernel", floats(kernel=kernel), "height", "width")
+    if kernel.dtype == object:
+        raise TypeError(
+            "kernel must hold float32, float64 or integers, but holds Python objects: they have no singular values"
+        )
+    if not np.isfinite(kernel).all():
+        raise ValueError("kernel must be finite, but holds an infinity or a NaN")
+    if not kernel.any():
+        return np.zeros_like(kernel[:, 0]), np.zeros_like(kernel[0])
+    columns, values, rows = np.linalg.svd(kernel, full_matrices=False)
+    negligible = max(kernel.shape) * np.finfo(kernel.dtype).eps
+    rank = np.count_nonzero(values > negligible * values[0])
+    if rank > 1:
+        raise ValueError(f"kernel must be of rank 1, but has numerical rank {rank}: its singular values are {values}")
+    row = np.where(np.abs(rows[0]) > negligible, rows[0], 0)  # a singular vector has length 1
+    one = row[np.flatnonzero(row)[0]]
+    return np.ascontiguousarray(columns[:, 0] * (values[0] * one)), row / one
+
+
+def _kernel(name, w):
+    return axes(name, w, "kernel height", "kernel width", "channels", "multiplier")
+
+
+def _kernels(depthwise, pointwise, channels):
+    """Both kernels of a separable convolution of so many channels, checked."""
+    _check_channels("depthwise", _kernel("depthwise", depthwise), channels)
+    axes("pointwise", pointwise, "kernel height", "kernel width", "inputs", "outputs")
+    between = depthwise.shape[2] * depthwise.shape[3]
+    same_shape("pointwise", pointwise, (1, 1, between, pointwise.shape[-1]), "a 1×1 kernel on all outputs of depthwise")
+    return depthwise, pointwise
+
+
+def _check_channels(name, w, channels):
+    if w.shape[2] != channels:
+        raise ValueError(f"{name} must have {channels} channels, those of x, on its axis 2, but has shape {w.shape}")
+
+
+def _check_dy(dy, window, input_size, outputs):
+    size = window.output_size(input_size)
+    why = f"the output of an input of size {tuple(input_size)}"
+    same_shape("dy (channels_last)", dy, (len(dy), *size, outputs), why)

@@ -1,0 +1,48 @@
+r"""Dropout and its derivative, one element at a time.
+
+In training each unit is dropped with probability ``rate``. Those that stay are divided by the share that stays, 1 − rate,
+so that the expected value of each is what it was and nothing is left to do in inference (inverted dropout). Chance comes
+from outside: ``u`` holds uniform random numbers, so the same u drops the same units, whoever computes.
+"""
+
+import numpy as np
+
+__all__ = ["dropout", "dropout_dx"]
+
+
+def dropout(x, u, rate):
+    r"""Drop the units whose random number is below the rate, and enlarge the others.
+
+    .. math:: y = x \cdot \mathrm{mask}, \qquad
+              \mathrm{mask} = \begin{cases} 0 & u < \mathrm{rate} \\ 1 / (1 - \mathrm{rate}) & \text{else} \end{cases}
+
+    ``x`` of any shape, ``u`` of the same shape, uniform in [0, 1); returns y and mask.
+
+    >>> dropout(np.array([1.0, 2, 3]), np.array([0.1, 0.75, 0.8]), 0.75)
+    (array([ 0.,  8., 12.]), array([0., 4., 4.]))
+
+    Source: A18.
+    """
+    y, mask = np.empty_like(x), np.empty_like(x)
+    for i in range(x.size):
+        mask.flat[i] = 0 if u.flat[i] < rate else 1 / (1 - rate)
+        y.flat[i] = x.flat[i] * mask.flat[i]
+    return y, mask
+
+
+def dropout_dx(dy, mask):
+    r"""∂e/∂x of :func:`dropout`: a dropped unit has no part in the error, the others their enlarged one.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
+
+    ``dy`` of x's shape, ``mask`` as the forward pass returned it.
+
+    >>> dropout_dx(np.array([10.0, 20, 30]), np.array([0.0, 4, 4]))
+    array([  0.,  80., 120.])
+
+    Source: A18.
+    """
+    dx = np.empty_like(dy)
+    for i in range(dy.size):
+        dx.flat[i] = dy.flat[i] * mask.flat[i]
+    return dx

@@ -1,0 +1,84 @@
+r"""Local response normalisation across channels and its derivative, as loops.
+
+Each value is divided by a power of what its neighbours do: the channels j near channel c, at the same pixel m. The
+loops see rows (N, C), signals (N, n, C) and images (N, H, W, C) as (M, C), since pixels and examples do not meet.
+
+The neighbourhood of channel c holds ``size`` channels, from c − ⌊size / 2⌋ to c + ⌊(size − 1) / 2⌋, and is cut off at the
+first and at the last one. The derivative asks the other way round: whose neighbourhood holds c? Those of the channels from
+c − ⌊(size − 1) / 2⌋ to c + ⌊size / 2⌋, which are others where size is even.
+"""
+
+import numpy as np
+
+from refconv.reference.functions import power
+
+__all__ = ["denominators", "local_response_norm", "local_response_norm_dx"]
+
+
+def local_response_norm(x, size, alpha, beta, k):
+    r"""Local response normalisation: each value over a power of the squares around it.
+
+    .. math:: y_{m,c} = \frac{x_{m,c}}{d_{m,c}^{\,\beta}}
+
+    ``x`` (M, C), the others numbers; returns (M, C). :func:`denominators` says what d is.
+
+    >>> local_response_norm(np.array([[3.0, 1, 2]]), size=2, alpha=0.5, beta=1, k=0.5)
+    array([[0.6       , 0.18181818, 0.66666667]])
+
+    Source: M3; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+    """
+    M, C = x.shape
+    d, y = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)
+    for m in range(M):
+        for c in range(C):
+            y[m, c] = x[m, c] / power(d[m, c], beta)
+    return y
+
+
+def denominators(x, size, alpha, k):
+    r"""What is raised to the power β: k, and the squares of the neighbouring channels.
+
+    .. math:: d_{m,c} = k + \alpha \sum_{j = \max(0,\; c - \lfloor size / 2 \rfloor)}^
+              {\min(C - 1,\; c + \lfloor (size - 1) / 2 \rfloor)} x_{m,j}^2
+
+    ``x`` (M, C), the others numbers; returns (M, C).
+
+    >>> denominators(np.array([[3.0, 1, 2]]), size=2, alpha=0.5, k=0.5)
+    array([[5. , 5.5, 3. ]])
+
+    Source: M3; Krizhevsky, Sutskever and Hinton, 2012, section 3.3.
+    """
+    M, C = x.shape
+    d = np.full((M, C), k, x.dtype)
+    for m in range(M):
+        for c in range(C):
+            for j in range(max(0, c - size // 2), min(C, c + (size - 1) // 2 + 1)):
+                d[m, c] += alpha * x[m, j] ** 2
+    return d
+
+
+def local_response_norm_dx(dy, x, size, alpha, beta, k):
+    r"""∂e/∂x of :func:`local_response_norm`: by the value itself, and by each neighbourhood that holds it.
+
+    .. math:: \frac{\partial e}{\partial x_{m,c}} = \frac{1}{d_{m,c}^{\,\beta}} \frac{\partial e}{\partial y_{m,c}}
+              - 2 \alpha \beta \, x_{m,c} \sum_{j = \max(0,\; c - \lfloor (size - 1) / 2 \rfloor)}^
+              {\min(C - 1,\; c + \lfloor size / 2 \rfloor)}
+              \frac{\partial e}{\partial y_{m,j}} \frac{x_{m,j}}{d_{m,j}^{\,\beta + 1}}
+
+    ``dy`` and ``x`` (M, C), the others numbers; returns (M, C).
+
+    >>> dy, x = np.array([[0.0, 121, 0]]), np.array([[3.0, 1, 2]])
+    >>> local_response_norm_dx(dy, x, size=2, alpha=0.5, beta=1, k=0.5)
+    array([[-12.,  18.,   0.]])
+
+    Source: M3; the chain rule.
+    """
+    M, C = x.shape
+    d, dx = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)
+    for m in range(M):
+        for c in range(C):
+            dx[m, c] = dy[m, c] / power(d[m, c], beta)
+            for j in range(max(0, c - (size - 1) // 2), min(C, c + size // 2 + 1)):
+                y = x[m, j] / power(d[m, j], beta)
+                dx[m, c] -= 2 * alpha * beta * x[m, c] * (dy[m, j] * y / d[m, j])
+    return dx

@@ -1,0 +1,35 @@
+"""Dropout."""
+
+from fractions import Fraction
+
+import refconv
+from refconv.verify.case import Case
+from refconv.verify.operator import Derivative, Operator
+from refconv.verify.strategies import dropout_cases
+
+__all__ = ["OPERATORS"]
+
+
+def dx(function, a):
+    """∂e/∂x, with the mask that this seed makes."""
+    _, mask = refconv.dropout(a.x, a.rate, a.seed)
+    return function(a.dy, mask)
+
+
+OPERATORS = (
+    Operator(
+        name="dropout",
+        family="dropout",
+        ids="A18",
+        formula="y = x · mask, mask = 1/(1 − rate) where u ≥ rate, else 0",
+        forward=lambda dropout, a: dropout(a.x, a.rate, a.seed)[0],
+        derivatives=(Derivative("dropout_dx", ("x",), dx),),
+        fixed=(
+            Case({"x": (3, 5)}, given={"rate": Fraction(1, 2), "seed": 3}),
+            Case({"x": (2, 3, 4)}, given={"rate": Fraction(2, 5), "seed": 4}),
+            Case({"x": (6,)}, given={"rate": Fraction(0), "seed": 5}),
+        ),
+        cases=dropout_cases,
+        nature="rational",
+    ),
+)

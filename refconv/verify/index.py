@@ -1,0 +1,210 @@
+"""The book's index: each statement of the lectures, and where it stands. Read from the code, so it cannot be out of date.
+
+* loops: the functions of :mod:`refconv.reference` whose docstring cites the statement after ``Source:``, or, for what is
+  true of a whole operator, those of the operator whose entry in the catalogue does;
+* elsewhere: sizes, layers, optimisers, architectures, and operators without a loop, whose docstring cites it;
+* properties: tests whose docstring begins with its id.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import refconv
+from refconv import reference
+from refconv.verify.catalogue import OPERATORS
+from refconv.verify.lectures import STATEMENTS, ids
+from refconv.verify.plain import formula
+
+__all__ = ["Entry", "Loop", "entries", "loops", "root", "select"]
+
+PACKAGE = Path(refconv.__file__).parent
+ROOMS = ("geometry", "ops", "nn", "optim", "models", "training")  # where a statement may stand that is no loop
+TEST_ROOMS = ("reference", "_core", "ops", "nn")
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop of the book. Places are pairs (path from the checkout's or installation's root, line)."""
+
+    name: str
+    family: str
+    ids: tuple[str, ...]
+    formula: str
+    place: tuple[str, int]
+    kernel: tuple[str, int] | None
+    tests: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A statement and where it stands: loops, dotted names in refconv, and tests of properties."""
+
+    id: str
+    statement: str
+    loops: tuple[Loop, ...]
+    elsewhere: tuple[str, ...]
+    properties: tuple[str, ...]
+
+    @property
+    def stands(self) -> bool:
+        """Whether it stands anywhere."""
+        return bool(self.loops or self.elsewhere or self.properties)
+
+
+def entries() -> list[Entry]:
+    """All statements of the lectures, in their order, whether they stand anywhere or not."""
+    return [
+        Entry(
+            id,
+            statement,
+            tuple(loop for loop in loops() if id in loop.ids),
+            tuple(name for name, cited in _elsewhere() if id in cited and (id[0] != "M" or name.startswith("models"))),
+            tuple(name for name, cited in _properties() if id in cited),
+        )
+        for id, statement in STATEMENTS.items()
+    ]
+
+
+def select(names=()) -> list[Entry]:
+    """The entries of some ids, or of the functions of these names with their loops alone; all that stand, if none is named.
+
+    >>> [(entry.id, [loop.name for loop in entry.loops]) for entry in select(["conv2d_dx"])]
+    [('B4', ['conv2d_dx'])]
+    """
+    if not names:
+        return [entry for entry in entries() if entry.stands]
+    known = [loop.name for loop in loops()]
+    for name in names:
+        if name not in STATEMENTS and name not in known:
+            raise ValueError(f"names must be ids such as B3 or loops such as conv2d_dx, but one is {name!r}")
+    chosen = []
+    for entry in entries():
+        few = entry.loops if entry.id in names else tuple(loop for loop in entry.loops if loop.name in names)
+        if entry.id in names or few:
+            chosen.append(Entry(entry.id, entry.statement, few, entry.elsewhere, entry.properties))
+    return chosen
+
+
+def root() -> Path | None:
+    """The checkout that this package belongs to; None where it is installed, without its tests."""
+    return PACKAGE.parent if (PACKAGE.parent / "tests" / "reference").is_dir() else None
+
+
+@functools.cache
+def loops() -> tuple[Loop, ...]:
+    """The loops that cite the lectures, family by family."""
+    modules = {family: import_module(f"refconv.reference.{family}") for family in reference.__all__}
+    made = [_loop(module, family, name) for family, module in modules.items() for name in module.__all__]
+    return tuple(loop for loop in made if loop.ids)
+
+
+def _loop(module, family, name):
+    function, operator = getattr(module, name), _operator(name, family)
+    whole = name in OPERATORS  # the entry in the catalogue is this function's own
+    cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if whole else ())]
+    return Loop(
+        name,
+        family,
+        tuple(id for id in STATEMENTS if id in cited),
+        operator.formula if whole else formula(function),
+        _place(Path(inspect.getsourcefile(function)), rf"def {name}\("),
+        _place(PACKAGE / "_core" / f"{family}.pyx", rf"def {name}\("),
+        _tests(family),
+        _evidence(operator),
+    )
+
+
+def _operator(name, family):
+    """The operator that has this function; its own entry first, since one may be another's derivative."""
+    having = [o for o in OPERATORS.values() if o.family == family and name in o.functions]
+    return OPERATORS.get(name) or (having[0] if having else None)
+
+
+def _of_the_operator(operator, module):
+    """What the catalogue says of an operator and none of its functions says of itself."""
+    known = [_cited(inspect.getdoc(getattr(module, name, None))) for name in operator.functions]
+    return [id for id in ids(operator.ids) if not any(id in cited for cited in known)]
+
+
+def _evidence(operator):
+    """The kinds of evidence that concern all functions of an operator, whatever libraries are installed."""
+    if operator is None:
+        return ()
+    kinds = (*(("symbolic", "numeric", "adjoint") if operator.derivatives else ()), "parity")
+    return tuple(kind for kind in kinds if kind not in operator.without)
+
+
+def _place(path, pattern):
+    """Where a line that begins with the pattern stands, as (path, line); None if nowhere."""
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8")
+    found = re.search(f"^{pattern}", text, re.MULTILINE)
+    return (_relative(path), text.count("\n", 0, found.start()) + 1) if found else None
+
+
+def _relative(path):
+    return path.relative_to(PACKAGE.parent).as_posix()
+
+
+def _tests(family):
+    checkout = root()
+    files = [checkout / "tests" / room / f"test_{family}.py" for room in TEST_ROOMS] if checkout else []
+    return tuple(_relative(file) for file in files if file.exists())
+
+
+def _cited(docstring):
+    """The ids after ``Source:``, to the end of its paragraph."""
+    _, _, rest = (docstring or "").partition("Source:")
+    return ids(rest.partition("\n\n")[0])
+
+
+@functools.cache
+def _elsewhere():
+    """Public functions, classes and methods that are no loops: pairs (dotted name in refconv, ids cited)."""
+    found, known = [], [loop.name for loop in loops()]
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if room not in ROOMS:
+            continue
+        # Operators are called as refconv.f, and most of them have a loop, which is listed as such.
+        public = [f for f in refconv.__all__ if f not in known] if room == "ops" else import_module(f"refconv.{room}").__all__
+        for name, docstring in _docstrings(path):
+            if name.split(".")[0] in public and _cited(docstring):
+                found.append((name if room == "ops" else f"{room}.{name}", _cited(docstring)))
+    return tuple(found)
+
+
+@functools.cache
+def _properties():
+    """Tests whose docstring begins with ids: pairs (path::name, ids)."""
+    checkout = root()
+    files = sorted((checkout / "tests").rglob("test_*.py")) if checkout else []
+    return tuple(
+        (f"{_relative(path)}::{name.replace('.', '::')}", ids(begins[0]))
+        for path in files
+        for name, docstring in _docstrings(path)
+        if name.rpartition(".")[2].startswith("test_")
+        and (begins := re.match(r"[ABC]\d+(?:[–, ]+[ABC]\d+)*(?=[.:,])", docstring))
+    )
+
+
+def _docstrings(path):
+    """Dotted names and docstrings of the functions, classes and methods that a file defines."""
+
+    def inside(body, before):
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                yield before + node.name, ast.get_docstring(node) or ""
+                if isinstance(node, ast.ClassDef):
+                    yield from inside(node.body, f"{before}{node.name}.")
+
+    yield from inside(ast.parse(path.read_text(encoding="utf-8")).body, "")

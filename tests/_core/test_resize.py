@@ -1,0 +1,111 @@
+"""The kernels of padding and upsampling equal their loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence import (
+    assert_parity,
+    assert_same_bits,
+    assert_same_bits_at_any_thread_count,
+    assert_writes_every_cell,
+    fenced,
+    needs_kernels,
+    rounding,
+)
+from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
+from strategies import dtypes, seeds, small_floats, small_integers, unlike
+
+pytestmark = needs_kernels
+
+MODES = ("nearest", "bilinear")
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+@st.composite
+def sizes(draw, most=5):
+    """N, H, W, C, mutually distinct."""
+    found = []
+    for _ in range(4):
+        found.append(draw(unlike(set(found), 1, most)))
+    return tuple(found)
+
+
+@given(sizes(), st.tuples(st.integers(1, 4), st.integers(1, 5)), st.sampled_from(MODES), seeds, dtypes)
+def test_upsampling_by_any_scale(size, scale, mode, seed, dtype):
+    (N, H, W, C), (S_h, S_w) = size, scale
+    x, dy = small_floats(size, seed, dtype), small_floats((N, H * S_h, W * S_w, C), seed + 1, dtype)
+
+    def forward(x):
+        return upsample2d(x, scale, mode=mode)
+
+    def backward(dy):
+        return upsample2d_dx(dy, scale, mode=mode)
+
+    # Beside the products of the sum each weight is rounded, and multiplied with another.
+    assert_parity(forward, x, tolerance=0 if mode == "nearest" else rounding(forward, x, terms=4 + 4))
+    assert_parity(backward, dy, tolerance=rounding(backward, dy, terms=4 * S_h * S_w + 4))
+
+
+@given(sizes(), st.sampled_from([(1, 2), (4, 1), (2, 4)]), st.sampled_from(MODES), seeds, dtypes)
+def test_upsampling_by_powers_of_two_does_not_round(size, scale, mode, seed, dtype):
+    (N, H, W, C), (S_h, S_w) = size, scale
+    assert_parity(lambda x: upsample2d(x, scale, mode=mode), small_integers(size, seed, dtype))
+    dy = small_integers((N, H * S_h, W * S_w, C), seed, dtype)
+    assert_parity(lambda dy: upsample2d_dx(dy, scale, mode=mode), dy)
+
+
+@given(st.data(), sizes(), st.sampled_from(["zeros", "reflect", "edge"]), dtypes, st.booleans())
+def test_frames_of_any_width(data, size, mode, dtype, signal):
+    N, *size, C = size[1:] if signal else size
+    most = [min(n - 1, 3) if mode == "reflect" else 3 for n in size]
+    pads = tuple(data.draw(st.tuples(st.integers(0, m), st.integers(0, m)), label="pad") for m in most)
+    framed = (N, *(n + sum(widths) for n, widths in zip(size, pads, strict=True)), C)
+    seed = data.draw(seeds)
+
+    def backward(dy):
+        return pad_dx(dy, pads, mode=mode)
+
+    assert_parity(lambda x: pad(x, pads, mode=mode), small_floats((N, *size, C), seed, dtype))
+    assert_parity(backward, small_integers(framed, seed, dtype))
+    dy = small_floats(framed, seed, dtype)
+    assert_parity(backward, dy, tolerance=rounding(backward, dy, terms=16))
+
+
+@DTYPES
+@pytest.mark.parametrize("mode", MODES)
+def test_same_bits_at_any_thread_count(mode, dtype):
+    x, dy = small_floats((3, 17, 13, 5), 1, dtype), small_floats((3, 34, 39, 5), 2, dtype)
+    for call in (lambda: upsample2d(x, (2, 3), mode=mode), lambda: upsample2d_dx(dy, (2, 3), mode=mode)):
+        assert_same_bits_at_any_thread_count(call)
+        assert_writes_every_cell(call)
+
+
+@DTYPES
+@pytest.mark.parametrize("side", ["start", "end"])
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_outside_of_the_arrays_is_read(mode, side, dtype):
+    x, dy = small_floats((2, 5, 3, 7), 1, dtype), small_floats((2, 10, 9, 7), 2, dtype)
+    assert_same_bits(upsample2d(fenced(x, side), (2, 3), mode=mode), upsample2d(x, (2, 3), mode=mode))
+    assert_same_bits(upsample2d_dx(fenced(dy, side), (2, 3), mode=mode), upsample2d_dx(dy, (2, 3), mode=mode))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_batch_of_none(mode):
+    assert_parity(lambda x: upsample2d(x, (2, 3), mode=mode), np.ones((0, 3, 4, 2)))
+    assert_parity(lambda x: upsample2d_dx(x, (3, 2), mode=mode), np.ones((0, 3, 4, 2)))
+    assert_parity(lambda x: pad(x, 1, mode="edge"), np.ones((0, 3, 4, 2)))
+    assert_parity(lambda x: pad_dx(x, 1, mode="edge"), np.ones((0, 3, 4, 2)))
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_value_that_is_no_number_goes_where_the_loops_send_it(mode, poison):
+    x = small_integers((1, 3, 4, 2), 1)
+    x[0, 1, 2, 0] = poison
+    # An output right on the centre of one input does not read the next: ∞ · 0 would be NaN.
+    for scale in ((1, 2), (2, 3)):
+        y = upsample2d(x, scale, mode=mode)
+        assert np.isinf(y).sum() + np.isnan(y).sum() == np.count_nonzero(upsample2d(np.isfinite(x), scale, mode=mode) < 1)
+        assert_parity(lambda x, scale=scale: upsample2d(x, scale, mode=mode), x, rtol=1e-12)

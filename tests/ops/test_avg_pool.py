@@ -1,0 +1,135 @@
+"""The public operators of average pooling: layouts, defaults, refusals, and PyTorch's results."""
+
+import numpy as np
+import pytest
+
+from evidence import assert_inputs_unchanged, both_engines, needs_kernels
+from pool_strategies import SLIDE
+from refconv.ops import avg_pool as ops
+from refconv.ops.engine import engine
+from strategies import small_integers
+
+X = small_integers((2, 5, 7, 3), seed=0)
+MORE = {"stride": (1, 2), "padding": ((1, 0), (0, 1))}
+FIRST = {"data_format": "channels_first"}
+
+
+def first(x):
+    return np.moveaxis(x, -1, 1)
+
+
+def test_slide_c9():
+    np.testing.assert_array_equal(ops.avg_pool2d(SLIDE.astype(int), 2)[0, :, :, 0], [[2, 3], [4, 6]])
+
+
+def test_stride_is_the_window_by_default():
+    np.testing.assert_array_equal(ops.avg_pool2d(X, (2, 3)), ops.avg_pool2d(X, (2, 3), stride=(2, 3)))
+    dy = np.ones((2, 2, 2, 3))
+    np.testing.assert_array_equal(ops.avg_pool2d_dx(dy, (2, 3), (5, 7)), ops.avg_pool2d_dx(dy, (2, 3), (5, 7), stride=(2, 3)))
+
+
+def test_channels_first_is_the_same_in_another_layout():
+    y = ops.avg_pool2d(X, (2, 3), **MORE)
+    np.testing.assert_array_equal(ops.avg_pool2d(first(X), (2, 3), **MORE, **FIRST), first(y))
+    dx = ops.avg_pool2d_dx(y, (2, 3), (5, 7), **MORE)
+    np.testing.assert_array_equal(ops.avg_pool2d_dx(first(y), (2, 3), (5, 7), **MORE, **FIRST), first(dx))
+
+
+def test_signals_are_images_one_pixel_high_in_both_layouts():
+    x = X[:, 0]
+    mean = ops.avg_pool1d(x, 3, stride=2, padding=1)
+    np.testing.assert_array_equal(mean, ops.avg_pool2d(x[:, None], (1, 3), stride=(1, 2), padding=(0, 1))[:, 0])
+    np.testing.assert_array_equal(ops.avg_pool1d(first(x), 3, stride=2, padding=1, **FIRST), first(mean))
+    dx = ops.avg_pool1d_dx(mean, 3, 7, stride=2, padding=1)
+    expected = ops.avg_pool2d_dx(mean[:, None], (1, 3), (1, 7), stride=(1, 2), padding=(0, 1))[:, 0]
+    np.testing.assert_array_equal(dx, expected)
+
+
+@pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
+def test_inputs_are_not_modified_and_not_returned(name):
+    with engine(name):
+        # A 1x1 window copies its input: even then the memory is new.
+        for window in (1, (2, 3)):
+            y = ops.avg_pool2d(X, window)
+            assert_inputs_unchanged(lambda x: ops.avg_pool2d(x, window), X.copy())  # noqa: B023
+            assert_inputs_unchanged(lambda dy: ops.avg_pool2d_dx(dy, window, (5, 7)), y)  # noqa: B023
+
+
+@needs_kernels
+def test_types_are_kept():
+    for dtype, expected in ((np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)):
+        for y in both_engines(lambda: ops.avg_pool2d(X.astype(dtype), 2)):  # noqa: B023
+            assert y.dtype == expected
+
+
+DY = np.ones((2, 2, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "call"),
+    [
+        (TypeError, "x must hold", lambda: ops.avg_pool2d(X.astype(complex), 2)),
+        (ValueError, "x must have 3 axes", lambda: ops.avg_pool1d(X, 2)),
+        (ValueError, "window", lambda: ops.avg_pool2d(X, 0)),
+        (ValueError, "stride", lambda: ops.avg_pool2d(X, 2, stride=0)),
+        (ValueError, "data_format", lambda: ops.avg_pool2d(X, 2, data_format="NHWC")),
+        (ValueError, "the input must be at least as large", lambda: ops.avg_pool2d(X, 6)),
+        (
+            ValueError,
+            "padding .* nothing but padding at 7 on axis 1",
+            lambda: ops.avg_pool2d(X, 1, padding=((0, 0), (0, 1))),
+        ),
+        (ValueError, "padding", lambda: ops.avg_pool2d_dx(DY, 2, (5, 7), padding=2)),
+        (ValueError, r"dy .*must have shape \(2, 2, 3, 3\)", lambda: ops.avg_pool2d_dx(DY[:, :1], 2, (5, 7))),
+        (TypeError, "dy must hold", lambda: ops.avg_pool2d_dx(DY.astype(complex), 2, (5, 7))),
+        (TypeError, "x must hold", lambda: ops.global_avg_pool2d(X.astype(complex))),
+        (ValueError, "x must have 4 axes", lambda: ops.global_avg_pool2d(X[0])),
+        (ValueError, "x must not be empty", lambda: ops.global_avg_pool1d(X[:, 0, :0])),
+        (ValueError, "data_format", lambda: ops.global_avg_pool2d(X, data_format="NHWC")),
+        (ValueError, "data_format", lambda: ops.global_avg_pool2d_dx(X[:, 0, 0], (5, 7), data_format="NHWC")),
+        (ValueError, r"dy must have 2 axes \(batch, channels\)", lambda: ops.global_avg_pool2d_dx(X, (5, 7))),
+        (ValueError, "input_size must be one int or 2", lambda: ops.global_avg_pool2d_dx(X[:, 0, 0], (5, 7, 1))),
+        (ValueError, "input_size must be at least 1", lambda: ops.global_avg_pool1d_dx(X[:, 0, 0], 0)),
+    ],
+)
+def test_refusals_name_the_argument(error, name, call):
+    with pytest.raises(error, match=name):
+        call()
+
+
+@pytest.mark.parametrize("count_include_pad", [False, True])
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [((3, 2), (2, 3), (1, 0)), ((2, 5), (1, 2), (1, 2))])
+def test_pytorch_gives_the_same(kernel, stride, padding, ceil_mode, count_include_pad):
+    torch = pytest.importorskip("torch")
+    x = small_integers((2, 9, 11, 3), seed=4)
+    x_torch = torch.tensor(first(x).copy(), requires_grad=True)
+    more = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode, "count_include_pad": count_include_pad}
+    y = ops.avg_pool2d(x, kernel, **more)
+    y_torch = torch.nn.functional.avg_pool2d(x_torch, kernel, **more)
+    np.testing.assert_allclose(first(y), y_torch.detach().numpy(), rtol=1e-14)
+    dy = small_integers(y.shape, seed=6)
+    (dx_torch,) = torch.autograd.grad(y_torch, x_torch, torch.tensor(first(dy).copy()))
+    dx = ops.avg_pool2d_dx(dy, kernel, (9, 11), **more)
+    np.testing.assert_allclose(first(dx), dx_torch.numpy(), rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
+def test_global_average_in_both_layouts(name):
+    dy = small_integers((2, 3), seed=7)
+    with engine(name):
+        for x, size, ndim in ((X, (5, 7), 2), (X[:, 0], (7,), 1)):
+            forward, backward = (getattr(ops, f"global_avg_pool{ndim}d{suffix}") for suffix in ("", "_dx"))
+            axes = tuple(range(1, x.ndim - 1))
+            np.testing.assert_allclose(forward(x), x.mean(axes), rtol=1e-14, atol=1e-15)
+            np.testing.assert_array_equal(forward(first(x), **FIRST), forward(x))
+            dx = backward(dy, size)
+            np.testing.assert_allclose(dx.sum(axes), dy, rtol=1e-14)
+            np.testing.assert_array_equal(backward(dy, size, **FIRST), first(dx))
+            assert_inputs_unchanged(forward, x.copy())
+            assert_inputs_unchanged(lambda dy: backward(dy, size), dy)  # noqa: B023
+        # An image of one pixel is its own mean: even then the memory is new.
+        assert_inputs_unchanged(ops.global_avg_pool2d, X[:, :1, :1].copy())
+        assert_inputs_unchanged(lambda dy: ops.global_avg_pool2d_dx(dy, (1, 1)), dy)
+        assert ops.global_avg_pool2d(X.astype(np.float32)).dtype == np.float32
+        assert ops.global_avg_pool2d_dx(dy.astype(np.float32), (2, 3)).dtype == np.float32

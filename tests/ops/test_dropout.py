@@ -1,0 +1,87 @@
+"""What dropout promises: whose chance it is, what it refuses, and what stays on average."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from evidence import assert_inputs_unchanged, assert_same_bits, engines
+from refconv.ops.dropout import dropout, dropout_dx
+from refconv.ops.engine import engine
+from strategies import small_floats
+
+X = np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: dropout(X.astype(complex), 0.5, 1), TypeError, "x must hold float32, float64 or integers"),
+        (lambda: dropout(None, 0.5, 1), TypeError, "x must be an array"),
+        (lambda: dropout(X, 1, 1), ValueError, "rate must be below 1, but is 1: nothing would be left"),
+        (lambda: dropout(X, 1.5, 1), ValueError, "rate must be from 0 to 1, but is 1.5"),
+        (lambda: dropout(X, -0.1, 1), ValueError, "rate must be from 0 to 1, but is -0.1"),
+        (lambda: dropout(X, float("nan"), 1), ValueError, "rate must be finite"),
+        (lambda: dropout(X, "0.5", 1), TypeError, "rate must be a number, but is '0.5'"),
+        (lambda: dropout(X, True, 1), TypeError, "rate must be a number, but is True"),
+        (lambda: dropout(X, 0.5, None), TypeError, "rng must be a numpy.random.Generator or a whole number, but is None"),
+        (lambda: dropout(X, 0.5, 1.5), TypeError, "rng must be a numpy.random.Generator or a whole number, but is 1.5"),
+        (lambda: dropout(X, 0.5, True), TypeError, "rng must be a numpy.random.Generator"),
+        (lambda: dropout(X, 0.5, -1), ValueError, "rng must not be negative, but is -1"),
+        (lambda: dropout_dx(X, X[:1]), ValueError, r"dy must have shape \(1, 3\), that of mask, but has shape \(2, 3\)"),
+        (lambda: dropout_dx(X, X.astype(np.float32)), TypeError, "dy is float64, mask is float32"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@engines
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_have_the_type_and_shape_of_x(dtype):
+    for shape in ((), (5,), (2, 3, 4, 5), (0, 3)):
+        x = small_floats(shape, 1, dtype)
+        y, mask = dropout(x, 0.5, 1)
+        assert (y.dtype, y.shape, mask.dtype, mask.shape) == (dtype, shape, dtype, shape)
+        assert dropout_dx(x, mask).shape == shape
+
+
+@engines
+def test_arguments_are_left_as_they_were():
+    for rate in (0.0, 0.5):
+        assert_inputs_unchanged(lambda x, rate=rate: dropout(x, rate, 1), small_floats((3, 4), 1))
+    assert_inputs_unchanged(dropout_dx, small_floats((3, 4), 1), np.ones((3, 4)))
+
+
+def test_a_seed_gives_one_mask_on_both_engines_and_in_both_types():
+    x = small_floats((7, 5), 1, np.float32)
+    expected = dropout(x, 0.4, 3)
+    assert_same_bits(dropout(x, 0.4, np.random.default_rng(3)), expected)
+    assert ((dropout(x.astype(np.float64), 0.4, 3)[1] == 0) == (expected[1] == 0)).all()
+    with engine("reference"):
+        assert_same_bits(dropout(x, 0.4, 3), expected)
+
+
+def test_a_generator_moves_on():
+    rng = np.random.default_rng(3)
+    first, second = (dropout(np.ones(50), 0.5, rng)[1] for _ in range(2))
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.75])
+def test_the_rate_is_the_share_that_is_dropped_and_the_mean_stays(rate):
+    n = 40_000
+    y, mask = dropout(np.full(n, 3.0), rate, 1)
+    deviation = np.sqrt(rate * (1 - rate) / n)
+    assert abs(np.mean(mask == 0) - rate) < 4 * deviation
+    assert set(mask) == {0, 1 / (1 - rate)}
+    assert abs(y.mean() - 3) < 3 * 4 * deviation / (1 - rate)
+
+
+def test_fractions_stay_exact_on_the_loops():
+    x = np.array([Fraction(1, 3)] * 8)
+    with engine("reference"):
+        y, mask = dropout(x, Fraction(1, 3), 1)
+        assert set(y) == {0, Fraction(1, 2)}
+        assert list(dropout_dx(x, mask)) == list(y)

@@ -1,0 +1,148 @@
+"""Local response normalisation as users call it: over which axis, in which layout, PyTorch's results, and refusals."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from evidence import assert_inputs_unchanged, assert_is_derivative, both_engines
+from refconv.ops.engine import engine
+from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
+from strategies import small_floats
+
+SHAPES = pytest.mark.parametrize("shape", [(6, 7), (4, 5, 7), (2, 4, 5, 7)])  # dense, signals, images
+NUMBERS = (4, 0.3, 0.6, 1.5)
+X, DY = small_floats((6, 7), 1), small_floats((6, 7), 2)
+
+
+def first(a):
+    return np.moveaxis(a, -1, 1)
+
+
+@SHAPES
+def test_each_position_of_each_example_is_normalised_on_its_own(shape):
+    x, dy = small_floats(shape, 1), small_floats(shape, 2)
+    for y, dx in both_engines(lambda: (local_response_norm(x, *NUMBERS), local_response_norm_dx(dy, x, *NUMBERS))):
+        for at in np.ndindex(shape[:-1]):
+            rows = x[at][None], dy[at][None]
+            np.testing.assert_allclose(y[at], local_response_norm(rows[0], *NUMBERS)[0], rtol=1e-13)
+            np.testing.assert_allclose(dx[at], local_response_norm_dx(rows[1], rows[0], *NUMBERS)[0], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_the_other_examples_of_a_batch_have_no_part_in_it(data_format):
+    # All axes of one length: a sum over the batch, as published code once had it, would have the same shape.
+    x, dy = small_floats((3, 3, 3, 3), 1), small_floats((3, 3, 3, 3), 2)
+    changed, layout = x.copy(), {"data_format": data_format}
+    changed[1:] *= 100
+    for before, after in zip(
+        both_engines(lambda: (local_response_norm(x, *NUMBERS, **layout), local_response_norm_dx(dy, x, *NUMBERS, **layout))),
+        both_engines(
+            lambda: (
+                local_response_norm(changed, *NUMBERS, **layout),
+                local_response_norm_dx(dy, changed, *NUMBERS, **layout),
+            )
+        ),
+        strict=True,
+    ):
+        for b, a in zip(before, after, strict=True):
+            assert (b[0] == a[0]).all()
+            assert (b[1:] != a[1:]).any()
+
+
+@SHAPES
+def test_channels_first_is_the_same_with_the_axes_moved(shape):
+    x, dy, layout = small_floats(shape, 1), small_floats(shape, 2), {"data_format": "channels_first"}
+    np.testing.assert_array_equal(local_response_norm(first(x), *NUMBERS, **layout), first(local_response_norm(x, *NUMBERS)))
+    np.testing.assert_array_equal(
+        local_response_norm_dx(first(dy), first(x), *NUMBERS, **layout), first(local_response_norm_dx(dy, x, *NUMBERS))
+    )
+
+
+@SHAPES
+def test_the_derivative_is_the_one_that_differences_find(shape):
+    x, dy = small_floats(shape, 1), small_floats(shape, 2)
+    for dx in both_engines(lambda: local_response_norm_dx(dy, x, *NUMBERS, divide_by_size=True)):
+        assert_is_derivative(dx, lambda x: local_response_norm(x, *NUMBERS, divide_by_size=True), x, dy)
+
+
+def test_the_defaults_are_those_of_alexnet():
+    x = 100 * small_floats((2, 3, 9), 1)
+    np.testing.assert_array_equal(local_response_norm(x), local_response_norm(x, 5, 1e-4, 0.75, 2, divide_by_size=False))
+    d = 2 + 1e-4 * (x[0, 0, 2:7] ** 2).sum()
+    assert local_response_norm(x)[0, 0, 4] == pytest.approx(x[0, 0, 4] / d**0.75, rel=1e-13)
+
+
+def test_divide_by_size_divides_by_the_size_at_the_ends_too():
+    for plain, divided in zip(
+        both_engines(lambda: local_response_norm_dx(DY, X, 5, 0.1)),
+        both_engines(lambda: local_response_norm_dx(DY, X, 5, 0.5, divide_by_size=True)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(divided, plain, rtol=1e-14)
+    np.testing.assert_allclose(local_response_norm(X, 5, 0.5, divide_by_size=True), local_response_norm(X, 5, 0.1), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(4, 5, 7), (2, 4, 5, 7)])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 20])
+def test_pytorch_divides_by_size_and_gives_the_same(size, shape, dtype):
+    torch = pytest.importorskip("torch")
+    x, dy = small_floats(shape, 1, dtype), small_floats(shape, 2, dtype)
+    x_torch = torch.tensor(first(x).copy(), requires_grad=True)
+    y_torch = torch.nn.functional.local_response_norm(x_torch, size, alpha=0.3, beta=0.6, k=1.5)
+    (dx_torch,) = torch.autograd.grad(y_torch, x_torch, torch.tensor(first(dy).copy()))
+    near = {"rtol": 20 * np.finfo(dtype).eps, "atol": 20 * np.finfo(dtype).eps}
+    numbers, more = (size, 0.3, 0.6, 1.5), {"divide_by_size": True}
+    np.testing.assert_allclose(first(local_response_norm(x, *numbers, **more)), y_torch.detach().numpy(), **near)
+    np.testing.assert_allclose(first(local_response_norm_dx(dy, x, *numbers, **more)), dx_torch.numpy(), **near)
+
+
+def test_fractions_and_symbols_stay_what_they_are():
+    sympy = pytest.importorskip("sympy")
+    x = np.array([[Fraction(1, 2), Fraction(2, 3)]], object)
+    a, k = sympy.symbols("a k", positive=True)
+    with engine("reference"):
+        y = local_response_norm(x, 3, alpha=1, beta=1, k=2, divide_by_size=True)
+        assert y[0, 1] == Fraction(2, 3) / (2 + (Fraction(1, 4) + Fraction(4, 9)) / 3)
+        y = local_response_norm(x, 1, alpha=a, beta=sympy.Rational(1, 2), k=k, divide_by_size=True)
+        assert y[0, 0] == sympy.Rational(1, 2) / sympy.sqrt(k + a / 4)
+
+
+def test_an_empty_batch_stays_empty():
+    x = np.zeros((0, 4, 5, 3))
+    for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x))):
+        assert y.shape == dx.shape == x.shape
+
+
+def test_types_are_kept_and_inputs_left_alone():
+    for dtype, expected in ((np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)):
+        x = X.astype(dtype)
+        for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x))):  # noqa: B023
+            assert y.dtype == dx.dtype == expected
+    assert_inputs_unchanged(lambda x: local_response_norm(x, alpha=0, beta=0, k=1), X.copy())
+    assert_inputs_unchanged(local_response_norm_dx, DY.copy(), X.copy())
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (ValueError, r"x must have 2, 3 or 4 axes .*but has shape \(7,\)", lambda: local_response_norm(X[0])),
+        (ValueError, "x must not be empty", lambda: local_response_norm(X[:, :0])),
+        (TypeError, "x must hold float32, float64 or integers", lambda: local_response_norm(X.astype(complex))),
+        (ValueError, "size must be at least 1, but is 0", lambda: local_response_norm(X, 0)),
+        (TypeError, "size must be a whole number, but is 2.5", lambda: local_response_norm(X, 2.5)),
+        (ValueError, "size must be one int", lambda: local_response_norm(X, (3, 3))),
+        (ValueError, "alpha must be at least 0, but is -1", lambda: local_response_norm(X, 5, -1)),
+        (TypeError, "alpha must be a number, but is None", lambda: local_response_norm(X, 5, None)),
+        (ValueError, "beta must be finite, but is nan", lambda: local_response_norm(X, beta=float("nan"))),
+        (ValueError, "k must be larger than 0, .* but is 0", lambda: local_response_norm(X, k=0)),
+        (ValueError, "k must be at least 0, but is -2", lambda: local_response_norm(X, k=-2)),
+        (ValueError, "data_format must be", lambda: local_response_norm(X, data_format="NHWC")),
+        (ValueError, r"dy must have shape \(6, 7\), that of x", lambda: local_response_norm_dx(DY[:2], X)),
+        (TypeError, "dy and x must have one float type", lambda: local_response_norm_dx(DY.astype(np.float32), X)),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(error, message, call):
+    with pytest.raises(error, match=message):
+        call()

@@ -1,0 +1,188 @@
+"""What the operators of separable convolutions promise: refusals, layouts, types, PyTorch's numbers, and rank one."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence import assert_inputs_unchanged, assert_same_bits, engines
+from refconv.ops.conv import conv2d, conv2d_db
+from refconv.ops.convolve import convolve2d, cross_correlate2d
+from refconv.ops.engine import engine
+from refconv.ops.separable import (
+    depthwise_conv2d,
+    depthwise_conv2d_dw,
+    depthwise_conv2d_dx,
+    separable_conv2d,
+    separable_conv2d_grads,
+    separate_rank1,
+)
+from strategies import dtypes, seeds, small_floats, small_integers
+
+ones = np.ones
+X, W, P = ones((2, 5, 7, 3)), ones((2, 3, 3, 4)), ones((1, 1, 12, 6))
+DZ, DY = ones((2, 4, 5, 12)), ones((2, 4, 5, 6))
+OPTIONS = {"stride": (2, 1), "padding": ((1, 0), (0, 2)), "dilation": (1, 2)}
+
+
+def passes(dtype=np.float64, values=small_floats, **options):
+    """Every operator as a function of its arrays, the arrays, which of them are images, and which results are."""
+    options = {**OPTIONS, **options}
+    x, w, p = values((2, 5, 7, 3), 0, dtype), values((2, 3, 3, 4), 1, dtype), values((1, 1, 12, 6), 2, dtype)
+    dz, dy = values((2, 3, 5, 12), 3, dtype), values((2, 3, 5, 6), 4, dtype)
+    return [
+        (lambda x, w: depthwise_conv2d(x, w, **options), (x, w), (1, 0), (1,)),
+        (lambda dy, w: depthwise_conv2d_dx(dy, w, (5, 7), **options), (dz, w), (1, 0), (1,)),
+        (lambda x, dy: depthwise_conv2d_dw(x, dy, (2, 3), **options), (x, dz), (1, 1), (0,)),
+        (lambda x, w, p: separable_conv2d(x, w, p, **options), (x, w, p), (1, 0, 0), (1,)),
+        (lambda dy, x, w, p: separable_conv2d_grads(dy, x, w, p, **options), (dy, x, w, p), (1, 1, 0, 0), (1, 0, 0)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: depthwise_conv2d(X[0], W), ValueError, r"x must have 4 axes .*\(5, 7, 3\)"),
+        (lambda: depthwise_conv2d(X, W[..., 0]), ValueError, "w must have 4 axes .*channels, multiplier"),
+        (lambda: depthwise_conv2d(X, W[:, :, :2]), ValueError, r"w must have 3 channels, those of x, .*\(2, 3, 2, 4\)"),
+        (lambda: depthwise_conv2d(X, W, ones(3)), ValueError, r"b must have shape \(12,\), .*has shape \(3,\)"),
+        (lambda: depthwise_conv2d(X[:, :1], W), ValueError, "at least as large as the kernel"),
+        (lambda: depthwise_conv2d(X, W.astype(np.float32)), TypeError, "x is float64, w is float32"),
+        (lambda: depthwise_conv2d(X, W, stride=0), ValueError, "stride must be at least 1"),
+        (lambda: depthwise_conv2d(X, W, data_format="NHWC"), ValueError, "data_format must be"),
+        (lambda: depthwise_conv2d_dx(DZ, W, (5, 8)), ValueError, r"dy .*must have shape \(2, 4, 6, 12\), the output of"),
+        (lambda: depthwise_conv2d_dx(DY, W, (5, 7)), ValueError, r"dy .*must have shape \(2, 4, 5, 12\)"),
+        (lambda: depthwise_conv2d_dx(DZ, W, (5, 0)), ValueError, "input_size must be at least 1"),
+        (lambda: depthwise_conv2d_dw(X, DZ[..., :10], (2, 3)), ValueError, "multiple of the 3 channels of x, but has 10"),
+        (lambda: depthwise_conv2d_dw(X, DZ[:1], (2, 3)), ValueError, "dy must have shape .*as many images as x"),
+        (lambda: depthwise_conv2d_dw(X, DZ, (3, 3)), ValueError, r"dy .*must have shape \(2, 3, 5, 12\)"),
+        (lambda: depthwise_conv2d_dw(X, DZ, "3"), TypeError, "kernel_size must be a whole number"),
+        (lambda: separable_conv2d(X, W[:, :, :2], P), ValueError, "depthwise must have 3 channels"),
+        (lambda: separable_conv2d(X, W, P[:, :, :3]), ValueError, r"pointwise must have shape \(1, 1, 12, 6\), a 1×1"),
+        (lambda: separable_conv2d(X, W, ones((2, 1, 12, 6))), ValueError, r"pointwise must have shape \(1, 1, 12, 6\)"),
+        (lambda: separable_conv2d(X, W, P[0]), ValueError, "pointwise must have 4 axes"),
+        (lambda: separable_conv2d(X, W, P, ones(12)), ValueError, r"b must have shape \(6,\)"),
+        (lambda: separable_conv2d(X[:, :1], W, P), ValueError, "at least as large as the kernel"),
+        (lambda: separable_conv2d_grads(DY[:1], X, W, P), ValueError, "dy must have shape .*as many images as x"),
+        (lambda: separable_conv2d_grads(DZ, X, W, P), ValueError, r"dy .*must have shape \(2, 4, 5, 6\)"),
+        (lambda: separable_conv2d_grads(DY, X, W, P.astype(np.float32)), TypeError, "pointwise is float32"),
+        (lambda: separate_rank1([1, 2]), ValueError, r"kernel must have 2 axes \(height, width\)"),
+        (lambda: separate_rank1([[1, np.nan]]), ValueError, "kernel must be finite"),
+        (lambda: separate_rank1([[1, 2], [3, 4]]), ValueError, "kernel must be of rank 1, but has numerical rank 2"),
+        (lambda: separate_rank1(np.diag([1, 1e-3, 1e-12])), ValueError, "numerical rank 3"),
+        (lambda: separate_rank1([[1j]]), TypeError, "kernel must hold float32, float64 or integers"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@engines
+def test_both_data_formats_hold_the_same_numbers_of_the_same_type(dtype):
+    def first(a, is_image):
+        return np.ascontiguousarray(np.moveaxis(a, -1, 1)) if is_image else a
+
+    both = zip(passes(dtype), passes(dtype, data_format="channels_first"), strict=True)
+    for (last_call, arrays, images, result_images), (first_call, *_) in both:
+        expected = last_call(*arrays)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        found = first_call(*[first(a, is_image) for a, is_image in zip(arrays, images, strict=True)])
+        found = found if isinstance(found, tuple) else (found,)
+        assert_same_bits(found, tuple(first(a, is_image) for a, is_image in zip(expected, result_images, strict=True)))
+        assert all(a.dtype == dtype and a.flags.c_contiguous for a in (*found, *expected))
+
+
+@engines
+def test_arguments_are_left_as_they_were():
+    for call, arrays, *_ in passes():
+        assert_inputs_unchanged(call, *arrays)
+    assert_inputs_unchanged(lambda x, w: depthwise_conv2d(x, w), ones((1, 2, 3, 1)), ones((1, 1, 1, 1)))
+
+
+def test_fractions_stay_exact_on_the_loops():
+    x, w, p = (np.full(shape, Fraction(1, 3)) for shape in ((1, 2, 2, 1), (2, 1, 1, 2), (1, 1, 2, 1)))
+    with engine("reference"):
+        assert separable_conv2d(x, w, p).ravel().tolist() == [Fraction(4, 27)] * 2
+        with pytest.raises(TypeError, match=r"kernel must hold .* no singular values"):
+            separate_rank1(w[..., 0, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("multiplier", [1, 3])
+def test_pytorch_gives_the_same(multiplier, dtype):
+    torch = pytest.importorskip("torch")
+    C, O = 5, 4
+    x, w, p = small_integers((2, 7, 9, C), 1, dtype), small_integers((3, 2, C, multiplier), 2, dtype), None
+    p, b = small_integers((1, 1, C * multiplier, O), 3, dtype), small_integers((O,), 4, dtype)
+    options = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 3)}
+    y = separable_conv2d(x, w, p, b, **options)
+    dy = small_integers(y.shape, 5, dtype)
+    grads = separable_conv2d_grads(dy, x, w, p, **options)
+
+    theirs = [
+        np.moveaxis(x, -1, 1),
+        np.ascontiguousarray(w.reshape(3, 2, 1, -1).transpose(3, 2, 0, 1)),
+        p.transpose(3, 2, 0, 1),
+        b,
+    ]
+    x_t, w_t, p_t, b_t = (torch.tensor(np.ascontiguousarray(a), requires_grad=True) for a in theirs)
+    z_t = torch.nn.functional.conv2d(x_t, w_t, groups=C, **options)
+    y_t = torch.nn.functional.conv2d(z_t, p_t, b_t)
+    y_t.backward(torch.tensor(np.moveaxis(dy, -1, 1).copy()))
+    np.testing.assert_array_equal(y, np.moveaxis(y_t.detach().numpy(), 1, -1))
+    np.testing.assert_array_equal(grads[0], np.moveaxis(x_t.grad.numpy(), 1, -1))
+    np.testing.assert_array_equal(grads[1], w_t.grad.numpy().transpose(2, 3, 1, 0).reshape(w.shape))
+    np.testing.assert_array_equal(grads[2], p_t.grad.numpy().transpose(2, 3, 1, 0))
+    np.testing.assert_array_equal(conv2d_db(dy), b_t.grad.numpy())
+
+
+def test_the_lectures_kernel_is_three_four_five_times_one_two_three():
+    kernel = np.array([[3, 6, 9], [4, 8, 12], [5, 10, 15]])
+    column, row = separate_rank1(kernel)
+    np.testing.assert_allclose(column, [3, 4, 5], rtol=1e-14)
+    np.testing.assert_allclose(row, [1, 2, 3], rtol=1e-14)
+    np.testing.assert_allclose(np.outer(column, row), kernel, rtol=1e-14)
+
+
+def test_a_kernel_that_is_not_of_rank_one_is_named_with_its_rank():
+    with pytest.raises(ValueError, match="has numerical rank 2: its singular values"):
+        separate_rank1([[3, 6, 9], [4, 8, 12], [5, 10, 14]])
+
+
+def test_sign_and_scale_are_those_of_the_first_column_that_is_not_negligible():
+    column, row = separate_rank1(np.outer([2, -3], [0, -5, 10]))
+    np.testing.assert_allclose(column, [-10, 15], rtol=1e-14)
+    np.testing.assert_allclose(row, [0, 1, -2], rtol=1e-14, atol=0)
+    column, row = separate_rank1(np.outer([2, -3], [1e-20, 4]))  # what is negligible is not blown up to 1
+    np.testing.assert_allclose(column, [8, -12], rtol=1e-14)
+    np.testing.assert_array_equal(row, [0, 1])
+
+
+def test_the_zero_kernel_is_separable_into_zeros():
+    column, row = separate_rank1(np.zeros((2, 3), np.float32))
+    assert_same_bits((column, row), (np.zeros(2, np.float32), np.zeros(3, np.float32)))
+
+
+@given(seeds, dtypes, st.integers(1, 5), st.integers(1, 5))
+def test_column_then_row_is_the_whole_kernel(seed, dtype, kh, kw):
+    rng = np.random.default_rng(seed)
+    kernel = np.outer(rng.uniform(-2, 2, kh), rng.uniform(-2, 2, kw)).astype(dtype)
+    x = rng.uniform(-1, 1, (kh + 3, kw + 2)).astype(dtype)
+    column, row = separate_rank1(kernel)
+    assert column.dtype == row.dtype == dtype
+    eps, largest = np.finfo(dtype).eps, np.abs(kernel).max(initial=0)
+    np.testing.assert_allclose(np.outer(column, row), kernel, rtol=0, atol=20 * eps * largest)
+    for slide in (convolve2d, cross_correlate2d):
+        twice = slide(slide(x, column[:, None], "full"), row[None], "full")
+        np.testing.assert_allclose(twice, slide(x, kernel, "full"), rtol=0, atol=60 * eps * np.abs(kernel).sum())
+
+
+def test_a_column_layer_then_a_row_layer_is_the_layer():
+    x, kernel = small_floats((2, 6, 7, 1), 1), np.outer([3, 4, 5], [1.0, 2, 3])
+    column, row = separate_rank1(kernel)
+    twice = conv2d(conv2d(x, column.reshape(3, 1, 1, 1)), row.reshape(1, 3, 1, 1))
+    np.testing.assert_allclose(twice, conv2d(x, kernel[..., None, None]), rtol=1e-12, atol=1e-12)

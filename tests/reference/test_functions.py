@@ -1,0 +1,35 @@
+"""The named functions of the loops: what kind of number goes in and comes out."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from refconv.reference.functions import power
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_power_of_a_float_keeps_its_type_whatever_the_exponent(dtype):
+    for exponent in (0.75, 3, Fraction(3, 4), np.float64(0.75)):
+        assert power(dtype(16), exponent).dtype == dtype
+    assert power(dtype(16), -0.75) == 0.125
+    assert power(dtype(-1), 0.5) != power(dtype(-1), 0.5)  # NaN, without a warning
+    assert (power(dtype(0), -1), power(dtype(1e30), 20)) == (np.inf, np.inf)
+    assert power(16.0, 0.75) == 8
+
+
+def test_a_power_of_a_fraction_is_exact_or_refused():
+    assert power(Fraction(2, 3), 2) == power(Fraction(2, 3), 2.0) == power(Fraction(2, 3), Fraction(2)) == Fraction(4, 9)
+    assert isinstance(power(Fraction(2, 3), -1.0), Fraction)
+    with pytest.raises(TypeError, match=r"a fraction has whole powers only, but the exponent is 0\.5"):
+        power(Fraction(4, 9), 0.5)
+
+
+def test_symbols_pass():
+    sympy = pytest.importorskip("sympy")
+    x, b = sympy.symbols("x b", positive=True)
+    assert power(x, sympy.Rational(3, 4)) == x ** sympy.Rational(3, 4)
+    assert power(x, b) == x**b
+    assert power(Fraction(1, 2), sympy.Integer(3)) == Fraction(1, 8)
+    with pytest.raises(TypeError, match="a fraction has whole powers only, but the exponent is b"):
+        power(Fraction(1, 2), b)

@@ -1,0 +1,113 @@
+"""The loops of padding and upsampling: by hand, against NumPy and SciPy, and their derivatives exactly."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from evidence import assert_adjoint, assert_is_derivative, fractions
+from refconv.geometry import Window
+from refconv.reference.resize import pad, pad_dx, readings, source, upsample2d, upsample2d_dx
+from strategies import small_floats
+
+PAD_MODES = ("zeros", "reflect", "edge")
+MODES = ("nearest", "bilinear")
+FRAMES = [((0, 0), (0, 0)), ((1, 0), (0, 3)), ((0, 2), (3, 1)), ((2, 2), (1, 2))]
+SCALES = [(1, 1), (2, 3), (3, 2), (1, 4), (5, 1)]
+
+
+def frame(pads):
+    return Window((1, 1), padding=pads)
+
+
+def test_frames_by_hand():
+    x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    around = frame(((1, 0), (1, 2)))
+    assert pad(x, around, "zeros")[0, ..., 0].tolist() == [[0] * 6, [0, 1, 2, 3, 0, 0], [0, 4, 5, 6, 0, 0]]
+    assert pad(x, around, "edge")[0, ..., 0].tolist() == [[1, 1, 2, 3, 3, 3], [1, 1, 2, 3, 3, 3], [4, 4, 5, 6, 6, 6]]
+    assert pad(x, around, "reflect")[0, ..., 0].tolist() == [[5, 4, 5, 6, 5, 4], [2, 1, 2, 3, 2, 1], [5, 4, 5, 6, 5, 4]]
+    assert [source(i, 4, "reflect") for i in range(-3, 7)] == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("pads", FRAMES)
+@pytest.mark.parametrize(("mode", "numpys"), [("zeros", "constant"), ("reflect", "reflect"), ("edge", "edge")])
+def test_frames_are_numpys(pads, mode, numpys):
+    x = small_floats((2, 3, 4, 5), 1, np.float32)
+    expected = np.pad(x, ((0, 0), *pads, (0, 0)), numpys)
+    np.testing.assert_array_equal(pad(x, frame(pads), mode), expected, strict=True)
+
+
+def test_upsampling_by_hand():
+    x = np.array([[0.0, 4], [8, 16]]).reshape(1, 2, 2, 1)
+    copies = [[0, 0, 0, 4, 4, 4]] * 2 + [[8, 8, 8, 16, 16, 16]] * 2
+    assert upsample2d(x, (2, 3), "nearest")[0, ..., 0].tolist() == copies
+    # Down: 0, ¼, ¾, 1 of the way; across, from 0 to 4: 0, 0, 4/3, 8/3, 4, 4. (2i + 1 − 3)/6 is −⅓, 0, ⅓, ⅔, 1, 4/3.
+    y = upsample2d(x, (2, 3), "bilinear")[0, ..., 0]
+    np.testing.assert_allclose(y[0], [0, 0, 4 / 3, 8 / 3, 4, 4], rtol=1e-15)
+    np.testing.assert_allclose(y[3], [8, 8, 8 + 8 / 3, 8 + 16 / 3, 16, 16], rtol=1e-15)
+    np.testing.assert_allclose(y[1], 0.75 * y[0] + 0.25 * y[3], rtol=1e-15)
+    np.testing.assert_allclose(y[2], 0.25 * y[0] + 0.75 * y[3], rtol=1e-15)
+
+
+@pytest.mark.parametrize("S", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_the_weights_of_one_output_sum_to_one_and_their_centre_is_its_own(n, S):
+    for i in range(n * S):
+        for mode in MODES:
+            read = readings(i, n, S, mode)
+            assert all(0 <= u < n and p > 0 for u, p, _ in read)
+            assert sum(Fraction(p, q) for _, p, q in read) == 1
+        centre = Fraction(2 * i + 1, 2 * S) - Fraction(1, 2)
+        assert sum(u * Fraction(p, q) for u, p, q in read) == min(max(centre, 0), n - 1)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_bilinear_is_linear_interpolation_between_the_centres(scale):
+    x = small_floats((2, 4, 3, 2), 1)
+    y = upsample2d(x, scale, "bilinear")
+    there = [(np.arange(n * S) + 0.5) / S - 0.5 for n, S in zip((4, 3), scale, strict=True)]
+    for axis, at in zip((1, 2), there, strict=True):  # np.interp repeats the edge, too
+        x = np.apply_along_axis(lambda line, at=at: np.interp(at, range(len(line)), line), axis, x)
+    np.testing.assert_allclose(y, x, rtol=1e-12, atol=1e-12)
+
+
+def test_upsampling_a_plane_leaves_a_plane_between_the_outermost_centres():
+    u, v = np.mgrid[:4, :5]
+    y = upsample2d((2.0 * u + 7 * v)[None, ..., None], (3, 2), "bilinear")[0, 2:-2, 1:-1, 0]
+    np.testing.assert_allclose(np.diff(y, axis=0), 2 / 3, rtol=1e-12)
+    np.testing.assert_allclose(np.diff(y, axis=1), 7 / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", PAD_MODES)
+@pytest.mark.parametrize("pads", FRAMES)
+def test_pad_dx_is_the_adjoint_exactly(pads, mode):
+    x = fractions((2, 3, 4, 2), 0)
+    dy = fractions(pad(x, frame(pads), mode).shape, 1)
+    there, back = (lambda x: pad(x, frame(pads), mode)), (lambda dy: pad_dx(dy, (3, 4), frame(pads), mode))
+    assert_adjoint(there, back, x, dy)
+    x, dy = small_floats(x.shape, 2), small_floats(dy.shape, 3)
+    assert_is_derivative(back(dy), there, x, dy)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scale", SCALES)
+def test_upsample_dx_is_the_adjoint_exactly(scale, mode):
+    x = fractions((2, 3, 4, 2), 0)
+    dy = fractions(upsample2d(x, scale, mode).shape, 1)
+    there, back = (lambda x: upsample2d(x, scale, mode)), (lambda dy: upsample2d_dx(dy, scale, mode))
+    assert_adjoint(there, back, x, dy)
+    x, dy = small_floats((1, 2, 3, 1), 2), small_floats((1, 2 * scale[0], 3 * scale[1], 1), 3)
+    assert_is_derivative(back(dy), there, x, dy)
+
+
+def test_derivatives_proved_on_symbols():
+    sympy = pytest.importorskip("sympy")
+    x = np.array(sympy.symbols("x0:6"), object).reshape(1, 2, 3, 1)
+    around = frame(((1, 0), (2, 1)))
+    cases = [((lambda x, m=m: pad(x, around, m)), (lambda dy, m=m: pad_dx(dy, (2, 3), around, m))) for m in PAD_MODES]
+    cases += [((lambda x, m=m: upsample2d(x, (2, 3), m)), (lambda dy, m=m: upsample2d_dx(dy, (2, 3), m))) for m in MODES]
+    for forward, backward in cases:
+        y = forward(x)
+        dy = np.array(sympy.symbols(f"d0:{y.size}"), object).reshape(y.shape)
+        e = np.sum(dy * y)
+        assert all(sympy.expand(sympy.diff(e, s) - d) == 0 for s, d in zip(x.flat, backward(dy).flat, strict=True))

@@ -1,0 +1,153 @@
+"""The book's index: every formula of the lectures has its loop, every citation its statement, and SOURCES.md is up to date."""
+
+import operator
+import re
+import subprocess
+import sys
+
+import pytest
+
+import refconv
+from refconv import reference
+from refconv.commands.formulas import formulas, markdown, text
+from refconv.verify import index
+from refconv.verify.catalogue import OPERATORS, find
+from refconv.verify.evidence import said
+from refconv.verify.index import PACKAGE, entries, loops, root, select
+from refconv.verify.lectures import FORMULAS, SIZES, STATEMENTS, ids
+
+ENTRIES = {entry.id: entry for entry in entries()}
+BEGIN, END = "<!-- refconv formulas --format markdown -->\n", "<!-- end -->"
+
+in_a_checkout = pytest.mark.skipif(root() is None, reason="refconv is installed without its tests")
+
+
+def test_the_lectures_rows_are_numbered_without_a_gap():
+    assert list(STATEMENTS) == ids("A1–A23, B1–B11, C1–C11, M1–M19")
+
+
+@pytest.mark.parametrize("id", FORMULAS)
+def test_every_formula_has_a_loop_or_an_operator(id):
+    found = ENTRIES[id].loops or [name for name in ENTRIES[id].elsewhere if "." not in name]
+    assert found, f"{id}, {STATEMENTS[id]}: no loop cites it after Source:, and no operator of the catalogue"
+
+
+@pytest.mark.parametrize("id", SIZES)
+def test_every_statement_about_sizes_stands_in_the_geometry(id):
+    assert any(name.startswith("geometry.") for name in ENTRIES[id].elsewhere)
+
+
+@pytest.mark.parametrize("id", ids("A1, A4, A8, A11, A13, A17, C4, C8, C10"))
+@in_a_checkout
+def test_every_property_that_the_lectures_claim_is_a_test(id):
+    assert ENTRIES[id].properties
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_operator_and_derivative_is_in_the_index(name):
+    known = {loop.name for loop in loops()}
+    missing = [function for function in OPERATORS[name].functions if function not in known]
+    assert not missing, f"these loops cite no statement after Source: {missing}"
+
+
+@pytest.mark.parametrize("path", sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyx")]), ids=lambda path: path.stem)
+def test_whatever_is_cited_is_a_statement_of_the_lectures(path):
+    cited = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip().startswith("Source:")]
+    assert set(ids("\n".join(cited))) <= set(STATEMENTS)
+
+
+@pytest.mark.parametrize("loop", loops(), ids=lambda loop: loop.name)
+def test_every_place_is_where_it_says(loop):
+    for place in filter(None, (loop.place, loop.kernel)):
+        path, line = place
+        assert (PACKAGE.parent / path).read_text(encoding="utf-8").splitlines()[line - 1].startswith(f"def {loop.name}(")
+    assert all((PACKAGE.parent / file).exists() for file in loop.tests)
+    assert loop.formula or not loop.evidence or loop.name.endswith(("grads", "pool1d", "pool2d"))
+
+
+def test_what_stands_elsewhere_is_there():
+    names = {name for entry in ENTRIES.values() for name in entry.elsewhere}
+    assert {"geometry.Window.transposed_output_size", "nn.Conv2D", "optim.SGD", "models.lenet"} <= names
+    assert all(operator.attrgetter(name)(refconv).__doc__ for name in names)
+    assert not names & {loop.name for loop in loops()}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("kind", ["symbolic", "numeric", "adjoint"])
+def test_the_evidence_that_is_listed_has_something_to_say(name, kind):
+    (loop,) = [loop for loop in loops() if loop.name == name]
+    says = next(said(find(name), kind, True), None) is not None
+    assert says == (kind in loop.evidence)
+
+
+@in_a_checkout
+def test_sources_md_is_up_to_date():
+    written = (root() / "SOURCES.md").read_text(encoding="utf-8")
+    assert written.partition(BEGIN)[2].partition(END)[0] == f"{markdown()}\n", (
+        "run: refconv formulas --format markdown, and put what it prints between the markers of SOURCES.md"
+    )
+
+
+def test_the_text_of_one_slide():
+    assert (
+        re.sub(r":\d+", ":LINE", text(["B4"])).splitlines()[:5]
+        == [
+            "B4   ∂e/∂x_kl = Σ_{i,j} ∂e/∂z_{k+i, l+j} w_{−i,−j}: the filter flipped",
+            "     centred_correlation_dx   ∂e/∂x[kl] = Σ_{i,j=−f}^f ∂e/∂z[k+i, l+j] · w[−i, −j]",
+            "         loop refconv/reference/conv.py:LINE",
+            *(["         tests/{reference,_core,ops,nn}/test_conv.py"] if root() else []),
+            "     conv1d_dx   ∂e/∂x[b,u,c] = Σ_{i,m: i·S + m·D = u} Σ_o ∂e/∂y[b,i,o] · w[m,c,o]",
+        ][: 5 if root() else 4]
+    )
+    assert "kernel refconv/_core/conv.pyx:" in text(["conv2d_dx"])
+
+
+def test_names_choose_ids_and_loops():
+    assert [(entry.id, [loop.name for loop in entry.loops]) for entry in select(["relu", "A3"])] == [
+        ("A3", ["convolve2d", "fft_convolve2d"]),
+        ("B6", ["relu"]),
+    ]
+    with pytest.raises(ValueError, match="names must be ids such as B3 or loops such as conv2d_dx, but one is 'B99'"):
+        select(["B99"])
+    assert "nothing stands here" in text(["B9"])
+
+
+def test_an_installed_package_says_where_the_tests_are(monkeypatch):
+    monkeypatch.setattr(index, "root", lambda: None)
+    for cached in (index.loops, index._properties):
+        cached.cache_clear()
+    try:
+        printed = text(["B3", "A4"])
+        assert "tests/" not in printed
+        assert "source distribution" in printed
+        assert "kernel refconv/_core/conv.pyx:" in printed
+    finally:
+        monkeypatch.undo()
+        for cached in (index.loops, index._properties):
+            cached.cache_clear()
+
+
+def test_the_table_has_a_row_for_each_statement_that_stands():
+    rows = [line for line in markdown().splitlines() if line.startswith("| ")]
+    assert all(len(re.split(r" \| ", row)) == 6 for row in rows)
+    assert [row.split()[1] for row in rows[2:]] == [id for id, entry in ENTRIES.items() if entry.stands]
+
+
+def test_ids_write_out_ranges():
+    assert ids("A5–A7, B3; C4") == ["A5", "A6", "A7", "B3", "C4"]
+    assert ids('A12; LeCun 1998, "A guide", section III-A') == ["A12"]
+
+
+def test_the_command_prints_either_form(capsys):
+    formulas(["B3"], "text")
+    formulas(["B3"], "markdown")
+    printed = capsys.readouterr().out
+    assert printed.startswith("B3   ")
+    assert "| B3 | " in printed
+
+
+def test_the_index_reads_the_package_that_runs():
+    code = "from refconv.verify.index import loops; print(len(loops()))"
+    printed = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(printed) == len(loops())
+    assert {loop.family for loop in loops()} <= set(reference.__all__)
