@@ -39,7 +39,7 @@ def avg_pool2d(
     Parameters
     ----------
     x, window, stride, padding, ceil_mode, data_format
-        As in :func:`max_pool2d`.
+        As in :func:`refconv.max_pool2d`.
     count_include_pad : bool
         False: count is the number of pixels of the image under the window. True: the zeros of the padding count as well
         (but never what ``ceil_mode`` adds beyond them).
@@ -51,7 +51,7 @@ def avg_pool2d(
     Raises
     ------
     TypeError, ValueError
-        As :func:`max_pool2d`.
+        As :func:`refconv.max_pool2d`.
 
     Examples
     --------

@@ -145,7 +145,8 @@ def cross_correlate2d(x, w, mode):
 def fft_convolve1d(x, w, mode):
     r"""Convolution of a signal with a kernel by the convolution theorem: :func:`convolve1d` through the Fourier transform.
 
-    .. math:: X_k = \sum_t x_t \, e^{-2\pi i\, k t / n}, \qquad (w * x)_t = \frac{1}{n} \sum_k X_k W_k \, e^{+2\pi i\, k t / n}
+    .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad
+              (w * x)_t = \frac{1}{n} \sum_k X_k W_k \, e^{+2\pi \mathrm{i}\, k t / n}
 
     n is at least the length of the full convolution, so that nothing wraps around. The loops take these sums as they stand;
     the kernel takes the fast transform, with n·log n products where :func:`convolve1d` has n·k. Every output carries the
@@ -182,8 +183,8 @@ def fft_convolve1d(x, w, mode):
 def fft_convolve2d(x, w, mode):
     r"""Convolution of an image with a kernel by the convolution theorem: :func:`convolve2d` through the Fourier transform.
 
-    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi i\, (k i / H + l j / W)}, \qquad
-              (w * x)_{i,j} = \frac{1}{H W} \sum_{k,l} X_{k,l} W_{k,l} \, e^{+2\pi i\, (k i / H + l j / W)}
+    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
+              (w * x)_{i,j} = \frac{1}{H W} \sum_{k,l} X_{k,l} W_{k,l} \, e^{+2\pi \mathrm{i}\, (k i / H + l j / W)}
 
     What is said at :func:`fft_convolve1d` holds here too. It pays for kernels of some tens of pixels and more.
 

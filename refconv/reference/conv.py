@@ -8,6 +8,10 @@ the result exchanged::
     dw[m, n, c, o]  +=  x[…] · dy[b, i, j, o]
     dx[…]           +=  dy[b, i, j, o] · w[m, n, c, o]          with […] = [b, i·S + m·D, j·S + n·D, c]
 
+S is the stride, the step between neighbouring outputs, and D the dilation, the distance between neighbouring entries of
+the kernel, both in input pixels. They stand, with kernel size and padding, in the ``window`` that each loop takes, a
+:class:`refconv.geometry.Window`.
+
 Groups (C5): output channel o reads only the C_g input channels of its own group, which begin at (o ÷ O_g)·C_g.
 
 Images are (batch, height, width, channels), kernels (kh, kw, channels / groups, outputs). The loops are slow because each

@@ -12,8 +12,8 @@ Again one sum, three times, with the index set of the convolution that is transp
     dx[b, i, j, c]  +=  dy[…] · w[m, n, o, c]          with […] = [b, i·S + m·D, j·S + n·D, o]
 
 The kernel is the one of that convolution, which has our outputs for its inputs: (kh, kw, outputs / groups, inputs). So are
-stride, padding and dilation; padding cuts the edges of y off. Groups (C5): input channel c stamps only the O_g output
-channels of its own group, which begin at (c ÷ C_g)·O_g.
+the stride S, the dilation D and the padding of the ``window``; padding cuts the edges of y off. Groups (C5): input channel
+c stamps only the O_g output channels of its own group, which begin at (c ÷ C_g)·O_g.
 """
 
 import numpy as np
@@ -164,6 +164,8 @@ def zero_stuffed_conv_transpose2d(x, w, bias, output_size, window, groups):
     this is the layer :func:`refconv.reference.conv.conv2d` with "full" padding, of whose output the window's padding is
     cut off. It gives what :func:`conv_transpose2d` gives, at more cost: about S·S times as many products, most of them with
     a stuffed zero. In s the kernel moves on by 1/S of a pixel of x: hence the name "fractionally strided convolution".
+    A slide that says "for transposed convolution, stride is always 1" speaks of this form; S is the stride of the
+    convolution that is transposed.
 
     Arguments and result are those of :func:`conv_transpose2d`.
 
@@ -190,7 +192,7 @@ def conv_transpose1d(x, w, bias, output_size, window, groups):
 
     u counts from the edge of the padding; what lies in the padding itself is cut off.
 
-    ``x`` (N, outputs, C), ``w`` (k, O / groups, C), ``bias`` (O,) or None, ``output_size`` (n,); returns (N, n, O).
+    ``x`` (N, length, C), ``w`` (k, O / groups, C), ``bias`` (O,) or None, ``output_size`` (n,); returns (N, n, O).
 
     >>> x, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
     >>> conv_transpose1d(x, w, None, (5,), Window((3,), stride=2), groups=1)[0, :, 0]
@@ -198,12 +200,12 @@ def conv_transpose1d(x, w, bias, output_size, window, groups):
 
     Source: C1–C3, C5, C8.
     """
-    (N, outputs, C), (k, O_g, _C) = x.shape, w.shape
+    (N, length, C), (k, O_g, _C) = x.shape, w.shape
     (S,), (D,), C_g = window.stride, window.dilation, C // groups
     y = np.zeros((N, *window.padded_size(output_size), O_g * groups), x.dtype)
     y[...] = 0 if bias is None else bias
     for b in range(N):
-        for i in range(outputs):
+        for i in range(length):
             for c in range(C):
                 for m in range(k):
                     for o in range(O_g):
@@ -217,7 +219,7 @@ def conv_transpose1d_dw(x, dy, window, groups):
     .. math:: \frac{\partial e}{\partial w_{m,o,c}} = \sum_{b,i} x_{b,i,c} \;
               \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}}
 
-    ``x`` (N, outputs, C), ``dy`` (N, n, O); returns (k, O / groups, C).
+    ``x`` (N, length, C), ``dy`` (N, n, O); returns (k, O / groups, C).
 
     >>> x, dy = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2, 3, 4]).reshape(1, 4, 1)
     >>> conv_transpose1d_dw(x, dy, Window((3,)), groups=1)[:, 0, 0]
@@ -225,12 +227,12 @@ def conv_transpose1d_dw(x, dy, window, groups):
 
     Source: C2, B3, C8.
     """
-    (N, outputs, C), (k,) = x.shape, window.kernel
+    (N, length, C), (k,) = x.shape, window.kernel
     (S,), (D,), C_g, O_g = window.stride, window.dilation, C // groups, dy.shape[-1] // groups
     dy = zero_pad(dy, window)
     dw = np.zeros((k, O_g, C), x.dtype)
     for b in range(N):
-        for i in range(outputs):
+        for i in range(length):
             for c in range(C):
                 for m in range(k):
                     for o in range(O_g):
@@ -244,7 +246,7 @@ def conv_transpose1d_dx(dy, w, window, groups):
     .. math:: \frac{\partial e}{\partial x_{b,i,c}} = \sum_{m,o} \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}} \;
               w_{m,o,c}
 
-    ``dy`` (N, n, O), ``w`` (k, O / groups, C); returns (N, outputs, C).
+    ``dy`` (N, n, O), ``w`` (k, O / groups, C); returns (N, length, C).
 
     >>> dy, w = np.array([1.0, 2, 3, 4, 5, 6]).reshape(1, 6, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
     >>> conv_transpose1d_dx(dy, w, Window((3,), stride=2), groups=1)[0, :, 0]

@@ -3,7 +3,7 @@ r"""Convolution and cross-correlation of one signal or one image with one kernel
 Both slide the kernel over the input and sum products. Convolution runs through the kernel against the direction of the
 input, cross-correlation along with it; so ``convolve(x, w) == cross_correlate(x, flip(w))``. Outside of the input are
 zeros. Which outputs there are is the mode's choice: "valid", those that need no zeros; "same", as many as inputs; "full",
-all that touch the input.
+all that touch the input. For an even kernel "same" has its odd zero in front, as in SciPy; a layer has it at the end.
 
 The convolution theorem: the Fourier transform turns a convolution into a product, number by number. The forms ``fft_…``
 take that way round, with the sums of the discrete Fourier transform written out; the fast transform orders the same sums.
@@ -118,8 +118,8 @@ def convolve2d(x, w, mode):
 def fft_convolve1d(x, w, mode):
     r"""Convolution of a signal by the convolution theorem: transform, multiply, transform back.
 
-    .. math:: X_k = \sum_t x_t \, e^{-2\pi i\, k t / n}, \qquad Y_k = X_k W_k, \qquad
-              y_t = \frac{1}{n} \sum_k Y_k \, e^{+2\pi i\, k t / n}
+    .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad Y_k = X_k W_k, \qquad
+              y_t = \frac{1}{n} \sum_k Y_k \, e^{+2\pi \mathrm{i}\, k t / n}
 
     The transform takes signals for periodic. With zeros up to the length n of the full convolution nothing wraps around.
 
@@ -138,8 +138,9 @@ def fft_convolve1d(x, w, mode):
 def fft_convolve2d(x, w, mode):
     r"""Convolution of an image by the convolution theorem: :func:`fft_convolve1d` with a double sum.
 
-    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi i\, (k i / H + l j / W)}, \qquad Y_{k,l} = X_{k,l} W_{k,l}, \qquad
-              y_{i,j} = \frac{1}{H W} \sum_{k,l} Y_{k,l} \, e^{+2\pi i\, (k i / H + l j / W)}
+    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
+              Y_{k,l} = X_{k,l} W_{k,l}, \qquad
+              y_{i,j} = \frac{1}{H W} \sum_{k,l} Y_{k,l} \, e^{+2\pi \mathrm{i}\, (k i / H + l j / W)}
 
     ``x`` (rows, columns), ``w`` (kh, kw), ``mode`` "valid", "same" or "full"; H and W are the size of the full convolution.
 
@@ -156,7 +157,7 @@ def fft_convolve2d(x, w, mode):
 def fourier1d(x, n, sign):
     r"""The sums of the discrete Fourier transform of x, followed by zeros up to length n; sign −1 is there, +1 and back.
 
-    .. math:: X_k = \sum_t x_t \, e^{\pm 2\pi i\, k t / n}
+    .. math:: X_k = \sum_t x_t \, e^{\pm 2\pi \mathrm{i}\, k t / n}
 
     >>> fourier1d(np.array([1.0, 10, 100]), 4, -1).real.round(9)
     array([111., -99.,  91., -99.])
@@ -171,7 +172,7 @@ def fourier1d(x, n, sign):
 def fourier2d(x, H, W, sign):
     r"""The sums of the discrete Fourier transform of the image x, with zeros up to H×W.
 
-    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{\pm 2\pi i\, (k i / H + l j / W)}
+    .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{\pm 2\pi \mathrm{i}\, (k i / H + l j / W)}
 
     >>> fourier2d(np.array([[1.0, 10], [100, 1000]]), 2, 2, -1).real.round(9)
     array([[ 1111.,  -909.],

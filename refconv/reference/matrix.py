@@ -6,7 +6,7 @@ y = T x; the transposed layer is Tᵀ. Both waste memory, the first by repeating
 are here to be understood, and to check the layer with.
 
 Rows and columns are numbered as the elements of a channels-last array lie in memory: kernel entries (m, n, c) as
-(m·kw + n)·C + c, pixels (b, i, j) as (b·rows + i)·columns + j.
+(m·kw + n)·C + c, pixels (b, i, j) as (b·rows + i)·columns + j. S, D and ``window`` are those of :mod:`refconv.reference.conv`.
 """
 
 import numpy as np

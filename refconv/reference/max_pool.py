@@ -5,6 +5,7 @@ Index letters: image b, output pixel (i, j), entry (m, n) of the window, channel
 
     (u, v) = (i·S + m·D − top, j·S + n·D − left)
 
+with stride S, dilation D and padding (top, left) of the ``window``, a :class:`refconv.geometry.Window`;
 and, unlike a convolution's, it reads nothing where that lies outside of the image: padding never wins a maximum. That is
 why the loops ask where (u, v) is, and do not pad x.
 

@@ -4,6 +4,9 @@ A convolution layer sums over space and over channels at once. A depthwise convo
 channel c has kernels of its own, ``multiplier`` of them, and output channel c·multiplier + q comes from the q-th. A
 pointwise convolution, 1×1, sums over channels alone. One behind the other they are the depthwise separable convolution.
 
+S, D and ``window`` are those of :mod:`refconv.reference.conv`. A kernel of rank one can be taken apart in space as well (C6):
+that is :func:`refconv.separate_rank1`.
+
 The derivatives are the forward line with one factor and the result exchanged, as in :mod:`refconv.reference.conv`.
 """
 

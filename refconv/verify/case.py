@@ -114,5 +114,5 @@ def symbols(name, shape, rng, positive):
     places = spread(name, shape, rng, positive)
     made = np.empty(shape, object)
     for index in np.ndindex(made.shape):
-        made[index] = Located(f"{name}{''.join(map(str, index))}", places[index], positive)
+        made[index] = Located(f"{name}{'_'.join(map(str, index))}", places[index], positive)
     return made

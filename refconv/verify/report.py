@@ -68,4 +68,5 @@ def _summary(outcomes, seconds):
     operators = len({outcome.operator for outcome in outcomes})
     verdict = f"{len(wrong)} refuted" if wrong else "nothing refuted"
     cases = sum(outcome.cases for outcome in proved)
-    return f"\n{operators} operators, {len(proved)} proofs of {cases} cases, {verdict}; {seconds:.0f} s"
+    total = f"operators: {operators}, pieces of evidence: {len(proved)}, cases: {cases}; {verdict}, {seconds:.0f} s"
+    return f"\n✓ number of cases and largest relative error; – nothing to be had for this operator here\n{total}"

@@ -65,5 +65,5 @@ def symbols_like(name, y):
     """A symbol for each element of y, which may be a single number."""
     made = np.empty(y.shape, object)
     for index in np.ndindex(y.shape):
-        made[index] = sympy.Symbol(f"{name}{''.join(map(str, index))}", real=True)
+        made[index] = sympy.Symbol(f"{name}{'_'.join(map(str, index))}", real=True)
     return made

@@ -114,7 +114,7 @@ def test_the_table_says_what_it_tried_and_what_was_wrong(capsys, monkeypatch):
         *(("conv1d", "symbolic"), ("conv1d", "numeric")),
         *(("relu", "symbolic"), ("relu", "numeric")),
     ]
-    assert "2 operators, 4 proofs" in capsys.readouterr().out
+    assert "operators: 2, pieces of evidence: 4" in capsys.readouterr().out
     wrong = with_derivative(OPERATORS["relu"], lambda dx, a: -dx(a.dy, a.x))
     monkeypatch.setitem(OPERATORS, "relu", wrong)
     assert any(o.refuted for o in table(["relu"], kinds=["numeric"]))

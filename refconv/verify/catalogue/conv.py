@@ -37,7 +37,7 @@ FIRST = {"data_format": "channels_first"}
 OPERATORS = (
     layer(
         1,
-        "y[i,o] = b[o] + Σ_{m,c} x[i·S+m·D, c] · w[m,c,o]",
+        "y[b,i,o] = bias[o] + Σ_{m,c} x[b, i·S + m·D, c] · w[m,c,o]",
         "A7, A9, A10, B3, B4, C4, C5, C8",
         (
             Case({"x": (2, 5, 1), "w": (3, 1, 2), "b": (2,)}),
@@ -47,7 +47,7 @@ OPERATORS = (
     ),
     layer(
         2,
-        "y[i,j,o] = b[o] + Σ_{m,n,c} x[i·S+m·D, j·S+n·D, c] · w[m,n,c,o]",
+        "y[b,i,j,o] = bias[o] + Σ_{m,n,c} x[b, i·S + m·D, j·S + n·D, c] · w[m,n,c,o]",
         "A5–A7, A9, A10, B3, B4, C4, C5",
         (
             Case({"x": (2, 3, 4, 1), "w": (2, 3, 1, 1), "b": (1,)}),

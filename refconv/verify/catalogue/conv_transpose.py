@@ -45,7 +45,7 @@ def transposed(ndim, formula, ids, fixed):
 OPERATORS = (
     transposed(
         1,
-        "y[u,o] = b[o] + Σ_{i,m: i·S+m·D=u} Σ_c x[i,c] · w[m,o,c]",
+        "y[b,u,o] = bias[o] + Σ_{i,m: i·S + m·D = u} Σ_c x[b,i,c] · w[m,o,c]",
         "C1–C3, C5, C8",
         (
             Case({"x": (2, 3, 1), "w": (2, 3, 1), "b": (3,)}),
@@ -58,7 +58,7 @@ OPERATORS = (
     ),
     transposed(
         2,
-        "y[u,v,o] = b[o] + Σ_{i,m: i·S+m·D=u; j,n: j·S+n·D=v} Σ_c x[i,j,c] · w[m,n,o,c]",
+        "y[b,u,v,o] = bias[o] + Σ_{i,m: i·S + m·D = u; j,n: j·S + n·D = v} Σ_c x[b,i,j,c] · w[m,n,o,c]",
         "C1–C3, C5",
         (
             Case({"x": (2, 2, 3, 1), "w": (3, 2, 2, 1), "b": (2,)}),

@@ -11,7 +11,7 @@ OPERATORS = (
         name="dense",
         family="dense",
         ids="A8",
-        formula="y[o] = b[o] + Σ_c x[c] · w[c,o]",
+        formula="y[b,o] = bias[o] + Σ_c x[b,c] · w[c,o]",
         forward=lambda dense, a: dense(a.x, a.w, a.b),
         derivatives=(
             Derivative("dense_dx", ("x",), lambda dx, a: dx(a.dy, a.w)),

@@ -13,7 +13,7 @@ OPERATORS = (
         name="depthwise_conv2d",
         family="separable",
         ids="C7",
-        formula="y[i,j,c·Q+q] = b[c·Q+q] + Σ_{m,n} x[i·S+m·D, j·S+n·D, c] · w[m,n,c,q]",
+        formula="y[b,i,j,c·Q+q] = bias[c·Q+q] + Σ_{m,n} x[b, i·S + m·D, j·S + n·D, c] · w[m,n,c,q]",
         forward=lambda conv, a: conv(a.x, a.w, a.b, **a.options),
         derivatives=(
             Derivative("depthwise_conv2d_dx", ("x",), lambda dx, a: dx(a.dy, a.w, a.size, **a.options)),
@@ -31,7 +31,7 @@ OPERATORS = (
         name="separable_conv2d",
         family="separable",
         ids="C7",
-        formula="y[i,j,o] = b[o] + Σ_{c,q} p[c·Q+q,o] · Σ_{m,n} x[i·S+m·D, j·S+n·D, c] · d[m,n,c,q]",
+        formula="y[b,i,j,o] = bias[o] + Σ_{c,q} p[c·Q+q,o] · Σ_{m,n} x[b, i·S + m·D, j·S + n·D, c] · d[m,n,c,q]",
         forward=lambda conv, a: conv(a.x, a.depthwise, a.pointwise, a.b, **a.options),
         derivatives=(
             Derivative(
