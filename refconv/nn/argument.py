@@ -4,7 +4,7 @@ import numpy as np
 
 from refconv.ops.check import scalar
 
-__all__ = ["flag", "real", "scalar_of_any_kind"]
+__all__ = ["flag", "real", "scalar_of_any_kind", "starting_values"]
 
 
 def real(name, value, **bounds):
@@ -23,8 +23,6 @@ def scalar_of_any_kind(name, value, **bounds):
     >>> scalar_of_any_kind("slope", Fraction(1, 10))
     Fraction(1, 10)
     """
-    if isinstance(value, np.ndarray):
-        raise TypeError(f"{name} must be a number, but is {value!r}")
     return scalar(name, value, np.empty(0, object), **bounds)
 
 
@@ -33,3 +31,10 @@ def flag(name, value):
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, but is {value!r}")
     return bool(value)
+
+
+def starting_values(initializer):
+    """Something to call for the first weights, or None for the layer's own choice."""
+    if initializer is not None and not callable(initializer):
+        raise TypeError(f"initializer must be a function of rng and shape, but is {initializer!r}")
+    return initializer

@@ -3,6 +3,7 @@
 import math
 
 from refconv.geometry import Window, per_axis
+from refconv.nn.argument import flag, starting_values
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.nn.space import join, split
@@ -33,7 +34,7 @@ class _Conv(Layer):
         (self.filters,) = per_axis("filters", filters, 1)
         self.window = Window(per_axis("kernel_size", kernel_size, self.ndim), stride, padding, dilation)
         self.groups = group_count(groups, filters=self.filters)
-        self.bias, self.initializer = bias, initializer
+        self.bias, self.initializer = flag("bias", bias), starting_values(initializer)
         self.data_format = known_format(data_format)
         self.arguments = {
             "stride": self.window.stride,

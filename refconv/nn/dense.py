@@ -3,7 +3,7 @@
 import math
 
 from refconv.geometry import per_axis
-from refconv.nn.argument import flag
+from refconv.nn.argument import flag, starting_values
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
@@ -41,7 +41,7 @@ class Dense(Layer):
 
     def __init__(self, units, *, bias=True, initializer=he_normal):
         (self.units,) = per_axis("units", units, 1)
-        self.bias, self.initializer = flag("bias", bias), initializer
+        self.bias, self.initializer = flag("bias", bias), starting_values(initializer)
 
     def output_shape(self, shape):
         self._inputs(shape)

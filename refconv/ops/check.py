@@ -77,7 +77,7 @@ def scalar(name, number, like, least=-math.inf, most=math.inf):
 
 
 def _is_exact(number, like):
-    return like.dtype == object and hasattr(number, "__truediv__")
+    return like.dtype == object and hasattr(number, "__truediv__") and not isinstance(number, np.ndarray)
 
 
 def axes(name, array, *names):

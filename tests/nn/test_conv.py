@@ -66,3 +66,13 @@ def test_repr_shows_what_differs_from_the_plain_layer():
     assert repr(nn.Conv2D(6, 5, stride=2, padding="same", dilation=3, groups=2)) == (
         "Conv2D(6, 5×5, stride 2×2, padding same, dilation 3×3, groups 2)"
     )
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda **k: nn.Conv2D(4, 3, **k), lambda **k: nn.ConvTranspose1D(4, 3, **k), lambda **k: nn.Dense(4, **k)]
+)
+def test_bias_and_initializer_are_checked_when_the_layer_is_made(layer):
+    with pytest.raises(TypeError, match="bias must be True or False, but is 'x'"):
+        layer(bias="x")
+    with pytest.raises(TypeError, match="initializer must be a function of rng and shape, but is 3"):
+        layer(initializer=3)
