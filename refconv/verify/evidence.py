@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from refconv import _core
 from refconv._extras import need
 from refconv.ops.engine import current_engine, engine
 from refconv.verify.adjoint import adjoint
-from refconv.verify.numeric import numeric
+from refconv.verify.numeric import directional, numeric
 from refconv.verify.operator import Operator, Refuted
-from refconv.verify.oracle import oracle, written_tests
+from refconv.verify.oracle import QUICK_LIBRARIES, installed, oracle, written_tests
 from refconv.verify.parity import parity
 
 __all__ = ["KINDS", "Outcome", "gather"]
@@ -76,33 +77,18 @@ def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | None]:
     return iter(()) if kind in operator.without else KINDS[kind](operator, quick)
 
 
-def _on_fixed_cases(check: Callable, few: int) -> Callable[[Operator, bool], Iterator[float]]:
-    def errors(operator, quick):
-        cases = operator.fixed[:few] if quick else operator.fixed
-        for case in cases:
-            yield _blamed(check, operator, case)
-
-    return errors
+def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Iterator[float | None]:
+    for case in operator.fixed[:few]:
+        yield _blamed(check, operator, case)
 
 
-def _symbolic(operator, quick):
-    need("sympy", "verify", "a proof on symbols")
-    from refconv.verify.symbolic import pinned, symbolic
-
-    yield from _on_fixed_cases(symbolic, 2)(operator, quick)
-    for pin in operator.pins:
-        yield pinned(operator, pin)
-
-
-def _parity(operator, quick):
-    if _core.ISA is None:
-        return
+def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[float | None]:
+    """The same cases in every run, and nothing kept on disk. Hypothesis shrinks a failing case before it raises."""
     hypothesis = need("hypothesis", "verify", "drawing cases")
     errors = []
 
-    # The same cases in every run, and nothing kept on disk. Hypothesis shrinks a failing case before it raises.
     @hypothesis.settings(
-        max_examples=8 if quick else 60,
+        max_examples=most,
         deadline=None,
         derandomize=True,
         database=None,
@@ -112,16 +98,40 @@ def _parity(operator, quick):
     )
     @hypothesis.given(operator.cases())
     def run(case):
-        errors.append(_blamed(parity, operator, case))
+        errors.append(_blamed(check, operator, case))
 
     run()
-    yield from errors
+    return errors
+
+
+def _symbolic(operator, quick):
+    need("sympy", "verify", "a proof on symbols")
+    from refconv.verify.symbolic import pinned, symbolic
+
+    yield from _on_fixed_cases(symbolic, operator, 2 if quick else None)
+    for pin in operator.pins:
+        yield pinned(operator, pin)
+
+
+def _numeric(operator, quick):
+    yield from _on_fixed_cases(numeric, operator, 2 if quick else None)
+    yield from _on_drawn_cases(directional, operator, 4 if quick else 60)
+
+
+def _adjoint(operator, quick):
+    yield from _on_fixed_cases(adjoint, operator, 3 if quick else None)
+
+
+def _parity(operator, quick):
+    if _core.ISA is not None:
+        yield from _on_drawn_cases(parity, operator, 8 if quick else 60)
 
 
 def _oracle(operator, quick):
-    yield from _on_fixed_cases(oracle, 3)(operator, quick)
-    # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
+    yield from _on_fixed_cases(oracle, operator, 1 if quick else None)
     if not quick:
+        yield from _on_drawn_cases(partial(oracle, libraries=installed(QUICK_LIBRARIES)), operator, 10)
+        # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
         yield from written_tests(operator)
 
 
@@ -137,8 +147,8 @@ def _blamed(check, operator, case):
 
 KINDS: dict[str, Callable[[Operator, bool], Iterator[float | None]]] = {
     "symbolic": _symbolic,
-    "numeric": _on_fixed_cases(numeric, 3),
-    "adjoint": _on_fixed_cases(adjoint, 3),
+    "numeric": _numeric,
+    "adjoint": _adjoint,
     "parity": _parity,
     "oracle": _oracle,
 }

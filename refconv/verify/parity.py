@@ -1,8 +1,8 @@
 """Parity: the kernels give what the loops give, for whatever hypothesis comes up with.
 
-Each case runs in float32 and float64; with numbers that round, within the bound of rounding, and with small integers,
-where sums are exact, to the last bit. The kernels run twice and find different garbage in the memory they allocate, so a
-cell that they forget to write shows.
+Each case runs in float32 and float64, which must give the same but for rounding; with numbers that round, within the
+bound of rounding, and with small integers, where sums are exact, to the last bit. The kernels run twice and find different
+garbage in the memory they allocate, so a cell that they forget to write shows.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ def parity(operator: Operator, case) -> float:
                 tolerance = 0.0 if exact else _tolerance(operator, call, arrays)
                 try:
                     worst = max(worst, assert_parity(call, *arrays, tolerance=tolerance))
+                    if dtype is np.float32:
+                        _assert_as_in_double(call, arrays, tolerance)
                 except AssertionError as error:
                     raise Refuted(f"{name}, {np.dtype(dtype)}: {error}") from None
     return worst
@@ -102,9 +104,19 @@ def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
     return worst
 
 
-def _close(found, expected, tolerance, rtol):
-    assert found.dtype == expected.dtype, f"kernels give {found.dtype}, loops {expected.dtype}"
-    assert found.shape == expected.shape, f"kernels give shape {found.shape}, loops {expected.shape}"
+def _assert_as_in_double(call, arrays, tolerance):
+    """On float32 the loops give what they give on the same numbers as float64, to rounding."""
+    with engine("reference"):
+        found, expected = several(call(*arrays)), several(call(*[a.astype(np.float64) for a in arrays]))
+    tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
+    for have, want, within in zip(found, expected, tolerance, strict=True):
+        _close(np.asarray(have).astype(np.float64), np.asarray(want), within, 0.0, ("float32 gives", "float64 gives"))
+
+
+def _close(found, expected, tolerance, rtol, who=("kernels give", "loops give")):
+    ours, theirs = who
+    assert found.dtype == expected.dtype, f"{ours} {found.dtype}, {theirs} {expected.dtype}"
+    assert found.shape == expected.shape, f"{ours} shape {found.shape}, {theirs} {expected.shape}"
     relative = rtol * np.abs(expected) if rtol else 0.0  # 0 · ∞ would be NaN
     allowed = np.broadcast_to(tolerance + relative, expected.shape)
     # An exact match first: ∞ − ∞ is not a number.
@@ -115,8 +127,8 @@ def _close(found, expected, tolerance, rtol):
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise AssertionError(
-            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {at}: kernels {found[at]!r}, "
-            f"loops {expected[at]!r}, allowed ±{allowed[at]:.3g}"
+            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {at}: {ours} {found[at]!r}, "
+            f"{theirs} {expected[at]!r}, allowed ±{allowed[at]:.3g}"
         )
     largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
     return float(np.max(error, initial=0.0) / max(1.0, largest))

@@ -14,6 +14,7 @@ from refconv.verify.catalogue import OPERATORS, find
 from refconv.verify.dual import Dual
 from refconv.verify.evidence import gather
 from refconv.verify.operator import Derivative
+from refconv.verify.oracle import installed
 from refconv.verify.report import table
 from refconv.verify.symbols import Located, vanishes
 
@@ -56,6 +57,55 @@ def test_a_derivative_that_holds_the_variance_constant_is_refuted(kind):
         return refconv.batch_norm_inference_grads(a.dy, a.x, a.gamma, mean, var, **a.options)
 
     assert gather(with_derivative(OPERATORS["batch_norm"], constant), kind).refuted is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "faulty"),
+    [
+        pytest.param("batch_norm", lambda a: a.x.ndim == 4 and len(a.x) > 1, id="images"),
+        pytest.param("batch_norm", lambda a: a.options["data_format"] == "channels_first", id="channels-first"),
+        pytest.param("conv2d", lambda a: a.options.get("padding") == "same_lower", id="same-lower"),
+        pytest.param("conv2d", lambda a: a.options.get("groups", 1) > 2, id="groups"),
+        pytest.param(
+            "depthwise_conv2d", lambda a: max(a.options.get("stride", (1,))) > 1 < max(a.options["dilation"]), id="both"
+        ),
+        pytest.param("avg_pool2d", lambda a: a.options.get("count_include_pad") and not a.options["ceil_mode"], id="pad"),
+        pytest.param("upsample2d", lambda a: a.options.get("mode") == "nearest", id="nearest"),
+    ],
+)
+def test_a_derivative_that_is_wrong_for_some_options_only_is_refuted(name, faulty):
+    operator = OPERATORS[name]
+    first = operator.derivatives[0]
+
+    def wrong(function, a):
+        right = first.call(function, a)
+        if not (a.options and {"stride", "data_format", "mode"} & a.options.keys() and faulty(a)):
+            return right
+        return (2 * right[0], *right[1:]) if isinstance(right, tuple) else 2 * right
+
+    assert gather(with_derivative(operator, wrong), "numeric").refuted is not None
+
+
+@needs_kernels
+def test_a_kernel_that_is_wrong_from_a_vectors_width_on_is_refuted():
+    def wide(f, a):
+        y = f(a.x)
+        return 2 * y if refconv.current_engine() == "kernels" and a.x.shape[-1:] > (15,) else y
+
+    assert gather(replace(OPERATORS["relu"], forward=wide), "parity").refuted is not None
+
+
+def test_an_operator_that_is_wrong_in_float32_only_is_refuted():
+    def doubled(f, a):
+        return f(a.x) * (2 if a.x.dtype == np.float32 else 1)
+
+    assert "float64 gives" in gather(replace(OPERATORS["relu"], forward=doubled), "parity").refuted
+
+
+def test_a_library_that_cannot_be_imported_is_no_witness(tmp_path, monkeypatch):
+    (tmp_path / "broken_library.py").write_text("raise ImportError('undefined symbol')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installed(("broken_library", "no_such_library", "numpy")) == ["numpy"]
 
 
 def test_a_wrong_side_of_a_kink_is_refuted():

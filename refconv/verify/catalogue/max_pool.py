@@ -26,6 +26,7 @@ def max_pool(ndim, formula, fixed, pins):
         derivatives=(Derivative(f"max_pool{ndim}d_dx", ("x",), dx),),
         fixed=fixed,
         cases=lambda: pool_cases(ndim),
+        nature="rational",
         pins=pins,
     )
 

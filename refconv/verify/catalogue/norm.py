@@ -36,7 +36,7 @@ OPERATORS = (
             Case(shapes(3, 1), EPS),
             Case(shapes(2, 2), EPS),
             Case(shapes(1, 2, 1, 2), EPS),
-            Case(shapes(1, 1, 3, channel=1), {**EPS, **FIRST}),
+            Case(shapes(2, 2, 1, channel=1), {**EPS, **FIRST}),
         ),
         cases=norm_cases,
         nature="smooth",
