@@ -1,0 +1,211 @@
+"""Wrong versions of loops and kernels, and the evidence that must refute them.
+
+A mutant is a line of the package with a mistake in it: a text that occurs exactly once in its file, and what stands there
+instead. First, in the loops and in the kernels, come five bugs that published reference code has had, then mistakes that
+are easily made. The evidence of :mod:`refconv.verify` has to see each of them; what it would not see, it does not prove.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["KERNELS", "LOOPS", "Mutant"]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mistake.
+
+    ``file`` lies below ``refconv/`` and belongs to the family; ``operator`` is the entry of the catalogue that is refuted,
+    and ``kinds`` are the kinds of evidence that refute it.
+    """
+
+    words: str
+    family: str
+    file: str
+    operator: str
+    old: str
+    new: str
+    kinds: frozenset = frozenset({"parity"})
+
+    def __str__(self):
+        return f"{self.operator}-{self.words.replace(' ', '_')}"
+
+    def patched(self, source):
+        """The source with the mistake in it."""
+        assert source.count(self.old) == 1, f"{self.file} must contain {self.old!r} once"
+        return source.replace(self.old, self.new)
+
+
+def loop(words, family, operator, old, new, kinds="symbolic numeric adjoint parity"):
+    return Mutant(words, family, f"reference/{family}.py", operator, old, new, frozenset(kinds.split()))
+
+
+def kernel(words, file, operator, old, new, family=None):
+    return Mutant(words, family or file.removesuffix(".pyx"), f"_core/{file}", operator, old, new)
+
+
+# What no derivative contradicts, because forward and backward share the mistake, only the comparison with the kernels shows.
+ALIKE = "parity"
+# What is wrong on a kink alone: a proof there, and equal numbers in the comparison, show it.
+KINK = "symbolic parity"
+
+LOOPS = [
+    loop(
+        "summed over the batch instead of the channels",
+        "response_norm",
+        "local_response_norm",
+        "in range(max(0, c - size // 2), min(C, c + (size - 1) // 2 + 1)):\n                d[m, c] += alpha * x[m, j] ** 2",
+        "in range(max(0, m - size // 2), min(M, m + (size - 1) // 2 + 1)):\n                d[m, c] += alpha * x[j, c] ** 2",
+    ),
+    loop(
+        "a group has one output channel",
+        "conv_transpose",
+        "conv_transpose2d",
+        "c // C_g * O_g + o)\n                                y[pixel]",
+        "c // C_g + o)\n                                y[pixel]",
+        "numeric adjoint parity",
+    ),
+    loop(
+        "same padding from N and C",
+        "max_pool",
+        "max_pool2d",
+        "window.pads((H, W))",
+        "window.pads((N, C))",
+        ALIKE,
+    ),
+    loop(
+        "padding in front from N and C",
+        "padding",
+        "conv2d",
+        "window.pads(input_size)",
+        "window.pads((padded.shape[0], padded.shape[-1]))",
+        "adjoint parity",
+    ),
+    loop(
+        "winners counted from the edge of the padding",
+        "max_pool",
+        "max_pool2d",
+        "x[b, u, v, c], u * W + v",
+        "x[b, u, v, c], (u + top) * (left + W + _right) + left + v",
+    ),
+    loop(
+        "height and width of the window swapped on the way back",
+        "avg_pool",
+        "avg_pool2d",
+        "(N, _, _, C), (H, W), (kh, kw) = dy.shape",
+        "(N, _, _, C), (H, W), (kw, kh) = dy.shape",
+    ),
+    loop("kernel flipped", "conv", "conv2d", "+= x[pixel] * w[m, n, c, o]", "+= x[pixel] * w[kh - 1 - m, kw - 1 - n, c, o]"),
+    loop(
+        "stride of the height used for the width on the way back",
+        "conv",
+        "conv2d",
+        "j * S_w + n * D_w, o // O_g * C_g + c)\n                                dx[pixel]",
+        "j * S_h + n * D_w, o // O_g * C_g + c)\n                                dx[pixel]",
+    ),
+    loop(
+        "dilation ignored in dw",
+        "conv",
+        "conv2d",
+        "(b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)\n                                dw[m, n, c, o]",
+        "(b, i * S_h + m, j * S_w + n, o // O_g * C_g + c)\n                                dw[m, n, c, o]",
+        "numeric adjoint parity",
+    ),
+    loop(
+        "groups interleaved",
+        "conv",
+        "conv1d",
+        "y[b, i, o] += x[b, i * S + m * D, o // O_g * C_g + c]",
+        "y[b, i, o] += x[b, i * S + m * D, o % groups * C_g + c]",
+    ),
+    loop(
+        "bias added twice",
+        "conv",
+        "conv2d",
+        "y[b, i, j, o] = 0 if bias is None else bias[o]",
+        "y[b, i, j, o] = 0 if bias is None else 2 * bias[o]",
+    ),
+    loop("of equal values the last wins", "max_pool", "max_pool1d", "value > best", "value >= best", KINK),
+    loop(
+        "derivative 1 at zero",
+        "activation",
+        "relu",
+        "dy.flat[i] if x.flat[i] > 0 else 0",
+        "dy.flat[i] if x.flat[i] >= 0 else 0",
+        KINK,
+    ),
+    loop("unbiased variance", "norm", "batch_norm", "(x[m, c] - mean[c]) ** 2 / M", "(x[m, c] - mean[c]) ** 2 / (M - 1)"),
+    loop("no way back through the mean", "norm", "batch_norm", " + dmean / M", ""),
+    loop("smoothing shared by the wrong classes alone", "loss", "softmax_cross_entropy", "alpha / K", "alpha / (K - 1)"),
+    loop("softmax as if its outputs were independent", "loss", "softmax", "(dy[b, k] - mean)", "dy[b, k]"),
+    loop("only the last example counts", "dense", "dense", "dw[c, o] += ", "dw[c, o] = "),
+    loop("padding counted", "avg_pool", "avg_pool2d", "if count_include_pad else (0, size)", "if True else (0, size)", ALIKE),
+    loop("survivors not scaled", "dropout", "dropout", "else 1 / (1 - rate)", "else 1", ALIKE),
+    loop("reflected with the edge repeated", "resize", "pad", "else 2 * (n - 1) - i", "else 2 * n - 1 - i", ALIKE),
+    loop("corners aligned", "resize", "upsample2d", "divmod(2 * i + 1 - S, 2 * S)", "divmod(2 * i, 2 * S)", ALIKE),
+    loop(
+        "outputs grouped by multiplier",
+        "separable",
+        "depthwise_conv2d",
+        "o = c * Q + q\n                        y[b, i, j, o] = 0",
+        "o = q * C + c\n                        y[b, i, j, o] = 0",
+    ),
+]
+
+# None of them writes or reads outside of an array: what such a mutant gives would be an accident.
+KERNELS = [
+    kernel(
+        "summed over the batch instead of the channels",
+        "response_norm.pyx",
+        "local_response_norm",
+        "def local_response_norm(const real[:, ::1] x, Py_ssize_t size, double alpha, double beta, double k):",
+        "def local_response_norm(x, size, alpha, beta, k):\n"
+        "    return across_columns(x.T.copy(), size, alpha, beta, k).T.copy()\n\n\n"
+        "def across_columns(const real[:, ::1] x, Py_ssize_t size, double alpha, double beta, double k):",
+    ),
+    kernel(
+        "a group has one output channel",
+        "conv_transpose.pyx",
+        "conv_transpose2d",
+        "conv.conv2d_dx(x, w, output_size",
+        "conv.conv2d_dx(x, w[:, :, :1].copy(), output_size",
+    ),
+    kernel(
+        "same padding from N and C",
+        "conv.pyx",
+        "conv2d",
+        "window.pads(input_size)\n    c.C_g",
+        "window.pads((N, C))\n    c.C_g",
+    ),
+    kernel(
+        "winners counted from the edge of the padding",
+        "max_pool.pyx",
+        "max_pool2d",
+        "return result, winners",
+        "return result, winners + p.top * p.W + p.left",
+    ),
+    kernel(
+        "height and width of the window swapped on the way back",
+        "avg_pool.pyx",
+        "avg_pool2d",
+        "pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)\n",
+        "pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)\n    p.kh, p.kw = p.kw, p.kh\n",
+    ),
+    kernel("kernel flipped", "conv.pyx", "conv2d", "offset=0, offset_step=D)", "offset=(kernel - 1) * D, offset_step=-D)"),
+    kernel(
+        "one stride for both axes", "conv.pyx", "conv2d", "c.S_h, c.S_w = window.stride", "c.S_h = c.S_w = min(window.stride)"
+    ),
+    kernel(
+        "dilation ignored in dw",
+        "conv.pyx",
+        "conv1d",
+        "entry[e] = tap // c.kw * c.D_h * view.pitch + tap % c.kw * c.D_w * c.C + e % c.C_g",
+        "entry[e] = tap // c.kw * view.pitch + tap % c.kw * c.C + e % c.C_g",
+    ),
+    kernel("every group reads the first", "conv.pyx", "conv2d", "x + g * c.C_g, packed", "x, packed"),
+    kernel("bias added twice", "conv_transpose.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
+    kernel("of equal values the last wins", "pool.h", "max_pool2d", "value[c] > best[c]", "value[c] >= best[c]", "max_pool"),
+    kernel("derivative 1 at zero", "activation.pyx", "relu", "dy[i] if a[i] > 0 else 0", "dy[i] if a[i] >= 0 else 0"),
+    kernel("unbiased variance", "norm.pyx", "batch_norm", "deviation * deviation) / M", "deviation * deviation) / (M - 1)"),
+    kernel("no way back through the mean", "norm.pyx", "batch_norm", " * slope[c] - offset[c]", " * slope[c]"),
+    kernel("smoothing shared by the wrong classes alone", "loss.pyx", "softmax_cross_entropy", "alpha / K", "alpha / (K - 1)"),
+]
