@@ -18,7 +18,7 @@ import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["PADDINGS", "Window", "mode_window", "per_axis", "receptive_field"]
+__all__ = ["PADDINGS", "Window", "flag", "mode_window", "per_axis", "receptive_field"]
 
 PADDINGS = ("valid", "same", "same_lower", "full")
 MOST = 2**31 - 1  # of any number here, and of the elements along a padded axis: products of two of them fit 64 bits
@@ -80,7 +80,7 @@ class Window:
             ("stride", per_axis("stride", stride, ndim)),
             ("padding", _padding(padding, ndim)),
             ("dilation", per_axis("dilation", dilation, ndim)),
-            ("ceil_mode", bool(ceil_mode)),
+            ("ceil_mode", flag("ceil_mode", ceil_mode)),
         ):
             object.__setattr__(self, name, value)
 
@@ -229,6 +229,13 @@ def per_axis(name: str, value, ndim: int, least: int = 1) -> Size:
     return numbers
 
 
+def flag(name: str, value) -> bool:
+    """True or False, and nothing that merely counts as one of them: ``"False"`` would count as True."""
+    if type(value).__name__ not in ("bool", "bool_"):  # NumPy's own, without importing NumPy
+        raise TypeError(f"{name} must be True or False, but is {value!r}")
+    return bool(value)
+
+
 def mode_window(kernel: Sequence[int], mode: str) -> Window:
     """The window of a plain convolution or cross-correlation: ``mode`` is "valid", "same" or "full".
 
@@ -336,7 +343,7 @@ def _padding(padding, ndim: int) -> str | Pads:
 
 def _entries(value) -> tuple | None:
     """What a sequence holds; None for a single thing, which a string and an array without axes are as well."""
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes | set | frozenset | dict):  # the last three have no order of their own
         return None
     try:
         return tuple(value)

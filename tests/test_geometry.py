@@ -358,3 +358,16 @@ def test_bytes_and_arrays_without_axes_are_no_sequences(make, message):
 
 def test_an_array_without_axes_is_one_number():
     assert Window((3, 5), padding=np.array(2)).padding == ((2, 2), (2, 2))
+
+
+@pytest.mark.parametrize("value", ["no", 1, 0, None, np.array([1, 0])])
+def test_flags_are_true_or_false_and_nothing_else(value):
+    with pytest.raises(TypeError, match="ceil_mode must be True or False"):
+        Window((2,), ceil_mode=value)
+    assert Window((2,), ceil_mode=np.True_).ceil_mode is True
+
+
+@pytest.mark.parametrize("value", [{1, 2}, {1: 0, 2: 0}, frozenset({1, 2})])
+def test_sizes_without_an_order_are_refused(value):
+    with pytest.raises(TypeError, match="stride must be a whole number"):
+        Window((2, 3), stride=value)

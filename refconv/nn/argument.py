@@ -4,7 +4,7 @@ import numpy as np
 
 from refconv.ops.check import scalar
 
-__all__ = ["flag", "real", "scalar_of_any_kind", "starting_values"]
+__all__ = ["real", "scalar_of_any_kind", "starting_values"]
 
 
 def real(name, value, **bounds):
@@ -24,13 +24,6 @@ def scalar_of_any_kind(name, value, **bounds):
     Fraction(1, 10)
     """
     return scalar(name, value, np.empty(0, object), **bounds)
-
-
-def flag(name, value):
-    """True or False, and nothing that merely counts as one of them."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, but is {value!r}")
-    return bool(value)
 
 
 def starting_values(initializer):

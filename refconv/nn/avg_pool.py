@@ -1,5 +1,6 @@
 """Average pooling layers."""
 
+from refconv.geometry import flag
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.nn.space import split
 from refconv.ops import avg_pool
@@ -12,7 +13,7 @@ class _AvgPool(Pool):
         if "dilation" in arguments:
             raise TypeError(f"{type(self).__name__} has no dilation, but got {arguments['dilation']!r}")
         super().__init__(window, **arguments)
-        self.arguments["count_include_pad"] = count_include_pad
+        self.arguments["count_include_pad"] = flag("count_include_pad", count_include_pad)
 
     def forward(self, x, train=True):
         y = self._operator("")(x, self.window.kernel, **self.arguments)
@@ -25,6 +26,9 @@ class _AvgPool(Pool):
 
     def _operator(self, suffix):
         return getattr(avg_pool, f"avg_pool{self.ndim}d{suffix}")
+
+    def __repr__(self):
+        return f"{super().__repr__()[:-1]}{', padding counted' if self.arguments['count_include_pad'] else ''})"
 
 
 class _GlobalAvgPool(GlobalPool):

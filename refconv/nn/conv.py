@@ -2,8 +2,8 @@
 
 import math
 
-from refconv.geometry import Window, per_axis
-from refconv.nn.argument import flag, starting_values
+from refconv.geometry import Window, flag, per_axis
+from refconv.nn.argument import starting_values
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.nn.space import join, split

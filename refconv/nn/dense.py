@@ -2,8 +2,8 @@
 
 import math
 
-from refconv.geometry import per_axis
-from refconv.nn.argument import flag, starting_values
+from refconv.geometry import flag, per_axis
+from refconv.nn.argument import starting_values
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx

@@ -3,6 +3,7 @@
 import numpy as np
 
 from refconv.nn.layer import Layer
+from refconv.ops.check import floats
 from refconv.ops.dropout import dropout, dropout_dx, dropout_rate, generator
 
 __all__ = ["Dropout"]
@@ -40,6 +41,8 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate, seed=None):
+        if isinstance(seed, np.random.Generator):
+            raise TypeError("seed must be a whole number: a Generator would be shared, and move on between two builds")
         self.rate = dropout_rate(rate, np.empty(0))
         self.seed = seed
         self.rng = None if seed is None else generator(seed, "seed")
@@ -53,6 +56,7 @@ class Dropout(Layer):
 
     def forward(self, x, train=True):
         if not train:
+            x = floats(x=x)
             return x, lambda dy, want_dx=True: dy
         if self.rng is None:
             raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first, or give it a seed")

@@ -50,6 +50,8 @@ class BatchNorm(Layer):
         return tuple(shape)
 
     def specs(self, shape):
+        if not shape:
+            raise ValueError(f"{self!r} takes an input with channels, but got shape ()")
         channels = (shape[-1 if self.data_format == "channels_last" else 0],)
         return {
             "gamma": Spec(channels, ones),

@@ -1,6 +1,7 @@
 """Local response normalisation as a layer."""
 
-from refconv.geometry import per_axis
+from refconv.geometry import flag, per_axis
+from refconv.nn.argument import scalar_of_any_kind
 from refconv.nn.layer import Layer
 from refconv.ops.check import known_format
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
@@ -34,12 +35,11 @@ class LocalResponseNorm(Layer):
 
     def __init__(self, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size=False, data_format="channels_last"):
         (self.size,) = per_axis("size", size, 1)
-        if not alpha >= 0:
-            raise ValueError(f"alpha must be at least 0, but is {alpha!r}")
-        if not k > 0:
+        self.alpha, self.beta = scalar_of_any_kind("alpha", alpha, least=0), scalar_of_any_kind("beta", beta)
+        self.k = scalar_of_any_kind("k", k, least=0)
+        if k == 0:
             raise ValueError(f"k must be larger than 0, but is {k!r}")
-        self.alpha, self.beta, self.k = alpha, beta, k
-        self.divide_by_size, self.data_format = divide_by_size, known_format(data_format)
+        self.divide_by_size, self.data_format = flag("divide_by_size", divide_by_size), known_format(data_format)
 
     def output_shape(self, shape):
         return tuple(shape)

@@ -170,6 +170,8 @@ class DepthwiseConv2D(Conv2D):
 def _refuse_groups(layer, arguments):
     if "groups" in arguments:
         raise TypeError(f"{type(layer).__name__} has no groups, but got {arguments['groups']!r}: each channel is one")
+    if "filters" in arguments:
+        raise TypeError(f"{type(layer).__name__} has no filters, but got {arguments['filters']!r}: multiplier says how many")
 
 
 def _depthwise_spec(layer, shape):

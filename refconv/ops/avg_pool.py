@@ -5,7 +5,7 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 Padding does not count in an average unless it is told to.
 """
 
-from refconv.geometry import per_axis
+from refconv.geometry import flag, per_axis
 from refconv.ops.check import axes, channels_last, floats, known_format, restore, same_shape
 from refconv.ops.engine import implementation
 from refconv.ops.pool import pooling_window
@@ -336,7 +336,7 @@ def global_avg_pool1d_dx(dy, input_size, *, data_format="channels_last"):
 def _avg(ndim, x, window, stride, padding, ceil_mode, count_include_pad, data_format):
     x = channels_last("x", floats(x=x), ndim, data_format)
     window = pooling_window(ndim, window, stride, padding, 1, ceil_mode, x.shape[1:-1])
-    y = getattr(implementation("avg_pool"), f"avg_pool{ndim}d")(x, window, bool(count_include_pad))
+    y = getattr(implementation("avg_pool"), f"avg_pool{ndim}d")(x, window, flag("count_include_pad", count_include_pad))
     return restore(y, data_format)
 
 
@@ -346,7 +346,9 @@ def _avg_dx(ndim, dy, window, input_size, stride, padding, ceil_mode, count_incl
     window = pooling_window(ndim, window, stride, padding, 1, ceil_mode, input_size)
     shape = (len(dy), *window.output_size(input_size), dy.shape[-1])
     same_shape("dy (channels_last)", dy, shape, f"the output of an input of size {input_size}")
-    dx = getattr(implementation("avg_pool"), f"avg_pool{ndim}d_dx")(dy, window, input_size, bool(count_include_pad))
+    dx = getattr(implementation("avg_pool"), f"avg_pool{ndim}d_dx")(
+        dy, window, input_size, flag("count_include_pad", count_include_pad)
+    )
     return restore(dx, data_format)
 
 

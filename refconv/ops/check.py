@@ -98,7 +98,7 @@ def same_shape(name, array, shape, why):
 
 def known_format(data_format):
     """Check the name of a layout."""
-    if data_format not in ("channels_last", "channels_first"):
+    if not isinstance(data_format, str) or data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"data_format must be 'channels_last' or 'channels_first', but is {data_format!r}")
     return data_format
 

@@ -48,7 +48,8 @@ def dropout(x, rate, rng):
     Source: A18; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
     """
     # The kernels want at least one axis, and floats() makes one; a single number goes back without.
-    shape, x = np.shape(x), floats(x=x)
+    single, x = x, floats(x=x)
+    shape = np.shape(single)
     u = generator(rng, "rng").random(x.shape)
     y, mask = implementation("dropout").dropout(x, u, dropout_rate(rate, x))
     return y.reshape(shape), mask.reshape(shape)
@@ -82,8 +83,9 @@ def dropout_dx(dy, mask):
 
     Source: A18.
     """
-    shape = np.shape(mask)
+    single = mask
     dy, mask = floats(dy=dy, mask=mask)
+    shape = np.shape(single)
     same_shape("dy", dy, mask.shape, "that of mask")
     return implementation("dropout").dropout_dx(dy, mask).reshape(shape)
 

@@ -197,7 +197,7 @@ def upsample2d_dx(dy, scale, *, mode="nearest", data_format="channels_last"):
 
 def frame(padding, ndim, mode):
     """The frame as a 1×1 window with that padding, the mode checked."""
-    if mode not in ("zeros", "reflect", "edge"):
+    if not isinstance(mode, str) or mode not in ("zeros", "reflect", "edge"):
         raise ValueError(f"mode must be 'zeros', 'reflect' or 'edge', but is {mode!r}")
     if isinstance(padding, str):
         raise TypeError(f"padding must be numbers, the width of the frame in pixels, but is {padding!r}")
@@ -218,7 +218,7 @@ def framed_size(window, size, mode):
 
 def upsample_mode(mode):
     """The mode, checked."""
-    if mode not in ("nearest", "bilinear"):
+    if not isinstance(mode, str) or mode not in ("nearest", "bilinear"):
         raise ValueError(f"mode must be 'nearest' or 'bilinear', but is {mode!r}")
     return mode
 

@@ -6,7 +6,7 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 
 from fractions import Fraction
 
-from refconv.geometry import per_axis
+from refconv.geometry import flag, per_axis
 from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
 from refconv.ops.engine import implementation
 
@@ -109,10 +109,10 @@ def _checked(x, size, alpha, beta, k, divide_by_size):
     """size, α as the loops mean it, β and k, once they have been found good."""
     (size,) = per_axis("size", size, 1)
     alpha, beta, k = scalar("alpha", alpha, x, least=0), scalar("beta", beta, x), scalar("k", k, x, least=0)
-    if k == 0:
+    if k == 0 or (x.dtype != object and x.dtype.type(k) == 0):
         raise ValueError(f"k must be larger than 0, or a pixel of zeros is divided by 0, but is {k!r}")
     # A fraction of a fraction is one; of a float, the float that it would be anyway.
-    return size, alpha / Fraction(size) if divide_by_size else alpha, beta, k
+    return size, alpha / Fraction(size) if flag("divide_by_size", divide_by_size) else alpha, beta, k
 
 
 def _rows(array):

@@ -318,14 +318,17 @@ def separate_rank1(kernel):
         raise ValueError("kernel must be finite, but holds an infinity or a NaN")
     if not kernel.any():
         return np.zeros_like(kernel[:, 0]), np.zeros_like(kernel[0])
-    columns, values, rows = np.linalg.svd(kernel, full_matrices=False)
+    largest = np.abs(kernel).max()  # the products of huge numbers would be infinite
+    columns, values, rows = np.linalg.svd(kernel / largest, full_matrices=False)
     negligible = max(kernel.shape) * np.finfo(kernel.dtype).eps
     rank = np.count_nonzero(values > negligible * values[0])
     if rank > 1:
-        raise ValueError(f"kernel must be of rank 1, but has numerical rank {rank}: its singular values are {values}")
+        raise ValueError(
+            f"kernel must be of rank 1, but has numerical rank {rank}: its singular values are {values * largest}"
+        )
     row = np.where(np.abs(rows[0]) > negligible, rows[0], 0)  # a singular vector has length 1
     one = row[np.flatnonzero(row)[0]]
-    return np.ascontiguousarray(columns[:, 0] * (values[0] * one)), row / one
+    return np.ascontiguousarray(columns[:, 0] * (values[0] * one)) * largest, row / one
 
 
 def _kernel(name, w):

@@ -91,6 +91,8 @@ def tanh(v):
 def _evaluate(name, v):
     if is_symbolic(v):
         return getattr(sys.modules["sympy"], name)(v)
+    if isinstance(v, Fraction):
+        raise TypeError(f"{name} of a fraction is no fraction: compute with floats or with sympy's numbers")
     with np.errstate(all="ignore"):
         return getattr(np, name)(v)
 

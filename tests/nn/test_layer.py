@@ -85,3 +85,26 @@ def test_inference_changes_nothing_in_the_model():
     model(np.random.default_rng(0).standard_normal((4, 6, 7, 1)).astype(np.float32))
     for name, p in model.named_parameters().items():
         assert (p.value == before[name]).all(), name
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: nn.LocalResponseNorm(beta="x"), TypeError, "beta must be a number, but is 'x'"),
+        (lambda: nn.LocalResponseNorm(k=0), ValueError, "k must be larger than 0, but is 0"),
+        (lambda: nn.LocalResponseNorm(alpha=None), TypeError, "alpha must be a number, but is None"),
+        (lambda: nn.LocalResponseNorm(divide_by_size="no"), TypeError, "divide_by_size must be True or False"),
+        (lambda: nn.Dropout(0.5, np.random.default_rng(0)), TypeError, "seed must be a whole number"),
+        (lambda: nn.Dropout(0.5)(None), TypeError, "x must be an array, but is None"),
+        (lambda: nn.AvgPool2D(2, count_include_pad="no"), TypeError, "count_include_pad must be True or False"),
+        (lambda: nn.DepthwiseConv2D(3, filters=2), TypeError, "DepthwiseConv2D has no filters, but got 2"),
+        (lambda: nn.BatchNorm().build(()), ValueError, r"takes an input with channels, but got shape \(\)"),
+    ],
+)
+def test_layers_refuse_what_does_not_fit_by_name(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+def test_the_average_says_that_it_counts_the_padding():
+    assert repr(nn.AvgPool2D(2, padding=1, count_include_pad=True)).endswith(", padding counted)")

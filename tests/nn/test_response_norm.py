@@ -33,7 +33,7 @@ def test_it_computes_what_its_arguments_say():
     [
         ({"size": 0}, "size must be at least 1, but is 0"),
         ({"alpha": -1}, "alpha must be at least 0, but is -1"),
-        ({"alpha": float("nan")}, "alpha must be at least 0, but is nan"),
+        ({"alpha": float("nan")}, "alpha must be finite, but is nan"),
         ({"k": 0}, "k must be larger than 0, but is 0"),
         ({"data_format": "NHWC"}, "data_format"),
     ],

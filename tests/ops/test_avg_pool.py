@@ -133,3 +133,8 @@ def test_global_average_in_both_layouts(name):
         assert_inputs_unchanged(lambda dy: ops.global_avg_pool2d_dx(dy, (1, 1)), dy)
         assert ops.global_avg_pool2d(X.astype(np.float32)).dtype == np.float32
         assert ops.global_avg_pool2d_dx(dy.astype(np.float32), (2, 3)).dtype == np.float32
+
+
+def test_count_include_pad_is_true_or_false():
+    with pytest.raises(TypeError, match="count_include_pad must be True or False, but is 'no'"):
+        ops.avg_pool2d(np.ones((1, 3, 4, 2)), 2, count_include_pad="no")

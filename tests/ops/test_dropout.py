@@ -85,3 +85,10 @@ def test_fractions_stay_exact_on_the_loops():
         y, mask = dropout(x, Fraction(1, 3), 1)
         assert set(y) == {0, Fraction(1, 2)}
         assert list(dropout_dx(x, mask)) == list(y)
+
+
+def test_ragged_input_is_refused_by_name():
+    with pytest.raises(ValueError, match="x must have rows of one length"):
+        dropout([[1], [1, 2]], 0.5, 1)
+    with pytest.raises(ValueError, match="mask must have rows of one length"):
+        dropout_dx([[1.0, 2]], [[1], [1, 2]])

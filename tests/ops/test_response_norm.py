@@ -146,3 +146,10 @@ def test_types_are_kept_and_inputs_left_alone():
 def test_what_does_not_fit_is_refused_by_name(error, message, call):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_k_that_vanishes_in_float32_is_refused():
+    with pytest.raises(ValueError, match="k must be larger than 0"):
+        local_response_norm(np.zeros((1, 2), np.float32), k=1e-60)
+    with pytest.raises(TypeError, match="divide_by_size must be True or False, but is 'no'"):
+        local_response_norm(np.zeros((1, 2)), divide_by_size="no")

@@ -186,3 +186,10 @@ def test_a_column_layer_then_a_row_layer_is_the_layer():
     column, row = separate_rank1(kernel)
     twice = conv2d(conv2d(x, column.reshape(3, 1, 1, 1)), row.reshape(1, 3, 1, 1))
     np.testing.assert_allclose(twice, conv2d(x, kernel[..., None, None]), rtol=1e-12, atol=1e-12)
+
+
+def test_huge_and_tiny_kernels_are_taken_apart_without_overflow():
+    for magnitude in (1e308, 1e-300):
+        column, row = separate_rank1(np.outer([1.0, -0.5, 0.25], [0.5, 1.0]) * magnitude)
+        np.testing.assert_allclose(row, [1, 2], rtol=1e-14)
+        np.testing.assert_allclose(column / magnitude, [0.5, -0.25, 0.125], rtol=1e-14)
