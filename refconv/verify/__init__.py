@@ -13,11 +13,14 @@ oracle        SciPy, PyTorch, JAX and the ONNX operator tests, where they are in
 
 from __future__ import annotations
 
+from refconv._extras import need
+
 __all__ = ["check", "table", "trace"]
 
 
 def check(function, name, *, seconds=5.0):
     """Try your own function against the loop of this name: see :func:`refconv.verify.student.check`."""
+    need("hypothesis", "verify", "verify.check")
     from refconv.verify.student import check
 
     return check(function, name, seconds=seconds)
@@ -25,6 +28,7 @@ def check(function, name, *, seconds=5.0):
 
 def table(names=(), *, quick=False, engine=None, kinds=None):
     """Gather the evidence and print the table operator × evidence: see :func:`refconv.verify.report.table`."""
+    need("hypothesis", "verify", "verify.table")
     from refconv.verify.report import table
 
     return table(names, quick=quick, engine=engine, kinds=kinds)
@@ -32,6 +36,7 @@ def table(names=(), *, quick=False, engine=None, kinds=None):
 
 def trace(name, output=None, **settings):
     """Each product that enters one output element of a loop: see :func:`refconv.verify.tracing.trace`."""
+    need("hypothesis", "verify", "verify.trace")
     from refconv.verify.tracing import trace
 
     return trace(name, output, **settings)

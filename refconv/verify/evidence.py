@@ -128,9 +128,12 @@ def _parity(operator, quick):
 
 
 def _oracle(operator, quick):
-    yield from _on_fixed_cases(oracle, operator, 1 if quick else None)
-    if not quick:
-        yield from _on_drawn_cases(partial(oracle, libraries=installed(QUICK_LIBRARIES)), operator, 10)
+    soon = partial(oracle, libraries=installed(QUICK_LIBRARIES))
+    if quick:
+        yield from _on_fixed_cases(soon, operator, 1)
+    else:
+        yield from _on_fixed_cases(oracle, operator, None)
+        yield from _on_drawn_cases(soon, operator, 10)
         # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
         yield from written_tests(operator)
 
