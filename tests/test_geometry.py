@@ -187,6 +187,7 @@ def test_receptive_field_grows_with_dilation_and_with_the_strides_before():
     assert receptive_field([Window((3, 3), dilation=(2, 1)), Window((3, 3))]) == (7, 5)
     assert receptive_field([Window((3, 2), stride=(2, 3)), Window((3, 2))]) == (7, 5)
     assert receptive_field([Window((3,))] * 3) == (7,)  # three 3×3 see what one 7×7 sees
+    assert receptive_field([Window((2,), stride=2), Window((4,), stride=3), Window((3,))]) == (1 + 1 + 3 * 2 + 2 * 2 * 3,)
 
 
 @pytest.mark.parametrize("stack", [[], [Window((3,)), Window((3, 3))]])

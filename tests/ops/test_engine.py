@@ -129,6 +129,8 @@ def test_the_thread_count_is_kept():
         assert get_num_threads() == 3
         set_num_threads(np.int64(2))
         assert get_num_threads() == 2
+        set_num_threads(1024)
+        assert get_num_threads() == 1024
     assert get_num_threads() == before >= 1
 
 
@@ -143,6 +145,7 @@ def test_the_thread_count_is_kept():
         (None, TypeError),
         ((1, 2), ValueError),
         ((), ValueError),
+        (1025, ValueError),
     ],
 )
 def test_what_is_no_thread_count_is_refused_and_the_old_one_stays(n, error):

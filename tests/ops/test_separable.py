@@ -165,6 +165,8 @@ def test_sign_and_scale_are_those_of_the_first_column_that_is_not_negligible():
 def test_the_zero_kernel_is_separable_into_zeros():
     column, row = separate_rank1(np.zeros((2, 3), np.float32))
     assert_same_bits((column, row), (np.zeros(2, np.float32), np.zeros(3, np.float32)))
+    column, row = separate_rank1(np.zeros((1, 1)))
+    assert_same_bits((column, row), (np.zeros(1), np.zeros(1)))
 
 
 @given(seeds, dtypes, st.integers(1, 5), st.integers(1, 5))
