@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+import refconv
 from evidence import both_engines
 from refconv.ops.avg_pool import avg_pool2d, avg_pool2d_dx
 from refconv.ops.max_pool import max_pool2d, max_pool2d_dx, max_pool2d_with_argmax
@@ -94,3 +95,15 @@ def test_a_window_that_hangs_over_the_end_by_hand():
             assert found.tolist() == [[[[expected]]]]
     for found in both_engines(lambda: avg_pool2d_dx(np.full((1, 1, 1, 1), 6.0), (4, 1), (3, 1), ceil_mode=True)):
         assert found.ravel().tolist() == [2, 2, 2]
+
+
+def test_a_window_that_hangs_over_the_end_is_dropped_unless_ceil_mode_asks_for_it():
+    signal, image = np.ones((2, 5, 3)), np.ones((2, 5, 7, 3))
+    for pool in (refconv.max_pool1d, lambda *a, **k: refconv.max_pool1d_with_argmax(*a, **k)[1], refconv.avg_pool1d):
+        assert pool(signal, 2).shape == (2, 2, 3)
+        assert pool(signal, 2, ceil_mode=True).shape == (2, 3, 3)
+    for pool in (refconv.max_pool2d, lambda *a, **k: refconv.max_pool2d_with_argmax(*a, **k)[1], refconv.avg_pool2d):
+        assert pool(image, 2).shape == (2, 2, 3, 3)
+        assert pool(image, 2, ceil_mode=True).shape == (2, 3, 4, 3)
+    assert refconv.avg_pool1d_dx(np.ones((2, 2, 3)), 2, 5).shape == signal.shape
+    assert refconv.avg_pool2d_dx(np.ones((2, 2, 3, 3)), 2, (5, 7)).shape == image.shape
