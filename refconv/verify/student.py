@@ -15,7 +15,7 @@ from refconv.verify.catalogue import find
 from refconv.verify.drawn import drawn, forms
 from refconv.verify.mistakes import explanation
 from refconv.verify.signature import Signature, parameters, read
-from refconv.verify.trial import Finding, Trial, shrink, tried
+from refconv.verify.trial import Finding, Trial, fresh, shrink, tried
 
 __all__ = ["Verdict", "check"]
 
@@ -153,7 +153,7 @@ def _verdict(name, signature, cases, seconds, attempt):
     ]
     report = _report(name, signature, counted, wrong, smallest, hint, remarks)
     print(report)
-    arguments = {n: v for n, v in smallest.given.items() if n in signature.takes} if smallest else {}
+    arguments = fresh({n: v for n, v in smallest.given.items() if n in signature.takes}) if smallest else {}
     return Verdict(name, len(counted), len(wrong), smallest and smallest.finding, arguments, hint, report)
 
 
@@ -191,7 +191,7 @@ def _out_of_time(trial):
 def _without_refused(trials):
     """Trials in which the function did not refuse the form of an argument, and remarks about those in which it did.
 
-    A form, such as a stride as one number an axis, is refused if the function raises wherever it occurs, and not wherever
+    A form, such as a stride as a pair, is refused if the function raises wherever it occurs, and not wherever
     the same argument occurs in another form.
     """
     raised, seen = Counter(), Counter()
@@ -283,7 +283,9 @@ def _described(trial: Trial, signature, name):
     for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
         if n not in signature.takes or value is None:
             continue
-        if not isinstance(value, np.ndarray):
+        if n == "rng":
+            yield f"rng = np.random.default_rng({value})"
+        elif not isinstance(value, np.ndarray):
             yield f"{n} = {value!r}"
         elif value.size <= MOST_NUMBERS:
             numbers = np.array2string(value.ravel(), separator=", ", max_line_width=10**6, threshold=MOST_NUMBERS)
@@ -300,7 +302,8 @@ def _said(trial: Trial):
         else ""
     )
     if finding.index is None:
-        return f"It {finding.words}." if finding.kind in BY_THE_FUNCTION else _sentence(finding.words) + "."
+        words = f"It {finding.words}" if finding.kind in BY_THE_FUNCTION else _sentence(finding.words)
+        return words if words.endswith("?") else f"{words}."
     at = f"at {list(finding.index)} " if finding.index else ""
     more = f"; {finding.wrong} of {np.size(trial.expected[finding.part])} elements are wrong" if finding.wrong > 1 else ""
     return _sentence(f"{which}{finding.words}: {at}it gives {finding.got!r}, and {finding.expected!r} is expected{more}.")

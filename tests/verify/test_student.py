@@ -11,7 +11,7 @@ import refconv
 from refconv.verify import check
 from refconv.verify.catalogue import OPERATORS
 from refconv.verify.trial import TimeUp, time_limit
-from verify.student_versions import RIGHT, WRONG, conv2d_all, conv2d_flipped, conv2d_numbers_only
+from verify.student_versions import RIGHT, WRONG, conv2d_all, conv2d_flipped, conv2d_numbers_only, max_pool2d_dx_ties
 
 FUNCTIONS = list(dict.fromkeys(name for operator in OPERATORS.values() for name in operator.functions))
 
@@ -59,12 +59,33 @@ def test_the_smallest_case_is_small_and_can_be_repeated(capsys):
         np.testing.assert_array_equal(eval(code, {"np": np}), verdict.arguments[name])
 
 
+def test_the_smallest_case_of_a_tie_is_a_tie():
+    """Zeros and ties are tried as well as 1, 2, 3, where those are not wrong."""
+    at_zero = check(lambda dy, x: dy * (x >= 0), "relu_dx").arguments
+    assert {n: (a.shape, *a) for n, a in at_zero.items()} == {"dy": ((1,), 1.0), "x": ((1,), 0.0)}
+    tie = check(max_pool2d_dx_ties, "max_pool2d_dx").arguments
+    assert (tie["window"], tie["x"].shape, *tie["x"].ravel(), tie["dy"].item()) == ((1, 2), (1, 1, 2, 1), 0.0, 0.0, 1.0)
+
+
+def test_dropout_gets_a_fresh_generator_each_time_and_a_rate_that_is_a_float():
+    def dropout(x, rate, rng):
+        assert type(rate) is float
+        assert isinstance(rng, np.random.Generator)
+        mask = (rng.random(x.shape) >= rate) / (1 - rate)
+        return x * mask, mask
+
+    assert check(dropout, "dropout")
+    verdict = check(lambda x, rate, rng: dropout(x, rate, rng)[0] * (1 - rate), "dropout")
+    assert "rng = np.random.default_rng(0)" in verdict.report
+    assert isinstance(verdict.arguments["rng"], np.random.Generator)
+
+
 def test_the_report_of_a_right_version_says_what_was_tried():
     report = check(conv2d_numbers_only, "conv2d").report
     assert "Varied: b, stride, padding, dilation." in report
     assert "the function does not take them: groups, data_format." in report
     (refused,) = [line for line in report.splitlines() if "Refused" in line]
-    assert "stride as one number an axis" in refused
+    assert "stride as a pair, one number for each axis" in refused
     assert "padding='same'" in refused
     assert "(it raises NotImplementedError: one number, please" in refused
 

@@ -11,14 +11,14 @@ import warnings
 
 import numpy as np
 
-from refconv.verify.mistakes import activation, conv, convolve, dense, loss, norm, pool, response_norm
+from refconv.verify.mistakes import activation, conv, conv_grads, convolve, dense, loss, norm, pool, response_norm
 from refconv.verify.mistakes.mistake import Given, Mistake, layout
 from refconv.verify.trial import close
 
 __all__ = ["MISTAKES", "Given", "Mistake", "explanation"]
 
 MISTAKES: dict[str, tuple[Mistake, ...]] = {}
-for family in (convolve, conv, pool, norm, activation, dense, loss, response_norm):
+for family in (convolve, conv, conv_grads, pool, norm, activation, dense, loss, response_norm):
     MISTAKES.update(family.MISTAKES)
 
 

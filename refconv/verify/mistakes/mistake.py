@@ -46,6 +46,10 @@ class Given:
                 self.arguments[image] = np.moveaxis(self.arguments[image], 1, -1)
 
     def __getattr__(self, name):
+        return self.argument(name)
+
+    def argument(self, name):
+        """One argument, or its default; for an argument that bears the name of a property, such as size."""
         if name in self.arguments:
             return self.arguments[name]
         for function in (self.name, find(self.name).name):
