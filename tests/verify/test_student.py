@@ -80,6 +80,35 @@ def test_dropout_gets_a_fresh_generator_each_time_and_a_rate_that_is_a_float():
     assert isinstance(verdict.arguments["rng"], np.random.Generator)
 
 
+@pytest.mark.parametrize("mode", ["valid", "full", "same"])
+def test_a_function_without_a_mode_is_right_if_it_is_right_in_one_of_them(mode):
+    verdict = check(lambda I, K: refconv.convolve2d(I, K, mode), "convolve2d")
+    assert verdict
+    assert f"It takes no mode: compared with mode='{mode}' alone" in verdict.report
+    verdict = check(lambda I, K: refconv.convolve2d(I, K[::-1, ::-1], mode), "convolve2d")
+    assert "the kernel is not flipped" in verdict.hint
+    assert f"compared with mode='{mode}' alone" in verdict.report
+
+
+def test_a_function_without_a_mode_that_is_right_in_none_is_wrong():
+    assert not check(lambda I, K: np.zeros((2, 2)), "convolve2d")
+
+
+def test_a_hint_takes_the_defaults_of_the_student():
+    def batch_norm(x, gamma, beta, eps=1e-5):
+        axes = tuple(range(x.ndim - 1))
+        return gamma * (x - x.mean(axes)) / np.sqrt(x.var(axes, ddof=1) + eps) + beta
+
+    verdict = check(batch_norm, "batch_norm")
+    assert "unbiased" in verdict.hint
+    assert "with all options" not in verdict.hint
+    assert "The default of eps is 1e-05 here, and 0.001 in refconv.batch_norm." in verdict.report
+
+
+def test_a_question_ends_with_a_question_mark():
+    assert "is there a return at its end?\n" in check(lambda x, w: None, "conv2d").report
+
+
 def test_the_report_of_a_right_version_says_what_was_tried():
     report = check(conv2d_numbers_only, "conv2d").report
     assert "Varied: b, stride, padding, dilation." in report
@@ -87,7 +116,8 @@ def test_the_report_of_a_right_version_says_what_was_tried():
     (refused,) = [line for line in report.splitlines() if "Refused" in line]
     assert "stride as a pair, one number for each axis" in refused
     assert "padding='same'" in refused
-    assert "(it raises NotImplementedError: one number, please" in refused
+    assert "(NotImplementedError: one number, please)." in refused
+    assert all(len(line) < 220 for line in report.splitlines())
 
 
 def test_the_option_that_makes_it_wrong_is_named():
@@ -254,7 +284,7 @@ def test_a_timer_of_somebody_else_runs_on():
         (3, "conv2d", TypeError, "function must be callable, but is 3"),
         (lambda x, w, q, r: x, "conv2d", TypeError, r"function must take .*refconv.conv2d \(x, w, b, .*also requires q, r"),
         (lambda x: x, "max_pool2d", TypeError, "function must take window as refconv.max_pool2d does, but takes only x"),
-        (lambda x, w: x, "convolve1d", TypeError, "function must take mode"),
+        (lambda image: image, "max_pool2d", TypeError, "function must take window .* takes only image"),
         (lambda dy, x: x, "max_pool2d_dx", TypeError, "function must take argmax"),
         (lambda x, gamma, beta: x, "batch_norm_inference", TypeError, "function must take mean"),
     ],
