@@ -67,7 +67,8 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
 
     The function is called with the arguments of ``refconv.name``, as float64 arrays. It may take a part of the options
     only; those that it does not take stay at their defaults. A derivative may take arguments of the forward pass instead of
-    what follows from them: ``max_pool2d_dx(dy, x, window)`` needs no argmax.
+    what follows from them: ``max_pool2d_dx(dy, x, window)`` needs no argmax. A convolution that takes no mode is right if it
+    is right in one mode throughout.
 
     Parameters
     ----------

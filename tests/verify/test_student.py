@@ -115,7 +115,7 @@ def test_the_report_of_a_right_version_says_what_was_tried():
     assert "the function does not take them: groups, data_format." in report
     (refused,) = [line for line in report.splitlines() if "Refused" in line]
     assert "stride as a pair, one number for each axis" in refused
-    assert "padding='same'" in refused
+    assert "padding='full', 'same', 'same_lower'" in refused
     assert "(NotImplementedError: one number, please)." in refused
     assert all(len(line) < 220 for line in report.splitlines())
 
