@@ -16,7 +16,7 @@ from refconv.verify.case import Case, fill
 from refconv.verify.operator import Operator
 from refconv.verify.signature import Signature, parameters
 
-__all__ = ["arguments", "counting", "drawn", "forms", "smaller"]
+__all__ = ["arguments", "counting", "drawn", "equal", "forms", "smaller"]
 
 DRAWS = 60
 PADDINGS = (("same", "same_lower", "full", 1, (2, 1), ((2, 0), (1, 3))), ("same", "same_lower", "full", 1, ((1, 2),)))
@@ -38,7 +38,8 @@ def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
             for variant in _variants(without(case, varied - level - _always(name)), name, signature):
                 if level <= {"b", *variant.options} and _suits(variant, signature):
                     said = forms(variant)
-                    key = (most, frozenset(level), *(said.get(n) for n in sorted({"mode", *level}) if len(level) < 3))
+                    ways = [said.get(n) for n in sorted({"mode", *level})] if len(level) < 3 else []
+                    key = (most, frozenset(level), *ways, *_peculiar(variant))
                     kept.setdefault(key, {})[str(variant)] = variant
     chosen = [case for key, cases in kept.items() for case in _spread(sorted(cases.values(), key=measure), key[0])]
     fitting = [_fitting(operator, name, case) for case in chosen]
@@ -111,14 +112,38 @@ def _suits(case, signature):
 def _leaves_nothing_over(case):
     """Whether the last window ends where the padded image ends, so that one size follows from the other."""
     options = {"stride": case.given.get("window", 1), **case.options}
-    size = case.shapes["x"][2:] if options.get("data_format") == "channels_first" else case.shapes["x"][1:-1]
-    kernel = case.given.get("window", case.shapes.get("w", ())[: len(size)])
-    kernel = kernel if isinstance(kernel, tuple) else (kernel,) * len(size)
-    window = Window(kernel, options["stride"], options.get("padding", "valid"), options.get("dilation", 1))
+    size = _size(case)
+    window = Window(_kernel(case), options["stride"], options.get("padding", "valid"), options.get("dilation", 1))
     try:
         return window.transposed_output_size(window.output_size(size)) == size
     except ValueError:
         return False
+
+
+def _peculiar(case):
+    """What a window does at the edges: whether padding is uneven, and whether the last window hangs over."""
+    if not isinstance(case.options.get("padding", case.options.get("ceil_mode")), str | bool):
+        return ()
+    options = {"stride": case.given.get("window", 1), **case.options}
+    if "x" not in case.shapes or not _kernel(case):
+        return ()
+    size, kernel = _size(case), _kernel(case)
+    steps = (options["stride"], options.get("padding", "valid"), options.get("dilation", 1))
+    try:
+        down, up = Window(kernel, *steps), Window(kernel, *steps, options.get("ceil_mode", False))
+        uneven = any(before != after for before, after in down.pads(size))
+        return uneven, up.output_size(size) != down.output_size(size)
+    except ValueError:
+        return ()
+
+
+def _size(case):
+    return case.shapes["x"][2:] if case.options.get("data_format") == "channels_first" else case.shapes["x"][1:-1]
+
+
+def _kernel(case):
+    kernel = case.given.get("window", case.given.get("kernel_size", case.shapes.get("w", ())[: len(_size(case))]))
+    return kernel if isinstance(kernel, tuple) else (kernel,) * len(_size(case))
 
 
 def _spread(cases, most):
@@ -128,9 +153,10 @@ def _spread(cases, most):
 
 
 def measure(case):
-    """By what one case is smaller than another: fewer options count most, then fewer numbers, then smaller ones."""
+    """By what one case is smaller than another: fewer options count most, then fewer numbers, fewer axes, smaller options."""
     numbers = [n for value in {**case.options, **case.given}.values() for n in _numbers(value)]
-    return len(case.options) + ("b" in case.shapes), case.elements, sum(numbers), str(case)
+    axes = sum(map(len, case.shapes.values()))
+    return len(case.options) + ("b" in case.shapes), case.elements, axes, sum(numbers), str(case)
 
 
 def _numbers(value):
@@ -182,6 +208,7 @@ def _normal(case, name):
 
     options = {n: plain(v) for n, v in case.options.items()}
     given = {n: v[0] if isinstance(v, tuple) and len(v) == 1 else v for n, v in case.given.items()}
+    given = {n: float(v) if isinstance(v, Fraction) else v for n, v in given.items()}
     defaults = {n: p.default for n, p in parameters(name).items()}
     return _with(case, options={n: v for n, v in options.items() if n not in defaults or v != defaults[n]}, given=given)
 
@@ -232,14 +259,22 @@ def counting(name, shape, rng, positive):
     return (numbers if name == "x" else rng.permutation(numbers)).reshape(shape)
 
 
+def equal(name, shape, rng, positive):
+    """x all 0 and everything else all 1: ties everywhere, and x on the kink of every activation."""
+    return np.zeros(shape) if name == "x" and not positive else np.ones(shape)
+
+
+PAIR, PAIRS = "a pair, one number for each axis", "(before, after) pairs"
+
+
 def forms(case: Case) -> dict[str, str]:
-    """How each option of a case is said, such as "padding='same'", "stride as one number an axis"; and the axes of x."""
+    """How each option of a case is said, such as "padding='same'", "stride as a number"; and how many axes x has."""
     said = {}
     for name, value in {**case.options, **case.given}.items():
         if isinstance(value, str | bool):
             said[name] = f"{name}={value!r}"
         elif isinstance(value, tuple):
-            said[name] = f"{name} as {'(before, after) pairs' if isinstance(value[0], tuple) else 'one number an axis'}"
+            said[name] = f"{name} as {PAIRS if isinstance(value[0], tuple) else PAIR if len(value) == 2 else 'a tuple'}"
         elif value is not None:
             said[name] = f"{name} as a number"
     for name in ("x", "logits"):
@@ -259,12 +294,28 @@ def smaller(case: Case, name: str) -> Iterator[Case]:
             for array, shape in case.shapes.items():
                 for axis in [axis for axis, length in enumerate(shape) if length == n]:
                     yield _with(case, {**case.shapes, array: (*shape[:axis], less, *shape[axis + 1 :])})
+    yield from _narrower(case)
+    if set(case.shapes) == {"x"} and case.shapes["x"][:1] == (1,) and len(case.shapes["x"]) > 1:
+        yield _with(case, {"x": case.shapes["x"][1:]})
     for option, value in {**case.options, **case.given}.items():
         for changed in _less(value):
             if option in case.options:
                 yield _normal(_with(case, options={**case.options, option: changed}), name)
             else:
                 yield _with(case, given={**case.given, option: changed})
+
+
+def _narrower(case):
+    """One number for both axes of a window taken apart: 1 along one of them, and the image as much shorter; or turned."""
+    k, x = case.given.get("window"), case.shapes.get("x", ())
+    if isinstance(k, tuple) and len(k) == 2 and not case.options:
+        yield _with(case, {**case.shapes, "x": (x[0], x[2], x[1], x[3])}, given={**case.given, "window": k[::-1]})
+    first = 2 if case.options.get("data_format") == "channels_first" else 1
+    for axis in range(len(x) - 2 if isinstance(k, int) and k > 1 and len(x) == 4 else 0):
+        at = first + axis
+        window = tuple(1 if other == axis else k for other in range(2))
+        shorter = (*x[:at], max(x[at] - k + 1, 1), *x[at + 1 :])
+        yield _with(case, {**case.shapes, "x": shorter}, given={**case.given, "window": window})
 
 
 def _resized(case, n, less):

@@ -13,11 +13,13 @@ __all__ = ["Signature", "parameters", "read"]
 
 ALIASES = {"bias": "b"}
 
-# A derivative may leave out what follows from the arguments of the forward pass, if it takes those instead.
+# A derivative may leave out what follows from the arguments of the forward pass, if it takes those instead. A mode may be
+# left out always: then one of them is meant.
 FOLLOWS = {
     "argmax": {"x", "window"},
     "input_size": set(),
     "kernel_size": set(),
+    "mode": set(),
     "mean": {"x"},
     "var": {"x"},
     "y": {"x"},
@@ -99,7 +101,7 @@ def read(function, name: str, operator: Operator) -> Signature:
         )
     takes = {*order, *names.values()}
     demanded = {names[p.name] for p in own if p.default is p.empty and p.name in names}
-    missing = _missing(name, operator, required, takes)
+    missing = _missing(name, operator, required, takes, [p.name for p in own])
     # What else the forward pass takes matters to a derivative only if it has to repeat some of the forward pass.
     options = [n for n, p in known.items() if p.default is not p.empty and (n in public or (missing and n != "b"))]
     return Signature(
@@ -149,10 +151,12 @@ def _match(own, known, required, public):
     return names, order
 
 
-def _missing(name, operator, required, takes):
+def _missing(name, operator, required, takes, own):
     missing = tuple(n for n in required if n not in takes)
     for n in missing:
-        follows = name != operator.name and n not in operator.fixed[0].shapes and FOLLOWS.get(n, {"?"}) <= takes
+        follows = (
+            (name != operator.name or n == "mode") and n not in operator.fixed[0].shapes and FOLLOWS.get(n, {"?"}) <= takes
+        )
         if not follows:
-            raise TypeError(f"function must take {n} as refconv.{name} does, but takes only {', '.join(sorted(takes))}")
+            raise TypeError(f"function must take {n} as refconv.{name} does, but takes only {', '.join(own)}")
     return missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from refconv.verify.catalogue import find
 from refconv.verify.drawn import drawn, forms
 from refconv.verify.mistakes import explanation
 from refconv.verify.signature import Signature, parameters, read
-from refconv.verify.trial import Finding, Trial, shrink, tried
+from refconv.verify.trial import Finding, Trial, fresh, shrink, tried
 
 __all__ = ["Verdict", "check"]
 
@@ -67,7 +67,8 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
 
     The function is called with the arguments of ``refconv.name``, as float64 arrays. It may take a part of the options
     only; those that it does not take stay at their defaults. A derivative may take arguments of the forward pass instead of
-    what follows from them: ``max_pool2d_dx(dy, x, window)`` needs no argmax.
+    what follows from them: ``max_pool2d_dx(dy, x, window)`` needs no argmax. A convolution that takes no mode is right if it
+    is right in one mode throughout.
 
     Parameters
     ----------
@@ -113,9 +114,35 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     """
     operator = find(name)
     signature = read(function, name, operator)
+    attempt = _Attempt(function, signature, operator, name)
     with _one_thread():
         cases = drawn(operator, name, signature)
-        return _verdict(name, signature, cases, seconds, _Attempt(function, signature, operator, name))
+        if "mode" in signature.missing:
+            verdict = _of_the_mode_that_fits(name, signature, cases, seconds, attempt)
+        else:
+            verdict = _verdict(name, signature, cases, seconds, attempt)
+    print(verdict)
+    return verdict
+
+
+MODES = ("valid", "full", "same")
+
+
+def _of_the_mode_that_fits(name, signature, cases, seconds, attempt):
+    """The verdict on a function that takes no mode: of the first one in which it is right, explained, or at least near."""
+    verdicts = []
+    for mode in MODES:
+        of_the_mode = [case for case in cases if case.options["mode"] == mode]
+        remark = f"It takes no mode: compared with mode={mode!r} alone."
+        verdicts.append(_verdict(name, signature, of_the_mode, seconds / len(MODES), attempt, remark))
+        if verdicts[-1]:
+            return verdicts[-1]
+    nearest = min(verdicts, key=lambda verdict: (verdict.hint is None, verdict.failed, _of_shape(verdict)))
+    return replace(nearest, report=f"{nearest.report}\n  No other mode fits it either.")
+
+
+def _of_shape(verdict):
+    return verdict.finding is not None and verdict.finding.kind == "shape"
 
 
 class _Attempt:
@@ -133,7 +160,7 @@ class _Attempt:
         return tried(*self.what, case, make, max(self.end - time.perf_counter(), 0.01))
 
 
-def _verdict(name, signature, cases, seconds, attempt):
+def _verdict(name, signature, cases, seconds, attempt, *first_remarks):
     attempt.allow(seconds)
     trials, stopped = _all(attempt, cases, seconds)
     counted, refused = _without_refused(trials)
@@ -142,8 +169,9 @@ def _verdict(name, signature, cases, seconds, attempt):
     if wrong:
         attempt.allow(seconds / 2)
         smallest = wrong[0] if _out_of_time(wrong[0]) else shrink(wrong[0], attempt, name, attempt.end)
-        hint = _hint(name, [smallest, *counted])
+        hint = _hint(name, [smallest, *counted], {n: theirs for n, (theirs, _) in signature.differing.items()})
     remarks = [
+        *first_remarks,
         *_localised(counted, signature),
         *_about_arguments(signature, name, smallest),
         *refused,
@@ -152,8 +180,7 @@ def _verdict(name, signature, cases, seconds, attempt):
         *([f"Stopped after {seconds:g} s."] if stopped else []),
     ]
     report = _report(name, signature, counted, wrong, smallest, hint, remarks)
-    print(report)
-    arguments = {n: v for n, v in smallest.given.items() if n in signature.takes} if smallest else {}
+    arguments = fresh({n: v for n, v in smallest.given.items() if n in signature.takes}) if smallest else {}
     return Verdict(name, len(counted), len(wrong), smallest and smallest.finding, arguments, hint, report)
 
 
@@ -191,7 +218,7 @@ def _out_of_time(trial):
 def _without_refused(trials):
     """Trials in which the function did not refuse the form of an argument, and remarks about those in which it did.
 
-    A form, such as a stride as one number an axis, is refused if the function raises wherever it occurs, and not wherever
+    A form, such as a stride as a pair, is refused if the function raises wherever it occurs, and not wherever
     the same argument occurs in another form.
     """
     raised, seen = Counter(), Counter()
@@ -206,16 +233,32 @@ def _without_refused(trials):
     for name, form in sorted(refused):
         first = next(trial for trial in trials if forms(trial.case).get(name) == form)
         reasons.setdefault(first.finding.words.splitlines()[0], []).append(form)
-    return kept, [f"Refused, and so not counted: {'; '.join(said)} (it {reason})." for reason, said in reasons.items()]
+    return kept, [f"Refused, not counted: {_list(said)} ({_short(reason)})." for reason, said in reasons.items()]
 
 
-def _hint(name, trials):
+def _list(said):
+    """Forms of options in one line: "dilation, stride as a number; padding='full', 'same'"."""
+    together = {}
+    for form in said:
+        option, separator, way = form.partition("=") if "=" in form else form.partition(" as ")
+        together.setdefault((separator, option if separator == "=" else way), []).append(way if separator == "=" else option)
+    lists = {key: ", ".join(several) for key, several in together.items()}
+    return "; ".join(f"{key}={many}" if sep == "=" else f"{many}{sep}{key}" for (sep, key), many in lists.items())
+
+
+def _short(reason, most=50):
+    """Which error it was, without the line where it was raised."""
+    said = reason.removeprefix("raises ").partition(", in line ")[0]
+    return said if len(said) <= most else said[: most - 1].rstrip() + "…"
+
+
+def _hint(name, trials, defaults):
     """The mistake that explains all trials, or else all those with every option at its default."""
-    whole = explanation(name, trials)
+    whole = explanation(name, trials, defaults)
     if whole:
         return f"it looks as if {whole}"
     plain = [trial for trial in trials if not trial.case.options and "b" not in trial.given]
-    part = explanation(name, plain)
+    part = explanation(name, plain, defaults)
     return part and f"with all options at their defaults it looks as if {part}"
 
 
@@ -283,7 +326,9 @@ def _described(trial: Trial, signature, name):
     for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
         if n not in signature.takes or value is None:
             continue
-        if not isinstance(value, np.ndarray):
+        if n == "rng":
+            yield f"rng = np.random.default_rng({value})"
+        elif not isinstance(value, np.ndarray):
             yield f"{n} = {value!r}"
         elif value.size <= MOST_NUMBERS:
             numbers = np.array2string(value.ravel(), separator=", ", max_line_width=10**6, threshold=MOST_NUMBERS)
@@ -300,7 +345,8 @@ def _said(trial: Trial):
         else ""
     )
     if finding.index is None:
-        return f"It {finding.words}." if finding.kind in BY_THE_FUNCTION else _sentence(finding.words) + "."
+        words = f"It {finding.words}" if finding.kind in BY_THE_FUNCTION else _sentence(finding.words)
+        return words if words.endswith("?") else f"{words}."
     at = f"at {list(finding.index)} " if finding.index else ""
     more = f"; {finding.wrong} of {np.size(trial.expected[finding.part])} elements are wrong" if finding.wrong > 1 else ""
     return _sentence(f"{which}{finding.words}: {at}it gives {finding.got!r}, and {finding.expected!r} is expected{more}.")

@@ -16,12 +16,12 @@ import numpy as np
 import refconv
 from refconv.ops.engine import engine
 from refconv.verify.case import Case
-from refconv.verify.drawn import arguments, counting, measure, smaller
+from refconv.verify.drawn import arguments, counting, equal, measure, smaller
 from refconv.verify.operator import Operator
 from refconv.verify.parity import several
 from refconv.verify.signature import Signature, parameters
 
-__all__ = ["Finding", "TimeUp", "Trial", "close", "right", "shrink", "time_limit", "tried"]
+__all__ = ["Finding", "TimeUp", "Trial", "close", "fresh", "right", "shrink", "time_limit", "tried"]
 
 
 REFUSALS = (TypeError, ValueError, NotImplementedError, AssertionError)
@@ -84,7 +84,7 @@ def tried(function, signature: Signature, operator: Operator, name: str, case: C
         return None
     with engine("reference"):
         expected = right(name, given)
-    copies = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in given.items()}
+    copies = fresh(given)
     start, error = time.perf_counter(), None
     try:
         with time_limit(seconds), warnings.catch_warnings():
@@ -103,6 +103,12 @@ def tried(function, signature: Signature, operator: Operator, name: str, case: C
         words = f"gives no answer within {took:.1f} s" if late else _raised(function, error)
         found, finding = None, Finding("time" if late else "raises", words)
     return Trial(case, given, expected, found, finding, make, took, isinstance(error, REFUSALS))
+
+
+def fresh(given: dict) -> dict:
+    """Copies of the arguments as a function gets them: a seed is a generator that has not moved yet."""
+    copies = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in given.items()}
+    return {n: np.random.default_rng(v) if n == "rng" else v for n, v in copies.items()}
 
 
 @contextmanager
@@ -187,13 +193,16 @@ def shrink(trial: Trial, attempt: Callable, name: str, deadline: float) -> Trial
         other = attempt(case, make)
         return other if other and other.finding and other.finding.sort == trial.finding.sort else None
 
+    def plainest(case, makes):
+        return next((found for make in makes if (found := fails_alike(case, make))), None)
+
     best, improved = trial, True
     while improved:
         improved = False
         for case in smaller(best.case, name):
             if time.perf_counter() > deadline:
                 return best
-            if measure(case) < measure(best.case) and (found := fails_alike(case, counting) or fails_alike(case, trial.make)):
+            if measure(case) < measure(best.case) and (found := plainest(case, (counting, equal, trial.make))):
                 best, improved = found, True
                 break
-    return (best.make is not counting and fails_alike(best.case, counting)) or best
+    return plainest(best.case, () if best.make is counting else (counting, equal)) or best

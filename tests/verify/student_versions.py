@@ -593,6 +593,90 @@ def dense_dw_averaged(x, dy):
     return x.T @ dy / len(x)
 
 
+# ------------------------------------------------------------- wrong ones: larger images, channel by channel, at random
+
+
+@wrong("conv2d", hint="'same' puts k // 2 zeros on both sides")
+def conv2d_same_of_half(x, w, padding="valid"):
+    return conv2d_all(x, w, padding=tuple(k // 2 for k in w.shape[:2]) if padding == "same" else padding)
+
+
+def conv_transpose2d_stamps(x, w, stride=1, *, flip=False, assign=False):
+    S, T = (stride, stride) if isinstance(stride, int) else stride
+    kh, kw, O, _ = w.shape
+    y = np.zeros((len(x), (x.shape[1] - 1) * S + kh, (x.shape[2] - 1) * T + kw, O))
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            stamp = np.einsum("nc,uvoc->nuvo", x[:, i, j], w[::-1, ::-1] if flip else w)
+            place = slice(None), slice(i * S, i * S + kh), slice(j * T, j * T + kw)
+            y[place] = stamp if assign else y[place] + stamp
+    return y
+
+
+@right("conv_transpose2d")
+def conv_transpose2d(x, w, stride=1):
+    return conv_transpose2d_stamps(x, w, stride)
+
+
+@wrong("conv_transpose2d", hint="the kernel is flipped")
+def conv_transpose2d_flipped(x, w, stride=1):
+    return conv_transpose2d_stamps(x, w, stride, flip=True)
+
+
+@wrong("conv_transpose2d", hint="overlap overwrite each other")
+def conv_transpose2d_assigns(x, w, stride=1):
+    return conv_transpose2d_stamps(x, w, stride, assign=True)
+
+
+@wrong("conv_transpose2d", hint="the stride is ignored")
+def conv_transpose2d_of_stride_1(x, w, stride=1):
+    return conv_transpose2d_stamps(x, w)
+
+
+@wrong("depthwise_conv2d", hint="in the order q · C + c")
+def depthwise_outputs_mixed(x, w):
+    kh, kw, C, Q = w.shape
+    y = np.einsum("nijuvc,uvcq->nijqc", windows(x, kh, kw), w)
+    return y.reshape(*y.shape[:3], C * Q)
+
+
+@wrong("upsample2d", hint="as np.tile does it")
+def upsample2d_tiled(x, scale):
+    S, T = (scale, scale) if isinstance(scale, int) else scale
+    return np.tile(x, (1, S, T, 1))
+
+
+@wrong("pad", hint="'reflect' repeats the pixel at the edge")
+def pad_symmetric(x, padding, mode="zeros"):
+    y = refconv.pad(x, padding, mode=mode)
+    if mode == "reflect":
+        before = np.array([(p, p) if isinstance(p, int) else p for p in np.atleast_1d(padding).tolist()])
+        frame = np.broadcast_to(before, (x.ndim - 2, 2))
+        y = np.pad(x, [(0, 0), *map(tuple, frame), (0, 0)], mode="symmetric")
+    return y
+
+
+@wrong("im2col", hint="the matrix is transposed")
+def im2col_rows(x, kernel_size, stride=1):
+    return refconv.im2col(x, kernel_size, stride=stride).T
+
+
+@right("dropout")
+def dropout(x, rate, rng):
+    mask = (rng.random(x.shape) >= rate) / (1 - rate)
+    return x * mask, mask
+
+
+@wrong("dropout", hint="the units that stay are not enlarged")
+def dropout_not_enlarged(x, rate, rng):
+    return x * (rng.random(x.shape) >= rate)
+
+
+@wrong("dropout", hint="the mask is inverted")
+def dropout_inverted(x, rate, rng):
+    return x * (rng.random(x.shape) < rate) / (1 - rate)
+
+
 # ------------------------------------------------------------------------ wrong ones: no common mistake explains them
 
 

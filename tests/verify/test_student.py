@@ -11,7 +11,7 @@ import refconv
 from refconv.verify import check
 from refconv.verify.catalogue import OPERATORS
 from refconv.verify.trial import TimeUp, time_limit
-from verify.student_versions import RIGHT, WRONG, conv2d_all, conv2d_flipped, conv2d_numbers_only
+from verify.student_versions import RIGHT, WRONG, conv2d_all, conv2d_flipped, conv2d_numbers_only, max_pool2d_dx_ties
 
 FUNCTIONS = list(dict.fromkeys(name for operator in OPERATORS.values() for name in operator.functions))
 
@@ -59,14 +59,65 @@ def test_the_smallest_case_is_small_and_can_be_repeated(capsys):
         np.testing.assert_array_equal(eval(code, {"np": np}), verdict.arguments[name])
 
 
+def test_the_smallest_case_of_a_tie_is_a_tie():
+    """Zeros and ties are tried as well as 1, 2, 3, where those are not wrong."""
+    at_zero = check(lambda dy, x: dy * (x >= 0), "relu_dx").arguments
+    assert {n: (a.shape, *a) for n, a in at_zero.items()} == {"dy": ((1,), 1.0), "x": ((1,), 0.0)}
+    tie = check(max_pool2d_dx_ties, "max_pool2d_dx").arguments
+    assert (tie["window"], tie["x"].shape, *tie["x"].ravel(), tie["dy"].item()) == ((1, 2), (1, 1, 2, 1), 0.0, 0.0, 1.0)
+
+
+def test_dropout_gets_a_fresh_generator_each_time_and_a_rate_that_is_a_float():
+    def dropout(x, rate, rng):
+        assert type(rate) is float
+        assert isinstance(rng, np.random.Generator)
+        mask = (rng.random(x.shape) >= rate) / (1 - rate)
+        return x * mask, mask
+
+    assert check(dropout, "dropout")
+    verdict = check(lambda x, rate, rng: dropout(x, rate, rng)[0] * (1 - rate), "dropout")
+    assert "rng = np.random.default_rng(0)" in verdict.report
+    assert isinstance(verdict.arguments["rng"], np.random.Generator)
+
+
+@pytest.mark.parametrize("mode", ["valid", "full", "same"])
+def test_a_function_without_a_mode_is_right_if_it_is_right_in_one_of_them(mode):
+    verdict = check(lambda I, K: refconv.convolve2d(I, K, mode), "convolve2d")
+    assert verdict
+    assert f"It takes no mode: compared with mode='{mode}' alone" in verdict.report
+    verdict = check(lambda I, K: refconv.convolve2d(I, K[::-1, ::-1], mode), "convolve2d")
+    assert "the kernel is not flipped" in verdict.hint
+    assert f"compared with mode='{mode}' alone" in verdict.report
+
+
+def test_a_function_without_a_mode_that_is_right_in_none_is_wrong():
+    assert not check(lambda I, K: np.zeros((2, 2)), "convolve2d")
+
+
+def test_a_hint_takes_the_defaults_of_the_student():
+    def batch_norm(x, gamma, beta, eps=1e-5):
+        axes = tuple(range(x.ndim - 1))
+        return gamma * (x - x.mean(axes)) / np.sqrt(x.var(axes, ddof=1) + eps) + beta
+
+    verdict = check(batch_norm, "batch_norm")
+    assert "unbiased" in verdict.hint
+    assert "with all options" not in verdict.hint
+    assert "The default of eps is 1e-05 here, and 0.001 in refconv.batch_norm." in verdict.report
+
+
+def test_a_question_ends_with_a_question_mark():
+    assert "is there a return at its end?\n" in check(lambda x, w: None, "conv2d").report
+
+
 def test_the_report_of_a_right_version_says_what_was_tried():
     report = check(conv2d_numbers_only, "conv2d").report
     assert "Varied: b, stride, padding, dilation." in report
     assert "the function does not take them: groups, data_format." in report
     (refused,) = [line for line in report.splitlines() if "Refused" in line]
-    assert "stride as one number an axis" in refused
-    assert "padding='same'" in refused
-    assert "(it raises NotImplementedError: one number, please" in refused
+    assert "stride as a pair, one number for each axis" in refused
+    assert "padding='full', 'same', 'same_lower'" in refused
+    assert "(NotImplementedError: one number, please)." in refused
+    assert all(len(line) < 220 for line in report.splitlines())
 
 
 def test_the_option_that_makes_it_wrong_is_named():
@@ -233,7 +284,7 @@ def test_a_timer_of_somebody_else_runs_on():
         (3, "conv2d", TypeError, "function must be callable, but is 3"),
         (lambda x, w, q, r: x, "conv2d", TypeError, r"function must take .*refconv.conv2d \(x, w, b, .*also requires q, r"),
         (lambda x: x, "max_pool2d", TypeError, "function must take window as refconv.max_pool2d does, but takes only x"),
-        (lambda x, w: x, "convolve1d", TypeError, "function must take mode"),
+        (lambda image: image, "max_pool2d", TypeError, "function must take window .* takes only image"),
         (lambda dy, x: x, "max_pool2d_dx", TypeError, "function must take argmax"),
         (lambda x, gamma, beta: x, "batch_norm_inference", TypeError, "function must take mean"),
     ],

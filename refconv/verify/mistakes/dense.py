@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refconv.verify.mistakes.conv import only
+from refconv.verify.mistakes.images import only
 from refconv.verify.mistakes.mistake import Mistake
 
 __all__ = ["MISTAKES"]

@@ -46,6 +46,10 @@ class Given:
                 self.arguments[image] = np.moveaxis(self.arguments[image], 1, -1)
 
     def __getattr__(self, name):
+        return self.argument(name)
+
+    def argument(self, name):
+        """One argument, or its default; for an argument that bears the name of a property, such as size."""
         if name in self.arguments:
             return self.arguments[name]
         for function in (self.name, find(self.name).name):
@@ -70,7 +74,7 @@ class Given:
     @property
     def ndim(self):
         """2 for images, 1 for signals."""
-        return int(self.name[self.name.index("d") - 1]) if "1d" in self.name or "2d" in self.name else len(self.size)
+        return 1 if "1d" in self.name else 2 if "2d" in self.name else len(self.size)
 
     @property
     def geometry(self):
@@ -80,7 +84,8 @@ class Given:
             kernel = _tuple(self.window, self.ndim)
             stride = kernel if self.stride is None else self.stride
             return Window(kernel, stride, self.padding, arguments.get("dilation", 1), arguments.get("ceil_mode", False))
-        kernel = arguments["w"].shape[: self.ndim] if "w" in arguments else _tuple(self.kernel_size)
+        w = arguments.get("w", arguments.get("depthwise"))
+        kernel = _tuple(self.kernel_size, self.ndim) if w is None else w.shape[: self.ndim]
         return Window(kernel, self.stride, self.padding, self.dilation)
 
     @property
@@ -95,7 +100,7 @@ def _tuple(value, ndim=1):
 
 def layout(name: str, given: dict, made: np.ndarray) -> np.ndarray:
     """A result with its channels where the call wants them."""
-    image = given.get("x", given.get("dy"))
+    image = given.get("x", given.get("dy", made))
     if given.get("data_format") != "channels_first" or name.endswith("_dw") or made.ndim != image.ndim or image.ndim < 3:
         return made
     return np.moveaxis(made, -1, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from refconv.geometry import Window
-from refconv.verify.mistakes.conv import SPACE, along, crop, last_is_zero, only, put, without_last, zeros_around
+from refconv.verify.mistakes.images import SPACE, along, crop, last_is_zero, only, put, without_last, zeros_around
 from refconv.verify.mistakes.mistake import Mistake
 
 __all__ = ["MISTAKES"]
@@ -42,9 +42,8 @@ def axes_exchanged(a, **changes):
     return a(window=a.geometry.kernel[::-1], **changes)
 
 
-def both(ndim):
-    """Mistakes of windows, whatever is done under them."""
-    mistakes = [
+def of_the_stride(ndim):
+    return (
         *along(
             ndim,
             "the stride is ignored{}: it is 1",
@@ -58,38 +57,52 @@ def both(ndim):
             lambda a, axes: a(stride=put(a.geometry.stride, axes, a.geometry.kernel)),
             lambda a, axes: a(stride=put(a.geometry.stride, axes, a.geometry.kernel), padding=a.pads),
         ),
-        Mistake("the padding is ignored", lambda a: a(padding="valid")),
-        Mistake("the zeros before and after are exchanged", lambda a: a(padding=tuple(pair[::-1] for pair in a.pads))),
-        Mistake(
-            "the odd zero of 'same' is in front; it belongs at the end, and in front only with 'same_lower'",
-            lambda a: a(padding=tuple(pair[::-1] for pair in a.pads)) if a.padding == "same" else a(),
+    )
+
+
+PADDING = (
+    Mistake("the padding is ignored", lambda a: a(padding="valid")),
+    Mistake("the zeros before and after are exchanged", lambda a: a(padding=tuple(pair[::-1] for pair in a.pads))),
+    Mistake(
+        "the odd zero of 'same' is in front; it belongs at the end, and in front only with 'same_lower'",
+        lambda a: a(padding=tuple(pair[::-1] for pair in a.pads)) if a.padding == "same" else a(),
+    ),
+    Mistake(
+        "'same' pads as if the stride were 1",
+        lambda a: (
+            a(padding=Window(a.geometry.kernel, 1, a.padding, a.geometry.dilation).pads(a.size))
+            if str(a.padding).startswith("same")
+            else a()
         ),
-        Mistake(
-            "'same' pads as if the stride were 1",
-            lambda a: (
-                a(padding=Window(a.geometry.kernel, 1, a.padding, a.geometry.dilation).pads(a.size))
-                if str(a.padding).startswith("same")
-                else a()
-            ),
-        ),
+    ),
+)
+
+
+def of_the_result(ndim):
+    return (
         Mistake("ceil_mode is ignored: the size is rounded down", lambda a: a(ceil_mode=False)),
         Mistake("the size is rounded up, although ceil_mode is not set", lambda a: a(ceil_mode=True)),
         *along(ndim, "the end of the result is missing{}", without_last, last_is_zero),
         Mistake("only the first image of the batch is looked at", lambda a: only(a(), 0, 0), lambda a: a()[:1]),
         Mistake("only the first channel is looked at", lambda a: only(a(), 0, -1), lambda a: a()[..., :1]),
-    ]
-    if ndim == 2:
-        mistakes += [
-            Mistake(
-                "the window's height and width are exchanged",
-                axes_exchanged,
-                lambda a: axes_exchanged(a, stride=a.geometry.stride),
-            ),
-            Mistake("the window's height is taken for its width as well", lambda a: a(window=a.geometry.kernel[0])),
-            Mistake("the strides of height and width are exchanged", lambda a: a(stride=a.geometry.stride[::-1])),
-            Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)),
-        ]
-    return tuple(mistakes)
+    )
+
+
+AXES = (
+    Mistake(
+        "the window's height and width are exchanged",
+        axes_exchanged,
+        lambda a: axes_exchanged(a, stride=a.geometry.stride),
+    ),
+    Mistake("the window's height is taken for its width as well", lambda a: a(window=a.geometry.kernel[0])),
+    Mistake("the strides of height and width are exchanged", lambda a: a(stride=a.geometry.stride[::-1])),
+    Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)),
+)
+
+
+def both(ndim):
+    """Mistakes of windows, whatever is done under them."""
+    return (*of_the_stride(ndim), *PADDING, *of_the_result(ndim), *(AXES if ndim == 2 else ()))
 
 
 def maximum(ndim):

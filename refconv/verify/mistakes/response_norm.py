@@ -11,8 +11,8 @@ __all__ = ["MISTAKES"]
 
 def normalised(a, *, axis=-1, before=None, after=None, alpha=None):
     """The formula, with the neighbourhood along another axis or of another reach, or with another α."""
-    before = a.size // 2 if before is None else before
-    after = (a.size - 1) // 2 if after is None else after
+    before = reach(a) // 2 if before is None else before
+    after = (reach(a) - 1) // 2 if after is None else after
     squares = np.moveaxis(a.x**2, axis, -1)
     n = squares.shape[-1]
     sums = [squares[..., max(0, c - before) : max(0, c + after + 1)].sum(-1) for c in range(n)]
@@ -20,8 +20,13 @@ def normalised(a, *, axis=-1, before=None, after=None, alpha=None):
     return a.x / (a.k + (scale(a) if alpha is None else alpha) * around) ** a.beta
 
 
+def reach(a):
+    """The number of channels in a neighbourhood."""
+    return a.argument("size")
+
+
 def scale(a):
-    return a.alpha / a.size if a.divide_by_size else a.alpha
+    return a.alpha / reach(a) if a.divide_by_size else a.alpha
 
 
 MISTAKES = {
@@ -35,19 +40,19 @@ MISTAKES = {
         Mistake("divide_by_size is ignored", lambda a: a(divide_by_size=False)),
         Mistake(
             "the neighbourhood ends one channel too early",
-            lambda a: normalised(a, after=(a.size - 1) // 2 - 1),
-            lambda a: normalised(a, after=a.size // 2 - 1),
+            lambda a: normalised(a, after=(reach(a) - 1) // 2 - 1),
+            lambda a: normalised(a, after=reach(a) // 2 - 1),
         ),
-        Mistake("the neighbourhood begins one channel too late", lambda a: normalised(a, before=a.size // 2 - 1)),
+        Mistake("the neighbourhood begins one channel too late", lambda a: normalised(a, before=reach(a) // 2 - 1)),
         Mistake(
             "the odd channel of an even size comes after c; it belongs before it",
-            lambda a: normalised(a, before=(a.size - 1) // 2, after=a.size // 2),
+            lambda a: normalised(a, before=(reach(a) - 1) // 2, after=reach(a) // 2),
         ),
         Mistake(
             "the neighbourhood reaches size channels to both sides; it holds size of them in all",
-            lambda a: normalised(a, before=a.size, after=a.size),
+            lambda a: normalised(a, before=reach(a), after=reach(a)),
         ),
-        Mistake("the neighbourhood holds the channels before c only", lambda a: normalised(a, before=a.size - 1, after=0)),
+        Mistake("the neighbourhood holds the channels before c only", lambda a: normalised(a, before=reach(a) - 1, after=0)),
         Mistake("the sum runs over all channels", lambda a: normalised(a, before=a.x.shape[-1], after=a.x.shape[-1])),
         Mistake("the power β is missing", lambda a: a(beta=1)),
         Mistake("it is a root, as if β were ½", lambda a: a(beta=0.5)),
