@@ -73,6 +73,8 @@ class Trace:
         parts = [self.formula, str(self.case)]
         if self.case.options.get("padding", "valid") != "valid" and "S + m·D" in self.formula and "left" not in self.formula:
             parts.append("Places in the formula count from the edge of the padding, in the table from the edge of the input.")
+        if self.case.options.get("groups", 1) > 1:
+            parts.append("With groups, a channel of the kernel counts within its group.")
         return "\n".join([*parts, "", *self._table(), self._result()])
 
     def _result(self):
@@ -85,13 +87,18 @@ class Trace:
             said += "; nothing is added here"
         return f"{said}   (the loop on plain numbers: {_text(self.plain)})"
 
+    def _heading(self, position):
+        """The array that the factors of a column come from; where the first is a zero of the padding, a later one knows."""
+        names = (step.factors[position][0] for step in self.steps if len(step.factors) > position)
+        return next((name.partition("[")[0] for name in names if name), "")
+
     def _table(self):
         """The steps in columns: the letters, one factor or two, the product, and the sum so far or who won."""
         if not self.steps:
             return []
         letters = list(dict.fromkeys(letter for step in self.steps for letter in step.indices))
         two = max(self.steps, key=lambda step: len(step.factors))
-        left, right = (name.partition("[")[0] for name, _ in (*two.factors, ("", None))[:2])
+        left, right = (self._heading(position) for position in range(2))
         computed = {"×": "product", "÷": "quotient", "": ""}[two.operation]
         rows = [[*letters, left, "", "", "", right, computed, "" if self.winner else "sum so far"]]
         for step in self.steps:
@@ -269,7 +276,8 @@ def _element(made, output):
         return max(np.ndindex(made.shape), key=lambda index: len(terms(made[index])))
     output = per_axis("output", output, made.ndim, least=0)
     if any(index >= size for index, size in zip(output, made.shape, strict=True)):
-        raise ValueError(f"output must lie in an array of shape {made.shape}, whose first index is 0, but is {output}")
+        last = tuple(size - 1 for size in made.shape)
+        raise ValueError(f"output must be one index an axis, from 0 to {last}, but is {output}")
     return output
 
 
