@@ -8,6 +8,7 @@ from refconv.optim import SGD, constant, cosine
 
 
 def test_three_steps_are_the_lectures_line_computed_by_hand():
+    """A12: momentum and weight decay."""
     # v ← 0.9·v − α·∂L/∂θ − 0.0005·α·θ ;  θ ← θ + v   (A12), with α = 0.01
     alpha, gradients = 0.01, [2.0, -1.0, 0.5]
     theta, v = 3.0, 0.0

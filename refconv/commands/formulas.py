@@ -16,14 +16,16 @@ def formulas(names, form) -> None:
 def text(names=()) -> str:
     """Each statement with its loops: formula, loop, kernel, tests and evidence; paths with line numbers."""
     from refconv.verify.index import root, select
+    from refconv.verify.lectures import STATEMENTS
 
-    blocks = []
-    for entry in select(names):
+    chosen = select(names)  # refuses what is not known
+    slides = [name for name in names if name.upper() in STATEMENTS]
+    blocks = [_one(name) for name in dict.fromkeys(names) if name not in slides]
+    for entry in select(slides) if slides else () if names else chosen:
         lines = [f"{entry.id:4} {entry.statement}"]
         for loop in entry.loops:
-            lines += [f"     {loop.name}   {loop.formula}".rstrip(), *(f"         {part}" for part in _places(loop))]
-        if entry.elsewhere:
-            lines.append(f"     see also {', '.join(entry.elsewhere)}")
+            lines += _block(loop)
+        lines += ["     see also {}   {}:{}".format(*place) for place in entry.elsewhere]
         lines += [f"     property {name}" for name in entry.properties]
         if not entry.stands:
             lines.append("     nothing stands here")
@@ -31,6 +33,21 @@ def text(names=()) -> str:
     if root() is None:
         blocks.append("The tests are in the source distribution, and not where refconv is installed.")
     return "\n\n".join(blocks)
+
+
+def _one(name):
+    """What bears a name, once, after the slides that it belongs to."""
+    from refconv.verify.index import select
+
+    found = select([name])
+    loops, places = found[0].loops, found[0].elsewhere
+    lines = [f"slides {', '.join(entry.id for entry in found)}"]
+    lines += [line for loop in loops for line in _block(loop)]
+    return "\n".join([*lines, *("     {}   {}:{}".format(*place) for place in places)])
+
+
+def _block(loop):
+    return [f"     {loop.name}   {loop.formula}".rstrip(), *(f"         {part}" for part in _places(loop))]
 
 
 def _places(loop):
@@ -71,13 +88,18 @@ def _row(entry):
     for loop in entry.loops:
         families.setdefault(loop.family, []).append(loop)
     where = [f"{_link(loops[0].place[0])}: {', '.join(f'`{loop.name}`' for loop in loops)}" for loops in families.values()]
-    where += [", ".join(f"`{name}`" for name in entry.elsewhere)] if entry.elsewhere else []
+    where += [", ".join(f"[`{name}`]({path})" for name, path, _ in entry.elsewhere)] if entry.elsewhere else []
     kernels = dict.fromkeys(_link(loop.kernel[0]) for loop in entry.loops if loop.kernel)
-    files = dict.fromkeys([file for loop in entry.loops for file in loop.tests])
-    tests = [f"[{file.split('/')[1]}]({file})" for file in files]
-    tests += [f"[properties]({file})" for file in dict.fromkeys(name.partition("::")[0] for name in entry.properties)]
+    # One file a family, that of the public operator if there is one: those of the other rooms bear the same name.
+    files = {file.rpartition("/")[2]: file for room in ("reference", "ops") for file in _in_room(entry, room)}
+    files |= {name.partition("::")[0]: name.partition("::")[0] for name in entry.properties}
+    tests = dict.fromkeys(_link(file) for file in files.values())
     kinds = dict.fromkeys(kind for loop in entry.loops for kind in loop.evidence)
-    return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), " ".join(tests), ", ".join(kinds)
+    return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), ", ".join(tests), ", ".join(kinds)
+
+
+def _in_room(entry, room):
+    return [file for loop in entry.loops for file in loop.tests if file.split("/")[1] == room]
 
 
 def _link(file):

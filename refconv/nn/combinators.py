@@ -82,7 +82,7 @@ class Sequential(_Combinator):
     >>> model.output_shape((32, 28, 1)), model.count_parameters((32, 28, 1))
     ((14, 12, 6), 156)
 
-    Source: B3.
+    Source: B7, layers that follow each other.
     """
 
     def output_shape(self, shape):

@@ -24,7 +24,7 @@ class Parameter:
     trainable : bool
         Whether there is a gradient. The running averages of batch normalisation have none.
 
-    Source: A12; B3 for what gathers in ``grad``.
+    Source: A12.
     """
 
     def __init__(self, value, trainable=True):

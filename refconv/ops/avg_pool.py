@@ -109,7 +109,7 @@ def avg_pool2d_dx(
            [1., 3., 2.],
            [1., 3., 2.]])
 
-    Source: A11, B5.
+    Source: A11.
     """
     return _avg_dx(2, dy, window, input_size, stride, padding, ceil_mode, count_include_pad, data_format)
 
@@ -195,7 +195,7 @@ def avg_pool1d_dx(
     >>> avg_pool1d_dx(np.array([2.0, 4, 6]).reshape(1, 3, 1), 2, input_size=4, stride=1)[0, :, 0]
     array([1., 3., 5., 3.])
 
-    Source: A11, B5.
+    Source: A11.
     """
     return _avg_dx(1, dy, window, input_size, stride, padding, ceil_mode, count_include_pad, data_format)
 

@@ -170,7 +170,7 @@ def conv2d_db(dy, *, data_format="channels_last"):
     >>> conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: A7, B3.
+    Source: B1.
     """
     return implementation("conv").conv2d_db(channels_last("dy", floats(dy=dy), 2, data_format))
 
@@ -321,7 +321,7 @@ def conv1d_db(dy, *, data_format="channels_last"):
     >>> conv1d_db(np.array([[[1.0, 2], [3, 5]]]))
     array([4., 7.])
 
-    Source: A7, C8.
+    Source: B1.
     """
     return implementation("conv").conv1d_db(channels_last("dy", floats(dy=dy), 1, data_format))
 

@@ -75,7 +75,7 @@ def avg_pool2d_dx(dy, window, input_size, count_include_pad):
            [1., 3., 2.],
            [1., 3., 2.]])
 
-    Source: A11, B5.
+    Source: A11.
     """
     (N, _, _, C), (H, W), (kh, kw) = dy.shape, input_size, window.kernel
     (S_h, S_w), (D_h, D_w) = window.stride, window.dilation

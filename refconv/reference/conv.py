@@ -50,7 +50,7 @@ def conv2d(x, w, bias, window, groups):
     >>> conv2d(x, w, None, Window((2, 2)), groups=1)[0, :, :, 0]
     array([[5421., 6532.]])
 
-    Source: A5–A7, B3, C4, C5.
+    Source: A5–A7, C4, C5.
     """
     (N, *size, _C), (kh, kw, C_g, O) = x.shape, w.shape
     (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups
@@ -146,7 +146,7 @@ def conv2d_db(dy):
     >>> conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: A7, B3.
+    Source: B1.
     """
     N, rows, columns, O = dy.shape
     db = np.zeros(O, dy.dtype)
@@ -253,7 +253,7 @@ def conv1d_db(dy):
     >>> conv1d_db(np.array([[[1.0, 2], [3, 5]]]))
     array([4., 7.])
 
-    Source: A7, C8.
+    Source: B1.
     """
     N, outputs, O = dy.shape
     db = np.zeros(O, dy.dtype)

@@ -142,7 +142,7 @@ def conv_transpose2d_db(dy):
     >>> conv_transpose2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: C2, B3.
+    Source: C2.
     """
     N, H, W, O = dy.shape
     db = np.zeros(O, dy.dtype)

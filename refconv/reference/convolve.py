@@ -22,7 +22,7 @@ def cross_correlate1d(x, w, mode):
 
     .. math:: (w \star x)_t = \sum_i x_{t+i} \, w_i
 
-    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full".
+    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the formula's t = −``before``.
 
     >>> cross_correlate1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid")
     array([14., 20., 26., 32.])
@@ -45,7 +45,7 @@ def convolve1d(x, w, mode):
 
     .. math:: (w * x)_t = \sum_i x_{t-i} \, w_i
 
-    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full".
+    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the formula's t = ``first``.
 
     >>> convolve1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid")
     array([10., 16., 22., 28.])
@@ -70,6 +70,7 @@ def cross_correlate2d(x, w, mode):
     .. math:: (K \star I)_{i,j} = \sum_{m,n} I_{i+m,\,j+n} \, K_{m,n}
 
     ``x`` is I (H, W), ``w`` is K (kh, kw), ``mode`` "valid", "same" or "full".
+    ``y[0, 0]`` is the formula's i, j = −``top``, −``left``.
 
     >>> cross_correlate2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid")
     array([[5421., 6532.]])
@@ -95,6 +96,7 @@ def convolve2d(x, w, mode):
     .. math:: (K * I)_{i,j} = \sum_{m,n} I_{i-m,\,j-n} \, K_{m,n}
 
     ``x`` is I (H, W), ``w`` is K (kh, kw), ``mode`` "valid", "same" or "full".
+    ``y[0, 0]`` is the formula's i, j = ``first_i``, ``first_j``.
 
     >>> convolve2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid")
     array([[1245., 2356.]])

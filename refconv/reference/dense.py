@@ -90,7 +90,7 @@ def dense_db(dy):
     >>> dense_db(np.array([[1.0, 2], [3, 5]]))
     array([4., 7.])
 
-    Source: A8, B3.
+    Source: A8.
     """
     N, O = dy.shape
     db = np.zeros(O, dy.dtype)

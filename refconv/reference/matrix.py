@@ -85,7 +85,7 @@ def toeplitz2d(w, input_size, window, groups):
 
     Columns that would meet the padding are dropped: zeros add nothing.
 
-    ``w`` (kh, kw, C / groups, O), ``input_size`` (H, W); returns (rows·columns·O, H·W·C).
+    ``w`` (kh, kw, C / groups, O), whose c counts within its group, ``input_size`` (H, W); returns (rows·columns·O, H·W·C).
 
     >>> w = np.array([[1.0, 2], [3, 4]]).reshape(2, 2, 1, 1)
     >>> toeplitz2d(w, (3, 3), Window((2, 2)), groups=1)
@@ -117,7 +117,7 @@ def toeplitz1d(w, input_size, window, groups):
 
     Columns that would meet the padding are dropped: zeros add nothing.
 
-    ``w`` (k, C / groups, O), ``input_size`` (n,); returns (outputs·O, n·C).
+    ``w`` (k, C / groups, O), whose c counts within its group, ``input_size`` (n,); returns (outputs·O, n·C).
 
     >>> toeplitz1d(np.array([1.0, 2, 3]).reshape(3, 1, 1), (5,), Window((3,)), groups=1)
     array([[1., 2., 3., 0., 0.],

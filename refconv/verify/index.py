@@ -3,7 +3,7 @@
 * loops: the functions of :mod:`refconv.reference` whose docstring cites the statement after ``Source:``, or, for what is
   true of a whole operator, those of the operator whose entry in the catalogue does;
 * elsewhere: sizes, layers, optimisers, architectures, and operators without a loop, whose docstring cites it;
-* properties: tests whose docstring begins with its id.
+* properties: tests, or classes of them, whose docstring begins with its id.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Loop:
 
 @dataclass(frozen=True)
 class Entry:
-    """A statement and where it stands: loops, dotted names in refconv, and tests of properties."""
+    """A statement and where it stands: loops, (dotted name in refconv, path, line) of all else, and tests of properties."""
 
     id: str
     statement: str
     loops: tuple[Loop, ...]
-    elsewhere: tuple[str, ...]
+    elsewhere: tuple[tuple[str, str, int], ...]
     properties: tuple[str, ...]
 
     @property
@@ -65,8 +65,8 @@ def entries() -> list[Entry]:
         Entry(
             id,
             statement,
-            tuple(loop for loop in loops() if id in loop.ids),
-            tuple(name for name, cited in _elsewhere() if id in cited and (id[0] != "M" or name.startswith("models"))),
+            _slides_first(loop for loop in loops() if id in loop.ids),
+            tuple(place for place, cited in _elsewhere() if id in cited and (id[0] != "M" or place[0].startswith("models"))),
             tuple(name for name, cited in _properties() if id in cited),
         )
         for id, statement in STATEMENTS.items()
@@ -74,22 +74,25 @@ def entries() -> list[Entry]:
 
 
 def select(names=()) -> list[Entry]:
-    """The entries of some ids, or of the functions of these names with their loops alone; all that stand, if none is named.
+    """The entries of some ids, or of these names, with what they name alone; all that stand, if none is named.
 
     >>> [(entry.id, [loop.name for loop in entry.loops]) for entry in select(["conv2d_dx"])]
     [('B4', ['conv2d_dx'])]
     """
     if not names:
         return [entry for entry in entries() if entry.stands]
-    known = [loop.name for loop in loops()]
+    known = {loop.name for loop in loops()} | {place[0] for entry in entries() for place in entry.elsewhere}
     for name in names:
-        if name not in STATEMENTS and name not in known:
-            raise ValueError(f"names must be ids such as B3 or loops such as conv2d_dx, but one is {name!r}")
+        if name.upper() not in STATEMENTS and name not in known:
+            raise ValueError(f"names must be ids such as B3, loops such as conv2d_dx or nn.Conv2D, but one is {name!r}")
     chosen = []
     for entry in entries():
-        few = entry.loops if entry.id in names else tuple(loop for loop in entry.loops if loop.name in names)
-        if entry.id in names or few:
-            chosen.append(Entry(entry.id, entry.statement, few, entry.elsewhere, entry.properties))
+        few = tuple(loop for loop in entry.loops if loop.name in names)
+        places = tuple(place for place in entry.elsewhere if place[0] in names)
+        if entry.id in map(str.upper, names):
+            chosen.append(entry)
+        elif few or places:
+            chosen.append(Entry(entry.id, entry.statement, few, places, ()))
     return chosen
 
 
@@ -104,6 +107,12 @@ def loops() -> tuple[Loop, ...]:
     modules = {family: import_module(f"refconv.reference.{family}") for family in reference.__all__}
     made = [_loop(module, family, name) for family, module in modules.items() for name in module.__all__]
     return tuple(loop for loop in made if loop.ids)
+
+
+def _slides_first(found):
+    """The loops of a statement, those in the slide's own letters (``centred_…``) and then images before the others."""
+    order = ("centred_", "conv2d")
+    return tuple(sorted(found, key=lambda loop: next((n for n, begin in enumerate(order) if loop.name.startswith(begin)), 2)))
 
 
 def _loop(module, family, name):
@@ -169,7 +178,7 @@ def _cited(docstring):
 
 @functools.cache
 def _elsewhere():
-    """Public functions, classes and methods that are no loops: pairs (dotted name in refconv, ids cited)."""
+    """Public functions, classes and methods that are no loops: pairs ((dotted name in refconv, path, line), ids cited)."""
     found, known = [], [loop.name for loop in loops()]
     for path in sorted(PACKAGE.rglob("*.py")):
         room = path.relative_to(PACKAGE).with_suffix("").parts[0]
@@ -177,33 +186,34 @@ def _elsewhere():
             continue
         # Operators are called as refconv.f, and most of them have a loop, which is listed as such.
         public = [f for f in refconv.__all__ if f not in known] if room == "ops" else import_module(f"refconv.{room}").__all__
-        for name, docstring in _docstrings(path):
+        for name, line, docstring in _docstrings(path):
             if name.split(".")[0] in public and _cited(docstring):
-                found.append((name if room == "ops" else f"{room}.{name}", _cited(docstring)))
+                dotted = name if room == "ops" else f"{room}.{name}"
+                found.append(((dotted, _relative(path), line), _cited(docstring)))
     return tuple(found)
 
 
 @functools.cache
 def _properties():
-    """Tests whose docstring begins with ids: pairs (path::name, ids)."""
+    """Tests, and classes of tests, whose docstring begins with ids: pairs (path::name, ids)."""
     checkout = root()
     files = sorted((checkout / "tests").rglob("test_*.py")) if checkout else []
     return tuple(
         (f"{_relative(path)}::{name.replace('.', '::')}", ids(begins[0]))
         for path in files
-        for name, docstring in _docstrings(path)
-        if name.rpartition(".")[2].startswith("test_")
-        and (begins := re.match(r"[ABC]\d+(?:[–, ]+[ABC]\d+)*(?=[.:,])", docstring))
+        for name, _, docstring in _docstrings(path)
+        if name.rpartition(".")[2].startswith(("test_", "Test"))
+        and (begins := re.match(r"[ABC]\d+(?:(?:[–, ]+| and )[ABC]\d+)*(?=[.:,])", docstring))
     )
 
 
 def _docstrings(path):
-    """Dotted names and docstrings of the functions, classes and methods that a file defines."""
+    """Dotted names, lines and docstrings of the functions, classes and methods that a file defines."""
 
     def inside(body, before):
         for node in body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                yield before + node.name, ast.get_docstring(node) or ""
+                yield before + node.name, node.lineno, ast.get_docstring(node) or ""
                 if isinstance(node, ast.ClassDef):
                     yield from inside(node.body, f"{before}{node.name}.")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import refconv
-from refconv.geometry import per_axis
+from refconv.geometry import mode_window, per_axis
 from refconv.ops.check import floats
 from refconv.ops.engine import engine
 from refconv.verify.case import Case, fill
@@ -74,8 +74,35 @@ class Trace:
         if self.case.options.get("padding", "valid") != "valid" and "S + m·D" in self.formula and "left" not in self.formula:
             parts.append("Places in the formula count from the edge of the padding, in the table from the edge of the input.")
         if self.case.options.get("groups", 1) > 1:
-            parts.append("With groups, a channel of the kernel counts within its group.")
-        return "\n".join([*parts, "", *self._table(), self._result()])
+            letter = "o" if self.function.startswith("conv_transpose") else "c"
+            parts.append(f"With groups, {letter} counts within its group.")
+        return "\n".join([*parts, *self._shift(), *self._places(), "", *self._table(), self._result()])
+
+    def _shift(self):
+        """Which place of the formula the first output is, where a mode begins elsewhere than the formula."""
+        if "mode" not in self.case.options:
+            return []
+        mode, kernel = self.case.options["mode"], self.case.shapes["w"]
+        pads = mode_window(kernel, mode).pads(self.case.shapes["x"])
+        flipped = self.function.startswith("convolve")
+        first = [k - 1 - before if flipped else -before for k, (before, _) in zip(kernel, pads, strict=True)]
+        if not any(first):
+            return []
+        zero, letters = ", ".join("0" for _ in first), "t" if len(first) == 1 else "i, j"
+        return [f"Output {zero} of mode {mode!r} is the formula's {letters} = {', '.join(map(str, first))}."]
+
+    def _places(self):
+        """How many places of a pooling's window lie outside of the input, and which of them an average counts."""
+        if "window" not in self.case.given or self.function.endswith("_dx"):
+            return []
+        inside, window = len(self.steps), self.case.given["window"]
+        places = np.prod(window if isinstance(window, tuple) else (window,))
+        said = [f"{places - inside} of the window's {places} places lie outside of the input."] if places > inside else []
+        if said and self.divisor is not None:
+            said.append(
+                f"The divisor counts {self.divisor} places: {inside} in the input, {self.divisor - inside} in its padding."
+            )
+        return said
 
     def _result(self):
         said = f"{self.element} = {_text(self.value)}"
@@ -89,7 +116,9 @@ class Trace:
 
     def _heading(self, position):
         """The array that the factors of a column come from; where the first is a zero of the padding, a later one knows."""
-        most = max(len(step.factors) for step in self.steps)
+        most = max(
+            len(step.factors) for step in self.steps
+        )  # a bias has a column among the products, but no word in its heading
         names = (step.factors[position][0] for step in self.steps if len(step.factors) == most > position)
         return next((name.partition("[")[0] for name in names if name), "")
 
@@ -278,7 +307,7 @@ def _element(made, output):
     output = per_axis("output", output, made.ndim, least=0)
     if any(index >= size for index, size in zip(output, made.shape, strict=True)):
         last = tuple(size - 1 for size in made.shape)
-        raise ValueError(f"output must be one index an axis, from 0 to {last}, but is {output}")
+        raise ValueError(f"output must hold one index for each axis, at most {last}, but is {output}")
     return output
 
 

@@ -57,6 +57,7 @@ def test_a_transposed_convolution_has_its_products_at_the_inputs():
 
 @pytest.mark.parametrize("K", [1, 16, 61])
 def test_three_small_kernels_see_as_far_as_a_large_one_with_27_instead_of_49_weights(K):
+    """B7: 27 K² weights instead of 49 K²."""
     large = nn.Conv2D(K, 7, padding="same", bias=False)
     small = nn.Sequential(*(nn.Conv2D(K, 3, padding="same", bias=False) for _ in range(3)))
     assert parameters(large, (14, 15, K)) == 49 * K**2
@@ -67,6 +68,7 @@ def test_three_small_kernels_see_as_far_as_a_large_one_with_27_instead_of_49_wei
 
 
 def test_a_bottleneck_turns_600_thousand_operations_a_pixel_into_70_thousand():
+    """B7: a bottleneck."""
     shape = (14, 15, 256)
     plain = nn.Conv2D(256, 3, padding="same", bias=False)
     bottleneck = nn.Sequential(

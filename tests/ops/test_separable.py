@@ -141,6 +141,7 @@ def test_pytorch_gives_the_same(multiplier, dtype):
 
 
 def test_the_lectures_kernel_is_three_four_five_times_one_two_three():
+    """C6: the slide's kernel of rank one."""
     kernel = np.array([[3, 6, 9], [4, 8, 12], [5, 10, 15]])
     column, row = separate_rank1(kernel)
     np.testing.assert_allclose(column, [3, 4, 5], rtol=1e-14)
@@ -149,6 +150,7 @@ def test_the_lectures_kernel_is_three_four_five_times_one_two_three():
 
 
 def test_a_kernel_that_is_not_of_rank_one_is_named_with_its_rank():
+    """C6: rank one only."""
     with pytest.raises(ValueError, match="has numerical rank 2: its singular values"):
         separate_rank1([[3, 6, 9], [4, 8, 12], [5, 10, 14]])
 
@@ -184,6 +186,7 @@ def test_column_then_row_is_the_whole_kernel(seed, dtype, kh, kw):
 
 
 def test_a_column_layer_then_a_row_layer_is_the_layer():
+    """C6: two small layers do the work of one."""
     x, kernel = small_floats((2, 6, 7, 1), 1), np.outer([3, 4, 5], [1.0, 2, 3])
     column, row = separate_rank1(kernel)
     twice = conv2d(conv2d(x, column.reshape(3, 1, 1, 1)), row.reshape(1, 3, 1, 1))

@@ -64,7 +64,7 @@ def test_a_file_without_an_array_is_refused_by_the_options_name(printed, tmp_pat
     ("arguments", "message"),
     [
         ("conv3d", "operator must be one of"),
-        ("conv2d --output 0,9,0,0", "output must lie in an array of shape (1, 4, 5, 3)"),
+        ("conv2d --output 0,9,0,0", "output must hold one index for each axis, at most (0, 3, 4, 2)"),
         ("conv2d --x nowhere.npy", "nowhere.npy"),
         ("dense --stride 2", "stride is no option of dense"),
         ("conv2d --padding sam", "padding must be one of"),

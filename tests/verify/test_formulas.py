@@ -28,16 +28,16 @@ def test_the_lectures_rows_are_numbered_without_a_gap():
 
 @pytest.mark.parametrize("id", FORMULAS)
 def test_every_formula_has_a_loop_or_an_operator(id):
-    found = ENTRIES[id].loops or [name for name in ENTRIES[id].elsewhere if "." not in name]
+    found = ENTRIES[id].loops or [name for name, *_ in ENTRIES[id].elsewhere if "." not in name]
     assert found, f"{id}, {STATEMENTS[id]}: no loop cites it after Source:, and no operator of the catalogue"
 
 
 @pytest.mark.parametrize("id", SIZES)
 def test_every_statement_about_sizes_stands_in_the_geometry(id):
-    assert any(name.startswith("geometry.") for name in ENTRIES[id].elsewhere)
+    assert any(name.startswith("geometry.") for name, *_ in ENTRIES[id].elsewhere)
 
 
-@pytest.mark.parametrize("id", ids("A1, A4, A8, A11, A13, A17, C4, C8, C10"))
+@pytest.mark.parametrize("id", ids("A1, A4, A8, A11–A13, A17, B7, C1, C3, C4, C6, C8, C10"))
 @in_a_checkout
 def test_every_property_that_the_lectures_claim_is_a_test(id):
     assert ENTRIES[id].properties
@@ -66,7 +66,7 @@ def test_every_place_is_where_it_says(loop):
 
 
 def test_what_stands_elsewhere_is_there():
-    names = {name for entry in ENTRIES.values() for name in entry.elsewhere}
+    names = {name for entry in ENTRIES.values() for name, *_ in entry.elsewhere}
     assert {"geometry.Window.transposed_output_size", "nn.Conv2D", "optim.SGD", "models.lenet"} <= names
     assert all(operator.attrgetter(name)(refconv).__doc__ for name in names)
     assert not names & {loop.name for loop in loops()}
@@ -96,7 +96,7 @@ def test_the_text_of_one_slide():
             "     centred_correlation_dx   ∂e/∂x[kl] = Σ_{i,j=−f}^f ∂e/∂z[k+i, l+j] · w[−i, −j]",
             "         loop refconv/reference/conv.py:LINE",
             *(["         tests/{reference,_core,ops,nn}/test_conv.py"] if root() else []),
-            "     conv1d_dx   ∂e/∂x[b,u,c] = Σ_{i,m: i·S + m·D = u} Σ_o ∂e/∂y[b,i,o] · w[m,c,o]",
+            "     conv2d_dx   ∂e/∂x[b,u,v,c] = Σ_{i,m: i·S + m·D = u; j,n: j·S + n·D = v} Σ_o ∂e/∂y[b,i,j,o] · w[m,n,c,o]",
         ][: 5 if root() else 4]
     )
     assert "kernel refconv/_core/conv.pyx:" in text(["conv2d_dx"])
@@ -107,9 +107,34 @@ def test_names_choose_ids_and_loops():
         ("A3", ["convolve2d", "fft_convolve2d"]),
         ("B6", ["relu"]),
     ]
-    with pytest.raises(ValueError, match="names must be ids such as B3 or loops such as conv2d_dx, but one is 'B99'"):
+    with pytest.raises(
+        ValueError, match=r"names must be ids such as B3, loops such as conv2d_dx or nn\.Conv2D, but one is 'B99'"
+    ):
         select(["B99"])
     assert "nothing stands here" in text(["B9"])
+
+
+def test_what_is_no_loop_is_printed_with_its_place():
+    for named in (["C6"], ["separate_rank1"]):
+        path, line = re.search(r"separate_rank1   (\S+):(\d+)", text(named)).groups()
+        assert (
+            (PACKAGE.parent / path).read_text(encoding="utf-8").splitlines()[int(line) - 1].startswith("def separate_rank1(")
+        )
+    assert re.search(r"nn\.Conv2D   refconv/nn/conv\.py:\d+$", text(["nn.Conv2D"]), re.MULTILINE)
+
+
+def test_a_name_is_printed_once_after_its_slides():
+    printed = text(["conv2d"])
+    assert printed.startswith("slides A5, A6, A7, A9, A10, C4, C5\n     conv2d   ")
+    assert printed.count("loop refconv/") == 1
+
+
+def test_the_case_of_an_id_does_not_matter_and_the_slides_own_form_comes_first():
+    assert text(["b3"]) == text(["B3"])
+    names = [loop.name for loop in ENTRIES["B3"].loops]
+    assert names[0].startswith("centred_")
+    assert names.index("conv2d_dw") < names.index("conv1d_dw")
+    assert not {"conv2d", "conv2d_db", "dense_db", "conv_transpose2d_db"} & set(names)
 
 
 def test_an_installed_package_says_where_the_tests_are(monkeypatch):

@@ -196,13 +196,8 @@ def test_a_loop_that_did_something_else_on_plain_numbers_is_caught(monkeypatch):
     [
         ("conv3d", {}, ValueError, "operator must be one of"),
         ("relu", {}, ValueError, "operator must be one of .* but is 'relu'"),
-        (
-            "conv2d",
-            {"output": (0, 9, 0, 0)},
-            ValueError,
-            r"output must be one index an axis, from 0 to \(0, 3, 4, 2\), but is \(0, 9, 0, 0\)",
-        ),
-        ("conv2d", {"output": (0, 4, 0, 0)}, ValueError, "output must be one index"),
+        ("conv2d", {"output": (0, 9, 0, 0)}, ValueError, r"output must hold one index for each axis, at most \(0, 3, 4, 2\)"),
+        ("conv2d", {"output": (0, 4, 0, 0)}, ValueError, "output must hold one index"),
         ("conv2d", {"output": (0, -1, 0, 0)}, ValueError, "output must be at least 0"),
         ("conv2d", {"output": (0, 1, 2)}, ValueError, "output must be one int or 4"),
         ("conv2d", {"input": (3,)}, ValueError, r"input must hold 2 sizes, or 4 .* but is \(3,\)"),
@@ -261,3 +256,34 @@ def test_a_sum_of_many_terms_does_not_exhaust_the_stack():
     for number in recorded_array("a", np.ones(5000)):
         total = total + number
     assert len(terms(total)) == 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("convolve1d", {"mode": "valid"}, "Output 0 of mode 'valid' is the formula's t = 2."),
+        ("cross_correlate1d", {"mode": "full"}, "Output 0 of mode 'full' is the formula's t = -2."),
+        ("convolve2d", {"mode": "valid"}, "Output 0, 0 of mode 'valid' is the formula's i, j = 2, 1."),
+        ("conv2d", {"groups": 2}, "With groups, c counts within its group."),
+        ("conv_transpose2d", {"groups": 2}, "With groups, o counts within its group."),
+        ("max_pool2d", {"padding": "same", "output": (0, 0, 2, 0)}, "2 of the window's 4 places lie outside of the input."),
+        (
+            "avg_pool2d",
+            {"padding": "same", "output": (0, 0, 2, 0), "count_include_pad": True},
+            "The divisor counts 4 places: 2 in the input, 2 in its padding.",
+        ),
+    ],
+)
+def test_what_the_formula_leaves_open_is_said(name, options, said):
+    pooled = {"input": (4, 5), "stride": 2} if "pool" in name else {}
+    assert said in lines(trace(name, **pooled, **options))
+
+
+@pytest.mark.parametrize("name", ["convolve1d", "cross_correlate1d", "convolve2d", "cross_correlate2d"])
+def test_the_formulas_own_mode_needs_no_such_word(name):
+    assert "formula's" not in str(trace(name))
+
+
+def test_the_heading_comes_from_the_first_step_with_a_name():
+    found = trace("conv2d", (0, 0, 0, 0), input=(2, 3), kernel=(2, 2), channels=1, padding=((1, 0), (0, 1)))
+    assert "m n c x w product sum so far" in lines(found)
