@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refconv.ops.check import scalar
 from refconv.ops.engine import get_num_threads, set_num_threads
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
@@ -77,7 +78,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     name : str
         Any operator of refconv, or a derivative of one: "conv2d", "conv2d_dx", "batch_norm_grads".
     seconds : float
-        When to stop.
+        When to stop, up to a day.
 
     Returns
     -------
@@ -89,7 +90,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     ValueError
         If refconv has no operator of this name.
     TypeError
-        If the function cannot be called with arguments of that operator.
+        If the function cannot be called with arguments of that operator, or seconds is no number.
 
     Examples
     --------
@@ -112,6 +113,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     >>> bool(verdict), verdict.finding.index
     (False, (0, 0, 0))
     """
+    seconds = scalar("seconds", seconds, np.empty(0), least=0.01, most=86400)
     operator = find(name)
     signature = read(function, name, operator)
     attempt = _Attempt(function, signature, operator, name)

@@ -90,7 +90,7 @@ def tried(function, signature: Signature, operator: Operator, name: str, case: C
         with time_limit(seconds), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             result = signature.call(function, copies)
-    except (Exception, TimeUp) as raised:
+    except (Exception, SystemExit, TimeUp) as raised:
         error = raised
     took = time.perf_counter() - start
     if error is None:
@@ -124,7 +124,8 @@ def time_limit(seconds) -> Iterator[None]:
     def stop(number, frame):
         raise TimeUp
 
-    before, (left, interval) = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again after the first time: a bare "except:" in the function would swallow a single one.
+    before, (left, interval) = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
     try:
         yield
     finally:
@@ -148,6 +149,8 @@ def _judged(result, expected, name):
     if len(results) not in (1, len(expected)):
         return None, Finding("count", f"returns {len(results)} results, and refconv.{name} returns {len(expected)}")
     for part, (one, true) in enumerate(zip(results, expected, strict=False)):
+        if isinstance(one, np.ma.MaskedArray):
+            return None, Finding("type", "returns a masked array, not a plain one", part)
         if not isinstance(one, np.ndarray | np.generic) and not (isinstance(one, int | float) and not np.ndim(true)):
             return None, Finding("type", f"returns {_article(type(one).__name__)}, not a NumPy array", part)
     results = tuple(map(np.asarray, results))

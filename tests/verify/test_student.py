@@ -292,3 +292,34 @@ def test_a_timer_of_somebody_else_runs_on():
 def test_what_cannot_be_checked_is_refused(function, name, error, words):
     with pytest.raises(error, match=words):
         check(function, name)
+
+
+def test_a_function_that_swallows_the_end_of_its_time_does_not_hang():
+    def stubborn(x):
+        while True:
+            try:
+                first = x.flat[0]
+            except:  # noqa: E722 as students write it
+                first = 0
+            sum(range(10_000 + int(first > 0)))
+
+    verdict = check(stubborn, "relu", seconds=0.3)
+    assert not verdict
+
+
+def test_a_function_that_exits_does_not_end_the_caller():
+    def leaves(x):
+        raise SystemExit(3)
+
+    assert check(leaves, "relu", seconds=1).finding.kind == "raises"
+
+
+def test_a_masked_result_is_not_taken_for_a_right_one():
+    verdict = check(lambda x: np.ma.masked_array(refconv.relu(x), mask=True), "relu", seconds=1)
+    assert "masked" in verdict.finding.words
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), None, "5", 0])
+def test_seconds_must_be_a_length_of_time(seconds):
+    with pytest.raises((TypeError, ValueError), match="seconds must be"):
+        check(refconv.relu, "relu", seconds=seconds)
