@@ -276,6 +276,13 @@ def test_the_onnx_tests_are_part_of_the_evidence_unless_it_shall_be_quick():
     assert all == len(list(onnx.cases("conv2d"))) + others
 
 
+@needs("onnx")
+def test_only_the_largest_of_the_onnx_tests_is_kept_from_the_loops():
+    with refconv.engine("reference"):
+        loops = {name for name, *_ in onnx.cases("conv2d")}
+    assert {name for name, *_ in onnx.cases("conv2d")} - loops == {"test_operator_conv"}
+
+
 @pytest.fixture
 def nothing_installed(monkeypatch):
     """No oracle can be imported: None in ``sys.modules`` makes ``import`` raise ImportError."""
