@@ -8,6 +8,7 @@ formula in the loop's docstring. Afterwards the loop runs on plain numbers, and 
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from refconv.verify.recorded import Recorded, name_of, recorded_array, terms, va
 from refconv.verify.settings import SETTINGS, Wishes, readable
 
 __all__ = ["Step", "Trace", "trace"]
+
+LARGEST = 20_000  # elements of an array: the whole loop runs, on Python objects
 
 INDEXED = re.compile(r"([^\s\[\]]+)\[([a-z](?:,[a-z])*)\]")  # y[b,i,j,o], but not x[b, i·S + m·D, c]
 
@@ -192,6 +195,7 @@ def trace(name, output=None, *, input=None, kernel=None, channels=None, filters=
     sizes = {"input": input, "kernel": kernel, "channels": channels, "filters": filters}
     _check(operator, name, setting, sizes, arrays, options)
     case = setting.make(Wishes(**sizes, arrays=arrays, options={**setting.options, **options}))
+    _refuse_large(case.shapes)
     with engine("reference"):
         loop = _Loop(operator, name, fill(case, readable, seed).with_arrays(**arrays), seed)
         return _read(loop, case, output)
@@ -227,6 +231,15 @@ def _check(operator, name, setting, sizes, arrays, options):
             raise ValueError(f"{size} follows from the array {array} and must not be given beside it")
         if size in ("channels", "filters"):
             per_axis(size, sizes[size], 1)
+
+
+def _refuse_large(shapes):
+    for array, shape in shapes.items():
+        if math.prod(shape) > LARGEST:
+            raise ValueError(
+                f"{array} must have at most {LARGEST} elements, since the whole loop runs for one of its outputs, but has "
+                f"shape {shape}"
+            )
 
 
 class _Loop:
