@@ -116,6 +116,7 @@ def test_the_inputs_are_left_alone():
         (lambda: batch_norm_grads(DY, X, GAMMA, MEAN[:1], VAR), ValueError, r"mean must have shape \(3,\)"),
         (lambda: batch_norm_inference(X, GAMMA, BETA, MEAN, -VAR), ValueError, r"var .* but var\[0\] is -0.7"),
         (lambda: batch_norm_inference_grads(DY, X, GAMMA, MEAN, VAR[:1]), ValueError, r"var must have shape \(3,\)"),
+        (lambda: batch_norm_inference(X, GAMMA, BETA, MEAN, [0.0, 0.5, -2.0]), ValueError, r"var\[2\] is -2.0"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(call, error, message):

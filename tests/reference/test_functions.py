@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from refconv.reference.functions import power
+from refconv.reference.functions import power, sqrt, tanh
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -23,6 +23,12 @@ def test_a_power_of_a_fraction_is_exact_or_refused():
     assert isinstance(power(Fraction(2, 3), -1.0), Fraction)
     with pytest.raises(TypeError, match=r"a fraction has whole powers only, but the exponent is 0\.5"):
         power(Fraction(4, 9), 0.5)
+
+
+@pytest.mark.parametrize("function", [sqrt, tanh])
+def test_no_fraction_is_rounded_without_a_word(function):
+    with pytest.raises(TypeError, match=f"{function.__name__} of a fraction is no fraction"):
+        function(Fraction(4, 9))
 
 
 def test_symbols_pass():
