@@ -55,7 +55,15 @@ from refconv.ops.convolve import (
 )
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
 from refconv.ops.dropout import dropout, dropout_dx
-from refconv.ops.engine import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
+from refconv.ops.engine import (
+    current_engine,
+    engine,
+    get_num_threads,
+    get_precision,
+    keep_freed_memory,
+    set_num_threads,
+    set_precision,
+)
 from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
 from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
 from refconv.ops.max_pool import (
@@ -127,6 +135,7 @@ __all__ = [
     "fft_convolve1d",
     "fft_convolve2d",
     "get_num_threads",
+    "get_precision",
     "global_avg_pool1d",
     "global_avg_pool1d_dx",
     "global_avg_pool2d",
@@ -158,6 +167,7 @@ __all__ = [
     "separable_conv2d_grads",
     "separate_rank1",
     "set_num_threads",
+    "set_precision",
     "sigmoid",
     "sigmoid_dx",
     "softmax",

@@ -171,7 +171,7 @@ KERNELS = [
     ),
     kernel(
         "same padding from N and C",
-        "conv.pyx",
+        "direct.pyx",
         "conv2d",
         "window.pads(input_size)\n    c.C_g",
         "window.pads((N, C))\n    c.C_g",
@@ -190,18 +190,18 @@ KERNELS = [
         "pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)\n",
         "pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)\n    p.kh, p.kw = p.kw, p.kh\n",
     ),
-    kernel("kernel flipped", "conv.pyx", "conv2d", "offset=0, offset_step=D)", "offset=(kernel - 1) * D, offset_step=-D)"),
+    kernel("kernel flipped", "direct.pyx", "conv2d", "offset=0, offset_step=D)", "offset=(kernel - 1) * D, offset_step=-D)"),
     kernel(
-        "one stride for both axes", "conv.pyx", "conv2d", "c.S_h, c.S_w = window.stride", "c.S_h = c.S_w = min(window.stride)"
+        "one stride for both axes", "direct.pyx", "conv2d", "c.S_h, c.S_w = window.stride", "c.S_h = c.S_w = min(window.stride)"
     ),
     kernel(
         "dilation ignored in dw",
-        "conv.pyx",
+        "direct.pyx",
         "conv1d",
         "entry[e] = tap // c.kw * c.D_h * view.pitch + tap % c.kw * c.D_w * c.C + e % c.C_g",
         "entry[e] = tap // c.kw * view.pitch + tap % c.kw * c.C + e % c.C_g",
     ),
-    kernel("every group reads the first", "conv.pyx", "conv2d", "x + g * c.C_g, packed", "x, packed"),
+    kernel("every group reads the first", "direct.pyx", "conv2d", "x + g * c.C_g, packed", "x, packed"),
     kernel("bias added twice", "conv_transpose.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
     kernel("of equal values the last wins", "pool.h", "max_pool2d", "value[c] > best[c]", "value[c] >= best[c]", "max_pool"),
     kernel("derivative 1 at zero", "activation.pyx", "relu", "dy[i] if a[i] > 0 else 0", "dy[i] if a[i] >= 0 else 0"),

@@ -10,7 +10,15 @@ import refconv
 from refconv import nn
 
 OPERATORS = [name for name in refconv.__all__ if inspect.isfunction(getattr(refconv, name))]
-STATE = {"current_engine", "engine", "get_num_threads", "keep_freed_memory", "set_num_threads"}  # not operators
+STATE = {  # not operators
+    "current_engine",
+    "engine",
+    "get_num_threads",
+    "get_precision",
+    "keep_freed_memory",
+    "set_num_threads",
+    "set_precision",
+}
 LAYERS = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
 
 

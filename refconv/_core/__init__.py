@@ -36,6 +36,9 @@ FAMILIES = (
     "separable",
 )
 
+# What families are made of: modules without a loop of their own.
+ALGORITHMS = ("direct", "winograd")
+
 
 def _load(isa, module):
     name = f"{__name__}.{isa}.{module}"
@@ -72,7 +75,7 @@ def _refusal(message):
 
 ISA = _choose_isa()
 if ISA:
-    for _family in FAMILIES:
+    for _family in (*ALGORITHMS, *FAMILIES):
         globals()[_family] = _load(ISA, _family)
 
 
@@ -88,5 +91,11 @@ def keep_freed_memory() -> bool:
 
 def set_num_threads(n: int) -> None:
     """Let all kernels run on n threads."""
-    for family in FAMILIES if ISA else ():
+    for family in (*ALGORITHMS, *FAMILIES) if ISA else ():
         globals()[family].set_num_threads(n)
+
+
+def set_tile_side(m: int) -> None:
+    """Let Winograd's algorithm work with tiles of m×m outputs."""
+    if ISA:
+        globals()["conv"].set_tile_side(m)

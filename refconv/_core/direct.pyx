@@ -1,0 +1,343 @@
+"""Convolutions and their derivatives as plain sums, for every window and any number of channels.
+
+An output y[b, i, j, o] is a sum of kh·kw·C_g products. One tile (tile.h) makes a few pixels times a few vectors of output
+channels at once, and keeps the sums in registers until they are complete:
+
+registers   the sums of a tile; one vector row of weights; one input value, broadcast
+L1          the input under one tile, while one panel of weights streams past it
+L2          that panel, which every tile of the band uses; and the band's input, read once for each panel
+packed      weights: [group][panel of output channels][tap, input channel][lanes], zero-padded to whole vectors
+threads     tasks of (image, band of rows); each output element belongs to one task
+
+Padding costs a copy: a band that needs zeros is copied with them into its thread's scratch; one that needs none is read in
+place. Stride, dilation and groups are nothing but other offsets.
+
+∂e/∂x gathers, so that no two threads write the same element. An input row u (counted from the padding's edge) is reached
+by tap m of output row i when i·S + m·D = u; taps with the same remainder m·D mod S reach the same rows. Remainders repeat
+every P = S / gcd(S, D) taps. So the taps split into min(k, P) phases, t = 0, 1, …, and each phase is a cross-correlation of
+∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. Around ∂e/∂y lie zeros, which the
+weights are multiplied with as well; that is why weights that are no finite numbers take another way.
+
+∂e/∂w[m,n,c,o] sums over all pixels of all images. Rows of the tile are the kernel's entries (m, n, c), k runs over pixels,
+and ∂e/∂y is packed in place of the weights. Where there are many pixels, the output rows of all images are cut into chunks, each with a sum of its own,
+and at the end the sums are added in order; where there are few, the entries are cut into parts. Both numbers depend on shapes
+alone, so the result has the same bits at any thread count.
+"""
+import numpy as np
+
+from cython.parallel cimport parallel, prange, threadid
+
+from refconv._core.arrays cimport aligned_empty, dtype_of
+from refconv._core.real cimport real
+from refconv._core.sweep cimport Sweep, Taps, View, list_runs, rows_of, run_sweep, view_of
+from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, tile, tile_shape
+
+include "threads.pxi"
+
+cdef enum:
+    TASKS = 16            # at least so many where the work can be cut: enough for the threads of a laptop
+    BAND_PIXELS = 2048    # outputs of one task: its input and output stay in L2
+    CHUNK_PIXELS = 256    # pixels of one packed block of ∂e/∂y
+    CHUNK_LEAST = 512     # pixels that are worth a sum of their own
+    MOST_PARTIAL = 1 << 22  # elements of all these sums together
+
+
+cdef struct Conv:
+    Py_ssize_t N, H, W, C               # input
+    Py_ssize_t rows, columns, O         # output
+    Py_ssize_t kh, kw, S_h, S_w, D_h, D_w, top, left
+    Py_ssize_t groups, C_g, O_g         # channels of one group
+
+
+cdef Conv conv_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, Py_ssize_t O, window, Py_ssize_t groups):
+    cdef Conv c
+    c.N, c.C, c.O, c.groups = N, C, O, groups
+    c.H, c.W = input_size
+    c.rows, c.columns = window.output_size(input_size)
+    c.kh, c.kw = window.kernel
+    c.S_h, c.S_w = window.stride
+    c.D_h, c.D_w = window.dilation
+    (c.top, _), (c.left, _) = window.pads(input_size)
+    c.C_g, c.O_g = C // groups, O // groups
+    return c
+
+
+cdef Py_ssize_t band_rows(Shape shape, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """Rows of one task's band: few enough that all threads have work, and enough to fill the last of its tiles."""
+    cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (rows * columns + BAND_PIXELS - 1) // BAND_PIXELS)
+    cdef Py_ssize_t band = (rows + bands - 1) // bands
+    cdef Py_ssize_t tiles = (band * columns + shape.rows - 1) // shape.rows
+    return min(max(band, tiles * shape.rows // columns), rows)
+
+
+cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:
+    return Taps(count=kernel, index=0, index_step=1, offset=0, offset_step=D)
+
+
+cdef Py_ssize_t period(Py_ssize_t D, Py_ssize_t S) noexcept nogil:
+    """P = S / gcd(S, D): after so many taps the remainders m·D mod S repeat."""
+    cdef Py_ssize_t a = S, b = D
+    while b:
+        a, b = b, a % b
+    return S // a
+
+
+cdef Taps taps_of_phase(Py_ssize_t kernel, Py_ssize_t D, Py_ssize_t S, Py_ssize_t t) noexcept nogil:
+    """The taps m = t, t + P, t + 2P …, last first; tap m reads (m·D) ÷ S pixels back."""
+    cdef Py_ssize_t P = period(D, S), count = (kernel - 1 - t) // P + 1, last = t + (count - 1) * P
+    return Taps(count=count, index=last, index_step=-P, offset=-(last * D // S), offset_step=P * D // S)
+
+
+cdef Py_ssize_t taps_before(Py_ssize_t kernel, Py_ssize_t P, Py_ssize_t t) noexcept nogil:
+    """Taps of all phases before phase t."""
+    return kernel // P * t + min(kernel % P, t)
+
+
+def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, Py_ssize_t groups):
+    """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
+    cdef Conv c = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], w.shape[3], window, groups)
+    dtype = dtype_of[real](NULL)
+    result = np.empty((c.N, c.rows, c.columns, c.O), dtype)
+    if not result.size:
+        return result
+    cdef real[:, :, :, ::1] y = result
+    cdef Shape shape = tile_shape[real](NULL, c.O_g)
+    cdef Py_ssize_t taps = c.kh * c.kw, depth = taps * c.C_g, group_size = panels(shape, c.O_g) * depth * shape.width
+    cdef real[::1] packed = aligned_empty((c.groups * group_size,), dtype)
+    pack_weights(&c, shape, &w[0, 0, 0, 0], &packed[0])
+
+    cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
+    cdef View view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
+    cdef Py_ssize_t[::1] run = np.empty(taps, np.intp)
+    cdef Sweep plan = Sweep(rows=0, columns=c.columns, x_row=c.S_h * view.pitch, x_column=c.S_w * c.C,
+                            y_row=c.columns * c.O, y_column=c.O, channels=c.O_g, runs=0, length=0, run=NULL)
+    list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), view.pitch, c.C, c.C_g, &plan, &run[0])
+
+    cdef Py_ssize_t band = band_rows(shape, c.N, c.rows, c.columns), bands = (c.rows + band - 1) // band
+    cdef int threads = num_threads()
+    cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
+    cdef const real *offset = NULL if bias is None else &bias[0]
+    cdef Py_ssize_t task
+    for task in prange(c.N * bands, nogil=True, schedule="dynamic", num_threads=threads):
+        conv2d_band(&c, plan, shape, view, &x[task // bands, 0, 0, 0], &packed[0], offset, task % bands * band,
+                    min((task % bands + 1) * band, c.rows), &scratch[threadid(), 0], &y[task // bands, 0, 0, 0])
+    return result
+
+
+cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) noexcept nogil:
+    """The weights of each group and panel of output channels: taps in order, input channels along k."""
+    cdef Py_ssize_t taps = c.kh * c.kw, size = taps * c.C_g * shape.width, count = panels(shape, c.O_g)
+    cdef Py_ssize_t block, first, t
+    for block in prange(c.groups * count, schedule="static", num_threads=num_threads()):
+        first = block % count * shape.width
+        for t in range(taps):
+            pack(w + t * c.C_g * c.O + block // count * c.O_g + first, c.C_g, c.O, c.O_g - first, 1, shape.width,
+                 packed + block * size + t * c.C_g * shape.width)
+
+
+cdef void conv2d_band(const Conv *c, Sweep plan, Shape shape, View view, const real *image, const real *packed,
+                      const real *bias, Py_ssize_t first, Py_ssize_t end, real *scratch, real *y) noexcept nogil:
+    """Rows first … end − 1 of one image's output."""
+    cdef Py_ssize_t g, group_size = panels(shape, c.O_g) * shape.width * plan.runs * plan.length
+    cdef const real *x = rows_of(image, c.H, c.W, c.C, view, first * c.S_h - c.top,
+                                 (end - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
+    plan.rows = end - first
+    for g in range(c.groups):
+        run_sweep(&plan, shape, x + g * c.C_g, packed + g * group_size, NULL if bias == NULL else bias + g * c.O_g,
+                  y + first * plan.y_row + g * c.O_g)
+
+
+def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
+    """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite numbers; OUT dx (N, *input_size, C)."""
+    cdef Conv c = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
+    cdef Py_ssize_t phases_h = min(c.kh, period(c.D_h, c.S_h)), phases_w = min(c.kw, period(c.D_w, c.S_w))
+    dtype = dtype_of[real](NULL)
+    all_reached = phases_h == c.S_h and phases_w == c.S_w
+    result = (np.empty if all_reached else np.zeros)((c.N, c.H, c.W, c.C), dtype)
+    if not result.size:
+        return result
+    cdef real[:, :, :, ::1] dx = result
+    cdef Shape shape = tile_shape[real](NULL, c.C_g)
+    cdef real[::1] packed = aligned_empty((c.kh * c.kw * c.O * panels(shape, c.C_g) * shape.width,), dtype)
+    pack_turned(&c, phases_h, phases_w, shape, &w[0, 0, 0, 0], &packed[0])
+
+    # In units of S, the rows of dx and dy that belong together have the same number, less the taps' reach back.
+    cdef Py_ssize_t first_row = c.top // c.S_h, end_row = (c.top + c.H - 1) // c.S_h + 1
+    cdef Py_ssize_t first_column = c.left // c.S_w, end_column = (c.left + c.W - 1) // c.S_w + 1
+    cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h, back_w = (c.kw - 1) * c.D_w // c.S_w
+    cdef View view = view_of(first_column - back_w, end_column, c.columns, c.O)
+    cdef Py_ssize_t band = band_rows(shape, c.N, end_row - first_row, end_column - first_column)
+    cdef Py_ssize_t bands = (end_row - first_row + band - 1) // band
+    cdef int threads = num_threads()
+    cdef real[:, ::1] scratch = np.empty((threads, (band + back_h) * view.pitch), dtype)
+    cdef Py_ssize_t[:, ::1] run = np.empty((threads, c.kh * c.kw), np.intp)
+    cdef Py_ssize_t task
+    for task in prange(c.N * bands, nogil=True, schedule="dynamic", num_threads=threads):
+        conv2d_dx_band(&c, phases_h, phases_w, shape, view, &dy[task // bands, 0, 0, 0], &packed[0], first_row + task % bands * band,
+                       min(first_row + (task % bands + 1) * band, end_row), &scratch[threadid(), 0],
+                       &run[threadid(), 0], &dx[task // bands, 0, 0, 0])
+    return result
+
+
+cdef void pack_turned(const Conv *c, Py_ssize_t phases_h, Py_ssize_t phases_w, Shape shape, const real *w,
+                      real *packed) noexcept nogil:
+    """The weights of each phase, group and panel of input channels: taps last first, output channels along k."""
+    cdef Py_ssize_t block, count = panels(shape, c.C_g), blocks = c.groups * count
+    for block in prange(phases_h * phases_w * blocks, schedule="static", num_threads=num_threads()):
+        pack_turned_block(c, block // blocks // phases_w, block // blocks % phases_w, block % blocks // count,
+                          block % count, count, shape.width, w, packed)
+
+
+cdef void pack_turned_block(const Conv *c, Py_ssize_t phase_h, Py_ssize_t phase_w, Py_ssize_t group, Py_ssize_t panel,
+                            Py_ssize_t count, Py_ssize_t width, const real *w, real *packed) noexcept nogil:
+    """One phase's weights of one group's input channels panel·width … (panel + 1)·width − 1."""
+    cdef Taps down = taps_of_phase(c.kh, c.D_h, c.S_h, phase_h), across = taps_of_phase(c.kw, c.D_w, c.S_w, phase_w)
+    cdef Py_ssize_t before = (taps_before(c.kh, period(c.D_h, c.S_h), phase_h) * c.kw
+                              + down.count * taps_before(c.kw, period(c.D_w, c.S_w), phase_w))
+    cdef Py_ssize_t first = panel * width, m, n, tap
+    packed += (before * c.groups * count + (group * count + panel) * down.count * across.count) * c.O_g * width
+    for m in range(down.count):
+        for n in range(across.count):
+            tap = (down.index + m * down.index_step) * c.kw + across.index + n * across.index_step
+            pack(w + (tap * c.C_g + first) * c.O + group * c.O_g, c.O_g, 1, c.C_g - first, c.O, width, packed)
+            packed += c.O_g * width
+
+
+cdef void conv2d_dx_band(const Conv *c, Py_ssize_t phases_h, Py_ssize_t phases_w, Shape shape, View view,
+                         const real *image, const real *packed, Py_ssize_t first, Py_ssize_t end, real *scratch,
+                         Py_ssize_t *run, real *dx) noexcept nogil:
+    """Rows first·S − top … of one image's ∂e/∂x, phase by phase; image is one of ∂e/∂y."""
+    cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h
+    cdef const real *y = rows_of(image, c.rows, c.columns, c.O, view, first - back_h, end, scratch)
+    cdef Sweep plan = Sweep(rows=0, columns=0, x_row=view.pitch, x_column=c.O, y_row=c.S_h * c.W * c.C,
+                            y_column=c.S_w * c.C, channels=c.C_g, runs=0, length=0, run=NULL)
+    cdef Py_ssize_t m, n, rest_h, rest_w, row, column, g
+    cdef Taps down, across
+    cdef real *to
+    for m in range(phases_h):
+        down = taps_of_phase(c.kh, c.D_h, c.S_h, m)
+        rest_h = m * c.D_h % c.S_h
+        row = max(first, first_inside(c.top, rest_h, c.S_h))
+        plan.rows = min(end, first_inside(c.top + c.H, rest_h, c.S_h)) - row
+        for n in range(phases_w):
+            across = taps_of_phase(c.kw, c.D_w, c.S_w, n)
+            rest_w = n * c.D_w % c.S_w
+            column = first_inside(c.left, rest_w, c.S_w)
+            plan.columns = first_inside(c.left + c.W, rest_w, c.S_w) - column
+            list_runs(down, across, view.pitch, c.O, c.O_g, &plan, run)
+            to = dx + (rest_h + row * c.S_h - c.top) * c.W * c.C + (rest_w + column * c.S_w - c.left) * c.C
+            for g in range(c.groups):
+                if plan.rows > 0 and plan.columns > 0:
+                    run_sweep(&plan, shape, y + (row - first + back_h) * view.pitch + (column - view.left) * c.O
+                              + g * c.O_g, packed, <const real *>NULL, to + g * c.C_g)
+                packed += panels(shape, c.C_g) * shape.width * plan.runs * plan.length
+
+
+cdef Py_ssize_t first_inside(Py_ssize_t edge, Py_ssize_t rest, Py_ssize_t S) noexcept nogil:
+    """The smallest i with i·S + rest >= edge."""
+    return (edge - rest + S - 1) // S if edge > rest else 0
+
+
+def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):
+    """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
+    cdef Conv c = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], dy.shape[3], window, groups)
+    dtype = dtype_of[real](NULL)
+    result = np.zeros((c.kh, c.kw, c.C_g, c.O), dtype)
+    if not x.shape[0] or not result.size:
+        return result
+    cdef Shape shape = tile_shape[real](NULL, c.O_g)
+    cdef Py_ssize_t entries = c.kh * c.kw * c.C_g, weights = entries * c.O, rows = c.N * c.rows
+    cdef Py_ssize_t chunks = max(min(min(rows * c.columns // CHUNK_LEAST, MOST_PARTIAL // weights), TASKS), 1)
+    cdef Py_ssize_t parts = max(min(TASKS // chunks, (entries + shape.rows - 1) // shape.rows), 1)
+    partial_sums = result.reshape(1, weights) if chunks == 1 else np.zeros((chunks, weights), dtype)
+    cdef real[:, ::1] partial = partial_sums
+
+    cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
+    cdef Py_ssize_t band = min(max(CHUNK_PIXELS // c.columns, 1), c.rows)
+    cdef View view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
+    cdef Py_ssize_t[::1] entry = np.empty(entries, np.intp)
+    cdef Py_ssize_t e, k, tap
+    for e in range(entries):
+        tap = e // c.C_g
+        entry[e] = tap // c.kw * c.D_h * view.pitch + tap % c.kw * c.D_w * c.C + e % c.C_g
+    cdef Py_ssize_t[::1] run = np.arange(band, dtype=np.intp) * (c.S_h * view.pitch)
+
+    cdef int threads = num_threads()
+    cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
+    cdef real[:, ::1] packed = aligned_empty((threads, panels(shape, c.O_g) * shape.width * band * c.columns), dtype)
+    cdef Py_ssize_t task, per_part = (entries + parts - 1) // parts
+    for task in prange(chunks * parts, nogil=True, schedule="dynamic", num_threads=threads):
+        conv2d_dw_chunk(&c, shape, view, band, &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &entry[0], &run[0],
+                        task % parts * per_part, min((task % parts + 1) * per_part, entries),
+                        task // parts * rows // chunks, (task // parts + 1) * rows // chunks,
+                        &scratch[threadid(), 0], &packed[threadid(), 0], &partial[task // parts, 0])
+    cdef real[::1] dw = result.reshape(-1)
+    if chunks > 1:
+        for k in prange(weights, nogil=True, num_threads=threads):
+            for e in range(chunks):
+                dw[k] += partial[e, k]
+    return result
+
+
+cdef void conv2d_dw_chunk(const Conv *c, Shape shape, View view, Py_ssize_t band, const real *x, const real *dy,
+                          const Py_ssize_t *entry, const Py_ssize_t *run, Py_ssize_t first_entry, Py_ssize_t end_entry,
+                          Py_ssize_t row, Py_ssize_t end_row, real *scratch, real *packed, real *dw) noexcept nogil:
+    """Adds the share of output rows row … end_row − 1, counted through all images, to entries of ∂e/∂w."""
+    cdef Py_ssize_t b, i, g, panel, count
+    cdef const real *image
+    while row < end_row:
+        b, i = row // c.rows, row % c.rows
+        count = min(min(band, c.rows - i), end_row - row)
+        image = rows_of(x + b * c.H * c.W * c.C, c.H, c.W, c.C, view, i * c.S_h - c.top,
+                        (i + count - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
+        for g in range(c.groups):
+            for panel in range(panels(shape, c.O_g)):
+                pack(dy + row * c.columns * c.O + g * c.O_g + panel * shape.width, count * c.columns, c.O,
+                     c.O_g - panel * shape.width, 1, shape.width, packed + panel * shape.width * count * c.columns)
+            add_products(c, shape, image + g * c.C_g, packed, entry, first_entry, end_entry, run, count,
+                         dw + g * c.O_g)
+        row += count
+
+
+cdef void add_products(const Conv *c, Shape shape, const real *image, const real *packed, const Py_ssize_t *entry,
+                       Py_ssize_t first, Py_ssize_t end, const Py_ssize_t *run, Py_ssize_t rows,
+                       real *dw) noexcept nogil:
+    """dw[e, o] += Σ over pixels of x · ∂e/∂y for entries first … end − 1, a tile of entries at a time."""
+    cdef const real *a[MOST_ROWS]
+    cdef real sums[MOST_SUMS]
+    cdef Py_ssize_t runs = rows, length = c.columns, step = c.S_w * c.C
+    cdef Py_ssize_t e, p, v, filled, panel, width
+    if c.columns == 1:  # pixels one above the other are one run as well
+        runs, length, step = 1, rows, run[1] - run[0] if rows > 1 else 1
+    e = first
+    while e < end:
+        filled = min(shape.rows, end - e)
+        for p in range(shape.rows):
+            a[p] = image + entry[e + p if p < filled else e]
+        for panel in range(panels(shape, c.O_g)):
+            width = min(shape.width, c.O_g - panel * shape.width)
+            tile(shape, runs, run, length, step, a, packed + panel * shape.width * rows * c.columns, sums)
+            for p in range(filled):
+                for v in range(width):
+                    dw[(e + p) * c.O + panel * shape.width + v] += sums[p * shape.width + v]
+        e += filled
+
+
+def conv2d_db(const real[:, :, :, ::1] dy):
+    """IN dy (N, rows, columns, O); OUT db (O,)."""
+    cdef Py_ssize_t O = dy.shape[3], pixels = dy.shape[0] * dy.shape[1] * dy.shape[2]
+    result = np.zeros(O, dtype_of[real](NULL))
+    cdef Py_ssize_t chunks = min(TASKS, pixels)
+    partial_sums = np.zeros((chunks, O), result.dtype)
+    cdef real[:, ::1] partial = partial_sums
+    cdef const real *source = &dy[0, 0, 0, 0] if pixels and O else NULL
+    cdef Py_ssize_t t, p, o
+    for t in prange(chunks, nogil=True, num_threads=num_threads()):
+        for p in range(t * pixels // chunks, (t + 1) * pixels // chunks):
+            for o in range(O):
+                partial[t, o] += source[p * O + o]
+    cdef real[::1] db = result
+    for t in range(chunks):
+        for o in range(O):
+            db[o] += partial[t, o]
+    return result

@@ -1,0 +1,212 @@
+"""Winograd's algorithm against the loops: both sizes of tile, every padding, sizes that fill tiles and that do not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import refconv
+from evidence import (
+    assert_inputs_unchanged,
+    assert_same_bits,
+    assert_same_bits_at_any_thread_count,
+    fenced,
+    needs_kernels,
+)
+from refconv import _core, reference
+from refconv.geometry import Window
+from refconv.ops import conv as ops
+from strategies import problem, small_floats, small_integers
+
+pytestmark = needs_kernels
+
+TILES = pytest.mark.parametrize("m", [2, 4])
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+LARGE = Window((3, 3), padding=((1, 0), (2, 1)))
+
+
+@st.composite
+def problems(draw, values=small_floats):
+    """A 3×3 problem with stride 1; channels beside a multiple of some lanes, so that tails of every length come up."""
+    edge = st.integers(0, 4)
+    window = Window((3, 3), padding=((draw(edge), draw(edge)), (draw(edge), draw(edge))))
+    size = (draw(st.integers(3, 9)), draw(st.integers(3, 7)))
+    channels = st.sampled_from([1, 2, 5, 17])
+    return problem(
+        size,
+        window,
+        N=draw(st.integers(1, 3)),
+        C_g=draw(channels),
+        O_g=draw(channels),
+        dtype=draw(st.sampled_from([np.float32, np.float64])),
+        seed=draw(st.integers(0, 99)),
+        values=values,
+    )
+
+
+def offset(p):
+    return tuple(before for before, _ in p.window.pads(p.size))
+
+
+def forward(p, m):
+    return _core.winograd.conv2d(p.x, p.w, p.b, offset(p), p.dy.shape[1:3], m)
+
+
+def way_back(p, m):
+    top, left = offset(p)
+    turned = np.ascontiguousarray(p.w[::-1, ::-1].swapaxes(2, 3))
+    return _core.winograd.conv2d(p.dy, turned, None, (2 - top, 2 - left), p.size, m)
+
+
+def loops(p):
+    return reference.conv.conv2d(p.x, p.w, p.b, p.window, 1), reference.conv.conv2d_dx(p.dy, p.w, p.size, p.window, 1)
+
+
+def assert_near(found, expected, factor):
+    eps = np.finfo(expected.dtype).eps
+    np.testing.assert_allclose(found, expected, rtol=0, atol=factor * eps * max(1.0, np.abs(expected).max(initial=0)))
+
+
+@settings(max_examples=60)
+@given(problems())
+def test_both_tiles_agree_with_the_loops(p):
+    y, dx = loops(p)
+    for m, factor in ((2, 60), (4, 400)):
+        assert_near(forward(p, m), y, factor)
+        assert_near(way_back(p, m), dx, factor)
+
+
+@settings(max_examples=60)
+@given(problems())
+def test_the_kernels_derivative_agrees_with_the_loops(p):
+    assert_near(_core.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1), 300)
+
+
+@settings(max_examples=60)
+@given(problems(values=small_integers))
+def test_small_tiles_are_exact_where_nothing_rounds(p):
+    y, dx = loops(p)
+    assert_same_bits(forward(p, 2), y)
+    assert_same_bits(way_back(p, 2), dx)
+    assert_same_bits(_core.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1))
+
+
+@DTYPES
+@pytest.mark.parametrize(("C", "O"), [(3, 70), (40, 33), (33, 8), (16, 64)])
+def test_channels_that_fill_panels_and_that_do_not(C, O, dtype):
+    p = problem((5, 4), LARGE, N=2, C_g=C, O_g=O, dtype=dtype, values=small_integers)
+    assert_same_bits(forward(p, 2), _core.direct.conv2d(p.x, p.w, p.b, p.window, 1))
+    assert_same_bits(way_back(p, 2), _core.direct.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
+    assert_same_bits(_core.winograd.conv2d_dw(p.x, p.dy, offset(p)), _core.direct.conv2d_dw(p.x, p.dy, p.window, 1))
+
+
+def many_blocks(dtype=np.float32):
+    """More tiles than one block of any pass holds."""
+    return problem((31, 27), LARGE, N=3, C_g=34, O_g=37, dtype=dtype)
+
+
+@DTYPES
+@TILES
+def test_the_bits_are_the_same_at_any_thread_count(m, dtype):
+    p = many_blocks(dtype)
+    assert_same_bits_at_any_thread_count(lambda: forward(p, m))
+    assert_same_bits_at_any_thread_count(lambda: _core.winograd.conv2d_dw(p.x, p.dy, offset(p)))
+
+
+@DTYPES
+def test_many_blocks_agree_with_the_plain_sum(dtype):
+    p = many_blocks(dtype)
+    assert_near(forward(p, 2), _core.direct.conv2d(p.x, p.w, p.b, p.window, 1), 60)
+    assert_near(forward(p, 4), _core.direct.conv2d(p.x, p.w, p.b, p.window, 1), 400)
+    assert_near(_core.winograd.conv2d_dw(p.x, p.dy, offset(p)), _core.direct.conv2d_dw(p.x, p.dy, p.window, 1), 300)
+
+
+def test_small_tiles_are_as_accurate_as_the_plain_sum():
+    p = problem((20, 22), Window((3, 3), padding="same"), N=2, C_g=64, O_g=48, dtype=np.float32)
+    exact = _core.direct.conv2d(*(a.astype(np.float64) for a in (p.x, p.w, p.b)), p.window, 1)
+    plain, small = (np.abs(y - exact).max() for y in (_core.direct.conv2d(p.x, p.w, p.b, p.window, 1), forward(p, 2)))
+    assert small < 1.5 * plain
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+@TILES
+def test_nothing_outside_of_the_arrays_is_read(m, side):
+    p = problem((6, 5), LARGE, N=2, C_g=19, O_g=37, dtype=np.float32)
+    x, w, b, dy = (fenced(a, side) for a in (p.x, p.w, p.b, p.dy))
+    assert_same_bits(_core.winograd.conv2d(x, w, b, offset(p), p.dy.shape[1:3], m), forward(p, m))
+    assert_same_bits(_core.winograd.conv2d_dw(x, dy, offset(p)), _core.winograd.conv2d_dw(p.x, p.dy, offset(p)))
+
+
+@TILES
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38])
+@pytest.mark.parametrize("array", ["x", "w", "b"])
+def test_where_an_output_is_not_finite_nothing_is_claimed(array, value, m):
+    p = problem((6, 5), LARGE, N=2, C_g=5, O_g=7, dtype=np.float32)
+    p.b[...] = 1e37
+    p.x[...], p.w[...] = np.abs(p.x) + 9, np.abs(p.w) + 9
+    getattr(p, array).flat[3] = value
+    if np.isfinite(forward(p, m) if forward(p, m) is not None else np.nan).all():
+        assert (array, value) == ("b", 3e38)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_what_is_not_finite_stays_where_the_loops_have_it(value):
+    p = problem((40, 30), Window((3, 3), padding=1), N=1, C_g=32, O_g=32, dtype=np.float32)
+    assert _core.conv.suits_winograd(p.window, 1200, 32, 32, 1)
+    p.x[0, 20, 10, 3] = value
+    with np.errstate(invalid="ignore"):
+        y = ops.conv2d(p.x, p.w, padding=1)
+    rows, columns = np.nonzero(~np.isfinite(y[0, :, :, 0]))
+    assert (set(rows), set(columns)) == ({19, 20, 21}, {9, 10, 11})
+    dw = ops.conv2d_dw(p.x, p.dy, (3, 3), padding=1)
+    assert not np.isfinite(dw[:, :, 3]).any()
+    assert np.isfinite(np.delete(dw, 3, axis=2)).all()
+
+
+def test_inputs_stay_as_they_were():
+    p = problem((6, 5), LARGE, N=2, C_g=5, O_g=7)
+    assert_inputs_unchanged(lambda x, w, b: _core.winograd.conv2d(x, w, b, (1, 2), (5, 6), 2), p.x, p.w, p.b)
+    assert_inputs_unchanged(lambda x, dy: _core.winograd.conv2d_dw(x, dy, (1, 2)), p.x, p.dy)
+
+
+def test_public_calls_take_it_where_it_suits():
+    p = many_blocks()
+    options = dict(padding=LARGE.padding)
+    assert_same_bits(ops.conv2d(p.x, p.w, p.b, **options), forward(p, 2))
+    assert_same_bits(ops.conv2d_dx(p.dy, p.w, p.size, **options), way_back(p, 2))
+    assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), **options), _core.winograd.conv2d_dw(p.x, p.dy, offset(p)))
+
+
+@pytest.mark.parametrize(
+    ("window", "pixels", "C", "O", "groups"),
+    [
+        (Window((3, 3), 2), 4096, 64, 64, 1),
+        (Window((3, 3), dilation=2), 4096, 64, 64, 1),
+        (Window((3, 5)), 4096, 64, 64, 1),
+        (Window((3, 3)), 4096, 64, 64, 2),
+        (Window((3, 3)), 4096, 3, 64, 1),
+        (Window((3, 3)), 4096, 64, 10, 1),
+        (Window((3, 3)), 49, 64, 64, 1),
+    ],
+)
+def test_it_is_not_taken_where_it_does_not_suit(window, pixels, C, O, groups):
+    assert _core.conv.suits_winograd(Window((3, 3)), 4096, 64, 64, 1)
+    assert not _core.conv.suits_winograd(window, pixels, C, O, groups)
+
+
+def test_fast_precision_takes_larger_tiles():
+    p = many_blocks()
+    try:
+        refconv.set_precision("fast")
+        assert refconv.get_precision() == "fast"
+        assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 4))
+    finally:
+        refconv.set_precision("standard")
+    assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
+
+
+@pytest.mark.parametrize("precision", ["exact", None, 2])
+def test_an_unknown_precision_is_refused(precision):
+    with pytest.raises(ValueError, match="precision must be 'standard' or 'fast'"):
+        refconv.set_precision(precision)
+    assert refconv.get_precision() == "standard"
