@@ -30,7 +30,7 @@ def main(arguments=None):
         parser.error(str(error))
     rounds = options.rounds or (3 if options.quick else 9)
     prepare(options.threads, libraries)
-    machine = limits.measure(options.threads, min(rounds, 5))
+    machine = limits.measure(options.threads)
     print(headline(options.threads, libraries, machine), table.line(table.COLUMNS), table.rule(), sep="\n", flush=True)
     names = [name for library in libraries for name in peers.PEERS[library]]
     done, failures = [], []
@@ -114,7 +114,7 @@ def measure_row(row, names, rounds, machine):
     a, results = row.problem.draw(row.work), first["refconv"]
     flops, size = row.problem.flops(row.work, a, results), row.problem.bytes(row.work, a, results)
     limit = machine.seconds(flops, size, row.problem.dtype)
-    return table.Measured(row.problem.name, row.work, row.bar, seconds, limit, flops, size), wrong
+    return table.Measured(row.problem.name, row.work, row.bar, seconds, limit, flops, size, row.problem.dtype), wrong
 
 
 def write(options, done, machine):

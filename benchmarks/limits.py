@@ -30,7 +30,7 @@ class Limits:
         return max(flops / self.peak[dtype], size / self.bandwidth(size))
 
 
-def measure(threads, rounds=5):
+def measure(threads, rounds=10):
     """The limits of this machine."""
     kernels = importlib.import_module(f"refconv._core.{_core.ISA}.limits")
     kernels.set_num_threads(threads)

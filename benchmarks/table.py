@@ -24,6 +24,7 @@ class Measured:
     limit: float  # seconds that the machine needs at least
     flops: int
     bytes: int
+    dtype: str = "float32"
 
     @property
     def share(self):

@@ -14,8 +14,8 @@ include "threads.pxi"
 cdef extern from "peak.h" nogil:
     enum:
         CHAINS
-    float chains_float(Py_ssize_t rounds, float factor, float term)
-    double chains_double(Py_ssize_t rounds, double factor, double term)
+    float chains_float(Py_ssize_t rounds)
+    double chains_double(Py_ssize_t rounds)
 
 
 def multiply_adds(Py_ssize_t rounds, dtype):
@@ -29,7 +29,7 @@ def multiply_adds(Py_ssize_t rounds, dtype):
     cdef double[::1] sums = np.empty(threads)  # kept, or else the compiler would drop the work
     cdef Py_ssize_t t
     for t in prange(threads, nogil=True, schedule="static", chunksize=1, num_threads=threads):
-        sums[t] = chains_float(rounds, 0.5, 1) if single else chains_double(rounds, 0.5, 1)
+        sums[t] = chains_float(rounds) if single else chains_double(rounds)
     return 2 * rounds * CHAINS * (LANES_float if single else LANES_double) * threads
 
 

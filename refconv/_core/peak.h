@@ -10,12 +10,16 @@
 
 enum { CHAINS = 12 };
 
+/* Read when it runs: a compiler that knew them would see chains that stand still, and leave them out. Each chain goes to two. */
+static volatile double a_half = 0.5, one = 1;
+
 #if defined(__GNUC__) || defined(__clang__)
 
-/* The sums of all chains, so that no chain can be left out. With a factor of a half they stay near twice the term. */
+/* The result is the sum of all chains, so that each of them is needed. */
 #define DEFINE_CHAINS(real)                                                                                            \
-    __attribute__((noinline)) static real chains_##real(ptrdiff_t rounds, real factor, real term)                      \
+    __attribute__((noinline)) static real chains_##real(ptrdiff_t rounds)                                              \
     {                                                                                                                  \
+        const real factor = (real)a_half, term = (real)one;                                                            \
         vector_##real sum[CHAINS], total = {0};                                                                        \
         for (int c = 0; c < CHAINS; c++)                                                                               \
             sum[c] = total + (real)c;                                                                                  \
@@ -30,8 +34,9 @@ enum { CHAINS = 12 };
 #else /* a compiler without vector extensions: it may find the vectors itself */
 
 #define DEFINE_CHAINS(real)                                                                                            \
-    static real chains_##real(ptrdiff_t rounds, real factor, real term)                                                \
+    static real chains_##real(ptrdiff_t rounds)                                                                        \
     {                                                                                                                  \
+        const real factor = (real)a_half, term = (real)one;                                                            \
         real sum[CHAINS * LANES_##real], total = 0;                                                                    \
         for (int c = 0; c < CHAINS * LANES_##real; c++)                                                                \
             sum[c] = (real)c;                                                                                          \
