@@ -13,21 +13,24 @@ __all__ = ["differences", "interleaved", "median_block", "repetitions"]
 
 BLOCK = 0.03  # seconds
 LEAST, MOST = 3, 2000  # repetitions of a block
+SLOW = 0.5  # seconds: who takes longer takes one turn, of one call
 
 
 def interleaved(runs, rounds, clock=time.perf_counter):
     """Seconds of each callable of the dictionary: the minimum, over the rounds, of the medians of its blocks."""
     counts = {name: repetitions(run, clock) for name, run in runs.items()}
     best = dict.fromkeys(runs, float("inf"))
-    for _ in range(rounds):
+    for turn in range(rounds):
         for name, run in runs.items():
-            best[name] = min(best[name], median_block(run, counts[name], clock))
+            if turn == 0 or counts[name] > 1:
+                best[name] = min(best[name], median_block(run, counts[name], clock))
     return best
 
 
 def repetitions(run, clock=time.perf_counter):
     """How often it is repeated to fill a block; the calls that find out also warm it up."""
-    run()
+    if _seconds(run, clock) > SLOW:
+        return 1
     seconds = min(_seconds(run, clock) for _ in range(LEAST))
     return int(min(max(BLOCK / max(seconds, 1e-9), LEAST), MOST))
 
