@@ -11,6 +11,7 @@ __all__ = ["Limits", "measure"]
 
 LARGEST = 1 << 28  # bytes, well beyond any cache
 SMALLEST = 1 << 16
+PASSED = 1 << 24  # bytes of one call at least
 
 
 class Limits:
@@ -46,4 +47,6 @@ def _peak(kernels, dtype, rounds):
 
 def _bandwidth(kernels, size, rounds):
     a, b, c = (np.ones(size // 12, np.float32) for _ in range(3))
-    return (a.nbytes + b.nbytes + c.nbytes) / interleaved({"triad": lambda: kernels.triad(a, b, c)}, rounds)["triad"]
+    passes = max(1, PASSED // size)
+    seconds = interleaved({"triad": lambda: kernels.triad(a, b, c, passes)}, rounds)["triad"]
+    return passes * (a.nbytes + b.nbytes + c.nbytes) / seconds

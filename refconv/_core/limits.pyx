@@ -33,8 +33,23 @@ def multiply_adds(Py_ssize_t rounds, dtype):
     return 2 * rounds * CHAINS * (LANES_float if single else LANES_double) * threads
 
 
-def triad(real[::1] a, const real[::1] b, const real[::1] c):
-    """IN b, c (n,); OUT a = b + 3·c, each thread on its share: as fast as memory or cache gives two arrays and takes one."""
-    cdef Py_ssize_t k
-    for k in prange(a.shape[0], nogil=True, schedule="static", num_threads=num_threads()):
-        a[k] = b[k] + 3 * c[k]
+def triad(real[::1] a, const real[::1] b, const real[::1] c, Py_ssize_t passes=1):
+    """IN b, c (n,); OUT a = b + r·c in pass r = 0, 1, …: as fast as memory or cache gives two arrays and takes one.
+
+    Each thread goes over its own share again and again, so that starting the threads does not count.
+    """
+    cdef Py_ssize_t n = a.shape[0], t, begin
+    cdef int threads = num_threads()
+    if not n:
+        return
+    for t in prange(threads, nogil=True, schedule="static", chunksize=1, num_threads=threads):
+        begin = n * t // threads
+        if begin < n * (t + 1) // threads:
+            triad_share(&a[begin], &b[begin], &c[begin], n * (t + 1) // threads - begin, passes)
+
+
+cdef void triad_share(real *a, const real *b, const real *c, Py_ssize_t n, Py_ssize_t passes) noexcept nogil:
+    cdef Py_ssize_t r, k
+    for r in range(passes):
+        for k in range(n):
+            a[k] = b[k] + r * c[k]
