@@ -28,6 +28,8 @@ def main(arguments=None):
         rows, libraries = chosen(options.rows), wanted_peers(options.peers)
     except ValueError as error:
         parser.error(str(error))
+    if not _core.ISA:
+        parser.error("refconv was built without its kernels (REFCONV_PURE=1): there is nothing to time")
     rounds = options.rounds or (3 if options.quick else 9)
     prepare(options.threads, libraries)
     machine = limits.measure(options.threads)

@@ -38,8 +38,13 @@ ROWS = (
 
 
 def chosen(texts):
-    """The rows whose names contain one of the texts, whatever the case; all of them if there are none."""
-    for text in texts:
-        if not any(text.lower() in row.name.lower() for row in ROWS):
+    """The rows whose names contain one of the texts, whatever the case, and with an x for a ×; all of them if there are none."""
+    found = {text: [row for row in ROWS if _plain(text) in _plain(row.name)] for text in texts}
+    for text, its_rows in found.items():
+        if not its_rows:
             raise ValueError(f"no row's name contains {text!r}; the rows are: {'; '.join(row.name for row in ROWS)}")
-    return [row for row in ROWS if not texts or any(text.lower() in row.name.lower() for text in texts)]
+    return [row for row in ROWS if not texts or any(row in its_rows for its_rows in found.values())]
+
+
+def _plain(text):
+    return text.lower().replace("×", "x")

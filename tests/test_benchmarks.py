@@ -301,8 +301,16 @@ def test_the_command_refuses_by_name(arguments, message, monkeypatch, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_without_kernels_there_is_nothing_to_time(monkeypatch, capsys):
+    monkeypatch.setattr(_core, "ISA", None)
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--rows", "relu"])
+    assert "refconv was built without its kernels (REFCONV_PURE=1): there is nothing to time" in capsys.readouterr().err
+
+
 def test_rows_are_chosen_by_any_of_several_parts_of_their_names():
     assert [row.name for row in rows.chosen(["relu", "CONV1, b"])] == ["LeNet conv1, backward", "ReLU, forward"]
+    assert {row.problem.name for row in rows.chosen(["7x7"])} == {"ResNet conv1, 7×7 stride 2"}
     assert rows.chosen([]) == list(rows.ROWS)
 
 
