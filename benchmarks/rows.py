@@ -38,7 +38,7 @@ ROWS = (
 
 
 def chosen(texts):
-    """The rows whose names contain one of the texts, whatever the case, and with an x for a ×; all of them if there are none."""
+    """The rows whose names contain one of the texts, in any case and with x for ×; all of them if there are no texts."""
     found = {text: [row for row in ROWS if _plain(text) in _plain(row.name)] for text in texts}
     for text, its_rows in found.items():
         if not its_rows:
