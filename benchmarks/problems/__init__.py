@@ -1,0 +1,1 @@
+"""The problems of the table, one module for operators of a kind."""

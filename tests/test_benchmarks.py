@@ -1,0 +1,345 @@
+"""The benchmarks compare the same functions, and count and write as they say. No speed is asserted."""
+
+import csv
+import importlib
+import itertools
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refconv
+from evidence import needs_kernels
+from refconv import _core
+
+ROOT = Path(refconv.__file__).parents[1]
+if not (ROOT / "benchmarks").is_dir():
+    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
+sys.path.append(str(ROOT))
+
+from benchmarks import __main__ as command  # noqa: E402
+from benchmarks import limits, measure, peers, roofline, rows, scaling, table  # noqa: E402
+from benchmarks.problem import Problem, Row  # noqa: E402
+from benchmarks.side import Side  # noqa: E402
+
+# Compiling takes JAX long; these rows take every way of asking it.
+ASK_JAX = (
+    *("LeNet conv1, backward", "3×3, float64, backward", "3×3, 32 groups, forward", "transposed 2×2 stride 2, backward"),
+    *("max pool 3×3 stride 2, backward", "batch norm, training, backward", "softmax and cross-entropy, both"),
+)
+ASKED = [(row, library) for row in rows.ROWS for library in peers.PEERS if library != "jax" or row.name in ASK_JAX]
+MACHINE = limits.Limits({"float32": 400e9, "float64": 200e9}, {1 << 20: 100e9, 1 << 28: 20e9})
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = refconv.get_num_threads()
+    yield
+    refconv.set_num_threads(before)
+
+
+@needs_kernels
+@pytest.mark.parametrize(("row", "library"), ASKED, ids=[f"{row.name}, {library}" for row, library in ASKED])
+def test_every_library_computes_the_same(row, library):
+    if not peers.installed(library):
+        pytest.skip(f"{library} is not installed")
+    problem = row.problem.small()
+    sides = problem.sides(row.work, peers.PEERS[library])
+    found = {name: side.read(side.run()) for name, side in sides.items()}
+    if library == "torch":
+        assert "PyTorch NCHW" in found
+    for result in found.values():
+        assert measure.differences(found["refconv"], result) < (1e-5 if problem.dtype == "float32" else 1e-13)
+        assert all(array.dtype == problem.dtype for array in result if array.ndim)
+
+
+def test_jax_is_asked_in_rows_that_exist():
+    assert set(ASK_JAX) <= {row.name for row in rows.ROWS}
+
+
+def test_rows_are_told_apart_by_their_names():
+    assert len({row.name for row in rows.ROWS}) == len(rows.ROWS)
+
+
+def test_counts_of_a_convolution_are_those_of_its_definition():
+    problem = rows.chosen(["LeNet conv2"])[0].problem
+    a = problem.draw("forward")
+    y = problem.refconv("forward", a).run()
+    assert y.shape == (64, 10, 10, 16)
+    assert problem.flops("forward", a, [y]) == 2 * 64 * 10 * 10 * 16 * 5 * 5 * 6
+    assert problem.flops("backward", a, []) == 2 * problem.flops("forward", a, [])
+    assert problem.bytes("forward", a, [y]) == 4 * (64 * 14 * 14 * 6 + 5 * 5 * 6 * 16 + 16 + 64 * 10 * 10 * 16)
+    first = rows.chosen(["LeNet conv1"])[0].problem
+    assert first.flops("backward", {}, []) == 2 * 64 * 28 * 28 * 6 * 25
+    assert "w" not in first.draw("backward")
+
+
+def test_counts_of_the_training_step():
+    step = rows.chosen(["LeNet-5, batch 64"])[0].problem
+    layers = {"conv1": 28 * 28 * 6 * 25, "conv2": 100 * 16 * 150, "dense": 400 * 120 + 120 * 84 + 84 * 10}
+    assert step.flops("training step", {}, []) == 2 * 64 * (3 * sum(layers.values()) - layers["conv1"])
+
+
+class Clock:
+    """A clock that only runs inside of the callables that it makes, and a list of who ran."""
+
+    def __init__(self):
+        self.now, self.ran = 0.0, []
+
+    def __call__(self):
+        return self.now
+
+    def takes(self, name, durations):
+        durations = itertools.cycle(durations)
+
+        def run():
+            self.now += next(durations)
+            self.ran.append(name)
+
+        return run
+
+
+def test_a_block_is_as_long_as_asked_within_bounds():
+    clock = Clock()
+    assert measure.repetitions(clock.takes("a", [measure.BLOCK / 8.5]), clock) == 8
+    assert measure.repetitions(clock.takes("a", [1e-9]), clock) == measure.MOST
+    assert measure.repetitions(clock.takes("a", [measure.BLOCK]), clock) == measure.LEAST
+    assert measure.repetitions(clock.takes("a", [2 * measure.SLOW]), clock) == 1
+
+
+def test_a_block_gives_its_median():
+    clock = Clock()
+    assert measure.median_block(clock.takes("a", [5, 1, 2]), 3, clock) == 2
+
+
+def test_of_several_blocks_taken_in_turns_the_least_median_counts():
+    clock = Clock()
+    # Three calls find out the count after one that warms up; then three blocks of three, of which the second is best.
+    warm = [0.02] * 4
+    a = clock.takes("a", [*warm, 0.04, 0.03, 0.01, 0.02, 0.025, 0.001, 0.06, 0.05, 0.07])
+    b = clock.takes("b", [0.015])
+    best = measure.interleaved({"a": a, "b": b}, 3, clock)
+    assert best["a"] == pytest.approx(0.02)
+    assert best["b"] == pytest.approx(0.015)
+    assert "".join(clock.ran) == "aaaabbbb" + 3 * "aaabbb"
+
+
+def test_who_is_slow_takes_one_turn():
+    clock = Clock()
+    best = measure.interleaved({"a": clock.takes("a", [2.0]), "b": clock.takes("b", [0.02])}, 4, clock)
+    assert best["a"] == 2
+    assert clock.ran.count("a") == 2
+
+
+def test_differences_are_relative_to_the_largest_number():
+    expected = [np.array([4.0, -8.0]), np.array([1.0])]
+    assert measure.differences(expected, [np.array([4.0, -8.0]), np.array([1.25])]) == 0.25
+    assert measure.differences(expected, [np.array([5.0, -8.0]), np.array([1.0])]) == 0.125
+    assert measure.differences(expected, [np.array([4.0, -8.0])]) == math.inf
+    assert measure.differences(expected, [np.array([[4.0, -8.0]]), np.array([1.0])]) == math.inf
+    assert measure.differences(expected, [np.array([4.0, np.nan]), np.array([1.0])]) == math.inf
+    assert measure.differences([np.zeros(3), np.zeros(0)], [np.zeros(3), np.zeros(0)]) == 0
+
+
+def test_the_limit_is_the_larger_of_two_and_small_arrays_come_from_a_cache():
+    assert MACHINE.seconds(400e9, 20e9, "float32") == pytest.approx(1)
+    assert MACHINE.seconds(400e9, 20e9, "float64") == pytest.approx(2)
+    assert MACHINE.seconds(1, 40e9, "float32") == pytest.approx(2)
+    assert MACHINE.bandwidth(1 << 20) == 100e9
+    assert MACHINE.bandwidth((1 << 20) + 1) == MACHINE.bandwidth() == MACHINE.bandwidth(1 << 40) == 20e9
+
+
+@needs_kernels
+def test_the_kernels_of_the_limits_do_what_they_count():
+    lanes = {"baseline": 4, "v3": 8, "v4": 16}
+    for isa in importlib.import_module("refconv._core.baseline.cpu").instruction_sets():
+        kernels = importlib.import_module(f"refconv._core.{isa}.limits")
+        kernels.set_num_threads(3)
+        assert kernels.multiply_adds(10, np.float32) == 2 * 10 * 12 * lanes[isa] * 3
+        assert kernels.multiply_adds(10, np.dtype("float64")) == 2 * 10 * 12 * lanes[isa] // 2 * 3
+        a, b, c = np.zeros(7), np.arange(7.0), np.full(7, 0.5)
+        kernels.triad(a, b, c, 4)
+        np.testing.assert_array_equal(a, np.arange(7) + 1.5)  # the last pass adds 3·c
+        kernels.triad(a[:0], b[:0], c[:0])
+    assert not hasattr(_core, "limits")
+
+
+@needs_kernels
+def test_limits_are_measured(monkeypatch):
+    monkeypatch.setattr(limits, "LARGEST", 1 << 18)
+    monkeypatch.setattr(measure, "BLOCK", 0)
+    machine = limits.measure(2, rounds=1)
+    assert min(machine.peak.values()) > 0
+    assert sorted(machine.by_size) == [1 << 16, 1 << 17, 1 << 18]
+
+
+MEASURED = table.Measured(
+    *("conv", "forward", 1.5, {"refconv": 2e-3, "PyTorch NCHW": 4e-3, "PyTorch NHWC": 3e-3, "JAX": 0.012}),
+    *(1e-3, 10**6, 10**5),
+)
+
+
+def test_a_row_of_the_table():
+    cells = ["conv", "forward", "2.000", "50 %", "4.000", "3.000", "12.000", "–", "1.50", "1.50", "✓"]
+    assert MEASURED.cells() == cells
+    assert table.line(cells).split("  ")[0] == "conv"
+    assert len(table.line(cells)) == len(table.rule())
+    assert len(table.line(table.COLUMNS)) < len(table.rule()) + 1
+
+
+def test_verdicts():
+    assert replace(MEASURED, bar=1.51).verdict == "✗"
+    assert replace(MEASURED, bar=None).cells()[-3:] == ["1.50", "–", ""]
+    assert replace(MEASURED, seconds={"refconv": 1.0}).cells()[4:] == ["–"] * 5 + ["1.50", ""]
+
+
+def test_markdown_and_csv_hold_the_same_rows():
+    lines = table.to_markdown([MEASURED, MEASURED]).splitlines()
+    assert len(lines) == 4
+    assert all(line.count("|") == 12 for line in lines)
+    (row,) = csv.DictReader(table.to_csv([MEASURED]).splitlines())
+    assert (row["row"], float(row["refconv"]), float(row["ratio"]), row["ONNX Runtime"]) == ("conv", 2.0, 1.5, "")
+    assert (float(row["limit"]), int(row["flops"]), int(row["bytes"])) == (1.0, 10**6, 10**5)
+
+
+def test_numbers_lie_beside_their_points_and_on_nothing_else():
+    spots = [(100 + 3 * (k % 4), 50 + 2 * (k // 4)) for k in range(20)]
+    taken = [roofline.Box(x, y, 6, 6) for x, y in spots]
+    boxes = roofline.numbers_beside(spots, [(10, 9)] * 20, taken)
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    assert not any(a.overlaps(b) for a in boxes for b in taken)
+    assert all(math.dist((box.x, box.y), spot) < 9 * roofline.REACH for box, spot in zip(boxes, spots, strict=True))
+
+
+class Doubled(Problem):
+    """x doubled, which PyTorch's channels_last side gets wrong."""
+
+    dtype = "float32"
+
+    def draw(self, work):
+        return {"x": np.arange(1, 5, dtype=np.float32)}
+
+    def refconv(self, work, a):
+        return Side(lambda: 2 * a["x"])
+
+    def torch(self, work, a, layout):
+        return Side(lambda: (2 if layout is peers.CONTIGUOUS else 3) * a["x"])
+
+    def flops(self, work, a, results):
+        return a["x"].size
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(measure, "BLOCK", 0)
+    monkeypatch.setattr(limits, "measure", lambda threads: MACHINE)
+
+
+def run(capsys, *arguments):
+    status = command.main([*arguments])
+    return status, capsys.readouterr().out
+
+
+@needs_kernels
+def test_a_side_with_another_result_is_named_and_not_timed(monkeypatch, capsys, quick):
+    monkeypatch.setattr(rows, "ROWS", [Row(Doubled("doubled"), "forward", 0.0)])
+    monkeypatch.setattr(command, "wanted_peers", lambda text: ["torch"])
+    monkeypatch.setattr(peers, "set_num_threads", lambda n, names: None)
+    monkeypatch.setattr(command, "version", lambda name: "0")
+    status, text = run(capsys, "--rounds", "1")
+    assert status == 1
+    assert "✗ doubled, forward: the result of PyTorch NHWC is 5.0e-01 of the largest number away, and not timed" in text
+    words = text.splitlines()[-2].split()
+    assert words[6:9] == ["–"] * 3  # PyTorch NHWC, JAX, ONNX Runtime
+    assert words[-1] == "✓"
+
+
+@needs_kernels
+def test_the_command_writes_what_is_asked_for(monkeypatch, capsys, quick, tmp_path):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("torch")
+    small = [Row(row.problem.small(), row.work, row.bar) for row in rows.chosen(["conv2", "float64", "softmax"])]
+    monkeypatch.setattr(rows, "ROWS", small)
+    files = [tmp_path / name for name in ("a.csv", "a.md", "a.png")]
+    options = ["--csv", str(files[0]), "--markdown", str(files[1]), "--png", str(files[2])]
+    status, text = run(capsys, "--quick", "--peers", "torch", *options)
+    assert status == 0
+    assert "against torch" in text
+    assert "400 GFLOP/s in float32" in text
+    assert "20.0 GB/s" in text
+    assert len(files[0].read_text().splitlines()) == 1 + len(small)
+    assert len(files[1].read_text().splitlines()) == 2 + len(small)
+    assert files[2].read_bytes()[1:4] == b"PNG"
+
+
+@needs_kernels
+def test_without_peers_refconv_is_measured_alone(monkeypatch, capsys, quick):
+    monkeypatch.setattr(rows, "ROWS", [Row(rows.chosen(["ReLU"])[0].problem.small(), "forward", 1.0)])
+    monkeypatch.setattr(peers, "installed", lambda name: False)
+    status, text = run(capsys, "--rounds", "1")
+    assert status == 0
+    assert "against nobody" in text
+    assert text.splitlines()[-1].startswith("ReLU")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rows", "conv1", "no such"], "no row's name contains 'no such'; the rows are: LeNet conv1, forward;"),
+        (["--peers", "torch,tensorflow"], "--peers must be of torch, jax, onnxruntime, but names 'tensorflow'"),
+        (["--peers", "jax"], "--peers names jax, which is not installed: pip install jax"),
+        (["--threads", "0"], "argument --threads: must be at least 1, but is 0"),
+    ],
+)
+def test_the_command_refuses_by_name(arguments, message, monkeypatch, capsys):
+    monkeypatch.setattr(peers, "installed", lambda name: name == "torch")
+    with pytest.raises(SystemExit, match="2"):
+        command.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_without_kernels_there_is_nothing_to_time(monkeypatch, capsys):
+    monkeypatch.setattr(_core, "ISA", None)
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--rows", "relu"])
+    assert "refconv was built without its kernels (REFCONV_PURE=1): there is nothing to time" in capsys.readouterr().err
+
+
+def test_rows_are_chosen_by_any_of_several_parts_of_their_names():
+    assert [row.name for row in rows.chosen(["relu", "CONV1, b"])] == ["LeNet conv1, backward", "ReLU, forward"]
+    assert {row.problem.name for row in rows.chosen(["7x7"])} == {"ResNet conv1, 7×7 stride 2"}
+    assert rows.chosen([]) == list(rows.ROWS)
+
+
+def test_the_exponent_of_a_power_law_is_found():
+    assert scaling.slope([1, 2, 4, 8], [5.0, 5 * 2**1.5, 5 * 4**1.5, 5 * 8**1.5]) == pytest.approx(1.5)
+
+
+@needs_kernels
+def test_what_one_would_write_by_hand_is_the_same_convolution():
+    problem = scaling.PLAIN.small()
+    a = problem.draw("forward")
+    expected = problem.refconv("forward", a).run()
+    sides = scaling.plain_sides(a["x"], a["w"], a["b"])
+    for side in sides.values():
+        assert measure.differences([expected], side.read(side.run())) < 1e-5
+
+
+@needs_kernels
+def test_scaling_prints_each_part(monkeypatch, capsys):
+    monkeypatch.setattr(measure, "BLOCK", 0)
+    monkeypatch.setattr(scaling, "SMALL", [replace(scaling.SMALL[0], size=3)])
+    monkeypatch.setattr(scaling, "GROWTH", {"size": (3, 4), "channels": (1, 2)})
+    monkeypatch.setattr(scaling, "PLAIN", scaling.PLAIN.small())
+    monkeypatch.setattr(scaling, "ROWS", [Row(rows.chosen(["1×1"])[0].problem.small(), "forward")])
+    monkeypatch.setattr(scaling, "BILLION", 10)
+    scaling.main(["--rounds", "1"])
+    text = capsys.readouterr().out
+    for part in ("convolution 3×3, backward", "1×1, forward", "channels, backward", "it loads none", "NumPy: im2col"):
+        assert part in text
+    with pytest.raises(SystemExit, match="2"):
+        scaling.main(["nothing"])
+    assert "there is no part 'nothing'; the parts are loops, threads, growth, import, plain" in capsys.readouterr().err
