@@ -17,6 +17,7 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 __all__ = ["PADDINGS", "Window", "flag", "mode_window", "per_axis", "receptive_field"]
 
@@ -89,14 +90,16 @@ class Window:
         """Number of axes the window slides along: 1 on a signal, 2 on an image."""
         return len(self.kernel)
 
-    @property
+    @cached_property
     def span(self) -> Size:
         """Input elements from the kernel's first tap to its last, along each axis: (k − 1)·D + 1."""
         return tuple((k - 1) * D + 1 for k, D in zip(self.kernel, self.dilation, strict=True))
 
     def pads(self, input_size: Sequence[int]) -> Pads:
         """Zeros ``(before, after)`` along each axis of an input of this size."""
-        input_size = self._checked("input_size", input_size)
+        return self._pads(self._checked("input_size", input_size))
+
+    def _pads(self, input_size: Size) -> Pads:
         if self.padding == "valid":
             return ((0, 0),) * self.ndim
         if self.padding == "full":
@@ -108,12 +111,12 @@ class Window:
     def padded_size(self, input_size: Sequence[int]) -> Size:
         """Size of the input with its zeros."""
         input_size = self._checked("input_size", input_size)
-        return tuple(n + p0 + p1 for n, (p0, p1) in zip(input_size, self.pads(input_size), strict=True))
+        return tuple(n + p0 + p1 for n, (p0, p1) in zip(input_size, self._pads(input_size), strict=True))
 
     def output_size(self, input_size: Sequence[int]) -> Size:
         """How often the window fits along each axis; at least once, or else a ``ValueError``."""
         input_size = self._checked("input_size", input_size)
-        pads = self.pads(input_size)
+        pads = self._pads(input_size)
         padded = [n + sum(pads[axis]) for axis, n in enumerate(input_size)]
         if math.prod(padded) > MOST:
             raise ValueError(f"padding must leave the input at most {MOST} pixels, but makes it {tuple(padded)}")
@@ -217,6 +220,8 @@ def per_axis(name: str, value, ndim: int, least: int = 1) -> Size:
     >>> per_axis("stride", 2, ndim=2), per_axis("stride", (2, 3), ndim=2)
     ((2, 2), (2, 3))
     """
+    if type(value) is int and least <= value <= MOST:  # what most calls bring
+        return (value,) * ndim
     entries = _entries(value)
     values = (value,) * ndim if entries is None else entries
     if len(values) != ndim:

@@ -173,8 +173,8 @@ KERNELS = [
         "same padding from N and C",
         "direct.pyx",
         "conv2d",
-        "window.pads(input_size)\n    c.C_g",
-        "window.pads((N, C))\n    c.C_g",
+        "window.pads(input_size)\n    c.rows",
+        "window.pads((N, C))\n    c.rows",
     ),
     kernel(
         "winners counted from the edge of the padding",
@@ -192,7 +192,11 @@ KERNELS = [
     ),
     kernel("kernel flipped", "direct.pyx", "conv2d", "offset=0, offset_step=D)", "offset=(kernel - 1) * D, offset_step=-D)"),
     kernel(
-        "one stride for both axes", "direct.pyx", "conv2d", "c.S_h, c.S_w = window.stride", "c.S_h = c.S_w = min(window.stride)"
+        "one stride for both axes",
+        "direct.pyx",
+        "conv2d",
+        "c.S_h, c.S_w = window.stride",
+        "c.S_h = c.S_w = min(window.stride)",
     ),
     kernel(
         "dilation ignored in dw",

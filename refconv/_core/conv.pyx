@@ -1,6 +1,7 @@
 """The convolution layer and its derivatives: who computes what.
 
 direct      any convolution, as the sum that the formula says (direct.pyx)
+one_channel images of one channel (one_channel.pyx)
 winograd    3×3 kernels with stride 1 and many channels, with half the products or fewer (winograd.pyx)
 
 The choice depends on shapes alone, so the same call gives the same bits.
@@ -12,10 +13,12 @@ import numpy as np
 include "threads.pxi"
 
 # The siblings compiled for the same instruction set.
-direct, winograd = (importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}") for name in ("direct", "winograd"))
+direct, one_channel, winograd = (
+    importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}") for name in ("direct", "one_channel", "winograd")
+)
 
 LEAST_CHANNELS = 32  # for Winograd's algorithm: with fewer, its transforms cost what its products save
-LEAST_PIXELS = 1024  # and with fewer outputs, the transform of the kernels does
+LEAST_PIXELS = 1024  # and with fewer inputs, the transform of the kernels does
 tile_side = 2        # outputs of its tiles along one side
 
 
@@ -27,11 +30,15 @@ def set_tile_side(m):
 
 def conv2d(x, w, bias, window, groups):
     """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
-    size = window.output_size(x.shape[1:3])
-    if suits_winograd(window, len(x) * size[0] * size[1], *w.shape[2:], groups):
+    if suits_winograd(window, len(x) * x.shape[1] * x.shape[2], *w.shape[2:], groups):
+        size = window.output_size(x.shape[1:3])
         y = winograd.conv2d(x, w, bias, before(window, x.shape[1:3]), size, tile_side)
         if y is not None:
             return y
+    if x.shape[3] == 1 and window.stride[1] == 1 and len(x):
+        size = window.output_size(x.shape[1:3])
+        if size[1] >= one_channel.LEAST_COLUMNS:
+            return one_channel.conv2d(x, w, bias, window, size)
     return direct.conv2d(x, w, bias, window, groups)
 
 
@@ -51,7 +58,7 @@ def conv2d_dx(dy, w, tuple input_size, window, groups):
 
 def conv2d_dw(x, dy, window, groups):
     """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
-    if suits_winograd(window, len(dy) * dy.shape[1] * dy.shape[2], x.shape[3], dy.shape[3], groups):
+    if suits_winograd(window, len(x) * x.shape[1] * x.shape[2], x.shape[3], dy.shape[3], groups):
         dw = winograd.conv2d_dw(x, dy, before(window, x.shape[1:3]))
         if dw is not None:
             return dw

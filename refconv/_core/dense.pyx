@@ -12,7 +12,7 @@ from refconv.geometry import Window
 include "threads.pxi"
 
 # The sibling compiled for the same instruction set.
-conv = importlib.import_module(__name__.rpartition(".")[0] + ".conv")
+direct = importlib.import_module(__name__.rpartition(".")[0] + ".direct")
 POINT = Window((1, 1))
 
 
@@ -20,26 +20,26 @@ def dense(x, w, bias):
     """IN x (N, C), w (C, O), bias (O,) or None; OUT y (N, O)."""
     if not len(x):
         return np.empty((0, w.shape[1]), x.dtype)
-    return conv.conv2d(as_image(x), w[None, None], bias, POINT, 1)[0, :, 0]
+    return direct.conv2d(as_image(x), w[None, None], bias, POINT, 1)[0, :, 0]
 
 
 def dense_dx(dy, w):
     """IN dy (N, O), w (C, O); OUT dx (N, C)."""
     if not len(dy):
         return np.empty((0, w.shape[0]), dy.dtype)
-    return conv.conv2d_dx(as_image(dy), w[None, None], (len(dy), 1), POINT, 1)[0, :, 0]
+    return direct.conv2d_dx(as_image(dy), w[None, None], (len(dy), 1), POINT, 1)[0, :, 0]
 
 
 def dense_dw(x, dy):
     """IN x (N, C), dy (N, O); OUT dw (C, O)."""
     if not len(x):
         return np.zeros((x.shape[1], dy.shape[1]), x.dtype)
-    return conv.conv2d_dw(as_image(x), as_image(dy), POINT, 1)[0, 0]
+    return direct.conv2d_dw(as_image(x), as_image(dy), POINT, 1)[0, 0]
 
 
 def dense_db(dy):
     """IN dy (N, O); OUT db (O,)."""
-    return conv.conv2d_db(as_image(dy))
+    return direct.conv2d_db(as_image(dy))
 
 
 cdef as_image(examples):

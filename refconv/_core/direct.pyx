@@ -30,6 +30,7 @@ from cython.parallel cimport parallel, prange, threadid
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
 from refconv._core.sweep cimport Sweep, Taps, View, list_runs, rows_of, run_sweep, view_of
+from refconv._core.threads cimport threads_for
 from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, tile, tile_shape
 
 include "threads.pxi"
@@ -40,6 +41,7 @@ cdef enum:
     CHUNK_PIXELS = 256    # pixels of one packed block of ∂e/∂y
     CHUNK_LEAST = 512     # pixels that are worth a sum of their own
     MOST_PARTIAL = 1 << 22  # elements of all these sums together
+    LINE = 128            # elements of ∂e/∂y that are added to their sums at once
 
 
 cdef struct Conv:
@@ -53,11 +55,12 @@ cdef Conv conv_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, Py_ssize_t O, wi
     cdef Conv c
     c.N, c.C, c.O, c.groups = N, C, O, groups
     c.H, c.W = input_size
-    c.rows, c.columns = window.output_size(input_size)
     c.kh, c.kw = window.kernel
     c.S_h, c.S_w = window.stride
     c.D_h, c.D_w = window.dilation
-    (c.top, _), (c.left, _) = window.pads(input_size)
+    (c.top, bottom), (c.left, right) = window.pads(input_size)
+    c.rows = (c.H + c.top + bottom - (c.kh - 1) * c.D_h - 1) // c.S_h + 1
+    c.columns = (c.W + c.left + right - (c.kw - 1) * c.D_w - 1) // c.S_w + 1
     c.C_g, c.O_g = C // groups, O // groups
     return c
 
@@ -114,12 +117,13 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), view.pitch, c.C, c.C_g, &plan, &run[0])
 
     cdef Py_ssize_t band = band_rows(shape, c.N, c.rows, c.columns), bands = (c.rows + band - 1) // band
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(<double>c.N * c.rows * c.columns * c.O * depth)
     cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
-    cdef const real *offset = NULL if bias is None else &bias[0]
+    cdef real[::1] start = None if bias is None else padded(bias, c.groups, panels(shape, c.O_g) * shape.width)
+    cdef const real *starts = NULL if bias is None else &start[0]
     cdef Py_ssize_t task
     for task in prange(c.N * bands, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_band(&c, plan, shape, view, &x[task // bands, 0, 0, 0], &packed[0], offset, task % bands * band,
+        conv2d_band(&c, plan, shape, view, &x[task // bands, 0, 0, 0], &packed[0], starts, task % bands * band,
                     min((task % bands + 1) * band, c.rows), &scratch[threadid(), 0], &y[task // bands, 0, 0, 0])
     return result
 
@@ -128,7 +132,7 @@ cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) 
     """The weights of each group and panel of output channels: taps in order, input channels along k."""
     cdef Py_ssize_t taps = c.kh * c.kw, size = taps * c.C_g * shape.width, count = panels(shape, c.O_g)
     cdef Py_ssize_t block, first, t
-    for block in prange(c.groups * count, schedule="static", num_threads=num_threads()):
+    for block in prange(c.groups * count, schedule="static", num_threads=threads_for(c.groups * count * size)):
         first = block % count * shape.width
         for t in range(taps):
             pack(w + t * c.C_g * c.O + block // count * c.O_g + first, c.C_g, c.O, c.O_g - first, 1, shape.width,
@@ -136,15 +140,22 @@ cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) 
 
 
 cdef void conv2d_band(const Conv *c, Sweep plan, Shape shape, View view, const real *image, const real *packed,
-                      const real *bias, Py_ssize_t first, Py_ssize_t end, real *scratch, real *y) noexcept nogil:
+                      const real *starts, Py_ssize_t first, Py_ssize_t end, real *scratch, real *y) noexcept nogil:
     """Rows first … end − 1 of one image's output."""
-    cdef Py_ssize_t g, group_size = panels(shape, c.O_g) * shape.width * plan.runs * plan.length
+    cdef Py_ssize_t g, group_width = panels(shape, c.O_g) * shape.width, depth = plan.runs * plan.length
     cdef const real *x = rows_of(image, c.H, c.W, c.C, view, first * c.S_h - c.top,
                                  (end - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
     plan.rows = end - first
     for g in range(c.groups):
-        run_sweep(&plan, shape, x + g * c.C_g, packed + g * group_size, NULL if bias == NULL else bias + g * c.O_g,
-                  y + first * plan.y_row + g * c.O_g)
+        run_sweep(&plan, shape, x + g * c.C_g, packed + g * group_width * depth,
+                  NULL if starts == NULL else starts + g * group_width, y + first * plan.y_row + g * c.O_g)
+
+
+cdef object padded(const real[::1] bias, Py_ssize_t groups, Py_ssize_t width):
+    """The bias of each group, with zeros up to whole vectors."""
+    starts = np.zeros((groups, width), dtype_of[real](NULL))
+    starts[:, :bias.shape[0] // groups] = np.asarray(bias).reshape(groups, -1)
+    return starts.reshape(-1)
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
@@ -168,7 +179,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef View view = view_of(first_column - back_w, end_column, c.columns, c.O)
     cdef Py_ssize_t band = band_rows(shape, c.N, end_row - first_row, end_column - first_column)
     cdef Py_ssize_t bands = (end_row - first_row + band - 1) // band
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(<double>c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g)
     cdef real[:, ::1] scratch = np.empty((threads, (band + back_h) * view.pitch), dtype)
     cdef Py_ssize_t[:, ::1] run = np.empty((threads, c.kh * c.kw), np.intp)
     cdef Py_ssize_t task
@@ -183,7 +194,8 @@ cdef void pack_turned(const Conv *c, Py_ssize_t phases_h, Py_ssize_t phases_w, S
                       real *packed) noexcept nogil:
     """The weights of each phase, group and panel of input channels: taps last first, output channels along k."""
     cdef Py_ssize_t block, count = panels(shape, c.C_g), blocks = c.groups * count
-    for block in prange(phases_h * phases_w * blocks, schedule="static", num_threads=num_threads()):
+    cdef int threads = threads_for(c.kh * c.kw * c.O * count * shape.width)
+    for block in prange(phases_h * phases_w * blocks, schedule="static", num_threads=threads):
         pack_turned_block(c, block // blocks // phases_w, block // blocks % phases_w, block % blocks // count,
                           block % count, count, shape.width, w, packed)
 
@@ -262,7 +274,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
         entry[e] = tap // c.kw * c.D_h * view.pitch + tap % c.kw * c.D_w * c.C + e % c.C_g
     cdef Py_ssize_t[::1] run = np.arange(band, dtype=np.intp) * (c.S_h * view.pitch)
 
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(<double>rows * c.columns * weights)
     cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
     cdef real[:, ::1] packed = aligned_empty((threads, panels(shape, c.O_g) * shape.width * band * c.columns), dtype)
     cdef Py_ssize_t task, per_part = (entries + parts - 1) // parts
@@ -273,7 +285,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
                         &scratch[threadid(), 0], &packed[threadid(), 0], &partial[task // parts, 0])
     cdef real[::1] dw = result.reshape(-1)
     if chunks > 1:
-        for k in prange(weights, nogil=True, num_threads=threads):
+        for k in prange(weights, nogil=True, num_threads=threads_for(chunks * weights)):
             for e in range(chunks):
                 dw[k] += partial[e, k]
     return result
@@ -316,7 +328,8 @@ cdef void add_products(const Conv *c, Shape shape, const real *image, const real
             a[p] = image + entry[e + p if p < filled else e]
         for panel in range(panels(shape, c.O_g)):
             width = min(shape.width, c.O_g - panel * shape.width)
-            tile(shape, runs, run, length, step, a, packed + panel * shape.width * rows * c.columns, sums)
+            tile(shape, runs, run, length, step, a, packed + panel * shape.width * rows * c.columns,
+                 <const real *>NULL, sums)
             for p in range(filled):
                 for v in range(width):
                     dw[(e + p) * c.O + panel * shape.width + v] += sums[p * shape.width + v]
@@ -324,20 +337,20 @@ cdef void add_products(const Conv *c, Shape shape, const real *image, const real
 
 
 def conv2d_db(const real[:, :, :, ::1] dy):
-    """IN dy (N, rows, columns, O); OUT db (O,)."""
+    """IN dy (N, rows, columns, O); OUT db (O,).
+
+    Some pixels are taken at once, so that few channels fill vectors as well: a line of sums, added up at the end.
+    """
     cdef Py_ssize_t O = dy.shape[3], pixels = dy.shape[0] * dy.shape[1] * dy.shape[2]
-    result = np.zeros(O, dtype_of[real](NULL))
-    cdef Py_ssize_t chunks = min(TASKS, pixels)
-    partial_sums = np.zeros((chunks, O), result.dtype)
-    cdef real[:, ::1] partial = partial_sums
+    cdef Py_ssize_t at_once = max(LINE // max(O, 1), 1), lines = pixels // at_once, line = at_once * O
+    cdef Py_ssize_t chunks = min(TASKS, lines), t, k, v
+    cdef int threads = threads_for(O * pixels)
+    cdef real[:, ::1] sums = np.zeros((chunks + 1, line), dtype_of[real](NULL))
     cdef const real *source = &dy[0, 0, 0, 0] if pixels and O else NULL
-    cdef Py_ssize_t t, p, o
-    for t in prange(chunks, nogil=True, num_threads=num_threads()):
-        for p in range(t * pixels // chunks, (t + 1) * pixels // chunks):
-            for o in range(O):
-                partial[t, o] += source[p * O + o]
-    cdef real[::1] db = result
-    for t in range(chunks):
-        for o in range(O):
-            db[o] += partial[t, o]
-    return result
+    for t in prange(chunks, nogil=True, num_threads=threads):
+        for k in range(t * lines // chunks, (t + 1) * lines // chunks):
+            for v in range(line):
+                sums[t, v] += source[k * line + v]
+    for v in range(pixels * O - lines * line):
+        sums[chunks, v] = source[lines * line + v]
+    return np.asarray(sums).reshape(-1, O).sum(0) if O else np.zeros(0, dtype_of[real](NULL))

@@ -2,7 +2,7 @@
 from libc.string cimport memcpy, memset
 
 from refconv._core.real cimport real
-from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, panels, tile
+from refconv._core.tile cimport HALF, HALF_BYTES, MOST_ROWS, MOST_SUMS, NARROW, VECTOR_BYTES, Shape, panels, tile
 
 
 cdef struct Taps:
@@ -72,9 +72,9 @@ cdef inline void list_runs(Taps down, Taps across, Py_ssize_t pitch, Py_ssize_t 
     sweep.run = run
 
 
-cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const real *packed, const real *bias,
+cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const real *packed, const real *start,
                            real *y) noexcept nogil:
-    """IN x at the first output, packed weights, bias or NULL; OUT y at the first output.
+    """IN x at the first output, packed weights, starts of the sums, packed alike, or NULL; OUT y at the first output.
 
     The outputs are tiled as one long line, so that no tile ends early at the end of a row. Rows of the last tile that
     have no output left repeat the first one's reading, and are not stored.
@@ -83,7 +83,9 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
     cdef real *to[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, depth = sweep.runs * sweep.length
-    cdef Py_ssize_t panel, first, width, done, filled, i, j, p, v
+    cdef Py_ssize_t panel, first, width, done, filled, i, j, p
+    # Whether what lies right behind each output is the next one, but for the last.
+    cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
     for panel in range(panels(shape, sweep.channels)):
         first = panel * shape.width
         width = min(shape.width, sweep.channels - first)
@@ -98,11 +100,23 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
                     i, j = i + 1, 0
             for p in range(filled, shape.rows):
                 a[p] = a[0]
-            tile(shape, sweep.runs, sweep.run, sweep.length, 1, a, packed + first * depth, sums)
-            for p in range(filled):
-                for v in range(width):
-                    to[p][v] = sums[p * shape.width + v]
-                if bias != NULL:
-                    for v in range(width):
-                        to[p][v] += bias[first + v]
+            tile(shape, sweep.runs, sweep.run, sweep.length, 1, a, packed + first * depth,
+                 start + first if start != NULL else NULL, sums)
             done += filled
+            for p in range(filled):
+                put(shape, sums + p * shape.width, width,
+                    width == shape.width or (in_line and first == 0 and outputs - done + filled - p > shape.width), to[p])
+
+
+cdef inline void put(Shape shape, const real *sums, Py_ssize_t width, bint whole, real *to) noexcept nogil:
+    """Store the sums of one output: one by one, or whole vectors at once where what lies behind is written later."""
+    cdef Py_ssize_t v
+    if not whole:
+        for v in range(width):
+            to[v] = sums[v]
+    elif shape.kind == HALF:
+        memcpy(to, sums, HALF_BYTES)
+    elif shape.kind == NARROW:
+        memcpy(to, sums, VECTOR_BYTES)
+    else:
+        memcpy(to, sums, 2 * VECTOR_BYTES)

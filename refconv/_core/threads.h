@@ -13,4 +13,8 @@ static int threads_in_use = 1;
 static inline int num_threads(void) { return threads_in_use; }
 static inline void use_threads(int n) { threads_in_use = n; }
 
+/* Threads for so many multiply-adds or moved elements: to wake the others takes as long as one thread takes for WORTH. */
+#define WORTH 200000
+static inline int threads_for(double work) { return work < WORTH ? 1 : threads_in_use; }
+
 #endif

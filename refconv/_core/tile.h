@@ -1,6 +1,6 @@
 /* The one inner loop of the engine: a small tile of sums, kept in registers from the first product to the last.
  *
- *     out[p][v] = sum over k of  a[p][k] * b[k][v]          p < ROWS,  v < VECTORS * lanes
+ *     out[p][v] = start[v] + sum over k of  a[p][k] * b[k][v]          p < ROWS,  v < VECTORS * lanes
  *
  * Forward pass, both derivatives and the dense layer are this sum; they differ in what they point `a` and `b` at:
  *
@@ -12,7 +12,7 @@
  * Registers hold ROWS x VECTORS sums, VECTORS vectors of b and one broadcast a; the tile shapes below fit
  * the registers of their instruction set, so nothing spills. b is packed, and read once from the first byte to the last. The
  * values of a lie where they always lay: k walks `runs` runs of `length` values, `step` apart, the first at
- * a[p] + run[r]. Nothing outside of these is read.
+ * a[p] + run[r]. Nothing outside of these is read. `start`, the bias, may be NULL.
  *
  * Each sum adds its products in the order of k, whoever computes it: the result has the same bits at any thread count.
  */
@@ -61,10 +61,14 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 /* Not inlined: constants of one caller must not make the compiler rearrange the loop. */
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     __attribute__((noinline)) static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, \
-                                               const real *const *a, const real *b, real *out)                         \
+                                               const real *const *a, const real *b, const real *start, real *out)      \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[ROWS][VECTORS] = {{{0}}};                                                                           \
+        if (start)                                                                                                     \
+            for (int p = 0; p < ROWS; p++)                                                                             \
+                for (int v = 0; v < VECTORS; v++)                                                                      \
+                    sum[p][v] = *(const vector *)(start + v * LANES);                                                  \
         for (ptrdiff_t r = 0; r < runs; r++) {                                                                         \
             const real *row[ROWS];                                                                                     \
             for (int p = 0; p < ROWS; p++)                                                                             \
@@ -87,13 +91,13 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
-                     const real *b, real *out)                                                                         \
+                     const real *b, const real *start, real *out)                                                      \
     {                                                                                                                  \
         enum { WIDTH = VECTORS * (vector) };                                                                           \
         for (int p = 0; p < ROWS; p++) {                                                                               \
             const real *weight = b;                                                                                    \
             for (int v = 0; v < WIDTH; v++)                                                                            \
-                out[p * WIDTH + v] = 0;                                                                                \
+                out[p * WIDTH + v] = start ? start[v] : 0;                                                             \
             for (ptrdiff_t r = 0; r < runs; r++)                                                                       \
                 for (ptrdiff_t k = 0; k < length * step; k += step, weight += WIDTH)                                   \
                     for (int v = 0; v < WIDTH; v++)                                                                    \

@@ -3,6 +3,8 @@ from refconv._core.real cimport real
 
 cdef extern from "tile.h" nogil:
     enum:
+        VECTOR_BYTES
+        HALF_BYTES
         WIDE_ROWS
         NARROW_ROWS
         MOST_ROWS
@@ -11,17 +13,17 @@ cdef extern from "tile.h" nogil:
         HALF_LANES_float
         HALF_LANES_double
     void wide_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                         const float *const *a, const float *b, float *out)
+                         const float *const *a, const float *b, const float *start, float *out)
     void narrow_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                           const float *const *a, const float *b, float *out)
+                           const float *const *a, const float *b, const float *start, float *out)
     void half_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                         const float *const *a, const float *b, float *out)
+                         const float *const *a, const float *b, const float *start, float *out)
     void wide_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                          const double *const *a, const double *b, double *out)
+                          const double *const *a, const double *b, const double *start, double *out)
     void narrow_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                            const double *const *a, const double *b, double *out)
+                            const double *const *a, const double *b, const double *start, double *out)
     void half_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                          const double *const *a, const double *b, double *out)
+                          const double *const *a, const double *b, const double *start, double *out)
 
 cdef enum:
     MOST_SUMS = 14 * 2 * 16  # MOST_ROWS rows of two vectors of sixteen float lanes
@@ -54,21 +56,21 @@ cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
 
 
 cdef inline void tile(Shape shape, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                      const real **a, const real *b, real *out) noexcept nogil:
+                      const real **a, const real *b, const real *start, real *out) noexcept nogil:
     if real is float:
         if shape.kind == WIDE:
-            wide_tile_float(runs, run, length, step, <const float *const *>a, b, out)
+            wide_tile_float(runs, run, length, step, <const float *const *>a, b, start, out)
         elif shape.kind == NARROW:
-            narrow_tile_float(runs, run, length, step, <const float *const *>a, b, out)
+            narrow_tile_float(runs, run, length, step, <const float *const *>a, b, start, out)
         else:
-            half_tile_float(runs, run, length, step, <const float *const *>a, b, out)
+            half_tile_float(runs, run, length, step, <const float *const *>a, b, start, out)
     else:
         if shape.kind == WIDE:
-            wide_tile_double(runs, run, length, step, <const double *const *>a, b, out)
+            wide_tile_double(runs, run, length, step, <const double *const *>a, b, start, out)
         elif shape.kind == NARROW:
-            narrow_tile_double(runs, run, length, step, <const double *const *>a, b, out)
+            narrow_tile_double(runs, run, length, step, <const double *const *>a, b, start, out)
         else:
-            half_tile_double(runs, run, length, step, <const double *const *>a, b, out)
+            half_tile_double(runs, run, length, step, <const double *const *>a, b, start, out)
 
 
 cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_step, Py_ssize_t channels,

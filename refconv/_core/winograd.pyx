@@ -160,7 +160,7 @@ cdef void multiply(const Tiling *g, Shape shape, const real *packed, const real 
                 for p in range(shape.rows):
                     a[p] = v + q * v_plane + min(done + p, count - 1) * g.C
                 tile(shape, 1, &zero, g.C, 1, a, packed + (panel * positions + q) * g.C * shape.width,
-                     sums + q * sum_plane + done * shape.width)
+                     <const real *>NULL, sums + q * sum_plane + done * shape.width)
                 done += shape.rows
         for p in range(count):
             store(g, place_of(g, first + p), shape.width, panel * shape.width, bias, sums + p * shape.width, sum_plane,
@@ -245,7 +245,7 @@ cdef void add_products(const Tiling *g, Shape shape, Py_ssize_t lanes, Py_ssize_
     for panel in range(panels(shape, g.O)):
         first = panel * shape.width
         width = min(shape.width, g.O - first)
-        tile(shape, 1, &zero, count, lanes, a, z + first * tiles, products)
+        tile(shape, 1, &zero, count, lanes, a, z + first * tiles, <const real *>NULL, products)
         for p in range(filled):
             for o in range(width):
                 sums[(channel + p) * g.O + first + o] += products[p * shape.width + o]

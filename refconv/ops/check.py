@@ -32,6 +32,8 @@ def floats(**arrays):
 
 
 def _as_float(name, value):
+    if type(value) is np.ndarray and value.dtype in FLOATS and value.flags.c_contiguous:  # what most calls bring
+        return value
     if value is None:
         raise TypeError(f"{name} must be an array, but is None")
     if isinstance(value, np.ma.MaskedArray):

@@ -1,0 +1,85 @@
+"""Convolution of one channel against the loops: rows of every length from a vector on, any kernel, stride, padding."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_bits_at_any_thread_count, fenced, needs_kernels
+from refconv import _core, reference
+from refconv.geometry import Window
+from refconv.ops.conv import conv2d
+from strategies import problem, small_floats, small_integers
+
+pytestmark = needs_kernels
+
+
+@st.composite
+def problems(draw, values=small_floats):
+    """One channel, and rows as long as a vector or longer."""
+    small, edge = st.integers(1, 3), st.integers(0, 3)
+    window = Window(
+        (draw(small), draw(st.integers(1, 5))),
+        (draw(small), 1),
+        ((draw(edge), draw(edge)), (draw(edge), draw(edge))),
+        (draw(small), draw(st.integers(1, 2))),
+    )
+    height, width = window.span
+    size = (height + draw(st.integers(0, 3)), width - 1 + _core.one_channel.LEAST_COLUMNS + draw(st.integers(0, 20)))
+    dtype, seed = draw(st.sampled_from([np.float32, np.float64])), draw(st.integers(0, 99))
+    return problem(
+        size, window, N=draw(small), C_g=1, O_g=draw(st.sampled_from([1, 5, 6, 7, 13])), dtype=dtype, seed=seed, values=values
+    )
+
+
+def kernel(p):
+    return _core.one_channel.conv2d(p.x, p.w, p.b, p.window, p.dy.shape[1:3])
+
+
+@settings(max_examples=100)
+@given(problems(values=small_integers))
+def test_it_is_exact_where_nothing_rounds(p):
+    assert_same_bits(kernel(p), reference.conv.conv2d(p.x, p.w, p.b, p.window, 1))
+
+
+@settings(max_examples=50)
+@given(problems())
+def test_it_agrees_with_the_loops(p):
+    expected = reference.conv.conv2d(p.x, p.w, p.b, p.window, 1)
+    np.testing.assert_allclose(kernel(p), expected, rtol=0, atol=40 * np.finfo(p.x.dtype).eps * np.abs(expected).max())
+
+
+def lenet(dtype=np.float32):
+    return problem((28, 28), Window((5, 5)), N=3, C_g=1, O_g=6, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_bits_are_the_same_at_any_thread_count(dtype):
+    p = lenet(dtype)
+    assert_same_bits_at_any_thread_count(lambda: kernel(p))
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+@pytest.mark.parametrize("padding", [0, ((1, 2), (2, 0))])
+def test_nothing_outside_of_the_arrays_is_read(side, padding):
+    p = problem((3, 21), Window((2, 3), padding=padding), N=2, C_g=1, O_g=7, dtype=np.float32)
+    arrays = (p.x, p.w, p.b)
+    fence = [fenced(a, side) for a in arrays]
+    assert_same_bits(_core.one_channel.conv2d(*fence, p.window, p.dy.shape[1:3]), kernel(p))
+
+
+def test_public_calls_take_it_where_rows_are_long_enough():
+    p = lenet()
+    assert_same_bits(conv2d(p.x, p.w, p.b), kernel(p))
+    assert_inputs_unchanged(conv2d, p.x, p.w, p.b)
+    short = problem((4, 3), Window((2, 2)), N=2, C_g=1, O_g=6)
+    assert_same_bits(conv2d(short.x, short.w, short.b), _core.direct.conv2d(short.x, short.w, short.b, short.window, 1))
+
+
+def test_without_a_bias_and_with_numbers_that_are_not_finite():
+    p = lenet()
+    p.x[1, 7, 9] = np.nan
+    found = conv2d(p.x, p.w)
+    expected = _core.direct.conv2d(p.x, p.w, None, p.window, 1)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
