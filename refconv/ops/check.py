@@ -32,7 +32,7 @@ def floats(**arrays):
 
 
 def _as_float(name, value):
-    if type(value) is np.ndarray and value.dtype in FLOATS and value.flags.c_contiguous:  # what most calls bring
+    if type(value) is np.ndarray and value.ndim and value.dtype in FLOATS and value.flags.c_contiguous:  # as in most calls
         return value
     if value is None:
         raise TypeError(f"{name} must be an array, but is None")
