@@ -37,7 +37,7 @@ FAMILIES = (
 )
 
 # What families are made of: modules without a loop of their own.
-ALGORITHMS = ("direct", "winograd")
+ALGORITHMS = ("depthwise", "direct", "winograd")
 
 
 def _load(isa, module):
