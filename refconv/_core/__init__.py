@@ -37,7 +37,7 @@ FAMILIES = (
 )
 
 # What families are made of: modules without a loop of their own.
-ALGORITHMS = ("direct", "one_channel", "winograd")
+ALGORITHMS = ("depthwise", "direct", "one_channel", "winograd")
 
 
 def _load(isa, module):

@@ -3,8 +3,9 @@
 direct      any convolution, as the sum that the formula says (direct.pyx)
 one_channel images of one channel (one_channel.pyx)
 winograd    3×3 kernels with stride 1 and many channels, with half the products or fewer (winograd.pyx)
+depthwise   groups of one, two or four inputs and as many outputs, several of them in one vector (depthwise.pyx)
 
-The choice depends on shapes alone, so the same call gives the same bits.
+The choice depends on shapes, and on whether numbers are finite; so the same call gives the same bits.
 """
 import importlib
 
@@ -13,8 +14,9 @@ import numpy as np
 include "threads.pxi"
 
 # The siblings compiled for the same instruction set.
-direct, one_channel, winograd = (
-    importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}") for name in ("direct", "one_channel", "winograd")
+depthwise, direct, one_channel, winograd = (
+    importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
+    for name in ("depthwise", "direct", "one_channel", "winograd")
 )
 
 LEAST_CHANNELS = 32  # for Winograd's algorithm: with fewer, its transforms cost what its products save
@@ -39,13 +41,15 @@ def conv2d(x, w, bias, window, groups):
         size = window.output_size(x.shape[1:3])
         if size[1] >= one_channel.LEAST_COLUMNS:
             return one_channel.conv2d(x, w, bias, window, size)
+    if depthwise.takes(*w.shape[2:], groups, w.dtype) and is_finite(w):
+        return depthwise.conv2d(x, w, bias, window)
     return direct.conv2d(x, w, bias, window, groups)
 
 
 def conv2d_dx(dy, w, tuple input_size, window, groups):
     """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O); OUT dx (N, *input_size, C)."""
-    # min and max are NaN if any weight is. A kernel of one pixel never looks beyond ∂e/∂y.
-    if not (window.kernel == (1, 1) or not w.size or (np.isfinite(w.min()) and np.isfinite(w.max()))):
+    # A kernel of one pixel never looks beyond ∂e/∂y.
+    if not (window.kernel == (1, 1) or is_finite(w)):
         return conv2d_dx_scattered(dy, w, input_size, window, groups)
     if suits_winograd(window, len(dy) * input_size[0] * input_size[1], *w.shape[2:], groups):
         top, left = before(window, input_size)
@@ -53,6 +57,8 @@ def conv2d_dx(dy, w, tuple input_size, window, groups):
         dx = winograd.conv2d(dy, turned, None, (2 - top, 2 - left), input_size, tile_side)
         if dx is not None:
             return dx
+    if depthwise.takes(*w.shape[2:], groups, w.dtype):
+        return depthwise.conv2d_dx(dy, w, input_size, window)
     return direct.conv2d_dx(dy, w, input_size, window, groups)
 
 
@@ -60,6 +66,10 @@ def conv2d_dw(x, dy, window, groups):
     """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
     if suits_winograd(window, len(x) * x.shape[1] * x.shape[2], x.shape[3], dy.shape[3], groups):
         dw = winograd.conv2d_dw(x, dy, before(window, x.shape[1:3]))
+        if dw is not None:
+            return dw
+    if depthwise.takes(x.shape[3] // groups, dy.shape[3], groups, x.dtype):
+        dw = depthwise.conv2d_dw(x, dy, window, x.shape[3] // groups)
         if dw is not None:
             return dw
     return direct.conv2d_dw(x, dy, window, groups)
@@ -77,6 +87,11 @@ def suits_winograd(window, pixels, C, O, groups):
         and min(C, O) >= LEAST_CHANNELS
         and pixels >= LEAST_PIXELS
     )
+
+
+def is_finite(w):
+    """Whether all weights are: min and max are NaN if any of them is."""
+    return not w.size or (np.isfinite(w.min()) and np.isfinite(w.max()))
 
 
 def before(window, input_size):

@@ -29,7 +29,8 @@ from cython.parallel cimport parallel, prange, threadid
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.sweep cimport Sweep, Taps, View, list_runs, rows_of, run_sweep, view_of
+from refconv._core.sweep cimport (Sweep, Taps, View, first_inside, list_runs, period, rows_of, run_sweep, taps_of_phase,
+                                  view_of)
 from refconv._core.threads cimport threads_for
 from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, tile, tile_shape
 
@@ -75,20 +76,6 @@ cdef Py_ssize_t band_rows(Shape shape, Py_ssize_t images, Py_ssize_t rows, Py_ss
 
 cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:
     return Taps(count=kernel, index=0, index_step=1, offset=0, offset_step=D)
-
-
-cdef Py_ssize_t period(Py_ssize_t D, Py_ssize_t S) noexcept nogil:
-    """P = S / gcd(S, D): after so many taps the remainders m·D mod S repeat."""
-    cdef Py_ssize_t a = S, b = D
-    while b:
-        a, b = b, a % b
-    return S // a
-
-
-cdef Taps taps_of_phase(Py_ssize_t kernel, Py_ssize_t D, Py_ssize_t S, Py_ssize_t t) noexcept nogil:
-    """The taps m = t, t + P, t + 2P …, last first; tap m reads (m·D) ÷ S pixels back."""
-    cdef Py_ssize_t P = period(D, S), count = (kernel - 1 - t) // P + 1, last = t + (count - 1) * P
-    return Taps(count=count, index=last, index_step=-P, offset=-(last * D // S), offset_step=P * D // S)
 
 
 cdef Py_ssize_t taps_before(Py_ssize_t kernel, Py_ssize_t P, Py_ssize_t t) noexcept nogil:
@@ -243,11 +230,6 @@ cdef void conv2d_dx_band(const Conv *c, Py_ssize_t phases_h, Py_ssize_t phases_w
                     run_sweep(&plan, shape, y + (row - first + back_h) * view.pitch + (column - view.left) * c.O
                               + g * c.O_g, packed, <const real *>NULL, to + g * c.C_g)
                 packed += panels(shape, c.C_g) * shape.width * plan.runs * plan.length
-
-
-cdef Py_ssize_t first_inside(Py_ssize_t edge, Py_ssize_t rest, Py_ssize_t S) noexcept nogil:
-    """The smallest i with i·S + rest >= edge."""
-    return (edge - rest + S - 1) // S if edge > rest else 0
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):

@@ -27,6 +27,25 @@ cdef struct Sweep:
     const Py_ssize_t *run             # … that begin at these offsets
 
 
+cdef inline Py_ssize_t period(Py_ssize_t D, Py_ssize_t S) noexcept nogil:
+    """P = S / gcd(S, D): after so many taps the remainders m·D mod S repeat."""
+    cdef Py_ssize_t a = S, b = D
+    while b:
+        a, b = b, a % b
+    return S // a
+
+
+cdef inline Taps taps_of_phase(Py_ssize_t kernel, Py_ssize_t D, Py_ssize_t S, Py_ssize_t t) noexcept nogil:
+    """The taps m = t, t + P, t + 2P …, last first; tap m reads (m·D) ÷ S pixels back."""
+    cdef Py_ssize_t P = period(D, S), count = (kernel - 1 - t) // P + 1, last = t + (count - 1) * P
+    return Taps(count=count, index=last, index_step=-P, offset=-(last * D // S), offset_step=P * D // S)
+
+
+cdef inline Py_ssize_t first_inside(Py_ssize_t edge, Py_ssize_t rest, Py_ssize_t S) noexcept nogil:
+    """The smallest i with i·S + rest >= edge."""
+    return (edge - rest + S - 1) // S if edge > rest else 0
+
+
 cdef inline View view_of(Py_ssize_t first, Py_ssize_t end, Py_ssize_t width, Py_ssize_t channels) noexcept nogil:
     """A view that holds columns first … end − 1: the image itself where they all lie inside it."""
     cdef View view

@@ -1,0 +1,229 @@
+"""Convolutions with many small groups, each with as many outputs as inputs: one (depthwise), two or four.
+
+Such a sum is short: kh·kw·G products for an output, most of the time goes to moving numbers. So channels lie in the lanes of
+vectors, as they lie in memory, and one vector holds several groups (depthwise.h).
+
+registers   the sums of four pixels for one vector of channels, until they are complete
+L1          the input under four pixels, all channels; all weights, unpacked
+threads     tasks of (image, band of rows); each output element belongs to one task
+
+Nothing is copied, and there are no zeros around the image: taps that fall beside it are left out of the sum. Which taps remain
+depends on the row and on the column alone. So each axis is cut once into spans of outputs that all use the same taps: one
+long span in the middle, short ones at the edges. A row's span and a column's give a rectangle of outputs with a rectangle of taps.
+
+∂e/∂x gathers: it is the same sweep over ∂e/∂y, in phases of the stride (sweep.pxd), with inputs and outputs of each group exchanged
+in the weights.
+
+∂e/∂w[m,n,c,o] sums over all pixels of all images. The sums of nine taps stay in registers along a block of a row. The output
+rows of all images are cut into chunks by shapes alone, each with sums of its own, which are added in order at the end.
+
+What is left out is 0 · w, or 0 · ∂e/∂y for ∂e/∂w, and that is zero only for finite numbers. Of weights this is asked beforehand. A
+∂e/∂y that is not finite makes ∂e/∂w not finite; then the function returns None, and another algorithm decides.
+"""
+import numpy as np
+
+from cython.parallel cimport prange, threadid
+
+from refconv._core.arrays cimport dtype_of
+from refconv._core.depthwise cimport Patch, gather, kernel_for, lanes_of, sweep
+from refconv._core.real cimport real
+from refconv._core.sweep cimport Taps, first_inside, period, taps_of_phase
+
+include "threads.pxi"
+
+cdef enum:
+    TASKS = 16              # at least so many where the work can be cut: enough for the threads of a laptop
+    BAND_PIXELS = 2048      # outputs of one task
+    BLOCK_NUMBERS = 1024    # of one row of ∂e/∂y, whose inputs are in L1 while all taps pass over them
+    BLOCK_LEAST = 8         # pixels that are worth to fetch the sums of ∂e/∂w for
+    CHUNK_LEAST = 512       # pixels that are worth sums of their own
+    MOST_PARTIAL = 1 << 22  # numbers of all these sums together
+
+
+cdef struct Span:
+    # Outputs along one axis that are made with the same taps. Where they begin: the first output, its first tap, and the
+    # input which that one reads. Then the steps from tap to tap.
+    Py_ssize_t outputs, taps
+    Py_ssize_t y, w, x
+    Py_ssize_t w_tap, x_tap
+
+
+cdef struct Images:
+    # What rows and columns of a pass have in common.
+    Py_ssize_t C, G, kw
+    Py_ssize_t x_image, x_row, x_column    # numbers between images and rows of the inputs, and between what
+    Py_ssize_t y_image, y_row, y_column    # neighbouring outputs of a span read; the same for outputs
+
+
+def takes(Py_ssize_t C_g, Py_ssize_t O, Py_ssize_t groups, dtype):
+    """Whether convolutions with so many groups, C_g inputs each, and O outputs can be computed here."""
+    return groups > 1 and O == C_g * groups and kernels(C_g, O, dtype) >= 0
+
+
+cdef int kernels(Py_ssize_t G, Py_ssize_t C, dtype):
+    return kernel_for(<const float *>NULL, C, G) if dtype == np.float32 else kernel_for(<const double *>NULL, C, G)
+
+
+def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window):
+    """IN x (N, H, W, C), w (kh, kw, G, C), finite numbers, bias (C,) or None; OUT y (N, rows, columns, C)."""
+    size = (x.shape[1], x.shape[2])
+    y = np.empty((x.shape[0], *window.output_size(size), x.shape[3]), dtype_of[real](NULL))
+    spans = [spans_of(window, axis, size, False) for axis in (0, 1)]
+    sweep_images[real](x, w, bias, y, spans[0], spans[1], window.stride[1], 1)
+    return y
+
+
+def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
+    """IN dy (N, rows, columns, C), w (kh, kw, G, C), finite numbers; OUT dx (N, *input_size, C)."""
+    cdef const real[:, :, :, ::1] turned_w = turned(np.asarray(w))
+    dx = np.zeros((dy.shape[0], *input_size, dy.shape[3]), dtype_of[real](NULL))
+    spans = [spans_of(window, axis, input_size, True) for axis in (0, 1)]
+    sweep_images[real](dy, turned_w, None, dx, spans[0][np.argsort(spans[0][:, 2])], spans[1], 1, window.stride[1])
+    return dx
+
+
+cdef turned(w):
+    """Kernels (kh, kw, G, C) with inputs and outputs of each group exchanged."""
+    kh, kw, G, C = w.shape
+    return w if G == 1 else w.reshape(kh, kw, G, C // G, G).swapaxes(2, 4).reshape(w.shape)
+
+
+cdef spans_of(window, Py_ssize_t axis, tuple input_size, bint back):
+    """All outputs along one axis as spans, one row of a table each: forward those of y, back those of dx.
+
+    Rows (axis 0) get a span each, columns are put together as far as their taps are the same.
+    """
+    cdef Py_ssize_t kernel = window.kernel[axis], S = window.stride[axis], D = window.dilation[axis]
+    cdef Py_ssize_t pad = window.pads(input_size)[axis][0], size = input_size[axis]
+    cdef Py_ssize_t outputs = window.output_size(input_size)[axis], phase, rest, count = 0
+    table = np.empty((size if back else outputs, sizeof(Span) // sizeof(Py_ssize_t)), np.intp)
+    cdef Py_ssize_t[:, ::1] cells = table
+    cdef Span *spans = <Span *>&cells[0, 0]
+    if not back:
+        count = add_spans(Taps(kernel, 0, 1, -pad, D), size, S, 0, 1, 0, outputs, axis == 1, spans, 0)
+        return table[:count]
+    for phase in range(min(kernel, period(D, S))):
+        rest = phase * D % S
+        count = add_spans(taps_of_phase(kernel, D, S, phase), outputs, 1, rest - pad, S, first_inside(pad, rest, S),
+                          first_inside(pad + size, rest, S), axis == 1, spans, count)
+    return table[:count]
+
+
+cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ssize_t y_first, Py_ssize_t y_step,
+                          Py_ssize_t first, Py_ssize_t end, bint together, Span *spans, Py_ssize_t count) noexcept:
+    """Outputs number first … end − 1; the number of spans that there are then.
+
+    Output k stands at y_first + k·y_step, and its first tap reads input k·x_step + taps.offset.
+    """
+    cdef Py_ssize_t k, x, skipped, t_end, before = count
+    for k in range(first, end):
+        x = k * x_step + taps.offset
+        skipped = min((-x + taps.offset_step - 1) // taps.offset_step, taps.count) if x < 0 else 0
+        t_end = min((inputs - 1 - x) // taps.offset_step + 1, taps.count) if x < inputs else 0
+        w, n = taps.index + skipped * taps.index_step, max(t_end - skipped, 0)
+        if together and count > before and spans[count - 1].w == w and spans[count - 1].taps == n:
+            spans[count - 1].outputs += 1
+            continue
+        spans[count] = Span(outputs=1, taps=n, y=y_first + k * y_step, w=w, x=x + skipped * taps.offset_step,
+                            w_tap=taps.index_step, x_tap=taps.offset_step)
+        count += 1
+    return count
+
+
+cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, real[:, :, :, ::1] y,
+                  const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns, Py_ssize_t x_step, Py_ssize_t y_step):
+    """All rows of all images. x_step and y_step are the columns between neighbouring outputs of a span."""
+    cdef Py_ssize_t count = rows.shape[0], images = x.shape[0], task, C = x.shape[3]
+    if not (count and columns.shape[0] and images and C):
+        return
+    cdef Images g = images_of(C, w.shape[2], w.shape[1], x.shape[1], x.shape[2], x_step, y.shape[1], y.shape[2], y_step)
+    cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, g.G)
+    cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (count * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
+    cdef const real *offset = NULL if bias is None else &bias[0]
+    bands = min(bands, count)
+    for task in prange(images * bands, nogil=True, schedule="dynamic", num_threads=num_threads()):
+        sweep_rows(&g, kernel, <const Span *>&rows[0, 0], task % bands * count // bands,
+                   (task % bands + 1) * count // bands, <const Span *>&columns[0, 0], columns.shape[0],
+                   &x[task // bands, 0, 0, 0], &w[0, 0, 0, 0], offset, &y[task // bands, 0, 0, 0])
+
+
+cdef Images images_of(Py_ssize_t C, Py_ssize_t G, Py_ssize_t kw, Py_ssize_t x_rows, Py_ssize_t x_columns,
+                      Py_ssize_t x_step, Py_ssize_t y_rows, Py_ssize_t y_columns, Py_ssize_t y_step):
+    return Images(C=C, G=G, kw=kw, x_image=x_rows * x_columns * C, x_row=x_columns * C, x_column=x_step * C,
+                  y_image=y_rows * y_columns * C, y_row=y_columns * C, y_column=y_step * C)
+
+
+cdef void sweep_rows(const Images *g, int kernel, const Span *rows, Py_ssize_t first, Py_ssize_t end,
+                     const Span *columns, Py_ssize_t spans, const real *x, const real *w, const real *bias,
+                     real *y) noexcept nogil:
+    """Rows first … end − 1 of one image."""
+    cdef Py_ssize_t i, s, tap = g.G * g.C
+    cdef const Span *row
+    cdef const Span *column
+    cdef Patch taps
+    for i in range(first, end):
+        row = rows + i
+        for s in range(spans):
+            column = columns + s
+            taps = Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row, x_column=column.x_tap * g.C,
+                         w_row=row.w_tap * g.kw * tap, w_column=column.w_tap * tap)
+            sweep(kernel, &taps, column.outputs, g.C, x + row.x * g.x_row + column.x * g.C, g.x_column,
+                  w + (row.w * g.kw + column.w) * tap, bias, y + row.y * g.y_row + column.y * g.C, g.y_column)
+
+
+def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
+    """IN x (N, H, W, C), dy (N, rows, columns, C); OUT dw (kh, kw, G, C), or None if that cannot be claimed."""
+    cdef Py_ssize_t C = x.shape[3], kh = window.kernel[0], kw = window.kernel[1], count = dy.shape[0] * dy.shape[1]
+    dtype = dtype_of[real](NULL)
+    if not (count and C):
+        return np.zeros((kh, kw, G, C), dtype)
+    cdef Py_ssize_t[:, ::1] rows = spans_of(window, 0, (x.shape[1], x.shape[2]), False)
+    cdef Py_ssize_t[:, ::1] columns = spans_of(window, 1, (x.shape[1], x.shape[2]), False)
+    if not (np.asarray(rows)[:, 1].all() and np.asarray(columns)[:, 1].all()):
+        return None  # outputs that see nothing but padding: nobody would look at their ∂e/∂y
+    cdef Images g = images_of(C, G, kw, x.shape[1], x.shape[2], window.stride[1], dy.shape[1], dy.shape[2], 1)
+    cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, G)
+    cdef Py_ssize_t lanes = lanes_of(&x[0, 0, 0, 0], kernel), width = (C + lanes - 1) // lanes * lanes
+    cdef Py_ssize_t taps = kh * kw, task, most = MOST_PARTIAL // (taps * G * width)
+    cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // CHUNK_LEAST, most), TASKS), 1)
+    partial_sums = np.zeros((chunks, taps * G, width), dtype)
+    cdef real[:, :, ::1] partial = partial_sums
+    cdef int threads = num_threads()
+    cdef Py_ssize_t[:, :, ::1] lists = np.empty((threads, 2, taps), np.intp)
+    for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
+        gather_rows(&g, kernel, <const Span *>&rows[0, 0], dy.shape[1], task * count // chunks, (task + 1) * count // chunks,
+                    <const Span *>&columns[0, 0], columns.shape[0], &x[0, 0, 0, 0], &dy[0, 0, 0, 0],
+                    &lists[threadid(), 0, 0], &lists[threadid(), 1, 0], &partial[task, 0, 0])
+    for share in partial_sums[1:]:
+        partial_sums[0] += share
+    if not np.isfinite(partial_sums[0]).all():
+        return None
+    # The last vector holds the last channels, of which the one before may have some as well.
+    places = np.concatenate((np.arange(max(C - lanes, 0)), np.arange(width - lanes, width)))
+    return turned(partial_sums[0][:, places].reshape(kh, kw, G, C))
+
+
+cdef void gather_rows(const Images *g, int kernel, const Span *rows, Py_ssize_t of_image, Py_ssize_t first,
+                      Py_ssize_t end, const Span *columns, Py_ssize_t spans, const real *x, const real *dy,
+                      Py_ssize_t *offset, Py_ssize_t *place, real *sums) noexcept nogil:
+    """Adds the share of output rows first … end − 1, counted through all images, to the sums."""
+    cdef Py_ssize_t i, s, m, n, taps, done, block = max(BLOCK_NUMBERS // g.C, BLOCK_LEAST)
+    cdef const Span *row
+    cdef const Span *column
+    cdef const real *inputs
+    cdef const real *outputs
+    for i in range(first, end):
+        row = rows + i % of_image
+        for s in range(spans):
+            column, taps, done = columns + s, 0, 0
+            for m in range(row.taps):
+                for n in range(column.taps):
+                    offset[taps] = m * row.x_tap * g.x_row + n * column.x_tap * g.C
+                    place[taps] = (row.w + m * row.w_tap) * g.kw + column.w + n * column.w_tap
+                    taps += 1
+            inputs = x + i // of_image * g.x_image + row.x * g.x_row + column.x * g.C
+            outputs = dy + i * g.y_row + column.y * g.C
+            while done < column.outputs:
+                gather(kernel, taps, offset, place, min(block, column.outputs - done), g.C, inputs + done * g.x_column,
+                       g.x_column, outputs + done * g.y_column, g.y_column, sums)
+                done += block
