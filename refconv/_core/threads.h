@@ -2,6 +2,8 @@
 #ifndef REFCONV_THREADS_H
 #define REFCONV_THREADS_H
 
+#include <stddef.h>
+
 #ifdef _OPENMP
 #include <omp.h>
 static int openmp_threads(void) { return omp_get_max_threads(); }
@@ -12,5 +14,15 @@ static int openmp_threads(void) { return 0; }
 static int threads_in_use = 1;
 static inline int num_threads(void) { return threads_in_use; }
 static inline void use_threads(int n) { threads_in_use = n; }
+
+/* Waking another thread takes as long as this many steps, each one element read, a few operations, and one written. */
+#define STEPS_TO_WAKE 65536
+
+/* The threads for a region of so many steps: a short one is done before the others are awake. */
+static inline int threads_for(ptrdiff_t steps)
+{
+    ptrdiff_t worth = steps / STEPS_TO_WAKE;
+    return worth < 1 ? 1 : worth < threads_in_use ? (int)worth : threads_in_use;
+}
 
 #endif
