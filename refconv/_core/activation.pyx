@@ -14,7 +14,8 @@ from refconv._core.real cimport real
 include "threads.pxi"
 
 cdef enum:
-    BLOCK = 4096   # elements of one task: in and out stay in L1 or L2
+    BLOCK = 4096        # elements of one task: in and out stay in L1 or L2
+    STEPS_OF_EXP = 16   # an exponential takes as long as so many comparisons
 
 cdef enum Function:
     RELU, RELU_DX, LEAKY_RELU, LEAKY_RELU_DX, ELU, ELU_DX, SIGMOID, SIGMOID_DX, TANH, TANH_DX
@@ -78,8 +79,10 @@ def _each(Function function, a, dy, double constant):
 
 
 def _each_block(const real[::1] a, const real[::1] dy, real[::1] out, Function function, real constant):
-    cdef Py_ssize_t size = a.shape[0], task
-    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=num_threads()):
+    cdef Py_ssize_t size = a.shape[0], steps = size, task
+    if function in (ELU, ELU_DX, SIGMOID, TANH):
+        steps *= STEPS_OF_EXP
+    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(steps)):
         block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
               &out[task * BLOCK])
 

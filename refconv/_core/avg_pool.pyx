@@ -2,7 +2,7 @@
 
 Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
 
-forward     a task is a row of outputs
+forward     a task is some neighbouring rows of outputs
 dx          a task is a row of inputs: it gathers from the outputs whose windows hold it
 """
 import numpy as np
@@ -12,7 +12,7 @@ from libc.string cimport memset
 
 from refconv._core.arrays cimport dtype_of
 from refconv._core.pool cimport (
-    Entries, LANES, Pool, avg_window_double, avg_window_float, end_inside, enter, pool_of, readable_from
+    Entries, Pool, Run, avg_windows_double, avg_windows_float, end_inside, enter, pool_of, rows_of_task, run_from, steps_of
 )
 from refconv._core.real cimport real
 from refconv.geometry import Window
@@ -25,28 +25,31 @@ def avg_pool2d(const real[:, :, :, ::1] x, window, bint count_include_pad):
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, count_include_pad)
     result = np.empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
-    cdef Py_ssize_t row
-    for row in prange(p.N * p.rows, nogil=True, schedule="static", num_threads=num_threads()):
-        avg_row(&p, row // p.rows, row % p.rows, &x[row // p.rows, 0, 0, 0], &y[row // p.rows, row % p.rows, 0, 0])
+    cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
+    for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
+        avg_rows(&p, task * step, min((task + 1) * step, rows), &x[0, 0, 0, 0], &y[0, 0, 0, 0])
     return result
 
 
-cdef void avg_row(const Pool *p, Py_ssize_t b, Py_ssize_t i, const real *image, real *y) noexcept nogil:
-    """Row i of image b's outputs."""
+cdef void avg_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *x, real *y) noexcept nogil:
+    """Rows first … end − 1 of the batch's outputs."""
     cdef Entries e
-    cdef Py_ssize_t j, c, at, readable, stored, count
-    cdef const real *x
-    for j in range(p.columns):
-        at = enter(p, i, j, &e)
-        readable, count = readable_from(p, b, at, &e), counted(p, i, j, &e)
-        c = 0
-        while c < p.C:
-            x, stored = image + at * p.C + c, min(LANES, p.C - c)
+    cdef Run run
+    cdef Py_ssize_t row, j, at, count, done = first * p.columns * p.C, stop = end * p.columns * p.C
+    cdef const real *window
+    for row in range(first, end):
+        j = 0
+        while j < p.columns:
+            at = enter(p, row % p.rows, j, &e)
+            run = run_from(p, row // p.rows, j, at, &e, stop - done)
+            window = x + (row // p.rows * p.H * p.W + at) * p.C
+            count = counted(p, row % p.rows, j, &e)
             if real is float:
-                avg_window_float(x, &e, count, readable - c, stored, y + j * p.C + c)
+                avg_windows_float(window, e, run, count, y + done)
             else:
-                avg_window_double(x, &e, count, readable - c, stored, y + j * p.C + c)
-            c += LANES
+                avg_windows_double(window, e, run, count, y + done)
+            j += run.count
+            done += run.count * p.C
 
 
 cdef inline Py_ssize_t counted(const Pool *p, Py_ssize_t i, Py_ssize_t j, const Entries *e) noexcept nogil:
@@ -63,7 +66,7 @@ def avg_pool2d_dx(const real[:, :, :, ::1] dy, window, tuple input_size, bint co
     result = np.empty((p.N, p.H, p.W, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
     cdef Py_ssize_t row
-    for row in prange(p.N * p.H, nogil=True, schedule="static", num_threads=num_threads()):
+    for row in prange(p.N * p.H, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, p.N * p.rows))):
         avg_row_dx(&p, row % p.H, &dy[row // p.H, 0, 0, 0], &dx[row // p.H, row % p.H, 0, 0])
     return result
 

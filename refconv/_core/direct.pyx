@@ -42,6 +42,7 @@ cdef enum:
     CHUNK_PIXELS = 256    # pixels of one packed block of ∂e/∂y
     CHUNK_LEAST = 512     # pixels that are worth a sum of their own
     MOST_PARTIAL = 1 << 22  # elements of all these sums together
+    A_STEP = 8            # multiply-adds that take as long as one step of a region that moves numbers
     LINE = 128            # elements of ∂e/∂y that are added to their sums at once
 
 
@@ -104,7 +105,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), view.pitch, c.C, c.C_g, &plan, &run[0])
 
     cdef Py_ssize_t band = band_rows(shape, c.N, c.rows, c.columns), bands = (c.rows + band - 1) // band
-    cdef int threads = threads_for(<double>c.N * c.rows * c.columns * c.O * depth)
+    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * depth // A_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
     cdef real[::1] start = None if bias is None else padded(bias, c.groups, panels(shape, c.O_g) * shape.width)
     cdef const real *starts = NULL if bias is None else &start[0]
@@ -166,7 +167,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef View view = view_of(first_column - back_w, end_column, c.columns, c.O)
     cdef Py_ssize_t band = band_rows(shape, c.N, end_row - first_row, end_column - first_column)
     cdef Py_ssize_t bands = (end_row - first_row + band - 1) // band
-    cdef int threads = threads_for(<double>c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g)
+    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g // A_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, (band + back_h) * view.pitch), dtype)
     cdef Py_ssize_t[:, ::1] run = np.empty((threads, c.kh * c.kw), np.intp)
     cdef Py_ssize_t task
@@ -256,7 +257,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
         entry[e] = tap // c.kw * c.D_h * view.pitch + tap % c.kw * c.D_w * c.C + e % c.C_g
     cdef Py_ssize_t[::1] run = np.arange(band, dtype=np.intp) * (c.S_h * view.pitch)
 
-    cdef int threads = threads_for(<double>rows * c.columns * weights)
+    cdef int threads = threads_for(rows * c.columns * weights // A_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
     cdef real[:, ::1] packed = aligned_empty((threads, panels(shape, c.O_g) * shape.width * band * c.columns), dtype)
     cdef Py_ssize_t task, per_part = (entries + parts - 1) // parts

@@ -2,7 +2,7 @@
 
 Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
 
-forward     a task is a row of outputs
+forward     a task is some neighbouring rows of outputs
 dx          the winners are anywhere in their image, so a task is an image, or some of its channels where images are few
 """
 import numpy as np
@@ -12,7 +12,9 @@ from libc.stdint cimport INT32_MAX
 from libc.string cimport memset
 
 from refconv._core.arrays cimport dtype_of
-from refconv._core.pool cimport Entries, LANES, Pool, enter, max_window_double, max_window_float, pool_of, readable_from
+from refconv._core.pool cimport (
+    Entries, LANES, Pool, Run, enter, max_windows_double, max_windows_float, pool_of, rows_of_task, run_from, steps_of
+)
 from refconv._core.real cimport real
 
 include "threads.pxi"
@@ -26,10 +28,9 @@ def max_pool2d(const real[:, :, :, ::1] x, window):
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
     result = np.empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
-    cdef Py_ssize_t row
-    for row in prange(p.N * p.rows, nogil=True, schedule="static", num_threads=num_threads()):
-        max_row(&p, row // p.rows, row % p.rows, &x[row // p.rows, 0, 0, 0], &y[row // p.rows, row % p.rows, 0, 0],
-                NULL)
+    cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
+    for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
+        max_rows(&p, task * step, min((task + 1) * step, rows), &x[0, 0, 0, 0], &y[0, 0, 0, 0], NULL)
     return result
 
 
@@ -43,56 +44,59 @@ def max_pool2d_with_argmax(const real[:, :, :, ::1] x, window):
     winners = np.empty(result.shape, np.intp)
     cdef real[:, :, :, ::1] y = result
     cdef Py_ssize_t[:, :, :, ::1] argmax = winners
-    cdef Py_ssize_t row
-    for row in prange(p.N * p.rows, nogil=True, schedule="static", num_threads=num_threads()):
-        max_row(&p, row // p.rows, row % p.rows, &x[row // p.rows, 0, 0, 0], &y[row // p.rows, row % p.rows, 0, 0],
-                &argmax[row // p.rows, row % p.rows, 0, 0])
+    cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
+    for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
+        max_rows(&p, task * step, min((task + 1) * step, rows), &x[0, 0, 0, 0], &y[0, 0, 0, 0], &argmax[0, 0, 0, 0])
     return result, winners
 
 
-cdef void max_row(const Pool *p, Py_ssize_t b, Py_ssize_t i, const real *image, real *y,
-                  Py_ssize_t *argmax) noexcept nogil:
-    """Row i of image b's outputs, and its winners unless argmax is NULL."""
+cdef void max_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *x, real *y,
+                   Py_ssize_t *argmax) noexcept nogil:
+    """Rows first … end − 1 of the batch's outputs, and their winners unless argmax is NULL."""
     cdef Entries e
-    cdef Py_ssize_t j, c, at, readable, stored
-    cdef const real *x
+    cdef Run run
+    cdef Py_ssize_t row, j, at, done = first * p.columns * p.C, stop = end * p.columns * p.C
+    cdef const real *window
     cdef Py_ssize_t *places
-    for j in range(p.columns):
-        at = enter(p, i, j, &e)
-        readable = readable_from(p, b, at, &e)
-        c = 0
-        while c < p.C:
-            x, stored = image + at * p.C + c, min(LANES, p.C - c)
-            places = NULL if argmax == NULL else argmax + j * p.C + c
+    for row in range(first, end):
+        j = 0
+        while j < p.columns:
+            at = enter(p, row % p.rows, j, &e)
+            run = run_from(p, row // p.rows, j, at, &e, stop - done)
+            window = x + (row // p.rows * p.H * p.W + at) * p.C
+            places = NULL if argmax == NULL else argmax + done
             if real is float:
-                max_window_float(x, &e, at, readable - c, stored, y + j * p.C + c, places)
+                max_windows_float(window, e, run, at, y + done, places)
             else:
-                max_window_double(x, &e, at, readable - c, stored, y + j * p.C + c, places)
-            c += LANES
+                max_windows_double(window, e, run, at, y + done, places)
+            j += run.count
+            done += run.count * p.C
 
 
 def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] argmax, tuple input_size):
     """IN dy, argmax (N, rows, columns, C); OUT dx (N, *input_size, C). argmax was checked: all inside the image."""
     cdef Py_ssize_t N = dy.shape[0], outputs = dy.shape[1] * dy.shape[2], C = dy.shape[3]
-    cdef Py_ssize_t H = input_size[0], W = input_size[1], row, task
+    cdef Py_ssize_t H = input_size[0], W = input_size[1], task
     result = np.empty((N, H, W, C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
-    cdef int threads = num_threads()
-    for row in prange(N * H, nogil=True, schedule="static", num_threads=threads):
-        memset(&dx[row // H, row % H, 0, 0], 0, W * C * sizeof(real))
     # Where images are few, their channels in whole cache lines, so that no two tasks write the same one.
     cdef Py_ssize_t lines = (C + LANES - 1) // LANES, parts = min(max(TASKS // max(N, 1), 1), lines)
-    for task in prange(N * parts, nogil=True, schedule="static", num_threads=threads):
+    for task in prange(N * parts, nogil=True, schedule="static", num_threads=threads_for(N * C * (H * W + 4 * outputs))):
         send_to_winners(&dy[task // parts, 0, 0, 0], &argmax[task // parts, 0, 0, 0], outputs, C,
                         task % parts * lines // parts * LANES, min((task % parts + 1) * lines // parts * LANES, C),
-                        &dx[task // parts, 0, 0, 0])
+                        H * W, &dx[task // parts, 0, 0, 0])
     return result
 
 
 cdef void send_to_winners(const real *dy, const Py_ssize_t *argmax, Py_ssize_t outputs, Py_ssize_t C, Py_ssize_t first,
-                          Py_ssize_t end, real *dx) noexcept nogil:
+                          Py_ssize_t end, Py_ssize_t pixels, real *dx) noexcept nogil:
     """Channels first … end − 1 of one image."""
     cdef Py_ssize_t k, c
+    if end - first == C:
+        memset(dx, 0, pixels * C * sizeof(real))
+    else:
+        for k in range(pixels):
+            memset(dx + k * C + first, 0, (end - first) * sizeof(real))
     for k in range(outputs):
         for c in range(first, end):
             dx[argmax[k * C + c] * C + c] += dy[k * C + c]

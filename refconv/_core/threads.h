@@ -2,6 +2,8 @@
 #ifndef REFCONV_THREADS_H
 #define REFCONV_THREADS_H
 
+#include <stddef.h>
+
 #ifdef _OPENMP
 #include <omp.h>
 static int openmp_threads(void) { return omp_get_max_threads(); }
@@ -13,8 +15,14 @@ static int threads_in_use = 1;
 static inline int num_threads(void) { return threads_in_use; }
 static inline void use_threads(int n) { threads_in_use = n; }
 
-/* Threads for so many multiply-adds or moved elements: to wake the others takes as long as one thread takes for WORTH. */
-#define WORTH 200000
-static inline int threads_for(double work) { return work < WORTH ? 1 : threads_in_use; }
+/* Waking another thread takes as long as this many steps, each one element read, a few operations, and one written. */
+#define STEPS_TO_WAKE 65536
+
+/* The threads for a region of so many steps: a short one is done before the others are awake. */
+static inline int threads_for(ptrdiff_t steps)
+{
+    ptrdiff_t worth = steps / STEPS_TO_WAKE;
+    return worth < 1 ? 1 : worth < threads_in_use ? (int)worth : threads_in_use;
+}
 
 #endif

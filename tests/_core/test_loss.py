@@ -53,3 +53,52 @@ def test_the_loss_of_many_float32_rows_is_added_in_double_precision():
     loss, _ = softmax_cross_entropy(x, labels)
     exact, _ = softmax_cross_entropy(x.astype(np.float64), labels)
     assert loss == np.float32(exact)
+
+
+def test_exponentials_of_float32_logits_are_the_exact_ones_rounded():
+    x = np.concatenate([np.linspace(-110, 0, 20_001), np.geomspace(-1e-6, -0.7, 1_000), [-1e4, -1e30, -np.inf]])
+    x = x.astype(np.float32)
+    # A row of two: with a = exp(x) it is a / (1 + a): two roundings, the first worth up to one ulp of the result.
+    y = softmax(np.stack([x, np.zeros_like(x)], axis=1))[:, 0]
+    powers = np.exp(x.astype(np.float64))
+    exact = powers / (1 + powers)
+    ulp = np.spacing(exact.astype(np.float32)).astype(np.float64)
+    assert (np.abs(y - exact) <= 1.51 * ulp).all()
+    assert (y[-3:] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("K", [3, 32, 33, 100])
+def test_not_a_number_and_infinities_in_every_place(dtype, K):
+    for value in (np.nan, np.inf, -np.inf):
+        for k in (0, 1, K // 2, K - 1):
+            x = small_floats((1, K), 0, dtype)
+            x[0, k] = value
+            expected = np.full((1, K), np.nan)
+            if value < 0:
+                rest = np.delete(x.astype(np.float64), k)
+                expected = np.insert(np.exp(rest) / np.exp(rest).sum(), k, 0)[None]
+            elif value > 0:
+                # ∞ − ∞ is no number, and it is in the sum.
+                assert np.isnan(log_softmax(x)).all()
+            np.testing.assert_allclose(softmax(x), expected, rtol=40 * np.finfo(dtype).eps)
+
+
+def test_a_sure_and_right_answer_still_has_a_derivative():
+    # In float32 p rounds to 1, and 1 − p to 0.
+    _, dlogits = softmax_cross_entropy(np.array([[20, 0, 0]], np.float32), [0])
+    np.testing.assert_allclose(dlogits[0], np.exp(-20.0) * np.array([-2, 1, 1]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_more_classes_than_lanes(dtype):
+    x, labels = small_floats((5, 203), 1, dtype) * 9, np.array([0, 202, 31, 32, 64])
+    x64, eps = x.astype(np.float64), np.finfo(dtype).eps
+    p = np.exp(x64 - x64.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax(x), p, rtol=40 * eps)
+    np.testing.assert_allclose(log_softmax(x), np.log(p), rtol=40 * eps)
+    target = 0.3 / 203 + 0.7 * (np.arange(203) == labels[:, None])
+    loss, dlogits = softmax_cross_entropy(x, labels, label_smoothing=0.3)
+    np.testing.assert_allclose(loss, -(target * np.log(p)).sum() / 5, rtol=40 * eps)
+    np.testing.assert_allclose(dlogits, (p - target) / 5, rtol=40 * eps, atol=eps / 5)
