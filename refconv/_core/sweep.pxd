@@ -2,7 +2,7 @@
 from libc.string cimport memcpy, memset
 
 from refconv._core.real cimport real
-from refconv._core.tile cimport HALF, HALF_BYTES, MOST_ROWS, MOST_SUMS, NARROW, VECTOR_BYTES, Shape, panels, tile
+from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, copy_row, panels, tile
 
 
 cdef struct Taps:
@@ -133,9 +133,5 @@ cdef inline void put(Shape shape, const real *sums, Py_ssize_t width, bint whole
     if not whole:
         for v in range(width):
             to[v] = sums[v]
-    elif shape.kind == HALF:
-        memcpy(to, sums, HALF_BYTES)
-    elif shape.kind == NARROW:
-        memcpy(to, sums, VECTOR_BYTES)
     else:
-        memcpy(to, sums, 2 * VECTOR_BYTES)
+        copy_row(sums, shape.width, to)

@@ -1,4 +1,6 @@
 """Cython's view of tile.h, and the two things every user of the tile does: choose a shape, pack b."""
+from libc.string cimport memcpy
+
 from refconv._core.real cimport real
 
 cdef extern from "tile.h" nogil:
@@ -78,11 +80,28 @@ cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_ste
     """IN source[k·depth_step + v·channel_step]; OUT packed[k·width + v], zero from v = channels on.
 
     Zeros, because idle lanes are multiplied like the others: what lies there by chance might be a NaN or, slower by far,
-    a denormal.
+    a denormal. Where channels lie side by side, a whole vector is copied at once, as long as the source goes on behind it.
     """
-    cdef Py_ssize_t k, v
-    for k in range(depth):
+    cdef Py_ssize_t k = 0, v
+    if channel_step == 1:
+        while k * depth_step + width <= (depth - 1) * depth_step + channels:
+            copy_row(source + k * depth_step, width, packed + k * width)
+            for v in range(channels, width):
+                packed[k * width + v] = 0
+            k += 1
+    for k in range(k, depth):
         for v in range(min(channels, width)):
             packed[k * width + v] = source[k * depth_step + v * channel_step]
         for v in range(channels, width):
             packed[k * width + v] = 0
+
+
+cdef inline void copy_row(const real *source, Py_ssize_t width, real *to) noexcept nogil:
+    """One row of a panel, by moves of whole vectors."""
+    cdef Py_ssize_t size = width * sizeof(real)
+    if size == HALF_BYTES:
+        memcpy(to, source, HALF_BYTES)
+    elif size == VECTOR_BYTES:
+        memcpy(to, source, VECTOR_BYTES)
+    else:
+        memcpy(to, source, 2 * VECTOR_BYTES)
