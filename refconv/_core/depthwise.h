@@ -40,11 +40,68 @@ typedef struct {
 #endif
 #if VECTORS
 #define UNROLLED _Pragma("GCC unroll 16")
+#define NOT_INLINED __attribute__((noinline))
 #else
 #define UNROLLED
+#define NOT_INLINED
 #endif
 
+/* One tile. Not inlined, so that the few integers of its loops stay in registers as well. */
+#define DEFINE_TILE_OF_SWEEP(name, real, vector, spread, G, PIXELS)                                                    \
+    NOT_INLINED static void name##_tile(const Patch *taps, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,       \
+                                        const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                   \
+    {                                                                                                                  \
+        const ptrdiff_t columns = taps->columns, x_column = taps->x_column, w_column = taps->w_column;                 \
+        const ptrdiff_t threes = x_column == x_pixel ? columns / 3 : 0;                                                \
+        vector sum[PIXELS] = {0};                                                                                      \
+        for (ptrdiff_t m = taps->rows; m > 0; m--) {                                                                   \
+            const real *tap = x, *weights = w;                                                                         \
+            for (ptrdiff_t n = threes; n > 0; n--) {                                                                   \
+                vector value[PIXELS + 2];                                                                              \
+                const real *from = tap;                                                                                \
+                UNROLLED for (int p = 0; p < PIXELS + 2; p++) {                                                        \
+                    value[p] = *(const vector *)from;                                                                  \
+                    from += x_pixel;                                                                                   \
+                }                                                                                                      \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    UNROLLED for (int t = 0; t < 3; t++) {                                                             \
+                        const vector weight = *(const vector *)(weights + t * w_column + c * channels);                \
+                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
+                            sum[p] += spread(value[p + t], c) * weight;                                                \
+                    }                                                                                                  \
+                tap += 3 * x_column;                                                                                   \
+                weights += 3 * w_column;                                                                               \
+            }                                                                                                          \
+            for (ptrdiff_t n = columns - 3 * threes; n > 0; n--) {                                                     \
+                vector value[PIXELS];                                                                                  \
+                const real *from = tap;                                                                                \
+                UNROLLED for (int p = 0; p < PIXELS; p++) {                                                            \
+                    value[p] = *(const vector *)from;                                                                  \
+                    from += x_pixel;                                                                                   \
+                }                                                                                                      \
+                UNROLLED for (int c = 0; c < G; c++) {                                                                 \
+                    const vector weight = *(const vector *)(weights + c * channels);                                   \
+                    UNROLLED for (int p = 0; p < PIXELS; p++)                                                          \
+                        sum[p] += spread(value[p], c) * weight;                                                        \
+                }                                                                                                      \
+                tap += x_column;                                                                                       \
+                weights += w_column;                                                                                   \
+            }                                                                                                          \
+            x += taps->x_row;                                                                                          \
+            w += taps->w_row;                                                                                          \
+        }                                                                                                              \
+        if (bias)                                                                                                      \
+            UNROLLED for (int p = 0; p < PIXELS; p++)                                                                  \
+                sum[p] += *(const vector *)bias;                                                                       \
+        UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                    \
+            *(vector *)y = sum[p];                                                                                     \
+            y += y_pixel;                                                                                              \
+        }                                                                                                              \
+    }
+
+/* Tiles of pixels and vectors of channels, over all of them. */
 #define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
+    DEFINE_TILE_OF_SWEEP(name, real, vector, spread, G, PIXELS)                                                        \
     static void name(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
                      const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                                      \
     {                                                                                                                  \
@@ -53,29 +110,8 @@ typedef struct {
             const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
             for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                           \
                 const ptrdiff_t channel = LEAST(beyond, channels - LANES);                                             \
-                const real *pixel = x + first * x_pixel + channel;                                                     \
-                real *to = y + first * y_pixel + channel;                                                              \
-                vector sum[PIXELS] = {0};                                                                              \
-                for (ptrdiff_t m = 0; m < taps->rows; m++) {                                                           \
-                    const real *tap = pixel + m * taps->x_row, *weights = w + m * taps->w_row + channel;               \
-                    for (ptrdiff_t n = 0; n < taps->columns; n++) {                                                    \
-                        vector value[PIXELS];                                                                          \
-                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
-                            value[p] = *(const vector *)(tap + p * x_pixel);                                           \
-                        UNROLLED for (int c = 0; c < G; c++) {                                                         \
-                            const vector weight = *(const vector *)(weights + c * channels);                           \
-                            UNROLLED for (int p = 0; p < PIXELS; p++)                                                  \
-                                sum[p] += spread(value[p], c) * weight;                                                \
-                        }                                                                                              \
-                        tap += taps->x_column;                                                                         \
-                        weights += taps->w_column;                                                                     \
-                    }                                                                                                  \
-                }                                                                                                      \
-                if (bias)                                                                                              \
-                    UNROLLED for (int p = 0; p < PIXELS; p++)                                                          \
-                        sum[p] += *(const vector *)(bias + channel);                                                   \
-                UNROLLED for (int p = 0; p < PIXELS; p++)                                                              \
-                    *(vector *)(to + p * y_pixel) = sum[p];                                                            \
+                name##_tile(taps, channels, x + first * x_pixel + channel, x_pixel, w + channel,                       \
+                            bias ? bias + channel : NULL, y + first * y_pixel + channel, y_pixel);                     \
             }                                                                                                          \
         }                                                                                                              \
     }

@@ -34,8 +34,8 @@ include "threads.pxi"
 cdef enum:
     TASKS = 16              # at least so many where the work can be cut: enough for the threads of a laptop
     BAND_PIXELS = 2048      # outputs of one task
-    BLOCK_NUMBERS = 1024    # of one row of ∂e/∂y, whose inputs are in L1 while all taps pass over them
-    BLOCK_LEAST = 8         # pixels that are worth to fetch the sums of ∂e/∂w for
+    BLOCK_NUMBERS = 4096    # of one span of a row, so that its inputs are in L1 while all taps pass over them
+    BLOCK_LEAST = 16        # its pixels
     CHUNK_LEAST = 512       # pixels that are worth sums of their own
     MOST_PARTIAL = 1 << 22  # numbers of all these sums together
 
@@ -67,18 +67,20 @@ cdef int kernels(Py_ssize_t G, Py_ssize_t C, dtype):
 def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window):
     """IN x (N, H, W, C), w (kh, kw, G, C), finite numbers, bias (C,) or None; OUT y (N, rows, columns, C)."""
     size = (x.shape[1], x.shape[2])
-    y = np.empty((x.shape[0], *window.output_size(size), x.shape[3]), dtype_of[real](NULL))
-    spans = [spans_of(window, axis, size, False) for axis in (0, 1)]
-    sweep_images[real](x, w, bias, y, spans[0], spans[1], window.stride[1], 1)
+    cdef tuple output_size = window.output_size(size)
+    y = np.empty((x.shape[0], *output_size, x.shape[3]), dtype_of[real](NULL))
+    rows, columns = both_axes(window, size, output_size, x.shape[3], False)
+    sweep_images[real](x, w, bias, y, rows, columns, window.stride[1], 1)
     return y
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
     """IN dy (N, rows, columns, C), w (kh, kw, G, C), finite numbers; OUT dx (N, *input_size, C)."""
     cdef const real[:, :, :, ::1] turned_w = turned(np.asarray(w))
-    dx = np.zeros((dy.shape[0], *input_size, dy.shape[3]), dtype_of[real](NULL))
-    spans = [spans_of(window, axis, input_size, True) for axis in (0, 1)]
-    sweep_images[real](dy, turned_w, None, dx, spans[0][np.argsort(spans[0][:, 2])], spans[1], 1, window.stride[1])
+    rows, columns = both_axes(window, input_size, (dy.shape[1], dy.shape[2]), dy.shape[3], True)
+    all_reached = (len(rows), columns[:, 0].sum()) == input_size
+    dx = (np.empty if all_reached else np.zeros)((dy.shape[0], *input_size, dy.shape[3]), dtype_of[real](NULL))
+    sweep_images[real](dy, turned_w, None, dx, rows, columns, 1, window.stride[1])
     return dx
 
 
@@ -88,29 +90,38 @@ cdef turned(w):
     return w if G == 1 else w.reshape(kh, kw, G, C // G, G).swapaxes(2, 4).reshape(w.shape)
 
 
-cdef spans_of(window, Py_ssize_t axis, tuple input_size, bint back):
-    """All outputs along one axis as spans, one row of a table each: forward those of y, back those of dx.
+cdef tuple both_axes(window, tuple input_size, tuple output_size, Py_ssize_t C, bint back):
+    """All outputs as spans, one row of a table each: rows one by one, and columns in blocks.
 
-    Rows (axis 0) get a span each, columns are put together as far as their taps are the same.
+    Forward they are outputs of the convolution, on the way back its inputs.
     """
-    cdef Py_ssize_t kernel = window.kernel[axis], S = window.stride[axis], D = window.dilation[axis]
-    cdef Py_ssize_t pad = window.pads(input_size)[axis][0], size = input_size[axis]
-    cdef Py_ssize_t outputs = window.output_size(input_size)[axis], phase, rest, count = 0
-    table = np.empty((size if back else outputs, sizeof(Span) // sizeof(Py_ssize_t)), np.intp)
+    cdef tuple pads = window.pads(input_size)
+    return tuple([
+        spans_of(window.kernel[a], window.stride[a], window.dilation[a], pads[a][0], input_size[a], output_size[a],
+                 max(BLOCK_NUMBERS // max(C, 1), BLOCK_LEAST) if a else 1, back)
+        for a in range(2)
+    ])
+
+
+cdef spans_of(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
+              Py_ssize_t most, bint back):
+    """The spans of one axis in order, each of at most so many outputs."""
+    cdef Py_ssize_t phase, phases = min(kernel, period(D, S)) if back else 1, rest, count = 0
+    table = np.empty((inputs if back else outputs, sizeof(Span) // sizeof(Py_ssize_t)), np.intp)
     cdef Py_ssize_t[:, ::1] cells = table
     cdef Span *spans = <Span *>&cells[0, 0]
     if not back:
-        count = add_spans(Taps(kernel, 0, 1, -pad, D), size, S, 0, 1, 0, outputs, axis == 1, spans, 0)
+        count = add_spans(Taps(kernel, 0, 1, -pad, D), inputs, S, 0, 1, 0, outputs, most, spans, 0)
         return table[:count]
-    for phase in range(min(kernel, period(D, S))):
+    for phase in range(phases):
         rest = phase * D % S
         count = add_spans(taps_of_phase(kernel, D, S, phase), outputs, 1, rest - pad, S, first_inside(pad, rest, S),
-                          first_inside(pad + size, rest, S), axis == 1, spans, count)
-    return table[:count]
+                          first_inside(pad + inputs, rest, S), most, spans, count)
+    return table[np.argsort(table[:count, 2])] if phases > 1 else table[:count]
 
 
 cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ssize_t y_first, Py_ssize_t y_step,
-                          Py_ssize_t first, Py_ssize_t end, bint together, Span *spans, Py_ssize_t count) noexcept:
+                          Py_ssize_t first, Py_ssize_t end, Py_ssize_t most, Span *spans, Py_ssize_t count) noexcept:
     """Outputs number first … end − 1; the number of spans that there are then.
 
     Output k stands at y_first + k·y_step, and its first tap reads input k·x_step + taps.offset.
@@ -121,7 +132,7 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ss
         skipped = min((-x + taps.offset_step - 1) // taps.offset_step, taps.count) if x < 0 else 0
         t_end = min((inputs - 1 - x) // taps.offset_step + 1, taps.count) if x < inputs else 0
         w, n = taps.index + skipped * taps.index_step, max(t_end - skipped, 0)
-        if together and count > before and spans[count - 1].w == w and spans[count - 1].taps == n:
+        if count > before and spans[count - 1].outputs < most and spans[count - 1].w == w and spans[count - 1].taps == n:
             spans[count - 1].outputs += 1
             continue
         spans[count] = Span(outputs=1, taps=n, y=y_first + k * y_step, w=w, x=x + skipped * taps.offset_step,
@@ -177,8 +188,8 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     dtype = dtype_of[real](NULL)
     if not (count and C):
         return np.zeros((kh, kw, G, C), dtype)
-    cdef Py_ssize_t[:, ::1] rows = spans_of(window, 0, (x.shape[1], x.shape[2]), False)
-    cdef Py_ssize_t[:, ::1] columns = spans_of(window, 1, (x.shape[1], x.shape[2]), False)
+    cdef Py_ssize_t[:, ::1] rows, columns
+    rows, columns = both_axes(window, (x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), C, False)
     if not (np.asarray(rows)[:, 1].all() and np.asarray(columns)[:, 1].all()):
         return None  # outputs that see nothing but padding: nobody would look at their ∂e/∂y
     cdef Images g = images_of(C, G, kw, x.shape[1], x.shape[2], window.stride[1], dy.shape[1], dy.shape[2], 1)
@@ -207,23 +218,18 @@ cdef void gather_rows(const Images *g, int kernel, const Span *rows, Py_ssize_t 
                       Py_ssize_t end, const Span *columns, Py_ssize_t spans, const real *x, const real *dy,
                       Py_ssize_t *offset, Py_ssize_t *place, real *sums) noexcept nogil:
     """Adds the share of output rows first … end − 1, counted through all images, to the sums."""
-    cdef Py_ssize_t i, s, m, n, taps, done, block = max(BLOCK_NUMBERS // g.C, BLOCK_LEAST)
+    cdef Py_ssize_t i, s, m, n, taps
     cdef const Span *row
     cdef const Span *column
-    cdef const real *inputs
-    cdef const real *outputs
     for i in range(first, end):
         row = rows + i % of_image
         for s in range(spans):
-            column, taps, done = columns + s, 0, 0
+            column, taps = columns + s, 0
             for m in range(row.taps):
                 for n in range(column.taps):
                     offset[taps] = m * row.x_tap * g.x_row + n * column.x_tap * g.C
                     place[taps] = (row.w + m * row.w_tap) * g.kw + column.w + n * column.w_tap
                     taps += 1
-            inputs = x + i // of_image * g.x_image + row.x * g.x_row + column.x * g.C
-            outputs = dy + i * g.y_row + column.y * g.C
-            while done < column.outputs:
-                gather(kernel, taps, offset, place, min(block, column.outputs - done), g.C, inputs + done * g.x_column,
-                       g.x_column, outputs + done * g.y_column, g.y_column, sums)
-                done += block
+            gather(kernel, taps, offset, place, column.outputs, g.C,
+                   x + i // of_image * g.x_image + row.x * g.x_row + column.x * g.C, g.x_column,
+                   dy + i * g.y_row + column.y * g.C, g.y_column, sums)

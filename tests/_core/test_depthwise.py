@@ -1,0 +1,242 @@
+"""Groups of one, two and four channels against the loops: every window, and channels that fill vectors and that do not."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from evidence import (
+    assert_inputs_unchanged,
+    assert_same_bits,
+    assert_same_bits_at_any_thread_count,
+    assert_writes_every_cell,
+    both_engines,
+    fenced,
+    needs_kernels,
+)
+from refconv import _core, reference
+from refconv.geometry import Window
+from refconv.ops import conv as ops
+from refconv.ops import separable
+from strategies import dtypes, input_sizes, problem, small_floats, small_integers, windows
+
+pytestmark = needs_kernels
+
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+GROUPS_OF = pytest.mark.parametrize("G", [1, 2, 4])
+MIXED = Window((2, 3), (2, 1), ((1, 0), (0, 2)), (1, 2))
+WINDOWS = [
+    pytest.param((5, 7), Window((2, 3)), id="valid"),
+    pytest.param((6, 8), MIXED, id="asymmetric"),
+    pytest.param((9, 13), Window((3, 5), (2, 3), "same", (3, 2)), id="strided-and-dilated"),
+    pytest.param((11, 17), Window((3, 5), (4, 6), ((1, 2), (3, 0)), (2, 4)), id="phases-that-no-tap-reaches"),
+    pytest.param((4, 9), Window((1, 7), padding=((0, 0), (6, 6))), id="more-than-three-taps-side-by-side"),
+    pytest.param((3, 4), Window((1, 1), 2), id="one-by-one-with-gaps"),
+    pytest.param((2, 3), Window((2, 1), (100_000, 3), ((0, 9), (1, 0)), (7, 1)), id="huge-stride"),
+]
+
+
+def grouped(size, window, G, groups, **options):
+    """A problem with so many groups, each of G inputs and G outputs."""
+    return problem(size, window, C_g=G, O_g=G, groups=groups, **options)
+
+
+def takes(p):
+    return _core.depthwise.takes(p.w.shape[2], p.w.shape[3], p.groups, p.x.dtype)
+
+
+def passes(p):
+    """The three passes: name -> (call, arrays)."""
+    kernels, G = _core.depthwise, p.w.shape[2]
+    return {
+        "y": (lambda x, w, b: kernels.conv2d(x, w, b, p.window), (p.x, p.w, p.b)),
+        "dx": (lambda dy, w: kernels.conv2d_dx(dy, w, p.size, p.window), (p.dy, p.w)),
+        "dw": (lambda x, dy: kernels.conv2d_dw(x, dy, p.window, G), (p.x, p.dy)),
+    }
+
+
+def found(p):
+    """What the passes compute; where ∂e/∂w is not claimed, None."""
+    return {name: call(*arrays) for name, (call, arrays) in passes(p).items()}
+
+
+def expected(p, module):
+    """The same from another module: the loops, or the plain sum."""
+    return {
+        "y": module.conv2d(p.x, p.w, p.b, p.window, p.groups),
+        "dx": module.conv2d_dx(p.dy, p.w, p.size, p.window, p.groups),
+        "dw": module.conv2d_dw(p.x, p.dy, p.window, p.groups),
+    }
+
+
+def assert_all_passes_equal(p, module):
+    have, want = found(p), expected(p, module)
+    for name in want:
+        if name != "dw" or sees_the_image_everywhere(p):
+            np.testing.assert_array_equal(have[name], want[name], err_msg=name, strict=True)
+        else:
+            assert have[name] is None
+
+
+def sees_the_image_everywhere(p):
+    return reference.conv.conv2d(np.ones_like(p.x), np.ones_like(p.w), None, p.window, p.groups).all()
+
+
+@st.composite
+def problems(draw, values):
+    window = draw(windows(2))
+    G, groups = draw(st.sampled_from([1, 2, 4])), draw(st.integers(2, 6))
+    options = dict(N=draw(st.integers(1, 2)), seed=draw(st.integers(0, 99)), dtype=draw(dtypes), values=values)
+    return grouped(draw(input_sizes(window)), window, G, groups, **options)
+
+
+@settings(max_examples=100)
+@given(problems(small_integers))
+def test_all_passes_are_exact_where_nothing_rounds(p):
+    assume(takes(p))
+    assert_all_passes_equal(p, reference.conv)
+
+
+@settings(max_examples=100)
+@given(problems(small_floats))
+def test_all_passes_agree_with_the_loops(p):
+    assume(takes(p))
+    have, want = found(p), expected(p, reference.conv)
+    for name in want:
+        if have[name] is not None:
+            atol = 60 * np.finfo(p.x.dtype).eps * max(1.0, np.abs(want[name]).max())
+            np.testing.assert_allclose(have[name], want[name], rtol=0, atol=atol, err_msg=name)
+
+
+@DTYPES
+@GROUPS_OF
+@pytest.mark.parametrize(("size", "window"), WINDOWS)
+def test_all_passes_are_exact_at_the_edges_of_geometry(size, window, G, dtype):
+    p = grouped(size, window, G, 8, N=2, dtype=dtype, values=small_integers)
+    if takes(p):
+        assert_all_passes_equal(p, reference.conv)
+
+
+@DTYPES
+@GROUPS_OF
+def test_any_number_of_channels(G, dtype):
+    counts = [groups for groups in range(2, 71 // G + 1) if _core.depthwise.takes(G, G * groups, groups, np.dtype(dtype))]
+    assert len(counts) > 12 or G * np.dtype(dtype).itemsize == 32
+    for groups in counts:
+        assert_all_passes_equal(grouped((4, 7), MIXED, G, groups, N=1, dtype=dtype, values=small_integers), _core.direct)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 7, 8, 9, 14])
+def test_rows_shorter_and_longer_than_a_tile(columns):
+    for window in (Window((1, 3), padding=1), Window((2, 1))):
+        assert_all_passes_equal(grouped((2, columns), window, 1, 20, values=small_integers, dtype=np.float32), _core.direct)
+
+
+def large(G, dtype, values=small_floats):
+    """Several bands and chunks; rows of more than one span."""
+    groups = 70 // G + 2
+    return grouped((33, 131), Window((3, 4), (1, 2), "same", (2, 1)), G, groups, N=3, dtype=dtype, values=values)
+
+
+@DTYPES
+@GROUPS_OF
+def test_many_tasks_write_every_output_and_are_right(G, dtype):
+    p = large(G, dtype, small_integers)
+    if not takes(p):
+        pytest.skip("no vector of this instruction set holds a whole group")
+    for call, arrays in passes(p).values():
+        assert_writes_every_cell(lambda call=call, arrays=arrays: call(*arrays))
+    for name, want in expected(p, _core.direct).items():
+        np.testing.assert_array_equal(found(p)[name], want, err_msg=name)
+
+
+@DTYPES
+@GROUPS_OF
+def test_bits_do_not_depend_on_the_number_of_threads(G, dtype):
+    p = large(G, dtype)
+    if not takes(p):
+        pytest.skip("no vector of this instruction set holds a whole group")
+    for call, arrays in passes(p).values():
+        assert_same_bits_at_any_thread_count(lambda call=call, arrays=arrays: call(*arrays))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
+@pytest.mark.parametrize("side", ["start", "end"])
+@pytest.mark.parametrize(("G", "groups"), [(1, 3), (1, 21), (2, 9), (4, 3), (4, 9)])
+@pytest.mark.parametrize(("size", "window"), WINDOWS)
+def test_nothing_beside_the_arrays_is_read(size, window, G, groups, side):
+    p = grouped(size, window, G, groups, dtype=np.float32)
+    for name, (call, arrays) in passes(p).items():
+        want = found(p)[name]
+        have = call(*[fenced(a, side) for a in arrays])
+        assert (have is None) == (want is None)
+        if want is not None:
+            assert_same_bits(have, want)
+
+
+@GROUPS_OF
+def test_inputs_stay_as_they_were(G):
+    for call, arrays in passes(grouped((5, 7), Window((2, 3), padding=1), G, 8, dtype=np.float32)).values():
+        assert_inputs_unchanged(call, *arrays)
+
+
+@GROUPS_OF
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+@pytest.mark.parametrize("window", [Window((3, 2), padding="same"), MIXED, Window((2, 2), 1, ((3, 0), (0, 0)))])
+def test_what_is_not_finite_is_where_the_loops_have_it(window, poison, G):
+    p = grouped((5, 6), window, G, 8, N=1, dtype=np.float32)
+    calls = {
+        "y": (lambda x, w: ops.conv2d(x, w, **p.options), (p.x, p.w)),
+        "dx": (lambda dy, w: ops.conv2d_dx(dy, w, p.size, **p.options), (p.dy, p.w)),
+        "dw": (lambda x, dy: ops.conv2d_dw(x, dy, p.window.kernel, **p.options), (p.x, p.dy)),
+    }
+    for name, (call, arrays) in calls.items():
+        for which in (0, 1):
+            for at in (0, arrays[which].size // 2, arrays[which].size - 1):
+                dirty = [a.copy() for a in arrays]
+                dirty[which].flat[at] = poison
+                with np.errstate(invalid="ignore"):
+                    loops, kernels = both_engines(lambda call=call, dirty=dirty: call(*dirty))
+                for is_one in (np.isnan, np.isposinf, np.isneginf):
+                    np.testing.assert_array_equal(is_one(kernels), is_one(loops), err_msg=name)
+
+
+def test_a_derivative_is_not_claimed_where_it_is_not_finite():
+    p = grouped((4, 5), Window((3, 3), padding=1), 1, 20, dtype=np.float32)
+    assert found(p)["dw"] is not None
+    p.dy[0, 2, 3, 7] = np.inf
+    assert found(p)["dw"] is None
+
+
+@GROUPS_OF
+def test_a_batch_of_none_has_no_outputs_and_zero_derivatives(G):
+    p = grouped((4, 5), MIXED, G, 8, N=0, dtype=np.float32)
+    y, dx, dw = found(p).values()
+    assert (y.shape, dx.shape, dw.shape) == (p.dy.shape, p.x.shape, p.w.shape)
+    assert not dw.any()
+
+
+def test_public_calls_take_it_where_it_suits():
+    p = grouped((5, 7), Window((2, 3), padding=1), 1, 20, dtype=np.float32)
+    y, dx, dw = found(p).values()
+    assert_same_bits(ops.conv2d(p.x, p.w, p.b, **p.options), y)
+    assert_same_bits(ops.conv2d_dx(p.dy, p.w, p.size, **p.options), dx)
+    assert_same_bits(ops.conv2d_dw(p.x, p.dy, (2, 3), **p.options), dw)
+    assert_same_bits(separable.depthwise_conv2d(p.x, p.w.reshape(2, 3, 20, 1), p.b, padding=1), y)
+
+
+@pytest.mark.parametrize(
+    ("C_g", "O", "groups"),
+    [
+        pytest.param(1, 40, 20, id="two-outputs-each"),
+        pytest.param(3, 60, 20, id="three-channels"),
+        pytest.param(4, 4, 1, id="one-group"),
+        pytest.param(2, 20, 20, id="two-inputs-for-one-output"),
+        pytest.param(64, 128, 2, id="many-channels"),
+    ],
+)
+def test_it_is_not_taken_where_it_does_not_suit(C_g, O, groups):
+    assert _core.depthwise.takes(1, 20, 20, np.dtype(np.float32))
+    assert not _core.depthwise.takes(C_g, O, groups, np.dtype(np.float32))
