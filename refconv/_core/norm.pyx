@@ -26,6 +26,7 @@ include "threads.pxi"
 cdef enum:
     CHUNK = 32768     # elements of a chunk: 128 KB of float32
     BLOCK = 64        # channels that are summed side by side
+    STEPS = 2         # of an element in one pass, on average
     FEWEST_ROWS = 16  # of a chunk, so that the partial sums stay small against the array
 
 
@@ -43,7 +44,7 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
     dtype = dtype_of[real](NULL)
     y, mean, var = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] means = np.empty((chunk_count(M, C), C)), squares = np.empty((chunk_count(M, C), C))
-    for t in prange(means.shape[0], nogil=True, num_threads=num_threads()):
+    for t in prange(means.shape[0], nogil=True, num_threads=threads_for(STEPS * M * C)):
         chunk_moments(&x[t * step, 0], min(step, M - t * step), C, &means[t, 0], &squares[t, 0])
     cdef double[::1] mu = np.zeros(C), sigma2 = np.zeros(C)
     merge_moments(M, means, squares, mu, sigma2)
@@ -107,7 +108,7 @@ cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] sca
                real[:, ::1] y):
     """OUT y = (x − centre)·scale + shift."""
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), t
-    for t in prange(chunk_count(M, C), nogil=True, num_threads=num_threads()):
+    for t in prange(chunk_count(M, C), nogil=True, num_threads=threads_for(STEPS * M * C)):
         normalise_rows(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
 
 
@@ -129,7 +130,7 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] products = np.empty((chunks, C)), sums = np.empty((chunks, C))
-    for t in prange(chunks, nogil=True, num_threads=num_threads()):
+    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
         chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &products[t, 0],
                    &sums[t, 0])
     merge_sums[real](products, sums, var, eps, dgamma, dbeta)
@@ -141,7 +142,7 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
         scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
         slope[c] = <real>(scale[c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
         offset[c] = <real>(scale[c] * <double>beta_sum[c] / M)
-    for t in prange(chunks, nogil=True, num_threads=num_threads()):
+    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
         rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
                 &offset[0], &out[t * step, 0])
     return dx, dgamma, dbeta
@@ -197,7 +198,7 @@ def batch_norm_inference(const real[:, ::1] x, const real[::1] gamma, const real
     """IN x (M, C), gamma, beta, mean, var (C,); OUT y (M, C)."""
     cdef Py_ssize_t C = x.shape[1], c
     dtype = dtype_of[real](NULL)
-    y = aligned_empty((x.shape[0], C), dtype)
+    y = np.empty((x.shape[0], C), dtype)
     cdef real[::1] scale = np.empty(C, dtype)
     for c in range(C):
         scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
@@ -216,7 +217,7 @@ def batch_norm_inference_grads(const real[:, ::1] dy, const real[:, ::1] x, cons
     cdef real[:, ::1] out = dx
     for c in range(C):
         scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
-    for t in prange(chunks, nogil=True, num_threads=num_threads()):
+    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
         chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &products[t, 0],
                    &sums[t, 0])
         scale_rows(&dy[t * step, 0], min(step, M - t * step), C, &scale[0], &out[t * step, 0])
