@@ -26,7 +26,8 @@ GCC_FLAGS = {
 MSVC_FLAGS = {"baseline": [], "v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
 
 # Nothing that changes arithmetic for others: -ffast-math would switch denormals off for the whole process.
-GCC_ALWAYS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
+# Nor debugging symbols, which Python's own flags ask for: a quarter of the time and most of the size.
+GCC_ALWAYS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
 
 DIRECTIVES = {
     "language_level": 3,
