@@ -4,8 +4,8 @@ Exponentials are taken and summed in double precision. They are of logits less t
 positive and one is 0, so that the sum neither overflows nor vanishes. Sums and maxima of a row are kept in LANES parts,
 element k in part k mod LANES, so that the loops over lanes are vectors.
 
-Float32 logits need no more than ten digits of an exponential, and get them from seven products in place of a call of
-the C library, which would take ten times as long: the result is the exact one, rounded to float32.
+Float32 logits need no more than ten digits of an exponential, and get them from eight products that become vectors,
+in place of calls of the C library, which would take several times as long. Rounded to float32 the two hardly ever differ.
 """
 import numpy as np
 
