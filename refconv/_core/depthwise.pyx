@@ -1,24 +1,24 @@
 """Convolutions with many small groups, each with as many outputs as inputs: one (depthwise), two or four.
 
-Such a sum is short: kh·kw·G products for an output, most of the time goes to moving numbers. So channels lie in the lanes of
-vectors, as they lie in memory, and one vector holds several groups (depthwise.h).
+Such a sum is short: an output takes kh·kw·G products, and most of the time goes to moving numbers. So channels lie in the
+lanes of vectors, as they lie in memory, and one vector holds several groups (depthwise.h).
 
 registers   the sums of four pixels for one vector of channels, until they are complete
-L1          the input under four pixels, all channels; all weights, unpacked
+L1          the input under four pixels, all channels; all weights, as they are
 threads     tasks of (image, band of rows); each output element belongs to one task
 
-Nothing is copied, and there are no zeros around the image: taps that fall beside it are left out of the sum. Which taps remain
-depends on the row and on the column alone. So each axis is cut once into spans of outputs that all use the same taps: one
-long span in the middle, short ones at the edges. A row's span and a column's give a rectangle of outputs with a rectangle of taps.
+Nothing is copied, and there are no zeros around the image: taps that fall beside it are left out of the sum. Which taps are
+left depends on the row and on the column alone. So each axis is cut once into spans of outputs that all use the same taps:
+a long one in the middle, short ones at the edges. A row and a span of columns give some outputs with a rectangle of taps.
 
-∂e/∂x gathers: it is the same sweep over ∂e/∂y, in phases of the stride (sweep.pxd), with inputs and outputs of each group exchanged
-in the weights.
+∂e/∂x gathers: it is the same sweep over ∂e/∂y, in phases of the stride as in direct.pyx, with inputs and outputs of each
+group exchanged in the weights.
 
-∂e/∂w[m,n,c,o] sums over all pixels of all images. The sums of nine taps stay in registers along a block of a row. The output
+∂e/∂w[m,n,c,o] sums over all pixels of all images. The sums of a few taps stay in registers along a span of a row. The output
 rows of all images are cut into chunks by shapes alone, each with sums of its own, which are added in order at the end.
 
-What is left out is 0 · w, or 0 · ∂e/∂y for ∂e/∂w, and that is zero only for finite numbers. Of weights this is asked beforehand. A
-∂e/∂y that is not finite makes ∂e/∂w not finite; then the function returns None, and another algorithm decides.
+What is left out, 0 · w of y and 0 · ∂e/∂y of ∂e/∂w, is zero for finite numbers only. Whether weights are finite is asked
+beforehand. A ∂e/∂y that is not makes ∂e/∂w so too; then the function returns None, and another algorithm decides.
 """
 import numpy as np
 
@@ -34,8 +34,8 @@ include "threads.pxi"
 cdef enum:
     TASKS = 16              # at least so many where the work can be cut: enough for the threads of a laptop
     BAND_PIXELS = 2048      # outputs of one task
-    BLOCK_NUMBERS = 4096    # of one span of a row, so that its inputs are in L1 while all taps pass over them
-    BLOCK_LEAST = 16        # its pixels
+    SPAN_NUMBERS = 4096     # of a span of columns: a wide row of many channels would push its own inputs out of the caches
+    SPAN_LEAST = 16         # its pixels
     CHUNK_LEAST = 512       # pixels that are worth sums of their own
     MOST_PARTIAL = 1 << 22  # numbers of all these sums together
 
@@ -75,7 +75,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
-    """IN dy (N, rows, columns, C), w (kh, kw, G, C), finite numbers; OUT dx (N, *input_size, C)."""
+    """IN dy (N, rows, columns, C), w (kh, kw, G, C); OUT dx (N, *input_size, C)."""
     cdef const real[:, :, :, ::1] turned_w = turned(np.asarray(w))
     rows, columns = both_axes(window, input_size, (dy.shape[1], dy.shape[2]), dy.shape[3], True)
     all_reached = (len(rows), columns[:, 0].sum()) == input_size
@@ -91,14 +91,14 @@ cdef turned(w):
 
 
 cdef tuple both_axes(window, tuple input_size, tuple output_size, Py_ssize_t C, bint back):
-    """All outputs as spans, one row of a table each: rows one by one, and columns in blocks.
+    """All outputs as spans, one row of a table each: rows one by one, columns together.
 
     Forward they are outputs of the convolution, on the way back its inputs.
     """
     cdef tuple pads = window.pads(input_size)
     return tuple([
         spans_of(window.kernel[a], window.stride[a], window.dilation[a], pads[a][0], input_size[a], output_size[a],
-                 max(BLOCK_NUMBERS // max(C, 1), BLOCK_LEAST) if a else 1, back)
+                 max(SPAN_NUMBERS // max(C, 1), SPAN_LEAST) if a else 1, back)
         for a in range(2)
     ])
 
@@ -126,12 +126,13 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ss
 
     Output k stands at y_first + k·y_step, and its first tap reads input k·x_step + taps.offset.
     """
-    cdef Py_ssize_t k, x, skipped, t_end, before = count
+    cdef Py_ssize_t k, x, w, n, skipped, t_end, before = count
     for k in range(first, end):
         x = k * x_step + taps.offset
         skipped = min((-x + taps.offset_step - 1) // taps.offset_step, taps.count) if x < 0 else 0
         t_end = min((inputs - 1 - x) // taps.offset_step + 1, taps.count) if x < inputs else 0
-        w, n = taps.index + skipped * taps.index_step, max(t_end - skipped, 0)
+        w = taps.index + skipped * taps.index_step
+        n = max(t_end - skipped, 0)
         if count > before and spans[count - 1].outputs < most and spans[count - 1].w == w and spans[count - 1].taps == n:
             spans[count - 1].outputs += 1
             continue
@@ -210,7 +211,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     if not np.isfinite(partial_sums[0]).all():
         return None
     # The last vector holds the last channels, of which the one before may have some as well.
-    places = np.concatenate((np.arange(max(C - lanes, 0)), np.arange(width - lanes, width)))
+    places = np.concatenate((np.arange(C - lanes), np.arange(width - lanes, width)))
     return turned(partial_sums[0][:, places].reshape(kh, kw, G, C))
 
 
