@@ -99,9 +99,9 @@ cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_ste
 cdef inline void copy_row(const real *source, Py_ssize_t width, real *to) noexcept nogil:
     """One row of a panel, by moves of whole vectors."""
     cdef Py_ssize_t size = width * sizeof(real)
-    if size == HALF_BYTES:
-        memcpy(to, source, HALF_BYTES)
+    if size == 2 * VECTOR_BYTES:
+        memcpy(to, source, 2 * VECTOR_BYTES)
     elif size == VECTOR_BYTES:
         memcpy(to, source, VECTOR_BYTES)
     else:
-        memcpy(to, source, 2 * VECTOR_BYTES)
+        memcpy(to, source, HALF_BYTES)
