@@ -84,7 +84,7 @@ cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_ste
     """
     cdef Py_ssize_t k = 0, v
     if channel_step == 1:
-        while k * depth_step + width <= (depth - 1) * depth_step + channels:
+        while k < depth and k * depth_step + width <= (depth - 1) * depth_step + channels:
             copy_row(source + k * depth_step, width, packed + k * width)
             for v in range(channels, width):
                 packed[k * width + v] = 0
