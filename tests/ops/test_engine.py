@@ -161,7 +161,7 @@ import numpy as np
 from refconv import _core
 from refconv.ops.conv import conv2d
 from refconv.ops.engine import get_num_threads, set_num_threads
-x, w = np.ones((4, 30, 31, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)
+x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # work for more threads than a few
 """
 
 
