@@ -114,13 +114,14 @@ def test_kernels_agree_at_the_edges_of_geometry(size, window):
     assert_all_passes_agree(problem(size, window, C_g=2, O_g=3, values=small_integers), exact=True)
 
 
-# Enough rows for several tasks an image, and for ∂e/∂w several parts of the weights or chunks of the rows.
+# Enough work to wake several threads, rows for several tasks an image, and for ∂e/∂w several parts of the weights or chunks
+# of the rows.
 LARGE = [
-    pytest.param((37, 41), Window((3, 2), padding="same"), {"N": 3, "C_g": 5, "O_g": 20}, id="bands"),
-    pytest.param((33, 35), Window((3, 5), (2, 1), "same", (1, 2)), {"C_g": 3, "O_g": 4, "groups": 2}, id="strided"),
+    pytest.param((37, 41), Window((3, 2), padding="same"), {"N": 6, "C_g": 5, "O_g": 20}, id="bands"),
+    pytest.param((33, 35), Window((3, 5), (2, 1), "same", (1, 2)), {"N": 16, "C_g": 3, "O_g": 4, "groups": 2}, id="strided"),
     pytest.param((7, 6), Window((3, 3), padding="same"), {"C_g": 70, "O_g": 130}, id="many-weights"),
-    pytest.param((23, 1), Window((4, 1)), {"N": 5, "C_g": 2, "O_g": 19}, id="one-column"),
-    pytest.param((500,), Window((5,), 2, ((3, 1),), 2), {"N": 3, "C_g": 4, "O_g": 18}, id="signals"),
+    pytest.param((23, 1), Window((4, 1)), {"N": 800, "C_g": 2, "O_g": 19}, id="one-column"),
+    pytest.param((500,), Window((5,), 2, ((3, 1),), 2), {"N": 24, "C_g": 4, "O_g": 18}, id="signals"),
 ]
 
 

@@ -98,11 +98,11 @@ def test_a_batch_of_none_has_no_outputs_and_zero_derivatives(ndim, dtype):
     assert_all_passes_agree(p, exact=True)
 
 
-# Enough rows for several tasks an image.
+# Enough work to wake several threads, and rows for several tasks an image.
 LARGE = [
-    pytest.param((37, 41), Window((3, 2), 2, "same"), {"N": 3, "C_g": 20, "O_g": 5}, id="bands"),
-    pytest.param((33, 35), Window((3, 5), (2, 1), "same", (1, 2)), {"C_g": 4, "O_g": 3, "groups": 2}, id="groups"),
-    pytest.param((500,), Window((5,), 2, ((3, 1),), 2), {"N": 3, "C_g": 18, "O_g": 4}, id="signals"),
+    pytest.param((37, 41), Window((3, 2), 2, "same"), {"N": 6, "C_g": 20, "O_g": 5}, id="bands"),
+    pytest.param((33, 35), Window((3, 5), (2, 1), "same", (1, 2)), {"N": 16, "C_g": 4, "O_g": 3, "groups": 2}, id="groups"),
+    pytest.param((500,), Window((5,), 2, ((3, 1),), 2), {"N": 24, "C_g": 18, "O_g": 4}, id="signals"),
 ]
 
 

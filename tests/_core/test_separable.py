@@ -87,7 +87,7 @@ def test_kernels_agree_to_the_last_bit_where_nothing_rounds(p):
         assert_parity(call, *arrays)
 
 
-WIDE = Problem(3, (19, 23), 17, 2, 33, Window((3, 2), (2, 1), ((1, 0), (0, 2))))
+WIDE = Problem(24, (19, 23), 17, 2, 33, Window((3, 2), (2, 1), ((1, 0), (0, 2))))
 
 
 @DTYPES
