@@ -27,17 +27,13 @@ from cython.parallel cimport prange, threadid
 from refconv._core.arrays cimport dtype_of
 from refconv._core.depthwise cimport Patch, gather, kernel_for, lanes_of, sweep
 from refconv._core.real cimport real
-from refconv._core.sweep cimport Taps, first_inside, period, taps_of_phase
+from refconv._core.sweep cimport BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Taps, first_inside, period, taps_of_phase
 
 include "threads.pxi"
 
 cdef enum:
-    TASKS = 16              # at least so many where the work can be cut: enough for the threads of a laptop
-    BAND_PIXELS = 2048      # outputs of one task
     SPAN_NUMBERS = 4096     # of a span of columns: a wide row of many channels would push its own inputs out of the caches
     SPAN_LEAST = 16         # its pixels
-    CHUNK_LEAST = 512       # pixels that are worth sums of their own
-    MOST_PARTIAL = 1 << 22  # numbers of all these sums together
 
 
 cdef struct Span:

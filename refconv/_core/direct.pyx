@@ -29,19 +29,14 @@ from cython.parallel cimport parallel, prange, threadid
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.sweep cimport (Sweep, Taps, View, first_inside, list_runs, period, rows_of, run_sweep, taps_of_phase,
-                                  view_of)
-from refconv._core.threads cimport threads_for
+from refconv._core.sweep cimport (BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Sweep, Taps, View, first_inside, list_runs,
+                                  period, rows_of, run_sweep, taps_of_phase, view_of)
 from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, tile, tile_shape
 
 include "threads.pxi"
 
 cdef enum:
-    TASKS = 16            # at least so many where the work can be cut: enough for the threads of a laptop
-    BAND_PIXELS = 2048    # outputs of one task: its input and output stay in L2
     CHUNK_PIXELS = 256    # pixels of one packed block of ∂e/∂y
-    CHUNK_LEAST = 512     # pixels that are worth a sum of their own
-    MOST_PARTIAL = 1 << 22  # elements of all these sums together
     A_STEP = 8            # multiply-adds that take as long as one step of a region that moves numbers
     LINE = 128            # elements of ∂e/∂y that are added to their sums at once
 

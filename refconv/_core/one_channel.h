@@ -16,8 +16,6 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define SPREAD(vector, value) ((vector){0} + (value))
 #else
-typedef float vector_float;
-typedef double vector_double;
 #define SPREAD(vector, value) (value)
 #endif
 

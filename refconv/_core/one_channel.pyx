@@ -54,13 +54,12 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     dtype = dtype_of[real](NULL)
     result = np.empty((N, rows, columns, O), dtype)
     cdef real[:, :, :, ::1] y = result
-    packed = np.zeros((blocks, taps + 1, PIXEL_OUTPUTS), dtype)  # the bias last
     side_by_side = np.zeros((taps + 1, blocks * PIXEL_OUTPUTS), dtype)
     side_by_side[:taps, :O] = np.asarray(w).reshape(taps, O)
     if bias is not None:
-        side_by_side[taps, :O] = bias
-    packed[...] = side_by_side.reshape(taps + 1, blocks, PIXEL_OUTPUTS).swapaxes(0, 1)
-    cdef real[:, :, ::1] weights = packed
+        side_by_side[taps, :O] = bias  # behind the taps
+    packed = side_by_side.reshape(taps + 1, blocks, PIXEL_OUTPUTS).swapaxes(0, 1)
+    cdef real[:, :, ::1] weights = np.ascontiguousarray(packed)
 
     cdef View view = view_of(-left, columns + (w.shape[1] - 1) * D_w - left, W, 1)
     cdef Band band = Band(kh=w.shape[0], kw=w.shape[1], down=D_h * view.pitch, across=D_w, row=S * view.pitch,

@@ -5,6 +5,14 @@ from refconv._core.real cimport real
 from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, copy_row, panels, tile
 
 
+# How work is cut: by shapes alone, so that each sum has one order.
+cdef enum:
+    TASKS = 16              # at least so many where the work can be cut: enough for the threads of a laptop
+    BAND_PIXELS = 2048      # outputs of one task: its input and output stay in L2
+    CHUNK_LEAST = 512       # pixels that are worth sums of their own
+    MOST_PARTIAL = 1 << 22  # elements of all these sums together
+
+
 cdef struct Taps:
     # The taps of one kernel axis that a pass uses, t = 0 … count − 1: which ones, and how far from the pixel they read.
     Py_ssize_t count

@@ -89,6 +89,9 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
 #else /* a compiler without vector extensions: the same sums, one element at a time */
 
+typedef float vector_float;
+typedef double vector_double;
+
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
                      const real *b, const real *start, real *out)                                                      \

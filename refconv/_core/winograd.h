@@ -18,10 +18,6 @@
 
 #include "tile.h"
 
-#if !defined(__GNUC__) && !defined(__clang__)
-typedef float vector_float;
-typedef double vector_double;
-#endif
 
 /* One axis. `s` and `r` are the steps between the numbers of d and t. */
 #define DEFINE_AXES(type)                                                                                              \
