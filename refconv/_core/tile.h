@@ -58,10 +58,16 @@ typedef VECTOR_OF(double, VECTOR_BYTES) vector_double;
 typedef VECTOR_OF(float, HALF_BYTES) half_float;
 typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
-/* Not inlined: constants of one caller must not make the compiler rearrange the loop. */
+/* Not inlined, nor copied: constants of one caller must not make the compiler rearrange the loop. */
+#if defined(__clang__)
+#define AS_WRITTEN __attribute__((noinline))
+#else
+#define AS_WRITTEN __attribute__((noinline, noclone))
+#endif
+
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
-    __attribute__((noinline)) static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, \
-                                               const real *const *a, const real *b, const real *start, real *out)      \
+    AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
+                                const real *const *a, const real *b, const real *start, real *out)                     \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[ROWS][VECTORS] = {{{0}}};                                                                           \
@@ -92,6 +98,7 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 typedef float vector_float;
 typedef double vector_double;
 
+#define AS_WRITTEN
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
                      const real *b, const real *start, real *out)                                                      \

@@ -12,6 +12,7 @@ import numpy as np
 
 from refconv.geometry import per_axis
 from refconv.nn.argument import real
+from refconv.nn.fusion import steps
 from refconv.nn.layer import Layer
 
 __all__ = ["Concat", "Identity", "Mean", "Select", "Sequential", "StochasticDepth", "Sum"]
@@ -97,8 +98,8 @@ class Sequential(_Combinator):
 
     def forward(self, x, train=True):
         ways_back = []
-        for layer in self.layers.values():
-            x, way_back = layer.forward(x, train)
+        for step in steps(self.layers.values()):
+            x, way_back = step.forward(x, train)
             ways_back.append(way_back)
 
         def backward(dy, want_dx=True):

@@ -1,0 +1,82 @@
+"""Layers that are computed together: the one place that decides it.
+
+A model says what it is, layer by layer; nobody who reads or builds one needs to know of this. When a ``Sequential`` runs, and
+:func:`refconv.set_fusion` allows it, neighbours for which there is a kernel make one step:
+
+- a convolution of few channels, ReLU and 2×2 max pooling: the outputs of the convolution never leave the caches, and the
+  way back looks at winners alone;
+- a convolution, a dense layer or a batch normalisation with ReLU: negative values are cut where they lie, and the way back
+  tells from the output where that was.
+
+Parameters, gradients and values are those of the layers themselves.
+"""
+
+from refconv.nn.activation import ReLU
+from refconv.nn.conv import Conv2D
+from refconv.nn.dense import Dense
+from refconv.nn.max_pool import MaxPool2D
+from refconv.nn.norm import BatchNorm
+from refconv.ops.activation import relu_dx
+from refconv.ops.engine import get_fusion
+from refconv.ops.fused import conv2d_relu_pool, conv2d_relu_pool_grads, pools_with, relu_in_place
+
+__all__ = ["steps"]
+
+
+def steps(layers):
+    """What a ``Sequential`` of these layers runs one after the other: the layers, or what stands for several of them."""
+    if not get_fusion():
+        return layers
+    found, left = [], list(layers)
+    while left:
+        step, count = _first_step(left)
+        found.append(step)
+        del left[:count]
+    return found
+
+
+def _first_step(layers):
+    kinds = tuple(type(layer) for layer in layers[:3])  # exactly these: a class made from them may do something else
+    if kinds == (Conv2D, ReLU, MaxPool2D) and _pool_together(layers[0], layers[2]):
+        return _ConvReLUPool(layers[0]), 3
+    if kinds[:1] in ((Conv2D,), (Dense,), (BatchNorm,)) and kinds[1:2] == (ReLU,):
+        return _WithReLU(layers[0]), 2
+    return layers[0], 1
+
+
+def _pool_together(conv, pool):
+    return (
+        (pool.window.kernel, pool.window.stride, pool.window.dilation) == ((2, 2), (2, 2), (1, 1))
+        and (pool.window.padding, pool.window.ceil_mode) == ("valid", False)
+        and conv.data_format == pool.data_format == "channels_last"
+        and pools_with(conv.window, conv["w"].value.shape[2], conv.groups)
+    )
+
+
+class _ConvReLUPool:
+    def __init__(self, conv):
+        self.conv = conv
+
+    def forward(self, x, train=True):
+        conv = self.conv
+        w, b = conv["w"], conv["b"] if conv.bias else None
+        y, winners = conv2d_relu_pool(x, w.value, None if b is None else b.value, conv.window)
+
+        def backward(dy, want_dx=True):
+            dx, dw, db = conv2d_relu_pool_grads(x, w.value, dy, winners, conv.window, want_dx)
+            w.grad += dw
+            if b is not None:
+                b.grad += db
+            return dx
+
+        return y, backward
+
+
+class _WithReLU:
+    def __init__(self, layer):
+        self.layer = layer
+
+    def forward(self, x, train=True):
+        y, way_back = self.layer.forward(x, train)
+        relu_in_place(y)
+        return y, lambda dy, want_dx=True: way_back(relu_dx(dy, y), want_dx)
