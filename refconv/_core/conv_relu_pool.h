@@ -92,7 +92,6 @@ DEFINE_WINDOWS(float, vector_float)
 DEFINE_WINDOWS(double, vector_double)
 
 #define PATCH_BYTES (VECTOR_BYTES > 32 ? 32 : VECTOR_BYTES)
-#define PATCH_ROWS(VECTORS) (VECTORS < 3 ? 6 : 3)
 
 #if defined(__GNUC__) || defined(__clang__)
 typedef VECTOR_OF(float, PATCH_BYTES) patch_float;
@@ -105,12 +104,12 @@ typedef double patch_double;
 #define PATCH_LANES_float ((int)(sizeof(patch_float) / sizeof(float)))
 #define PATCH_LANES_double ((int)(sizeof(patch_double) / sizeof(double)))
 
-#define DEFINE_PATCHES(real, VECTORS)                                                                                  \
-    AS_WRITTEN static void patches_##VECTORS##_##real(ptrdiff_t count, const ptrdiff_t *at, const real *weight,       \
-                                                       const real *source, ptrdiff_t pitch, real *out,                 \
-                                                       ptrdiff_t out_pitch)                                            \
+#define DEFINE_PATCHES(real, VECTORS, ROWS)                                                                            \
+    AS_WRITTEN static void patches_##ROWS##x##VECTORS##_##real(ptrdiff_t count, const ptrdiff_t *at,                   \
+                                                               const real *weight, const real *source,                 \
+                                                               ptrdiff_t pitch, real *out, ptrdiff_t out_pitch)        \
     {                                                                                                                  \
-        enum { LANES = PATCH_LANES_##real, ROWS = PATCH_ROWS(VECTORS) };                                               \
+        enum { LANES = PATCH_LANES_##real };                                                                           \
         patch_##real sum[ROWS][VECTORS] = {{{0}}};                                                                     \
         for (ptrdiff_t k = 0; k < count; k++) {                                                                        \
             const real *patch = source + at[k];                                                                        \
@@ -123,24 +122,32 @@ typedef double patch_double;
                 *(patch_##real *)(out + r * out_pitch + v * LANES) += sum[r][v];                                       \
     }
 
-/* So many vectors across; returns the rows that were made. */
+/* So many vectors across, and three or six rows; returns how many. */
 #define DEFINE_ALL_PATCHES(real)                                                                                       \
-    DEFINE_PATCHES(real, 1)                                                                                            \
-    DEFINE_PATCHES(real, 2)                                                                                            \
-    DEFINE_PATCHES(real, 3)                                                                                            \
-    DEFINE_PATCHES(real, 4)                                                                                            \
-    DEFINE_PATCHES(real, 5)                                                                                            \
-    static ptrdiff_t patches_##real(ptrdiff_t vectors, ptrdiff_t count, const ptrdiff_t *at, const real *weight,       \
-                                    const real *source, ptrdiff_t pitch, real *out, ptrdiff_t out_pitch)               \
+    DEFINE_PATCHES(real, 1, 3)                                                                                         \
+    DEFINE_PATCHES(real, 2, 3)                                                                                         \
+    DEFINE_PATCHES(real, 3, 3)                                                                                         \
+    DEFINE_PATCHES(real, 4, 3)                                                                                         \
+    DEFINE_PATCHES(real, 5, 3)                                                                                         \
+    DEFINE_PATCHES(real, 1, 6)                                                                                         \
+    DEFINE_PATCHES(real, 2, 6)                                                                                         \
+    static ptrdiff_t patches_##real(ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t count, const ptrdiff_t *at,           \
+                                    const real *weight, const real *source, ptrdiff_t pitch, real *out,                \
+                                    ptrdiff_t out_pitch)                                                               \
     {                                                                                                                  \
+        int six = rows > 3 && vectors < 3;                                                                             \
         switch (vectors) {                                                                                             \
-        case 1: patches_1_##real(count, at, weight, source, pitch, out, out_pitch); break;                             \
-        case 2: patches_2_##real(count, at, weight, source, pitch, out, out_pitch); break;                             \
-        case 3: patches_3_##real(count, at, weight, source, pitch, out, out_pitch); break;                             \
-        case 4: patches_4_##real(count, at, weight, source, pitch, out, out_pitch); break;                             \
-        case 5: patches_5_##real(count, at, weight, source, pitch, out, out_pitch); break;                             \
+        case 1:                                                                                                        \
+            (six ? patches_6x1_##real : patches_3x1_##real)(count, at, weight, source, pitch, out, out_pitch);         \
+            break;                                                                                                     \
+        case 2:                                                                                                        \
+            (six ? patches_6x2_##real : patches_3x2_##real)(count, at, weight, source, pitch, out, out_pitch);         \
+            break;                                                                                                     \
+        case 3: patches_3x3_##real(count, at, weight, source, pitch, out, out_pitch); break;                           \
+        case 4: patches_3x4_##real(count, at, weight, source, pitch, out, out_pitch); break;                           \
+        case 5: patches_3x5_##real(count, at, weight, source, pitch, out, out_pitch); break;                           \
         }                                                                                                              \
-        return PATCH_ROWS(vectors);                                                                                    \
+        return six ? 6 : 3;                                                                                            \
     }
 
 DEFINE_ALL_PATCHES(float)

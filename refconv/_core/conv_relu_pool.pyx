@@ -42,10 +42,11 @@ cdef extern from "conv_relu_pool.h" nogil:
                        const float *start, float *out)
     void windows_double(Py_ssize_t kh, Py_ssize_t kw, Py_ssize_t pitch, Py_ssize_t half, const double *even, const double *w,
                         const double *start, double *out)
-    Py_ssize_t patches_float(Py_ssize_t vectors, Py_ssize_t count, const Py_ssize_t *at, const float *weight,
-                             const float *source, Py_ssize_t pitch, float *out, Py_ssize_t out_pitch)
-    Py_ssize_t patches_double(Py_ssize_t vectors, Py_ssize_t count, const Py_ssize_t *at, const double *weight,
-                              const double *source, Py_ssize_t pitch, double *out, Py_ssize_t out_pitch)
+    Py_ssize_t patches_float(Py_ssize_t vectors, Py_ssize_t rows, Py_ssize_t count, const Py_ssize_t *at,
+                             const float *weight, const float *source, Py_ssize_t pitch, float *out, Py_ssize_t out_pitch)
+    Py_ssize_t patches_double(Py_ssize_t vectors, Py_ssize_t rows, Py_ssize_t count, const Py_ssize_t *at,
+                              const double *weight, const double *source, Py_ssize_t pitch, double *out,
+                              Py_ssize_t out_pitch)
     float total_float(const float *x, Py_ssize_t count)
     double total_double(const double *x, Py_ssize_t count)
     bint all_finite_float(const float *x, Py_ssize_t count)
@@ -357,18 +358,20 @@ cdef inline void add_patches(Py_ssize_t count, const Py_ssize_t *at, const real 
         vectors = min(left, MOST_PATCH_VECTORS)
         done = 0
         while done < rows:
-            done += patches(vectors, count, at, weight, source + done * pitch, pitch, out + done * out_pitch, out_pitch)
+            done += patches(vectors, rows - done, count, at, weight, source + done * pitch, pitch, out + done * out_pitch,
+                            out_pitch)
         source += vectors * lanes
         out += vectors * lanes
         left -= vectors
 
 
-cdef inline Py_ssize_t patches(Py_ssize_t vectors, Py_ssize_t count, const Py_ssize_t *at, const real *weight,
-                               const real *source, Py_ssize_t pitch, real *out, Py_ssize_t out_pitch) noexcept nogil:
+cdef inline Py_ssize_t patches(Py_ssize_t vectors, Py_ssize_t rows, Py_ssize_t count, const Py_ssize_t *at,
+                               const real *weight, const real *source, Py_ssize_t pitch, real *out,
+                               Py_ssize_t out_pitch) noexcept nogil:
     if real is float:
-        return patches_float(vectors, count, at, weight, source, pitch, out, out_pitch)
+        return patches_float(vectors, rows, count, at, weight, source, pitch, out, out_pitch)
     else:
-        return patches_double(vectors, count, at, weight, source, pitch, out, out_pitch)
+        return patches_double(vectors, rows, count, at, weight, source, pitch, out, out_pitch)
 
 
 cdef inline real total(const real *numbers, Py_ssize_t count) noexcept nogil:

@@ -104,7 +104,7 @@ cdef void multiply_block(const Product *m, Shape shape, const real *a, const rea
             filled = min(shape.rows, end_row - p)
             for i in range(shape.rows):
                 at[i] = a + (p + i if i < filled else p) * m.a_row + k * m.a_step
-            tile(shape, 1, &none, depth, m.a_step, at, packed, start + column if k == 0 else <const real *>NULL, sums)
+            tile(shape, filled, 1, &none, depth, m.a_step, at, packed, start + column if k == 0 else <const real *>NULL, sums)
             for i in range(filled):
                 to = out + (p + i) * m.columns + column
                 if k == 0:
