@@ -194,9 +194,11 @@ def _add_formulas(parser):
 
 
 def _add_model(parser):
-    from refconv import models
+    parser.add_argument("model", choices=("lenet",), metavar="MODEL", help="lenet")
+    _add_style(parser)
 
-    parser.add_argument("model", choices=models.list(), metavar="MODEL", help=f"one of: {', '.join(models.list())}")
+
+def _add_style(parser):
     parser.add_argument(
         "--style",
         choices=("modern", "paper"),
