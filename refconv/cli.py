@@ -17,6 +17,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv train lenet --data mnist         the same on MNIST, which is downloaded once
   refconv predict MODEL IMAGE …            let it read your own handwriting
   refconv summary lenet                    the architecture as a table
+  refconv tables                           what papers print about architectures, and what is counted
   refconv verify                           prove every operator and every derivative
   refconv trace conv2d                     every product that enters one output element
   refconv formulas                         the lectures' formulas: where each stands as a loop and as a kernel
@@ -45,6 +46,13 @@ SUMMARY = """\
 Print an architecture as a table: each layer with its output size, parameters and multiply-adds for one image.
 
 Nothing is allocated or computed.
+"""
+
+TABLES = """\
+Print what papers, lectures and other libraries print about the architectures, each figure beside what is counted here.
+
+A figure is equal if it is the count to the last digit printed, rounded or cut off. Where it is not, the reason is given: a
+slip of the paper's, or a difference between the network of the paper and the one that everybody uses.
 """
 
 VERIFY = """\
@@ -102,6 +110,7 @@ def _parser():
     _add_train(_command(commands, "train", "train a network and save it", TRAIN, _train))
     _add_predict(_command(commands, "predict", "read images with a trained network", PREDICT, _predict))
     _add_summary(_command(commands, "summary", "print an architecture as a table", SUMMARY, _summary))
+    _add_tables(_command(commands, "tables", "compare the papers' figures with what is counted", TABLES, _tables))
     _add_verify(_command(commands, "verify", "prove every operator and every derivative", VERIFY, _verify))
     _add_trace(_command(commands, "trace", "print every product that enters one output", TRACE, _trace))
     _add_formulas(_command(commands, "formulas", "print where each formula stands", FORMULAS, _formulas))
@@ -158,6 +167,14 @@ def _add_predict(parser):
 
 def _add_summary(parser):
     _add_model(parser)
+
+
+def _add_tables(parser):
+    from refconv.models.published import FAMILIES
+
+    # Not choices: in Python 3.10 and 3.11 argparse checks an empty list of names as if it were one.
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"of: {', '.join(FAMILIES)} (default: all)")
+    parser.add_argument("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
 
 
 def _add_verify(parser):
@@ -261,6 +278,12 @@ def _summary(options):
     from refconv.nn import summary
 
     summary(models.build(options.model, style=options.style), models.input_shape(options.model))
+
+
+def _tables(options):
+    from refconv.commands.tables import print_tables
+
+    return print_tables(options.families, options.format)
 
 
 def _verify(options):

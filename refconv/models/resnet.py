@@ -138,7 +138,7 @@ def shortcut_of(option, before, after, stride):
 
 
 def surviving(main, share, survival):
-    """The linear rule of stochastic depth: at this share of the way, a block is in with probability 1 − share (1 − survival)."""
+    """The linear rule of stochastic depth: at this share of the way, main is in with probability 1 − share (1 − survival)."""
     return main if survival == 1 else StochasticDepth(main, 1 - share * (1 - survival))
 
 
