@@ -43,9 +43,8 @@ They are brought into MNIST's form first: ink cut out, scaled into 20 × 20 pixe
 """
 
 SUMMARY = """\
-Print an architecture as a table: each layer with its output size, parameters and multiply-adds for one image.
-
-Nothing is allocated or computed.
+Print an architecture as a table: each stage with its output size, parameters, multiply-adds for one image, and the size of
+what its middle output pixel sees; below it what memory parameters and activations take. Nothing is allocated or computed.
 """
 
 TABLES = """\
@@ -166,7 +165,23 @@ def _add_predict(parser):
 
 
 def _add_summary(parser):
-    _add_model(parser)
+    _add_architecture(parser)
+    add = parser.add_argument
+    add("--depth", type=_positive, default=1, metavar="N", help="how deep to look into blocks (default: %(default)s)")
+    add("--layers", action="store_true", help="a row for each innermost layer, without receptive fields")
+    add("--format", choices=("text", "markdown", "csv"), default="text", help="(default: %(default)s)")
+
+
+def _add_architecture(parser):
+    from refconv import models
+
+    add = parser.add_argument
+    add("model", choices=models.list(), metavar="MODEL", help=f"one of: {', '.join(models.list())}")
+    add("--small", action="store_true", help="its small variant, which trains on a laptop")
+    add("--input", type=_size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
+    add("--classes", type=_positive, metavar="N", help="number of classes")
+    add("--width", type=float, metavar="X", help="factor for the number of filters")
+    add("--style", metavar="STYLE", help="of lenet, alexnet or googlenet: the paper's or a later reading")
 
 
 def _add_tables(parser):
@@ -212,10 +227,6 @@ def _add_formulas(parser):
 
 def _add_model(parser):
     parser.add_argument("model", choices=("lenet",), metavar="MODEL", help="lenet")
-    _add_style(parser)
-
-
-def _add_style(parser):
     parser.add_argument(
         "--style",
         choices=("modern", "paper"),
@@ -254,6 +265,14 @@ def _numbers(text):
     return numbers if len(numbers) > 1 else numbers[0]
 
 
+def _size(text):
+    """ "96x128", with an x, a × or an X: height, width, and channels if there are three."""
+    numbers = tuple(_whole(part, 1) for part in text.replace("×", "x").lower().split("x"))
+    if len(numbers) not in (2, 3):
+        raise argparse.ArgumentTypeError(f"must be a size such as 96x128 or 96x128x3, but is {text!r}")
+    return numbers
+
+
 def _padding(text):
     """A name as it is; "1" for all sides, "1,0" for height and width, "0:1,2:0" for top, bottom, left and right."""
     if ":" in text:
@@ -274,10 +293,9 @@ def _predict(options):
 
 
 def _summary(options):
-    from refconv import models
-    from refconv.nn import summary
+    from refconv.commands.summary import print_summary
 
-    summary(models.build(options.model, style=options.style), models.input_shape(options.model))
+    print_summary(options)
 
 
 def _tables(options):

@@ -6,7 +6,7 @@ shapes differ, the shortcut is one of three options: A, zeros for the new channe
 everywhere.
 """
 
-from refconv.models.blocks import choice, conv_bn_relu, scaled
+from refconv.models.blocks import choice, conv_bn_relu, scaled, stack
 from refconv.nn import (
     BatchNorm,
     Conv2D,
@@ -92,7 +92,7 @@ def resnet(
             main = surviving(main, done / sum(repeats), survival)
             blocks.append(residual(main, shortcut_of(shortcut, before, outer, stride)))
             before = outer
-        layers[f"conv{k + 2}_x"] = Sequential(*blocks)
+        layers[f"conv{k + 2}_x"] = Sequential(**stack("block", blocks))
     stem = small_stem if small_images else imagenet_stem
     return Sequential(**stem(width), **layers, mean=GlobalAvgPool2D(), scores=Dense(classes))
 

@@ -7,6 +7,7 @@ out, and what goes across is cropped to what comes up. With padding="same" nothi
 from refconv.geometry import per_axis
 from refconv.models.blocks import conv_relu, scaled
 from refconv.nn import Concat, Conv2D, ConvTranspose2D, Crop2D, Dropout, Identity, MaxPool2D, Sequential
+from refconv.nn.summary import looked_through
 
 __all__ = ["double_conv", "unet"]
 
@@ -56,18 +57,19 @@ def unet(classes=2, width=1, *, padding="valid", depth=5):
 def u(padding, filters, *deeper):
     """A U of these filters: two convolutions, a U of the deeper ones at half the size, and two more convolutions for both."""
     if not deeper:
-        return Sequential(convs=double_conv(padding, filters), dropout=Dropout(0.5))
+        return looked_through(Sequential(convs=double_conv(padding, filters), dropout=Dropout(0.5)))
     below = Sequential(
         pool=MaxPool2D(2),
         u=u(padding, *deeper),
         up=ConvTranspose2D(filters, 2, stride=2),
     )
     across = Crop2D(lost(len(deeper))) if padding == "valid" else Identity()
-    return Sequential(
+    level = Sequential(
         down=double_conv(padding, filters),
-        join=Concat(across=across, below=below),
+        join=looked_through(Concat(across=across, below=looked_through(below))),
         up=double_conv(padding, filters),
     )
+    return looked_through(level)
 
 
 def double_conv(padding, filters):

@@ -55,15 +55,21 @@ class Fractal(_Combinator):
             raise ValueError("drop must be below 1, but is 1: nothing would be left")
         self.rows = 2 ** (self.columns - 1)
         self.spans = [self.rows >> c for c in range(self.columns)]  # rows that a layer of each column takes
-        super().__init__(**{_name(c, row): make() for row in self._every_row() for c in self._ending(row)})
+        super().__init__(**{self.name(c, row): make() for row in self.every_row() for c in self.ending(row)})
         self.column, self.rng = None, None
 
-    def _every_row(self):
+    def every_row(self):
+        """Rows count from 1, as in the figure."""
         return range(1, self.rows + 1)
 
-    def _ending(self, row):
+    def ending(self, row):
         """The columns in which a layer ends with this row."""
         return [c for c in range(self.columns) if row % self.spans[c] == 0]
+
+    @staticmethod
+    def name(c, row):
+        """The layer of a column that ends with this row."""
+        return f"column{c + 1}_row{row}"
 
     def output_shape(self, shape):
         outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
@@ -72,10 +78,10 @@ class Fractal(_Combinator):
         return outputs.pop()
 
     def children(self, shape):
-        joined = self.layers[_name(0, self.rows)].output_shape(shape)
-        for row in self._every_row():
-            for c in self._ending(row):
-                yield _name(c, row), self.layers[_name(c, row)], shape if row == self.spans[c] else joined
+        joined = self.layers[self.name(0, self.rows)].output_shape(shape)
+        for row in self.every_row():
+            for c in self.ending(row):
+                yield self.name(c, row), self.layers[self.name(c, row)], shape if row == self.spans[c] else joined
 
     def make(self, shape, rng, dtype):
         super().make(shape, rng, dtype)
@@ -83,10 +89,10 @@ class Fractal(_Combinator):
 
     def forward(self, x, train=True):
         starts, backs = [x] * self.columns, []
-        for row in self._every_row():
-            ending = self._ending(row)
+        for row in self.every_row():
+            ending = self.ending(row)
             alive = self._alive(ending) if train else ending
-            passes = {c: self.layers[_name(c, row)].forward(starts[c], train) for c in alive}
+            passes = {c: self.layers[self.name(c, row)].forward(starts[c], train) for c in alive}
             y = _total([value for value, _ in passes.values()]) * (1 / len(alive)) if alive else None
             for c in ending:
                 starts[c] = y
@@ -94,8 +100,8 @@ class Fractal(_Combinator):
 
         def backward(dy, want_dx=True):
             dstarts = [dy] * self.columns  # ∂e/∂ what each column's next layer reads
-            for row in reversed(self._every_row()):
-                ending, back = self._ending(row), backs[row - 1]
+            for row in reversed(self.every_row()):
+                ending, back = self.ending(row), backs[row - 1]
                 arriving = [dstarts[c] for c in ending if dstarts[c] is not None]
                 djoin = dy if row == self.rows else _total(arriving) if arriving else None
                 for c in ending:
@@ -117,7 +123,7 @@ class Fractal(_Combinator):
         return alive or [ending[self.rng.integers(len(ending))]]
 
     def __repr__(self):
-        return f"Fractal({self.layers[_name(0, self.rows)]!r}, {self.columns} columns)"
+        return f"Fractal({self.layers[self.name(0, self.rows)]!r}, {self.columns} columns)"
 
 
 class DropPath(_Combinator):
@@ -144,6 +150,7 @@ class DropPath(_Combinator):
     def __init__(self, network, share=0.5):
         super().__init__(network=network)
         self.network, self.share, self.rng = network, real("share", share, least=0, most=1), None
+        self.looked_through = network.looked_through = True
         self.fractals = [layer for layer in _inside(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             found = [fractal.columns for fractal in self.fractals]
@@ -175,7 +182,3 @@ def _inside(layer):
     yield layer
     for _, inner in layer.named_layers():
         yield from _inside(inner)
-
-
-def _name(c, row):
-    return f"column{c + 1}_row{row}"

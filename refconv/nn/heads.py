@@ -21,7 +21,8 @@ class Heads(_Combinator):
     trunk : Sequential
         The network.
     **heads : Layer
-        Each under the name of that layer of the trunk whose output it reads; in the trunk's order.
+        Each under the name of that layer of the trunk whose output it reads; in the trunk's order. Its own name has
+        "head_" in front.
 
     Raises
     ------
@@ -44,10 +45,8 @@ class Heads(_Combinator):
     def __init__(self, trunk, **heads):
         if not isinstance(trunk, Sequential):
             raise TypeError(f"trunk must be a Sequential, but is {trunk!r}")
-        if "trunk" in heads:
-            raise ValueError("a head must be named after a layer of the trunk other than 'trunk'")
-        super().__init__(trunk=trunk, **heads)
-        self.trunk, self.heads = trunk, heads
+        super().__init__(trunk=trunk, **{f"head_{name}": head for name, head in heads.items()})
+        self.trunk, self.heads, trunk.looked_through, self.looked_through = trunk, heads, True, True
         self.pieces = _cut(trunk, [*heads])
 
     def output_shape(self, shape):
@@ -57,7 +56,7 @@ class Heads(_Combinator):
         yield "trunk", self.trunk, shape
         for (name, head), piece in zip(self.heads.items(), self.pieces, strict=False):
             shape = piece.output_shape(shape)
-            yield name, head, shape
+            yield f"head_{name}", head, shape
 
     def forward(self, x, train=True):
         if not train:

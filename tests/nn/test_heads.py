@@ -19,7 +19,14 @@ def test_shapes_counts_and_names():
     assert heads.count_parameters((7,)) == (7 + 1) * 4 + (4 + 1) * 5 + (5 + 1) * 2 + (4 + 1) * 3 + (5 + 1) * 6
     assert heads.multiply_adds((7,)) == 7 * 4 + 4 * 5 + 5 * 2 + 4 * 3 + 5 * 6
     built(heads, (7,))
-    assert [n for n in heads.named_parameters() if n.endswith("w")] == ["trunk.a.w", "trunk.c.w", "trunk.e.w", "b.w", "d.1.w"]
+    weights = [name for name in heads.named_parameters() if name.endswith("w")]
+    assert weights == [
+        "trunk.a.w",
+        "trunk.c.w",
+        "trunk.e.w",
+        "head_b.w",
+        "head_d.1.w",
+    ]
 
 
 def test_inference_is_the_trunk():
