@@ -17,6 +17,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv train lenet --data mnist         the same on MNIST, which is downloaded once
   refconv predict MODEL IMAGE …            let it read your own handwriting
   refconv summary lenet                    the architecture as a table
+  refconv tables                           what papers print about architectures, and what is counted
   refconv verify                           prove every operator and every derivative
   refconv trace conv2d                     every product that enters one output element
   refconv formulas                         the lectures' formulas: where each stands as a loop and as a kernel
@@ -42,9 +43,15 @@ They are brought into MNIST's form first: ink cut out, scaled into 20 × 20 pixe
 """
 
 SUMMARY = """\
-Print an architecture as a table: each layer with its output size, parameters and multiply-adds for one image.
+Print an architecture as a table: each stage with its output size, parameters, multiply-adds for one image, and the size of
+what its middle output pixel sees; below it what memory parameters and activations take. Nothing is allocated or computed.
+"""
 
-Nothing is allocated or computed.
+TABLES = """\
+Print what papers, lectures and other libraries print about the architectures, each figure beside what is counted here.
+
+A figure is equal if it is the count to the last digit printed, rounded or cut off. Where it is not, the reason is given: a
+slip of the paper's, or a difference between the network of the paper and the one that everybody uses.
 """
 
 VERIFY = """\
@@ -102,6 +109,7 @@ def _parser():
     _add_train(_command(commands, "train", "train a network and save it", TRAIN, _train))
     _add_predict(_command(commands, "predict", "read images with a trained network", PREDICT, _predict))
     _add_summary(_command(commands, "summary", "print an architecture as a table", SUMMARY, _summary))
+    _add_tables(_command(commands, "tables", "compare the papers' figures with what is counted", TABLES, _tables))
     _add_verify(_command(commands, "verify", "prove every operator and every derivative", VERIFY, _verify))
     _add_trace(_command(commands, "trace", "print every product that enters one output", TRACE, _trace))
     _add_formulas(_command(commands, "formulas", "print where each formula stands", FORMULAS, _formulas))
@@ -157,7 +165,31 @@ def _add_predict(parser):
 
 
 def _add_summary(parser):
-    _add_model(parser)
+    _add_architecture(parser)
+    add = parser.add_argument
+    add("--depth", type=_positive, default=1, metavar="N", help="how deep to look into blocks (default: %(default)s)")
+    add("--layers", action="store_true", help="a row for each innermost layer, without receptive fields")
+    add("--format", choices=("text", "markdown", "csv"), default="text", help="(default: %(default)s)")
+
+
+def _add_architecture(parser):
+    from refconv import models
+
+    add = parser.add_argument
+    add("model", choices=models.list(), metavar="MODEL", help=f"one of: {', '.join(models.list())}")
+    add("--small", action="store_true", help="its small variant, which trains on a laptop")
+    add("--input", type=_size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
+    add("--classes", type=_positive, metavar="N", help="number of classes")
+    add("--width", type=float, metavar="X", help="factor for the number of filters")
+    add("--style", metavar="STYLE", help="of lenet, alexnet or googlenet: the paper's or a later reading")
+
+
+def _add_tables(parser):
+    from refconv.models.published import FAMILIES
+
+    # Not choices: in Python 3.10 and 3.11 argparse checks an empty list of names as if it were one.
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"of: {', '.join(FAMILIES)} (default: all)")
+    parser.add_argument("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
 
 
 def _add_verify(parser):
@@ -194,9 +226,7 @@ def _add_formulas(parser):
 
 
 def _add_model(parser):
-    from refconv import models
-
-    parser.add_argument("model", choices=models.list(), metavar="MODEL", help=f"one of: {', '.join(models.list())}")
+    parser.add_argument("model", choices=("lenet",), metavar="MODEL", help="lenet")
     parser.add_argument(
         "--style",
         choices=("modern", "paper"),
@@ -235,6 +265,14 @@ def _numbers(text):
     return numbers if len(numbers) > 1 else numbers[0]
 
 
+def _size(text):
+    """ "96x128", with an x, a × or an X: height, width, and channels if there are three."""
+    numbers = tuple(_whole(part, 1) for part in text.replace("×", "x").lower().split("x"))
+    if len(numbers) not in (2, 3):
+        raise argparse.ArgumentTypeError(f"must be a size such as 96x128 or 96x128x3, but is {text!r}")
+    return numbers
+
+
 def _padding(text):
     """A name as it is; "1" for all sides, "1,0" for height and width, "0:1,2:0" for top, bottom, left and right."""
     if ":" in text:
@@ -255,10 +293,15 @@ def _predict(options):
 
 
 def _summary(options):
-    from refconv import models
-    from refconv.nn import summary
+    from refconv.commands.summary import print_summary
 
-    summary(models.build(options.model, style=options.style), models.input_shape(options.model))
+    print_summary(options)
+
+
+def _tables(options):
+    from refconv.commands.tables import print_tables
+
+    return print_tables(options.families, options.format)
 
 
 def _verify(options):

@@ -1,53 +1,47 @@
 """The architectures of the lectures, one family a file, each written as its paper's table reads."""
 
-from typing import NamedTuple
-
-from refconv.models.lenet import INPUT_SHAPE as LENET_INPUT
+from refconv.models.alexnet import alexnet
+from refconv.models.bn_inception import bn_inception
+from refconv.models.cifar_resnet import cifar_resnet
+from refconv.models.deep_image_prior import deep_image_prior
+from refconv.models.densenet import cifar_densenet, densenet
+from refconv.models.fractalnet import fractalnet
+from refconv.models.googlenet import googlenet
+from refconv.models.inception_v3 import inception_v3
 from refconv.models.lenet import lenet
+from refconv.models.mobilenet import mobilenet
+from refconv.models.neocognitron import neocognitron
+from refconv.models.nin import nin
+from refconv.models.registry import build, input_shape, list
+from refconv.models.resnet import resnet
+from refconv.models.resnext import resnext
+from refconv.models.unet import unet
+from refconv.models.vgg import vgg
+from refconv.models.wide_resnet import wide_resnet, wide_resnet50
+from refconv.models.zfnet import zfnet
 
-__all__ = ["build", "input_shape", "lenet", "list"]
-
-
-class _Entry(NamedTuple):
-    builder: object
-    input_shape: tuple
-
-
-_MODELS = {"lenet": _Entry(lenet, LENET_INPUT)}
-
-
-def _entry(name):
-    if name not in _MODELS:
-        raise ValueError(f"name must be one of {', '.join(_MODELS)}, but is {name!r}")
-    return _MODELS[name]
-
-
-def list():
-    """The names that :func:`build` knows.
-
-    >>> list()
-    ['lenet']
-    """
-    return [*_MODELS]
-
-
-def build(name, **arguments):
-    """The architecture of this name, not yet with weights; the arguments are its builder's.
-
-    Raises ``ValueError`` if there is none of this name, and what the builder raises.
-
-    >>> build("lenet", classes=26).output_shape((32, 32, 1))
-    (26,)
-
-    Source: M2.
-    """
-    return _entry(name).builder(**arguments)
-
-
-def input_shape(name):
-    """The shape of one input in the paper, without the batch.
-
-    >>> input_shape("lenet")
-    (32, 32, 1)
-    """
-    return _entry(name).input_shape
+__all__ = [
+    "alexnet",
+    "bn_inception",
+    "build",
+    "cifar_densenet",
+    "cifar_resnet",
+    "deep_image_prior",
+    "densenet",
+    "fractalnet",
+    "googlenet",
+    "inception_v3",
+    "input_shape",
+    "lenet",
+    "list",
+    "mobilenet",
+    "neocognitron",
+    "nin",
+    "resnet",
+    "resnext",
+    "unet",
+    "vgg",
+    "wide_resnet",
+    "wide_resnet50",
+    "zfnet",
+]

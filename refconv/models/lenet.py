@@ -7,6 +7,7 @@ readings here end in ten scores for a softmax, as everybody's do today. Its squa
 the plain tanh.
 """
 
+from refconv.models.blocks import scaled
 from refconv.nn import (
     AvgPool2D,
     Concat,
@@ -35,7 +36,7 @@ SEEN_BY_C3 = (
 )
 
 
-def lenet(style="modern", classes=10):
+def lenet(style="modern", classes=10, width=1):
     """LeNet-5 for digits in 32 × 32 pixels.
 
     Parameters
@@ -45,6 +46,8 @@ def lenet(style="modern", classes=10):
         connections of the paper's Table I; 60,000 parameters, and 850 in the softmax layer instead of fixed drawings.
     classes : int
         Number of scores at the end.
+    width : float
+        Factor for the number of filters and units of the modern style; the paper's connections have no other.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def lenet(style="modern", classes=10):
     Raises
     ------
     ValueError
-        If there is no such style.
+        If there is no such style, or width is not above 0, or other than 1 for the paper's.
 
     Examples
     --------
@@ -67,20 +70,22 @@ def lenet(style="modern", classes=10):
     """
     if style == "modern":
         return Sequential(
-            conv1=Conv2D(6, 5),  # 28 × 28
+            conv1=Conv2D(scaled(6, width), 5),  # 28 × 28
             relu1=ReLU(),
             pool1=MaxPool2D(2),  # 14 × 14
-            conv2=Conv2D(16, 5),  # 10 × 10
+            conv2=Conv2D(scaled(16, width), 5),  # 10 × 10
             relu2=ReLU(),
             pool2=MaxPool2D(2),  # 5 × 5
             flatten=Flatten(),
-            dense1=Dense(120),
+            dense1=Dense(scaled(120, width)),
             relu3=ReLU(),
-            dense2=Dense(84),
+            dense2=Dense(scaled(84, width)),
             relu4=ReLU(),
             scores=Dense(classes),
         )
     if style == "paper":
+        if width != 1:
+            raise ValueError(f"width must be 1 for the paper's style, but is {width!r}")
         return Sequential(
             c1=Conv2D(6, 5, initializer=glorot_uniform),
             tanh1=Tanh(),

@@ -2,11 +2,16 @@
 
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D
+from refconv.nn.cells import CCells, SCells
+from refconv.nn.channels import PadChannels
 from refconv.nn.combinators import Concat, Identity, Mean, Select, Sequential, StochasticDepth, Sum
 from refconv.nn.conv import Conv1D, Conv2D
 from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
+from refconv.nn.crop import Crop2D
 from refconv.nn.dense import Dense, Flatten
 from refconv.nn.dropout import Dropout
+from refconv.nn.fractal import DropPath, Fractal
+from refconv.nn.heads import Heads, loss_with_heads
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.max_pool import GlobalMaxPool1D, GlobalMaxPool2D, MaxPool1D, MaxPool2D
@@ -21,19 +26,24 @@ __all__ = [
     "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
+    "CCells",
     "Concat",
     "Conv1D",
     "Conv2D",
     "ConvTranspose1D",
     "ConvTranspose2D",
+    "Crop2D",
     "Dense",
     "DepthwiseConv2D",
+    "DropPath",
     "Dropout",
     "Flatten",
+    "Fractal",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "Heads",
     "Identity",
     "Layer",
     "LeakyReLU",
@@ -42,8 +52,10 @@ __all__ = [
     "MaxPool2D",
     "Mean",
     "Pad2D",
+    "PadChannels",
     "Parameter",
     "ReLU",
+    "SCells",
     "Select",
     "SeparableConv2D",
     "Sequential",
@@ -56,6 +68,7 @@ __all__ = [
     "Upsample2D",
     "glorot_uniform",
     "he_normal",
+    "loss_with_heads",
     "ones",
     "summary",
     "zeros",

@@ -90,10 +90,9 @@ def test_a_training_step_on_the_loops_equals_the_kernels(style):
         np.testing.assert_allclose(kernels[name], value, rtol=0, atol=1e-10, err_msg=name)
 
 
-def test_styles_and_names_are_checked():
+def test_styles_are_checked():
     with pytest.raises(ValueError, match="style must be 'modern' or 'paper', but is 'old'"):
         models.lenet("old")
-    with pytest.raises(ValueError, match="name must be one of lenet, but is 'lenet6'"):
-        models.build("lenet6")
-    assert models.list() == ["lenet"]
-    assert models.build("lenet", classes=26).output_shape(models.input_shape("lenet")) == (26,)
+    with pytest.raises(ValueError, match="width must be 1 for the paper's style, but is 2"):
+        models.lenet("paper", width=2)
+    assert models.lenet(width=0.5).output_shape((32, 32, 1)) == (10,)

@@ -1,0 +1,111 @@
+"""AlexNet, which won ImageNet's competition of 2012: five convolutions, three dense layers.
+
+The paper's figure shows two towers, one for each graphics card. Inside a tower a convolution sees only its own half of the
+maps, except in the third layer: that is a convolution in two groups (C5). The single tower came two years later; everybody's
+"alexnet" today is that one, without response normalisation.
+
+The paper says 224 × 224 pixels for the input, and 55 × 55 behind the first layer. Both are right with two pixels of padding,
+which it does not mention. It counts 253,440 numbers in the first layer, a slip: 55 · 55 · 96 = 290,400.
+"""
+
+from typing import NamedTuple
+
+from refconv.models.blocks import choice, scaled
+from refconv.nn import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D, ReLU, Sequential
+
+__all__ = ["Convolution", "alexnet", "convolutions", "dense_head"]
+
+
+class Convolution(NamedTuple):
+    """A line of the table: a convolution with its ReLU, and what follows it."""
+
+    filters: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    then: tuple = ()
+
+
+# Section 3.5 and Figure 2; Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
+STYLES = {
+    "two-tower": (
+        Convolution(96, 11, stride=4, padding=2, then=("norm", "pool")),
+        Convolution(256, 5, padding=2, groups=2, then=("norm", "pool")),
+        Convolution(384, 3, padding=1),
+        Convolution(384, 3, padding=1, groups=2),
+        Convolution(256, 3, padding=1, groups=2, then=("pool",)),
+    ),
+    "single-tower": (
+        Convolution(64, 11, stride=4, padding=2, then=("pool",)),
+        Convolution(192, 5, padding=2, then=("pool",)),
+        Convolution(384, 3, padding=1),
+        Convolution(256, 3, padding=1),
+        Convolution(256, 3, padding=1, then=("pool",)),
+    ),
+    # For images of 32 pixels: the first layer takes smaller steps, all else is the paper's.
+    "small": (
+        Convolution(96, 5, padding=2, then=("norm", "pool")),
+        Convolution(256, 5, padding=2, groups=2, then=("norm", "pool")),
+        Convolution(384, 3, padding=1),
+        Convolution(384, 3, padding=1, groups=2),
+        Convolution(256, 3, padding=1, groups=2, then=("pool",)),
+    ),
+}
+
+THEN = {
+    "norm": LocalResponseNorm,
+    "pool": lambda: MaxPool2D(3, stride=2, ceil_mode=True),  # overlapping; at this size nothing hangs over the end
+}
+
+
+def alexnet(style="two-tower", classes=1000, width=1):
+    """AlexNet for images of 224 × 224 pixels.
+
+    Parameters
+    ----------
+    style : str
+        "two-tower": the paper's, 60,965,224 parameters. "single-tower": that of 2014 and of torchvision, 61,100,840.
+        "small": the paper's with a first layer for 32 × 32 pixels.
+    classes : int
+        Number of scores at the end.
+    width : float
+        Factor for the number of filters and units in all other layers.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ValueError
+        If there is no such style, or width is not above 0.
+
+    Examples
+    --------
+    >>> alexnet().count_parameters((224, 224, 3)), alexnet("single-tower").count_parameters((224, 224, 3))
+    (60965224, 61100840)
+
+    Source: M3; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+    """
+    table = choice("style", style, STYLES)
+    return Sequential(**convolutions(table, width), **dense_head(len(table), classes, width))
+
+
+def convolutions(table, width):
+    """The lines of a table as layers: conv1, relu1, what follows it, conv2, …"""
+    layers = {}
+    for k, line in enumerate(table, 1):
+        filters = scaled(line.filters, width)
+        options = {"stride": line.stride, "padding": line.padding, "groups": line.groups}
+        layers |= {f"conv{k}": Conv2D(filters, line.kernel, **options), f"relu{k}": ReLU()}
+        layers |= {f"{name}{k}": THEN[name]() for name in line.then}
+    return layers
+
+
+def dense_head(before, classes, width):
+    """Two dense layers of 4096 units with dropout in front of each, and the scores; numbered on from the convolutions."""
+    layers = {"flatten": Flatten()}
+    for k in (before + 1, before + 2):
+        layers |= {f"dropout{k}": Dropout(0.5), f"dense{k}": Dense(scaled(4096, width)), f"relu{k}": ReLU()}
+    return layers | {"scores": Dense(classes)}

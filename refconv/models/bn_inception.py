@@ -1,0 +1,125 @@
+"""BN-Inception: GoogLeNet with batch normalisation, and two 3 × 3 convolutions in place of each 5 × 5.
+
+Its table stands here as the paper's appendix prints it. Pools inside the blocks take the mean where the table says so, and
+the two blocks that halve the size pool their input and pass it on. The first convolution is depthwise separable.
+"""
+
+from refconv.models.blocks import conv_bn_relu, scaled
+from refconv.nn import (
+    AvgPool2D,
+    BatchNorm,
+    Concat,
+    Dense,
+    GlobalAvgPool2D,
+    MaxPool2D,
+    ReLU,
+    SeparableConv2D,
+    Sequential,
+)
+
+__all__ = ["bn_inception"]
+
+# Figure 5: #1×1, (#3×3 reduce, #3×3), (double #3×3 reduce, double #3×3), pool and its projection. Where there are no 1 × 1,
+# the stride is 2 and the pooled input passes through.
+INCEPTION = {
+    "3a": (64, (64, 64), (64, 96), ("avg", 32)),
+    "3b": (64, (64, 96), (64, 96), ("avg", 64)),
+    "3c": (0, (128, 160), (64, 96), ("max", 0)),
+    "4a": (224, (64, 96), (96, 128), ("avg", 128)),
+    "4b": (192, (96, 128), (96, 128), ("avg", 128)),
+    "4c": (160, (128, 160), (128, 160), ("avg", 96)),
+    "4d": (96, (128, 192), (160, 192), ("avg", 96)),
+    "4e": (0, (128, 192), (192, 256), ("max", 0)),
+    "5a": (352, (192, 320), (160, 224), ("avg", 128)),
+    "5b": (352, (192, 320), (192, 224), ("max", 128)),
+}
+
+POOLS = {"avg": AvgPool2D, "max": MaxPool2D}
+
+
+def bn_inception(classes=1000, width=1, *, small_images=False):
+    """BN-Inception for images of 224 × 224 pixels.
+
+    Parameters
+    ----------
+    classes : int
+        Number of scores at the end.
+    width : float
+        Factor for the number of filters in all other layers.
+    small_images : bool
+        A stem for 32 × 32 pixels, one convolution and one pooling.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ValueError
+        If width is not above 0.
+
+    Examples
+    --------
+    >>> stages = {name: layer.output_shape(shape) for name, layer, shape in bn_inception().children((224, 224, 3))}
+    >>> stages["inception3c"], stages["inception4e"], stages["inception5b"]
+    ((14, 14, 576), (7, 7, 1024), (7, 7, 1024))
+
+    Source: M8, A13–A17; Ioffe and Szegedy, "Batch normalization", 2015, Figure 5.
+    """
+    stem = small_stem if small_images else imagenet_stem
+    blocks = {f"inception{name}": inception(*_scaled(row, width)) for name, row in INCEPTION.items()}
+    return Sequential(**stem(width), **blocks, mean=GlobalAvgPool2D(), scores=Dense(classes))
+
+
+def inception(one, three, double, pool):
+    """A row of the table.
+
+    >>> inception(0, (128, 160), (64, 96), ("max", 0)).output_shape((28, 28, 320))
+    (14, 14, 576)
+    """
+    kind, proj = pool
+    stride = 1 if one else 2
+    branches = {"one": conv_bn_relu(one, 1)} if one else {}
+    branches["three"] = Sequential(
+        reduce=conv_bn_relu(three[0], 1),
+        conv=conv_bn_relu(three[1], 3, stride=stride, padding="same"),
+    )
+    branches["double"] = Sequential(
+        reduce=conv_bn_relu(double[0], 1),
+        conv1=conv_bn_relu(double[1], 3, padding="same"),
+        conv2=conv_bn_relu(double[1], 3, stride=stride, padding="same"),
+    )
+    project = {"conv": conv_bn_relu(proj, 1)} if proj else {}
+    branches["pool"] = Sequential(pool=POOLS[kind](3, stride=stride, padding="same"), **project)
+    return Concat(**branches)
+
+
+def imagenet_stem(width):
+    """The table's rows above the first Inception block; depthwise, each colour has eight filters."""
+    return {
+        "conv1": SeparableConv2D(scaled(64, width), 7, multiplier=8, stride=2, padding="same", bias=False),
+        "norm1": BatchNorm(),
+        "relu1": ReLU(),
+        "pool1": MaxPool2D(3, stride=2, padding="same"),
+        "conv2_reduce": conv_bn_relu(scaled(64, width), 1),
+        "conv2": conv_bn_relu(scaled(192, width), 3, padding="same"),
+        "pool2": MaxPool2D(3, stride=2, padding="same"),
+    }
+
+
+def small_stem(width):
+    """For 32 pixels, of which 16 reach the first Inception block."""
+    return {
+        "conv2": conv_bn_relu(scaled(192, width), 3, padding="same"),
+        "pool2": MaxPool2D(3, stride=2, padding="same"),
+    }
+
+
+def _scaled(row, width):
+    """The row with the width applied; 0 stays 0, for it says that there is no such branch."""
+
+    def some(n):
+        return scaled(n, width) if n else 0
+
+    one, three, double, (kind, proj) = row
+    return some(one), [*map(some, three)], [*map(some, double)], (kind, some(proj))

@@ -1,0 +1,70 @@
+"""Deep Image Prior: an hourglass that has learnt nothing, and still knows what photographs look like.
+
+Fitted to a single spoilt image from a fixed noise input, it draws the picture long before it draws the spoiling. The network
+is the paper's default: five halvings, 128 channels each, and 4 channels across at each size. Borders are mirrored, and the
+way up is bilinear.
+"""
+
+from refconv.geometry import per_axis
+from refconv.models.blocks import scaled
+from refconv.nn import BatchNorm, Concat, Conv2D, LeakyReLU, Pad2D, Sequential, Sigmoid, Upsample2D
+from refconv.nn.summary import looked_through
+
+__all__ = ["deep_image_prior"]
+
+
+def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
+    """The hourglass; its input is noise from U[0, 1/10] with 32 channels, its output an image with values from 0 to 1.
+
+    Parameters
+    ----------
+    channels : int
+        Of the image.
+    width : float
+        Factor for the 128 filters of each size.
+    depth : int
+        How often the size is halved; height and width must be divisible by 2^depth.
+    skip : int
+        Channels that go across at each size; 0 for none, as for inpainting large holes.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> model = deep_image_prior()
+    >>> model.output_shape((512, 384, 32)), round(model.count_parameters((512, 384, 32), trainable_only=True) / 1e6, 1)
+    ((512, 384, 3), 2.2)
+
+    Source: M17; Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary material.
+    """
+    (depth,), (skip,) = per_axis("depth", depth, 1), per_axis("skip", skip, 1, least=0)
+    glass = hourglass(depth, scaled(128, width), skip)
+    return Sequential(hourglass=glass, colours=Conv2D(channels, 1), squash=Sigmoid())
+
+
+def hourglass(depth, filters, skip):
+    """Half the size, an hourglass of one size less inside, and back; beside it the way across."""
+    inside = {"inner": hourglass(depth - 1, filters, skip)} if depth > 1 else {}
+    through = Sequential(
+        down=normalised(filters, 3, stride=2),
+        conv=normalised(filters, 3),
+        **inside,
+        up=Upsample2D(2, mode="bilinear"),
+    )
+    join = Concat(across=normalised(skip, 1), through=looked_through(through)) if skip else through
+    return looked_through(
+        Sequential(join=looked_through(join), norm=BatchNorm(), conv=normalised(filters, 3), mix=normalised(filters, 1))
+    )
+
+
+def normalised(filters, kernel, stride=1):
+    """A convolution with mirrored borders, batch normalisation and leaky ReLU."""
+    border = {"border": Pad2D(kernel // 2, mode="reflect")} if kernel > 1 else {}
+    return Sequential(**border, conv=Conv2D(filters, kernel, stride=stride), norm=BatchNorm(), relu=LeakyReLU(0.2))

@@ -1,0 +1,156 @@
+"""DenseNet: each layer sees the outputs of all before it in its block, and adds ``growth`` channels of its own.
+
+A dense block is nothing but ``Concat(Identity(), layer)``, again and again.
+"""
+
+from refconv.geometry import per_axis
+from refconv.models.blocks import choice, scaled, stack
+from refconv.nn import (
+    AvgPool2D,
+    BatchNorm,
+    Concat,
+    Conv2D,
+    Dense,
+    GlobalAvgPool2D,
+    Identity,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+)
+from refconv.nn.argument import real
+
+__all__ = ["cifar_densenet", "dense_block", "densenet"]
+
+# Table 1: layers in each of the four dense blocks, each layer a 1 × 1 and a 3 × 3 convolution.
+BLOCKS = {
+    121: (6, 12, 24, 16),
+    169: (6, 12, 32, 32),
+    201: (6, 12, 48, 32),
+    264: (6, 12, 64, 48),
+}
+
+GROWTH = 32  # k
+COMPRESSION = 0.5  # θ, what a transition keeps of the channels
+
+
+def densenet(depth=121, classes=1000, width=1, *, small_images=False):
+    """A DenseNet-BC for images of 224 × 224 pixels.
+
+    Parameters
+    ----------
+    depth : int
+        121, 169, 201 or 264 layers.
+    classes : int
+        Number of scores at the end.
+    width : float
+        Factor for the growth rate and with it for all channels.
+    small_images : bool
+        A stem for 32 × 32 pixels, one 3 × 3 convolution.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ValueError
+        If there is no such depth, or width is not above 0.
+
+    Examples
+    --------
+    >>> densenet(121).count_parameters((224, 224, 3), trainable_only=True)
+    7978856
+
+    Source: M14; Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", 2016.
+    """
+    growth = scaled(GROWTH, width)
+    first = (
+        Conv2D(2 * growth, 3, padding=1, bias=False)
+        if small_images
+        else Conv2D(2 * growth, 7, stride=2, padding=3, bias=False)
+    )
+    halve = {} if small_images else {"pool1": MaxPool2D(3, stride=2, padding=1)}
+    stem = {"conv1": first, "norm1": BatchNorm(), "relu1": ReLU(), **halve}
+    return Sequential(**stem, **body(choice("depth", depth, BLOCKS), 2 * growth, growth, COMPRESSION), **head(classes))
+
+
+def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True, compression=COMPRESSION):
+    """A DenseNet for images of 32 × 32 pixels, three dense blocks of equally many layers.
+
+    Parameters
+    ----------
+    depth : int
+        3n + 4 layers; with bottlenecks, which are two layers each, 6n + 4: 100, 190, 250 in the paper.
+    growth : int
+        k, channels that a layer adds.
+    classes, width
+        As for :func:`densenet`.
+    bottleneck : bool
+        Whether there is a 1 × 1 convolution in front of each 3 × 3: the B of DenseNet-BC.
+    compression : float
+        θ, what a transition keeps of the channels, above 0 and up to 1: the C of DenseNet-BC, where it is 0.5.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> round(cifar_densenet(100, 12).count_parameters((32, 32, 3), trainable_only=True) / 1e6, 2)
+    0.77
+
+    Source: M14; Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", 2016, section 4.
+    """
+    (depth,), each = per_axis("depth", depth, 1), 2 if bottleneck else 1
+    if depth < 4 + 3 * each or (depth - 4) % (3 * each):
+        raise ValueError(f"depth must be {3 * each}n + 4 with n from 1 on, but is {depth}")
+    if not 0 < real("compression", compression) <= 1:
+        raise ValueError(f"compression must be above 0 and up to 1, but is {compression!r}")
+    growth = scaled(*per_axis("growth", growth, 1), width)
+    channels = 2 * growth if bottleneck and compression < 1 else scaled(16, width)
+    conv1 = Conv2D(channels, 3, padding=1, bias=False)
+    blocks = ((depth - 4) // (3 * each),) * 3
+    return Sequential(conv1=conv1, **body(blocks, channels, growth, compression, bottleneck), **head(classes))
+
+
+def body(blocks, channels, growth, compression, bottleneck=True):
+    """Dense blocks with a transition between each two, for an input of so many channels."""
+    layers = {}
+    for k, depth in enumerate(blocks, 1):
+        layers[f"dense{k}"] = dense_block(depth, growth, bottleneck)
+        channels += depth * growth
+        if k < len(blocks):
+            channels = int(channels * compression)
+            layers[f"transition{k}"] = transition(channels)
+    return layers
+
+
+def dense_block(depth, growth, bottleneck=True):
+    """Layers that each add ``growth`` channels to all that came before.
+
+    >>> dense_block(6, 32).output_shape((56, 56, 64))
+    (56, 56, 256)
+
+    Source: M14.
+    """
+    return Sequential(**stack("layer", [Concat(past=Identity(), new=dense_layer(growth, bottleneck)) for _ in range(depth)]))
+
+
+def dense_layer(growth, bottleneck):
+    """BN, ReLU, 3 × 3; or BN, ReLU, 1 × 1 to four times the growth in front of it."""
+    squeeze = {"norm1": BatchNorm(), "relu1": ReLU(), "squeeze": Conv2D(4 * growth, 1, bias=False)} if bottleneck else {}
+    return Sequential(**squeeze, norm=BatchNorm(), relu=ReLU(), conv=Conv2D(growth, 3, padding=1, bias=False))
+
+
+def transition(channels):
+    """BN, ReLU, 1 × 1 to fewer channels, and the mean of 2 × 2 pixels."""
+    return Sequential(norm=BatchNorm(), relu=ReLU(), conv=Conv2D(channels, 1, bias=False), pool=AvgPool2D(2))
+
+
+def head(classes):
+    return {"norm": BatchNorm(), "relu": ReLU(), "mean": GlobalAvgPool2D(), "scores": Dense(classes)}

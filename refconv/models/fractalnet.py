@@ -1,0 +1,55 @@
+"""FractalNet: as deep as a residual network, without a single shortcut. Each block has short and long ways side by side.
+
+A block follows the expansion rule of :class:`refconv.nn.Fractal` from a convolution with normalisation and ReLU; five blocks
+with a pooling behind each bring 32 × 32 pixels down to one.
+"""
+
+from functools import partial
+
+from refconv.models.blocks import conv_bn_relu, scaled
+from refconv.nn import Dense, Dropout, DropPath, Flatten, Fractal, MaxPool2D, Sequential
+
+__all__ = ["fractalnet"]
+
+FILTERS = (64, 128, 256, 512, 512)
+DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.4)  # at the end of each block
+
+
+def fractalnet(columns=3, classes=10, width=1, *, drop=0.15, share=0.5):
+    """A FractalNet for images of 32 × 32 pixels.
+
+    Parameters
+    ----------
+    columns : int
+        C; the deepest column has 5 · 2^(C−1) layers, 20 with three columns.
+    classes : int
+        Number of scores at the end.
+    width : float
+        Factor for the number of filters; a quarter in the paper's study of depth, its Table 4.
+    drop : float
+        Probability with which a join leaves out an input, for the mini-batches of local drop-path.
+    share : float
+        Share of global mini-batches, in which a single column is the network.
+
+    Returns
+    -------
+    DropPath
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> [round(fractalnet(C, 100, 0.25).count_parameters((32, 32, 3), True) / 1e6, 1) for C in (1, 2, 3, 4, 5, 6)]
+    [0.3, 0.8, 2.1, 4.8, 10.2, 21.1]
+
+    Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
+    """
+    layers = {}
+    for k, (filters, rate) in enumerate(zip(FILTERS, DROPOUT, strict=True), 1):
+        layers[f"block{k}"] = Fractal(partial(conv_bn_relu, scaled(filters, width), 3, padding=1), columns, drop=drop)
+        layers |= {f"dropout{k}": Dropout(rate)} if rate else {}
+        layers[f"pool{k}"] = MaxPool2D(2)
+    return DropPath(Sequential(**layers, flatten=Flatten(), scores=Dense(classes)), share)

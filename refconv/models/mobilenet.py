@@ -1,0 +1,73 @@
+"""MobileNet: every convolution but the first taken apart, into one in space for each channel and one 1 × 1 across them.
+
+Its Table 1 stands here. The table's last "Conv dw / s2", at 7 × 7 pixels, has an output of 7 × 7 as well: its stride is 1.
+"""
+
+from refconv.models.blocks import conv_bn_relu, scaled
+from refconv.nn import BatchNorm, Dense, DepthwiseConv2D, GlobalAvgPool2D, ReLU, Sequential
+
+__all__ = ["mobilenet", "separable"]
+
+# Table 1: two rows a line, "Conv dw" with its stride and "Conv" with its filters.
+BODY = (
+    (1, 64),
+    (2, 128),
+    (1, 128),
+    (2, 256),
+    (1, 256),
+    (2, 512),
+    *((1, 512),) * 5,
+    (2, 1024),
+    (1, 1024),
+)
+
+
+def mobilenet(classes=1000, width=1, *, small_images=False):
+    """MobileNet for images of 224 × 224 pixels, or 192, 160, 128 as the paper tries.
+
+    Parameters
+    ----------
+    classes : int
+        Number of scores at the end.
+    width : float
+        α, the width multiplier: 1, 0.75, 0.5 and 0.25 in the paper.
+    small_images : bool
+        For 32 × 32 pixels: the first two strides are 1.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ValueError
+        If width is not above 0.
+
+    Examples
+    --------
+    >>> mobilenet().count_parameters((224, 224, 3)), mobilenet().count_parameters((224, 224, 3), trainable_only=True)
+    (4253864, 4231976)
+
+    Source: M15, C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
+    """
+    layers = {}
+    for k, (stride, filters) in enumerate(BODY, 2):
+        layers[f"conv{k}"] = separable(scaled(filters, width), 1 if small_images and k == 3 else stride)
+    conv1 = conv_bn_relu(scaled(32, width), 3, stride=1 if small_images else 2, padding="same")
+    return Sequential(conv1=conv1, **layers, mean=GlobalAvgPool2D(), scores=Dense(classes))
+
+
+def separable(filters, stride=1):
+    """A depthwise and a pointwise convolution, each with normalisation and ReLU: Figure 3, right.
+
+    >>> separable(64).multiply_adds((112, 112, 32)) == 112 * 112 * (9 * 32 + 32 * 64)
+    True
+
+    Source: M15, C7.
+    """
+    return Sequential(
+        depthwise=DepthwiseConv2D(3, stride=stride, padding="same", bias=False),
+        norm=BatchNorm(),
+        relu=ReLU(),
+        pointwise=conv_bn_relu(filters, 1),
+    )

@@ -1,0 +1,49 @@
+"""What the papers, the lectures and other libraries print about the architectures, each figure beside what is counted here.
+
+One module a family, under the name that it has in :mod:`refconv.models`. Nothing is allocated: shapes tell it all.
+"""
+
+from refconv.models.published import (
+    alexnet,
+    densenet,
+    fractalnet,
+    googlenet,
+    inception,
+    lenet,
+    mobilenet,
+    resnet,
+    unet,
+    vgg,
+    wide_resnet,
+)
+from refconv.models.published.claim import Claim, Table, agrees
+
+__all__ = ["FAMILIES", "Claim", "Table", "agrees", "tables"]
+
+FAMILIES = {
+    "lenet": lenet,
+    "alexnet": alexnet,
+    "vgg": vgg,
+    "googlenet": googlenet,
+    "inception": inception,
+    "resnet": resnet,
+    "wide_resnet": wide_resnet,
+    "fractalnet": fractalnet,
+    "densenet": densenet,
+    "mobilenet": mobilenet,
+    "unet": unet,
+}
+
+
+def tables(families=()) -> list[Table]:
+    """The tables of some families, or of all.
+
+    Raises ``ValueError`` if there is no such family.
+
+    >>> [table.title for table in tables(["unet"])]
+    ['U-Net, Figure 1: sizes, from the top left to the top right']
+    """
+    for family in families:
+        if family not in FAMILIES:
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, but is {family!r}")
+    return [table for family in families or FAMILIES for table in FAMILIES[family].tables()]

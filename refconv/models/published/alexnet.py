@@ -1,0 +1,56 @@
+"""AlexNet, and Zeiler and Fergus's refinement of it."""
+
+import math
+
+from refconv.models.alexnet import alexnet
+from refconv.models.blocks import IMAGENET
+from refconv.models.published.claim import Claim, Table, stages
+from refconv.models.zfnet import zfnet
+
+SLIP = "the paper's slip: 55·55·96 = 290,400, as its own text has 96 kernels in this layer"
+
+# Figure 2's caption: numbers of neurons.
+NEURONS = {
+    "conv1": "253,440",
+    "conv2": "186,624",
+    "conv3": "64,896",
+    "conv4": "64,896",
+    "conv5": "43,264",
+    "dense6": "4096",
+    "dense7": "4096",
+    "scores": "1000",
+}
+
+ZF_SIZES = {
+    "conv1": "110×110×96",
+    "pool1": "55×55×96",
+    "conv2": "26×26×256",
+    "pool2": "13×13×256",
+    "conv3": "13×13×384",
+    "conv4": "13×13×384",
+    "conv5": "13×13×256",
+    "pool5": "6×6×256",
+    "flatten": "9216",
+    "dense6": "4096",
+    "dense7": "4096",
+}
+
+
+def tables():
+    two, one = alexnet(), alexnet("single-tower")
+    at, zf = stages(two, IMAGENET), stages(zfnet(), IMAGENET)
+    neurons = {name: math.prod(at[name].output) for name in NEURONS}
+    return [
+        Table(
+            "AlexNet (2012), Figure 2 and the lectures",
+            [
+                Claim("input", "150,528", math.prod(IMAGENET)),
+                *(Claim(f"{n}, neurons", p, neurons[n], SLIP if n == "conv1" else "") for n, p in NEURONS.items()),
+                Claim("neurons together", "~650K", sum(neurons.values())),
+                Claim("parameters", "61M", two.count_parameters(IMAGENET)),
+                Claim("parameters, of the two towers exactly", "60,965,224", two.count_parameters(IMAGENET)),
+                Claim("parameters, torchvision's alexnet", "61,100,840", one.count_parameters(IMAGENET)),
+            ],
+        ),
+        Table("Zeiler and Fergus (2013), Figure 3", [Claim(f"{n}, size", p, zf[n].output) for n, p in ZF_SIZES.items()]),
+    ]

@@ -1,0 +1,97 @@
+"""What a paper prints, what is counted here, and whether the two agree."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+from refconv.nn import Layer
+
+__all__ = ["Claim", "Stage", "Table", "agrees", "count_weights", "size", "stages"]
+
+UNITS = {"": 1, "K": 1e3, "M": 1e6, "Bn": 1e9, "×10⁶": 1e6, "×10⁹": 1e9}
+NUMBER = re.compile(r"(~?)(\d[\d,]*(?:\.\d+)?) ?(K|M|Bn|×10⁶|×10⁹|)$")
+ABOUT = 0.05  # what a ~ allows
+
+
+class Claim(NamedTuple):
+    """A line of a table: what it is about, what the paper prints, what is counted, and the reason if they differ."""
+
+    what: str
+    printed: str
+    counted: int | tuple[int, ...]
+    reason: str = ""
+
+
+class Table(NamedTuple):
+    """Claims of one source; ``kilo`` is what it means by K, if not 1,000."""
+
+    title: str
+    claims: list[Claim]
+    kilo: int = 1000
+
+
+class Stage(NamedTuple):
+    """A layer of a network with what comes in and what goes out."""
+
+    layer: Layer
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.layer.multiply_adds(self.input)
+
+    @property
+    def weights(self) -> int:
+        return count_weights(self.layer, self.input)
+
+
+def agrees(printed, counted, kilo=1000) -> bool:
+    """Whether a count is what is printed, to the last digit that is: rounded or cut off.
+
+    Sizes are equal without their ones: a vector of 1024 is 1×1×1024. After ~ five percent are allowed.
+
+    >>> agrees("28×28×256", (28, 28, 256)), agrees("3.8×10⁹", 3_857_973_248), agrees("3.8×10⁹", 3_902_000_000)
+    (True, True, False)
+    """
+    if isinstance(counted, tuple):
+        return [n for n in map(int, printed.split("×")) if n > 1] == [n for n in counted if n > 1]
+    about, digits, unit = _number(printed)
+    scale = kilo if unit == "K" else UNITS[unit]
+    if about:
+        return abs(counted / scale - float(digits)) <= ABOUT * float(digits)
+    _, _, decimals = digits.partition(".")
+    last = 10 ** -len(decimals)
+    beyond = counted / scale - float(digits)
+    return -last / 2 <= beyond < last
+
+
+def size(shape) -> str:
+    """A shape as papers print it.
+
+    >>> size((28, 28, 256))
+    '28×28×256'
+    """
+    return "×".join(map(str, shape))
+
+
+def stages(model, shape) -> dict[str, Stage]:
+    """The layers directly inside of a network, by name."""
+    return {name: Stage(layer, inner, layer.output_shape(inner)) for name, layer, inner in model.children(shape)}
+
+
+def count_weights(layer, shape) -> int:
+    """The numbers in kernels and matrices alone, without biases and normalisation, as most papers count."""
+    specs = [spec for _, inner, at in layer.distinct_layers(shape) for spec in inner.specs(at).values()]
+    return sum(math.prod(spec.shape) for spec in specs if len(spec.shape) > 1)
+
+
+def _number(printed):
+    """About or not, the digits, and the unit."""
+    found = NUMBER.match(printed)
+    if not found:
+        raise ValueError(f"printed must be a size such as 28×28×256 or a number such as 1.8×10⁹, but is {printed!r}")
+    about, digits, unit = found.groups()
+    return bool(about), digits.replace(",", ""), unit

@@ -1,0 +1,60 @@
+"""DenseNet."""
+
+from refconv.models.blocks import CIFAR, IMAGENET
+from refconv.models.densenet import BLOCKS, cifar_densenet, densenet
+from refconv.models.published.claim import Claim, Table, stages
+
+SIZES = {
+    "conv1": "112×112",
+    "pool1": "56×56",
+    "dense1": "56×56",
+    "transition1": "28×28",
+    "dense2": "28×28",
+    "transition2": "14×14",
+    "dense3": "14×14",
+    "transition3": "7×7",
+    "dense4": "7×7",
+}
+
+TORCHVISION = {121: "7,978,856", 169: "14,149,480", 201: "20,013,928"}
+
+# Table 2: depth, k, bottleneck and compression, parameters.
+MILLIONS = (
+    (40, 12, False, "1.0M"),
+    (100, 12, False, "7.0M"),
+    (100, 24, False, "27.2M"),
+    (100, 12, True, "0.8M"),
+    (250, 24, True, "15.3M"),
+    (190, 40, True, "25.6M"),
+)
+
+
+def tables():
+    nets = {depth: densenet(depth) for depth in BLOCKS}
+    return [
+        Table(
+            "DenseNet (2016), Table 1",
+            [
+                Claim(f"DenseNet-{depth}, {name}", printed, stage.output[:2])
+                for depth, net in nets.items()
+                for name, stage in stages(net, IMAGENET).items()
+                if (printed := SIZES.get(name))
+            ],
+        ),
+        Table(
+            "DenseNet, Table 2: parameters on CIFAR",
+            [
+                Claim(f"DenseNet{'-BC' if bc else ''}, depth {depth}, k = {k}", printed, _parameters(depth, k, bc))
+                for depth, k, bc, printed in MILLIONS
+            ],
+        ),
+        Table(
+            "DenseNet as torchvision has it",
+            [Claim(f"densenet{d}, parameters", p, nets[d].count_parameters(IMAGENET, True)) for d, p in TORCHVISION.items()],
+        ),
+    ]
+
+
+def _parameters(depth, growth, bc):
+    net = cifar_densenet(depth, growth, bottleneck=bc, compression=0.5 if bc else 1)
+    return net.count_parameters(CIFAR, trainable_only=True)

@@ -1,0 +1,17 @@
+"""FractalNet's study of depth."""
+
+from refconv.models.blocks import CIFAR
+from refconv.models.fractalnet import FILTERS, fractalnet
+from refconv.models.published.claim import Claim, Table
+
+# Table 4: columns, depth, parameters; on CIFAR-100, with a quarter of the filters.
+ROWS = ((1, "5", "0.3M"), (2, "10", "0.8M"), (3, "20", "2.1M"), (4, "40", "4.8M"), (5, "80", "10.2M"), (6, "160", "21.1M"))
+
+
+def tables():
+    claims = []
+    for columns, depth, millions in ROWS:
+        net = fractalnet(columns, classes=100, width=0.25)
+        claims.append(Claim(f"{columns} columns, depth", depth, len(FILTERS) * net.fractals[0].rows))
+        claims.append(Claim(f"{columns} columns, parameters", millions, net.count_parameters(CIFAR, True)))
+    return [Table("FractalNet (2016), Table 4", claims)]

@@ -1,0 +1,139 @@
+"""All architectures by name: who builds each, for which input, and its small variant that trains on a laptop."""
+
+from typing import NamedTuple
+
+from refconv.models.alexnet import alexnet
+from refconv.models.blocks import CIFAR, IMAGENET
+from refconv.models.bn_inception import bn_inception
+from refconv.models.cifar_resnet import cifar_resnet
+from refconv.models.deep_image_prior import deep_image_prior
+from refconv.models.densenet import cifar_densenet, densenet
+from refconv.models.fractalnet import fractalnet
+from refconv.models.googlenet import googlenet
+from refconv.models.inception_v3 import inception_v3
+from refconv.models.lenet import INPUT_SHAPE as LENET_INPUT
+from refconv.models.lenet import lenet
+from refconv.models.mobilenet import mobilenet
+from refconv.models.neocognitron import INPUT_SHAPE as NEOCOGNITRON_INPUT
+from refconv.models.neocognitron import neocognitron
+from refconv.models.nin import nin
+from refconv.models.resnet import resnet
+from refconv.models.resnext import resnext
+from refconv.models.unet import unet
+from refconv.models.vgg import vgg
+from refconv.models.wide_resnet import wide_resnet, wide_resnet50
+from refconv.models.zfnet import zfnet
+
+__all__ = ["build", "input_shape", "list"]
+
+SMALL = "-small"  # what a small variant's name ends with
+
+
+class Model(NamedTuple):
+    """A builder with its arguments for the paper's network, and what a small variant changes of them."""
+
+    builder: object
+    arguments: dict
+    input_shape: tuple
+    small: dict
+    small_shape: tuple = CIFAR
+
+
+SHRUNK = {"width": 0.25, "classes": 10, "small_images": True}
+
+MODELS = {
+    "neocognitron": Model(neocognitron, {}, NEOCOGNITRON_INPUT, {"width": 0.5}, NEOCOGNITRON_INPUT),
+    "lenet": Model(lenet, {}, LENET_INPUT, {"width": 0.5}, LENET_INPUT),
+    "alexnet": Model(alexnet, {}, IMAGENET, {"style": "small", "classes": 10, "width": 0.25}),
+    "alexnet-single": Model(alexnet, {"style": "single-tower"}, IMAGENET, {"style": "small", "classes": 10, "width": 0.25}),
+    "zfnet": Model(zfnet, {}, IMAGENET, {"size": "small", "classes": 10, "width": 0.25}),
+    **{
+        f"vgg-{column.lower()}": Model(vgg, {"configuration": column}, IMAGENET, {"classes": 10, "width": 0.25})
+        for column in ("A", "A-LRN", "B", "C", "D", "E")
+    },
+    "nin": Model(nin, {}, IMAGENET, {"size": "cifar", "classes": 10, "width": 0.5}),
+    "nin-cifar": Model(nin, {"size": "cifar", "classes": 10}, CIFAR, {"width": 0.5}),
+    "googlenet": Model(googlenet, {}, IMAGENET, SHRUNK),
+    "bn-inception": Model(bn_inception, {}, IMAGENET, SHRUNK),
+    "inception-v3": Model(inception_v3, {}, (299, 299, 3), {**SHRUNK, "heads": False}),
+    **{f"resnet{depth}": Model(resnet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (18, 34, 50, 101, 152)},
+    **{f"resnet{depth}": Model(cifar_resnet, {"depth": depth}, CIFAR, {"depth": 8}) for depth in (20, 32, 44, 56, 110)},
+    **{
+        f"plain{depth}": Model(cifar_resnet, {"depth": depth, "plain": True}, CIFAR, {"depth": 8})
+        for depth in (20, 32, 44, 56, 110)
+    },
+    **{f"resnext{depth}": Model(resnext, {"depth": depth}, IMAGENET, SHRUNK) for depth in (50, 101)},
+    "wrn-16-8": Model(wide_resnet, {"depth": 16, "factor": 8}, CIFAR, {"depth": 10, "factor": 2}),
+    "wrn-28-10": Model(wide_resnet, {"depth": 28, "factor": 10}, CIFAR, {"depth": 10, "factor": 2}),
+    "wrn-50-2": Model(wide_resnet50, {}, IMAGENET, SHRUNK),
+    "stochastic-depth110": Model(cifar_resnet, {"depth": 110, "survival": 0.5}, CIFAR, {"depth": 14}),
+    "fractalnet20": Model(fractalnet, {"columns": 3}, CIFAR, {"width": 0.25}),
+    "fractalnet40": Model(fractalnet, {"columns": 4, "width": 0.25}, CIFAR, {"columns": 2}),
+    **{f"densenet{depth}": Model(densenet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (121, 169, 201, 264)},
+    "densenet-bc100": Model(cifar_densenet, {"depth": 100, "growth": 12}, CIFAR, {"depth": 22}),
+    "mobilenet": Model(mobilenet, {}, IMAGENET, SHRUNK),
+    "unet": Model(unet, {}, (572, 572, 1), {"width": 0.125, "depth": 3}, (92, 92, 1)),
+    "unet-same": Model(unet, {"padding": "same"}, (512, 512, 1), {"width": 0.125, "depth": 3}, (64, 64, 1)),
+    "deep-image-prior": Model(deep_image_prior, {}, (512, 512, 32), {"width": 0.125, "depth": 3}, (64, 64, 32)),
+}
+
+
+def list():
+    """The names that :func:`build` knows; with "-small" behind it, each is that of its small variant as well.
+
+    >>> names = list()
+    >>> "resnet50" in names, names[:3]
+    (True, ['neocognitron', 'lenet', 'alexnet'])
+
+    Source: M1–M17.
+    """
+    return [*MODELS]
+
+
+def build(name, **arguments):
+    """The architecture of this name, not yet with weights.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`list`, or one of them with "-small" behind it.
+    **arguments
+        The builder's, in place of those that the name stands for: ``classes`` and ``width`` for all that classify.
+
+    Returns
+    -------
+    Layer
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is none of this name; and what the builder raises.
+
+    Examples
+    --------
+    >>> build("resnet50", classes=26).output_shape((224, 224, 3)), build("resnet50-small").output_shape((32, 32, 3))
+    ((26,), (10,))
+
+    Source: M1–M17.
+    """
+    model, small = _find(name)
+    return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
+
+
+def input_shape(name):
+    """The shape of one input in the paper, without the batch; or that of the small variant.
+
+    >>> input_shape("lenet"), input_shape("resnet50-small")
+    ((32, 32, 1), (32, 32, 3))
+
+    Source: M1–M17.
+    """
+    model, small = _find(name)
+    return model.small_shape if small else model.input_shape
+
+
+def _find(name):
+    """The model of a name, and whether its small variant is meant."""
+    if not isinstance(name, str) or name.removesuffix(SMALL) not in MODELS:
+        raise ValueError(f"name must be one of {', '.join(MODELS)}, or one of them with {SMALL!r} behind it, but is {name!r}")
+    return MODELS[name.removesuffix(SMALL)], name.endswith(SMALL)

@@ -1,0 +1,52 @@
+"""ResNeXt: the residual network's bottlenecks with many narrow paths side by side instead of one wide one.
+
+A block's 3 × 3 convolution works in groups; cardinality C is their number and d the filters in each. The settings of the
+paper's Table 2 cost the same, so that only cardinality differs. Strides are taken in the 3 × 3, as in the code that the paper
+builds upon.
+"""
+
+from refconv.models.resnet import resnet
+
+__all__ = ["resnext"]
+
+# Table 2: the filters of a group in conv2_x for each cardinality, at equal complexity.
+SETTINGS = {1: 64, 2: 40, 4: 24, 8: 14, 32: 4}
+
+
+def resnext(depth=50, classes=1000, width=1, *, cardinality=32, group_width=None, small_images=False):
+    """A ResNeXt for images of 224 × 224 pixels.
+
+    Parameters
+    ----------
+    depth : int
+        50, 101 or 152 layers.
+    classes, width, small_images
+        As for :func:`resnet`.
+    cardinality : int
+        C, any number of paths of which the filters can be shared out.
+    group_width : int or None
+        d, filters of each path in the first stage, twice, four and eight times as many in the next. None: what Table 2 says.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, or group_width is None and the paper has no setting for this cardinality.
+
+    Examples
+    --------
+    >>> resnext(50).count_parameters((224, 224, 3), trainable_only=True)
+    25028904
+
+    Source: M10, C5; Xie et al., "Aggregated residual transformations for deep neural networks", 2016.
+    """
+    if group_width is None and cardinality not in SETTINGS:
+        raise ValueError(
+            f"group_width must be given: the paper has one for a cardinality of {[*SETTINGS]}, not {cardinality!r}"
+        )
+    d = SETTINGS[cardinality] if group_width is None else group_width
+    options = {"groups": cardinality, "inner": cardinality * d / 64, "stride_in": "3x3", "small_images": small_images}
+    return resnet(depth, classes, width, **options)

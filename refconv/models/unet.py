@@ -1,0 +1,86 @@
+"""U-Net: down to see what is there, up again to say where; and at every size the way across, which keeps the detail.
+
+A U-Net is a U-Net inside a U-Net, and so it is built. The paper's convolutions have no padding: 572 × 572 pixels in, 388 × 388
+out, and what goes across is cropped to what comes up. With padding="same" nothing is lost and nothing cropped.
+"""
+
+from refconv.geometry import per_axis
+from refconv.models.blocks import conv_relu, scaled
+from refconv.nn import Concat, Conv2D, ConvTranspose2D, Crop2D, Dropout, Identity, MaxPool2D, Sequential
+from refconv.nn.summary import looked_through
+
+__all__ = ["double_conv", "unet"]
+
+FILTERS = (64, 128, 256, 512, 1024)  # Figure 1, from the top of the U to its bottom
+
+
+def unet(classes=2, width=1, *, padding="valid", depth=5):
+    """U-Net; its output is an image of scores, one a class for each pixel.
+
+    Parameters
+    ----------
+    classes : int
+        Number of scores of a pixel.
+    width : float
+        Factor for the number of filters.
+    padding : str
+        "valid" as in the paper: each side loses 92 pixels, and the size at the bottom must come out even all the way, as with
+        572. Or "same": the output has the input's size, which must be divisible by 16.
+    depth : int
+        Sizes at which there are convolutions, 1 to 5; with fewer, less is lost and divided.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> unet().output_shape((572, 572, 1)), unet(padding="same").output_shape((144, 160, 1))
+    ((388, 388, 2), (144, 160, 2))
+
+    Source: M16, C1; Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015.
+    """
+    if padding not in ("valid", "same"):
+        raise ValueError(f"padding must be 'valid' or 'same', but is {padding!r}")
+    (depth,) = per_axis("depth", depth, 1)
+    if depth > len(FILTERS):
+        raise ValueError(f"depth must be from 1 to {len(FILTERS)}, but is {depth}")
+    filters = [scaled(f, width) for f in FILTERS[:depth]]
+    return Sequential(u=u(padding, *filters), scores=Conv2D(classes, 1))
+
+
+def u(padding, filters, *deeper):
+    """A U of these filters: two convolutions, a U of the deeper ones at half the size, and two more convolutions for both."""
+    if not deeper:
+        return looked_through(Sequential(convs=double_conv(padding, filters), dropout=Dropout(0.5)))
+    below = Sequential(
+        pool=MaxPool2D(2),
+        u=u(padding, *deeper),
+        up=ConvTranspose2D(filters, 2, stride=2),
+    )
+    across = Crop2D(lost(len(deeper))) if padding == "valid" else Identity()
+    level = Sequential(
+        down=double_conv(padding, filters),
+        join=looked_through(Concat(across=across, below=looked_through(below))),
+        up=double_conv(padding, filters),
+    )
+    return looked_through(level)
+
+
+def double_conv(padding, filters):
+    """Two 3 × 3 convolutions with ReLU."""
+    return Sequential(conv1=conv_relu(filters, 3, padding=padding), conv2=conv_relu(filters, 3, padding=padding))
+
+
+def lost(depth):
+    """Pixels that a side loses on the way through a U of so many sizes, seen from the size above it.
+
+    >>> [lost(depth) for depth in (1, 2, 3, 4)]  # 64 → 56, 136 → 104, 280 → 200 and 568 → 392 in Figure 1
+    [4, 16, 40, 88]
+    """
+    return 4 if depth == 1 else 2 * (lost(depth - 1) + 4)

@@ -1,0 +1,72 @@
+"""VGG: nothing but 3 × 3 convolutions, ever more of them."""
+
+from refconv.models.alexnet import dense_head
+from refconv.models.blocks import choice, scaled
+from refconv.nn import Conv2D, LocalResponseNorm, MaxPool2D, ReLU, Sequential
+
+__all__ = ["vgg"]
+
+# Table 1, a column a line; a bar is a max pooling. "conv3-64" has 64 filters of 3 × 3.
+CONFIGURATIONS = {
+    "A": "conv3-64 | conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
+    "A-LRN": "conv3-64 LRN | conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
+    "B": "conv3-64 conv3-64 | conv3-128 conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
+    "C": (
+        "conv3-64 conv3-64 | conv3-128 conv3-128 | conv3-256 conv3-256 conv1-256 | "
+        "conv3-512 conv3-512 conv1-512 | conv3-512 conv3-512 conv1-512"
+    ),
+    "D": (
+        "conv3-64 conv3-64 | conv3-128 conv3-128 | conv3-256 conv3-256 conv3-256 | "
+        "conv3-512 conv3-512 conv3-512 | conv3-512 conv3-512 conv3-512"
+    ),
+    "E": (
+        "conv3-64 conv3-64 | conv3-128 conv3-128 | conv3-256 conv3-256 conv3-256 conv3-256 | "
+        "conv3-512 conv3-512 conv3-512 conv3-512 | conv3-512 conv3-512 conv3-512 conv3-512"
+    ),
+}
+
+
+def vgg(configuration="D", classes=1000, width=1):
+    """A VGG network for images of 224 × 224 pixels; 32 × 32 are just enough for its five poolings.
+
+    torchvision's vgg11, 13, 16 and 19 are A, B, D and E.
+
+    Parameters
+    ----------
+    configuration : str
+        A column of the paper's Table 1: "A", "A-LRN", "B", "C", "D" or "E".
+    classes : int
+        Number of scores at the end.
+    width : float
+        Factor for the number of filters and units in all other layers.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ValueError
+        If there is no such configuration, or width is not above 0.
+
+    Examples
+    --------
+    >>> vgg("D").count_parameters((224, 224, 3)), vgg("D").output_shape((224, 224, 3))
+    (138357544, (1000,))
+
+    Source: M5, B7; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014.
+    """
+    layers = {}
+    for block, column in enumerate(choice("configuration", configuration, CONFIGURATIONS).split(" | "), 1):
+        for k, word in enumerate(column.split(), 1):
+            layers |= _layers(word, f"{block}_{k}", width)
+        layers[f"pool{block}"] = MaxPool2D(2)
+    return Sequential(**layers, **dense_head(5, classes, width))
+
+
+def _layers(word, number, width):
+    """What a word of the table stands for."""
+    if word == "LRN":
+        return {f"norm{number}": LocalResponseNorm()}
+    kernel, filters = map(int, word.removeprefix("conv").split("-"))
+    return {f"conv{number}": Conv2D(scaled(filters, width), kernel, padding="same"), f"relu{number}": ReLU()}

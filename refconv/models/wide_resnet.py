@@ -1,0 +1,94 @@
+"""Wide residual networks: a sixth of the depth and many times the filters.
+
+WRN-d-k has d layers and k times the filters of the CIFAR residual network. Normalisation and ReLU come before each convolution
+here; where the shape changes, both ways share the first pair.
+"""
+
+from refconv.geometry import per_axis
+from refconv.models.blocks import scaled, stack
+from refconv.models.resnet import resnet
+from refconv.nn import BatchNorm, Conv2D, Dense, Dropout, GlobalAvgPool2D, Identity, ReLU, Sequential, Sum
+
+__all__ = ["wide_resnet", "wide_resnet50"]
+
+FILTERS = (16, 32, 64)
+
+
+def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
+    """WRN-depth-factor for images of 32 × 32 pixels.
+
+    Parameters
+    ----------
+    depth : int
+        6n + 4 layers: 16, 22, 28, 40 in the paper.
+    factor : int
+        k, the widening factor.
+    classes : int
+        Number of scores at the end.
+    width : float
+        A further factor for the number of filters, that of the first layer too.
+    dropout : float
+        Rate of the dropout between a block's two convolutions; 0.3 in the paper where there is any.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> wide_resnet(28, 10).count_parameters((32, 32, 3), trainable_only=True)
+    36479194
+
+    Source: M11; Zagoruyko and Komodakis, "Wide residual networks", 2016.
+    """
+    (depth,), (factor,) = per_axis("depth", depth, 1), per_axis("factor", factor, 1)
+    if depth < 10 or depth % 6 != 4:
+        raise ValueError(f"depth must be 6n + 4 with n from 1 on, such as 28, but is {depth}")
+    n, layers, before = (depth - 4) // 6, {}, scaled(16, width)
+    for k, filters in enumerate(scaled(factor * f, width) for f in FILTERS):
+        blocks = []
+        for j in range(n):
+            blocks.append(pre_activated(before, filters, 2 if k and not j else 1, dropout))
+            before = filters
+        layers[f"conv{k + 2}"] = Sequential(**stack("block", blocks))
+    return Sequential(
+        conv1=Conv2D(scaled(16, width), 3, padding=1, bias=False),
+        **layers,
+        norm=BatchNorm(),
+        relu=ReLU(),
+        mean=GlobalAvgPool2D(),
+        scores=Dense(classes),
+    )
+
+
+def pre_activated(before, filters, stride, dropout):
+    """BN, ReLU, 3 × 3, twice, past which goes the input, or a 1 × 1 of the first BN and ReLU's output where shapes differ."""
+    first = {"norm": BatchNorm(), "relu": ReLU()}
+    rest = Sequential(
+        conv1=Conv2D(filters, 3, stride=stride, padding=1, bias=False),
+        norm=BatchNorm(),
+        relu=ReLU(),
+        **({"dropout": Dropout(dropout)} if dropout else {}),
+        conv2=Conv2D(filters, 3, padding=1, bias=False),
+    )
+    if before == filters and stride == 1:
+        return Sum(main=Sequential(**first, rest=rest), shortcut=Identity())
+    return Sequential(**first, add=Sum(main=rest, shortcut=Conv2D(filters, 1, stride=stride, bias=False)))
+
+
+def wide_resnet50(factor=2, classes=1000, width=1, *, small_images=False):
+    """WRN-50-factor-bottleneck for ImageNet: ResNet-50 with wider 3 × 3 convolutions; torchvision's wide_resnet50_2.
+
+    The parameters are those of :func:`resnet` with depth 50; ``factor`` times the filters inside of each bottleneck.
+
+    >>> wide_resnet50().count_parameters((224, 224, 3), trainable_only=True)
+    68883240
+
+    Source: M11; Zagoruyko and Komodakis, "Wide residual networks", 2016, section 3.
+    """
+    return resnet(50, classes, width, inner=factor, stride_in="3x3", small_images=small_images)

@@ -1,0 +1,59 @@
+"""The middle of an image as a layer."""
+
+from refconv.geometry import Window
+from refconv.nn.layer import Layer
+from refconv.nn.space import join, split
+from refconv.ops.check import known_format
+from refconv.ops.resize import frame, pad, pad_dx
+
+__all__ = ["Crop2D"]
+
+
+class Crop2D(Layer):
+    r"""Each image without a margin: what :class:`Pad2D` with zeros puts around, this takes away.
+
+    .. math:: y_{i,j,c} = x_{i + \mathrm{top},\; j + \mathrm{left},\; c}
+
+    The one is the other's derivative: the way back of a crop puts zeros around, that of a frame of zeros crops.
+
+    Parameters
+    ----------
+    margin : int, (int, int) or ((top, bottom), (left, right))
+        Width of what goes, in pixels.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, when the layer is made; if the margin leaves nothing of the image, when its shape is seen.
+
+    Examples
+    --------
+    >>> Crop2D(((1, 0), (2, 3))).output_shape((28, 31, 6))
+    (27, 26, 6)
+
+    Source: M16; Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015.
+    """
+
+    ndim = 2
+
+    def __init__(self, margin, *, data_format="channels_last"):
+        self.window: Window = frame(margin, self.ndim, "zeros")
+        self.data_format = known_format(data_format)
+
+    def output_shape(self, shape):
+        size, channels = split(self, shape)
+        left = tuple(n - before - after for n, (before, after) in zip(size, self.window.padding, strict=True))
+        if min(left) < 1:
+            raise ValueError(f"{self!r} leaves nothing of an input of shape {tuple(shape)}")
+        return join(left, channels, self.data_format)
+
+    def forward(self, x, train=True):
+        self.output_shape(x.shape[1:])
+        margin, options = self.window.padding, {"data_format": self.data_format}
+        return pad_dx(x, margin, **options), lambda dy, want_dx=True: pad(dy, margin, **options) if want_dx else None
+
+    def __repr__(self):
+        (top, bottom), (left, right) = self.window.padding
+        return f"Crop2D({top} + {bottom} × {left} + {right})"

@@ -1,0 +1,184 @@
+"""Fractal blocks: columns of ever more layers side by side, and drop-path, which lets some of them rest in training."""
+
+import numpy as np
+
+from refconv.geometry import per_axis
+from refconv.nn.argument import real
+from refconv.nn.combinators import _Combinator, _total
+
+__all__ = ["DropPath", "Fractal"]
+
+
+class Fractal(_Combinator):
+    r"""Columns of 1, 2, 4, … layers side by side, joined by their mean wherever some of them end together.
+
+    .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
+
+    ⊕ joins: it is the mean of all columns that end there, so that joins that follow each other are one. With four columns
+    and eight rows, time running down::
+
+        column 1      2      3      4
+               │      │      │    layer
+               │      │      ├──────┤
+               │      │    layer  layer
+               │      ├──────┴──────┤          and once more the same for 2, 3, 4; then all four are joined
+
+    Parameters
+    ----------
+    make : callable
+        ``make()`` returns a new layer; all that follow the first in a column must keep the shape that it makes.
+    columns : int
+        C; there are 2^(C−1) rows.
+    drop : float
+        Probability with which a join leaves out each of its inputs in training, from 0 up to but not including 1; one is
+        always in. The mean is that of those that are in.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> from refconv import nn
+    >>> block = Fractal(lambda: nn.Conv2D(6, 3, padding="same", bias=False), columns=3)
+    >>> block.output_shape((7, 5, 4)), len(block.layers)
+    ((7, 5, 6), 7)
+
+    Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
+    """
+
+    def __init__(self, make, columns, *, drop=0.0):
+        (self.columns,) = per_axis("columns", columns, 1)
+        self.drop = real("drop", drop, least=0, most=1)
+        if self.drop == 1:
+            raise ValueError("drop must be below 1, but is 1: nothing would be left")
+        self.rows = 2 ** (self.columns - 1)
+        self.spans = [self.rows >> c for c in range(self.columns)]  # rows that a layer of each column takes
+        super().__init__(**{self.name(c, row): make() for row in self.every_row() for c in self.ending(row)})
+        self.column, self.rng = None, None
+
+    def every_row(self):
+        """Rows count from 1, as in the figure."""
+        return range(1, self.rows + 1)
+
+    def ending(self, row):
+        """The columns in which a layer ends with this row."""
+        return [c for c in range(self.columns) if row % self.spans[c] == 0]
+
+    @staticmethod
+    def name(c, row):
+        """The layer of a column that ends with this row."""
+        return f"column{c + 1}_row{row}"
+
+    def output_shape(self, shape):
+        outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
+        if len(outputs) > 1:
+            raise ValueError(f"{type(self).__name__} needs layers with outputs of one shape, but they have {sorted(outputs)}")
+        return outputs.pop()
+
+    def children(self, shape):
+        joined = self.layers[self.name(0, self.rows)].output_shape(shape)
+        for row in self.every_row():
+            for c in self.ending(row):
+                yield self.name(c, row), self.layers[self.name(c, row)], shape if row == self.spans[c] else joined
+
+    def make(self, shape, rng, dtype):
+        super().make(shape, rng, dtype)
+        self.rng = np.random.default_rng(rng.integers(2**63))
+
+    def forward(self, x, train=True):
+        starts, backs = [x] * self.columns, []
+        for row in self.every_row():
+            ending = self.ending(row)
+            alive = self._alive(ending) if train else ending
+            passes = {c: self.layers[self.name(c, row)].forward(starts[c], train) for c in alive}
+            y = _total([value for value, _ in passes.values()]) * (1 / len(alive)) if alive else None
+            for c in ending:
+                starts[c] = y
+            backs.append({c: back for c, (_, back) in passes.items()})
+
+        def backward(dy, want_dx=True):
+            dstarts = [dy] * self.columns  # ∂e/∂ what each column's next layer reads
+            for row in reversed(self.every_row()):
+                ending, back = self.ending(row), backs[row - 1]
+                arriving = [dstarts[c] for c in ending if dstarts[c] is not None]
+                djoin = dy if row == self.rows else _total(arriving) if arriving else None
+                for c in ending:
+                    read = c in back and djoin is not None  # a join that all dropped afterwards is read by nobody
+                    dstarts[c] = back[c](djoin * (1 / len(back)), want_dx or row > self.spans[c]) if read else None
+            return _total([d for d in dstarts if d is not None] or [None])
+
+        return y, backward
+
+    def _alive(self, ending):
+        """The columns that a join lets in: all of them, or as drop-path says."""
+        if self.column is not None:
+            return [c for c in ending if c == self.column]
+        if not self.drop:
+            return ending
+        if self.rng is None:
+            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
+        alive = [c for c in ending if self.rng.random() >= self.drop]
+        return alive or [ending[self.rng.integers(len(ending))]]
+
+    def __repr__(self):
+        return f"Fractal({self.layers[self.name(0, self.rows)]!r}, {self.columns} columns)"
+
+
+class DropPath(_Combinator):
+    """A network with fractal blocks; in training, now and then a single column alone is the whole network.
+
+    A share of the mini-batches is *global*: one column, drawn at random, runs through all blocks. So each column learns to be
+    a network of its own. In the others the joins drop as :class:`Fractal` says.
+
+    Parameters
+    ----------
+    network : Layer
+        With :class:`Fractal` blocks of equally many columns somewhere inside.
+    share : float
+        Probability of a global mini-batch, from 0 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If share is no probability, or the blocks differ in their columns, or there is none.
+
+    Source: M13; Larsson, Maire and Shakhnarovich, 2016, section 3.
+    """
+
+    def __init__(self, network, share=0.5):
+        super().__init__(network=network)
+        self.network, self.share, self.rng = network, real("share", share, least=0, most=1), None
+        self.looked_through = network.looked_through = True
+        self.fractals = [layer for layer in _inside(network) if isinstance(layer, Fractal)]
+        if len({fractal.columns for fractal in self.fractals}) != 1:
+            found = [fractal.columns for fractal in self.fractals]
+            raise ValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
+
+    def output_shape(self, shape):
+        return self.network.output_shape(shape)
+
+    def make(self, shape, rng, dtype):
+        super().make(shape, rng, dtype)
+        self.rng = np.random.default_rng(rng.integers(2**63))
+
+    def forward(self, x, train=True):
+        if train and self.rng is None:
+            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
+        alone = train and self.rng.random() < self.share
+        column = int(self.rng.integers(self.fractals[0].columns)) if alone else None
+        try:
+            for fractal in self.fractals:
+                fractal.column = column
+            return self.network.forward(x, train)
+        finally:
+            for fractal in self.fractals:
+                fractal.column = None
+
+
+def _inside(layer):
+    """A layer and all layers in it."""
+    yield layer
+    for _, inner in layer.named_layers():
+        yield from _inside(inner)

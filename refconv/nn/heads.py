@@ -1,0 +1,131 @@
+"""Auxiliary classifiers: heads on the way through a network, for training alone."""
+
+from refconv.nn.argument import real
+from refconv.nn.combinators import Sequential, _Combinator
+from refconv.ops.loss import softmax_cross_entropy
+
+__all__ = ["Heads", "loss_with_heads"]
+
+
+class Heads(_Combinator):
+    r"""A trunk, and heads that read what some of its layers make; in inference the trunk alone.
+
+    In training the value is a tuple: the trunk's output and then each head's; so is what the way back takes. Where a head
+    is attached, the two gradients that arrive are added:
+
+    .. math:: \frac{\partial e}{\partial y} = J_{\mathrm{rest}}^\top \frac{\partial e}{\partial\,\mathrm{scores}}
+              + J_{\mathrm{head}}^\top \frac{\partial e}{\partial\,\mathrm{head}}
+
+    Parameters
+    ----------
+    trunk : Sequential
+        The network.
+    **heads : Layer
+        Each under the name of that layer of the trunk whose output it reads; in the trunk's order. Its own name has
+        "head_" in front.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the trunk is no Sequential, there is no head, or one is named after no layer of the trunk's or after its last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refconv import nn
+    >>> model = Heads(Sequential(first=nn.Dense(4), second=nn.Dense(3)), first=nn.Dense(2))
+    >>> model.build((5,), rng=0)
+    (3,)
+    >>> [scores.shape for scores in model.forward(np.ones((6, 5), np.float32))[0]], model(np.ones((6, 5), np.float32)).shape
+    ([(6, 3), (6, 2)], (6, 3))
+
+    Source: A22, M7; Szegedy et al., "Going deeper with convolutions", 2014.
+    """
+
+    def __init__(self, trunk, **heads):
+        if not isinstance(trunk, Sequential):
+            raise TypeError(f"trunk must be a Sequential, but is {trunk!r}")
+        super().__init__(trunk=trunk, **{f"head_{name}": head for name, head in heads.items()})
+        self.trunk, self.heads, trunk.looked_through, self.looked_through = trunk, heads, True, True
+        self.pieces = _cut(trunk, [*heads])
+
+    def output_shape(self, shape):
+        return self.trunk.output_shape(shape)
+
+    def children(self, shape):
+        yield "trunk", self.trunk, shape
+        for (name, head), piece in zip(self.heads.items(), self.pieces, strict=False):
+            shape = piece.output_shape(shape)
+            yield f"head_{name}", head, shape
+
+    def forward(self, x, train=True):
+        if not train:
+            return self.trunk.forward(x, train)
+        asides, ways_back = [], []
+        for piece, head in zip(self.pieces, self.heads.values(), strict=False):
+            x, back = piece.forward(x, train)
+            aside, head_back = head.forward(x, train)
+            asides.append(aside)
+            ways_back.append((back, head_back))
+        scores, last_back = self.pieces[-1].forward(x, train)
+
+        def backward(dy, want_dx=True):
+            dscores, *dasides = dy
+            dx = last_back(dscores)
+            for k in reversed(range(len(ways_back))):
+                back, head_back = ways_back[k]
+                dx = back(dx + head_back(dasides[k]), want_dx or k > 0)
+            return dx
+
+        return (scores, *asides), backward
+
+
+def loss_with_heads(scores, labels, weight=0.3, **options):
+    r"""The cross-entropy of a network with :class:`Heads`: the trunk's, and a share of each head's.
+
+    .. math:: L = L_{\mathrm{scores}} + \mathrm{weight} \sum_k L_{\mathrm{head}_k}
+
+    Parameters
+    ----------
+    scores : tuple of arrays (N, classes)
+        What the network's forward pass returned in training.
+    labels : integer array (N,)
+        The right classes.
+    weight : float
+        The share, 0.3 in the paper.
+    **options
+        Those of :func:`refconv.softmax_cross_entropy`.
+
+    Returns
+    -------
+    loss : float
+    dscores : tuple of arrays
+        What the network's way back takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If weight is no finite number from 0 on; and as :func:`refconv.softmax_cross_entropy`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss, (dscores, dhead) = loss_with_heads((np.zeros((1, 2)), np.zeros((1, 4))), np.array([1]))
+    >>> round(float(loss), 6) == round(float(np.log(2) + 0.3 * np.log(4)), 6), dscores, dhead
+    (True, array([[ 0.5, -0.5]]), array([[ 0.075, -0.225,  0.075,  0.075]]))
+
+    Source: A22; Szegedy et al., "Going deeper with convolutions", 2014.
+    """
+    weight = real("weight", weight, least=0)
+    (loss, dscores), *asides = (softmax_cross_entropy(part, labels, **options) for part in scores)
+    return loss + weight * sum(aside for aside, _ in asides), (dscores, *(weight * daside for _, daside in asides))
+
+
+def _cut(trunk, names):
+    """The trunk in pieces, each ending with the layer of one of these names, and what follows the last."""
+    layers = [*trunk.layers.items()]
+    ends = [next((k + 1 for k, (name, _) in enumerate(layers) if name == wanted), None) for wanted in names]
+    if not ends or None in ends or ends != sorted(set(ends)) or ends[-1] == len(layers):
+        known = [*trunk.layers][:-1]
+        raise ValueError(f"heads must be named after layers of the trunk before its last, in order, {known}, but are {names}")
+    return [Sequential(**dict(layers[low:high])) for low, high in zip([0, *ends], [*ends, len(layers)], strict=True)]

@@ -1,0 +1,78 @@
+"""Every figure that a paper, a lecture or another library prints is what is counted here, or it is said why not."""
+
+import pytest
+
+from refconv.models.published import FAMILIES, agrees, tables
+from refconv.models.published.claim import count_weights, stages
+from refconv.nn import BatchNorm, Conv2D, Dense, Flatten, Sequential
+
+TABLES = tables()
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[table.title for table in TABLES])
+def test_each_figure_is_equal_or_its_difference_has_a_reason(table):
+    wrong = {claim.what: (claim.printed, claim.counted) for claim in table.claims if _unsaid(claim, table.kilo)}
+    assert not wrong
+
+
+def _unsaid(claim, kilo):
+    return agrees(claim.printed, claim.counted, kilo) == bool(claim.reason)  # a reason too many is wrong as well
+
+
+def test_most_figures_are_equal():
+    equal = [agrees(c.printed, c.counted, table.kilo) for table in TABLES for c in table.claims]
+    assert len(equal) > 350
+    assert equal.count(False) < 20
+
+
+@pytest.mark.parametrize(
+    ("printed", "counted", "verdict"),
+    [
+        ("159K", 159_499, True),
+        ("159K", 159_999, True),  # cut off
+        ("159K", 158_500, True),  # rounded
+        ("159K", 160_000, False),
+        ("159K", 158_499, False),
+        ("3.8×10⁹", 3_899_999_999, True),
+        ("3.8×10⁹", 3_900_000_000, False),
+        ("0.27M", 269_722, True),
+        ("0.27M", 264_000, False),
+        ("61,100,840", 61_100_840, True),
+        ("61,100,840", 61_100_841, False),
+        ("~4.1×10⁹", 4_304_000_000, True),
+        ("~4.1×10⁹", 4_310_000_000, False),
+        ("1×1×1024", (1024,), True),
+        ("28×28×256", (28, 28, 256), True),
+        ("28×28×256", (28, 256, 28), False),
+        ("5×1", (5,), True),
+    ],
+)
+def test_agreement_is_to_the_last_digit_printed(printed, counted, verdict):
+    assert agrees(printed, counted) == verdict
+
+
+def test_a_table_may_mean_1024_by_k():
+    assert agrees("112K", 112 * 1024, kilo=1024)
+    assert not agrees("112K", 112 * 1024)
+    assert agrees("34M", 34_000_000, kilo=1024)  # M is a million all the same
+
+
+@pytest.mark.parametrize("printed", ["many", "1.8 billion", "-3", "K"])
+def test_what_is_no_figure_is_refused(printed):
+    with pytest.raises(ValueError, match="printed must be a size"):
+        agrees(printed, 5)
+
+
+def test_stages_and_weights():
+    model = Sequential(a=Conv2D(4, (3, 2)), n=BatchNorm(), f=Flatten(), d=Dense(5))
+    at = stages(model, (5, 4, 3))
+    assert (at["a"].input, at["a"].output, at["d"].input) == ((5, 4, 3), (3, 3, 4), (36,))
+    assert at["a"].weights == 3 * 2 * 3 * 4
+    assert at["a"].multiply_adds == 3 * 3 * 4 * 3 * 2 * 3
+    assert count_weights(model, (5, 4, 3)) == 72 + 36 * 5
+
+
+def test_families_are_checked():
+    assert [t.title for t in tables(["vgg"])] == [t.title for t in FAMILIES["vgg"].tables()]
+    with pytest.raises(ValueError, match=r"family must be one of lenet, .*, but is 'vgg16'"):
+        tables(["vgg16"])

@@ -1,0 +1,64 @@
+"""Names, small variants, and that every one of them runs forwards and backwards."""
+
+import math
+
+import numpy as np
+import pytest
+
+from refconv import models, nn
+
+NAMES = models.list()
+
+
+def test_names_are_checked():
+    with pytest.raises(ValueError, match=r"name must be one of neocognitron, lenet, .*, but is 'lenet6'"):
+        models.build("lenet6")
+    with pytest.raises(ValueError, match="name must be one of"):
+        models.input_shape(5)
+    assert models.build("lenet", classes=26).output_shape(models.input_shape("lenet")) == (26,)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("neocognitron", "deep-image-prior")])
+def test_classes_and_width_reach_every_classifier(name):
+    shape = models.input_shape(name)
+    for variant in (name, f"{name}-small"):
+        shape = models.input_shape(variant)
+        assert models.build(variant, classes=26).output_shape(shape)[-1] == 26
+    whole, half = (models.build(name, width=width).count_parameters(shape := models.input_shape(name)) for width in (1, 0.5))
+    assert 0.2 < half / whole < 0.6
+
+
+@pytest.mark.parametrize("width", [0, -1, "wide", math.inf])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_width_that_is_none_is_refused(name, width):
+    with pytest.raises((TypeError, ValueError), match="width must be"):
+        models.build(name, width=width)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_small_variant_runs_forwards_and_backwards(name):
+    """One batch of two: finite values and gradients everywhere, a score a class, and weights that all take part."""
+    model, shape = models.build(f"{name}-small"), models.input_shape(f"{name}-small")
+    expected = model.build(shape, rng=1)
+    x = np.random.default_rng(2).uniform(0, 1, (2, *shape)).astype(np.float32)
+    assert model(x).shape == (2, *expected)
+    outputs, backward = model.forward(x, train=True)
+    several = isinstance(outputs, tuple)
+    for y in outputs if several else [outputs]:
+        assert np.isfinite(y).all()
+        assert y.dtype == np.float32
+    model.zero_grad()
+    dy = tuple(np.ones_like(y) for y in outputs) if several else np.random.default_rng(3).normal(size=outputs.shape)
+    dx = backward(dy if several else dy.astype(np.float32))
+    assert dx.shape == x.shape
+    assert np.isfinite(dx).all()
+    trained = {n: p for n, p in model.named_parameters().items() if p.trainable}
+    assert all(np.isfinite(p.grad).all() for p in trained.values())
+    if not has_chance(model):
+        assert all(p.grad.any() for n, p in trained.items()), [n for n, p in trained.items() if not p.grad.any()]
+
+
+def has_chance(layer):
+    """Whether something in it may leave layers out in a pass."""
+    chance = isinstance(layer, nn.StochasticDepth | nn.DropPath)
+    return chance or any(has_chance(inner) for _, inner in layer.named_layers())

@@ -1,0 +1,115 @@
+"""Fractal blocks: the expansion rule, the mean of those that end together, and drop-path."""
+
+import numpy as np
+import pytest
+
+from layer_evidence import assert_layer, built, random_input
+from refconv import nn
+
+
+def dense():
+    return nn.Dense(3)
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_a_fractal_keeps_every_promise(columns, train):
+    assert_layer(nn.Fractal(dense, columns), (4,), train)
+
+
+def test_the_expansion_rule_with_three_columns():
+    """f(C+1) = f(C) f(C) ⊕ layer, its inner joins at the end being part of ⊕: a mean of three, not of two."""
+    block = built(nn.Fractal(lambda: nn.Sequential(nn.Dense(3), nn.Tanh()), 3), (3,))
+    layer = block.layers
+    assert list(layer) == [
+        "column3_row1",
+        "column2_row2",
+        "column3_row2",
+        "column3_row3",
+        "column1_row4",
+        "column2_row4",
+        "column3_row4",
+    ]
+    x = random_input((3,))
+    half = (layer["column2_row2"](x) + layer["column3_row2"](layer["column3_row1"](x))) / 2
+    end = layer["column2_row4"](half) + layer["column3_row4"](layer["column3_row3"](half)) + layer["column1_row4"](x)
+    np.testing.assert_allclose(block(x), end / 3, rtol=1e-12)
+
+
+def test_a_join_lets_in_one_at_least_and_takes_the_mean_of_those():
+    block = built(nn.Fractal(nn.Identity, 2, drop=0.9), (2,))
+    x = random_input((2,))
+    for _ in range(50):
+        y, backward = block.forward(x)
+        np.testing.assert_allclose(y, x)  # a mean of equal things, however many they are
+        np.testing.assert_allclose(backward(np.ones_like(x)), 1)
+
+
+def drawn(block, x, passes=400):
+    return [block.forward(x)[0] for _ in range(passes)]
+
+
+def test_local_drop_path_drops_as_often_as_asked():
+    block = built(nn.Fractal(dense, 2, drop=0.3), (3,))
+    x = random_input((3,))
+    short = block.layers["column1_row2"](x)
+    alone = np.mean([np.allclose(y, short) for y in drawn(block, x)])
+    # Only the short column is in: it stays and the other goes (0.7 · 0.3), or both go and it is drawn (0.09 / 2).
+    assert abs(alone - 0.255) < 0.09
+    np.testing.assert_array_equal(block(x), block(x))
+
+
+def test_a_global_mini_batch_is_one_column_through_all_blocks():
+    blocks = {"a": nn.Fractal(lambda: nn.Dense(3), 3, drop=0.2), "b": nn.Fractal(lambda: nn.Dense(2), 3, drop=0.2)}
+    model = built(nn.DropPath(nn.Sequential(**blocks), share=1.0), (4,))
+    x = random_input((4,))
+
+    def column(c):
+        value = x
+        for block in blocks.values():
+            for name in block.layers:
+                if name.startswith(f"column{c}_"):
+                    value = block.layers[name](value)
+        return value
+
+    columns = [column(c) for c in (1, 2, 3)]
+    found = [[np.allclose(y, value) for value in columns].index(True) for y in drawn(model, x, 60)]
+    assert set(found) == {0, 1, 2}
+    # The way back is that of the column alone: the others' weights get nothing.
+    model.zero_grad()
+    y, backward = model.forward(x)
+    (alone,) = (c for c in (1, 2, 3) if np.allclose(y, columns[c - 1]))
+    dx = backward(np.ones_like(y))
+    assert dx.shape == x.shape
+    for name, parameter in model.named_parameters().items():
+        assert bool(parameter.grad.any()) == (f"column{alone}_" in name), name
+    assert blocks["a"].column is None
+
+
+def test_without_global_mini_batches_drop_path_is_local():
+    model = built(nn.DropPath(nn.Fractal(dense, 2), share=0.0), (3,))
+    x = random_input((3,))
+    np.testing.assert_allclose(model.forward(x)[0], model(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: nn.Fractal(dense, 0), ValueError, "columns must be at least 1, but is 0"),
+        (lambda: nn.Fractal(dense, 2, drop=1), ValueError, "drop must be below 1, but is 1"),
+        (lambda: nn.Fractal(dense, 2, drop=-0.1), ValueError, "drop must be from 0 to 1, but is -0.1"),
+        (lambda: nn.Fractal(lambda: nn.Conv2D(2, 2), 2).output_shape((5, 4, 3)), ValueError, "outputs of one shape"),
+        (lambda: nn.DropPath(nn.ReLU()), ValueError, r"equally many columns, but they have \[\]"),
+        (
+            lambda: nn.DropPath(nn.Sequential(nn.Fractal(dense, 2), nn.Fractal(dense, 3))),
+            ValueError,
+            r"equally many columns, but they have \[2, 3\]",
+        ),
+        (lambda: nn.DropPath(nn.Fractal(dense, 2), share=2), ValueError, "share must be from 0 to 1"),
+        (lambda: nn.Fractal(nn.ReLU, 2, drop=0.5).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
+        (lambda: nn.DropPath(nn.Fractal(nn.ReLU, 2)).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

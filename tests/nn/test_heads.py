@@ -1,0 +1,98 @@
+"""Auxiliary heads: a tuple in training, the trunk alone in inference, and a gradient that is the sum of what arrives."""
+
+import numpy as np
+import pytest
+
+from evidence import assert_is_derivative
+from layer_evidence import built, random_input
+from refconv import nn
+
+
+def model():
+    trunk = nn.Sequential(a=nn.Dense(4), b=nn.Tanh(), c=nn.Dense(5), d=nn.Tanh(), e=nn.Dense(2))
+    return nn.Heads(trunk, b=nn.Dense(3), d=nn.Sequential(nn.Tanh(), nn.Dense(6)))
+
+
+def test_shapes_counts_and_names():
+    heads = model()
+    assert heads.output_shape((7,)) == (2,)
+    assert heads.count_parameters((7,)) == (7 + 1) * 4 + (4 + 1) * 5 + (5 + 1) * 2 + (4 + 1) * 3 + (5 + 1) * 6
+    assert heads.multiply_adds((7,)) == 7 * 4 + 4 * 5 + 5 * 2 + 4 * 3 + 5 * 6
+    built(heads, (7,))
+    weights = [name for name in heads.named_parameters() if name.endswith("w")]
+    assert weights == [
+        "trunk.a.w",
+        "trunk.c.w",
+        "trunk.e.w",
+        "head_b.w",
+        "head_d.1.w",
+    ]
+
+
+def test_inference_is_the_trunk():
+    heads = built(model(), (7,))
+    x = random_input((7,))
+    np.testing.assert_array_equal(heads(x), heads.trunk(x))
+    scores, *asides = heads.forward(x)[0]
+    np.testing.assert_allclose(scores, heads(x), rtol=1e-12)
+    assert [aside.shape[1:] for aside in asides] == [(3,), (6,)]
+
+
+def test_the_way_back_is_the_derivative_of_the_sum_of_all_three():
+    heads = built(model(), (7,))
+    x = random_input((7,))
+    values, backward = heads.forward(x)
+    dy = [np.random.default_rng(k).standard_normal(value.shape) for k, value in enumerate(values)]
+
+    def together(values):
+        return np.concatenate([value.ravel() for value in values])
+
+    assert_is_derivative(backward(dy), lambda x: together(heads.forward(x)[0]), x, together(dy))
+    heads.zero_grad()
+    assert backward(dy, want_dx=False) is None
+    for name, parameter in heads.named_parameters().items():
+
+        def output(value, parameter=parameter):
+            kept = parameter.value.copy()
+            parameter.value[...] = value
+            y = together(heads.forward(x)[0])
+            parameter.value[...] = kept
+            return y
+
+        assert name
+        assert_is_derivative(parameter.grad, output, parameter.value, together(dy))
+
+
+def test_the_loss_weighs_the_heads_and_its_gradient_is_that():
+    rng = np.random.default_rng(2)
+    scores, labels = [rng.standard_normal((4, classes)) for classes in (3, 5, 6)], np.array([0, 2, 1, 2])
+    loss, dscores = nn.loss_with_heads(scores, labels, weight=0.3, label_smoothing=0.1)
+    for k in range(3):
+
+        def one(part, k=k):
+            parts = [part if j == k else s for j, s in enumerate(scores)]
+            return np.array([nn.loss_with_heads(parts, labels, weight=0.3, label_smoothing=0.1)[0]])
+
+        assert_is_derivative(dscores[k], one, scores[k], np.ones(1))
+    alone = nn.loss_with_heads(scores[:1], labels, label_smoothing=0.1)[0]
+    assert loss > alone
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: nn.Heads(nn.Dense(2)), TypeError, "trunk must be a Sequential"),
+        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU())), ValueError, "heads must be named after layers"),
+        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), b=nn.ReLU()), ValueError, r"before its last.*\['a'\]"),
+        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), c=nn.ReLU()), ValueError, "heads must be named after"),
+        (
+            lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU(), c=nn.ReLU()), b=nn.ReLU(), a=nn.ReLU()),
+            ValueError,
+            "in order",
+        ),
+        (lambda: nn.loss_with_heads([np.zeros((1, 2))], np.array([0]), weight=-1), ValueError, "weight must be at least 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
