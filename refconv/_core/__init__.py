@@ -36,8 +36,8 @@ FAMILIES = (
     "separable",
 )
 
-# What families are made of: modules without a loop of their own.
-ALGORITHMS = ("conv_relu_pool", "depthwise", "direct", "one_channel", "winograd")
+# What families and layers are made of: modules without a loop of their own.
+ALGORITHMS = ("combine", "conv_relu_pool", "depthwise", "direct", "one_channel", "winograd")
 
 
 def _load(isa, module):

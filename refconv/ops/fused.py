@@ -1,12 +1,24 @@
-"""Several operators in one pass: what :mod:`refconv.nn.fusion` puts in place of layers. Only the kernels have them."""
+"""What layers are made of that is no operator: several of these in one pass, in place, and where branches come together.
+
+The loops have none of it: layers ask for it only while the kernels run.
+"""
 
 import numpy as np
 
 from refconv import _core
-from refconv.ops.check import axes, channels_last, floats, same_shape
+from refconv.ops.check import FLOATS, axes, channels_last, floats, same_shape
 from refconv.ops.conv import conv2d_db, conv2d_dw, conv2d_dx
+from refconv.ops.engine import current_engine
 
-__all__ = ["conv2d_relu_pool", "conv2d_relu_pool_grads", "pools_with", "relu_in_place"]
+__all__ = [
+    "batch_norm_inference_in_place",
+    "conv2d_relu_pool",
+    "conv2d_relu_pool_grads",
+    "pools_with",
+    "relu_in_place",
+    "side_by_side",
+    "total",
+]
 
 
 def pools_with(window, inputs, groups):
@@ -72,3 +84,35 @@ def relu_in_place(y):
     """Negative numbers of y become 0. For arrays that nobody else holds."""
     _core.activation.relu_in_place(y.reshape(-1))
     return y
+
+
+def batch_norm_inference_in_place(y, gamma, beta, mean, var, eps, relu):
+    """y (…, C) becomes batch_norm_inference of itself, and relu of that if asked for. For arrays that nobody else holds."""
+    _core.norm.batch_norm_inference_in_place(y.reshape(-1, y.shape[-1]), gamma, beta, mean, var, eps, relu)
+    return y
+
+
+def total(arrays):
+    """The sum of arrays of one shape, a new array: on all threads where the kernels can, or else NumPy's."""
+    if _kernels_take(arrays):
+        return _core.combine.total(arrays)
+    result = arrays[0] + 0
+    for a in arrays[1:]:
+        result += a
+    return result
+
+
+def side_by_side(arrays, axis):
+    """The arrays behind one another along an axis, a new array: on all threads along the last one, or else NumPy's."""
+    if axis in (-1, arrays[0].ndim - 1) and arrays[0].size and _kernels_take(arrays):
+        return _core.combine.side_by_side(arrays)
+    return np.concatenate(arrays, axis)
+
+
+def _kernels_take(arrays):
+    dtype = arrays[0].dtype
+    return (
+        current_engine() == "kernels"
+        and dtype in FLOATS
+        and all(a.dtype == dtype and a.flags.c_contiguous and a.ndim for a in arrays)
+    )

@@ -23,8 +23,8 @@ def built(*layers, shape, dtype=np.float64):
     return model
 
 
-def kinds(model):
-    return [type(step).__name__ for step in fusion.steps(model.layers.values())]
+def kinds(model, train=True):
+    return [type(step).__name__ for step in fusion.steps(model.layers.values(), train)]
 
 
 def gradients(model, x, dy):
@@ -73,12 +73,35 @@ def test_who_is_computed_together(layers, expected):
         np.testing.assert_allclose(found, values, rtol=0, atol=1e-12 * max(np.abs(values).max(), 1))
 
 
-def test_in_inference_values_are_the_same():
-    model = built(nn.Conv2D(5, 3), nn.BatchNorm(), nn.ReLU(), nn.Conv2D(4, 2), nn.ReLU(), nn.MaxPool2D(2), shape=(11, 14, 3))
+def test_inference_with_fusion_and_without():
+    layers = [nn.Conv2D(5, 3), nn.BatchNorm(), nn.ReLU(), nn.DepthwiseConv2D(2), nn.BatchNorm(), nn.Conv2D(4, 2), nn.ReLU()]
+    model = built(*layers, nn.MaxPool2D(2), shape=(11, 14, 3))
+    assert kinds(model, train=False) == ["_ConvNorm", "_ConvNorm", "_ConvReLUPool"]
+    assert kinds(model) == ["Conv2D", "_WithReLU", "DepthwiseConv2D", "BatchNorm", "_ConvReLUPool"]
+    rng = np.random.default_rng(0)
+    for name, parameter in model.named_parameters().items():
+        if name[-2:] not in (".w", ".b"):
+            parameter.value[...] = rng.uniform(0.5, 1.5, parameter.value.shape)
+    x = rng.standard_normal((2, 11, 14, 3))
+    dy = rng.standard_normal((2, *model.output_shape((11, 14, 3))))
+    results = []
+    for fused in (True, False):
+        refconv.set_fusion(fused)
+        model.zero_grad()
+        y, backward = model.forward(x, train=False)
+        results.append([y, backward(dy), *(p.grad.copy() for p in model.named_parameters().values() if p.trainable)])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_branches_that_come_together():
+    residual = nn.Sequential(nn.Sum(nn.Conv2D(3, 3, padding=1), nn.Identity(), nn.Conv2D(3, 1)), nn.ReLU())
+    model = built(residual, nn.Concat(nn.Identity(), nn.Conv2D(4, 1)), shape=(11, 14, 3))
+    assert kinds(residual) == ["_WithReLU"]
     x = np.random.default_rng(0).standard_normal((2, 11, 14, 3))
-    y = model(x)
-    refconv.set_fusion(False)
-    np.testing.assert_array_equal(y, model(x))
+    dy = np.random.default_rng(1).standard_normal((2, 11, 14, 7))
+    for found, expected in zip(*gradients(model, x, dy), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 def test_channels_first_and_classes_of_ones_own_are_left_alone():

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_bits_at_any_thread_count, fenced, needs_kernels
 from refconv import _core, reference
 from refconv.geometry import Window
-from refconv.ops.fused import conv2d_relu_pool, conv2d_relu_pool_grads, pools_with, relu_in_place
+from refconv.ops.engine import engine
+from refconv.ops.fused import (
+    batch_norm_inference_in_place,
+    conv2d_relu_pool,
+    conv2d_relu_pool_grads,
+    pools_with,
+    relu_in_place,
+    side_by_side,
+    total,
+)
 from strategies import problem, small_floats, small_integers
 
 pytestmark = needs_kernels
@@ -176,3 +185,52 @@ def test_relu_in_place(dtype):
     large = small_floats((3, 70001), 0, dtype)
     expected = np.maximum(large, 0)
     np.testing.assert_array_equal(relu_in_place(large), expected)
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 5, 4, 7), (9000, 33), (0, 3, 5)])
+def test_batch_norm_in_place(shape, dtype, relu):
+    y = small_floats(shape, 0, dtype)
+    gamma, beta, mean, var = (1.5 + small_floats(shape[-1:], k, dtype) / 2 for k in range(1, 5))
+    expected = _core.norm.batch_norm_inference(y.reshape(-1, shape[-1]), gamma, beta, mean, var, 1e-3).reshape(shape)
+    if relu:
+        expected = np.maximum(expected, 0)
+    assert batch_norm_inference_in_place(y, gamma, beta, mean, var, 1e-3, relu) is y
+    np.testing.assert_allclose(y, expected, rtol=0, atol=8 * np.finfo(dtype).eps * np.abs(expected).max(initial=1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("shape", [(3, 5, 4, 7), (17, 40001), (0, 3)])
+def test_total(shape, count, dtype):
+    arrays = [small_floats(shape, k, dtype) for k in range(count)]
+    before = [a.copy() for a in arrays]
+    found = total(arrays)
+    assert_same_bits(arrays, before)
+    assert not any(np.shares_memory(found, a) for a in arrays)
+    assert_same_bits(found, sum(arrays[1:], arrays[0] + 0))
+    with engine("reference"):
+        assert_same_bits(total(arrays), found)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 5, 4), (17, 4001), (0, 3), ()])
+def test_side_by_side(shape, dtype):
+    arrays = [small_floats((*shape, channels), channels, dtype) for channels in (7, 1, 33)]
+    found = side_by_side(arrays, -1)
+    assert_same_bits(found, np.concatenate(arrays, -1))
+    assert_same_bits(side_by_side(arrays[:1], len(shape)), arrays[0])
+    with engine("reference"):
+        assert_same_bits(side_by_side(arrays, -1), found)
+
+
+def test_what_the_kernels_do_not_take_goes_to_numpy():
+    exact = [np.array([[1, 2], [3, 4]], object), np.array([[5, 6], [7, 8]], object)]
+    np.testing.assert_array_equal(total(exact), exact[0] + exact[1])
+    strided = [small_floats((4, 6), 0)[:, ::2], small_floats((4, 6), 1)[:, 1::2]]
+    assert_same_bits(total(strided), strided[0] + strided[1])
+    assert_same_bits(side_by_side(strided, -1), np.concatenate(strided, -1))
+    assert_same_bits(side_by_side(strided, 0), np.concatenate(strided, 0))
+    mixed = [small_floats((2, 3), 0, np.float32), small_floats((2, 3), 1, np.float64)]
+    assert side_by_side(mixed, -1).dtype == np.float64
