@@ -22,7 +22,7 @@ from cython.parallel cimport prange, threadid
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, tile, tile_shape
+from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, rows_of_sums, tile, tile_shape
 
 include "threads.pxi"
 
@@ -92,9 +92,11 @@ cdef void multiply_block(const Product *m, Shape shape, const real *a, const rea
                          Py_ssize_t row, Py_ssize_t end_row, real *packed, real *out) noexcept nogil:
     """One panel of columns of some rows of out."""
     cdef const real *at[MOST_ROWS]
+    cdef real *sums_at[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t k, depth, p, i, v, filled, width = min(shape.width, m.columns - column), none = 0
     cdef real *to
+    rows_of_sums(shape, sums, sums_at)
     k = 0
     while k == 0 or k < m.depth:
         depth = min(DEPTH, m.depth - k)
@@ -104,7 +106,8 @@ cdef void multiply_block(const Product *m, Shape shape, const real *a, const rea
             filled = min(shape.rows, end_row - p)
             for i in range(shape.rows):
                 at[i] = a + (p + i if i < filled else p) * m.a_row + k * m.a_step
-            tile(shape, filled, 1, &none, depth, m.a_step, at, packed, start + column if k == 0 else <const real *>NULL, sums)
+            tile(shape, filled, 1, &none, depth, m.a_step, at, packed, start + column if k == 0 else <const real *>NULL,
+                 sums_at)
             for i in range(filled):
                 to = out + (p + i) * m.columns + column
                 if k == 0:

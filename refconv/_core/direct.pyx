@@ -31,7 +31,7 @@ from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
 from refconv._core.sweep cimport (BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Sweep, Taps, View, first_inside, list_runs,
                                   period, rows_of, run_sweep, taps_of_phase, view_of)
-from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, tile, tile_shape
+from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, rows_of_sums, tile, tile_shape
 
 include "threads.pxi"
 
@@ -294,11 +294,13 @@ cdef void add_products(const Conv *c, Shape shape, const real *image, const real
                        real *dw) noexcept nogil:
     """dw[e, o] += Σ over pixels of x · ∂e/∂y for entries first … end − 1, a tile of entries at a time."""
     cdef const real *a[MOST_ROWS]
+    cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t runs = rows, length = c.columns, step = c.S_w * c.C
     cdef Py_ssize_t e, p, v, filled, panel, width
     if c.columns == 1:  # pixels one above the other are one run as well
         runs, length, step = 1, rows, run[1] - run[0] if rows > 1 else 1
+    rows_of_sums(shape, sums, out)
     e = first
     while e < end:
         filled = min(shape.rows, end - e)
@@ -307,7 +309,7 @@ cdef void add_products(const Conv *c, Shape shape, const real *image, const real
         for panel in range(panels(shape, c.O_g)):
             width = min(shape.width, c.O_g - panel * shape.width)
             tile(shape, filled, runs, run, length, step, a, packed + panel * shape.width * rows * c.columns,
-                 <const real *>NULL, sums)
+                 <const real *>NULL, out)
             for p in range(filled):
                 for v in range(width):
                     dw[(e + p) * c.O + panel * shape.width + v] += sums[p * shape.width + v]

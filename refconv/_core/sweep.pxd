@@ -2,7 +2,7 @@
 from libc.string cimport memcpy, memset
 
 from refconv._core.real cimport real
-from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, copy_row, panels, tile
+from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, panels, rows_of_sums, tile
 
 
 # How work is cut: by shapes alone, so that each sum has one order.
@@ -108,10 +108,12 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
     """
     cdef const real *a[MOST_ROWS]
     cdef real *to[MOST_ROWS]
+    cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, depth = sweep.runs * sweep.length
-    cdef Py_ssize_t panel, first, width, done, filled, i, j, p
-    # Whether what lies right behind each output is the next one, but for the last.
+    cdef Py_ssize_t panel, first, width, done, filled, i, j, p, v
+    # Whether what lies right behind each output is the next one, but for the last: a row may reach into it, which is
+    # stored later.
     cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
     for panel in range(panels(shape, sweep.channels)):
         first = panel * shape.width
@@ -119,27 +121,21 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
         done = i = j = 0
         while done < outputs:
             filled = min(shape.rows, outputs - done)
+            rows_of_sums(shape, sums, out)
             for p in range(filled):
                 a[p] = x + i * sweep.x_row + j * sweep.x_column
                 to[p] = y + i * sweep.y_row + j * sweep.y_column + first
+                if width == shape.width or (in_line and first == 0 and (outputs - done - p) * sweep.channels >= shape.width):
+                    out[p] = to[p]
                 j += 1
                 if j == sweep.columns:
                     i, j = i + 1, 0
             for p in range(filled, shape.rows):
                 a[p] = a[0]
             tile(shape, filled, sweep.runs, sweep.run, sweep.length, 1, a, packed + first * depth,
-                 start + first if start != NULL else NULL, sums)
+                 start + first if start != NULL else NULL, out)
             done += filled
             for p in range(filled):
-                put(shape, sums + p * shape.width, width,
-                    width == shape.width or (in_line and first == 0 and outputs - done + filled - p > shape.width), to[p])
-
-
-cdef inline void put(Shape shape, const real *sums, Py_ssize_t width, bint whole, real *to) noexcept nogil:
-    """Store the sums of one output: one by one, or whole vectors at once where what lies behind is written later."""
-    cdef Py_ssize_t v
-    if not whole:
-        for v in range(width):
-            to[v] = sums[v]
-    else:
-        copy_row(sums, shape.width, to)
+                if out[p] != to[p]:
+                    for v in range(width):
+                        to[p][v] = sums[p * shape.width + v]

@@ -12,7 +12,8 @@
  * Registers hold ROWS x VECTORS sums, VECTORS vectors of b and one broadcast a; the tile shapes below fit
  * the registers of their instruction set, so nothing spills. b is packed, and read once from the first byte to the last. The
  * values of a lie where they always lay: k walks `runs` runs of `length` values, `step` apart, the first at
- * a[p] + run[r]. Nothing outside of these is read. `start`, the bias, may be NULL.
+ * a[p] + run[r]. Nothing outside of these is read. `start`, the bias, may be NULL. Rows are stored in order, so one may
+ * reach into the next.
  *
  * Each sum adds its products in the order of k, whoever computes it: the result has the same bits at any thread count.
  */
@@ -72,19 +73,22 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
-                                const real *const *a, const real *b, const real *start, real *out)                     \
+                                const real *const *a, const real *b, const real *start, real *const *out)              \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        vector sum[ROWS][VECTORS] = {{{0}}};                                                                           \
-        if (start)                                                                                                     \
+        vector sum[ROWS][VECTORS];                                                                                     \
+        for (int v = 0; v < VECTORS; v++) {                                                                            \
+            vector first = {0};                                                                                        \
+            if (start)                                                                                                 \
+                first = *(const vector *)(start + v * LANES);                                                          \
             for (int p = 0; p < ROWS; p++)                                                                             \
-                for (int v = 0; v < VECTORS; v++)                                                                      \
-                    sum[p][v] = *(const vector *)(start + v * LANES);                                                  \
-        for (ptrdiff_t r = 0; r < runs; r++) {                                                                         \
+                sum[p][v] = first;                                                                                     \
+        }                                                                                                              \
+        for (ptrdiff_t r = 0; r < runs; r++) { /* k counts up to 0: an end to compare with would take a register */     \
             const real *row[ROWS];                                                                                     \
             for (int p = 0; p < ROWS; p++)                                                                             \
-                row[p] = a[p] + run[r];                                                                                \
-            for (ptrdiff_t k = 0; k < length * step; k += step, b += VECTORS * LANES) {                                \
+                row[p] = a[p] + run[r] + length * step;                                                                \
+            for (ptrdiff_t k = -length * step; k < 0; k += step, b += VECTORS * LANES) {                               \
                 vector weight[VECTORS];                                                                                \
                 for (int v = 0; v < VECTORS; v++)                                                                      \
                     weight[v] = *(const vector *)(b + v * LANES);                                                      \
@@ -95,7 +99,7 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
         }                                                                                                              \
         for (int p = 0; p < ROWS; p++)                                                                                 \
             for (int v = 0; v < VECTORS; v++)                                                                          \
-                *(vector *)(out + (p * VECTORS + v) * LANES) = sum[p][v];                                              \
+                *(vector *)(out[p] + v * LANES) = sum[p][v];                                                           \
     }
 
 #else /* a compiler without vector extensions: the same sums, one element at a time */
@@ -106,17 +110,17 @@ typedef double vector_double;
 #define AS_WRITTEN
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
-                     const real *b, const real *start, real *out)                                                      \
+                     const real *b, const real *start, real *const *out)                                               \
     {                                                                                                                  \
         enum { WIDTH = VECTORS * (vector) };                                                                           \
         for (int p = 0; p < ROWS; p++) {                                                                               \
             const real *weight = b;                                                                                    \
             for (int v = 0; v < WIDTH; v++)                                                                            \
-                out[p * WIDTH + v] = start ? start[v] : 0;                                                             \
+                out[p][v] = start ? start[v] : 0;                                                                      \
             for (ptrdiff_t r = 0; r < runs; r++)                                                                       \
                 for (ptrdiff_t k = 0; k < length * step; k += step, weight += WIDTH)                                   \
                     for (int v = 0; v < WIDTH; v++)                                                                    \
-                        out[p * WIDTH + v] += a[p][run[r] + k] * weight[v];                                            \
+                        out[p][v] += a[p][run[r] + k] * weight[v];                                                     \
         }                                                                                                              \
     }
 
@@ -145,7 +149,8 @@ typedef enum { WIDE, NARROW, HALF } Kind;
 /* The tile of one kind for so many rows: where few are left at the end, a short one is done sooner. */
 #define DEFINE_TILE_OF_KIND(real)                                                                                      \
     static inline void tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length,  \
-                                   ptrdiff_t step, const real *const *a, const real *b, const real *start, real *out)  \
+                                   ptrdiff_t step, const real *const *a, const real *b, const real *start,             \
+                                   real *const *out)                                                                   \
     {                                                                                                                  \
         int few = rows <= SHORT_ROWS;                                                                                  \
         if (kind == WIDE)                                                                                              \

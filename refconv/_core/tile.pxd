@@ -19,9 +19,9 @@ cdef extern from "tile.h" nogil:
         NARROW
         HALF
     void tile_float(Kind kind, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                    const float *const *a, const float *b, const float *start, float *out)
+                    const float *const *a, const float *b, const float *start, float *const *out)
     void tile_double(Kind kind, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                     const double *const *a, const double *b, const double *start, double *out)
+                     const double *const *a, const double *b, const double *start, double *const *out)
 
 cdef enum:
     MOST_SUMS = 14 * 2 * 16  # MOST_ROWS rows of two vectors of sixteen float lanes
@@ -50,12 +50,19 @@ cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
 
 
 cdef inline void tile(Shape shape, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length,
-                      Py_ssize_t step, const real **a, const real *b, const real *start, real *out) noexcept nogil:
+                      Py_ssize_t step, const real **a, const real *b, const real *start, real **out) noexcept nogil:
     """A tile of this shape, of which so many rows are wanted; a and out have room for all."""
     if real is float:
-        tile_float(shape.kind, rows, runs, run, length, step, <const float *const *>a, b, start, out)
+        tile_float(shape.kind, rows, runs, run, length, step, <const float *const *>a, b, start, <float *const *>out)
     else:
-        tile_double(shape.kind, rows, runs, run, length, step, <const double *const *>a, b, start, out)
+        tile_double(shape.kind, rows, runs, run, length, step, <const double *const *>a, b, start, <double *const *>out)
+
+
+cdef inline void rows_of_sums(Shape shape, real *sums, real **out) noexcept nogil:
+    """Where a tile stores its rows if they lie one behind the other."""
+    cdef Py_ssize_t p
+    for p in range(shape.rows):
+        out[p] = sums + p * shape.width
 
 
 cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_step, Py_ssize_t channels,

@@ -28,7 +28,7 @@ from libc.string cimport memcpy, memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.tile cimport LANES_double, LANES_float, MOST_ROWS, MOST_SUMS, Shape, panels, tile, tile_shape
+from refconv._core.tile cimport LANES_double, LANES_float, MOST_ROWS, MOST_SUMS, Shape, panels, rows_of_sums, tile, tile_shape
 from refconv._core.winograd cimport (input_transform, kernel_back_transform, kernel_transform, output_back_transform,
                                      output_transform)
 
@@ -152,15 +152,17 @@ cdef void multiply(const Tiling *g, Shape shape, const real *packed, const real 
                    real *y) noexcept nogil:
     """The products of one block, and from them its outputs, a panel of output channels at a time."""
     cdef const real *a[MOST_ROWS]
+    cdef real *out[MOST_ROWS]
     cdef Py_ssize_t panel, q, done, p, zero = 0, count = end - first, positions = g.t * g.t
     for panel in range(panels(shape, g.O)):
         for q in range(positions):
             done = 0
             while done < count:
+                rows_of_sums(shape, sums + q * sum_plane + done * shape.width, out)
                 for p in range(shape.rows):
                     a[p] = v + q * v_plane + min(done + p, count - 1) * g.C
                 tile(shape, count - done, 1, &zero, g.C, 1, a, packed + (panel * positions + q) * g.C * shape.width,
-                     <const real *>NULL, sums + q * sum_plane + done * shape.width)
+                     <const real *>NULL, out)
                 done += shape.rows
         for p in range(count):
             store(g, place_of(g, first + p), shape.width, panel * shape.width, bias, sums + p * shape.width, sum_plane,
@@ -237,15 +239,17 @@ cdef void add_products(const Tiling *g, Shape shape, Py_ssize_t lanes, Py_ssize_
                        Py_ssize_t count, const real *v, const real *z, real *sums) noexcept nogil:
     """sums[c, o] += Σ over the block's tiles of V[tile, c] · Z[tile, o], for one position and a few input channels c."""
     cdef const real *a[MOST_ROWS]
+    cdef real *out[MOST_ROWS]
     cdef real products[MOST_SUMS]
     cdef Py_ssize_t filled = min(shape.rows, g.C - channel), p, c, o, zero = 0, panel, first, width
     for p in range(shape.rows):
         c = channel + (p if p < filled else 0)
         a[p] = v + c // lanes * tiles * lanes + c % lanes
+    rows_of_sums(shape, products, out)
     for panel in range(panels(shape, g.O)):
         first = panel * shape.width
         width = min(shape.width, g.O - first)
-        tile(shape, filled, 1, &zero, count, lanes, a, z + first * tiles, <const real *>NULL, products)
+        tile(shape, filled, 1, &zero, count, lanes, a, z + first * tiles, <const real *>NULL, out)
         for p in range(filled):
             for o in range(width):
                 sums[(channel + p) * g.O + first + o] += products[p * shape.width + o]
