@@ -40,15 +40,13 @@ typedef struct {
 #endif
 #if VECTORS
 #define UNROLLED _Pragma("GCC unroll 16")
-#define NOT_INLINED __attribute__((noinline))
 #else
 #define UNROLLED
-#define NOT_INLINED
 #endif
 
 /* One tile. Not inlined, so that the few integers of its loops stay in registers as well. */
 #define DEFINE_TILE_OF_SWEEP(name, real, vector, spread, G, PIXELS)                                                    \
-    NOT_INLINED static void name##_tile(const Patch *taps, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,       \
+    AS_WRITTEN static void name##_tile(const Patch *taps, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,       \
                                         const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                   \
     {                                                                                                                  \
         const ptrdiff_t columns = taps->columns, x_column = taps->x_column, w_column = taps->w_column;                 \

@@ -32,7 +32,7 @@ from refconv._core.sweep cimport BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, 
 include "threads.pxi"
 
 cdef enum:
-    SPAN_NUMBERS = 4096     # of a span of columns: a wide row of many channels would push its own inputs out of the caches
+    SPAN_NUMBERS = 1024     # of a span of columns: a wide row of many channels would push its own inputs out of the caches
     SPAN_LEAST = 16         # its pixels
 
 
