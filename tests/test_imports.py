@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "cli": ANY,
     "commands": ANY,
     "data": {"_extras", "geometry"},
+    "drawing": {"_extras", "nn"},
     "geometry": set(),
     "models": {"geometry", "nn"},
     "nn": {"geometry", "ops"},
