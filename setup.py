@@ -9,6 +9,7 @@ REFCONV_NATIVE=1   tune the kernels of every instruction set for this very proce
 import functools
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -89,13 +90,22 @@ def modules(isa, compile_args, link_args):
             f"refconv._core.{isa}.{source.stem}",
             [source.as_posix()],
             include_dirs=[CORE.as_posix()],
-            depends=[header.as_posix() for header in CORE.glob("*.h")],
+            depends=sorted(header.as_posix() for header in headers(source)),
             extra_compile_args=compile_args,
             extra_link_args=link_args,
         )
         for source in sorted(CORE.glob("*.pyx"))
         if isa == "baseline" or source.stem != "cpu"
     ]
+
+
+@functools.cache
+def headers(source):
+    """The C headers that a file of the kernels includes, itself or through another: when one changes, it is compiled again."""
+    found = {source} if source.suffix == ".h" else set()
+    for file, module in re.findall(r'"(\w+\.(?:h|pxi))"|refconv\._core\.(\w+) cimport', source.read_text()):
+        found |= headers(CORE / (file or f"{module}.pxd"))
+    return found
 
 
 class BuildKernels(build_ext):

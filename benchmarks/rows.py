@@ -5,6 +5,7 @@ from benchmarks.problems.convolution import Convolution, Depthwise, Transposed
 from benchmarks.problems.dense import CrossEntropy, Dense
 from benchmarks.problems.elementwise import BatchNorm, BatchNormInference, ReLU
 from benchmarks.problems.lenet import LeNetStep
+from benchmarks.problems.network import Network
 from benchmarks.problems.pooling import MaxPooling
 
 __all__ = ["ROWS", "chosen"]
@@ -34,6 +35,16 @@ ROWS = (
     Row(CrossEntropy("softmax and cross-entropy", 128, 1000), "both"),
     Row(LeNetStep("LeNet-5, batch 64", 64), "training step", 3.0),
     Row(LeNetStep("LeNet-5, batch 128", 128), "training step", 3.0),
+    *(
+        Row(Network(f"{title}, batch {images}", model, images), "inference", 1.0)
+        for title, model in (
+            ("VGG-16", "vgg-d"),
+            ("ResNet-50", "resnet50"),
+            ("MobileNet", "mobilenet"),
+            ("DenseNet-121", "densenet121"),
+        )
+        for images in (1, 8)
+    ),
 )
 
 

@@ -58,9 +58,11 @@ from refconv.ops.dropout import dropout, dropout_dx
 from refconv.ops.engine import (
     current_engine,
     engine,
+    get_fusion,
     get_num_threads,
     get_precision,
     keep_freed_memory,
+    set_fusion,
     set_num_threads,
     set_precision,
 )
@@ -134,6 +136,7 @@ __all__ = [
     "engine",
     "fft_convolve1d",
     "fft_convolve2d",
+    "get_fusion",
     "get_num_threads",
     "get_precision",
     "global_avg_pool1d",
@@ -166,6 +169,7 @@ __all__ = [
     "separable_conv2d",
     "separable_conv2d_grads",
     "separate_rank1",
+    "set_fusion",
     "set_num_threads",
     "set_precision",
     "sigmoid",

@@ -13,9 +13,11 @@ OPERATORS = [name for name in refconv.__all__ if inspect.isfunction(getattr(refc
 STATE = {  # not operators
     "current_engine",
     "engine",
+    "get_fusion",
     "get_num_threads",
     "get_precision",
     "keep_freed_memory",
+    "set_fusion",
     "set_num_threads",
     "set_precision",
 }

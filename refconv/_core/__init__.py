@@ -15,7 +15,7 @@ from pathlib import Path
 # GNU's OpenMP lets a thread that waits for others spin, for a millisecond and more. Where another program holds a core that
 # makes a step tens of times slower, so it spins for microseconds here, unless the user has decided otherwise.
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 __all__ = ["FAMILIES", "ISA"]
 
@@ -36,8 +36,8 @@ FAMILIES = (
     "separable",
 )
 
-# What families are made of: modules without a loop of their own.
-ALGORITHMS = ("depthwise", "direct", "one_channel", "winograd")
+# What families and layers are made of: modules without a loop of their own.
+ALGORITHMS = ("combine", "conv_relu_pool", "depthwise", "direct", "one_channel", "winograd")
 
 
 def _load(isa, module):

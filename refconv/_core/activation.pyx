@@ -31,6 +31,19 @@ def relu_dx(dy, x):
     return _each(RELU_DX, x, dy, 0)
 
 
+def relu_in_place(real[::1] y):
+    """IN and OUT y, one line of numbers: negative ones become 0."""
+    cdef Py_ssize_t size = y.shape[0], task
+    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(size)):
+        cut(&y[task * BLOCK], min(BLOCK, size - task * BLOCK))
+
+
+cdef void cut(real *y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = 0 if y[i] < 0 else y[i]
+
+
 def leaky_relu(x, double slope):
     """IN x; OUT y = x > 0 ? x : slope · x."""
     return _each(LEAKY_RELU, x, x, slope)

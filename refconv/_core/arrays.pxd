@@ -14,5 +14,6 @@ cdef inline object aligned_empty(shape, dtype):
     for extent in shape:
         size *= extent
     buffer = np.empty(size + 64, np.uint8)
-    first = (64 - <Py_ssize_t>buffer.ctypes.data % 64) % 64
+    cdef unsigned char[::1] memory = buffer
+    cdef Py_ssize_t first = (64 - <size_t>&memory[0] % 64) % 64
     return buffer[first:first + size].view(dtype).reshape(shape)

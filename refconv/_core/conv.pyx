@@ -19,9 +19,11 @@ depthwise, direct, one_channel, winograd = (
     for name in ("depthwise", "direct", "one_channel", "winograd")
 )
 
-LEAST_CHANNELS = 32  # for Winograd's algorithm: with fewer, its transforms cost what its products save
-LEAST_PIXELS = 1024  # and with fewer inputs, the transform of the kernels does
-tile_side = 2        # outputs of its tiles along one side
+LEAST_CHANNELS = 32      # for Winograd's algorithm: with fewer, its transforms cost what its products save
+LEAST_CHANNELS_DW = 48   # and for ∂e/∂w, which transforms both x and ∂e/∂y for one use
+LEAST_PIXELS = 150       # with fewer inputs, the transform of the kernels costs it
+LEAST_PIXELS_FAST = 1024  # and that of the larger tiles, which is twice as large
+tile_side = 2            # outputs of its tiles along one side
 
 
 def set_tile_side(m):
@@ -34,7 +36,7 @@ def conv2d(x, w, bias, window, groups):
     """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
     if suits_winograd(window, len(x) * x.shape[1] * x.shape[2], *w.shape[2:], groups):
         size = window.output_size(x.shape[1:3])
-        y = winograd.conv2d(x, w, bias, before(window, x.shape[1:3]), size, tile_side)
+        y = winograd.conv2d(x, w, bias, before(window, x.shape[1:3]), size, tile_side_for(len(x), size))
         if y is not None:
             return y
     if x.shape[3] == 1 and window.stride[1] == 1 and len(x):
@@ -54,7 +56,7 @@ def conv2d_dx(dy, w, tuple input_size, window, groups):
     if suits_winograd(window, len(dy) * input_size[0] * input_size[1], *w.shape[2:], groups):
         top, left = before(window, input_size)
         turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
-        dx = winograd.conv2d(dy, turned, None, (2 - top, 2 - left), input_size, tile_side)
+        dx = winograd.conv2d(dy, turned, None, (2 - top, 2 - left), input_size, tile_side_for(len(dy), input_size))
         if dx is not None:
             return dx
     if depthwise.takes(*w.shape[2:], groups, w.dtype):
@@ -64,7 +66,7 @@ def conv2d_dx(dy, w, tuple input_size, window, groups):
 
 def conv2d_dw(x, dy, window, groups):
     """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
-    if suits_winograd(window, len(x) * x.shape[1] * x.shape[2], x.shape[3], dy.shape[3], groups):
+    if suits_winograd(window, len(x) * x.shape[1] * x.shape[2], x.shape[3], dy.shape[3], groups, LEAST_CHANNELS_DW):
         dw = winograd.conv2d_dw(x, dy, before(window, x.shape[1:3]))
         if dw is not None:
             return dw
@@ -80,13 +82,18 @@ def conv2d_db(dy):
     return direct.conv2d_db(dy)
 
 
-def suits_winograd(window, pixels, C, O, groups):
+def suits_winograd(window, pixels, C, O, groups, least_channels=LEAST_CHANNELS):
     """Whether Winograd's algorithm can make these outputs, and faster."""
     return (
         (window.kernel, window.stride, window.dilation, groups) == ((3, 3), (1, 1), (1, 1), 1)
-        and min(C, O) >= LEAST_CHANNELS
+        and min(C, O) >= least_channels
         and pixels >= LEAST_PIXELS
     )
+
+
+def tile_side_for(images, size):
+    """The tile side that was asked for, where there are pixels enough."""
+    return tile_side if images * size[0] * size[1] >= LEAST_PIXELS_FAST else 2
 
 
 def is_finite(w):

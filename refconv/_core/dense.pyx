@@ -1,47 +1,117 @@
-"""The dense layer and its derivatives.
+"""The dense layer and its derivatives: three products of two matrices, a tile of outputs at a time.
 
-A dense layer is a convolution with a 1×1 kernel (A8): its N examples are the pixels of one image, (1, N, 1, C), and its
-weights the kernel (1, 1, C, O). So these are the convolution kernels, called under another name, and on their threads.
+    out[p, v] = start[v] + Σ over k of  a[p, k] · b[k, v]
+
+              out       a       b       k runs over
+    y         (N, O)    x       w       inputs
+    ∂e/∂x     (N, C)    dy      wᵀ      outputs
+    ∂e/∂w     (C, O)    xᵀ      dy      examples
+
+A transposed matrix is the same numbers read with its steps exchanged.
+
+registers   the sums of a tile (tile.h)
+L1          the rows of a under one tile, while one panel of b streams past it
+L2          that panel, DEPTH rows of it at a time, packed by the task itself: [k][lanes], zero-padded to whole vectors
+threads     tasks of (rows of out, panel); each element belongs to one task, which adds its products in the order of k
 """
 import importlib
 
 import numpy as np
 
-from refconv.geometry import Window
+from cython.parallel cimport prange, threadid
+
+from refconv._core.arrays cimport aligned_empty, dtype_of
+from refconv._core.real cimport real
+from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, tile, tile_shape
 
 include "threads.pxi"
 
 # The sibling compiled for the same instruction set.
 direct = importlib.import_module(__name__.rpartition(".")[0] + ".direct")
-POINT = Window((1, 1))
+
+cdef enum:
+    DEPTH = 512     # rows of a packed panel
+    ROWS = 168      # of out in one task: whole tiles of either height, and enough of them to be worth a panel
+    A_STEP = 8      # multiply-adds that take as long as one step of a region that moves numbers
 
 
-def dense(x, w, bias):
+cdef struct Product:
+    Py_ssize_t rows, depth, columns
+    Py_ssize_t a_row, a_step            # elements between rows of a, and between neighbours in one
+    Py_ssize_t b_row, b_step
+
+
+def dense(const real[:, ::1] x, const real[:, ::1] w, const real[::1] bias):
     """IN x (N, C), w (C, O), bias (O,) or None; OUT y (N, O)."""
-    if not len(x):
-        return np.empty((0, w.shape[1]), x.dtype)
-    return direct.conv2d(as_image(x), w[None, None], bias, POINT, 1)[0, :, 0]
+    cdef Py_ssize_t N = x.shape[0], C = w.shape[0], O = w.shape[1]
+    return multiply(Product(rows=N, depth=C, columns=O, a_row=C, a_step=1, b_row=O, b_step=1), first(x), first(w), bias)
 
 
-def dense_dx(dy, w):
+def dense_dx(const real[:, ::1] dy, const real[:, ::1] w):
     """IN dy (N, O), w (C, O); OUT dx (N, C)."""
-    if not len(dy):
-        return np.empty((0, w.shape[0]), dy.dtype)
-    return direct.conv2d_dx(as_image(dy), w[None, None], (len(dy), 1), POINT, 1)[0, :, 0]
+    cdef Py_ssize_t N = dy.shape[0], C = w.shape[0], O = w.shape[1]
+    return multiply(Product(rows=N, depth=O, columns=C, a_row=O, a_step=1, b_row=1, b_step=O), first(dy), first(w), None)
 
 
-def dense_dw(x, dy):
+def dense_dw(const real[:, ::1] x, const real[:, ::1] dy):
     """IN x (N, C), dy (N, O); OUT dw (C, O)."""
-    if not len(x):
-        return np.zeros((x.shape[1], dy.shape[1]), x.dtype)
-    return direct.conv2d_dw(as_image(x), as_image(dy), POINT, 1)[0, 0]
+    cdef Py_ssize_t N = x.shape[0], C = x.shape[1], O = dy.shape[1]
+    return multiply(Product(rows=C, depth=N, columns=O, a_row=1, a_step=C, b_row=O, b_step=1), first(x), first(dy), None)
 
 
 def dense_db(dy):
     """IN dy (N, O); OUT db (O,)."""
-    return direct.conv2d_db(as_image(dy))
+    return direct.conv2d_db(dy[None, :, None])
 
 
-cdef as_image(examples):
-    """One image, a pixel an example, all in one column."""
-    return examples[None, :, None]
+cdef inline const real *first(const real[:, ::1] matrix) noexcept nogil:
+    return &matrix[0, 0] if matrix.shape[0] else NULL
+
+
+cdef object multiply(Product m, const real *a, const real *b, bias):
+    """OUT a·b, with the bias added to each row."""
+    dtype = dtype_of[real](NULL)
+    result = np.empty((m.rows, m.columns), dtype)
+    cdef real[:, ::1] out = result
+    cdef Shape shape = tile_shape[real](NULL, m.columns)
+    cdef Py_ssize_t across = panels(shape, m.columns), down = (m.rows + ROWS - 1) // ROWS, task
+    cdef Py_ssize_t height = (m.rows + down - 1) // down if down else 0
+    cdef int threads = threads_for(m.rows * m.columns * m.depth // A_STEP)
+    cdef real[:, ::1] packed = aligned_empty((threads, min(m.depth, DEPTH) * shape.width), dtype)
+    starts = np.zeros(across * shape.width, dtype)
+    if bias is not None:
+        starts[:m.columns] = bias
+    cdef real[::1] start = starts
+    for task in prange(down * across, nogil=True, schedule="dynamic", num_threads=threads):
+        multiply_block(&m, shape, a, b, &start[0], task % across * shape.width, task // across * height,
+                       min((task // across + 1) * height, m.rows), &packed[threadid(), 0], &out[0, 0])
+    return result
+
+
+cdef void multiply_block(const Product *m, Shape shape, const real *a, const real *b, const real *start, Py_ssize_t column,
+                         Py_ssize_t row, Py_ssize_t end_row, real *packed, real *out) noexcept nogil:
+    """One panel of columns of some rows of out."""
+    cdef const real *at[MOST_ROWS]
+    cdef real sums[MOST_SUMS]
+    cdef Py_ssize_t k, depth, p, i, v, filled, width = min(shape.width, m.columns - column), none = 0
+    cdef real *to
+    k = 0
+    while k == 0 or k < m.depth:
+        depth = min(DEPTH, m.depth - k)
+        pack(b + k * m.b_row + column * m.b_step, depth, m.b_row, m.columns - column, m.b_step, shape.width, packed)
+        p = row
+        while p < end_row:
+            filled = min(shape.rows, end_row - p)
+            for i in range(shape.rows):
+                at[i] = a + (p + i if i < filled else p) * m.a_row + k * m.a_step
+            tile(shape, filled, 1, &none, depth, m.a_step, at, packed, start + column if k == 0 else <const real *>NULL, sums)
+            for i in range(filled):
+                to = out + (p + i) * m.columns + column
+                if k == 0:
+                    for v in range(width):
+                        to[v] = sums[i * shape.width + v]
+                else:
+                    for v in range(width):
+                        to[v] += sums[i * shape.width + v]
+            p += filled
+        k += DEPTH

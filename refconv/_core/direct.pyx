@@ -306,7 +306,7 @@ cdef void add_products(const Conv *c, Shape shape, const real *image, const real
             a[p] = image + entry[e + p if p < filled else e]
         for panel in range(panels(shape, c.O_g)):
             width = min(shape.width, c.O_g - panel * shape.width)
-            tile(shape, runs, run, length, step, a, packed + panel * shape.width * rows * c.columns,
+            tile(shape, filled, runs, run, length, step, a, packed + panel * shape.width * rows * c.columns,
                  <const real *>NULL, sums)
             for p in range(filled):
                 for v in range(width):

@@ -206,6 +206,32 @@ def batch_norm_inference(const real[:, ::1] x, const real[::1] gamma, const real
     return y
 
 
+def batch_norm_inference_in_place(real[:, ::1] y, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
+                                  const real[::1] var, double eps, bint relu):
+    """IN and OUT y (M, C), IN gamma, beta, mean, var (C,): y becomes its normalised values, cut at 0 if relu."""
+    cdef Py_ssize_t M = y.shape[0], C = y.shape[1], step = chunk_rows(C), t, c
+    cdef real[::1] scale = np.empty(C, dtype_of[real](NULL))
+    for c in range(C):
+        scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
+    for t in prange(chunk_count(M, C), nogil=True, num_threads=threads_for(STEPS * M * C)):
+        change_rows(&y[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &beta[0], relu)
+
+
+cdef void change_rows(real *y, Py_ssize_t rows, Py_ssize_t C, const real *centre, const real *scale, const real *shift,
+                      bint relu) noexcept nogil:
+    cdef Py_ssize_t m, c
+    cdef real value
+    if relu:
+        for m in range(rows):
+            for c in range(C):
+                value = (y[m * C + c] - centre[c]) * scale[c] + shift[c]
+                y[m * C + c] = 0 if value < 0 else value
+    else:
+        for m in range(rows):
+            for c in range(C):
+                y[m * C + c] = (y[m * C + c] - centre[c]) * scale[c] + shift[c]
+
+
 def batch_norm_inference_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1] gamma,
                                const real[::1] mean, const real[::1] var, double eps):
     """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,)."""

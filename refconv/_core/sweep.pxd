@@ -127,7 +127,7 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
                     i, j = i + 1, 0
             for p in range(filled, shape.rows):
                 a[p] = a[0]
-            tile(shape, sweep.runs, sweep.run, sweep.length, 1, a, packed + first * depth,
+            tile(shape, filled, sweep.runs, sweep.run, sweep.length, 1, a, packed + first * depth,
                  start + first if start != NULL else NULL, sums)
             done += filled
             for p in range(filled):

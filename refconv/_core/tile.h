@@ -25,23 +25,28 @@
 #define VECTOR_BYTES 64
 #define WIDE_ROWS 12 /* 24 sums + 2 of b + 1 of a, of 32 registers */
 #define NARROW_ROWS 14
+#define SHORT_ROWS 4
 #elif defined(__AVX__)
 #define VECTOR_BYTES 32
 #define WIDE_ROWS 6 /* 12 + 2 + 1, of 16 */
 #define NARROW_ROWS 12
+#define SHORT_ROWS 3
 #elif defined(__aarch64__)
 #define VECTOR_BYTES 16
 #define WIDE_ROWS 12 /* 24 + 2 + 1, of 32 */
 #define NARROW_ROWS 14
+#define SHORT_ROWS 4
 #else
 #define VECTOR_BYTES 16
 #define WIDE_ROWS 4 /* 8 + 2 + 1, of 16 */
 #define NARROW_ROWS 8
+#define SHORT_ROWS 2
 #endif
 #define MOST_ROWS 14
 
 /* The widest tile of two vectors, a tile of one, and one of half a vector for layers with few channels: six output
- * channels would leave ten of sixteen lanes idle. The smallest vectors are not halved. */
+ * channels would leave ten of sixteen lanes idle. The smallest vectors are not halved. Each of them once more with few
+ * rows, for the end of a sweep. */
 #define HALF_BYTES (VECTOR_BYTES > 16 ? VECTOR_BYTES / 2 : VECTOR_BYTES)
 
 #define LANES_float (VECTOR_BYTES / (int)sizeof(float))
@@ -58,10 +63,16 @@ typedef VECTOR_OF(double, VECTOR_BYTES) vector_double;
 typedef VECTOR_OF(float, HALF_BYTES) half_float;
 typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
-/* Not inlined: constants of one caller must not make the compiler rearrange the loop. */
+/* Not inlined, nor copied: constants of one caller must not make the compiler rearrange the loop. */
+#if defined(__clang__)
+#define AS_WRITTEN __attribute__((noinline))
+#else
+#define AS_WRITTEN __attribute__((noinline, noclone))
+#endif
+
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
-    __attribute__((noinline)) static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, \
-                                               const real *const *a, const real *b, const real *start, real *out)      \
+    AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
+                                const real *const *a, const real *b, const real *start, real *out)                     \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[ROWS][VECTORS] = {{{0}}};                                                                           \
@@ -92,6 +103,7 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 typedef float vector_float;
 typedef double vector_double;
 
+#define AS_WRITTEN
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
                      const real *b, const real *start, real *out)                                                      \
@@ -114,15 +126,39 @@ typedef double vector_double;
 #define DEFINE_TILES(real)                                                                                             \
     DEFINE_TILE(wide_tile_##real, real, vector_##real, WIDE_ROWS, 2)                                                   \
     DEFINE_TILE(narrow_tile_##real, real, vector_##real, NARROW_ROWS, 1)                                               \
-    DEFINE_TILE(half_tile_##real, real, half_##real, NARROW_ROWS, 1)
+    DEFINE_TILE(half_tile_##real, real, half_##real, NARROW_ROWS, 1)                                                   \
+    DEFINE_TILE(short_wide_tile_##real, real, vector_##real, SHORT_ROWS, 2)                                            \
+    DEFINE_TILE(short_narrow_tile_##real, real, vector_##real, SHORT_ROWS, 1)                                          \
+    DEFINE_TILE(short_half_tile_##real, real, half_##real, SHORT_ROWS, 1)
 #else
 #define DEFINE_TILES(real)                                                                                             \
     DEFINE_TILE(wide_tile_##real, real, LANES_##real, WIDE_ROWS, 2)                                                    \
     DEFINE_TILE(narrow_tile_##real, real, LANES_##real, NARROW_ROWS, 1)                                                \
-    DEFINE_TILE(half_tile_##real, real, HALF_LANES_##real, NARROW_ROWS, 1)
+    DEFINE_TILE(half_tile_##real, real, HALF_LANES_##real, NARROW_ROWS, 1)                                             \
+    DEFINE_TILE(short_wide_tile_##real, real, LANES_##real, SHORT_ROWS, 2)                                             \
+    DEFINE_TILE(short_narrow_tile_##real, real, LANES_##real, SHORT_ROWS, 1)                                           \
+    DEFINE_TILE(short_half_tile_##real, real, HALF_LANES_##real, SHORT_ROWS, 1)
 #endif
+
+typedef enum { WIDE, NARROW, HALF } Kind;
+
+/* The tile of one kind for so many rows: where few are left at the end, a short one is done sooner. */
+#define DEFINE_TILE_OF_KIND(real)                                                                                      \
+    static inline void tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length,  \
+                                   ptrdiff_t step, const real *const *a, const real *b, const real *start, real *out)  \
+    {                                                                                                                  \
+        int few = rows <= SHORT_ROWS;                                                                                  \
+        if (kind == WIDE)                                                                                              \
+            (few ? short_wide_tile_##real : wide_tile_##real)(runs, run, length, step, a, b, start, out);              \
+        else if (kind == NARROW)                                                                                       \
+            (few ? short_narrow_tile_##real : narrow_tile_##real)(runs, run, length, step, a, b, start, out);          \
+        else                                                                                                           \
+            (few ? short_half_tile_##real : half_tile_##real)(runs, run, length, step, a, b, start, out);              \
+    }
 
 DEFINE_TILES(float)
 DEFINE_TILES(double)
+DEFINE_TILE_OF_KIND(float)
+DEFINE_TILE_OF_KIND(double)
 
 #endif

@@ -14,25 +14,17 @@ cdef extern from "tile.h" nogil:
         LANES_double
         HALF_LANES_float
         HALF_LANES_double
-    void wide_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                         const float *const *a, const float *b, const float *start, float *out)
-    void narrow_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                           const float *const *a, const float *b, const float *start, float *out)
-    void half_tile_float(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                         const float *const *a, const float *b, const float *start, float *out)
-    void wide_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                          const double *const *a, const double *b, const double *start, double *out)
-    void narrow_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                            const double *const *a, const double *b, const double *start, double *out)
-    void half_tile_double(Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                          const double *const *a, const double *b, const double *start, double *out)
+    ctypedef enum Kind:
+        WIDE
+        NARROW
+        HALF
+    void tile_float(Kind kind, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                    const float *const *a, const float *b, const float *start, float *out)
+    void tile_double(Kind kind, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
+                     const double *const *a, const double *b, const double *start, double *out)
 
 cdef enum:
     MOST_SUMS = 14 * 2 * 16  # MOST_ROWS rows of two vectors of sixteen float lanes
-
-
-cdef enum Kind:
-    WIDE, NARROW, HALF
 
 
 cdef struct Shape:
@@ -57,22 +49,13 @@ cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
     return (channels + shape.width - 1) // shape.width
 
 
-cdef inline void tile(Shape shape, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                      const real **a, const real *b, const real *start, real *out) noexcept nogil:
+cdef inline void tile(Shape shape, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length,
+                      Py_ssize_t step, const real **a, const real *b, const real *start, real *out) noexcept nogil:
+    """A tile of this shape, of which so many rows are wanted; a and out have room for all."""
     if real is float:
-        if shape.kind == WIDE:
-            wide_tile_float(runs, run, length, step, <const float *const *>a, b, start, out)
-        elif shape.kind == NARROW:
-            narrow_tile_float(runs, run, length, step, <const float *const *>a, b, start, out)
-        else:
-            half_tile_float(runs, run, length, step, <const float *const *>a, b, start, out)
+        tile_float(shape.kind, rows, runs, run, length, step, <const float *const *>a, b, start, out)
     else:
-        if shape.kind == WIDE:
-            wide_tile_double(runs, run, length, step, <const double *const *>a, b, start, out)
-        elif shape.kind == NARROW:
-            narrow_tile_double(runs, run, length, step, <const double *const *>a, b, start, out)
-        else:
-            half_tile_double(runs, run, length, step, <const double *const *>a, b, start, out)
+        tile_double(shape.kind, rows, runs, run, length, step, <const double *const *>a, b, start, out)
 
 
 cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_step, Py_ssize_t channels,

@@ -159,7 +159,7 @@ cdef void multiply(const Tiling *g, Shape shape, const real *packed, const real 
             while done < count:
                 for p in range(shape.rows):
                     a[p] = v + q * v_plane + min(done + p, count - 1) * g.C
-                tile(shape, 1, &zero, g.C, 1, a, packed + (panel * positions + q) * g.C * shape.width,
+                tile(shape, count - done, 1, &zero, g.C, 1, a, packed + (panel * positions + q) * g.C * shape.width,
                      <const real *>NULL, sums + q * sum_plane + done * shape.width)
                 done += shape.rows
         for p in range(count):
@@ -245,7 +245,7 @@ cdef void add_products(const Tiling *g, Shape shape, Py_ssize_t lanes, Py_ssize_
     for panel in range(panels(shape, g.O)):
         first = panel * shape.width
         width = min(shape.width, g.O - first)
-        tile(shape, 1, &zero, count, lanes, a, z + first * tiles, <const real *>NULL, products)
+        tile(shape, filled, 1, &zero, count, lanes, a, z + first * tiles, <const real *>NULL, products)
         for p in range(filled):
             for o in range(width):
                 sums[(channel + p) * g.O + first + o] += products[p * shape.width + o]

@@ -12,7 +12,9 @@ import numpy as np
 
 from refconv.geometry import per_axis
 from refconv.nn.argument import real
+from refconv.nn.fusion import chain, steps
 from refconv.nn.layer import Layer
+from refconv.ops.fused import side_by_side, total
 
 __all__ = ["Concat", "Identity", "Mean", "Select", "Sequential", "StochasticDepth", "Sum"]
 
@@ -96,17 +98,7 @@ class Sequential(_Combinator):
             shape = layer.output_shape(shape)
 
     def forward(self, x, train=True):
-        ways_back = []
-        for layer in self.layers.values():
-            x, way_back = layer.forward(x, train)
-            ways_back.append(way_back)
-
-        def backward(dy, want_dx=True):
-            for way_back in reversed(ways_back[1:]):
-                dy = way_back(dy)
-            return ways_back[0](dy, want_dx)
-
-        return x, backward
+        return chain(steps(self.layers.values(), train), x, train)
 
 
 class _Branches(_Combinator):
@@ -246,7 +238,7 @@ class Concat(_Branches):
             parts = [np.ascontiguousarray(part) for part in np.split(dy, ends, axis)]
             return _total([back(part, want_dx) for back, part in zip(ways_back, parts, strict=True)])
 
-        return np.concatenate(values, axis), backward
+        return side_by_side(values, axis), backward
 
 
 class Select(Layer):
@@ -357,9 +349,4 @@ class StochasticDepth(_Combinator):
 
 def _total(arrays):
     """The sum, in a new array: what the branches returned may still be held by a way back."""
-    if any(a is None for a in arrays):  # want_dx=False: nobody asked
-        return None
-    total = arrays[0] + 0
-    for a in arrays[1:]:
-        total += a
-    return total
+    return None if any(a is None for a in arrays) else total(arrays)  # want_dx=False: nobody asked

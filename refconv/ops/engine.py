@@ -5,15 +5,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from refconv import _core, reference
-from refconv.geometry import per_axis
+from refconv.geometry import flag, per_axis
 
 __all__ = [
     "current_engine",
     "engine",
+    "get_fusion",
     "get_num_threads",
     "get_precision",
     "implementation",
     "keep_freed_memory",
+    "set_fusion",
     "set_num_threads",
     "set_precision",
 ]
@@ -135,6 +137,34 @@ def set_precision(precision: str) -> None:
 def get_precision() -> str:
     """The precision of 3×3 convolutions: "standard" or "fast"; see :func:`set_precision`."""
     return _precision
+
+
+_fusion = True
+
+
+def set_fusion(fusion: bool) -> None:
+    """Let layers that follow each other in a ``Sequential`` be computed together where there is a kernel for that, or not.
+
+    A convolution, its ReLU and its pooling then make one pass instead of three; ``refconv.nn.fusion`` says which layers. At
+    the start this is on. Values are the same; derivatives may add up in another order. The loops know no fusion.
+
+    Parameters
+    ----------
+    fusion : bool
+        Whether they may.
+
+    Raises
+    ------
+    TypeError
+        If it is neither True nor False.
+    """
+    global _fusion
+    _fusion = flag("fusion", fusion)
+
+
+def get_fusion() -> bool:
+    """Whether layers are computed together now: :func:`set_fusion` allows it, and the kernels run."""
+    return _fusion and _engine.get() == "kernels"
 
 
 def keep_freed_memory() -> bool:

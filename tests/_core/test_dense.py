@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from evidence import assert_parity, assert_same_bits, assert_same_bits_at_any_thread_count, fenced, needs_kernels, rounding
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
-from strategies import dtypes, seeds, small_floats, unlike
+from strategies import dtypes, seeds, small_floats, small_integers, unlike
 
 pytestmark = needs_kernels
 
@@ -51,3 +51,13 @@ def test_nothing_outside_of_the_arrays_is_read(side):
         return dense(x, w), dense_dx(dy, w), dense_dw(x, dy), dense_db(dy)
 
     assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_more_rows_and_more_depth_than_one_task_takes_at_once(dtype):
+    N, C, O = 341, 1030, 67
+    x, w, b, dy = (small_integers(shape, k, dtype) for k, shape in enumerate([(N, C), (C, O), (O,), (N, O)]))
+    assert_same_bits(dense(x, w, b), x @ w + b)  # integers: no sum rounds, in whatever order
+    assert_same_bits(dense_dx(dy, w), dy @ w.T)
+    assert_same_bits(dense_dw(x, dy), x.T @ dy)
+    assert_same_bits(dense_dx(x, w.T.copy()), x @ w)

@@ -102,7 +102,7 @@ def test_channels_that_fill_panels_and_that_do_not(C, O, dtype):
 
 def many_blocks(dtype=np.float32):
     """More tiles than one block of any pass holds."""
-    return problem((31, 27), LARGE, N=3, C_g=34, O_g=37, dtype=dtype)
+    return problem((31, 27), LARGE, N=3, C_g=50, O_g=53, dtype=dtype)
 
 
 @DTYPES
@@ -190,7 +190,7 @@ def test_public_calls_take_it_where_it_suits():
     ],
 )
 def test_it_is_not_taken_where_it_does_not_suit(window, pixels, C, O, groups):
-    assert _core.conv.suits_winograd(Window((3, 3)), 4096, 64, 64, 1)
+    assert _core.conv.suits_winograd(Window((3, 3)), 196, 64, 64, 1)
     assert not _core.conv.suits_winograd(window, pixels, C, O, groups)
 
 
@@ -203,6 +203,22 @@ def test_fast_precision_takes_larger_tiles():
     finally:
         refconv.set_precision("standard")
     assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
+
+
+def test_few_pixels_keep_the_small_tiles():
+    p = problem((14, 13), LARGE, N=1, C_g=50, O_g=53)
+    try:
+        refconv.set_precision("fast")
+        assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
+    finally:
+        refconv.set_precision("standard")
+
+
+def test_few_channels_keep_the_plain_sum_for_dw():
+    p = problem((31, 27), LARGE, N=1, C_g=34, O_g=37)
+    assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
+    plain = _core.direct.conv2d_dw(p.x, p.dy, LARGE, 1)
+    assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), padding=LARGE.padding), plain)
 
 
 @pytest.mark.parametrize("precision", ["exact", None, 2])

@@ -1,0 +1,186 @@
+"""Whole networks in inference: the same layers and weights in PyTorch, made from refconv's model layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from benchmarks.problem import Problem, normal
+from benchmarks.side import Side
+from refconv import models, nn
+from refconv.geometry import Window
+
+SIDE = 224
+
+
+@dataclass(frozen=True)
+class Network(Problem):
+    """Scores of a batch of images."""
+
+    model: str
+    images: int
+    side: int = SIDE
+    dtype: str = "float32"
+
+    def draw(self, work):
+        return normal(self.dtype, x=(self.images, self.side, self.side, 3))
+
+    def refconv(self, work, a):
+        network = built(self.model, self.side)
+        return Side(lambda: network(a["x"]))
+
+    def torch(self, work, a, layout):
+        import torch
+
+        module = torch_module(built(self.model, self.side), (self.side, self.side, 3)).eval()
+        module, x = module.to(memory_format=getattr(torch, layout.name)), layout.image(a["x"])
+
+        def run():
+            with torch.inference_mode():
+                return module(x)
+
+        return Side(run)
+
+    def flops(self, work, a, results):
+        return 2 * self.images * models.build(self.model).multiply_adds((self.side, self.side, 3))
+
+    def bytes(self, work, a, results):
+        """Images and weights, once; what lies between the layers need not leave the cache."""
+        weights = sum(p.value.nbytes for p in built(self.model, self.side).named_parameters().values())
+        return a["x"].nbytes + weights
+
+    def small(self):
+        return replace(self, images=2, side=64)
+
+
+@cache
+def built(name, side):
+    """The network, its averages drawn so that no batch normalisation is the identity."""
+    model, rng = models.build(name), np.random.default_rng(1)
+    model.build((side, side, 3), rng=1)
+    for parameter_name, parameter in model.named_parameters().items():
+        if parameter_name.endswith((".mean", ".beta")):
+            parameter.value[...] = rng.normal(0, 0.1, parameter.value.shape)
+        elif parameter_name.endswith((".var", ".gamma")):
+            parameter.value[...] = rng.uniform(0.9, 1.1, parameter.value.shape)
+    return model
+
+
+def torch_module(layer, shape):
+    """A layer of refconv, for one input of this shape, as a module of PyTorch with the same weights."""
+    import torch
+
+    kind = type(layer)
+    if kind in (nn.Sequential, nn.Sum, nn.Concat):
+        inner = [torch_module(child, at) for _, child, at in layer.children(shape)]
+        return torch.nn.Sequential(*inner) if kind is nn.Sequential else branches(kind, inner)
+    if kind in (nn.Conv2D, nn.DepthwiseConv2D):
+        return torch_convolution(layer, shape)
+    if kind in (nn.MaxPool2D, nn.AvgPool2D):
+        return padded_before(torch_pool(layer), layer.window, shape)
+    if kind is nn.Dense:
+        return filled(torch.nn.Linear(shape[0], layer.units, bias=layer.bias), layer["w"].value.T, layer)
+    if kind is nn.BatchNorm:
+        return torch_norm(layer, shape[-1])
+    simple = {
+        nn.ReLU: lambda: torch.nn.ReLU(inplace=True),
+        nn.Identity: torch.nn.Identity,
+        nn.Dropout: torch.nn.Identity,
+        nn.GlobalAvgPool2D: lambda: torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()),
+        nn.Flatten: flatten_channels_last,
+    }
+    return simple[kind]()
+
+
+def branches(kind, inner):
+    """Sum or Concat of modules."""
+    import torch
+
+    class Branches(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.ModuleList(inner)
+
+        def forward(self, x):
+            values = [module(x.clone() if starts_in_place(module) else x) for module in self.inner]
+            return torch.cat(values, 1) if kind is nn.Concat else sum(values[1:], values[0])
+
+    return Branches()
+
+
+def starts_in_place(module):
+    """Whether a module would change its input: a ReLU in place at its beginning."""
+    import torch
+
+    while isinstance(module, torch.nn.Sequential) and len(module):
+        module = module[0]
+    return isinstance(module, torch.nn.ReLU)
+
+
+def torch_convolution(layer, shape):
+    """With the padding in front where it is the same on both sides."""
+    import torch
+
+    window, channels = layer.window, shape[-1]
+    depthwise = type(layer) is nn.DepthwiseConv2D
+    outputs = layer.output_shape(shape)[-1]
+    groups = channels if depthwise else layer.groups
+    options = dict(stride=window.stride, dilation=window.dilation, groups=groups, bias=layer.bias)
+    module = torch.nn.Conv2d(channels, outputs, window.kernel, **options)
+    order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
+    weights = np.ascontiguousarray(layer["w"].value.transpose(order)).reshape(module.weight.shape)
+    return padded_before(filled(module, weights, layer), window, shape)
+
+
+def torch_pool(layer):
+    import torch
+
+    window, kind = layer.window, torch.nn.MaxPool2d if type(layer) is nn.MaxPool2D else torch.nn.AvgPool2d
+    more = {"count_include_pad": False} if kind is torch.nn.AvgPool2d else {}
+    return kind(window.kernel, window.stride, ceil_mode=window.ceil_mode, **more)
+
+
+def padded_before(module, window: Window, shape):
+    """The module with its padding: its own where it is symmetric, or else a layer of zeros in front."""
+    import torch
+
+    (top, bottom), (left, right) = window.pads(shape[:2])
+    if (top, left) == (bottom, right):
+        module.padding = (top, left)
+        return module
+    return torch.nn.Sequential(torch.nn.ZeroPad2d((left, right, top, bottom)), module)
+
+
+def torch_norm(layer, channels):
+    import torch
+
+    module = torch.nn.BatchNorm2d(channels, eps=layer.eps)
+    names = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
+    with torch.no_grad():
+        for theirs, ours in names.items():
+            getattr(module, theirs).copy_(torch.from_numpy(layer[ours].value))
+    return module
+
+
+def filled(module, weights, layer):
+    """The module with these weights and the layer's bias."""
+    import torch
+
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(np.ascontiguousarray(weights)))
+        if layer.bias:
+            module.bias.copy_(torch.from_numpy(layer["b"].value))
+    return module
+
+
+def flatten_channels_last():
+    """Flatten in the order in which refconv's images lie in memory."""
+    import torch
+
+    class Flatten(torch.nn.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1).flatten(1)
+
+    return Flatten()

@@ -1,0 +1,118 @@
+"""What layers are made of that is no operator: several of these in one pass, in place, and where branches come together.
+
+The loops have none of it: layers ask for it only while the kernels run.
+"""
+
+import numpy as np
+
+from refconv import _core
+from refconv.ops.check import FLOATS, axes, channels_last, floats, same_shape
+from refconv.ops.conv import conv2d_db, conv2d_dw, conv2d_dx
+from refconv.ops.engine import current_engine
+
+__all__ = [
+    "batch_norm_inference_in_place",
+    "conv2d_relu_pool",
+    "conv2d_relu_pool_grads",
+    "pools_with",
+    "relu_in_place",
+    "side_by_side",
+    "total",
+]
+
+
+def pools_with(window, inputs, groups):
+    """Whether there is a kernel for a convolution with this window, ReLU and 2×2 max pooling in one."""
+    return _core.conv_relu_pool.takes(window, inputs, groups)
+
+
+def conv2d_relu_pool(x, w, b, window):
+    """conv2d with this window, relu, and max_pool2d of 2×2.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+    w : array (kh, kw, C, O), of x's type
+    b : array (O,), of x's type, or None
+    window : Window
+        Of the convolution; :func:`pools_with` it.
+
+    Returns
+    -------
+    y : array (N, P, Q, O), of x's type
+    winners : array of uint8, of y's shape
+        Which of the four is the largest, 2r + s for row r and column s of the window; 4 where it is not above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`refconv.conv2d` and :func:`refconv.max_pool2d`.
+    """
+    x, w, b = floats(x=x, w=w, b=b)
+    channels_last("x", x, 2, "channels_last")
+    axes("w", w, "kernel height", "kernel width", "inputs", "outputs")
+    same_shape("x", x, (*x.shape[:3], w.shape[2]), "with the channels that w takes")
+    same_shape("b", b, w.shape[-1:], "one for each output channel of w")
+    size = window.output_size(x.shape[1:3])
+    if min(size) < 2:
+        raise ValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, but leaves {size}")
+    return _core.conv_relu_pool.forward(x, w, b, window)
+
+
+def conv2d_relu_pool_grads(x, w, dy, winners, window, want_dx=True):
+    """∂e/∂x (None unless wanted), ∂e/∂w and ∂e/∂b of :func:`conv2d_relu_pool`, from its arguments and its winners."""
+    x, w, dy = floats(x=x, w=w, dy=dy)
+    same_shape("dy", dy, winners.shape, "that of y")
+    gradients = _core.conv_relu_pool.backward(x, w, dy, winners, window, want_dx)
+    return gradients or _grads_apart(x, w, dy, winners, window, want_dx)
+
+
+def _grads_apart(x, w, dy, winners, window, want_dx):
+    """The same with numbers that are not finite: the sums of the three operators, zeros included."""
+    size = window.output_size(x.shape[1:3])
+    down, across = winners.shape[1:3]
+    whole = np.zeros((len(x), *size, w.shape[-1]), dy.dtype)
+    for number in range(4):
+        r, s = divmod(number, 2)
+        whole[:, r : 2 * down : 2, s : 2 * across : 2] = np.where(winners == number, dy, 0)
+    options = {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
+    dx = conv2d_dx(whole, w, x.shape[1:3], **options) if want_dx else None
+    return dx, conv2d_dw(x, whole, window.kernel, **options), conv2d_db(whole)
+
+
+def relu_in_place(y):
+    """Negative numbers of y become 0. For arrays that nobody else holds."""
+    _core.activation.relu_in_place(y.reshape(-1))
+    return y
+
+
+def batch_norm_inference_in_place(y, gamma, beta, mean, var, eps, relu):
+    """y (…, C) becomes batch_norm_inference of itself, and relu of that if asked for. For arrays that nobody else holds."""
+    _core.norm.batch_norm_inference_in_place(y.reshape(-1, y.shape[-1]), gamma, beta, mean, var, eps, relu)
+    return y
+
+
+def total(arrays):
+    """The sum of arrays of one shape, a new array: on all threads where the kernels can, or else NumPy's."""
+    if _kernels_take(arrays):
+        return _core.combine.total(arrays)
+    result = arrays[0] + 0
+    for a in arrays[1:]:
+        result += a
+    return result
+
+
+def side_by_side(arrays, axis):
+    """The arrays behind one another along an axis, a new array: on all threads along the last one, or else NumPy's."""
+    if axis in (-1, arrays[0].ndim - 1) and arrays[0].size and _kernels_take(arrays):
+        return _core.combine.side_by_side(arrays)
+    return np.concatenate(arrays, axis)
+
+
+def _kernels_take(arrays):
+    dtype = arrays[0].dtype
+    return (
+        current_engine() == "kernels"
+        and dtype in FLOATS
+        and all(a.dtype == dtype and a.flags.c_contiguous and a.ndim for a in arrays)
+    )

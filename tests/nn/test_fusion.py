@@ -1,0 +1,141 @@
+"""Layers that are computed together: which ones, and that nobody can tell."""
+
+import numpy as np
+import pytest
+
+import refconv
+from evidence import assert_same_bits, needs_kernels
+from refconv import models, nn
+from refconv.nn import fusion
+
+pytestmark = needs_kernels
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    yield
+    refconv.set_fusion(True)
+
+
+def built(*layers, shape, dtype=np.float64):
+    model = nn.Sequential(*layers)
+    model.build(shape, rng=0, dtype=dtype)
+    return model
+
+
+def kinds(model, train=True):
+    return [type(step).__name__ for step in fusion.steps(model.layers.values(), train)]
+
+
+def gradients(model, x, dy):
+    """y, ∂e/∂x and all other gradients, with fusion and without."""
+    for fused in (True, False):
+        refconv.set_fusion(fused)
+        model.zero_grad()
+        y, backward = model.forward(x)
+        dx = backward(dy)
+        yield [y, dx, *(p.grad.copy() for p in model.named_parameters().values() if p.trainable)]
+
+
+def test_lenet_trains_alike_with_fusion_and_without():
+    model = models.lenet()
+    model.build((32, 32, 1), rng=0, dtype=np.float64)
+    rng = np.random.default_rng(1)
+    together, apart = gradients(model, rng.standard_normal((3, 32, 32, 1)), rng.standard_normal((3, 10)))
+    for found, expected in zip(together, apart, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2), nn.Flatten()], ["_ConvReLUPool", "Flatten"]),
+        ([nn.Conv2D(5, 3, bias=False), nn.ReLU(), nn.MaxPool2D(2)], ["_ConvReLUPool"]),
+        ([nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(3, stride=2)], ["_WithReLU", "MaxPool2D"]),
+        ([nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2, padding=1)], ["_WithReLU", "MaxPool2D"]),
+        ([nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2, ceil_mode=True)], ["_WithReLU", "MaxPool2D"]),
+        ([nn.Conv2D(5, 3, stride=2), nn.ReLU(), nn.MaxPool2D(2)], ["_WithReLU", "MaxPool2D"]),
+        ([nn.Conv2D(6, 3, groups=3), nn.ReLU(), nn.MaxPool2D(2)], ["_WithReLU", "MaxPool2D"]),
+        ([nn.BatchNorm(), nn.ReLU(), nn.ReLU()], ["_WithReLU", "ReLU"]),
+        ([nn.Flatten(), nn.Dense(7), nn.ReLU(), nn.Dense(4)], ["Flatten", "_WithReLU", "Dense"]),
+        ([nn.ReLU(), nn.Conv2D(5, 3), nn.MaxPool2D(2)], ["ReLU", "Conv2D", "MaxPool2D"]),
+    ],
+)
+def test_who_is_computed_together(layers, expected):
+    model = built(*layers, shape=(11, 14, 3))
+    assert kinds(model) == expected
+    x = np.random.default_rng(0).standard_normal((2, 11, 14, 3))
+    dy = np.random.default_rng(1).standard_normal((2, *model.output_shape((11, 14, 3))))
+    before = x.copy(), dy.copy()
+    together, apart = gradients(model, x, dy)
+    assert_same_bits((x, dy), before)
+    for found, values in zip(together, apart, strict=True):
+        np.testing.assert_allclose(found, values, rtol=0, atol=1e-12 * max(np.abs(values).max(), 1))
+
+
+def test_inference_with_fusion_and_without():
+    layers = [nn.Conv2D(5, 3), nn.BatchNorm(), nn.ReLU(), nn.DepthwiseConv2D(2), nn.BatchNorm(), nn.Conv2D(4, 2), nn.ReLU()]
+    model = built(*layers, nn.MaxPool2D(2), shape=(11, 14, 3))
+    assert kinds(model, train=False) == ["_ConvNorm", "_ConvNorm", "_ConvReLUPool"]
+    assert kinds(model) == ["Conv2D", "_WithReLU", "DepthwiseConv2D", "BatchNorm", "_ConvReLUPool"]
+    rng = np.random.default_rng(0)
+    for name, parameter in model.named_parameters().items():
+        if name[-2:] not in (".w", ".b"):
+            parameter.value[...] = rng.uniform(0.5, 1.5, parameter.value.shape)
+    x = rng.standard_normal((2, 11, 14, 3))
+    dy = rng.standard_normal((2, *model.output_shape((11, 14, 3))))
+    results = []
+    for fused in (True, False):
+        refconv.set_fusion(fused)
+        model.zero_grad()
+        y, backward = model.forward(x, train=False)
+        results.append([y, backward(dy), *(p.grad.copy() for p in model.named_parameters().values() if p.trainable)])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_branches_that_come_together():
+    residual = nn.Sequential(nn.Sum(nn.Conv2D(3, 3, padding=1), nn.Identity(), nn.Conv2D(3, 1)), nn.ReLU())
+    model = built(residual, nn.Concat(nn.Identity(), nn.Conv2D(4, 1)), shape=(11, 14, 3))
+    assert kinds(residual) == ["_WithReLU"]
+    x = np.random.default_rng(0).standard_normal((2, 11, 14, 3))
+    dy = np.random.default_rng(1).standard_normal((2, 11, 14, 7))
+    for found, expected in zip(*gradients(model, x, dy), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_channels_first_and_classes_of_ones_own_are_left_alone():
+    first = {"data_format": "channels_first"}
+    layers = nn.Conv2D(5, 3, **first), nn.ReLU(), nn.MaxPool2D(2, **first)
+    assert kinds(built(*layers, shape=(3, 11, 14))) == ["_WithReLU", "MaxPool2D"]
+
+    class Clipped(nn.ReLU):
+        def forward(self, x, train=True):
+            y, backward = super().forward(x, train)
+            return np.minimum(y, 6), lambda dy, want_dx=True: backward(dy * (x < 6), want_dx)
+
+    assert kinds(built(nn.Conv2D(5, 3), Clipped(), nn.MaxPool2D(2), shape=(11, 14, 3))) == ["Conv2D", "Clipped", "MaxPool2D"]
+
+
+def test_it_can_be_switched_off_and_the_loops_know_none():
+    model = built(nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2), shape=(11, 14, 3))
+    assert refconv.get_fusion()
+    with refconv.engine("reference"):
+        assert not refconv.get_fusion()
+        assert kinds(model) == ["Conv2D", "ReLU", "MaxPool2D"]
+    refconv.set_fusion(False)
+    assert not refconv.get_fusion()
+    assert kinds(model) == ["Conv2D", "ReLU", "MaxPool2D"]
+    with pytest.raises(TypeError, match="fusion must be True or False"):
+        refconv.set_fusion(1)
+
+
+def test_the_way_back_may_be_taken_twice():
+    model = built(nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2), shape=(11, 14, 3))
+    y, backward = model.forward(np.random.default_rng(0).standard_normal((2, 11, 14, 3)))
+    dy = np.random.default_rng(1).standard_normal(y.shape)
+    model.zero_grad()
+    first = backward(dy)
+    once = model.layers["0"]["w"].grad.copy()
+    assert_same_bits(backward(dy), first)
+    np.testing.assert_array_equal(model.layers["0"]["w"].grad, 2 * once)

@@ -1,0 +1,236 @@
+"""Convolution, ReLU and pooling in one pass, against the loops of the three one after the other."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_bits_at_any_thread_count, fenced, needs_kernels
+from refconv import _core, reference
+from refconv.geometry import Window
+from refconv.ops.engine import engine
+from refconv.ops.fused import (
+    batch_norm_inference_in_place,
+    conv2d_relu_pool,
+    conv2d_relu_pool_grads,
+    pools_with,
+    relu_in_place,
+    side_by_side,
+    total,
+)
+from strategies import problem, small_floats, small_integers
+
+pytestmark = needs_kernels
+
+POOL = Window((2, 2), 2)
+
+
+@st.composite
+def problems(draw, values=small_floats):
+    """Images of a few channels; rows of windows that fill no vector, one, and more; odd rows and columns left over."""
+    edge, channels = st.integers(0, 3), st.sampled_from([1, 2, 3, 7, 16])
+    window = Window(
+        (draw(st.integers(1, 5)), draw(st.integers(1, 4))), 1, ((draw(edge), draw(edge)), (draw(edge), draw(edge)))
+    )
+    size = tuple(span + draw(st.integers(1, most)) for span, most in zip(window.span, (6, 40), strict=True))
+    return problem(
+        size,
+        window,
+        N=draw(st.integers(1, 3)),
+        C_g=draw(channels),
+        O_g=draw(st.sampled_from([1, 5, 6, 13, 17, 33])),
+        dtype=draw(st.sampled_from([np.float32, np.float64])),
+        seed=draw(st.integers(0, 99)),
+        values=values,
+    )
+
+
+def apart(p, dy=None):
+    """y of the loops, and with dy their ∂e/∂x, ∂e/∂w and ∂e/∂b."""
+    sums = reference.conv.conv2d(p.x, p.w, p.b, p.window, 1)
+    y, argmax = reference.max_pool.max_pool2d_with_argmax(reference.activation.relu(sums), POOL)
+    if dy is None:
+        return y
+    dsums = reference.activation.relu_dx(reference.max_pool.max_pool2d_dx(dy, argmax, sums.shape[1:3]), sums)
+    return (
+        reference.conv.conv2d_dx(dsums, p.w, p.size, p.window, 1),
+        reference.conv.conv2d_dw(p.x, dsums, p.window, 1),
+        reference.conv.conv2d_db(dsums),
+    )
+
+
+def together(p, dy):
+    _, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
+    return conv2d_relu_pool_grads(p.x, p.w, dy, winners, p.window)
+
+
+def lenet(dtype=np.float32, channels=6, values=small_floats):
+    return problem((11, 14), Window((5, 4)), N=3, C_g=channels, O_g=16, dtype=dtype, values=values)
+
+
+@settings(max_examples=60)
+@given(problems(values=small_integers))
+def test_it_is_exact_where_nothing_rounds(p):
+    y, _ = conv2d_relu_pool(p.x, p.w, p.b, p.window)
+    np.testing.assert_array_equal(y, apart(p))  # a zero may have another sign
+    dy = small_integers(y.shape, 1, y.dtype)
+    for found, expected in zip(together(p, dy), apart(p, dy), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=30)
+@given(problems())
+def test_it_agrees_with_the_loops(p):
+    y, _ = conv2d_relu_pool(p.x, p.w, p.b, p.window)
+    eps = 60 * np.finfo(p.x.dtype).eps
+    np.testing.assert_allclose(y, apart(p), rtol=0, atol=eps * max(np.abs(apart(p)).max(), 1))
+    kernels = _core.conv.conv2d(p.x, p.w, p.b, p.window, 1)
+    _, argmax = _core.max_pool.max_pool2d_with_argmax(_core.activation.relu(kernels), POOL)
+    dy = small_floats(y.shape, 1, y.dtype)
+    dsums = _core.activation.relu_dx(_core.max_pool.max_pool2d_dx(dy, argmax, kernels.shape[1:3]), kernels)
+    expected = reference.conv.conv2d_dx(dsums, p.w, p.size, p.window, 1), reference.conv.conv2d_dw(p.x, dsums, p.window, 1)
+    for found, sums in zip(together(p, dy), (*expected, reference.conv.conv2d_db(dsums)), strict=True):
+        np.testing.assert_allclose(found, sums, rtol=0, atol=eps * max(np.abs(sums).max(), 1))
+
+
+def test_winners_are_numbered_row_by_row_and_the_first_of_equal_ones_wins():
+    x = np.array([[1.0, 2, 5, 4, -1, -2], [3, 4, 5, 5, 0, -3], [9, 9, 9, 9, 9, 9]]).reshape(1, 3, 6, 1)
+    y, winners = conv2d_relu_pool(x, np.ones((1, 1, 1, 1)), None, Window((1, 1)))
+    np.testing.assert_array_equal(y[0, :, :, 0], [[4, 5, 0]])
+    np.testing.assert_array_equal(winners[0, :, :, 0], [[3, 0, 4]])  # 4: none of them is above 0
+
+
+@pytest.mark.parametrize("channels", [1, 6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_bits_are_the_same_at_any_thread_count(dtype, channels):
+    p = problem((28, 30), Window((5, 4)), N=19, C_g=channels, O_g=7, dtype=dtype)
+    y, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
+    dy = small_floats(y.shape, 1, dtype)
+    assert_same_bits_at_any_thread_count(lambda: conv2d_relu_pool(p.x, p.w, p.b, p.window))
+    assert_same_bits_at_any_thread_count(lambda: conv2d_relu_pool_grads(p.x, p.w, dy, winners, p.window))
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("padding", [0, ((1, 2), (2, 0))])
+def test_nothing_outside_of_the_arrays_is_read(side, channels, padding):
+    p = problem((6, 21), Window((2, 3), padding=padding), N=2, C_g=channels, O_g=7, dtype=np.float32)
+    y, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
+    dy = small_floats(y.shape, 1, np.float32)
+    x, w, b, back, numbers = (fenced(a, side) for a in (p.x, p.w, p.b, dy, winners))
+    assert_same_bits(_core.conv_relu_pool.forward(x, w, b, p.window), (y, winners))
+    expected = _core.conv_relu_pool.backward(p.x, p.w, dy, winners, p.window, True)
+    assert_same_bits(_core.conv_relu_pool.backward(x, w, back, numbers, p.window, True), expected)
+
+
+@pytest.mark.parametrize("where", ["x", "w", "dy"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("channels", [1, 6])
+def test_numbers_that_are_not_finite_spread_as_in_the_loops(where, value, channels):
+    p = lenet(np.float64, channels, small_integers)
+    dy = small_integers(apart(p).shape, 1)
+    {"x": p.x, "w": p.w, "dy": dy}[where][1, 2, 0, 0] = value
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(conv2d_relu_pool(p.x, p.w, p.b, p.window)[0], apart(p))
+        for found, expected in zip(together(p, dy), apart(p, dy), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_inputs_are_not_modified():
+    p = lenet()
+    _, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
+    dy = small_floats(winners.shape, 1, np.float32)
+    assert_inputs_unchanged(lambda *arrays: conv2d_relu_pool(*arrays, p.window), p.x, p.w, p.b)
+    assert_inputs_unchanged(lambda *arrays: conv2d_relu_pool_grads(*arrays, p.window), p.x, p.w, dy, winners)
+
+
+def test_an_empty_batch_and_no_bias():
+    p = lenet()
+    y, winners = conv2d_relu_pool(p.x[:0], p.w, None, p.window)
+    dx, dw, db = conv2d_relu_pool_grads(p.x[:0], p.w, y, winners, p.window)
+    assert dx.shape == (0, *p.x.shape[1:])
+    assert not dw.any()
+    assert not db.any()
+    without, _ = conv2d_relu_pool(p.x, p.w, None, p.window)
+    assert_same_bits(without, conv2d_relu_pool(p.x, p.w, np.zeros(16, np.float32), p.window)[0])
+
+
+def test_what_does_not_fit_is_refused():
+    p = lenet()
+    with pytest.raises(ValueError, match="x must have shape"):
+        conv2d_relu_pool(p.x[..., :5], p.w, p.b, p.window)
+    with pytest.raises(ValueError, match="b must have shape"):
+        conv2d_relu_pool(p.x, p.w, p.b[:5], p.window)
+    with pytest.raises(ValueError, match="2×2 outputs of the convolution or more, but leaves \\(1, 11\\)"):
+        conv2d_relu_pool(p.x[:, :5], p.w, p.b, p.window)
+    _, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
+    with pytest.raises(ValueError, match="dy must have shape"):
+        conv2d_relu_pool_grads(p.x, p.w, np.zeros((3, 2, 5, 16), np.float32), winners, p.window)
+
+
+def test_which_convolutions_are_pooled_with():
+    assert pools_with(Window((5, 4), padding="same"), 16, 1)
+    assert not pools_with(Window((5, 4)), 17, 1)
+    assert not pools_with(Window((5, 4)), 16, 2)
+    assert not pools_with(Window((5, 4), (1, 2)), 16, 1)
+    assert not pools_with(Window((5, 4), dilation=(2, 1)), 16, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_relu_in_place(dtype):
+    y = np.array([[-1.5, 2, np.nan], [0, -np.inf, np.inf]], dtype)
+    expected = _core.activation.relu(y)
+    assert relu_in_place(y) is y
+    np.testing.assert_array_equal(y, expected)
+    large = small_floats((3, 70001), 0, dtype)
+    expected = np.maximum(large, 0)
+    np.testing.assert_array_equal(relu_in_place(large), expected)
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 5, 4, 7), (9000, 33), (0, 3, 5)])
+def test_batch_norm_in_place(shape, dtype, relu):
+    y = small_floats(shape, 0, dtype)
+    gamma, beta, mean, var = (1.5 + small_floats(shape[-1:], k, dtype) / 2 for k in range(1, 5))
+    expected = _core.norm.batch_norm_inference(y.reshape(-1, shape[-1]), gamma, beta, mean, var, 1e-3).reshape(shape)
+    if relu:
+        expected = np.maximum(expected, 0)
+    assert batch_norm_inference_in_place(y, gamma, beta, mean, var, 1e-3, relu) is y
+    np.testing.assert_allclose(y, expected, rtol=0, atol=8 * np.finfo(dtype).eps * np.abs(expected).max(initial=1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("shape", [(3, 5, 4, 7), (17, 40001), (0, 3)])
+def test_total(shape, count, dtype):
+    arrays = [small_floats(shape, k, dtype) for k in range(count)]
+    before = [a.copy() for a in arrays]
+    found = total(arrays)
+    assert_same_bits(arrays, before)
+    assert not any(np.shares_memory(found, a) for a in arrays)
+    assert_same_bits(found, sum(arrays[1:], arrays[0] + 0))
+    with engine("reference"):
+        assert_same_bits(total(arrays), found)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 5, 4), (17, 4001), (0, 3), ()])
+def test_side_by_side(shape, dtype):
+    arrays = [small_floats((*shape, channels), channels, dtype) for channels in (7, 1, 33)]
+    found = side_by_side(arrays, -1)
+    assert_same_bits(found, np.concatenate(arrays, -1))
+    assert_same_bits(side_by_side(arrays[:1], len(shape)), arrays[0])
+    with engine("reference"):
+        assert_same_bits(side_by_side(arrays, -1), found)
+
+
+def test_what_the_kernels_do_not_take_goes_to_numpy():
+    exact = [np.array([[1, 2], [3, 4]], object), np.array([[5, 6], [7, 8]], object)]
+    np.testing.assert_array_equal(total(exact), exact[0] + exact[1])
+    strided = [small_floats((4, 6), 0)[:, ::2], small_floats((4, 6), 1)[:, 1::2]]
+    assert_same_bits(total(strided), strided[0] + strided[1])
+    assert_same_bits(side_by_side(strided, -1), np.concatenate(strided, -1))
+    assert_same_bits(side_by_side(strided, 0), np.concatenate(strided, 0))
+    mixed = [small_floats((2, 3), 0, np.float32), small_floats((2, 3), 1, np.float64)]
+    assert side_by_side(mixed, -1).dtype == np.float64
