@@ -51,8 +51,8 @@ MODELS = {
         f"vgg-{column.lower()}": Model(vgg, {"configuration": column}, IMAGENET, {"classes": 10, "width": 0.25})
         for column in ("A", "A-LRN", "B", "C", "D", "E")
     },
-    "nin": Model(nin, {}, IMAGENET, {"size": "cifar", "classes": 10, "width": 0.5}),
-    "nin-cifar": Model(nin, {"size": "cifar", "classes": 10}, CIFAR, {"width": 0.5}),
+    "nin": Model(nin, {}, IMAGENET, {"size": "cifar", "classes": 10, "width": 0.25}),
+    "nin-cifar": Model(nin, {"size": "cifar", "classes": 10}, CIFAR, {"width": 0.25}),
     "googlenet": Model(googlenet, {}, IMAGENET, SHRUNK),
     "bn-inception": Model(bn_inception, {}, IMAGENET, SHRUNK),
     "inception-v3": Model(inception_v3, {}, (299, 299, 3), {**SHRUNK, "heads": False}),

@@ -19,7 +19,7 @@ def tables():
     return [
         Table(
             "Neocognitron (1980): cells of each layer",
-            [Claim(n, p, cells[n].output, STRIDES if n in ("c1", "c2") else "") for n, p in planes.items()],
+            [Claim(n, p, cells[n].output, STRIDES if n in ("c1", "c2", "s3") else "") for n, p in planes.items()],
         ),
         Table(
             "LeNet-5 (1998), Figure 2 and section II-B",
