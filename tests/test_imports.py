@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "drawing": {"_extras", "nn"},
     "geometry": set(),
     "models": {"geometry", "nn"},
+    "museum": {"_extras", "data", "models", "nn", "ops", "optim", "training"},
     "nn": {"geometry", "ops"},
     "ops": {"_core", "geometry", "reference"},
     "optim": {"geometry"},

@@ -72,8 +72,8 @@ MODELS = {
     **{f"densenet{depth}": Model(densenet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (121, 169, 201, 264)},
     "densenet-bc100": Model(cifar_densenet, {"depth": 100, "growth": 12}, CIFAR, {"depth": 22}),
     "mobilenet": Model(mobilenet, {}, IMAGENET, SHRUNK),
-    "unet": Model(unet, {}, (572, 572, 1), {"width": 0.125, "depth": 3}, (92, 92, 1)),
-    "unet-same": Model(unet, {"padding": "same"}, (512, 512, 1), {"width": 0.125, "depth": 3}, (64, 64, 1)),
+    "unet": Model(unet, {}, (572, 572, 1), {"width": 0.25, "depth": 3}, (92, 92, 1)),
+    "unet-same": Model(unet, {"padding": "same"}, (512, 512, 1), {"width": 0.25, "depth": 3}, (64, 64, 1)),
     "deep-image-prior": Model(deep_image_prior, {}, (512, 512, 32), {"width": 0.125, "depth": 3}, (64, 64, 32)),
 }
 
