@@ -16,6 +16,7 @@ from refconv.models.registry import build, input_shape, list
 from refconv.models.resnet import resnet
 from refconv.models.resnext import resnext
 from refconv.models.unet import unet
+from refconv.models.unravelled import count_paths, deletable, path_lengths, paths, without
 from refconv.models.vgg import vgg
 from refconv.models.wide_resnet import wide_resnet, wide_resnet50
 from refconv.models.zfnet import zfnet
@@ -26,7 +27,9 @@ __all__ = [
     "build",
     "cifar_densenet",
     "cifar_resnet",
+    "count_paths",
     "deep_image_prior",
+    "deletable",
     "densenet",
     "fractalnet",
     "googlenet",
@@ -37,11 +40,14 @@ __all__ = [
     "mobilenet",
     "neocognitron",
     "nin",
+    "path_lengths",
+    "paths",
     "resnet",
     "resnext",
     "unet",
     "vgg",
     "wide_resnet",
     "wide_resnet50",
+    "without",
     "zfnet",
 ]

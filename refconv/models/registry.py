@@ -84,8 +84,6 @@ def list():
     >>> names = list()
     >>> "resnet50" in names, names[:3]
     (True, ['neocognitron', 'lenet', 'alexnet'])
-
-    Source: M1–M17.
     """
     return [*MODELS]
 
@@ -113,8 +111,6 @@ def build(name, **arguments):
     --------
     >>> build("resnet50", classes=26).output_shape((224, 224, 3)), build("resnet50-small").output_shape((32, 32, 3))
     ((26,), (10,))
-
-    Source: M1–M17.
     """
     model, small = _find(name)
     return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
@@ -125,8 +121,6 @@ def input_shape(name):
 
     >>> input_shape("lenet"), input_shape("resnet50-small")
     ((32, 32, 1), (32, 32, 3))
-
-    Source: M1–M17.
     """
     model, small = _find(name)
     return model.small_shape if small else model.input_shape

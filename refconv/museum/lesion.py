@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from refconv import data, models
-from refconv.models.paths import deletable, without
+from refconv.models.unravelled import deletable, without
 from refconv.museum.classifiers import SHAPE, digits, trained
 from refconv.museum.row import Row
 from refconv.training import evaluate

@@ -4,11 +4,13 @@ import re
 
 import numpy as np
 
+from evidence import needs_kernels
 from refconv import models, nn
 from refconv.cli import main
 from refconv.commands.try_out import measure
 
 
+@needs_kernels
 def test_a_line_for_each_model(capsys):
     assert main(["try", "lenet", "neocognitron", "--batch", "2", "--backward"]) == 0
     printed = capsys.readouterr().out
@@ -16,6 +18,7 @@ def test_a_line_for_each_model(capsys):
     assert re.search(r"^neocognitron +2×16×16×1 +20,256 ", printed, re.M)
 
 
+@needs_kernels
 def test_heads_go_back_too():
     line, finite = measure("googlenet-small", batch=2, backward=True)
     assert line[:2] == ("googlenet", "2×32×32×3")

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from evidence import needs_kernels
 from refconv import data, models, nn
 from refconv.models.neocognitron import labels_of_planes, organise
+
+pytestmark = needs_kernels  # thousands of small convolutions
 
 
 def patterns(count, seed):

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from evidence import needs_kernels
 from layer_evidence import built, random_input
 from refconv import models, nn
-from refconv.models.paths import count_paths, deletable, path_lengths, paths, without
+from refconv.models.unravelled import count_paths, deletable, path_lengths, paths, without
 
 
 def linear_network():
@@ -69,6 +70,7 @@ def test_a_path_of_shortcuts_alone_is_the_identity():
     np.testing.assert_array_equal(last(x), x)
 
 
+@needs_kernels
 @pytest.mark.parametrize("plain", [False, True])
 def test_a_block_taken_out_leaves_its_shortcut_or_nothing(plain):
     shape = (8, 8, 3)
