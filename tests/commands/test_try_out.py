@@ -15,7 +15,7 @@ def test_a_line_for_each_model(capsys):
     assert main(["try", "lenet", "neocognitron", "--batch", "2", "--backward"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"^lenet +2×32×32×1 +61,706( +\d+\.\d\d s){3} +(\d+ MiB|unknown)$", printed, re.M)
-    assert re.search(r"^neocognitron +2×16×16×1 +20,256 ", printed, re.M)
+    assert re.search(r"^neocognitron +2×16×16×1 +15,072 ", printed, re.M)
 
 
 @needs_kernels
