@@ -192,10 +192,12 @@ def _draw_join(axes, join, x, centre, wide):
 
 
 def line(axes, points):
+    """A line through points."""
     axes.plot(*zip(*points, strict=True), color=INK, linewidth=1.0, solid_capstyle="round", solid_joinstyle="round")
 
 
 def arrow(axes, start, end):
+    """A line with a point at its end."""
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0})
 
 

@@ -38,6 +38,7 @@ def levels(model, shape) -> list[Level]:
 
 
 def _of_unet(u, shape):
+    """Each level has a level inside, between its pooling and its transposed convolution."""
     parts = {name: (layer, at) for name, layer, at in u.children(shape)}
     if "join" not in parts:
         convs, at = parts["convs"]
@@ -50,6 +51,7 @@ def _of_unet(u, shape):
 
 
 def _of_hourglass(glass, shape):
+    """The same for the hourglass, which halves the size by the stride of a convolution."""
     (_, join, at), *rest = glass.children(shape)
     through = join.layers["through"] if isinstance(join, nn.Concat) else join
     how = f"1×1 conv, {join.layers['across'].output_shape(at)[-1]}" if isinstance(join, nn.Concat) else ""

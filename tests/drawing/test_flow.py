@@ -56,9 +56,9 @@ def test_no_box_lies_upon_another_or_outside_of_its_piece(name, block):
     axes, piece = drawn(layer)
     found = boxes(axes)
     assert found
-    near = 1e-6
+    near, least = 1e-6, 0.05
     for a, b in itertools.combinations(found, 2):
-        apart = a[1] <= b[0] + near or b[1] <= a[0] + near or a[3] <= b[2] + near or b[3] <= a[2] + near
+        apart = max(b[0] - a[1], a[0] - b[1], b[2] - a[3], a[2] - b[3]) >= least
         assert apart, (a, b)
     for left, right, low, high in found:
         assert 5 - piece.left - 0.3 <= left < right <= 5 + piece.right + 0.3

@@ -11,6 +11,7 @@ STATED = "the filters that its own paper states, 64, 128, 256, 512 and 512, give
 
 
 def tables():
+    """What is printed, beside what is counted."""
     claims = []
     for columns, depth, millions in ROWS:
         net = fractalnet(columns, classes=100, width=0.25)
