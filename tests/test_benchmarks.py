@@ -343,3 +343,14 @@ def test_scaling_prints_each_part(monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         scaling.main(["nothing"])
     assert "there is no part 'nothing'; the parts are loops, threads, growth, import, plain" in capsys.readouterr().err
+
+
+@needs_kernels
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the memory of a process is Linux's count")
+def test_memory_is_measured_in_a_process_of_its_own():
+    from benchmarks import memory
+
+    found = memory.elsewhere("LeNet-5, training, batch 64", "refconv", threads=2)
+    assert 1e5 < found["peak"] < 100e6
+    assert 0 <= found["faults"] < 100
+    assert memory.cell(**found).endswith("faults")

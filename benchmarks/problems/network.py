@@ -84,6 +84,8 @@ def torch_module(layer, shape):
         return filled(torch.nn.Linear(shape[0], layer.units, bias=layer.bias), layer["w"].value.T, layer)
     if kind is nn.BatchNorm:
         return torch_norm(layer, shape[-1])
+    if kind is nn.PadChannels:
+        return torch.nn.ConstantPad3d((0, 0, 0, 0, 0, layer.channels - shape[-1]), 0.0)
     simple = {
         nn.ReLU: lambda: torch.nn.ReLU(inplace=True),
         nn.Identity: torch.nn.Identity,
