@@ -6,6 +6,7 @@ from refconv.models.cifar_resnet import cifar_resnet
 from refconv.models.deep_image_prior import deep_image_prior
 from refconv.models.densenet import cifar_densenet, densenet
 from refconv.models.fractalnet import fractalnet
+from refconv.models.gabor import gabor_bank, gabor_layer, likest_gabor
 from refconv.models.googlenet import googlenet
 from refconv.models.inception_v3 import inception_v3
 from refconv.models.lenet import lenet
@@ -32,10 +33,13 @@ __all__ = [
     "deletable",
     "densenet",
     "fractalnet",
+    "gabor_bank",
+    "gabor_layer",
     "googlenet",
     "inception_v3",
     "input_shape",
     "lenet",
+    "likest_gabor",
     "list",
     "mobilenet",
     "neocognitron",
