@@ -17,6 +17,8 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv train lenet --data mnist         the same on MNIST, which is downloaded once
   refconv predict MODEL IMAGE …            let it read your own handwriting
   refconv summary lenet                    the architecture as a table
+  refconv draw googlenet                   its picture, for a slide
+  refconv try                              run every architecture once, at its paper's size
   refconv tables                           what papers print about architectures, and what is counted
   refconv verify                           prove every operator and every derivative
   refconv trace conv2d                     every product that enters one output element
@@ -45,6 +47,20 @@ They are brought into MNIST's form first: ink cut out, scaled into 20 × 20 pixe
 SUMMARY = """\
 Print an architecture as a table: each stage with its output size, parameters, multiply-adds for one image, and the size of
 what its middle output pixel sees; below it what memory parameters and activations take. Nothing is allocated or computed.
+"""
+
+DRAW = """\
+Draw an architecture: what its stages make, as volumes, and a block of each kind, as boxes and arrows; U-Nets as a U.
+
+Root scales: the edges of a volume grow with the image's size, its thickness with the number of channels, both more slowly than
+these do, so that the last stages can be seen beside the first.
+"""
+
+TRY = """\
+Run architectures once, each at its paper's input size on a batch of noise, and print what it took.
+
+Each has a process of its own; memory is the most that the process asked for beyond what an empty one does: weights and
+their gradients, activations, and what kernels work in. Exit status 1 if anything is not finite.
 """
 
 TABLES = """\
@@ -109,6 +125,8 @@ def _parser():
     _add_train(_command(commands, "train", "train a network and save it", TRAIN, _train))
     _add_predict(_command(commands, "predict", "read images with a trained network", PREDICT, _predict))
     _add_summary(_command(commands, "summary", "print an architecture as a table", SUMMARY, _summary))
+    _add_draw(_command(commands, "draw", "draw an architecture", DRAW, _draw))
+    _add_try(_command(commands, "try", "run architectures once, at their paper's size", TRY, _try))
     _add_tables(_command(commands, "tables", "compare the papers' figures with what is counted", TABLES, _tables))
     _add_verify(_command(commands, "verify", "prove every operator and every derivative", VERIFY, _verify))
     _add_trace(_command(commands, "trace", "print every product that enters one output", TRACE, _trace))
@@ -182,6 +200,21 @@ def _add_architecture(parser):
     add("--classes", type=_positive, metavar="N", help="number of classes")
     add("--width", type=float, metavar="X", help="factor for the number of filters")
     add("--style", metavar="STYLE", help="of lenet, alexnet or googlenet: the paper's or a later reading")
+
+
+def _add_draw(parser):
+    _add_architecture(parser)
+    add = parser.add_argument
+    add("--block", metavar="NAME", help="only this layer, by its dotted name as in summary")
+    add("--out", metavar="FILE", help="a .png or .svg (default: MODEL.png)")
+
+
+def _add_try(parser):
+    add = parser.add_argument
+    add("models", nargs="*", metavar="MODEL", help="as for summary (default: all)")
+    add("--small", action="store_true", help="their small variants")
+    add("--batch", type=_positive, default=1, metavar="N", help="images (default: %(default)s)")
+    add("--backward", action="store_true", help="the way back as well, as in training")
 
 
 def _add_tables(parser):
@@ -296,6 +329,18 @@ def _summary(options):
     from refconv.commands.summary import print_summary
 
     print_summary(options)
+
+
+def _draw(options):
+    from refconv.commands.draw import draw
+
+    draw(options)
+
+
+def _try(options):
+    from refconv.commands.try_out import try_out
+
+    return try_out(options)
 
 
 def _tables(options):

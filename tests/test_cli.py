@@ -18,7 +18,7 @@ pytest.importorskip("safetensors")
 pytest.importorskip("matplotlib")
 pillow = pytest.importorskip("PIL.Image")
 
-COMMANDS = ("train", "predict", "summary", "info")
+COMMANDS = ("train", "predict", "summary", "draw", "try", "tables", "info")
 SMALL = ("train", "lenet", "--images", "400", "--epochs", "2", "--batch-size", "32")
 
 

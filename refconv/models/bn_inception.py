@@ -22,16 +22,16 @@ __all__ = ["bn_inception"]
 # Figure 5: #1×1, (#3×3 reduce, #3×3), (double #3×3 reduce, double #3×3), pool and its projection. Where there are no 1 × 1,
 # the stride is 2 and the pooled input passes through.
 INCEPTION = {
-    "3a": (64, (64, 64), (64, 96), ("avg", 32)),
-    "3b": (64, (64, 96), (64, 96), ("avg", 64)),
-    "3c": (0, (128, 160), (64, 96), ("max", 0)),
-    "4a": (224, (64, 96), (96, 128), ("avg", 128)),
-    "4b": (192, (96, 128), (96, 128), ("avg", 128)),
-    "4c": (160, (128, 160), (128, 160), ("avg", 96)),
-    "4d": (96, (128, 192), (160, 192), ("avg", 96)),
-    "4e": (0, (128, 192), (192, 256), ("max", 0)),
-    "5a": (352, (192, 320), (160, 224), ("avg", 128)),
-    "5b": (352, (192, 320), (192, 224), ("max", 128)),
+    "inception3a": (64, (64, 64), (64, 96), ("avg", 32)),
+    "inception3b": (64, (64, 96), (64, 96), ("avg", 64)),
+    "inception3c": (0, (128, 160), (64, 96), ("max", 0)),
+    "inception4a": (224, (64, 96), (96, 128), ("avg", 128)),
+    "inception4b": (192, (96, 128), (96, 128), ("avg", 128)),
+    "inception4c": (160, (128, 160), (128, 160), ("avg", 96)),
+    "inception4d": (96, (128, 192), (160, 192), ("avg", 96)),
+    "inception4e": (0, (128, 192), (192, 256), ("max", 0)),
+    "inception5a": (352, (192, 320), (160, 224), ("avg", 128)),
+    "inception5b": (352, (192, 320), (192, 224), ("max", 128)),
 }
 
 POOLS = {"avg": AvgPool2D, "max": MaxPool2D}
@@ -67,7 +67,7 @@ def bn_inception(classes=1000, width=1, *, small_images=False):
     Source: M8, A13–A17; Ioffe and Szegedy, "Batch normalization", 2015, Figure 5.
     """
     stem = small_stem if small_images else imagenet_stem
-    blocks = {f"inception{name}": inception(*_scaled(row, width)) for name, row in INCEPTION.items()}
+    blocks = {name: inception(*_scaled(row, width)) for name, row in INCEPTION.items()}
     return Sequential(**stem(width), **blocks, mean=GlobalAvgPool2D(), scores=Dense(classes))
 
 

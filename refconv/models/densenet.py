@@ -153,4 +153,5 @@ def transition(channels):
 
 
 def head(classes):
+    """What comes behind the last dense block."""
     return {"norm": BatchNorm(), "relu": ReLU(), "mean": GlobalAvgPool2D(), "scores": Dense(classes)}

@@ -24,20 +24,20 @@ __all__ = ["googlenet", "inception"]
 
 # Table 1: #1×1, (#3×3 reduce, #3×3), (#5×5 reduce, #5×5), pool proj; None is a max pooling.
 INCEPTION = {
-    "3a": (64, (96, 128), (16, 32), 32),
-    "3b": (128, (128, 192), (32, 96), 64),
+    "inception3a": (64, (96, 128), (16, 32), 32),
+    "inception3b": (128, (128, 192), (32, 96), 64),
     "pool3": None,
-    "4a": (192, (96, 208), (16, 48), 64),
-    "4b": (160, (112, 224), (24, 64), 64),
-    "4c": (128, (128, 256), (24, 64), 64),
-    "4d": (112, (144, 288), (32, 64), 64),
-    "4e": (256, (160, 320), (32, 128), 128),
+    "inception4a": (192, (96, 208), (16, 48), 64),
+    "inception4b": (160, (112, 224), (24, 64), 64),
+    "inception4c": (128, (128, 256), (24, 64), 64),
+    "inception4d": (112, (144, 288), (32, 64), 64),
+    "inception4e": (256, (160, 320), (32, 128), 128),
     "pool4": None,
-    "5a": (256, (160, 320), (32, 128), 128),
-    "5b": (384, (192, 384), (48, 128), 128),
+    "inception5a": (256, (160, 320), (32, 128), 128),
+    "inception5b": (384, (192, 384), (48, 128), 128),
 }
 
-HEADS = ("4a", "4d")
+HEADS = ("inception4a", "inception4d")
 STYLES = {"paper": (conv_relu, 5), "torchvision": (conv_bn_relu, 3)}  # what a convolution is, and how large the large one
 
 
@@ -75,12 +75,7 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
     Source: M7, A22; Szegedy et al., "Going deeper with convolutions", 2014.
     """
     convolution, large = choice("style", style, STYLES)
-    blocks = {
-        name if row is None else f"inception{name}": pool()
-        if row is None
-        else inception(*_scaled(row, width), convolution, large)
-        for name, row in INCEPTION.items()
-    }
+    blocks = {name: inception(*_scaled(row, width), convolution, large) if row else pool() for name, row in INCEPTION.items()}
     stem = small_stem if small_images else imagenet_stem
     trunk = Sequential(
         **stem(width, convolution, norm=style == "paper"),
@@ -89,7 +84,7 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
         dropout=Dropout(0.4),
         scores=Dense(classes),
     )
-    return Heads(trunk, **{f"inception{name}": head(classes, width, convolution) for name in HEADS}) if heads else trunk
+    return Heads(trunk, **{name: head(classes, width, convolution) for name in HEADS}) if heads else trunk
 
 
 def inception(one, three, five, proj, convolution=conv_relu, large=5):

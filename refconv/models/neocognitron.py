@@ -1,33 +1,39 @@
 """The neocognitron of 1980, from which all convolutional networks come: S-cells that look, C-cells that forgive shifts.
 
-Three pairs of layers with 24 planes each, and at the end one C-cell a plane, which answers wherever the pattern stood. The
-paper's layers shrink by steps that are no whole numbers, 16 → 10 → 8 → 6 → 2 → 1; ours by strides, 16 → 8 → 4 → 2 → 1.
+Three pairs of layers, and at the end one C-cell a plane, which answers wherever the pattern stood. The paper's layers shrink
+by steps that are no whole numbers, 16 → 10 → 8 → 6 → 2 → 1; ours by strides, 16 → 8 → 4 → 1.
 """
 
+import numpy as np
+
+from refconv.geometry import per_axis
 from refconv.models.blocks import scaled
 from refconv.nn import CCells, Flatten, SCells, Sequential
 
-__all__ = ["INPUT_SHAPE", "neocognitron"]
+__all__ = ["INPUT_SHAPE", "labels_of_planes", "neocognitron", "organise"]
 
 INPUT_SHAPE = (16, 16, 1)
 
-# S-cells' window, their selectivity (the paper's), the C-cells' window and stride.
+# S-cells' window and padding, the C-cells' window and stride.
 STAGES = (
-    ((5, "same"), 4.0, (5, 2)),
-    ((5, "same"), 1.5, (5, 2)),
-    ((3, "valid"), 1.5, (2, 1)),
+    ((5, "same"), (3, 2)),
+    ((3, "same"), (3, 2)),
+    ((4, "valid"), (1, 1)),
 )
 
 
-def neocognitron(planes=24, width=1):
+def neocognitron(planes=24, width=1, *, selectivity=(1.0, 2.0, 10.0)):
     """A neocognitron for patterns of 16 × 16 pixels, bright on dark; one output for each plane of its last layer.
 
     Parameters
     ----------
-    planes : int
-        Cell planes of each layer.
+    planes : int or (int, int, int)
+        Cell planes of each pair of layers; 24 in the paper. The last must have one for each kind of pattern at least.
     width : float
         Factor for the number of planes.
+    selectivity : three floats
+        r of each S-layer. The paper's 4, 1.5 and 1.5 were chosen for five patterns; for many hands, the first cells must
+        forgive much and the last little.
 
     Returns
     -------
@@ -41,13 +47,61 @@ def neocognitron(planes=24, width=1):
     Examples
     --------
     >>> [layer.output_shape(shape)[:2] for name, layer, shape in neocognitron().children(INPUT_SHAPE) if name != "flatten"]
-    [(16, 16), (8, 8), (8, 8), (4, 4), (2, 2), (1, 1)]
+    [(16, 16), (8, 8), (8, 8), (4, 4), (1, 1), (1, 1)]
 
     Source: M1; Fukushima, "Neocognitron: a self-organizing neural network model for a mechanism of pattern recognition
     unaffected by shift in position", 1980.
     """
+    numbers = [scaled(n, width) for n in per_axis("planes", planes, len(STAGES))]
     layers = {}
-    for k, ((window, padding), selectivity, (pool, stride)) in enumerate(STAGES, 1):
-        layers[f"s{k}"] = SCells(scaled(planes, width), window, selectivity=selectivity, padding=padding)
+    for k, (n, r, ((window, padding), (pool, stride))) in enumerate(zip(numbers, selectivity, STAGES, strict=True), 1):
+        layers[f"s{k}"] = SCells(n, window, selectivity=r, padding=padding)
         layers[f"c{k}"] = CCells(pool, stride=stride, padding="same" if stride > 1 else "valid")
     return Sequential(**layers, flatten=Flatten())
+
+
+def organise(model, images, *, passes=1, rate=100.0, apart=1):
+    """Let a neocognitron learn by itself: it is shown patterns, and nobody tells it which they are.
+
+    The S-layers learn one after the other, the first first, so that each learns from what the one before has settled on; the
+    paper's learnt all at once.
+
+    Parameters
+    ----------
+    model : Sequential
+        Built, as :func:`neocognitron` makes it.
+    images : array (N, 16, 16, 1)
+        The patterns, from 0 (dark) to 1.
+    passes : int
+        How often each is shown to each layer.
+    rate : float
+        q, how much a cell learns at once.
+    apart : int
+        As in :meth:`refconv.nn.SCells.learn`.
+
+    Source: M1; Fukushima, 1980, section 3.
+    """
+    layers = [*model.layers.values()]
+    for k, layer in enumerate(layers):
+        if isinstance(layer, SCells):
+            before = Sequential(*layers[:k]) if k else None
+            seen = images if before is None else before(images)
+            for _ in range(passes):
+                for x in seen:
+                    layer.learn(x[None], rate, apart)
+
+
+def labels_of_planes(model, images, labels, classes=10):
+    """What the planes of the last layer stand for: of each, the label of most patterns to which it answers most.
+
+    Returns
+    -------
+    integer array (planes,)
+        −1 where a plane never answers most.
+
+    Source: M1.
+    """
+    winners = model(images).argmax(-1)
+    votes = np.zeros((model.output_shape(images.shape[1:])[0], classes), int)
+    np.add.at(votes, (winners, labels), 1)
+    return np.where(votes.any(-1), votes.argmax(-1), -1)

@@ -51,8 +51,8 @@ MODELS = {
         f"vgg-{column.lower()}": Model(vgg, {"configuration": column}, IMAGENET, {"classes": 10, "width": 0.25})
         for column in ("A", "A-LRN", "B", "C", "D", "E")
     },
-    "nin": Model(nin, {}, IMAGENET, {"size": "cifar", "classes": 10, "width": 0.5}),
-    "nin-cifar": Model(nin, {"size": "cifar", "classes": 10}, CIFAR, {"width": 0.5}),
+    "nin": Model(nin, {}, IMAGENET, {"size": "cifar", "classes": 10, "width": 0.25}),
+    "nin-cifar": Model(nin, {"size": "cifar", "classes": 10}, CIFAR, {"width": 0.25}),
     "googlenet": Model(googlenet, {}, IMAGENET, SHRUNK),
     "bn-inception": Model(bn_inception, {}, IMAGENET, SHRUNK),
     "inception-v3": Model(inception_v3, {}, (299, 299, 3), {**SHRUNK, "heads": False}),
@@ -67,13 +67,14 @@ MODELS = {
     "wrn-28-10": Model(wide_resnet, {"depth": 28, "factor": 10}, CIFAR, {"depth": 10, "factor": 2}),
     "wrn-50-2": Model(wide_resnet50, {}, IMAGENET, SHRUNK),
     "stochastic-depth110": Model(cifar_resnet, {"depth": 110, "survival": 0.5}, CIFAR, {"depth": 14}),
-    "fractalnet20": Model(fractalnet, {"columns": 3}, CIFAR, {"width": 0.25}),
-    "fractalnet40": Model(fractalnet, {"columns": 4, "width": 0.25}, CIFAR, {"columns": 2}),
+    # Drop-path wants a long training: in a short one the columns do not become alike, and their mean is not what any learnt.
+    "fractalnet20": Model(fractalnet, {"columns": 3}, CIFAR, {"width": 0.25, "drop": 0.0, "share": 0.0}),
+    "fractalnet40": Model(fractalnet, {"columns": 4, "width": 0.25}, CIFAR, {"columns": 2, "drop": 0.0, "share": 0.0}),
     **{f"densenet{depth}": Model(densenet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (121, 169, 201, 264)},
     "densenet-bc100": Model(cifar_densenet, {"depth": 100, "growth": 12}, CIFAR, {"depth": 22}),
     "mobilenet": Model(mobilenet, {}, IMAGENET, SHRUNK),
-    "unet": Model(unet, {}, (572, 572, 1), {"width": 0.125, "depth": 3}, (92, 92, 1)),
-    "unet-same": Model(unet, {"padding": "same"}, (512, 512, 1), {"width": 0.125, "depth": 3}, (64, 64, 1)),
+    "unet": Model(unet, {}, (572, 572, 1), {"width": 0.25, "depth": 3}, (92, 92, 1)),
+    "unet-same": Model(unet, {"padding": "same"}, (512, 512, 1), {"width": 0.25, "depth": 3}, (64, 64, 1)),
     "deep-image-prior": Model(deep_image_prior, {}, (512, 512, 32), {"width": 0.125, "depth": 3}, (64, 64, 32)),
 }
 
@@ -84,8 +85,6 @@ def list():
     >>> names = list()
     >>> "resnet50" in names, names[:3]
     (True, ['neocognitron', 'lenet', 'alexnet'])
-
-    Source: M1–M17.
     """
     return [*MODELS]
 
@@ -113,8 +112,6 @@ def build(name, **arguments):
     --------
     >>> build("resnet50", classes=26).output_shape((224, 224, 3)), build("resnet50-small").output_shape((32, 32, 3))
     ((26,), (10,))
-
-    Source: M1–M17.
     """
     model, small = _find(name)
     return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
@@ -125,8 +122,6 @@ def input_shape(name):
 
     >>> input_shape("lenet"), input_shape("resnet50-small")
     ((32, 32, 1), (32, 32, 3))
-
-    Source: M1–M17.
     """
     model, small = _find(name)
     return model.small_shape if small else model.input_shape

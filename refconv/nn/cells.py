@@ -98,6 +98,35 @@ class SCells(Layer):
 
         return r * np.maximum(ratio - 1, 0), backward
 
+    def learn(self, x, rate, apart):
+        r"""Unsupervised: the cells that answer most to an input become better at what they saw, and their planes with them.
+
+        .. math:: \Delta a_{m,n,c,k} = q \, \gamma_{m,n} \, x_{i+m,j+n,c}, \qquad \Delta b_k = \tfrac{q}{2} v_{i,j}
+
+        The strongest cell of all represents its plane; then the strongest of the other planes that is not near it, and so on.
+        Planes that have learnt nothing answer a little to everything, so a new pattern finds a plane of its own.
+
+        Parameters
+        ----------
+        x : array (1, H, W, C)
+            One input.
+        rate : float
+            q.
+        apart : int
+            Representatives are more than so many cells from each other, along one axis at least.
+
+        Source: M1; Fukushima, 1980, section 3.
+        """
+        answer, (v, gamma) = self(x)[0], self.strength(x)
+        padded = np.pad(x[0], (*self.window.pads(x.shape[1:3]), (0, 0)))
+        h, w = self.window.kernel
+        while answer.max() > 0:
+            i, j, k = np.unravel_index(answer.argmax(), answer.shape)
+            self["a"].value[..., k] += rate * gamma[..., 0] * padded[i : i + h, j : j + w]
+            self["b"].value[k] += rate / 2 * v[0, i, j, 0]
+            answer[max(0, i - apart) : i + apart + 1, max(0, j - apart) : j + apart + 1] = 0
+            answer[..., k] = 0
+
     def __repr__(self):
         kernel = "×".join(map(str, self.window.kernel))
         return f"SCells({self.planes}, {kernel}, selectivity {self.selectivity:g})"

@@ -47,6 +47,7 @@ def values_at_once(layer: Layer, shape, kept=False) -> int:
 
 @values_at_once.register(combinators.Sequential)
 def _one_after_the_other(layer, shape, kept=False):
+    """An input that is kept lies beside all but the first."""
     most, beside = 0, 0
     for _, inner, at in layer.children(shape):
         most = max(most, beside + values_at_once(inner, at, kept and not beside))
@@ -56,6 +57,7 @@ def _one_after_the_other(layer, shape, kept=False):
 
 @values_at_once.register(combinators._Branches)
 def _side_by_side(layer, shape, kept=False):
+    """One branch runs while what those before it have made waits; at the end all wait for the join."""
     branches = [(inner, at) for _, inner, at in layer.children(shape)]
     passed_on = not all(_makes(inner) for inner, _ in branches)
     most = waiting = 0
@@ -76,6 +78,7 @@ def _the_first_inside(layer, shape, kept=False):
 
 @values_at_once.register(fractal.Fractal)
 def _columns(layer, shape, kept=False):
+    """Joins live until the last column that reads them has run."""
     at = {name: where for name, _, where in layer.children(shape)}
     made, most = math.prod(layer.output_shape(shape)), 0
     read = dict.fromkeys(range(layer.columns), 0)  # the row whose join each column reads next; 0 is the input

@@ -166,6 +166,7 @@ def _the_first_inside(layer, shape, span):
 
 @seen.register(fractal.Fractal)
 def _columns(layer, shape, span):
+    """From the last row up: a join is seen by what all columns need that read it."""
     at, needed = {name: where for name, _, where in layer.children(shape)}, [span] * layer.columns
     for row in reversed(layer.every_row()):
         ending = layer.ending(row)

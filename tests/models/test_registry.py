@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from evidence import needs_kernels
 from refconv import models, nn
 
 NAMES = models.list()
@@ -35,6 +36,7 @@ def test_a_width_that_is_none_is_refused(name, width):
         models.build(name, width=width)
 
 
+@needs_kernels
 @pytest.mark.parametrize("name", NAMES)
 def test_each_small_variant_runs_forwards_and_backwards(name):
     """One batch of two: finite values and gradients everywhere, a score a class, and weights that all take part."""

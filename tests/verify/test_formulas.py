@@ -111,7 +111,7 @@ def test_names_choose_ids_and_loops():
         ValueError, match=r"names must be ids such as B3, loops such as conv2d_dx or nn\.Conv2D, but one is 'B99'"
     ):
         select(["B99"])
-    assert "nothing stands here" in text(["B9"])
+    assert "nothing stands here" in text(["M19"])
 
 
 def test_what_is_no_loop_is_printed_with_its_place():

@@ -37,6 +37,7 @@ ZF_SIZES = {
 
 
 def tables():
+    """What is printed, beside what is counted."""
     two, one = alexnet(), alexnet("single-tower")
     at, zf = stages(two, IMAGENET), stages(zfnet(), IMAGENET)
     neurons = {name: math.prod(at[name].output) for name in NEURONS}

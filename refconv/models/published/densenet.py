@@ -30,6 +30,7 @@ MILLIONS = (
 
 
 def tables():
+    """What is printed, beside what is counted."""
     nets = {depth: densenet(depth) for depth in BLOCKS}
     return [
         Table(

@@ -7,11 +7,16 @@ from refconv.models.published.claim import Claim, Table
 # Table 4: columns, depth, parameters; on CIFAR-100, with a quarter of the filters.
 ROWS = ((1, "5", "0.3M"), (2, "10", "0.8M"), (3, "20", "2.1M"), (4, "40", "4.8M"), (5, "80", "10.2M"), (6, "160", "21.1M"))
 
+STATED = "the filters that its own paper states, 64, 128, 256, 512 and 512, give what is counted"
+
 
 def tables():
+    """What is printed, beside what is counted."""
     claims = []
     for columns, depth, millions in ROWS:
         net = fractalnet(columns, classes=100, width=0.25)
         claims.append(Claim(f"{columns} columns, depth", depth, len(FILTERS) * net.fractals[0].rows))
         claims.append(Claim(f"{columns} columns, parameters", millions, net.count_parameters(CIFAR, True)))
-    return [Table("FractalNet (2016), Table 4", claims)]
+    whole = fractalnet(3).count_parameters(CIFAR, True)
+    cited = Claim("21 layers, parameters", "38.6M", whole, STATED)
+    return [Table("FractalNet (2016), Table 4", claims), Table("FractalNet as DenseNet's Table 2 cites it", [cited])]

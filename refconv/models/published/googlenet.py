@@ -38,6 +38,7 @@ REASONS = {
 
 
 def tables():
+    """What is printed, beside what is counted."""
     at = stages(googlenet(heads=False), IMAGENET)
     claims = []
     for row, layers, printed_size, parameters, operations in ROWS:

@@ -49,6 +49,7 @@ ORDINARY = "2.02 with an ordinary first convolution; the table of its own paper 
 
 
 def tables():
+    """What is printed, beside what is counted."""
     bn, v3 = stages(bn_inception(), IMAGENET), stages(inception_v3(heads=False), V3_INPUT)
     whole, bare = inception_v3(), inception_v3(heads=False)
     return [

@@ -9,6 +9,7 @@ STRIDES = "the paper's steps between cells are no whole numbers; ours are stride
 
 
 def tables():
+    """What is printed, beside what is counted."""
     paper = lenet("paper")
     at = stages(paper, INPUT_SHAPE)
     sizes = {"c1": "28×28×6", "s2": "14×14×6", "c3": "10×10×16", "s4": "5×5×16", "c5": "1×1×120", "f6": "84", "scores": "10"}
@@ -19,7 +20,7 @@ def tables():
     return [
         Table(
             "Neocognitron (1980): cells of each layer",
-            [Claim(n, p, cells[n].output, STRIDES if n in ("c1", "c2") else "") for n, p in planes.items()],
+            [Claim(n, p, cells[n].output, STRIDES if n in ("c1", "c2", "s3") else "") for n, p in planes.items()],
         ),
         Table(
             "LeNet-5 (1998), Figure 2 and section II-B",

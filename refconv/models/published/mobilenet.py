@@ -37,6 +37,7 @@ RESOLUTIONS = ((224, "569M"), (192, "418M"), (160, "290M"), (128, "186M"))  # Ta
 
 
 def tables():
+    """What is printed, beside what is counted."""
     return [
         Table("MobileNet (2017), Table 1", _body()),
         Table(

@@ -14,6 +14,7 @@ COMPLEXITY = {50: "~4.1×10⁹", 101: "~7.8×10⁹"}
 
 
 def tables():
+    """What is printed, beside what is counted."""
     nets = {depth: resnet(depth) for depth in DEPTHS}
     return [
         Table(

@@ -12,6 +12,7 @@ UP = ("388×388×64", "196×196×128", "100×100×256", "52×52×512")
 
 
 def tables():
+    """What is printed, beside what is counted."""
     shapes = {name: layer.output_shape(at) for name, layer, at in unet().distinct_layers(INPUT_SHAPE)}
     inside = ["u" + ".join.below.u" * level for level in range(5)]
     return [

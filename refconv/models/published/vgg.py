@@ -12,6 +12,7 @@ TORCHVISION = {"A": "132,863,336", "B": "133,047,848", "D": "138,357,544", "E": 
 
 
 def tables():
+    """What is printed, beside what is counted."""
     counts = {c: vgg(c).count_parameters(IMAGENET) for c in CONFIGURATIONS}
     with_weights = {c: sum(bool(layer.specs(at)) for _, layer, at in vgg(c).children(IMAGENET)) for c in CONFIGURATIONS}
     return [

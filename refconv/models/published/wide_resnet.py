@@ -20,6 +20,7 @@ MILLIONS = (
 
 
 def tables():
+    """What is printed, beside what is counted."""
     wide = wide_resnet50()
     return [
         Table(

@@ -1,0 +1,25 @@
+"""``refconv draw``."""
+
+from pathlib import Path
+
+from refconv import weights
+from refconv._extras import need
+from refconv.commands.console import say
+from refconv.commands.summary import chosen
+from refconv.drawing import architecture_picture
+
+__all__ = ["draw"]
+
+
+def draw(options) -> None:
+    """Write a picture of an architecture."""
+    need("matplotlib", "train", "refconv draw")
+    model, shape = chosen(options)
+    name = f"{options.model}-small" if options.small else options.model
+    path = Path(options.out or f"{name}.png")
+    form = path.suffix.lower().removeprefix(".")
+    if form not in ("png", "svg"):
+        raise ValueError(f"--out must end in .png or .svg, but is {path}")
+    title = name if options.block is None else f"{name}, {options.block}"
+    weights.write_atomically(path, architecture_picture(model, shape, title, block=options.block, form=form))
+    say(f"wrote {path}")

@@ -1,0 +1,225 @@
+"""Blocks as boxes and arrows, from top to bottom: chains, branches that part and join, and fractals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from refconv import nn
+from refconv.drawing.style import COLOURS, INK, kind, words
+from refconv.nn.combinators import _Branches
+
+__all__ = ["Node", "draw", "node"]
+
+LINE = 0.27  # height of a line of text, in inches; so are all sizes here
+LETTER = 0.092
+GAP = 0.3  # between boxes that follow each other
+BESIDE = 0.28  # between branches
+BRANCHING = _Branches
+JOINS = {nn.Sum: "+", nn.Concat: "concat", nn.Mean: "mean"}
+
+
+@dataclass
+class Node:
+    """A piece of the picture. ``parts`` follow each other in a chain, and stand side by side in branches.
+
+    What goes in and out runs along an axis; the piece reaches so far to its ``left`` and its ``right``.
+    """
+
+    left: float
+    right: float
+    height: float
+    text: list[str] = field(default_factory=list)
+    colour: str = ""
+    parts: list[Node] = field(default_factory=list)
+    join: str = ""  # what branches end in
+    dashed: str = ""  # what a frame around it says
+    columns: nn.Fractal | None = None  # a fractal, of which the only part is the box of a layer
+
+    @property
+    def width(self):
+        return self.left + self.right
+
+    @property
+    def parts_at_once(self) -> bool:
+        """Whether its very beginning is a fork."""
+        return bool(self.join or self.columns) or (bool(self.parts) and not self.dashed and self.parts[0].parts_at_once)
+
+
+def node(layer) -> Node:
+    """A layer as a piece of the picture, with all that is in it."""
+    if isinstance(layer, nn.Identity):
+        return Node(0.12, 0.12, 0)
+    if isinstance(layer, nn.Sequential):
+        return _chain(_merged(_flat(layer)))
+    if isinstance(layer, _Branches):
+        return _branches([node(inner) for inner in layer.layers.values()], JOINS[type(layer)])
+    if isinstance(layer, nn.StochasticDepth):
+        inside = node(layer.layer)
+        chance = f"p = {layer.survival:.2g}"
+        return Node(inside.left + 0.2, inside.right + 0.2, inside.height + 0.5, parts=[inside], dashed=chance)
+    if isinstance(layer, nn.Fractal):
+        return fractal(layer)
+    return _box([words(layer)], kind(layer))
+
+
+def _flat(layer):
+    """The layers of chains in chains as one chain."""
+    if isinstance(layer, nn.Sequential):
+        return [inner for part in layer.layers.values() for inner in _flat(part)]
+    return [layer]
+
+
+SMALL = (nn.BatchNorm, nn.ReLU, nn.LeakyReLU, nn.LocalResponseNorm, nn.Dropout, nn.Tanh, nn.Sigmoid)
+
+
+def _merged(layers):
+    """Boxes for layers; what only follows another layer stands in its box, as a second line."""
+    boxes = []
+    for layer in layers:
+        if isinstance(layer, SMALL) and boxes and boxes[-1].text:
+            lines = boxes[-1].text
+            lines = [*lines[:-1], f"{lines[-1]}, {words(layer)}"] if len(lines) > 1 else [*lines, words(layer)]
+            boxes[-1] = _box(lines, boxes[-1].colour)
+        elif not isinstance(layer, nn.Flatten | nn.Identity):
+            boxes.append(_box([words(layer)], kind(layer)) if isinstance(layer, SMALL) else node(layer))
+    return boxes
+
+
+def _box(lines, colour):
+    half = (max(len(line) for line in lines) * LETTER + 0.25) / 2
+    return Node(half, half, len(lines) * LINE + 0.13, list(lines), colour)
+
+
+def _chain(parts):
+    if len(parts) == 1:
+        return parts[0]
+    height = sum(part.height for part in parts) + GAP * (len(parts) - 1)
+    return Node(max(part.left for part in parts), max(part.right for part in parts), height, parts=parts)
+
+
+def _branches(parts, join):
+    """The axis of a sum is that of its first branch, so that the shortcut is beside; otherwise it is in the middle."""
+    width = sum(part.width for part in parts) + BESIDE * (len(parts) - 1)
+    left = parts[0].left if join == "+" else width / 2
+    return Node(left, width - left, max(part.height for part in parts) + 2 * GAP + 0.36, parts=parts, join=join)
+
+
+def draw(axes, piece: Node, x: float, top: float) -> float:
+    """Draw a piece along an axis at x, from ``top`` down; returns where it ends."""
+    if piece.dashed:
+        return _draw_dashed(axes, piece, x, top)
+    if piece.columns:
+        return _draw_fractal(axes, piece, x, top)
+    if piece.join:
+        return _draw_branches(axes, piece, x, top)
+    if piece.parts:
+        for k, part in enumerate(piece.parts):
+            if k:
+                connect(axes, part, (x, top), (x, top - GAP))
+                top -= GAP
+            top = draw(axes, part, x, top)
+        return top
+    if piece.text:
+        _draw_box(axes, piece, x, top)
+    return top - piece.height
+
+
+def connect(axes, following, start, end):
+    """An arrow to what follows; if that is a fork, which has arrows of its own, only a line."""
+    if following.parts_at_once:
+        line(axes, [start, end])
+    else:
+        arrow(axes, start, end)
+
+
+def _draw_box(axes, piece, x, top):
+    from matplotlib.patches import FancyBboxPatch
+
+    corner = x - piece.left, top - piece.height
+    style = "round,pad=0,rounding_size=0.06"
+    axes.add_patch(
+        FancyBboxPatch(corner, piece.width, piece.height, style, facecolor=COLOURS[piece.colour], edgecolor=INK, linewidth=0.8)
+    )
+    axes.text(x, top - piece.height / 2, "\n".join(piece.text), ha="center", va="center", fontsize=9, color=INK)
+
+
+def _draw_dashed(axes, piece, x, top):
+    from matplotlib.patches import Rectangle
+
+    left = x - piece.left
+    axes.add_patch(Rectangle((left, top - piece.height), piece.width, piece.height, fill=False, ls="--", ec=INK, lw=0.8))
+    axes.text(left + 0.05, top - 0.04, piece.dashed, ha="left", va="top", fontsize=7.5, color=INK)
+    inside = piece.parts[0]
+    line(axes, [(x, top), (x, top - 0.25)])
+    end = draw(axes, inside, x, top - 0.25)
+    line(axes, [(x, end), (x, top - piece.height)])
+    return top - piece.height
+
+
+def _draw_branches(axes, piece, x, top):
+    """From one point to all branches, and from their ends to the join."""
+    fork, at = top - GAP / 2, x - piece.left
+    bottom = top - piece.height
+    centre = bottom + 0.18
+    half = 0.18 if piece.join == "+" else max(0.6, min(piece.width * 0.3, 1.6))
+    line(axes, [(x, top), (x, fork)])
+    for part in piece.parts:
+        at += part.left
+        line(axes, [(x, fork), (at, fork)])
+        start = top - GAP if part.height else fork
+        if part.height:
+            connect(axes, part, (at, fork), (at, start))
+        end = draw(axes, part, at, start)
+        if abs(at - x) < half:
+            arrow(axes, (at, end), (at, centre + 0.17))
+        else:
+            line(axes, [(at, end), (at, centre)])
+            arrow(axes, (at, centre), (x + (half if at > x else -half), centre))
+        at += part.right + BESIDE
+    _draw_join(axes, piece.join, x, centre, 2 * half)
+    return bottom
+
+
+def _draw_join(axes, join, x, centre, wide):
+    from matplotlib.patches import Circle, FancyBboxPatch
+
+    options = {"facecolor": "white", "edgecolor": INK, "linewidth": 1.0, "zorder": 3}
+    if join == "+":
+        axes.add_patch(Circle((x, centre), 0.18, **options))
+    else:
+        axes.add_patch(FancyBboxPatch((x - wide / 2, centre - 0.15), wide, 0.3, "round,pad=0,rounding_size=0.12", **options))
+    axes.text(x, centre, join, ha="center", va="center", fontsize=13 if join == "+" else 8.5, color=INK, zorder=4)
+
+
+def line(axes, points):
+    """A line through points."""
+    axes.plot(*zip(*points, strict=True), color=INK, linewidth=1.0, solid_capstyle="round", solid_joinstyle="round")
+
+
+def arrow(axes, start, end):
+    """A line with a point at its end."""
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0})
+
+
+def fractal(layer) -> Node:
+    """The columns of a fractal block, the deepest at the right, with a bar wherever several end together."""
+    box = node(next(iter(layer.layers.values())))
+    half = (layer.columns * box.width + (layer.columns - 1) * BESIDE) / 2
+    return Node(half, half, layer.rows * (box.height + 2 * GAP + 0.3), parts=[box], columns=layer)
+
+
+def _draw_fractal(axes, piece, x, top):
+    (box,), layer = piece.parts, piece.columns
+    pitch, at = piece.height / layer.rows, [x - piece.left + box.left + c * (box.width + BESIDE) for c in range(layer.columns)]
+    line(axes, [(at[0], top), (at[-1], top)])
+    for row in layer.every_row():
+        ending, join = layer.ending(row), top - row * pitch + 0.15
+        for c in ending:
+            start = top - (row - layer.spans[c]) * pitch
+            middle = (start + join + 0.15 + box.height) / 2
+            arrow(axes, (at[c], start), (at[c], middle))
+            end = draw(axes, box, at[c], middle)
+            line(axes, [(at[c], end), (at[c], top - row * pitch)])
+        if len(ending) > 1:
+            _draw_join(axes, "mean", (at[ending[0]] + at[ending[-1]]) / 2, join, at[ending[-1]] - at[ending[0]] + 0.5)
+    return top - piece.height

@@ -1,0 +1,185 @@
+"""The picture of an architecture: which of the drawings show it best, and how they share a page."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+
+from refconv import nn
+from refconv._extras import need
+from refconv.drawing import flow, ushape, volumes
+from refconv.drawing.style import INK, size
+
+__all__ = ["architecture_picture", "blocks"]
+
+PAGE = 13.0  # width in inches, that of a slide
+MARGIN, HEAD = 0.35, 0.95  # around and between, and for the title
+LARGEST, SMALLEST = 1.5, 0.8  # how much volumes are enlarged at most, and bands reduced to stand beside each other
+
+
+def architecture_picture(model, shape, title, *, block=None, form="png") -> bytes:
+    """A picture of a network: what its stages make, as volumes, and below it a block of each kind, as boxes and arrows.
+
+    Parameters
+    ----------
+    model : Layer
+        The network; it need not be built.
+    shape : tuple of int
+        One input, without the batch.
+    title : str
+        Stands above it all.
+    block : str, optional
+        Dotted name of a layer inside, to be drawn alone.
+    form : str
+        "png" or "svg".
+
+    Returns
+    -------
+    bytes
+        The content of the file.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If there is no such block or form, or some layer cannot take the input that reaches it.
+
+    Source: F4, F9.
+    """
+    if form not in ("png", "svg"):
+        raise ValueError(f"form must be 'png' or 'svg', but is {form!r}")
+    need("matplotlib", "train", "drawing an architecture")
+    count = f"{model.count_parameters(shape):,} parameters, {model.multiply_adds(shape):,} multiply-adds"
+    if block is not None:
+        layer, at = _find(model, shape, block)
+        bands = [_flows([(block, layer, at)])]
+        count = size(at) + " → " + size(layer.output_shape(at))
+    elif levels := ushape.levels(model, shape):
+        bands = [partial(ushape.draw, found=levels)]
+    else:
+        chosen = blocks(model, shape)
+        bands = [partial(volumes.draw, found=volumes.volumes(model, shape)), *([_flows(chosen)] if chosen else [])]
+    return _page(bands, title, count, form)
+
+
+def blocks(model, shape):
+    """A block of each kind, as many as there is room for, in order: (name, layer, shape of its input)."""
+    found = {}
+    for name, layer, at in volumes.stages(model, shape):
+        for inner_name, inner, inner_at in _units(name, layer, at):
+            if _parts(inner):
+                found.setdefault(_outline(inner), (inner_name, inner, inner_at))
+    kinds, wide = [], 0.0
+    for block in found.values():
+        wide += flow.node(block[1]).width + 1.0
+        if not kinds or wide * SMALLEST < PAGE:
+            kinds.append(block)
+    return kinds
+
+
+def _units(name, layer, shape):
+    """A stage's blocks: those that are named so, or the stage itself."""
+    inside = list(layer.children(shape))
+    if inside and all(inner.startswith(("block", "layer")) for inner, _, _ in inside):
+        return [(f"{name}.{inner}", block, at) for inner, block, at in inside]
+    return [(name, layer, shape)]
+
+
+def _parts(layer):
+    """Whether there is a branch, or a separable convolution, anywhere in a layer; else it is a plain chain."""
+    inside = [inner for _, inner in layer.named_layers()]
+    branching = isinstance(layer, flow.BRANCHING | nn.DepthwiseConv2D | nn.Fractal)
+    return branching or any(_parts(inner) for inner in inside)
+
+
+def _outline(layer):
+    """What makes blocks one kind: the same classes in the same order, whatever their sizes."""
+    inside = [inner for _, inner in layer.named_layers()]
+    if inside:
+        return type(layer).__name__, *(_outline(inner) for inner in inside)
+    window = getattr(layer, "window", None)
+    return type(layer).__name__, window and window.kernel
+
+
+def _find(model, shape, name):
+    known = {dotted: (layer, at) for dotted, layer, at in model.distinct_layers(shape)}
+    name = next((full for full in (name, f"trunk.{name}", f"network.{name}") if full in known), name)
+    if name not in known:
+        near = [dotted for dotted in known if dotted.startswith(name.partition(".")[0])][:6]
+        hint = f", such as {', '.join(near)}" if near else ""
+        raise ValueError(f"block must be a layer of the network by its dotted name{hint}, but is {name!r}")
+    return known[name]
+
+
+def _flows(chosen):
+    """Blocks side by side, each with its name, and what comes in and goes out."""
+
+    def draw(axes):
+        nodes = [flow.node(layer) for _, layer, _ in chosen]
+        x = 0.0
+        for (name, layer, at), node in zip(chosen, nodes, strict=True):
+            left, right = max(node.left, 1.0), max(node.right, 1.0)
+            axis = x + left
+            axes.text(axis, 0.75, name, ha="center", va="bottom", fontsize=11, weight="bold", color=INK)
+            axes.text(axis, 0.5, size(at), ha="center", va="center", fontsize=9, color=INK)
+            flow.connect(axes, node, (axis, 0.38), (axis, 0))
+            end = flow.draw(axes, node, axis, 0)
+            flow.arrow(axes, (axis, end), (axis, end - 0.3))
+            axes.text(axis, end - 0.45, size(layer.output_shape(at)), ha="center", va="center", fontsize=9, color=INK)
+            x += left + right + 0.7
+        axes.set_xlim(-0.1, x - 0.6)
+        axes.set_ylim(-max(node.height for node in nodes) - 0.65, 1.05)
+
+    return draw
+
+
+def _page(bands, title, count, form):
+    """All bands beside each other if there is room, else below each other."""
+    figures = need("matplotlib.figure", "train", "drawing an architecture")
+    room, extents = PAGE - 2 * MARGIN, [_extent(figures, band) for band in bands]
+    together = sum(wide for wide, _ in extents) + MARGIN * (len(bands) - 1)
+    beside = len(bands) > 1 and room / together > SMALLEST
+    scales = [min(1.0, room / together) if beside else min(LARGEST, room / wide) for wide, _ in extents]
+    if not beside:
+        scales[1:] = [min(1.0, scale) for scale in scales[1:]]  # blocks are large enough as they are
+    boxes = [(wide * scale, high * scale) for (wide, high), scale in zip(extents, scales, strict=True)]
+    highest = max(h for _, h in boxes) if beside else sum(h for _, h in boxes) + MARGIN * (len(boxes) - 1)
+    height = HEAD + MARGIN + highest
+    figure = figures.Figure(figsize=(PAGE, height), dpi=110)
+    figure.text(0.5, 1 - 0.3 / height, title, ha="center", va="center", fontsize=16, weight="bold", color=INK)
+    figure.text(0.5, 1 - 0.62 / height, count, ha="center", va="center", fontsize=10.5, color=INK)
+    gap = (PAGE - sum(w for w, _ in boxes)) / (len(boxes) + 1)
+    x, top = gap, height - HEAD
+    for band, (wide, high), scale in zip(bands, boxes, scales, strict=True):
+        place = (x, top - highest / 2 - high / 2) if beside else ((PAGE - wide) / 2, top - high)
+        axes = figure.add_axes([place[0] / PAGE, place[1] / height, wide / PAGE, high / height])
+        _draw_scaled(axes, band, scale)
+        x, top = x + wide + gap, top if beside else top - high - MARGIN
+    return _content(figure, form)
+
+
+def _draw_scaled(axes, band, scale):
+    """A band, its letters in the scale of its lines."""
+    band(axes)
+    for text in axes.texts:
+        text.set_fontsize(text.get_fontsize() * scale)
+    axes.set_aspect("equal")
+    axes.axis("off")
+
+
+def _extent(figures, band):
+    """How large a band is, drawn on trial."""
+    axes = figures.Figure().add_subplot()
+    band(axes)
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    return right - left, high - low
+
+
+def _content(figure, form):
+    """The file; text stays text in an SVG, and two runs give the same."""
+    content = io.BytesIO()
+    matplotlib = need("matplotlib", "train", "drawing an architecture")
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refconv"}):
+        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None, facecolor="white")
+    return content.getvalue()

@@ -1,0 +1,159 @@
+"""Networks that go down and up again, as a U: at each size what comes down at the left, what goes up at the right."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+from refconv import nn
+from refconv.drawing.style import COLOURS, INK, size
+
+__all__ = ["Level", "draw", "levels"]
+
+STEP = 1.75  # from a level to the next, in inches; so are all sizes here
+HIGHEST, THICKEST = 1.2, 0.5
+PITCH = 0.42  # from a bar to the next
+LEAST = 0.9  # how much further on a level begins
+ACROSS, DOWN, UP = "#888888", "#D55E00", "#0072B2"
+
+
+class Level(NamedTuple):
+    """One size of the U: what comes in, what is made of it on the way down and up, and what goes across in between."""
+
+    down: tuple[tuple[int, ...], ...]
+    up: tuple[tuple[int, ...], ...]
+    across: str
+
+
+def levels(model, shape) -> list[Level]:
+    """The levels from the top to the bottom; none if the network is no U."""
+    first = next(iter(model.children(shape)), None)
+    if first is None or first[0] not in ("u", "hourglass"):
+        return []
+    (_, inner, at), *rest = model.children(shape)
+    read = _of_unet if first[0] == "u" else _of_hourglass
+    top, *below = read(inner, at)
+    return [top._replace(up=(*top.up, rest[-1][1].output_shape(rest[-1][2]))), *below]
+
+
+def _of_unet(u, shape):
+    """Each level has a level inside, between its pooling and its transposed convolution."""
+    parts = {name: (layer, at) for name, layer, at in u.children(shape)}
+    if "join" not in parts:
+        convs, at = parts["convs"]
+        return [Level((shape, *_made(convs, at)), (), "")]
+    (down, at), (join, joined), (up, up_at) = parts["down"], parts["join"], parts["up"]
+    across, below = join.layers["across"], join.layers["below"]
+    pooled = below.layers["pool"].output_shape(joined)
+    how = "crop and copy" if isinstance(across, nn.Crop2D) else "copy"
+    return [Level((shape, *_made(down, at)), (up_at, *_made(up, up_at)), how), *_of_unet(below.layers["u"], pooled)]
+
+
+def _of_hourglass(glass, shape):
+    """The same for the hourglass, which halves the size by the stride of a convolution."""
+    (_, join, at), *rest = glass.children(shape)
+    through = join.layers["through"] if isinstance(join, nn.Concat) else join
+    how = f"1×1 conv, {join.layers['across'].output_shape(at)[-1]}" if isinstance(join, nn.Concat) else ""
+    inside = {name: (layer, where) for name, layer, where in through.children(at)}
+    made = tuple(layer.output_shape(where) for name, layer, where in rest if name != "norm")
+    level = Level((shape,), (join.output_shape(at), *made), how)
+    if "inner" in inside:
+        inner, where = inside["inner"]
+        return [level, *_of_hourglass(inner, where)]
+    conv, where = inside["conv"]
+    return [level, Level((where, conv.output_shape(where)), (), "")]
+
+
+def _made(chain, shape):
+    return tuple(layer.output_shape(at) for _, layer, at in chain.children(shape))
+
+
+def draw(axes, found: list[Level]) -> None:
+    """Draw the levels below each other; each begins below the end of the one above, and ends below its beginning."""
+    largest = max(n for level in found for shape in level.down for n in shape[:2])
+    most = max(shape[-1] for level in found for shape in (*level.down, *level.up))
+    downs = _places([level.down for level in found], most)
+    ups = _places([level.up for level in reversed(found[:-1])], most, first=downs[-1][-1])[::-1]
+    for k, level in enumerate(found):
+        y = -k * STEP
+        _bars(axes, level.down, downs[k], y, largest, most)
+        if k + 1 == len(found):
+            break
+        _bars(axes, level.up, ups[k], y, largest, most)
+        below = y - STEP
+        end, next_up = downs[k][-1], (ups[k + 1] if k + 2 < len(found) else downs[k + 1])[-1]
+        ground, roof = (
+            y - _height(level.down[-1], largest) / 2 - 0.24,
+            below + _height(found[k + 1].down[0], largest) / 2 + 0.26,
+        )
+        _arrow(axes, (end, ground), (downs[k + 1][0], roof), DOWN)
+        last = (found[k + 1].up or found[k + 1].down)[-1]
+        high = below + _height(last, largest) / 2 + 0.26
+        _arrow(axes, (next_up, high), (ups[k][0], y - _height(level.up[0], largest) / 2 - 0.24), UP)
+        if level.across:
+            left, right = end + _width(level.down[-1], most) / 2 + 0.08, ups[k][0] - _width(level.up[0], most) / 2 - 0.08
+            _arrow(axes, (left, y), (right, y), ACROSS)
+            if right - left > 1:
+                axes.text((left + right) / 2, y + 0.06, level.across, ha="center", va="bottom", fontsize=8.5, color=ACROSS)
+    _legend(axes, downs[0][0], -(len(found) - 1) * STEP)
+    axes.set_xlim(-0.5, max(row[-1] for row in [*ups, *downs]) + 0.5)
+    axes.set_ylim(-STEP * (len(found) - 1) - 0.75, HIGHEST / 2 + 0.35)
+
+
+def _places(rows, most, first=None):
+    """The middles of all bars: the first of a row below the last of the row before, or at least a little further on."""
+    places = []
+    for shapes in rows:
+        x = (first or 0.0) if not places else max(places[-1][-1], places[-1][0] + (LEAST if len(shapes) == 1 else 0))
+        row = [x]
+        for before, shape in pairwise(shapes):
+            row.append(row[-1] + (_width(before, most) + _width(shape, most)) / 2 + PITCH)
+        places.append(row)
+    return places
+
+
+def _bars(axes, shapes, middles, y, largest, most):
+    """Bars beside each other with arrows in between."""
+    from matplotlib.patches import Rectangle
+
+    for k, (shape, x) in enumerate(zip(shapes, middles, strict=True)):
+        width, height = _width(shape, most), _height(shape, largest)
+        corner = x - width / 2, y - height / 2
+        axes.add_patch(Rectangle(corner, width, height, facecolor=COLOURS["conv"], edgecolor=INK, linewidth=0.8))
+        axes.text(x, y + height / 2 + 0.04, str(shape[-1]), ha="center", va="bottom", fontsize=8.5, color=INK)
+        axes.text(x, y - height / 2 - 0.05, size(shape[:2]), ha="center", va="top", fontsize=6.5, color=INK)
+        if k:
+            start = middles[k - 1] + _width(shapes[k - 1], most) / 2 + 0.05
+            _arrow(axes, (start, y), (x - width / 2 - 0.05, y), INK)
+
+
+def _legend(axes, x, y):
+    lines = ((INK, "convolution"), (DOWN, "half the size"), (UP, "twice the size"), (ACROSS, "across"))
+    for k, (colour, text) in enumerate(lines):
+        at = y + 0.25 * (3 - k) - 0.3
+        _arrow(axes, (x, at), (x + 0.45, at), colour)
+        axes.text(x + 0.55, at, text, ha="left", va="center", fontsize=9, color=INK)
+
+
+def _over(y, shape, largest):
+    """Above a bar in the middle of which y is, and above its channels."""
+    return y + _height(shape, largest) / 2 + 0.26
+
+
+def _under(y, shape, largest):
+    """Below a bar and its size."""
+    return y - _height(shape, largest) / 2 - 0.24
+
+
+def _height(shape, largest):
+    return HIGHEST * math.sqrt(shape[0] / largest)
+
+
+def _width(shape, most):
+    return 0.05 + THICKEST * math.sqrt(shape[-1] / most)
+
+
+def _arrow(axes, start, end, colour):
+    style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=style)

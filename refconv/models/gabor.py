@@ -1,0 +1,171 @@
+r"""Gabor functions: what simple cells of the primary visual cortex answer to, and first layers of networks learn.
+
+A wave under a bell: it looks for an edge or a line of one direction, one width and one place.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from refconv.geometry import per_axis
+from refconv.nn import Conv2D
+from refconv.nn.argument import real
+
+__all__ = ["Likeness", "gabor", "gabor_bank", "gabor_layer", "likest_gabor"]
+
+PHASES = (0.0, math.pi / 2)  # even, for lines; odd, for edges
+WAVELENGTHS = (3.0, 4.5, 6.5)
+ASPECT = 0.6
+
+
+def gabor(size, wavelength, direction, phase=0.0, aspect=ASPECT):
+    r"""A Gabor function on a square of pixels, with mean 0 and norm 1.
+
+    .. math:: g(x, y) = \exp\!\left(-\frac{x'^2 + \gamma^2 y'^2}{2 \sigma^2}\right)
+              \cos\!\left(\frac{2 \pi x'}{\lambda} + \phi\right), \qquad \begin{pmatrix} x' \\ y' \end{pmatrix} =
+              \begin{pmatrix} \cos\theta & \sin\theta \\ -\sin\theta & \cos\theta \end{pmatrix}
+              \begin{pmatrix} x \\ y \end{pmatrix}, \qquad \sigma = \lambda / 2
+
+    Parameters
+    ----------
+    size : int
+        Height and width in pixels.
+    wavelength : float
+        λ in pixels, above 0.
+    direction : float
+        θ in radians, from the rows' direction downwards: that in which the wave runs. An edge stands across it.
+    phase : float
+        φ in radians.
+    aspect : float
+        γ: how much shorter the bell is across the wave's direction; below 1 it is longer.
+
+    Returns
+    -------
+    array (size, size)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no number, or size or wavelength is not above 0.
+
+    Examples
+    --------
+    >>> gabor(7, wavelength=4, direction=0)[3].round(2).tolist()  # along the wave
+    [0.0, -0.19, 0.01, 0.35, 0.01, -0.19, 0.0]
+
+    Source: M18; Daugman, "Uncertainty relation for resolution in space, spatial frequency, and orientation optimized by
+    two-dimensional visual cortical filters", 1985.
+    """
+    (size,) = per_axis("size", size, 1)
+    if real("wavelength", wavelength) <= 0:
+        raise ValueError(f"wavelength must be above 0, but is {wavelength!r}")
+    theta, phi, gamma = real("direction", direction), real("phase", phase), real("aspect", aspect)
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    along, across = x * math.cos(theta) + y * math.sin(theta), y * math.cos(theta) - x * math.sin(theta)
+    bell = np.exp(-(along**2 + (gamma * across) ** 2) / (2 * (wavelength / 2) ** 2))
+    wave = bell * np.cos(2 * math.pi * along / wavelength + phi)
+    wave -= bell * (wave.sum() / bell.sum())  # even light is nothing to it
+    return wave / np.linalg.norm(wave)
+
+
+def gabor_bank(size=11, directions=8, wavelengths=WAVELENGTHS):
+    """Gabor functions of several directions and wavelengths, even and odd, as kernels of a convolution.
+
+    Parameters
+    ----------
+    size : int
+        Height and width in pixels.
+    directions : int
+        How many, evenly spread over half a turn.
+    wavelengths : sequence of float
+        In pixels.
+
+    Returns
+    -------
+    array (size, size, 1, directions · wavelengths · 2)
+        By direction, then wavelength, then phase.
+
+    Examples
+    --------
+    >>> gabor_bank(9, directions=4, wavelengths=(4, 6)).shape
+    (9, 9, 1, 16)
+
+    Source: M18.
+    """
+    (directions,) = per_axis("directions", directions, 1)
+    angles = [math.pi * k / directions for k in range(directions)]
+    kernels = [gabor(size, wavelength, angle, phase) for angle in angles for wavelength in wavelengths for phase in PHASES]
+    return np.stack(kernels, -1)[:, :, None]
+
+
+def gabor_layer(size=11, directions=8, wavelengths=WAVELENGTHS, **arguments):
+    """A convolution layer that begins as a bank of Gabor functions, the same for each colour; arguments as of Conv2D.
+
+    >>> gabor_layer(7, directions=4, wavelengths=(4,), stride=2, padding="same").output_shape((32, 30, 3))
+    (16, 15, 8)
+
+    Source: M18.
+    """
+    bank = gabor_bank(size, directions, wavelengths)
+
+    def begin(rng, shape):
+        return np.broadcast_to(bank, shape) / shape[2]
+
+    return Conv2D(bank.shape[-1], size, initializer=begin, **arguments)
+
+
+class Likeness(NamedTuple):
+    """Which Gabor function a filter is likest to, and how much of its energy that explains, from 0 to 1."""
+
+    explained: float
+    wavelength: float
+    direction: float
+
+
+def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.0, 9.0)) -> Likeness:
+    r"""How much a filter looks like a Gabor function of some direction and wavelength, of whatever phase.
+
+    .. math:: \frac{\langle w, g_0 \rangle^2 + \langle w, g_{\perp} \rangle^2}{\langle w, w \rangle}
+
+    where g₀ and g⊥ span the waves of all phases.
+
+    Parameters
+    ----------
+    kernel : array (size, size)
+        One channel of one filter; its mean does not count.
+    directions, wavelengths
+        Among which to look.
+
+    Returns
+    -------
+    Likeness
+
+    Raises
+    ------
+    ValueError
+        If the kernel is not square, or all its values are the same.
+
+    Examples
+    --------
+    >>> found = likest_gabor(gabor(9, wavelength=4.2, direction=np.pi / 3, phase=0.7))
+    >>> found.explained > 0.9, found.wavelength, round(found.direction / np.pi, 3)
+    (True, 4.5, 0.333)
+
+    Source: M18.
+    """
+    w = np.asarray(kernel, float)
+    if w.ndim != 2 or w.shape[0] != w.shape[1]:
+        raise ValueError(f"kernel must be a square of numbers, but has shape {w.shape}")
+    w = w - w.mean()
+    if not w.any():
+        raise ValueError("kernel must have different values, but all are the same")
+    found = []
+    for direction in (math.pi * k / directions for k in range(directions)):
+        for wavelength in wavelengths:
+            waves = np.stack([gabor(len(w), wavelength, direction, phase).ravel() for phase in PHASES], 1)
+            basis, _ = np.linalg.qr(waves)
+            found.append(Likeness(float(((w.ravel() @ basis) ** 2).sum() / (w**2).sum()), wavelength, direction))
+    return max(found)

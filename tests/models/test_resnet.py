@@ -1,0 +1,96 @@
+"""Residual networks: the shortcut options, where the stride is taken, and the rule of stochastic depth."""
+
+import numpy as np
+import pytest
+
+from layer_evidence import built, random_input
+from refconv import models, nn
+from refconv.models.resnet import bottleneck, shortcut_of
+
+
+def layers(model, kind, shape):
+    return [layer for _, layer, _ in model.distinct_layers(shape) if isinstance(layer, kind)]
+
+
+def test_option_a_takes_every_second_pixel_and_adds_channels_of_zeros():
+    shortcut = built(shortcut_of("A", before=3, after=5, stride=2), (6, 5, 3))
+    x = random_input((6, 5, 3))
+    y = shortcut(x)
+    np.testing.assert_array_equal(y[..., :3], x[:, ::2, ::2])
+    assert not y[..., 3:].any()
+    assert not shortcut.named_parameters()
+
+
+@pytest.mark.parametrize("option", "ABC")
+def test_a_shortcut_that_changes_nothing_is_the_identity_but_for_option_c(option):
+    shortcut = shortcut_of(option, before=4, after=4, stride=1)
+    assert isinstance(shortcut, nn.Identity) == (option != "C")
+
+
+def test_options_differ_by_their_projections():
+    shape = (224, 224, 3)
+    a, b, c = (models.resnet(34, shortcut=option).count_parameters(shape, True) for option in "ABC")
+
+    def projections(sizes):
+        return sum(before * after + 2 * after for before, after in sizes)  # the kernel, γ and β
+
+    widening = [(64, 128), (128, 256), (256, 512)]
+    staying = [(n, n) for n, blocks in ((64, 3), (128, 3), (256, 5), (512, 2)) for _ in range(blocks)]
+    assert b - a == projections(widening)
+    assert c - b == projections(staying)
+
+
+def test_a_bottleneck_takes_its_stride_where_it_is_told():
+    for at, strides in (("1x1", [2, 1, 1]), ("3x3", [1, 2, 1])):
+        found = layers(bottleneck(4, 16, stride=2, stride_in=at), nn.Conv2D, (8, 8, 6))
+        assert [conv.window.stride[0] for conv in found] == strides
+    with pytest.raises(ValueError, match="stride_in must be one of '1x1', '3x3', but is '5x5'"):
+        models.resnet(50, stride_in="5x5")
+
+
+def test_blocks_survive_by_the_linear_rule():
+    """B8: p_l = 1 − l/L (1 − p_L)."""
+    found = layers(models.cifar_resnet(20, survival=0.5), nn.StochasticDepth, (32, 32, 3))
+    assert [depth.survival for depth in found] == pytest.approx([1 - k / 9 * 0.5 for k in range(1, 10)])
+    imagenet = layers(models.resnet(18, survival=0.8), nn.StochasticDepth, (224, 224, 3))
+    assert [depth.survival for depth in imagenet] == pytest.approx([1 - k / 8 * 0.2 for k in range(1, 9)])
+
+
+def test_plain_twins_have_as_many_parameters_and_no_sum():
+    shape = (32, 32, 3)
+    residual, plain = models.cifar_resnet(32), models.cifar_resnet(32, plain=True)
+    assert residual.count_parameters(shape) == plain.count_parameters(shape)
+    assert len(layers(residual, nn.Sum, shape)) == 15
+    assert not layers(plain, nn.Sum, shape)
+
+
+def test_cardinality_is_the_number_of_groups():
+    found = layers(models.resnext(50, cardinality=8), nn.Conv2D, (224, 224, 3))
+    grouped = [conv for conv in found if conv.groups > 1]
+    assert len(grouped) == 16
+    assert {conv.groups for conv in grouped} == {8}
+    assert [conv.filters for conv in grouped[:1] + grouped[-1:]] == [8 * 14, 8 * 8 * 14]
+    odd = models.resnext(50, cardinality=16, group_width=5)
+    assert odd.output_shape((224, 224, 3)) == (1000,)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: models.resnet(51), "depth must be one of 18, 34, 50, 101, 152, but is 51"),
+        (lambda: models.resnet(50, shortcut="D"), "shortcut must be one of 'A', 'B', 'C', but is 'D'"),
+        (lambda: models.cifar_resnet(21), r"depth must be 6n \+ 2 with n from 1 on, such as 20, but is 21"),
+        (lambda: models.wide_resnet(20), r"depth must be 6n \+ 4"),
+        (lambda: models.cifar_densenet(41), r"depth must be 6n \+ 4"),
+        (lambda: models.cifar_densenet(40, bottleneck=False, compression=0), "compression must be above 0"),
+        (lambda: models.resnext(50, cardinality=7), r"group_width must be given: .* \[1, 2, 4, 8, 32\], not 7"),
+        (lambda: models.vgg("F"), "configuration must be one of 'A', 'A-LRN', .*, but is 'F'"),
+        (lambda: models.alexnet("triple"), "style must be one of 'two-tower', .*, but is 'triple'"),
+        (lambda: models.unet(padding="full"), "padding must be 'valid' or 'same', but is 'full'"),
+        (lambda: models.unet(depth=6), "depth must be from 1 to 5, but is 6"),
+        (lambda: models.unet().output_shape((570, 572, 1)), "outputs of one size"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
