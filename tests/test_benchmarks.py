@@ -4,6 +4,7 @@ import csv
 import importlib
 import itertools
 import math
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -354,3 +355,36 @@ def test_memory_is_measured_in_a_process_of_its_own():
     assert 1e5 < found["peak"] < 100e6
     assert 0 <= found["faults"] < 100
     assert memory.cell(**found).endswith("faults")
+
+
+DISASSEMBLY = """
+0000000000001000 <tile.constprop.0>:
+    1000:\tpush   %rbp
+    1001:\tmov    0x8(%rsp),%rax
+    1005:\tvmovups (%rdi),%zmm1
+    1009:\tvbroadcastss (%rsi,%rax,1),%zmm2
+    100d:\tvfmadd231ps %zmm1,%zmm2,%zmm0
+    1011:\tvfmadd231ps 0x40(%rsp),%zmm2,%zmm3
+    1015:\tmov    -0x8(%rsp),%rcx
+    1019:\tcmp    %rcx,%rax
+    101d:\tjne    1005 <tile.constprop.0+0x5>
+    1021:\tvfmadd231ps %zmm1,%zmm2,%zmm0
+    1025:\tjmp    1001 <tile.constprop.0+0x1>
+    1029:\tret
+
+0000000000002000 <other>:
+    2000:\tret
+"""
+
+
+def test_the_hot_loop_is_the_innermost_one_and_its_spills_are_seen(monkeypatch):
+    from benchmarks import assembly
+
+    printed = subprocess.CompletedProcess([], 0, stdout=DISASSEMBLY)
+    monkeypatch.setattr(assembly.subprocess, "run", lambda *arguments, **options: printed)
+    monkeypatch.setattr(assembly.Path, "glob", lambda *arguments: [Path("kernels.so")])
+    loop = assembly.hot_loop(assembly.disassembled("direct", "tile"))
+    assert [i.address for i in loop] == [0x1005, 0x1009, 0x100D, 0x1011, 0x1015, 0x1019, 0x101D]
+    assert assembly.described(loop) == (7, 2, 4, 1, 1, 1, 1)
+    assert assembly.disassembled("direct", "nothing") == []
+    assert assembly.hot_loop([]) == []
