@@ -6,6 +6,7 @@ from benchmarks.problems.dense import CrossEntropy, Dense
 from benchmarks.problems.elementwise import BatchNorm, BatchNormInference, ReLU
 from benchmarks.problems.lenet import LeNetStep
 from benchmarks.problems.network import Network
+from benchmarks.problems.pooled import Pooled
 from benchmarks.problems.pooling import MaxPooling
 
 __all__ = ["ROWS", "chosen"]
@@ -14,6 +15,8 @@ __all__ = ["ROWS", "chosen"]
 ROWS = (
     *both(Convolution("LeNet conv1", 64, 32, 1, 6, kernel=5, first=True), 2.5, 2.0),
     *both(Convolution("LeNet conv2", 64, 14, 6, 16, kernel=5), 1.2, 1.4),
+    *both(Pooled("LeNet conv1, ReLU, pool", 64, 32, 1, 6, kernel=5, first=True), 2.5, 2.0),
+    *both(Pooled("LeNet conv2, ReLU, pool", 64, 14, 6, 16, kernel=5), 1.2, 1.4),
     *both(Convolution("3×3, 64 channels", 16, 32, 64, 64, padding=1), 1.6, 1.5),
     *both(Convolution("3×3, 256 channels", 4, 56, 256, 256, padding=1), 1.6, 1.5),
     *both(Convolution("3×3, float64", 16, 32, 64, 64, padding=1, dtype="float64"), 2.5, 2.5),

@@ -310,7 +310,7 @@ def test_without_kernels_there_is_nothing_to_time(monkeypatch, capsys):
 
 
 def test_rows_are_chosen_by_any_of_several_parts_of_their_names():
-    assert [row.name for row in rows.chosen(["relu", "CONV1, b"])] == ["LeNet conv1, backward", "ReLU, forward"]
+    assert [row.name for row in rows.chosen(["relu, f", "CONV1, b"])] == ["LeNet conv1, backward", "ReLU, forward"]
     assert {row.problem.name for row in rows.chosen(["7x7"])} == {"ResNet conv1, 7×7 stride 2"}
     assert rows.chosen([]) == list(rows.ROWS)
 
