@@ -7,7 +7,16 @@ import numpy as np
 
 from benchmarks.side import Side
 
-__all__ = ["CHANNELS_LAST", "CONTIGUOUS", "PEERS", "installed", "jax_side", "onnx_side", "set_num_threads"]
+__all__ = [
+    "CHANNELS_LAST",
+    "CONTIGUOUS",
+    "PEERS",
+    "installed",
+    "jax_side",
+    "onnx_session_side",
+    "onnx_side",
+    "set_num_threads",
+]
 
 # The columns that each library fills.
 PEERS = {"torch": ("PyTorch NCHW", "PyTorch NHWC"), "jax": ("JAX",), "onnxruntime": ("ONNX Runtime",)}
@@ -96,7 +105,6 @@ def _precision(jax, dtype):
 def onnx_side(operator, x, constants, output_shape, read, **attributes):
     """ONNX Runtime's side of one operator: its constants are known to the session, input and output stay where they are."""
     import onnx
-    import onnxruntime
     from onnx import helper, numpy_helper
 
     kind = helper.np_dtype_to_tensor_dtype(x.dtype)
@@ -109,14 +117,21 @@ def onnx_side(operator, x, constants, output_shape, read, **attributes):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
+    return onnx_session_side(model.SerializeToString(), x, output_shape, read)
+
+
+def onnx_session_side(model, x, output_shape, read):
+    """ONNX Runtime's side of a model, given as bytes, from one input to one output."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _threads
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     given = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
     result = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(output_shape), x.dtype.type)
     bound = session.io_binding()
-    bound.bind_ortvalue_input("x", given)
-    bound.bind_ortvalue_output("y", result)
+    bound.bind_ortvalue_input(session.get_inputs()[0].name, given)
+    bound.bind_ortvalue_output(session.get_outputs()[0].name, result)
 
     def run():
         session.run_with_iobinding(bound)

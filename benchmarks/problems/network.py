@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.problem import Problem, normal
 from benchmarks.side import Side
 from refconv import models, nn
@@ -42,6 +45,20 @@ class Network(Problem):
                 return module(x)
 
         return Side(run)
+
+    def onnxruntime(self, work, a):
+        """PyTorch writes the model down for it."""
+        if not peers.installed("torch"):
+            return None
+        import torch
+
+        module = torch_module(built(self.model, self.side), (self.side, self.side, 3)).eval()
+        x, written = peers.CONTIGUOUS.image(a["x"]), io.BytesIO()
+        with warnings.catch_warnings():  # the exporter without further packages is to be replaced some day
+            warnings.simplefilter("ignore")
+            torch.onnx.export(module, (x,), written, dynamo=False)
+        shape = (self.images, *module(x).shape[1:])
+        return peers.onnx_session_side(written.getvalue(), x.numpy(), shape, lambda scores: scores)
 
     def flops(self, work, a, results):
         return 2 * self.images * models.build(self.model).multiply_adds((self.side, self.side, 3))
