@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "models": {"geometry", "nn"},
     "nn": {"geometry", "ops"},
     "ops": {"_core", "geometry", "reference"},
-    "optim": {"geometry"},
+    "optim": {"geometry", "ops"},
     "reference": {"geometry"},
     "report": {"_extras"},
     "training": {"_extras", "data", "geometry", "models", "nn", "ops", "optim", "weights"},
