@@ -15,6 +15,7 @@ from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
 from refconv.nn.summary import summary
+from refconv.nn.transfer import Frozen, replace_layer
 
 __all__ = [
     "ELU",
@@ -30,6 +31,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "Frozen",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",
@@ -57,6 +59,7 @@ __all__ = [
     "glorot_uniform",
     "he_normal",
     "ones",
+    "replace_layer",
     "summary",
     "zeros",
 ]

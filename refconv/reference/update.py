@@ -1,8 +1,8 @@
 r"""How parameters follow their gradients, one parameter θ_i at a time.
 
-In each update g is ∂L/∂θ, a prime marks what is new, α is the learning rate and λ the weight decay, which pulls every parameter towards zero as if
-λ/2 · θ² had been added to the loss. Parameters and what the optimiser remembers of them change in place: these are the
-only functions of the book that change what they are given.
+In each update g is ∂L/∂θ, a prime marks what is new, α is the learning rate and λ the weight decay, which pulls every
+parameter towards zero as if λ/2 · θ² had been added to the loss. Parameters and what the optimiser remembers of them change
+in place: these are the only functions of the book that change what they are given.
 
 The loops are slow because they run in Python; the kernel does the same in one pass over memory.
 """
