@@ -18,7 +18,8 @@ def resample(image, rows, columns):
     array([[23, 40],
            [43, 60]], dtype=uint8)
     """
-    found = _along(_along(image.astype(np.float32), rows, 0), columns, 1)
+    numbers = image if image.dtype == np.float64 else image.astype(np.float32)
+    found = _along(_along(numbers, rows, 0), columns, 1)
     return (found + 0.5).astype(np.uint8) if image.dtype == np.uint8 else found.astype(image.dtype)
 
 
@@ -53,7 +54,7 @@ def gaussians(n, sigma):
 
 def _along(a, places, axis):
     places = np.clip(places, 0, a.shape[axis] - 1)
-    first = np.minimum(places.astype(np.intp), max(a.shape[axis] - 2, 0))
-    t = (places - first).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(a.ndim)])
+    first = places.astype(np.intp)
+    t = (places - first).astype(a.dtype).reshape([-1 if k == axis else 1 for k in range(a.ndim)])
     low = a.take(first, axis)
     return low + t * (a.take(np.minimum(first + 1, a.shape[axis] - 1), axis) - low)
