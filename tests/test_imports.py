@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "nn": {"geometry", "ops"},
     "ops": {"_core", "geometry", "reference"},
     "optim": {"geometry", "ops"},
+    "recipes": ANY,
     "reference": {"geometry"},
     "report": {"_extras"},
     "training": {"_extras", "data", "geometry", "models", "nn", "ops", "optim", "weights"},

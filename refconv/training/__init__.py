@@ -6,6 +6,7 @@ from refconv.training.evaluate import Evaluation, evaluate
 from refconv.training.fit import fit
 from refconv.training.history import Diverged, Epoch, History, Progress
 from refconv.training.step import CrossEntropy, train_step
+from refconv.training.tensorboard import tensorboard
 
 __all__ = [
     "Checkpoints",
@@ -22,5 +23,6 @@ __all__ = [
     "flips",
     "scales",
     "ten_crops",
+    "tensorboard",
     "train_step",
 ]
