@@ -160,6 +160,7 @@ def _add_train(parser):
     add("--optimizer", choices=("sgd", "rmsprop", "adam"), default="sgd", help="(default: %(default)s)")
     add("--schedule", choices=("cosine", "constant", "step", "plateau"), default="cosine", help="(default: %(default)s)")
     add("--label-smoothing", type=float, default=0.0, metavar="X", help="share of each label for all (default: %(default)s)")
+    add("--tensorboard", action="store_true", help="write event files for TensorBoard to the output folder, too")
     add("--clip-norm", type=float, metavar="X", help="longest gradient (default: any)")
 
 

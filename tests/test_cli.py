@@ -132,7 +132,19 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, nu
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
-    options = ("train", "lenet", "--images", "1500", "--epochs", "4", "--augment", "shift", "--batch-size", "10")
+    options = (
+        *SMALL[:2],
+        "--images",
+        "800",
+        "--test-images",
+        "50",
+        "--epochs",
+        "4",
+        "--augment",
+        "shift",
+        "--batch-size",
+        "4",
+    )
     refconv(*options, "--out", "whole", cwd=tmp_path)
     command = [sys.executable, "-m", "refconv", *options, "--out", "out", "--checkpoint-every", "5"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -11,7 +11,7 @@ from refconv import data, models, optim, report, weights
 from refconv._extras import need
 from refconv.commands.console import say
 from refconv.ops.engine import current_engine, engine, get_num_threads, set_num_threads
-from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit
+from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit, tensorboard
 
 __all__ = ["train"]
 
@@ -33,6 +33,8 @@ def train(options) -> None:
     """Train as the command line says, show how it goes, and save what comes out."""
     for module in ("matplotlib", "safetensors", "tqdm"):  # now, not after an hour of training
         need(module, "train", "refconv train")
+    if options.tensorboard:
+        need("tensorboardX", "tensorboard", "refconv train --tensorboard")
     if options.resume:
         _as_it_was_begun(options)
     if options.threads:
@@ -67,6 +69,7 @@ def _train(options, folder):
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
         f"{current_engine()} on {get_num_threads()} thread(s)"
     )
+    watchers = [tensorboard(folder)] if options.tensorboard else []
     notes = {name: value for name, value in vars(options).items() if name not in NOT_THE_RUNS_OWN}
     try:
         with _stop_signals() as stop, _ProgressBars(len(training[0])) as bars:
@@ -83,7 +86,7 @@ def _train(options, folder):
                 patience=options.patience,
                 checkpoints=Checkpoints(folder, every=options.checkpoint_every, resume=bool(options.resume), notes=notes),
                 on_step=bars.step,
-                on_epoch=bars.epoch,
+                on_epoch=_tell(bars.epoch, *watchers),
                 stop=stop,
             )
     except Diverged as error:
@@ -95,6 +98,14 @@ def _train(options, folder):
         (folder / CHECKPOINT).unlink(missing_ok=True)
     if options.data == "digits" and current_engine() == "kernels":
         _test_on_mnist(model)
+
+
+def _tell(*watchers):
+    def on_epoch(line):
+        for watch in watchers:
+            watch(line)
+
+    return on_epoch
 
 
 def _optimizer(model, options):

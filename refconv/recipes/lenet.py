@@ -7,13 +7,15 @@ from refconv.training import fit
 __all__ = ["RECIPE", "trained_lenet"]
 
 
-def trained_lenet(seed, quick, *, epochs, augment=None, lr=0.05, batch_size=64):
+def trained_lenet(seed, quick, *, epochs, augment=None, ahead=False):
     """LeNet-5 after so many epochs of MNIST, with momentum 0.9 and a learning rate that falls to nothing: its history."""
     model = models.lenet()
     model.build(models.input_shape("lenet"), rng=[seed, 0])
     training, test = (fewer(quick, data.load_mnist(split), count) for split, count in (("train", 2000), ("test", 500)))
-    batches = data.Batches(*training, batch_size, augment=augment, rng=[seed, 1])
-    optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9, weight_decay=5e-4)
+    batches = data.Batches(*training, 64, augment=augment, rng=[seed, 1])
+    if ahead:
+        batches = data.Prefetch(batches)
+    optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
     return fit(model, batches, optimizer, epochs=epochs, test=data.Batches(*test, 500), schedule=optim.cosine)
 
 

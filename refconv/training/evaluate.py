@@ -69,11 +69,13 @@ def evaluate(model, batches) -> Evaluation:
 def among_the_likeliest(scores, labels, k):
     """Whether each label is among the k highest scores; of equal scores the first class comes first, as for argmax.
 
+    A score that is no number is never among them.
+
     >>> scores = np.array([[1.0, 3.0, 2.0, 3.0], [1.0, 3.0, 2.0, 3.0]])
     >>> among_the_likeliest(scores, np.array([3, 2]), 2)
     array([ True, False])
     """
     rows, classes = np.arange(len(labels)), np.arange(scores.shape[1])
     own = scores[rows, labels][:, None]
-    ahead = (scores > own) | ((scores == own) & (classes < np.asarray(labels)[:, None]))
+    ahead = ~(scores <= own) | ((scores == own) & (classes < np.asarray(labels)[:, None]))
     return ahead.sum(-1) < k

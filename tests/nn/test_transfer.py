@@ -90,6 +90,18 @@ def test_frozen_parameters_are_left_alone_until_they_thaw():
     assert not (model.layers["a"]["w"].value == before["a.w"]).all()
 
 
+def test_gradients_of_frozen_parameters_do_not_pile_up():
+    model = nn.Sequential(a=nn.Dense(3), b=nn.Dense(3))
+    model.build((4,), rng=0, dtype=np.float64)
+    model.layers["a"].freeze()
+    optimizer, gradients = optim.SGD(model.named_parameters(), 0.0), []
+    for _ in range(2):
+        train_step(model, optimizer, X[:, :4, 0, 0].astype(np.float64), LABELS)
+        gradients.append(model.layers["a"]["w"].grad.copy())
+    assert gradients[0].any()
+    assert (gradients[0] == gradients[1]).all()
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [

@@ -108,6 +108,8 @@ def test_top_five_and_the_confusion_matrix():
     expected = np.zeros((6, 6), int)
     expected[[0, 2, 1, 5], [5, 0, 1, 0]] = 1
     assert (found.confusion() == expected).all()
+    with np.errstate(invalid="ignore"):
+        assert evaluate(lambda x: x, [(np.full((2, 7), np.nan), np.array([0, 3]))]).top5 == 0
 
 
 @pytest.mark.parametrize(
