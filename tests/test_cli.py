@@ -146,12 +146,16 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
         "4",
     )
     refconv(*options, "--out", "whole", cwd=tmp_path)
-    command = [sys.executable, "-m", "refconv", *options, "--out", "out", "--checkpoint-every", "5"]
+    command = [sys.executable, "-m", "refconv", *options, "--out", "out", "--checkpoint-every", "70"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert any(line.startswith("epoch 1:") for line in iter(process.stdout.readline, ""))
-    process.send_signal(signal.SIGTERM)
-    printed = process.communicate(timeout=60)[0]
-    assert "--resume out goes on" in printed
+    try:
+        assert any(line.startswith("epoch 1:") for line in iter(process.stdout.readline, ""))
+        process.send_signal(signal.SIGTERM)
+        assert "--resume out goes on" in process.stdout.read()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
     printed = refconv("train", "lenet", "--resume", "out", cwd=tmp_path)
     assert "epoch 4:" in printed
     assert "epoch 1:" not in printed

@@ -236,7 +236,12 @@ class Run:
 def first_not_finite(layer, x, name=""):
     """The dotted name of the first layer, innermost, that makes a number that is not finite of finite ones; "" if none."""
     for inner_name, inner in layer.named_layers():
-        reached = layer.reaching(x, inner_name)
-        if not np.isfinite(inner(reached)).all():
+        try:
+            with np.errstate(all="ignore"):
+                reached = layer.reaching(x, inner_name)
+                finite = np.isfinite(inner(reached)).all()
+        except (TypeError, ValueError):  # a layer of the user's own, whose inner ones get something else
+            return name
+        if not finite:
             return first_not_finite(inner, reached, f"{name}.{inner_name}" if name else inner_name)
     return name

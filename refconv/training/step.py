@@ -1,5 +1,7 @@
 """One step of training, and the loss that it lowers."""
 
+import math
+
 from refconv.nn.argument import real
 from refconv.ops.loss import softmax_cross_entropy
 from refconv.optim import clip_by_global_norm
@@ -56,7 +58,7 @@ cross_entropy = CrossEntropy()
 
 
 def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=None):
-    """One step of training: forward, loss, back, update.
+    """One step of training: forward, loss, back, update; a loss that is no finite number changes no weight.
 
     Parameters
     ----------
@@ -84,9 +86,10 @@ def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=Non
     """
     scores, backward = model.forward(x, train=True)
     value, dscores = loss(scores, labels)
-    model.zero_grad()
-    backward(dscores, want_dx=False)
-    if clip_norm is not None:
-        clip_by_global_norm(optimizer.parameters, clip_norm)
-    optimizer.step()
+    if math.isfinite(value):
+        model.zero_grad()
+        backward(dscores, want_dx=False)
+        if clip_norm is not None:
+            clip_by_global_norm(optimizer.parameters, clip_norm)
+        optimizer.step()
     return value, scores[0] if isinstance(scores, tuple) else scores

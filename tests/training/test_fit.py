@@ -108,6 +108,44 @@ def test_a_run_that_diverges_hands_over_its_history_and_restores_lr():
     assert optimizer.lr == 0.1
 
 
+class Own(nn.Layer):
+    """A layer of somebody's own, whose inner ones do not get its input."""
+
+    def __init__(self):
+        self.first, self.second = nn.Dense(3), nn.Dense(2)
+
+    def named_layers(self):
+        return iter({"first": self.first, "second": self.second}.items())
+
+    def children(self, shape):
+        yield "first", self.first, shape
+        yield "second", self.second, (3,)
+
+    def output_shape(self, shape):
+        return (2,)
+
+    def forward(self, x, train=True):
+        hidden, back = self.first.forward(x, train)
+        y, back_again = self.second.forward(hidden, train)
+        return y, lambda dy, want_dx=True: back(back_again(dy), want_dx)
+
+
+@pytest.mark.parametrize(
+    ("model", "poisoned", "named"),
+    [
+        (nn.Sequential(a=nn.Dense(4), b=nn.Sum(nn.Identity(), nn.Sequential(nn.Tanh(), nn.Dense(4)))), "b.1.1.w", "b.1.1"),
+        (nn.Sequential(a=nn.Dense(4), own=Own()), "own.second.b", "own"),
+        (nn.Sequential(a=nn.Dense(4), own=Own()), "own.first.b", "own.first"),
+    ],
+)
+def test_the_first_layer_whose_output_is_not_finite_is_named(model, poisoned, named):
+    model.build((5,), rng=0, dtype=np.float64)
+    model.named_parameters()[poisoned].value.flat[0] = np.inf
+    batches = data.Batches(np.ones((2, 5)), np.array([0, 1]), 2, prepare=lambda x: x)
+    with pytest.raises(Diverged, match=rf"at step 1 of epoch 1, in layer {named}; try a smaller lr"):
+        fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
+
+
 def test_lr_is_restored_whatever_ends_the_run():
     model = nn.Sequential(nn.Flatten(), nn.Dense(3))
     model.build((2, 2), rng=0)
