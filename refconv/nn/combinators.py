@@ -133,9 +133,8 @@ class Sequential(_Combinator):
 
     @classmethod
     def of(cls, layers):
-        """The sequence of these layers by their names, built if they are: numbered names may have gaps here."""
-        made = cls(*layers.values())
-        made.layers = dict(layers)
+        """The sequence of these layers by their names, numbers too; it needs no build where they are built."""
+        made = cls(**layers)
         made.parameters = {} if all(layer.parameters is not None for layer in layers.values()) else None
         return made
 
