@@ -25,7 +25,20 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)  # how bright red, green and 
 
 
 def chain(*augments):
-    """One after the other, all with the same random numbers' generator."""
+    """One after the other, all with the same generator of random numbers.
+
+    Parameters
+    ----------
+    *augments : callable
+        In order.
+
+    Returns
+    -------
+    callable
+        ``augment(images, rng)``.
+
+    Source: A21.
+    """
 
     def augment(images, rng):
         for each in augments:
@@ -40,6 +53,29 @@ def crop(size, pad=0):
 
     The lecture's is 224 from 256; CIFAR's usual one is ``crop(32, pad=4)``.
 
+    Parameters
+    ----------
+    size : int
+        Pixels along the square.
+    pad : int
+        Zeros on each side, before.
+
+    Returns
+    -------
+    callable
+        ``augment(images, rng)``; it raises ``ValueError`` if the images are no bytes, or smaller than the square.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If size is no count, or pad is negative.
+
+    Examples
+    --------
+    >>> crop(2)(np.arange(12, dtype=np.uint8).reshape(1, 3, 4), np.random.default_rng(3))
+    array([[[4, 5],
+            [8, 9]]], dtype=uint8)
+
     Source: A21; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
     """
     (size,), (pad,) = per_axis("size", size, 1), per_axis("pad", pad, 1, least=0)
@@ -51,7 +87,28 @@ def crop(size, pad=0):
 
 
 def shift(most):
-    """Each image moved by whole pixels, up to ``most`` in each direction.
+    """Each image moved by whole pixels.
+
+    Parameters
+    ----------
+    most : int
+        How far at most, in each direction.
+
+    Returns
+    -------
+    callable
+        ``augment(images, rng)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If most is no whole number from 0 on.
+
+    Examples
+    --------
+    >>> shift(1)(np.arange(1, 7, dtype=np.uint8).reshape(1, 2, 3), np.random.default_rng(2))
+    array([[[0, 4, 5],
+            [0, 0, 0]]], dtype=uint8)
 
     Source: A21, C11.
     """
@@ -60,7 +117,22 @@ def shift(most):
 
 
 def flip(probability=0.5):
-    """Left and right exchanged, in each image with this probability.
+    """Left and right exchanged.
+
+    Parameters
+    ----------
+    probability : float
+        For each image by itself.
+
+    Returns
+    -------
+    callable
+        ``augment(images, rng)``.
+
+    Examples
+    --------
+    >>> flip(1.0)(np.arange(6, dtype=np.uint8).reshape(2, 1, 3), np.random.default_rng(1)).tolist()
+    [[[2, 1, 0]], [[5, 4, 3]]]
 
     Source: A21.
     """
@@ -78,6 +150,29 @@ def scale(size, least=256, most=512):
     """Scale jitter: each image resized so that its shorter side is S, a whole number from least to most; then a random crop.
 
     The lecture's S lies in [256, 512] and its crop is 224. Pixels are interpolated from their four neighbours.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along the square that is cropped.
+    least, most : int
+        The range of S, in pixels.
+
+    Returns
+    -------
+    callable
+        ``augment(images, rng)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Unless size ≤ least ≤ most, and all are counts.
+
+    Examples
+    --------
+    >>> scale(2, least=4, most=4)(np.array([[[0, 100], [0, 100]]], np.uint8), np.random.default_rng(2))
+    array([[[ 0, 25],
+            [ 0, 25]]], dtype=uint8)
 
     Source: A21; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
     """
@@ -102,8 +197,22 @@ def scale(size, least=256, most=512):
 def colour(brightness=0.2, contrast=0.2, saturation=0.2):
     """Colour jitter: brightness, contrast and saturation of each image times a factor around one.
 
-    Each factor is drawn evenly from 1 − x to 1 + x. Contrast is about the image's mean, saturation about each pixel's grey;
-    images without three channels have no saturation.
+    Contrast is about the image's mean, saturation about each pixel's grey; images without three channels have no saturation.
+
+    Parameters
+    ----------
+    brightness, contrast, saturation : float
+        Each factor is drawn evenly from 1 − x to 1 + x.
+
+    Returns
+    -------
+    callable
+        ``augment(images, rng)``.
+
+    Examples
+    --------
+    >>> colour(0.5, 0, 0)(np.array([[[10, 20, 200]]], np.uint8), np.random.default_rng(0))
+    array([[[ 11,  23, 227]]], dtype=uint8)
 
     Source: A21; Howard, "Some improvements on deep convolutional neural network based image classification", 2013.
     """
@@ -145,6 +254,22 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
         Largest translation, in pixels, parts of them too.
     share : int
         Images that are distorted alike.
+
+    Returns
+    -------
+    callable
+        ``augment(images, rng)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If share is no count.
+
+    Examples
+    --------
+    >>> plain = distort(rotation=0, zoom=0, shear=0, elastic=0)
+    >>> plain(np.arange(4, dtype=np.uint8).reshape(1, 2, 2), np.random.default_rng(0)).tolist()
+    [[[0, 1], [2, 3]]]
 
     Source: A21, C11; Simard, Steinkraus and Platt, "Best practices for convolutional neural networks", 2003.
     """

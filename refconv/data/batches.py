@@ -64,8 +64,8 @@ class Batches:
     prepare : callable
         Turns a batch of stored images into what the network takes.
     augment : callable, optional
-        ``augment(images, rng)`` returns a batch of images changed at random, such as :func:`random_crop` with a size; it is
-        called before ``prepare``. Each batch has a generator of its own, made from the pass and the place in it.
+        ``augment(images, rng)`` returns a batch of images changed at random, such as ``data.augment.shift(2)``; it
+        is called before ``prepare``. Each batch has a generator of its own, made from the pass and the place in it.
     rng : numpy.random.Generator, int or None
         Where the order comes from, and the seeds of ``augment``; None leaves the stored order.
 

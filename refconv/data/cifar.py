@@ -56,6 +56,16 @@ def load_cifar10(split: str = "train", root: str | os.PathLike | None = None) ->
     ValueError
         If there is no such split.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     try:
+    ...         images, labels = load_cifar10("test", root=empty)
+    ...     except DataNotFound as error:
+    ...         print(str(error).partition(" in ")[0])
+    CIFAR-10: no test_batch*.bin
+
     Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
     """
     if split not in SPLITS:

@@ -47,6 +47,11 @@ class Checkpoints:
     ImportError
         If safetensors is not installed.
 
+    Examples
+    --------
+    ``fit(model, batches, optimizer, epochs=90, checkpoints=Checkpoints("runs/first", every=500, resume=True))`` begins a run,
+    and, started again after whatever has stopped it, goes on with it.
+
     Source: A12.
     """
 

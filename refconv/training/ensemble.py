@@ -63,6 +63,9 @@ class Ensemble:
 def flips(x):
     """Two views: the images, and their mirror images.
 
+    >>> [view.ravel().tolist() for view in flips(np.array([[[[1.0], [2.0], [3.0]]]]))]
+    [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]
+
     Source: A21, B11.
     """
     yield x
@@ -70,7 +73,23 @@ def flips(x):
 
 
 def ten_crops(size):
-    """Ten views: squares of this size in the four corners and the middle, and their mirror images.
+    """Ten views: squares in the four corners and the middle, and their mirror images.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along a square.
+
+    Returns
+    -------
+    callable
+        A view; it raises ``ValueError`` if the images are smaller.
+
+    Examples
+    --------
+    >>> views = ten_crops(1)(np.arange(9.0).reshape(1, 3, 3, 1))
+    >>> [view.item() for view in views]
+    [0.0, 0.0, 2.0, 2.0, 6.0, 6.0, 8.0, 8.0, 4.0, 4.0]
 
     Source: A21, B11; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks",
     2012.
@@ -87,7 +106,22 @@ def ten_crops(size):
 def scales(*sizes, views=lambda x: [x]):
     """Views at several scales: the images resized so that their shorter side has each of these sizes, and the views of those.
 
-    Without further views the network must take images of any size, as one with global pooling does.
+    Parameters
+    ----------
+    *sizes : int
+        Pixels along the shorter side.
+    views : callable, optional
+        Of each of them. Without, the network must take images of any size, as one with global pooling does.
+
+    Returns
+    -------
+    callable
+        A view.
+
+    Examples
+    --------
+    >>> [view.shape for view in scales(2, 6)(np.zeros((1, 3, 4, 2)))]
+    [(1, 2, 3, 2), (1, 6, 8, 2)]
 
     Source: A21; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
     """
@@ -105,6 +139,23 @@ def crops_144(size=224, sizes=(256, 288, 320, 352)):
 
     At each scale the left, the middle and the right square (of upright images the top, middle and bottom one); of each square
     its corners, its middle and all of it, resized; and their mirror images.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along a crop.
+    sizes : sequence of int
+        Pixels along the shorter side at each scale.
+
+    Returns
+    -------
+    callable
+        A view.
+
+    Examples
+    --------
+    >>> len(list(crops_144(3, sizes=(4, 5, 6, 7))(np.zeros((1, 5, 8, 1)))))
+    144
 
     Source: A21, B11; Szegedy et al., "Going deeper with convolutions", 2015, section 7.
     """
