@@ -8,7 +8,7 @@ from refconv.training import evaluate, fit
 
 __all__ = ["RECIPE", "network"]
 
-IMAGES, TEST_IMAGES, EPOCHS = 4000, 1000, 12
+IMAGES, TEST_IMAGES, EPOCHS = 2500, 1000, 10
 
 
 def network(units=3, shortcuts=True, last_survival=1.0):
