@@ -11,6 +11,7 @@ from refconv.data.mnist import MNIST
 from refconv.nn import StochasticDepth
 from refconv.recipes import RECIPES, Recipe, batch_norm, cook, residual, table
 from refconv.recipes.__main__ import main
+from refconv.verify.index import root
 from refconv.verify.lectures import STATEMENTS, ids
 
 
@@ -31,6 +32,14 @@ def test_each_recipe_says_what_it_shows_and_where_that_is_said(name):
     assert set(ids(RECIPES[name].source)) <= set(STATEMENTS)
     assert RECIPES[name].says.endswith(".")
     assert len(RECIPES[name].variants) > 1
+
+
+@pytest.mark.skipif(root() is None, reason="refconv is installed without its tests")
+def test_the_table_in_the_docs_has_a_row_for_every_variant():
+    written = (root() / "RECIPES.md").read_text(encoding="utf-8")
+    rows = {tuple(line.split(" | ")[:2]) for line in written.splitlines() if line.startswith("| ")}
+    for name, recipe in RECIPES.items():
+        assert {variant for first, variant in rows if first == f"| {name}"} == set(recipe.variants), name
 
 
 @needs_kernels
