@@ -7,12 +7,13 @@ from refconv.training import fit
 __all__ = ["RECIPE", "trained_lenet"]
 
 
-def trained_lenet(seed, quick, *, epochs, augment=None, ahead=False):
-    """LeNet-5 after so many epochs of MNIST, with momentum 0.9 and a learning rate that falls to nothing: its history."""
+def trained_lenet(seed, quick, *, epochs, augment=None, ahead=False, images=None):
+    """LeNet-5 after so many epochs of MNIST, or of its first images, with momentum 0.9 and a learning rate that falls to
+    nothing: its history."""
     model = models.lenet()
     model.build(models.input_shape("lenet"), rng=[seed, 0])
     training, test = (fewer(quick, data.load_mnist(split), count) for split, count in (("train", 2000), ("test", 500)))
-    batches = data.Batches(*training, 64, augment=augment, rng=[seed, 1])
+    batches = data.Batches(*(part[:images] for part in training), 64, augment=augment, rng=[seed, 1])
     if ahead:
         batches = data.Prefetch(batches)
     optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
