@@ -34,6 +34,9 @@ curves and the test images that it still misreads. Ctrl-C (or SIGTERM) ends the 
 there is; a second Ctrl-C ends it at once. A run whose loss is no number any more saves its history and its picture, but no
 model, and ends with exit status 1.
 
+While it runs, last.safetensors beside them is its checkpoint, written after each epoch and when the run is stopped. However it
+was stopped, --resume DIR goes on from there, with the options it began with, to the same bits as a run that was not stopped.
+
 On the loops (--engine reference) an image takes about a second: say --images 64 --test-images 20.
 """
 
@@ -146,7 +149,8 @@ def _command(commands, name, short, description, run):
 def _add_train(parser):
     add = parser.add_argument
     _add_model(parser)
-    add("--data", choices=("digits", "mnist"), default="digits", help="digits drawn by refconv (default), or MNIST")
+    sets = ("digits", "mnist", "fashion-mnist", "kmnist")
+    add("--data", choices=sets, default="digits", help="digits drawn by refconv (default), or MNIST and others in its format")
     add("--epochs", type=_positive, default=3, metavar="N", help="times through the data (default: %(default)s)")
     add("--batch-size", type=_positive, default=64, metavar="N", help="images a step (default: %(default)s)")
     add("--lr", type=float, default=0.05, metavar="X", help="first learning rate; falls to 0 (default: %(default)s)")
@@ -174,6 +178,16 @@ def _add_train(parser):
     )
     add("--threads", type=_threads, metavar="N", help="threads of the kernels (default: all cores)")
     add("--out", metavar="DIR", help="output folder (default: a new one, runs/MODEL-DATA)")
+    add("--resume", metavar="DIR", help="go on with the run of this output folder, as it was begun")
+    add("--checkpoint-every", type=_positive, metavar="N", help="steps between checkpoints (default: those of an epoch)")
+    add("--validation", type=float, metavar="X", help="share of the training images kept for validation")
+    add("--patience", type=_positive, metavar="N", help="stop after so many epochs without a lower validation loss")
+    add("--augment", choices=("none", "shift", "distort"), default="none", help="move or bend images (default: %(default)s)")
+    add("--optimizer", choices=("sgd", "rmsprop", "adam"), default="sgd", help="(default: %(default)s)")
+    add("--schedule", choices=("cosine", "constant", "step", "plateau"), default="cosine", help="(default: %(default)s)")
+    add("--label-smoothing", type=float, default=0.0, metavar="X", help="share of each label for all (default: %(default)s)")
+    add("--tensorboard", action="store_true", help="write event files for TensorBoard to the output folder, too")
+    add("--clip-norm", type=float, metavar="X", help="longest gradient (default: any)")
 
 
 def _add_predict(parser):

@@ -1,10 +1,10 @@
-"""The picture of a training run: its curves, and the images it still misreads."""
+"""Pictures of a training run: its curves and the images it still misreads, and which classes it takes for which."""
 
 import io
 
 from refconv._extras import need
 
-__all__ = ["training_picture"]
+__all__ = ["confusion_picture", "training_picture"]
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 TRAIN, TEST = "#0072B2", "#D55E00"
@@ -44,6 +44,78 @@ def training_picture(history, images, labels, predictions, title) -> bytes:
     curves, sheet = figure.subfigures(2, 1, height_ratios=[1, 1.05])
     _draw_curves(curves, history)
     _draw_misread(sheet, images, labels, predictions)
+    return _png(figure)
+
+
+def confusion_picture(confusion, classes=None, title="") -> bytes:
+    """A PNG of a confusion matrix: how many images of each class were read as each class.
+
+    The shade is the share of the class's images; right ones, on the diagonal, are blue and wrong ones orange, on a scale that
+    shows single mistakes among thousands of right answers.
+
+    Parameters
+    ----------
+    confusion : integer array (classes, classes)
+        Rows are what the images are, columns what they were read as: :meth:`refconv.training.Evaluation.confusion`.
+    classes : sequence of str, optional
+        Their names; numbers where there are none.
+    title : str
+        Stands above it.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, or the names are not as many.
+    ImportError
+        If matplotlib is not installed.
+
+    Source: F20.
+    """
+    count = len(confusion)
+    if confusion.ndim != 2 or confusion.shape != (count, count):
+        raise ValueError(f"confusion must be a square matrix, but has shape {confusion.shape}")
+    names = [str(k) for k in range(count)] if classes is None else list(classes)
+    if len(names) != count:
+        raise ValueError(f"classes must be {count} names, but are {len(names)}")
+    figures = need("matplotlib.figure", "train", "drawing a picture")
+    side = max(4.5, 0.55 * count + 1.5)
+    figure = figures.Figure(figsize=(side, side), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots()
+    axes.set(xlabel="read as", ylabel="is", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
+    if max(map(len, names)) > 3:
+        axes.tick_params(axis="x", rotation=60)
+    shades = _shades(confusion)
+    axes.imshow(shades)
+    for row in range(count):
+        for column in range(count):
+            if confusion[row, column]:
+                colour = "white" if min(shades[row][column]) < 0.35 else "black"
+                axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
+    return _png(figure)
+
+
+def _shades(confusion):
+    """Colours, (classes, classes, 3): white for none; the root of the share, so that few are seen beside many."""
+    totals = confusion.sum(1)
+    colours = need("matplotlib.colors", "train", "drawing a picture")
+    picture = []
+    for row, counts in enumerate(confusion):
+        line = []
+        for column, number in enumerate(counts):
+            share = (number / max(totals[row], 1)) ** (0.5 if row != column else 1)
+            full = colours.to_rgb(TRAIN if row == column else TEST)
+            line.append([1 - share * (1 - part) for part in full])
+        picture.append(line)
+    return picture
+
+
+def _png(figure):
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()

@@ -8,7 +8,9 @@ from pathlib import Path
 from refconv import models
 from refconv._extras import need
 
-__all__ = ["load_model", "save_model", "write_atomically"]
+__all__ = ["load_model", "need_safetensors", "read_tensors", "save_model", "write_atomically", "write_tensors"]
+
+KIND = "refconv"  # the key under which safetensors keeps the description of a model
 
 
 def save_model(path, model, *, name, arguments=None, notes=None):
@@ -45,10 +47,8 @@ def save_model(path, model, *, name, arguments=None, notes=None):
 
     Source: M2.
     """
-    numpy_format = need("safetensors.numpy", "train", "saving a model")
     description = {"name": name, "arguments": arguments or {}, "notes": notes or {}}
-    tensors = {name: parameter.value for name, parameter in model.named_parameters().items()}
-    write_atomically(path, numpy_format.save(tensors, {"refconv": json.dumps(description)}))
+    write_tensors(path, _values(model.named_parameters()), KIND, description)
 
 
 def load_model(path):
@@ -77,7 +77,7 @@ def load_model(path):
 
     Source: M2.
     """
-    tensors, description = _read(Path(path))
+    tensors, description = read_tensors(path, KIND)
     dtypes = {a.dtype for a in tensors.values()}
     if len(dtypes) != 1:
         raise ValueError(f"{path} must hold tensors of one type, but holds {sorted(map(str, dtypes))}")
@@ -127,8 +127,20 @@ def _values(parameters):
     return {name: parameter.value for name, parameter in parameters.items()}
 
 
-def _read(path):
-    safetensors = need("safetensors", "train", "loading a model")
+def need_safetensors(purpose):
+    """Refuse at once what could not be saved later."""
+    return need("safetensors.numpy", "train", purpose)
+
+
+def write_tensors(path, tensors, kind, description):
+    """Write named arrays and a description that JSON can hold, as one file."""
+    content = need_safetensors(f"saving {path}").save(tensors, {kind: json.dumps(description)})
+    write_atomically(path, content)
+
+
+def read_tensors(path, kind):
+    """The arrays and the description that :func:`write_tensors` wrote; refused if they are something else."""
+    path, safetensors = Path(path), need("safetensors", "train", "loading a model")
     if not path.is_file():
         raise FileNotFoundError(f"there is no model {path}")
     try:
@@ -137,9 +149,10 @@ def _read(path):
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
-    if "refconv" not in metadata:
-        raise ValueError(f"{path} holds tensors, but no description of a refconv model")
+    if kind not in metadata:
+        thing = {"refconv": "a refconv model", "refconv-checkpoint": "a refconv run"}.get(kind, kind)
+        raise ValueError(f"{path} holds tensors, but no description of {thing}")
     try:
-        return tensors, json.loads(metadata["refconv"])
+        return tensors, json.loads(metadata[kind])
     except ValueError as error:
         raise ValueError(f"{path} has a description that is not JSON: {error}") from error

@@ -129,6 +129,55 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, nu
     weights.load_model(tmp_path / "out" / "model.safetensors")
 
 
+@needs_kernels
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
+def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
+    options = (
+        *SMALL[:2],
+        "--images",
+        "800",
+        "--test-images",
+        "50",
+        "--epochs",
+        "4",
+        "--augment",
+        "shift",
+        "--batch-size",
+        "4",
+    )
+    refconv(*options, "--out", "whole", cwd=tmp_path)
+    command = [sys.executable, "-m", "refconv", *options, "--out", "out", "--checkpoint-every", "70"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert any(line.startswith("epoch 1:") for line in iter(process.stdout.readline, ""))
+        process.send_signal(signal.SIGTERM)
+        assert "--resume out goes on" in process.stdout.read()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+    printed = refconv("train", "lenet", "--resume", "out", cwd=tmp_path)
+    assert "epoch 4:" in printed
+    assert "epoch 1:" not in printed
+    first, again = (weights.load_model(tmp_path / out / "model.safetensors")[0] for out in ("whole", "out"))
+    for name, p in first.named_parameters().items():
+        assert (again.named_parameters()[name].value == p.value).all(), name
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
+    message = refconv("train", "lenet", "--resume", "out", cwd=tmp_path, status=1)
+    assert "--resume out holds no last.safetensors: that run is over, or never began" in message
+
+
+def test_train_takes_what_the_lectures_train_with(tmp_path):
+    printed = refconv(
+        *(*SMALL, "--validation", "0.25", "--patience", "3", "--augment", "distort", "--optimizer", "rmsprop", "--lr", "0.01"),
+        *("--schedule", "plateau", "--label-smoothing", "0.1", "--clip-norm", "2", "--test-images", "50", "--out", "out"),
+        cwd=tmp_path,
+    )
+    assert "300 training and 50 test images" in printed
+    assert printed.count("validation: loss") == 2
+    assert all(line["validation_loss"] for line in lines_of(tmp_path / "out" / "history.csv"))
+
+
 def draw(path, strokes, size, ink, paper):
     """A photo-like picture of a digit: a polyline of 6 % thickness on paper of another size and shape."""
     from PIL import Image, ImageDraw
@@ -268,7 +317,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
 
 def test_a_run_that_diverges_saves_its_history_and_its_picture_and_says_so(tmp_path):
     message = refconv(*SMALL, "--test-images", "50", "--lr", "50", "--out", "out", cwd=tmp_path, status=1)
-    sentence = r"^refconv: the loss is nan at step \d+ of epoch \d; try a smaller lr \(saved .*history.csv and training.png"
+    sentence = r"^refconv: the loss is nan at step \d+ of epoch \d, in layer \w+; .* \(saved .*history.csv and training.png"
     assert re.search(sentence, message, re.M)
     assert "Traceback" not in message
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "training.png"]

@@ -34,6 +34,7 @@ FAMILIES = (
     "resize",
     "response_norm",
     "separable",
+    "update",
 )
 
 # What families and layers are made of: modules without a loop of their own.

@@ -11,22 +11,47 @@ from refconv import data, models, optim, report, weights
 from refconv._extras import need
 from refconv.commands.console import say
 from refconv.ops.engine import current_engine, engine, get_num_threads, set_num_threads
-from refconv.training import Diverged, evaluate, fit
+from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit, tensorboard
 
 __all__ = ["train"]
 
 DIGITS = 30_000
 TEST_DIGITS = 5_000
+CHECKPOINT = "last.safetensors"
+NOT_THE_RUNS_OWN = ("engine", "out", "resume", "run", "threads")  # options that may differ where a run goes on
+
+AUGMENT = {"none": lambda: None, "shift": lambda: data.augment.shift(2), "distort": data.augment.distort}
+SCHEDULES = {
+    "cosine": lambda: optim.cosine,
+    "constant": lambda: optim.constant,
+    "step": optim.step_down,
+    "plateau": optim.Plateau,
+}
 
 
 def train(options) -> None:
     """Train as the command line says, show how it goes, and save what comes out."""
     for module in ("matplotlib", "safetensors", "tqdm"):  # now, not after an hour of training
         need(module, "train", "refconv train")
+    if options.tensorboard:
+        need("tensorboardX", "tensorboard", "refconv train --tensorboard")
+    if options.resume:
+        _as_it_was_begun(options)
     if options.threads:
         set_num_threads(options.threads)
     with engine(options.engine or current_engine()), _output_folder(options) as folder:
         _train(options, folder)
+
+
+def _as_it_was_begun(options):
+    """Options of the run in the folder named by --resume."""
+    path = Path(options.resume) / CHECKPOINT
+    if not path.exists():
+        raise FileNotFoundError(f"--resume {options.resume} holds no {CHECKPOINT}: that run is over, or never began")
+    began = weights.read_tensors(path, "refconv-checkpoint")[1]["notes"]
+    if began.get("model") != options.model:
+        raise ValueError(f"--resume {options.resume} is a run of {began.get('model')}, and not of {options.model}")
+    vars(options).update(began, out=options.resume)
 
 
 def _train(options, folder):
@@ -36,35 +61,59 @@ def _train(options, folder):
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     input_shape = models.input_shape(options.model)
     model.build(input_shape, weights_rng)
-    optimizer = optim.SGD(model.named_parameters(), options.lr, momentum=options.momentum, weight_decay=options.weight_decay)
-    (images, labels), (test_images, test_labels) = _load(options)
-    batches = data.Batches(images, labels, options.batch_size, rng=order_rng)
-    test = data.Batches(test_images, test_labels, 500)
+    training, validation, test = _load(options)
+    batches = data.Batches(*training, options.batch_size, augment=AUGMENT[options.augment](), rng=order_rng)
+    test = data.Batches(*test, 500)
     say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
-        f"{len(images):,} training and {len(test_images):,} test images, "
+        f"{len(training[0]):,} training and {len(test.images):,} test images, "
         f"{current_engine()} on {get_num_threads()} thread(s)"
     )
+    watchers = [tensorboard(folder)] if options.tensorboard else []
+    notes = {name: value for name, value in vars(options).items() if name not in NOT_THE_RUNS_OWN}
     try:
-        with _stop_signals() as stop, _ProgressBars(len(images)) as bars:
+        with _stop_signals() as stop, _ProgressBars(len(training[0])) as bars:
             history = fit(
                 model,
                 batches,
-                optimizer,
+                _optimizer(model, options),
                 epochs=options.epochs,
                 test=test,
-                schedule=optim.cosine,
+                validation=data.Batches(*validation, 500) if validation else None,
+                schedule=SCHEDULES[options.schedule](),
+                loss=CrossEntropy(options.label_smoothing),
+                clip_norm=options.clip_norm,
+                patience=options.patience,
+                checkpoints=Checkpoints(folder, every=options.checkpoint_every, resume=bool(options.resume), notes=notes),
                 on_step=bars.step,
-                on_epoch=bars.epoch,
+                on_epoch=_tell(bars.epoch, *watchers),
                 stop=stop,
             )
     except Diverged as error:
         raise FloatingPointError(f"{error} ({_save_diverged(folder, options, error, test)})") from error
     if history.stopped:
-        say("stopped; saving what there is")
+        say(f"stopped; saving what there is; --resume {folder} goes on")
     _save(folder, options, arguments, model, history, test)
+    if not history.stopped:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
     if options.data == "digits" and current_engine() == "kernels":
         _test_on_mnist(model)
+
+
+def _tell(*watchers):
+    def on_epoch(line):
+        for watch in watchers:
+            watch(line)
+
+    return on_epoch
+
+
+def _optimizer(model, options):
+    parameters, common = model.named_parameters(), {"weight_decay": options.weight_decay}
+    if options.optimizer == "adam":
+        return optim.Adam(parameters, options.lr, **common)
+    kind = {"sgd": optim.SGD, "rmsprop": optim.RMSProp}[options.optimizer]
+    return kind(parameters, options.lr, momentum=options.momentum, **common)
 
 
 @contextlib.contextmanager
@@ -86,7 +135,7 @@ def _reserve(options):
     """The folder asked for, if no model is in it yet; or the first free one of runs/MODEL-DATA, -2, -3, …"""
     if options.out:
         folder = Path(options.out)
-        if (folder / "model.safetensors").exists():
+        if (folder / "model.safetensors").exists() and not options.resume:
             raise FileExistsError(f"--out {folder} holds a model.safetensors already; name another folder")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -103,21 +152,25 @@ def _reserve(options):
 
 
 def _load(options):
-    """Training and test data, as many as asked for."""
-    if options.data == "mnist":
-        return _first(options.images, data.load_mnist("train"), "--images"), _first(
-            options.test_images, data.load_mnist("test"), "--test-images"
-        )
-    count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
-    say(f"drawing {count:,} training and {test_count:,} test digits")
-    train_seed, test_seed = np.random.SeedSequence(options.seed).generate_state(2).tolist()
-    return data.draw_digits(count, train_seed), data.draw_digits(test_count, test_seed)
+    """Training, validation (or None) and test data, as many as asked for: pairs of images and labels."""
+    if options.data == "digits":
+        count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
+        say(f"drawing {count:,} training and {test_count:,} test digits")
+        train_seed, test_seed = np.random.SeedSequence(options.seed).generate_state(2).tolist()
+        training, test = data.draw_digits(count, train_seed), data.draw_digits(test_count, test_seed)
+    else:
+        load = {"mnist": data.load_mnist, "fashion-mnist": data.load_fashion_mnist, "kmnist": data.load_kmnist}[options.data]
+        training = _first(options.images, load("train"), "--images", options)
+        test = _first(options.test_images, load("test"), "--test-images", options)
+    if not options.validation:
+        return training, None, test
+    return *data.split(*training, options.validation, rng=options.seed), test
 
 
-def _first(count, images_and_labels, option):
+def _first(count, images_and_labels, option, options):
     there = len(images_and_labels[0])
     if count and count > there:
-        raise ValueError(f"{option} must be at most {there:,} with MNIST, but is {count:,}")
+        raise ValueError(f"{option} must be at most {there:,} with {options.data}, but is {count:,}")
     return tuple(part[:count] for part in images_and_labels)
 
 
@@ -175,10 +228,14 @@ class _ProgressBars:
         self.bar.set_postfix_str(f"loss {progress.loss:.4f}, accuracy {100 * progress.accuracy:.2f} %", refresh=False)
 
     def epoch(self, line):
-        self.bar.close()
+        if self.bar is not None:  # None: all steps of the epoch were done before the run was resumed
+            self.bar.close()
         self.bar = None
+        validated = ""
+        if line.validation_loss is not None:
+            validated = f"validation: loss {line.validation_loss:.4f}, accuracy {100 * line.validation_accuracy:.2f} %  |  "
         say(
-            f"epoch {line.epoch}: loss {line.train_loss:.4f}, accuracy {100 * line.train_accuracy:.2f} %  |  "
+            f"epoch {line.epoch}: loss {line.train_loss:.4f}, accuracy {100 * line.train_accuracy:.2f} %  |  {validated}"
             f"test: loss {line.test_loss:.4f}, accuracy {100 * line.test_accuracy:.2f} %  |  "
             f"{line.seconds:.1f} s, {line.images_per_second:,.0f} images/s"
         )

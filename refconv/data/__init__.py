@@ -1,18 +1,33 @@
 """Data sets, and the way from a file to a mini-batch."""
 
-from refconv.data.batches import Batches, lenet_input
+from refconv.data import augment
+from refconv.data.batches import Batches, lenet_input, split
+from refconv.data.cifar import CIFAR10_CLASSES, load_cifar10, standardise
 from refconv.data.digits import draw_digits
 from refconv.data.files import BadDataFile, DataNotFound
+from refconv.data.folder import load_folder
 from refconv.data.idx import read_idx, write_idx
-from refconv.data.mnist import load_mnist
+from refconv.data.mnist import load_fashion_mnist, load_kmnist, load_mnist
+from refconv.data.prefetch import Prefetch
+from refconv.data.resample import resize
 
 __all__ = [
+    "CIFAR10_CLASSES",
     "BadDataFile",
     "Batches",
     "DataNotFound",
+    "Prefetch",
+    "augment",
     "draw_digits",
     "lenet_input",
+    "load_cifar10",
+    "load_fashion_mnist",
+    "load_folder",
+    "load_kmnist",
     "load_mnist",
     "read_idx",
+    "resize",
+    "split",
+    "standardise",
     "write_idx",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 
 from refconv.geometry import per_axis
 
-__all__ = ["Batches", "lenet_input"]
+__all__ = ["Batches", "lenet_input", "split"]
 
 # The paper's scaling: paper white is −0.1 and ink is 1.175, so that a digit's pixels have mean 0 and variance 1, roughly.
 BACKGROUND, INK = -0.1, 1.175
@@ -63,13 +63,16 @@ class Batches:
         Images in a batch; the last of a pass may have fewer.
     prepare : callable
         Turns a batch of stored images into what the network takes.
+    augment : callable, optional
+        ``augment(images, rng)`` returns a batch of images changed at random, such as ``data.augment.shift(2)``; it
+        is called before ``prepare``. Each batch has a generator of its own, made from the pass and the place in it.
     rng : numpy.random.Generator, int or None
-        Where the order comes from; None leaves the stored order.
+        Where the order comes from, and the seeds of ``augment``; None leaves the stored order.
 
     Raises
     ------
     ValueError
-        If images and labels differ in number, or there are none.
+        If images and labels differ in number, or there are none; if images are to be augmented without an rng.
 
     Examples
     --------
@@ -77,22 +80,82 @@ class Batches:
     >>> [(x.tolist(), y.tolist()) for x, y in batches]
     [([0.0, 1.0], [0, 1]), ([2.0, 3.0], [2, 3]), ([4.0], [4])]
 
-    Source: A12.
+    Source: A12, A21.
     """
 
-    def __init__(self, images, labels, batch_size, *, prepare=lenet_input, rng=None):
+    def __init__(self, images, labels, batch_size, *, prepare=lenet_input, augment=None, rng=None):
         if len(images) != len(labels) or not len(images):
             raise ValueError(f"images and labels must be as many, and some, but are {len(images)} and {len(labels)}")
-        self.images, self.labels, self.prepare = np.asarray(images), np.asarray(labels), prepare
+        if augment is not None and rng is None:
+            raise ValueError("augment needs random numbers, but rng is None")
+        self.images, self.labels, self.prepare, self.augment = np.asarray(images), np.asarray(labels), prepare, augment
         (self.batch_size,) = per_axis("batch_size", batch_size, 1)
         self.rng = None if rng is None else np.random.default_rng(rng)
+        self.done = 0  # batches that the next pass leaves out
 
     def __len__(self):
         return -(-len(self.images) // self.batch_size)
 
     def __iter__(self):
-        count = len(self.images)
+        count, first, self.done = len(self.images), self.done, 0
         order = np.arange(count) if self.rng is None else self.rng.permutation(count)
-        for first in range(0, count, self.batch_size):
-            chosen = order[first : first + self.batch_size]
-            yield self.prepare(self.images[chosen]), self.labels[chosen]
+        seed = None if self.augment is None else int(self.rng.integers(2**63))
+        for k in range(first, len(self)):
+            chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
+            images = self.images[chosen]
+            if self.augment is not None:
+                images = self.augment(images, np.random.default_rng([seed, k]))
+            yield self.prepare(images), self.labels[chosen]
+
+    def state(self):
+        """Where the random numbers are, for :meth:`resume`: ask before a pass begins. JSON can hold it."""
+        return None if self.rng is None else self.rng.bit_generator.state
+
+    def resume(self, state, done) -> None:
+        """Let the next pass be the one that began in this state, without its first ``done`` batches."""
+        if (state is None) != (self.rng is None):
+            raise ValueError(f"state must be that of batches like these, {'without' if self.rng is None else 'with'} an rng")
+        if self.rng is not None:
+            self.rng.bit_generator.state = state
+        self.done = done
+
+
+def split(images, labels, share=0.1, rng=0):
+    """Training and validation data: a share of the images, chosen at random, is kept apart.
+
+    Parameters
+    ----------
+    images, labels : arrays (N, …), (N,)
+        The data set.
+    share : float
+        How much is for validation, above 0 and below 1; rounded to whole images, one at least.
+    rng : numpy.random.Generator or int
+        Where the choice comes from; the same seed gives the same split.
+
+    Returns
+    -------
+    training, validation : pairs (images, labels)
+        In stored order, both.
+
+    Raises
+    ------
+    ValueError
+        If images and labels differ in number, or share leaves nothing for one of the two.
+
+    Examples
+    --------
+    >>> (images, labels), (held, _) = split(np.arange(8) * 10, np.arange(8), share=0.25, rng=1)
+    >>> images, held
+    (array([10, 20, 30, 40, 60, 70]), array([ 0, 50]))
+
+    Source: A20.
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    if len(images) != len(labels):
+        raise ValueError(f"images and labels must be as many, but are {len(images)} and {len(labels)}")
+    count = max(1, round(share * len(images)))
+    if not 0 < share < 1 or count >= len(images):
+        raise ValueError(f"share must leave some of {len(images)} images on both sides, but is {share!r}")
+    held = np.zeros(len(images), bool)
+    held[np.random.default_rng(rng).permutation(len(images))[:count]] = True
+    return (images[~held], labels[~held]), (images[held], labels[held])

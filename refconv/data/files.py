@@ -67,15 +67,24 @@ class DataFile:
     ----------
     name : str
         Its name once decompressed, without ``.gz``.
-    sha256 : str
-        The SHA-256 sum of its content, that is, of the decompressed bytes, in hexadecimal.
+    sha256 : str or None
+        The SHA-256 sum of its content, that is, of the decompressed bytes, in hexadecimal. Where only that of the ``.gz``
+        file has been published it is None, and the ``.gz`` file itself is needed.
     gz_sha256 : str
         The SHA-256 sum of the ``.gz`` file that the mirrors serve.
     """
 
     name: str
-    sha256: str
+    sha256: str | None
     gz_sha256: str
+
+    def content(self, raw: bytes, source: str | os.PathLike) -> bytes:
+        """The decompressed content of this file's bytes, or a `BadDataFile` if they are not this file."""
+        content = unpack(raw, source, self.sha256)
+        if self.sha256 is None and hashlib.sha256(raw).hexdigest() != self.gz_sha256:
+            found = hashlib.sha256(raw).hexdigest()
+            raise BadDataFile(source, f"is not the .gz file of the mirrors: sha256 {found}, expected {self.gz_sha256}")
+        return content
 
 
 @dataclass(frozen=True)
@@ -258,7 +267,7 @@ def read_data_file(data_set: DataSet, file: DataFile, root: str | os.PathLike | 
     replaced = []
     for path in find(data_set, file, root):
         try:
-            return unpack(path.read_bytes(), path, file.sha256)
+            return file.content(path.read_bytes(), path)
         except BadDataFile as bad:
             if not (download and path.is_relative_to(cache_folder())):
                 advice = "Delete it to have it downloaded again, or put the right file in its place."
@@ -323,7 +332,7 @@ def _download_from(url: str, file: DataFile, folder: Path) -> bytes:
     def fetch_and_look(url, output_file, caller):
         fetch(url, output_file, caller)
         # pooch itself would only say that the sum is wrong; this says what came instead.
-        unpack(Path(output_file).read_bytes(), url, file.sha256)
+        file.content(Path(output_file).read_bytes(), url)
 
     path = pooch.retrieve(url, file.gz_sha256, f"{file.name}.gz", folder, downloader=fetch_and_look)
-    return unpack(Path(path).read_bytes(), path, file.sha256)
+    return file.content(Path(path).read_bytes(), path)

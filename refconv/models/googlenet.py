@@ -54,7 +54,7 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
         Factor for the number of filters and units in all other layers.
     heads : bool
         Whether the two auxiliary classifiers are there: then the forward pass in training returns three times scores, and
-        the loss is :func:`refconv.nn.loss_with_heads`.
+        the loss is :func:`refconv.training.CrossEntropy`.
     small_images : bool
         A stem for 32 × 32 pixels, one convolution and one pooling.
 

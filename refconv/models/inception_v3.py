@@ -27,7 +27,7 @@ def inception_v3(classes=1000, width=1, *, heads=True, small_images=False):
         Factor for the number of filters in all other layers.
     heads : bool
         Whether the auxiliary classifier is there: then the forward pass in training returns twice scores, and the loss is
-        :func:`refconv.nn.loss_with_heads`.
+        :func:`refconv.training.CrossEntropy`.
     small_images : bool
         A stem for 32 × 32 pixels; its 17 × 17 are then 7 × 7, too few for the head.
 

@@ -11,7 +11,7 @@ from refconv.nn.crop import Crop2D
 from refconv.nn.dense import Dense, Flatten
 from refconv.nn.dropout import Dropout
 from refconv.nn.fractal import DropPath, Fractal
-from refconv.nn.heads import Heads, loss_with_heads
+from refconv.nn.heads import Heads
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.max_pool import GlobalMaxPool1D, GlobalMaxPool2D, MaxPool1D, MaxPool2D
@@ -20,6 +20,7 @@ from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
 from refconv.nn.summary import summary
+from refconv.nn.transfer import Frozen, replace_layer
 
 __all__ = [
     "ELU",
@@ -39,6 +40,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Fractal",
+    "Frozen",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",
@@ -68,8 +70,8 @@ __all__ = [
     "Upsample2D",
     "glorot_uniform",
     "he_normal",
-    "loss_with_heads",
     "ones",
+    "replace_layer",
     "summary",
     "zeros",
 ]

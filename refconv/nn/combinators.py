@@ -8,6 +8,8 @@
 (14, 15, 6)
 """
 
+import itertools
+
 import numpy as np
 
 from refconv.geometry import per_axis
@@ -99,6 +101,34 @@ class Sequential(_Combinator):
 
     def forward(self, x, train=True):
         return chain(steps(self.layers.values(), train), x, train)
+
+    def reaching(self, x, name):
+        for before in itertools.takewhile(lambda other: other != name, self.layers):
+            x = self.layers[before](x)
+        return x
+
+    def cut(self, at):
+        """The layers from the first to the one of this name: a network whose outputs are features for another task.
+
+        They are the same layers with the same parameters, and not copies.
+
+        >>> from refconv import models
+        >>> models.lenet().cut("dense1").output_shape((32, 32, 1))
+        (120,)
+
+        Source: B10.
+        """
+        if at not in self.layers:
+            raise ValueError(f"at must be one of {', '.join(self.layers)}, but is {at!r}")
+        names = list(self.layers)
+        return self.of({name: self.layers[name] for name in names[: names.index(at) + 1]})
+
+    @classmethod
+    def of(cls, layers):
+        """The sequence of these layers by their names, numbers too; it needs no build where they are built."""
+        made = cls(**layers)
+        made.parameters = {} if all(layer.parameters is not None for layer in layers.values()) else None
+        return made
 
 
 class _Branches(_Combinator):

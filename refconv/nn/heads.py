@@ -1,10 +1,8 @@
 """Auxiliary classifiers: heads on the way through a network, for training alone."""
 
-from refconv.nn.argument import real
 from refconv.nn.combinators import Sequential, _Combinator
-from refconv.ops.loss import softmax_cross_entropy
 
-__all__ = ["Heads", "loss_with_heads"]
+__all__ = ["Heads"]
 
 
 class Heads(_Combinator):
@@ -78,47 +76,6 @@ class Heads(_Combinator):
             return dx
 
         return (scores, *asides), backward
-
-
-def loss_with_heads(scores, labels, weight=0.3, **options):
-    r"""The cross-entropy of a network with :class:`Heads`: the trunk's, and a share of each head's.
-
-    .. math:: L = L_{\mathrm{scores}} + \mathrm{weight} \sum_k L_{\mathrm{head}_k}
-
-    Parameters
-    ----------
-    scores : tuple of arrays (N, classes)
-        What the network's forward pass returned in training.
-    labels : integer array (N,)
-        The right classes.
-    weight : float
-        The share, 0.3 in the paper.
-    **options
-        Those of :func:`refconv.softmax_cross_entropy`.
-
-    Returns
-    -------
-    loss : float
-    dscores : tuple of arrays
-        What the network's way back takes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If weight is no finite number from 0 on; and as :func:`refconv.softmax_cross_entropy`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> loss, (dscores, dhead) = loss_with_heads((np.zeros((1, 2)), np.zeros((1, 4))), np.array([1]))
-    >>> round(float(loss), 6) == round(float(np.log(2) + 0.3 * np.log(4)), 6), dscores, dhead
-    (True, array([[ 0.5, -0.5]]), array([[ 0.075, -0.225,  0.075,  0.075]]))
-
-    Source: A22; Szegedy et al., "Going deeper with convolutions", 2014.
-    """
-    weight = real("weight", weight, least=0)
-    (loss, dscores), *asides = (softmax_cross_entropy(part, labels, **options) for part in scores)
-    return loss + weight * sum(aside for aside, _ in asides), (dscores, *(weight * daside for _, daside in asides))
 
 
 def _cut(trunk, names):

@@ -30,10 +30,11 @@ class Parameter:
     def __init__(self, value, trainable=True):
         self.value = value
         self.grad = np.zeros_like(value) if trainable else None
+        self.frozen = False  # for now: it has a gradient, but optimisers leave it alone
 
     @property
     def trainable(self) -> bool:
-        return self.grad is not None
+        return self.grad is not None and not self.frozen
 
     def __repr__(self):
         return f"Parameter{self.value.shape}" + ("" if self.trainable else " (not trained)")
@@ -141,6 +142,59 @@ class Layer(ABC):
         """The layers directly inside, with their names."""
         return iter(())
 
+    def reaching(self, x, name: str):
+        """What the layer of this name, directly inside, gets in inference where this layer gets x. Here x itself."""
+        return x
+
+    def activations(self, x, name: str):
+        """What an inner layer makes of x in inference: features that may serve another task.
+
+        Parameters
+        ----------
+        x : array
+            A batch, as the network takes it.
+        name : str
+            The layer's name, dotted where it lies deeper: ``"conv2"``, ``"block3.0.conv1"``.
+
+        Returns
+        -------
+        array
+            Its output.
+
+        Raises
+        ------
+        ValueError
+            If there is no layer of this name; the message says which there are.
+
+        Examples
+        --------
+        >>> from refconv import nn
+        >>> model = nn.Sequential(first=nn.Identity(), both=nn.Sum(nn.Identity(), twice=nn.Sum(nn.Identity(), nn.Identity())))
+        >>> model.activations(np.array([[5.0, 1.0]]), "both.twice"), model(np.array([[5.0, 1.0]]))
+        (array([[10.,  2.]]), array([[15.,  3.]]))
+
+        Source: B10.
+        """
+        first, _, deeper = name.partition(".")
+        layers = dict(self.named_layers())
+        if first not in layers:
+            raise ValueError(f"name must be one of {', '.join(layers) or 'none: there is nothing inside'}, but is {first!r}")
+        x = self.reaching(x, first)
+        return layers[first].activations(x, deeper) if deeper else layers[first](x)
+
+    def freeze(self) -> None:
+        """Let optimisers leave all parameters of this layer as they are; see :class:`refconv.nn.Frozen`.
+
+        Source: B10.
+        """
+        for parameter in self.named_parameters().values():
+            parameter.frozen = True
+
+    def unfreeze(self) -> None:
+        """Let the parameters be trained again."""
+        for parameter in self.named_parameters().values():
+            parameter.frozen = False
+
     def named_parameters(self) -> dict[str, Parameter]:
         """All parameters, those of inner layers under dotted names; a shared one appears once, under its first name."""
         if self.parameters is None:
@@ -161,7 +215,7 @@ class Layer(ABC):
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
         for parameter in self.named_parameters().values():
-            if parameter.trainable:
+            if parameter.grad is not None:
                 parameter.grad[...] = 0
 
     def __getitem__(self, name: str) -> Parameter:

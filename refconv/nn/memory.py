@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import singledispatch
 
-from refconv.nn import combinators, dense, dropout, fractal, heads
+from refconv.nn import combinators, dense, dropout, fractal, heads, transfer
 from refconv.nn.layer import Layer
 
 __all__ = ["all_values", "values_at_once"]
@@ -69,6 +69,7 @@ def _side_by_side(layer, shape, kept=False):
 
 
 @values_at_once.register(combinators.StochasticDepth)
+@values_at_once.register(transfer.Frozen)
 @values_at_once.register(fractal.DropPath)
 @values_at_once.register(heads.Heads)
 def _the_first_inside(layer, shape, kept=False):

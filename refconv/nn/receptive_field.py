@@ -19,6 +19,7 @@ from refconv.nn import (
     pool,
     resize,
     response_norm,
+    transfer,
 )
 from refconv.nn.conv import _Conv
 from refconv.nn.layer import Layer
@@ -157,6 +158,7 @@ def _side_by_side(layer, shape, span):
 
 
 @seen.register(combinators.StochasticDepth)
+@seen.register(transfer.Frozen)
 @seen.register(fractal.DropPath)
 @seen.register(heads.Heads)
 def _the_first_inside(layer, shape, span):

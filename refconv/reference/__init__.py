@@ -19,6 +19,7 @@ from refconv.reference import (
     resize,
     response_norm,
     separable,
+    update,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "resize",
     "response_norm",
     "separable",
+    "update",
 ]

@@ -1,9 +1,11 @@
 """Mini-batches: everything once, in a new order each time, prepared as the paper says."""
 
+import threading
+
 import numpy as np
 import pytest
 
-from refconv.data import Batches, lenet_input
+from refconv.data import Batches, Prefetch, lenet_input, split
 
 IMAGES = np.arange(7 * 4, dtype=np.uint8).reshape(7, 2, 2)
 LABELS = np.arange(7) % 3
@@ -54,6 +56,11 @@ def test_lenet_input_sets_digits_into_the_papers_sheet():
         (lambda: Batches(IMAGES, LABELS[:5], 2), "images and labels must be as many, and some, but are 7 and 5"),
         (lambda: Batches(IMAGES[:0], LABELS[:0], 2), "but are 0 and 0"),
         (lambda: Batches(IMAGES, LABELS, 0), "batch_size must be at least 1"),
+        (lambda: Batches(IMAGES, LABELS, 2, augment=lambda x, rng: x), "augment needs random numbers, but rng is None"),
+        (lambda: Batches(IMAGES, LABELS, 2, rng=1).resume(None, 1), "state must be that of batches like these, with an rng"),
+        (lambda: split(IMAGES, LABELS[:5]), "images and labels must be as many, but are 7 and 5"),
+        (lambda: split(IMAGES, LABELS, 1.0), "share must leave some of 7 images on both sides, but is 1.0"),
+        (lambda: split(IMAGES, LABELS, 0), "but is 0"),
         (lambda: lenet_input(IMAGES.astype(float)), "images must be uint8 .* but are float64 of shape"),
         (lambda: lenet_input(np.zeros((1, 33, 3), np.uint8)), r"of shape \(1, 33, 3\)"),
     ],
@@ -61,3 +68,63 @@ def test_lenet_input_sets_digits_into_the_papers_sheet():
 def test_what_does_not_fit_is_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def noisy(images, rng):
+    return images + rng.integers(0, 100, images.shape).astype(np.uint8)
+
+
+def passes(batches, count):
+    return [[(x.tolist(), y.tolist()) for x, y in batches] for _ in range(count)]
+
+
+def made(**options):
+    return Batches(IMAGES, LABELS, 3, prepare=plain, augment=noisy, rng=4, **options)
+
+
+@pytest.mark.parametrize("done", [0, 1, 3])
+def test_a_pass_that_is_resumed_is_the_rest_of_it_and_those_after_are_the_same(done):
+    whole = passes(made(), 3)
+    batches = made()
+    next(iter(passes(batches, 1)))
+    state = batches.state()
+    again = made()
+    again.resume(state, done)
+    assert passes(again, 2) == [whole[1][done:], whole[2]]
+
+
+def test_each_pass_and_each_batch_is_augmented_in_its_own_way():
+    ones = Batches(np.ones((6, 2, 2), np.uint8), np.zeros(6, int), 3, prepare=plain, augment=noisy, rng=4)
+    seen = [x.tobytes() for _ in range(2) for x, _ in ones]
+    assert len(set(seen)) == 4
+
+
+def test_a_thread_makes_the_same_batches():
+    assert passes(Prefetch(made(), ahead=2), 3) == passes(made(), 3)
+    assert len(Prefetch(made())) == 3
+
+
+def test_leaving_a_pass_early_ends_the_thread_and_its_errors_come_through():
+    before = threading.active_count()
+    for _ in Prefetch(made(), ahead=1):
+        break
+    assert threading.active_count() == before
+
+    def fails(images):
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(Prefetch(Batches(IMAGES, LABELS, 3, prepare=fails)))
+    assert threading.active_count() == before
+
+
+def test_a_split_holds_every_image_once_with_its_label():
+    (a, a_labels), (b, b_labels) = split(IMAGES, LABELS, share=0.3, rng=5)
+    assert (len(a), len(b)) == (5, 2)
+    for images, labels in ((a, a_labels), (b, b_labels)):
+        places = images[:, 0, 0] // 4
+        assert (np.diff(places) > 0).all()
+        assert (labels == LABELS[places]).all()
+    assert sorted([*a[:, 0, 0], *b[:, 0, 0]]) == IMAGES[:, 0, 0].tolist()
+    assert split(IMAGES, LABELS, 0.3, rng=5)[1][0].tolist() == b.tolist()
+    assert split(IMAGES, LABELS, 0.3, rng=6)[1][0].tolist() != b.tolist()

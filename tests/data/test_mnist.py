@@ -11,7 +11,7 @@ import pytest
 from refconv.data import files
 from refconv.data.files import BadDataFile, DataFile, DataNotFound, DataSet
 from refconv.data.idx import read_idx, write_idx
-from refconv.data.mnist import MNIST, load_idx_images, load_mnist
+from refconv.data.mnist import FASHION_MNIST, KMNIST, MNIST, load_fashion_mnist, load_idx_images, load_kmnist, load_mnist
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,35 @@ def test_importing_the_loader_imports_no_optional_package():
     code = "import sys, refconv.data.mnist; print({'pooch', 'tqdm', 'requests'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("data_set", [FASHION_MNIST, KMNIST])
+def test_sets_like_mnist_have_sums_of_their_own(data_set):
+    files_of = [file for split in ("train", "test") for file in data_set.files(split)]
+    assert [file.name for file in files_of] == [file.name for split in ("train", "test") for file in MNIST.files(split)]
+    sums = {file.gz_sha256 for file in files_of}
+    assert len(sums) == 4
+    assert not sums & {file.gz_sha256 for split in ("train", "test") for file in MNIST.files(split)}
+    assert all(len(bytes.fromhex(number)) == 32 for number in sums)
+    assert all(mirror.startswith("https://") for mirror in data_set.mirrors)
+
+
+@pytest.mark.parametrize("load", [load_fashion_mnist, load_kmnist])
+def test_mnist_is_not_taken_for_another_set(load, real_folder):
+    with pytest.raises(BadDataFile, match=r"is not the \.gz file of the mirrors: sha256 [0-9a-f]{64}, expected"):
+        load("test", root=real_folder / "mnist", download=False)
+
+
+def test_a_file_of_which_only_the_compressed_sum_is_known(tmp_path):
+    """Its .gz file is accepted, and nothing else: not even its own content, which nobody has vouched for."""
+    images, labels = labelled_images(4, seed=9)
+    split = []
+    for name, array in {"a": images, "b": labels}.items():
+        write_idx(tmp_path / f"{name}.gz", array)
+        split.append(DataFile(name, None, hashlib.sha256((tmp_path / f"{name}.gz").read_bytes()).hexdigest()))
+    data_set = DataSet("Tiny", "tiny", (), {"all": tuple(split)})
+    np.testing.assert_array_equal(load_idx_images(data_set, "all", tmp_path)[0], images)
+    (tmp_path / "a.gz").unlink()
+    write_idx(tmp_path / "a", images)
+    with pytest.raises(BadDataFile, match=r"a is not the \.gz file of the mirrors"):
+        load_idx_images(data_set, "all", tmp_path)

@@ -6,6 +6,7 @@ import pytest
 from evidence import assert_is_derivative
 from layer_evidence import built, random_input
 from refconv import nn
+from refconv.training import CrossEntropy
 
 
 def model():
@@ -66,16 +67,15 @@ def test_the_way_back_is_the_derivative_of_the_sum_of_all_three():
 def test_the_loss_weighs_the_heads_and_its_gradient_is_that():
     rng = np.random.default_rng(2)
     scores, labels = [rng.standard_normal((4, classes)) for classes in (3, 5, 6)], np.array([0, 2, 1, 2])
-    loss, dscores = nn.loss_with_heads(scores, labels, weight=0.3, label_smoothing=0.1)
+    scores, cross_entropy = tuple(scores), CrossEntropy(label_smoothing=0.1, aux_weight=0.3)
+    loss, dscores = cross_entropy(scores, labels)
     for k in range(3):
 
         def one(part, k=k):
-            parts = [part if j == k else s for j, s in enumerate(scores)]
-            return np.array([nn.loss_with_heads(parts, labels, weight=0.3, label_smoothing=0.1)[0]])
+            return np.array([cross_entropy(tuple(part if j == k else s for j, s in enumerate(scores)), labels)[0]])
 
         assert_is_derivative(dscores[k], one, scores[k], np.ones(1))
-    alone = nn.loss_with_heads(scores[:1], labels, label_smoothing=0.1)[0]
-    assert loss > alone
+    assert loss > cross_entropy(scores[0], labels)[0]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,6 @@ def test_the_loss_weighs_the_heads_and_its_gradient_is_that():
             ValueError,
             "in order",
         ),
-        (lambda: nn.loss_with_heads([np.zeros((1, 2))], np.array([0]), weight=-1), ValueError, "weight must be at least 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, error, message):

@@ -83,7 +83,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_named():
     x = np.ones((4, 2, 2), np.float32)
     x[3] = np.nan
     batches = data.Batches(x, np.array([0, 1, 2, 0]), 2, prepare=lambda x: x)
-    with pytest.raises(FloatingPointError, match="the loss is nan at step 2 of epoch 1"):
+    with pytest.raises(
+        FloatingPointError, match="the loss is nan at step 2 of epoch 1, whose batch holds numbers that are not finite"
+    ):
         fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
 
 
@@ -98,12 +100,50 @@ def test_a_run_that_diverges_hands_over_its_history_and_restores_lr():
         if (progress.epoch, progress.step) == (2, 2):
             model.named_parameters()["1.b"].value[0] = np.nan
 
-    with pytest.raises(Diverged, match="the loss is nan at step 3 of epoch 2; try a smaller lr") as caught:
+    with pytest.raises(Diverged, match="the loss is nan at step 3 of epoch 2, in layer 1; try a smaller lr") as caught:
         fit(model, batches, optimizer, epochs=3, schedule=optim.cosine, on_step=poison, on_epoch=told.append)
     assert [line.images for line in caught.value.history.epochs] == [6, 4]
     assert np.isfinite([line.train_loss for line in caught.value.history.epochs]).all()
     assert told == caught.value.history.epochs[:1]
     assert optimizer.lr == 0.1
+
+
+class Own(nn.Layer):
+    """A layer of somebody's own, whose inner ones do not get its input."""
+
+    def __init__(self):
+        self.first, self.second = nn.Dense(3), nn.Dense(2)
+
+    def named_layers(self):
+        return iter({"first": self.first, "second": self.second}.items())
+
+    def children(self, shape):
+        yield "first", self.first, shape
+        yield "second", self.second, (3,)
+
+    def output_shape(self, shape):
+        return (2,)
+
+    def forward(self, x, train=True):
+        hidden, back = self.first.forward(x, train)
+        y, back_again = self.second.forward(hidden, train)
+        return y, lambda dy, want_dx=True: back(back_again(dy), want_dx)
+
+
+@pytest.mark.parametrize(
+    ("model", "poisoned", "named"),
+    [
+        (nn.Sequential(a=nn.Dense(4), b=nn.Sum(nn.Identity(), nn.Sequential(nn.Tanh(), nn.Dense(4)))), "b.1.1.w", "b.1.1"),
+        (nn.Sequential(a=nn.Dense(4), own=Own()), "own.second.b", "own"),
+        (nn.Sequential(a=nn.Dense(4), own=Own()), "own.first.b", "own.first"),
+    ],
+)
+def test_the_first_layer_whose_output_is_not_finite_is_named(model, poisoned, named):
+    model.build((5,), rng=0, dtype=np.float64)
+    model.named_parameters()[poisoned].value.flat[0] = np.inf
+    batches = data.Batches(np.ones((2, 5)), np.array([0, 1]), 2, prepare=lambda x: x)
+    with pytest.raises(Diverged, match=rf"at step 1 of epoch 1, in layer {named}; try a smaller lr"):
+        fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
 
 
 def test_lr_is_restored_whatever_ends_the_run():

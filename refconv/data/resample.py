@@ -1,0 +1,60 @@
+"""Values between pixels."""
+
+import functools
+
+import numpy as np
+
+from refconv.geometry import per_axis
+
+__all__ = ["gaussians", "resample", "resize"]
+
+
+def resample(image, rows, columns):
+    """An image at other rows and columns, which may lie between its own: interpolated, and beyond its edge as at its edge.
+
+    ``image`` (H, W) or (H, W, C), ``rows`` and ``columns`` of numbers; returns (rows, columns[, C]), of the image's type.
+
+    >>> resample(np.array([[0, 10, 20], [40, 50, 60]], np.uint8), np.array([0.5, 9.0]), np.array([0.25, 2.0]))
+    array([[23, 40],
+           [43, 60]], dtype=uint8)
+    """
+    numbers = image if image.dtype == np.float64 else image.astype(np.float32)
+    found = _along(_along(numbers, rows, 0), columns, 1)
+    return (found + 0.5).astype(np.uint8) if image.dtype == np.uint8 else found.astype(image.dtype)
+
+
+def resize(images, size):
+    """Images of another size: each new pixel is interpolated from the four around its place.
+
+    ``images`` (N, H, W) or (N, H, W, C), ``size`` their new height and width, or one number for both.
+
+    >>> resize(np.array([[[0, 8], [16, 24]]], np.float32), (2, 4))
+    array([[[ 0.,  2.,  6.,  8.],
+            [16., 18., 22., 24.]]], dtype=float32)
+
+    Source: A21.
+    """
+    size = per_axis("size", size, 2)
+    rows, columns = ((np.arange(n) + 0.5) * (old / n) - 0.5 for n, old in zip(size, images.shape[1:3], strict=True))
+    return np.stack([resample(image, rows, columns) for image in images])
+
+
+@functools.lru_cache(maxsize=32)
+def gaussians(n, sigma):
+    """Bell curves every sigma along n pixels, (n, curves): times independent noise they make a smooth function of variance 1.
+
+    >>> bells = gaussians(9, 4.0)
+    >>> bells.shape, (bells**2).sum(1).round(4).tolist()
+    ((9, 5), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    """
+    middles = np.arange(-sigma, n + sigma, sigma)
+    bells = np.exp(-0.5 * ((np.arange(n)[:, None] - middles) / sigma) ** 2)
+    return (bells / np.sqrt((bells**2).sum(1, keepdims=True))).astype(np.float32)
+
+
+def _along(a, places, axis):
+    places = np.clip(places, 0, a.shape[axis] - 1)
+    first = places.astype(np.intp)
+    t = (places - first).astype(a.dtype).reshape([-1 if k == axis else 1 for k in range(a.ndim)])
+    low = a.take(first, axis)
+    return low + t * (a.take(np.minimum(first + 1, a.shape[axis] - 1), axis) - low)

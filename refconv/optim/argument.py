@@ -1,0 +1,28 @@
+"""The arguments of optimisers and schedules, checked when they are made."""
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+
+__all__ = ["number", "trainable"]
+
+
+def number(name, value, least=0, below=math.inf):
+    """A number from ``least`` up to but not including ``below``, as a float.
+
+    >>> number("momentum", 0, below=1)
+    0.0
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, but is {value!r}")
+    if not least <= value < below:
+        raise ValueError(f"{name} must be at least {least} and below {below}, but is {value!r}")
+    return float(value)
+
+
+def trainable(parameters):
+    """Those of ``model.named_parameters()`` that are trained."""
+    if not isinstance(parameters, Mapping) or not all(hasattr(p, "trainable") for p in parameters.values()):
+        expected = "what model.named_parameters() returns, names with a Parameter each"
+        raise TypeError(f"parameters must be {expected}, but are {parameters!r}")
+    return {name: p for name, p in parameters.items() if p.trainable}

@@ -1,0 +1,131 @@
+"""Checkpoints: all that a run needs to go on as if it had never stopped, to the last bit.
+
+A checkpoint is one file, written at once or not at all. Its tensors are the network's parameters and what the optimiser
+remembers of them; the rest, a few numbers and the states of all random generators, is JSON beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from refconv import weights
+from refconv.geometry import per_axis
+from refconv.training.history import Epoch
+
+__all__ = ["Checkpoints", "capture", "generators", "restore"]
+
+KIND = "refconv-checkpoint"
+
+
+class Checkpoints:
+    """A folder with a run's last checkpoint and its best one.
+
+    ``last.safetensors`` is written after each epoch, when the run is asked to stop, and as often as ``every`` says;
+    ``best.safetensors`` after each epoch with a new lowest validation loss. A run that is killed goes on from the last one:
+    the same call of :func:`fit` with ``resume=True`` ends with the same bits as a run that was never stopped.
+
+    Parameters
+    ----------
+    folder : path
+        Made when the first checkpoint is written.
+    every : int, optional
+        Steps between two checkpoints inside of an epoch.
+    resume : bool
+        Whether to go on from ``last.safetensors``, if there is one. Without it, one that is there is not written over.
+    notes : dict, optional
+        Anything else worth keeping that JSON can hold.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a checkpoint that is not to be resumed.
+    TypeError, ValueError
+        If every is no count.
+    ImportError
+        If safetensors is not installed.
+
+    Examples
+    --------
+    ``fit(model, batches, optimizer, epochs=90, checkpoints=Checkpoints("runs/first", every=500, resume=True))`` begins a run,
+    and, started again after whatever has stopped it, goes on with it.
+
+    Source: A12.
+    """
+
+    def __init__(self, folder, *, every=None, resume=False, notes=None):
+        weights.need_safetensors("checkpoints")
+        self.last, self.best = Path(folder) / "last.safetensors", Path(folder) / "best.safetensors"
+        self.every = None if every is None else per_axis("every", every, 1)[0]
+        self.resume, self.notes = resume, notes or {}
+        if not resume and self.last.exists():
+            raise FileExistsError(f"{self.last} is a run's checkpoint already: resume=True goes on with it")
+
+    def save(self, run, best=False) -> None:
+        """Write the run's checkpoint, and the best one if this is it."""
+        tensors, description = capture(run)
+        for path in (self.last, self.best) if best else (self.last,):
+            weights.write_tensors(path, tensors, KIND, {**description, "notes": self.notes})
+
+    def load(self, run) -> bool:
+        """Put a run where the last checkpoint was; False if it is to begin, or there is none."""
+        if not self.resume or not self.last.exists():
+            return False
+        restore(run, *weights.read_tensors(self.last, KIND), self.last)
+        return True
+
+    def due(self, step) -> bool:
+        """Whether to save after this step."""
+        return self.every is not None and step % self.every == 0
+
+
+def capture(run):
+    """All of a run, as tensors and as what JSON can hold."""
+    tensors = {f"model/{name}": p.value for name, p in run.model.named_parameters().items()}
+    tensors |= {f"optimizer/{name}": a for name, a in run.optimizer.state().items()}
+    description = {
+        "settings": run.settings,
+        "epoch": run.epoch,
+        "step": run.step,
+        "order": run.order,
+        "sums": asdict(run.sums),
+        "epochs": [asdict(line) for line in run.history.epochs],
+        "generators": {name: rng.bit_generator.state for name, rng in generators(run.model).items()},
+    }
+    return tensors, description
+
+
+def restore(run, tensors, description, path):
+    """Put a run where :func:`capture` found one; a ``ValueError`` if it was another."""
+    groups = {"model": {}, "optimizer": {}}
+    for name, array in tensors.items():
+        group, _, rest = name.partition("/")
+        groups[group][rest] = array
+    parameters, own = run.model.named_parameters(), generators(run.model)
+    expected = {name: (p.value.shape, p.value.dtype) for name, p in parameters.items()}
+    if (
+        expected != {name: (a.shape, a.dtype) for name, a in groups["model"].items()}
+        or own.keys() != description["generators"].keys()
+    ):
+        raise ValueError(f"{path} is the checkpoint of another network")
+    if run.settings != description["settings"]:
+        raise ValueError(f"{path} is the checkpoint of another run: {description['settings']}, and this one is {run.settings}")
+    run.optimizer.restore(groups["optimizer"])
+    for name, parameter in parameters.items():
+        parameter.value[...] = groups["model"][name]
+    for name, rng in own.items():
+        rng.bit_generator.state = description["generators"][name]
+    run.epoch, run.step, run.order = description["epoch"], description["step"], description["order"]
+    run.sums = type(run.sums)(**description["sums"])
+    run.history.epochs = [Epoch(**line) for line in description["epochs"]]
+
+
+def generators(model) -> dict[str, np.random.Generator]:
+    """The random generators of all layers that have one, such as dropout, under dotted names."""
+    found = {}
+    for name, layer in model.named_layers():
+        found |= {f"{name}.{inner}": rng for inner, rng in generators(layer).items()}
+    own = {name: value for name, value in vars(model).items() if isinstance(value, np.random.Generator)}
+    return {**own, **found}

@@ -1,0 +1,247 @@
+"""The training loop: epochs of steps, a look at the validation data after each, and checkpoints on the way."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from refconv.geometry import per_axis
+from refconv.ops.engine import keep_freed_memory
+from refconv.optim import Optimizer, constant
+from refconv.training.checkpoint import Checkpoints
+from refconv.training.evaluate import evaluate
+from refconv.training.history import Diverged, Epoch, History, Progress
+from refconv.training.step import cross_entropy, train_step
+
+__all__ = ["fit"]
+
+
+def fit(
+    model,
+    batches,
+    optimizer,
+    *,
+    epochs,
+    test=None,
+    validation=None,
+    schedule=constant,
+    loss=cross_entropy,
+    clip_norm=None,
+    patience=None,
+    checkpoints=None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> History:
+    """Train a network.
+
+    Memory that a step has freed stays with the process for the next one (:func:`refconv.keep_freed_memory`).
+
+    Parameters
+    ----------
+    model : Layer
+        The network, built; its outputs are the scores of the classes.
+    batches : Batches
+        The training data: each iteration is one epoch of (x, labels).
+    optimizer : Optimizer
+        Made from the network's parameters.
+    epochs : int
+        How often to go through the data.
+    test, validation : Batches, optional
+        Measured after each epoch, on the network in inference. Nothing depends on the test; the validation loss says which
+        epoch is the best, when to stop early, and when the learning rate falls (:class:`refconv.optim.Plateau`).
+    schedule : callable
+        ``schedule(progress)`` is the share of the learning rate after this share of the run, both from 0 to 1.
+    loss, clip_norm
+        As in :func:`train_step`.
+    patience : int, optional
+        Epochs without a new lowest validation loss, after which the run ends.
+    checkpoints : Checkpoints, optional
+        Where to save the run, and whether to go on with one.
+    on_step, on_epoch : callable
+        Told after each step and each epoch.
+    stop : callable
+        Asked after each step; once it returns True, the run ends there. A step is never left half done.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    Diverged
+        If the loss is not finite: the step before made the weights too large, or the data hold NaN. The message names the
+        step, and the layer out of which the first such number comes. The error is a ``FloatingPointError`` and holds the
+        ``history`` up to there. Whatever ends the run, ``optimizer.lr`` is as before.
+    ValueError
+        If patience or a plateau has no validation data to wait for, or the checkpoint is that of another run.
+
+    Examples
+    --------
+    >>> from refconv import data, models, optim
+    >>> model = models.lenet()
+    >>> _ = model.build((32, 32, 1), rng=0)
+    >>> batches = data.Batches(*data.draw_digits(64), 32, rng=0)
+    >>> history = fit(model, batches, optim.SGD(model.named_parameters(), lr=0.01, momentum=0.9), epochs=2)
+    >>> [epoch.images for epoch in history.epochs]
+    [64, 64]
+
+    Source: A12, A20; M2.
+    """
+    (epochs,) = per_axis("epochs", epochs, 1)
+    patience = math.inf if patience is None else per_axis("patience", patience, 1)[0]
+    if validation is None and (patience < math.inf or hasattr(schedule, "watch")):
+        raise ValueError("validation must be given where patience or a plateau waits for its loss, but is None")
+    keep_freed_memory()
+    run = Run(model, batches, optimizer, epochs, schedule, loss, clip_norm, patience, checkpoints, on_step, stop)
+    run.begin()
+    try:
+        while run.epoch <= epochs and not run.history.stopped and not run.history.stopped_early:
+            line = run.pass_over_the_data()
+            if test is not None:
+                run.history.test = evaluate(model, test)
+                line.test_loss, line.test_accuracy = run.history.test.loss, run.history.test.accuracy
+            if validation is not None:
+                found = evaluate(model, validation)
+                line.validation_loss, line.validation_accuracy = found.loss, found.accuracy
+            run.end_epoch(line)
+            on_epoch(line)
+        if test is not None and run.history.test is None:  # a checkpoint of a run that was over
+            run.history.test = evaluate(model, test)
+    finally:
+        optimizer.lr = run.first_lr
+    return run.history
+
+
+@dataclass
+class Sums:
+    """What an epoch has gathered so far."""
+
+    loss: float = 0.0
+    right: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    lr: float = 0.0  # at the last step
+
+    def line(self, epoch) -> Epoch:
+        return Epoch(epoch, self.images, self.seconds, self.lr, self.loss / self.images, self.right / self.images)
+
+
+@dataclass
+class Run:
+    """A run while it goes on: where it is, and what it has gathered. All of this is in its checkpoints."""
+
+    model: object
+    batches: object
+    optimizer: Optimizer
+    epochs: int
+    schedule: Callable
+    loss: Callable
+    clip_norm: float | None
+    patience: float
+    checkpoints: Checkpoints | None
+    on_step: Callable
+    stop: Callable
+
+    epoch: int = 1
+    step: int = 0  # steps of this epoch that are done
+    order: dict | None = None  # state of the batches' random numbers when this epoch began
+    sums: Sums = field(default_factory=Sums)
+    history: History = field(default_factory=History)
+
+    def __post_init__(self):
+        self.first_lr = self.optimizer.lr
+
+    @property
+    def settings(self):
+        """What must be the same where a run goes on."""
+        name = type(self.optimizer).__name__
+        return {"epochs": self.epochs, "steps": len(self.batches), "optimizer": name, "lr": self.first_lr}
+
+    def begin(self):
+        """Start from nothing, or from the last checkpoint."""
+        if hasattr(self.schedule, "watch"):
+            self.schedule.forget()
+        if self.checkpoints is None:
+            return
+        if not hasattr(self.batches, "resume"):
+            raise TypeError(f"batches must have state() and resume(), as Batches do, to be saved, but are {self.batches!r}")
+        self.order = self.batches.state()
+        if self.checkpoints.load(self):
+            self.batches.resume(self.order, self.step)
+            for line in self.history.epochs:
+                self._watch(line)
+            self.history.stopped_early = self._has_waited_enough()
+
+    def pass_over_the_data(self) -> Epoch:
+        """The steps of one epoch that are not done yet."""
+        self.order = self.batches.state() if hasattr(self.batches, "state") else None
+        steps, line, began = len(self.batches), None, time.perf_counter() - self.sums.seconds
+        for x, labels in self.batches:
+            self.step += 1
+            done = ((self.epoch - 1) * steps + self.step - 1) / (self.epochs * steps)
+            self.optimizer.lr = self.first_lr * self.schedule(done)
+            loss, scores = train_step(self.model, self.optimizer, x, labels, loss=self.loss, clip_norm=self.clip_norm)
+            if not math.isfinite(loss):
+                self.history.epochs += [line] if line else []  # without a test: what this step left is no network
+                raise Diverged(f"the loss is {loss} at {self._place(x)}; try a smaller lr", self.history)
+            self.sums.loss += float(loss) * len(labels)
+            self.sums.images += len(labels)
+            self.sums.right += int((scores.argmax(-1) == labels).sum())
+            self.sums.seconds, self.sums.lr = time.perf_counter() - began, self.optimizer.lr
+            line = self.sums.line(self.epoch)
+            self.on_step(
+                Progress(self.epoch, self.epochs, self.step, steps, line.images, line.train_loss, line.train_accuracy)
+            )
+            self.history.stopped = self.stop()
+            if self.checkpoints is not None and (self.history.stopped or self.checkpoints.due(self.step)):
+                self.checkpoints.save(self)
+            if self.history.stopped:
+                break
+        return self.sums.line(self.epoch)
+
+    def end_epoch(self, line):
+        """Note how it went, and make ready for the next epoch."""
+        self.history.epochs.append(line)
+        if self.history.stopped:
+            return
+        self._watch(line)
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, Sums()
+        self.history.stopped_early = self._has_waited_enough()
+        if self.checkpoints is not None:
+            self.order = self.batches.state()
+            self.checkpoints.save(self, best=self.history.best is line)
+
+    def _has_waited_enough(self):
+        best = self.history.best
+        return best is not None and self.history.epochs[-1].epoch - best.epoch >= self.patience
+
+    def _watch(self, line):
+        if hasattr(self.schedule, "watch"):
+            self.schedule.watch(line.validation_loss)
+
+    def _place(self, x):
+        """Where the loss ceased to be a number, in words."""
+        step = f"step {self.step} of epoch {self.epoch}"
+        if not np.isfinite(x).all():
+            return f"{step}, whose batch holds numbers that are not finite"
+        layer = first_not_finite(self.model, x)
+        return f"{step}, in layer {layer}" if layer else step
+
+
+def first_not_finite(layer, x, name=""):
+    """The dotted name of the first layer, innermost, that makes a number that is not finite of finite ones; "" if none."""
+    for inner_name, inner in layer.named_layers():
+        try:
+            with np.errstate(all="ignore"):
+                reached = layer.reaching(x, inner_name)
+                finite = np.isfinite(inner(reached)).all()
+        except (TypeError, ValueError):  # a layer of the user's own, whose inner ones get something else
+            return name
+        if not finite:
+            return first_not_finite(inner, reached, f"{name}.{inner_name}" if name else inner_name)
+    return name

@@ -1,0 +1,177 @@
+"""Augmentation: what is moved is moved by as much as was said, and every seed does it in its own way."""
+
+import numpy as np
+import pytest
+
+from refconv.data import augment, resize
+from refconv.data.resample import gaussians, resample
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(1, 256, (5, 9, 11)).astype(np.uint8)
+COLOUR = RNG.integers(1, 256, (5, 9, 11, 3)).astype(np.uint8)
+
+EVERY = {
+    "crop": augment.crop((7), pad=1),
+    "shift": augment.shift(2),
+    "flip": augment.flip(),
+    "scale": augment.scale(6, least=7, most=20),
+    "colour": augment.colour(),
+    "distort": augment.distort(share=2),
+    "chain": augment.chain(augment.flip(), augment.shift(1)),
+}
+
+
+def apply(function, images, seed=3):
+    return function(images, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
+def test_a_seed_says_it_all_and_the_images_themselves_stay(name, images):
+    before = images.copy()
+    first, again, other = (apply(EVERY[name], images, seed) for seed in (3, 3, 4))
+    assert first.dtype == np.uint8
+    assert (len(first), *first.shape[3:]) == (len(images), *images.shape[3:])
+    assert (first == again).all()
+    assert not (first == other).all()
+    assert (images == before).all()
+    assert not np.shares_memory(first, images)
+
+
+def windows_of(image, size, pad):
+    padded = np.pad(image, [(pad, pad), (pad, pad), *([(0, 0)] * (image.ndim - 2))])
+    height, width = (n - s for n, s in zip(padded.shape, size, strict=False))
+    return {(i, j): padded[i : i + size[0], j : j + size[1]].tobytes() for i in range(height + 1) for j in range(width + 1)}
+
+
+@pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
+def test_each_crop_is_a_window_of_its_own_image_and_every_window_comes(images):
+    """A21: crops, 28 from 32 as 224 from 256."""
+    crop, found = augment.crop(7, pad=1), [set() for _ in images]
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        for k, cropped in enumerate(crop(images, rng)):
+            (place,) = [p for p, pixels in windows_of(images[k], (7, 7), 1).items() if pixels == cropped.tobytes()]
+            found[k].add(place)
+    assert all(places == set(windows_of(images[0], (7, 7), 1)) for places in found)
+
+
+def test_a_shift_moves_up_to_so_far_and_fills_with_background():
+    moved = {apply(augment.shift(1), GREY[:1], seed).tobytes() for seed in range(100)}
+    assert moved == set(windows_of(GREY[0], (9, 11), 1).values())
+
+
+def test_a_flip_turns_left_and_right_and_not_up_and_down():
+    """A21: horizontal flips."""
+    assert (apply(augment.flip(1.0), COLOUR) == COLOUR[:, :, ::-1]).all()
+    assert (apply(augment.flip(0.0), COLOUR) == COLOUR).all()
+    many = np.repeat(GREY[:1], 1000, 0)
+    assert 0.42 < (apply(augment.flip(0.5), many)[:, 0, 0] != GREY[0, 0, 0]).mean() < 0.58
+
+
+def test_scale_jitter_makes_images_of_every_size_between():
+    """A21: the shorter side S from least to most."""
+    ramp = np.broadcast_to(np.arange(0, 200, 10, dtype=np.uint8), (400, 10, 20))  # 10 grey levels a pixel
+    slopes = np.diff(apply(augment.scale(8, least=10, most=40), ramp).astype(float), axis=2)[:, :, 2:-2].max((1, 2))
+    sizes = 10 / slopes * 10
+    assert 9 < sizes.min() < 13
+    assert 30 < sizes.max() < 55
+    same = apply(augment.scale(9, least=9, most=9), GREY)
+    assert all(cropped.tobytes() in windows_of(image, (9, 9), 0).values() for cropped, image in zip(same, GREY, strict=True))
+
+
+def test_colour_jitter_of_nothing_changes_nothing_and_each_part_does_what_it_says():
+    off = {"brightness": 0, "contrast": 0, "saturation": 0}
+    assert (apply(augment.colour(**off), COLOUR) == COLOUR).all()
+    middling = (COLOUR // 4 + 80).astype(np.uint8)
+    brighter = apply(augment.colour(**{**off, "brightness": 0.3}), middling)
+    ratio = brighter.mean((1, 2, 3)) / middling.mean((1, 2, 3))
+    np.testing.assert_allclose(brighter, middling * ratio[:, None, None, None], atol=1)
+    contrasted = apply(augment.colour(**{**off, "contrast": 0.3}), middling).astype(float)
+    np.testing.assert_allclose(contrasted.mean((1, 2, 3)), middling.mean((1, 2, 3)), atol=0.6)
+    spread = contrasted.std((1, 2, 3)) / middling.std((1, 2, 3))
+    assert (np.abs(spread - 1) > 0.02).sum() >= 3
+    saturated = apply(augment.colour(**{**off, "saturation": 0.3}), middling).astype(float)
+    np.testing.assert_allclose(saturated @ augment.GREY, middling @ augment.GREY, atol=1)
+    assert np.abs(saturated - middling).max() > 3
+
+
+NOTHING = {"rotation": 0, "zoom": 0, "shear": 0, "elastic": 0}
+
+
+@pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
+@pytest.mark.parametrize("share", [1, 2, 5, 8])
+def test_no_distortion_is_no_change(images, share):
+    assert (apply(augment.distort(**NOTHING, share=share), images) == images).all()
+
+
+def sampled(image, field):
+    """The image at the places of a field, pixel by pixel; outside there is background."""
+    height, width = image.shape
+    result = np.zeros(image.shape)
+    for i in range(height):
+        for j in range(width):
+            y, x = np.clip(field[0, i, j], -1, height), np.clip(field[1, i, j], -1, width)
+            for m in range(int(np.floor(y)), int(np.floor(y)) + 2):
+                for n in range(int(np.floor(x)), int(np.floor(x)) + 2):
+                    if 0 <= m < height and 0 <= n < width:
+                        result[i, j] += image[m, n] * (1 - abs(y - m)) * (1 - abs(x - n))
+    return result
+
+
+def test_pixels_are_interpolated_where_the_field_says_group_by_group():
+    field = (RNG.integers(-256, 13 * 128, (2, 2, 9, 11)) / 128).astype(np.float32)
+    found = augment._gather(GREY, field, 3)
+    for k, image in enumerate(GREY):
+        np.testing.assert_allclose(found[k], sampled(image, field[:, k // 3]), atol=1.01)
+    channels = augment._gather(COLOUR, field, 3)
+    for c in range(3):
+        assert (channels[..., c] == augment._gather(COLOUR[..., c].copy(), field, 3)).all()
+
+
+def test_turning_moves_about_the_centre_and_keeps_distances():
+    """C11: small rotations."""
+    rng = np.random.default_rng(0)
+    field = augment._sources((9, 11), 50, rng, np.radians(20), 0, 0, 0, 4.0, 0)
+    away = field - np.array([4.0, 5.0])[:, None, None, None]
+    grid = np.stack(np.meshgrid(np.arange(9) - 4.0, np.arange(11) - 5.0, indexing="ij"))
+    np.testing.assert_allclose(np.hypot(*away), np.broadcast_to(np.hypot(*grid), (50, 9, 11)), atol=1e-4)
+    turned = np.degrees(np.arctan2(away[0, :, 4, 10], away[1, :, 4, 10]))
+    assert turned.min() < -15
+    assert turned.max() > 15
+    assert np.abs(turned).max() <= 20
+
+
+def test_an_elastic_field_is_as_large_as_was_said_and_smooth():
+    rng = np.random.default_rng(0)
+    field = augment._sources((28, 26), 300, rng, 0, 0, 0, 1.5, 4.0, 0)
+    moved = field - np.stack(np.meshgrid(np.arange(28), np.arange(26), indexing="ij"))[:, None]
+    assert moved.std((0, 1)) == pytest.approx(1.5, rel=0.15)
+    assert np.abs(np.diff(moved, axis=2)).mean() < 0.4
+    assert gaussians(28, 4.0).shape[0] == 28
+
+
+def test_resampling_at_the_pixels_themselves_gives_them_back_and_between_them_the_mean():
+    image = RNG.standard_normal((4, 6, 2))
+    np.testing.assert_allclose(resample(image, np.arange(4.0), np.arange(6.0)), image, rtol=1e-6)
+    half = resample(image, np.array([1.5]), np.array([2.0, 4.5]))
+    np.testing.assert_allclose(half[0, 1], image[1:3, 4:6].mean((0, 1)), rtol=1e-5)
+    bytes_ = RNG.integers(0, 256, (3, 5, 7)).astype(np.uint8)
+    assert (resize(bytes_, (5, 7)) == bytes_).all()
+    assert resize(COLOUR, (4, 22)).shape == (5, 4, 22, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: apply(augment.flip(), GREY.astype(float)), "images must be uint8 of shape"),
+        (lambda: apply(augment.shift(1), GREY[0]), "images must be uint8 of shape"),
+        (lambda: apply(augment.crop(12), GREY), r"images must be at least \(12, 12\) pixels large"),
+        (lambda: augment.shift(-1), "most must be at least 0"),
+        (lambda: augment.scale(30, least=20, most=40), "size must be at most least"),
+        (lambda: augment.distort(share=0), "share must be at least 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,178 @@
+"""The update is the lecture's line, and nothing that should stay moves."""
+
+import numpy as np
+import pytest
+
+from refconv import nn
+from refconv.nn import Parameter
+from refconv.optim import SGD, Adam, RMSProp
+
+
+def test_three_steps_are_the_lectures_line_computed_by_hand():
+    """A12: momentum and weight decay."""
+    # v ← 0.9·v − α·∂L/∂θ − 0.0005·α·θ ;  θ ← θ + v   (A12), with α = 0.01
+    alpha, gradients = 0.01, [2.0, -1.0, 0.5]
+    theta, v = 3.0, 0.0
+    parameter = Parameter(np.array([theta]))
+    optimizer = SGD({"theta": parameter}, lr=alpha, momentum=0.9, weight_decay=0.0005)
+    for gradient in gradients:
+        v = 0.9 * v - alpha * gradient - 0.0005 * alpha * theta
+        theta = theta + v
+        parameter.grad[...] = gradient
+        optimizer.step()
+        assert parameter.value[0] == pytest.approx(theta, rel=1e-14)
+    assert parameter.value[0] == pytest.approx(2.9597161803595, rel=1e-12)
+
+
+def test_a_new_learning_rate_acts_on_new_gradients_and_leaves_the_velocity():
+    parameter = Parameter(np.array([0.0]))
+    optimizer = SGD({"theta": parameter}, lr=1.0, momentum=0.5)
+    parameter.grad[...] = 1.0
+    optimizer.step()  # v = −1
+    optimizer.lr = 0.1
+    optimizer.step()  # v = −0.5 − 0.1
+    assert parameter.value[0] == pytest.approx(-1.6)
+
+
+def test_parameters_keep_their_identity_and_type_and_untrained_ones_their_value():
+    trained = Parameter(np.ones(3, np.float32))
+    average = Parameter(np.full(2, 0.3, np.float32), trainable=False)
+    array = trained.value
+    trained.grad[...] = [1, 2, 3]
+    SGD({"w": trained, "mean": average}, lr=np.float64(0.1), momentum=0.9, weight_decay=0.1).step()
+    assert trained.value is array
+    assert array.dtype == np.float32
+    np.testing.assert_allclose(array, [0.89, 0.79, 0.69], rtol=1e-6)
+    assert (average.value == np.float32(0.3)).all()
+
+
+def test_gradients_are_left_as_they_are():
+    parameter = Parameter(np.ones(2))
+    parameter.grad[...] = [0.25, -4]
+    SGD({"w": parameter}, lr=0.1, momentum=0.9, weight_decay=0.1).step()
+    assert parameter.grad.tolist() == [0.25, -4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lr": -0.1}, "lr must be at least 0"),
+        ({"lr": float("nan")}, "lr must be at least 0"),
+        ({"lr": 0.1, "momentum": 1.0}, "momentum must be at least 0 and below 1, but is 1.0"),
+        ({"lr": 0.1, "weight_decay": -1}, "weight_decay must be at least 0"),
+        ({"lr": "x"}, "lr must be a number, but is 'x'"),
+        ({"lr": True}, "lr must be a number, but is True"),
+        ({"lr": None}, "lr must be a number, but is None"),
+        ({"lr": 0.1, "momentum": "0.9"}, "momentum must be a number, but is '0.9'"),
+        ({"lr": 0.1, "decayed": "biases"}, "decayed must be 'all' or 'weights', but is 'biases'"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_by_name(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        SGD({}, **arguments)
+
+
+@pytest.mark.parametrize("parameters", ["x", None, [Parameter(np.ones(2))], {"w": np.ones(2)}])
+def test_what_are_no_parameters_is_refused(parameters):
+    with pytest.raises(TypeError, match=r"parameters must be what model.named_parameters\(\) returns, names with a Parameter"):
+        SGD(parameters, lr=0.1)
+
+
+def test_three_steps_of_rmsprop_are_the_lectures_line_computed_by_hand():
+    """A20: RMSProp with momentum 0.9 and ε = 1.0, inside of the root and outside."""
+    alpha, rho, mu, eps, gradients = 0.045, 0.9, 0.9, 1.0, [2.0, -1.0, 0.5]
+    for inside in (True, False):
+        parameter = Parameter(np.array([3.0]))
+        optimizer = RMSProp({"theta": parameter}, lr=alpha, eps_inside_sqrt=inside)
+        theta, s, v = 3.0, 0.0, 0.0
+        for gradient in gradients:
+            s = rho * s + (1 - rho) * gradient**2
+            v = mu * v - alpha * gradient / ((s + eps) ** 0.5 if inside else s**0.5 + eps)
+            theta = theta + v
+            parameter.grad[...] = gradient
+            optimizer.step()
+            assert parameter.value[0] == pytest.approx(theta, rel=1e-14)
+
+
+OTHERS = {
+    "sgd": (
+        lambda p: SGD(p, 0.05, momentum=0.9, weight_decay=0.01),
+        lambda torch, p: torch.optim.SGD(p, 0.05, momentum=0.9, weight_decay=0.01),
+    ),
+    "nesterov": (
+        lambda p: SGD(p, 0.05, momentum=0.9, weight_decay=0.01, nesterov=True),
+        lambda torch, p: torch.optim.SGD(p, 0.05, momentum=0.9, weight_decay=0.01, nesterov=True),
+    ),
+    "rmsprop": (
+        lambda p: RMSProp(p, 0.05, rho=0.8, momentum=0.7, eps=0.1, eps_inside_sqrt=False, weight_decay=0.01),
+        lambda torch, p: torch.optim.RMSprop(p, 0.05, alpha=0.8, momentum=0.7, eps=0.1, weight_decay=0.01),
+    ),
+    "adam": (
+        lambda p: Adam(p, 0.05, beta1=0.8, beta2=0.95, eps=0.01, weight_decay=0.01),
+        lambda torch, p: torch.optim.Adam(p, 0.05, betas=(0.8, 0.95), eps=0.01, weight_decay=0.01),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_five_steps_are_those_of_pytorch_while_the_learning_rate_stays(name, dtype):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    value = rng.standard_normal((3, 5)).astype(dtype)
+    ours, theirs = Parameter(value.copy()), torch.tensor(value)
+    make, make_theirs = OTHERS[name]
+    optimizer, other = make({"w": ours}), make_theirs(torch, [theirs.requires_grad_()])
+    for _ in range(5):
+        gradient = rng.standard_normal((3, 5)).astype(dtype)
+        ours.grad[...], theirs.grad = gradient, torch.tensor(gradient)
+        optimizer.step()
+        other.step()
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(ours.value, theirs.detach().numpy(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("make", [ours for ours, _ in OTHERS.values()])
+def test_a_run_that_goes_on_from_the_state_is_the_run_that_never_stopped(make):
+    gradients = np.random.default_rng(0).standard_normal((4, 3, 5))
+
+    def go(parameter, optimizer, chosen):
+        for gradient in chosen:
+            parameter.grad[...] = gradient
+            optimizer.step()
+
+    whole, first, second = (Parameter(np.ones((3, 5))) for _ in range(3))
+    go(whole, make({"w": whole}), gradients)
+    before = make({"w": first})
+    go(first, before, gradients[:2])
+    state = {name: a.copy() for name, a in before.state().items()}
+    second.value[...] = first.value
+    after = make({"w": second})
+    after.restore(state)
+    go(second, after, gradients[2:])
+    assert second.value.tobytes() == whole.value.tobytes()
+    with pytest.raises(ValueError, match="of the same parameters"):
+        make({"v": second}).restore(state)
+
+
+def test_weight_decay_may_leave_out_biases_and_batch_normalisation():
+    def after_a_step(decayed):
+        model = nn.Sequential(nn.Conv2D(2, 3), nn.BatchNorm(), nn.Flatten(), nn.Dense(3))
+        model.build((4, 5, 1), rng=0, dtype=np.float64)
+        parameters = {name: p for name, p in model.named_parameters().items() if p.trainable}
+        for p in parameters.values():
+            p.value[...] = 2.0
+        SGD(parameters, lr=0.5, weight_decay=0.25, decayed=decayed).step()
+        return {name: float(p.value.flat[0]) for name, p in parameters.items()}
+
+    assert set(after_a_step("all").values()) == {1.75}
+    names = {"0.w": 1.75, "0.b": 2, "1.gamma": 2, "1.beta": 2, "3.w": 1.75, "3.b": 2}
+    assert after_a_step("weights") == names
+
+
+def test_a_value_that_is_no_line_of_memory_is_refused():
+    parameter = Parameter(np.ones((3, 5)))
+    optimizer = SGD({"w": parameter}, lr=0.1)
+    parameter.value = np.ones((5, 3)).T
+    with pytest.raises(ValueError, match="the value of w must be C-contiguous"):
+        optimizer.step()

@@ -1,0 +1,65 @@
+"""Schedules: the lecture's lines, epoch by epoch."""
+
+import pytest
+
+from refconv.optim import Plateau, constant, cosine, exponential, step_down, warm_up
+
+
+def test_schedules_begin_at_one():
+    assert constant(0.7) == 1
+    assert cosine(0) == 1
+    assert cosine(1) == pytest.approx(0)
+    assert cosine(1 / 3) == pytest.approx(0.75)
+
+
+def test_divided_by_ten_at_a_quarter_a_half_and_three_quarters():
+    """A20: ÷ 10 at 25/50(/75) %."""
+    shares = [step_down()(epoch / 8) for epoch in range(8)]
+    assert shares == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    assert step_down((0.25, 0.5))(0.9) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("factor", "every"), [(0.96, 8), (0.94, 2)])
+@pytest.mark.parametrize("steps", [1, 7, 469])
+def test_four_percent_less_every_eight_epochs_and_six_every_two(factor, every, steps):
+    """A20: −4 % every 8 epochs, −6 % every 2, at the first step of the epoch and not before."""
+    epochs = 30
+    schedule = exponential(factor, every, epochs)
+    for epoch in range(epochs):
+        for step in {0, steps - 1}:
+            progress = (epoch * steps + step) / (epochs * steps)  # as fit computes it
+            assert schedule(progress) == pytest.approx(factor ** (epoch // every), rel=1e-12)
+
+
+def test_a_plateau_is_counted_from_the_lowest_loss_or_the_last_fall():
+    """A20: ÷ 10 where the validation loss no longer falls."""
+    schedule = Plateau(patience=2, factor=0.5)
+    shares = []
+    for loss in (4.0, 4.0, 3.0, 3.5, 3.2, 3.1, 3.05, 2.0, float("nan"), 2.0):
+        schedule.watch(loss)
+        shares.append(schedule(0.0))
+    assert shares == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
+    schedule.forget()
+    assert schedule(0.9) == 1
+
+
+def test_warming_up_ends_where_the_other_schedule_begins():
+    schedule = warm_up(0.2, step_down((0.5,)))
+    assert [schedule(p) for p in (0, 0.05, 0.2, 0.59, 0.61)] == pytest.approx([0, 0.25, 1, 1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: warm_up(0), "share must be above 0"),
+        (lambda: warm_up(1), "share must be at least 0 and below 1, but is 1"),
+        (lambda: step_down((0.5, 0.25)), r"at must be in order, but is \[0.5, 0.25\]"),
+        (lambda: step_down((0.5, 2)), "at must be at least 0"),
+        (lambda: exponential(-1, 2, 3), "factor must be at least 0"),
+        (lambda: exponential(0.9, 0, 3), "every must be at least 1"),
+        (lambda: Plateau(patience=0), "patience must be at least 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

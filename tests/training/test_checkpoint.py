@@ -1,0 +1,179 @@
+"""A run that goes on is the run that never stopped, to the last bit."""
+
+import importlib.util
+import json
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evidence import needs_kernels
+from refconv import data, nn, optim, weights
+from refconv.training import Checkpoints, fit
+
+pytest.importorskip("safetensors")
+pytestmark = needs_kernels
+
+OPTIMIZERS = {
+    "sgd": lambda parameters: optim.SGD(parameters, 0.05, momentum=0.9, nesterov=True),
+    "rmsprop": lambda parameters: optim.RMSProp(parameters, 0.05),
+    "adam": lambda parameters: optim.Adam(parameters, 0.01),
+}
+
+
+def noisy_network():
+    """A network with every kind of state: running averages, dropout, layers that are left out."""
+    branch = nn.Sequential(nn.Conv2D(3, 3, padding="same"), nn.Dropout(0.3))
+    model = nn.Sequential(
+        nn.Conv2D(3, 5, stride=3),
+        nn.BatchNorm(),
+        nn.ReLU(),
+        nn.Sum(nn.Identity(), nn.StochasticDepth(branch, survival=0.6)),
+        nn.Flatten(),
+        nn.Dense(10),
+    )
+    model.build((32, 32, 1), rng=0)
+    return model
+
+
+def run(folder, optimizer="sgd", stop_after=None, resume=False, every=None, ahead=False, epochs=3, patience=None):
+    """75 images in batches of 16: five steps an epoch. Returns the network and the history."""
+    model, taken = noisy_network(), []
+    images, labels = data.draw_digits(75 + 20, seed=3)
+    augment = data.augment.chain(data.augment.shift(2), data.augment.distort(share=4))
+    batches = data.Batches(images[:75], labels[:75], 16, augment=augment, rng=5)
+    history = fit(
+        model,
+        data.Prefetch(batches) if ahead else batches,
+        OPTIMIZERS[optimizer](model.named_parameters()),
+        epochs=epochs,
+        test=data.Batches(images[75:], labels[75:], 20),
+        validation=data.Batches(images[75:], labels[75:], 7),
+        schedule=optim.Plateau(patience=1, factor=0.5),
+        patience=patience,
+        checkpoints=Checkpoints(folder, every=every, resume=resume),
+        on_step=taken.append,
+        stop=lambda: len(taken) == stop_after,
+    )
+    return model, history
+
+
+def bits(model):
+    return {name: p.value.tobytes() for name, p in model.named_parameters().items()}
+
+
+def told(history):
+    """The history without its times."""
+    return [(e.epoch, e.images, e.lr, e.train_loss, e.train_accuracy, e.test_loss, e.validation_loss) for e in history.epochs]
+
+
+@pytest.fixture(scope="module")
+def peaceful(tmp_path_factory):
+    """What runs that were never stopped end with."""
+    found = {name: run(tmp_path_factory.mktemp(name), name) for name in OPTIMIZERS}
+    return {name: (bits(model), told(history)) for name, (model, history) in found.items()}
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 5, 6, 14])
+def test_a_run_that_is_stopped_after_any_step_goes_on_to_the_same_bits(tmp_path, peaceful, stop_after):
+    _, stopped = run(tmp_path, stop_after=stop_after)
+    assert stopped.stopped
+    model, history = run(tmp_path, resume=True)
+    assert (bits(model), told(history)) == peaceful["sgd"]
+    assert not history.stopped
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
+def test_every_optimizer_remembers_all_it_must(tmp_path, peaceful, optimizer):
+    run(tmp_path, optimizer, stop_after=8)
+    model, history = run(tmp_path, optimizer, resume=True)
+    assert (bits(model), told(history)) == peaceful[optimizer]
+
+
+def test_the_prefetching_thread_changes_nothing(tmp_path, peaceful):
+    run(tmp_path, stop_after=7, ahead=True)
+    model, history = run(tmp_path, resume=True, ahead=True)
+    assert (bits(model), told(history)) == peaceful["sgd"]
+
+
+def test_a_run_that_ends_in_an_error_goes_on_from_the_last_checkpoint(tmp_path, peaceful, monkeypatch):
+    with monkeypatch.context() as patched:
+
+        def fails(self, run, best=False, save=Checkpoints.save):
+            save(self, run, best)
+            if run.epoch == 2 and run.step == 3:
+                raise KeyboardInterrupt
+
+        patched.setattr(Checkpoints, "save", fails)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, every=3)
+    model, history = run(tmp_path, resume=True)
+    assert (bits(model), told(history)) == peaceful["sgd"]
+
+
+def test_resuming_what_is_over_or_has_not_begun(tmp_path, peaceful):
+    model, _ = run(tmp_path, resume=True)  # nothing there: it begins
+    again, history = run(tmp_path, resume=True)  # over: nothing happens but the test
+    assert bits(again) == bits(model)
+    assert (bits(again), told(history)) == peaceful["sgd"]
+    assert history.test.loss == history.epochs[-1].test_loss
+
+
+def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_lowest_loss(tmp_path):
+    _, history = run(tmp_path, epochs=30, patience=2)
+    assert history.stopped_early
+    losses = [line.validation_loss for line in history.epochs]
+    assert len(losses) < 30
+    assert losses.index(min(losses)) == len(losses) - 3
+    assert history.best.epoch == len(losses) - 2
+    _, kept = weights.read_tensors(tmp_path / "best.safetensors", "refconv-checkpoint")
+    assert [line["validation_loss"] for line in kept["epochs"]] == losses[:-2]
+    _, again = run(tmp_path, epochs=30, patience=2, resume=True)
+    assert len(again.epochs) == len(losses)
+
+
+def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path):
+    run(tmp_path, stop_after=1)
+    with pytest.raises(FileExistsError, match=r"last.safetensors is a run's checkpoint already: resume=True goes on"):
+        run(tmp_path)
+    with pytest.raises(ValueError, match=r"is the checkpoint of another run: .*'epochs': 3.* and this one is .*'epochs': 4"):
+        run(tmp_path, resume=True, epochs=4)
+    with pytest.raises(ValueError, match=r"is the checkpoint of another run: .*'SGD'.*'Adam'"):
+        run(tmp_path, "adam", resume=True)
+    tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
+    tensors["model/0.b"] = np.zeros(4, np.float32)
+    weights.write_tensors(tmp_path / "last.safetensors", tensors, "refconv-checkpoint", description)
+    with pytest.raises(ValueError, match="is the checkpoint of another network"):
+        run(tmp_path, resume=True)
+    json.dumps(description)
+
+
+def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path, monkeypatch):
+    run(tmp_path, stop_after=1)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    monkeypatch.setattr(weights.os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        run(tmp_path, resume=True, stop_after=1)
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+
+
+def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
+    model = noisy_network()
+    pairs = [(np.ones((2, 32, 32, 1), np.float32), np.array([0, 1]))]
+    optimizer = optim.SGD(model.named_parameters(), 0.1)
+    with pytest.raises(TypeError, match=r"batches must have state\(\) and resume\(\)"):
+        fit(model, pairs, optimizer, epochs=1, checkpoints=Checkpoints(tmp_path))
+    with pytest.raises(ValueError, match="validation must be given where patience"):
+        fit(model, pairs, optimizer, epochs=1, patience=2)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_a_run_that_is_killed_three_times_ends_with_the_same_bits():
+    path = Path(__file__).parent.parent / "kill_and_resume.py"
+    spec = importlib.util.spec_from_file_location("kill_and_resume", path)
+    script = sys.modules["kill_and_resume"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.killed_and_resumed(3)

@@ -1,0 +1,68 @@
+"""Views and ensembles: which crops there are, how many, and that what is averaged is probabilities."""
+
+import numpy as np
+import pytest
+
+from refconv import nn
+from refconv.ops.loss import softmax
+from refconv.training import Ensemble, crops_144, evaluate, flips, scales, ten_crops
+
+X = np.random.default_rng(0).standard_normal((3, 9, 12, 2))
+
+
+def network(seed):
+    model = nn.Sequential(nn.Conv2D(4, 3), nn.ReLU(), nn.GlobalAvgPool2D(), nn.Dense(5))
+    model.build((9, 12, 2), rng=seed, dtype=np.float64)
+    return model
+
+
+def test_ten_crops_are_corners_middle_and_their_mirror_images():
+    """A21: 10-crop testing."""
+    found = [view.tolist() for view in ten_crops(5)(X)]
+    corners = [X[:, :5, :5], X[:, :5, -5:], X[:, -5:, :5], X[:, -5:, -5:], X[:, 2:7, 3:8]]
+    assert found == [a.tolist() for crop in corners for a in (crop, crop[:, :, ::-1])]
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 31, 2), (3, 31, 9, 2)])
+def test_there_are_144_different_crops_of_one_size(shape):
+    """A21: 4 scales × 3 squares × 6 crops × 2."""
+    x = np.random.default_rng(1).standard_normal(shape)
+    views = list(crops_144(7, sizes=(9, 10, 11, 12))(x))
+    assert len(views) == 144
+    assert {view.shape for view in views} == {(3, 7, 7, 2)}
+    assert len({view.tobytes() for view in views}) == 144
+    own = views[:36]  # the scale of the images themselves
+    whole = x[:, :9, :9]
+    assert own[0].tobytes() == np.ascontiguousarray(whole[:, :7, :7]).tobytes()
+    assert own[24].tobytes() == np.ascontiguousarray(x[:, -9:, -9:][:, :7, :7]).tobytes()
+
+
+def test_scales_are_those_of_the_shorter_side():
+    assert [view.shape for view in scales(6, 9, 18)(X)] == [(3, 6, 8, 2), (3, 9, 12, 2), (3, 18, 24, 2)]
+    assert next(iter(scales(9)(X))).tobytes() == X.tobytes()
+    assert len(list(scales(6, 9, views=ten_crops(5))(X))) == 20
+
+
+def test_an_ensemble_averages_the_probabilities_of_all_networks_and_views():
+    """A21, B11: averages over crops and networks."""
+    models = [network(seed) for seed in range(3)]
+    expected = np.mean([softmax(m(view)) for m in models for view in (X, X[:, :, ::-1].copy())], 0)
+    np.testing.assert_allclose(np.exp(Ensemble(*models, views=flips)(X)), expected, rtol=1e-12)
+    labels = np.array([4, 0, 2])
+    found = evaluate(Ensemble(*models, views=flips), [(X, labels)])
+    assert found.loss == pytest.approx(-np.log(expected[np.arange(3), labels]).mean(), rel=1e-12)
+    assert (found.predictions == expected.argmax(1)).all()
+
+
+def test_a_probability_that_is_too_small_for_a_number_has_a_finite_score():
+    sure = Ensemble(lambda x: np.array([[0.0, -2000.0]]))
+    assert np.isfinite(sure(X)).all()
+
+
+def test_what_does_not_fit_is_refused_by_name():
+    with pytest.raises(ValueError, match="models must be one network at least"):
+        Ensemble()
+    with pytest.raises(ValueError, match="size must be at most that of the images, 9 × 12, but is 10"):
+        list(ten_crops(10)(X))
+    with pytest.raises(ValueError, match="size must be at least 1"):
+        ten_crops(0)

@@ -1,0 +1,124 @@
+"""One step: its loss, its auxiliary heads, its clipped gradients; and that testing leaves everything alone."""
+
+import numpy as np
+import pytest
+
+from evidence import engines
+from refconv import data, nn, optim
+from refconv.ops.loss import softmax_cross_entropy
+from refconv.training import CrossEntropy, evaluate, train_step
+from refconv.training.checkpoint import generators
+
+X = np.random.default_rng(0).standard_normal((5, 4))
+LABELS = np.array([0, 2, 1, 2, 2])
+
+
+class WithHead(nn.Layer):
+    """A body, its scores, and in training those of an auxiliary head: as GoogLeNet is trained."""
+
+    def __init__(self):
+        self.body, self.main, self.aux = nn.Dense(6), nn.Dense(3), nn.Dense(3)
+
+    def named_layers(self):
+        return iter({"body": self.body, "main": self.main, "aux": self.aux}.items())
+
+    def children(self, shape):
+        yield "body", self.body, shape
+        yield "main", self.main, (6,)
+        yield "aux", self.aux, (6,)
+
+    def output_shape(self, shape):
+        return (3,)
+
+    def forward(self, x, train=True):
+        hidden, back = self.body.forward(x, train)
+        scores, back_main = self.main.forward(hidden, train)
+        if not train:
+            return scores, lambda dy, want_dx=True: back(back_main(dy), want_dx)
+        aux, back_aux = self.aux.forward(hidden, train)
+        return (scores, aux), lambda dy, want_dx=True: back(back_main(dy[0]) + back_aux(dy[1]), want_dx)
+
+
+def built(model, shape=(4,)):
+    model.build(shape, rng=1, dtype=np.float64)
+    return model
+
+
+@engines
+def test_the_loss_of_an_auxiliary_head_counts_three_tenths():
+    """A22: auxiliary classifiers, weight 0.3."""
+    model = built(WithHead())
+    hidden = model.body(X)
+    main, aux = (softmax_cross_entropy(head(hidden), LABELS) for head in (model.main, model.aux))
+    loss, scores = train_step(model, optim.SGD(model.named_parameters(), 0.0), X, LABELS)
+    assert loss == pytest.approx(main[0] + 0.3 * aux[0], rel=1e-12)
+    assert scores.shape == (5, 3)
+    np.testing.assert_allclose(model.main["w"].grad, hidden.T @ main[1], rtol=1e-12)
+    np.testing.assert_allclose(model.aux["w"].grad, 0.3 * hidden.T @ aux[1], rtol=1e-12)
+    assert evaluate(model, [(X, LABELS)]).loss == pytest.approx(float(main[0]))
+
+
+def test_label_smoothing_changes_the_loss_of_training_alone():
+    """A19: label smoothing 0.1."""
+    model = built(nn.Dense(3))
+    expected, slope = softmax_cross_entropy(model(X), LABELS, label_smoothing=0.1)
+    before = evaluate(model, [(X, LABELS)]).loss
+    loss, _ = train_step(model, optim.SGD(model.named_parameters(), 0.0), X, LABELS, loss=CrossEntropy(0.1))
+    assert loss == pytest.approx(expected, rel=1e-12)
+    assert loss != pytest.approx(before, rel=1e-3)
+    np.testing.assert_allclose(model["w"].grad, X.T @ slope, rtol=1e-12)
+
+
+def test_a_step_with_a_shortest_norm_moves_that_far():
+    """A20: gradient clipping 2.0."""
+    model = built(nn.Dense(3))
+    before = {name: p.value.copy() for name, p in model.named_parameters().items()}
+    train_step(model, optim.SGD(model.named_parameters(), 0.5), 100 * X, LABELS, clip_norm=2.0)
+    moved = np.sqrt(sum(np.sum((p.value - before[name]) ** 2) for name, p in model.named_parameters().items()))
+    assert moved == pytest.approx(0.5 * 2.0, rel=1e-12)
+
+
+def test_evaluation_changes_no_state():
+    drop = nn.Sequential(nn.Dense(4), nn.Dropout(0.5))
+    model = built(nn.Sequential(nn.BatchNorm(), nn.Sum(nn.Identity(), nn.StochasticDepth(drop, 0.5)), nn.Dense(3)))
+    optimizer = optim.SGD(model.named_parameters(), 0.1, momentum=0.9)
+    train_step(model, optimizer, X, LABELS)
+
+    def everything():
+        arrays = [a for p in model.named_parameters().values() for a in (p.value, p.grad) if a is not None]
+        states = [rng.bit_generator.state for rng in generators(model).values()]
+        return [a.tobytes() for a in arrays] + states + [a.tobytes() for a in optimizer.state().values()]
+
+    before = everything()
+    assert len(generators(model)) == 2
+    evaluate(model, [(X, LABELS)])
+    model.activations(X, "1.1")
+    assert everything() == before
+    train_step(model, optimizer, X, LABELS)
+    assert everything() != before
+
+
+def test_top_five_and_the_confusion_matrix():
+    scores = np.array([[0.0, 1, 2, 3, 4, 5], [6, 5, 4, 3, 2, 1], [0, 9, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
+    labels = np.array([0, 2, 1, 5])
+    found = evaluate(lambda x: x, data.Batches(scores, labels, 3, prepare=lambda x: x))
+    assert found.accuracy == 0.25
+    assert found.top5 == 0.5  # the last one's six scores are equal, and five classes come first
+    assert found.predictions.tolist() == [5, 0, 1, 0]
+    expected = np.zeros((6, 6), int)
+    expected[[0, 2, 1, 5], [5, 0, 1, 0]] = 1
+    assert (found.confusion() == expected).all()
+    with np.errstate(invalid="ignore"):
+        assert evaluate(lambda x: x, [(np.full((2, 7), np.nan), np.array([0, 3]))]).top5 == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CrossEntropy(1.5), "label_smoothing must be from 0"),
+        (lambda: CrossEntropy(aux_weight=-1), "aux_weight must be at least 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
