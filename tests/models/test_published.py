@@ -63,6 +63,15 @@ def test_what_is_no_figure_is_refused(printed):
         agrees(printed, 5)
 
 
+def test_what_a_paper_prints_wrongly_stands_as_it_is_printed():
+    """A table must not be mended until it agrees: the BN-Inception paper's halves its sizes a row too late."""
+    (figure,) = (table for table in TABLES if table.title.startswith("BN-Inception"))
+    printed = {claim.what: (claim.printed, claim.counted) for claim in figure.claims}
+    assert printed["inception3c, size"] == ("28×28×576", (14, 14, 576))
+    assert printed["inception4e, size"] == ("14×14×1024", (7, 7, 1024))
+    assert printed["inception4c, projection"] == ("128", 96)
+
+
 def test_stages_and_weights():
     model = Sequential(a=Conv2D(4, (3, 2)), n=BatchNorm(), f=Flatten(), d=Dense(5))
     at = stages(model, (5, 4, 3))
