@@ -29,13 +29,13 @@ def scaled(channels, width, groups=1):
     return groups * max(1, round(channels / groups * width))
 
 
-def whole(name, value):
-    """A whole number of at least 1, or an error that names the argument.
+def whole(name, value, least=1):
+    """A whole number of at least 1 (or whatever else is the least), or an error that names the argument.
 
     >>> whole("classes", 26)
     26
     """
-    (number,) = per_axis(name, value, 1)
+    (number,) = per_axis(name, value, 1, least=least)
     return number
 
 

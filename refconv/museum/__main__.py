@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from refconv.museum import EXHIBITS, show, table
+from refconv.museum import EXHIBITS, SOURCES, show, table
 from refconv.ops.engine import get_num_threads
 
 
@@ -13,7 +13,7 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser("python -m refconv.museum", description="Run exhibits and print their table.")
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help=f"of: {', '.join(EXHIBITS)} (default: all)")
-    add("--data", choices=("digits", "mnist"), default="digits", help="digits drawn by refconv (default), or MNIST")
+    add("--data", choices=SOURCES, default="digits", help="digits drawn by refconv (default), or MNIST")
     add("--images", type=int, metavar="N", help="training images")
     add("--epochs", type=int, metavar="N", help="times through the data; hundreds of steps for denoise and inpaint")
     add("--seed", type=int, default=0, metavar="N", help="of weights, order and data (default: %(default)s)")
