@@ -22,7 +22,7 @@ def _unsaid(claim, kilo):
 def test_most_figures_are_equal():
     equal = [agrees(c.printed, c.counted, table.kilo) for table in TABLES for c in table.claims]
     assert len(equal) > 350
-    assert equal.count(False) < 25
+    assert equal.count(False) < 0.1 * len(equal)
 
 
 @pytest.mark.parametrize(
