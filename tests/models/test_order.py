@@ -100,3 +100,72 @@ def test_the_heads_of_googlenet_look_at_4_by_4_pixels():
     assert made["head_inception4a.pool"] == (4, 4, 512)
     assert made["head_inception4d.pool"] == (4, 4, 528)
     assert made["head_inception4d.dense"] == (1024,)
+
+
+def kernels(name, inside):
+    """(kernel, filters) of the convolutions in a layer, in order."""
+    found = _convolutions(name, f"{inside}.")
+    return [("×".join(map(str, conv.window.kernel)), conv.filters) for conv in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "expected"),
+    [
+        # Ioffe and Szegedy, 2015, Figure 5, row 4d: 96; 128, 192; 160, 192 twice.
+        (
+            "bn-inception",
+            "inception4d",
+            [("1×1", 96), ("1×1", 128), ("3×3", 192), ("1×1", 160), *[("3×3", 192)] * 2, ("1×1", 96)],
+        ),
+        ("bn-inception", "inception4e", [("1×1", 128), ("3×3", 192), ("1×1", 192), *[("3×3", 256)] * 2]),
+        # Szegedy et al., 2015, Figure 6 with n = 7, and the block that halves the size behind it.
+        ("inception-v3", "trunk.figure6_2.seven", [("1×1", 160), ("1×7", 160), ("7×1", 192)]),
+        ("inception-v3", "trunk.figure6_2.double", [("1×1", 160), ("7×1", 160), ("1×7", 160), ("7×1", 160), ("1×7", 192)]),
+        ("inception-v3", "trunk.reduction2.seven", [("1×1", 192), ("1×7", 192), ("7×1", 192), ("3×3", 192)]),
+    ],
+)
+def test_factorised_windows_and_their_filters(name, inside, expected):
+    assert kernels(name, inside) == expected
+
+
+def test_vgg_c_has_a_1_by_1_at_the_end_of_its_last_three_blocks():
+    layers = models.vgg("C").children((224, 224, 3))
+    small = {name: layer.filters for name, layer, _ in layers if name.startswith("conv") and layer.window.kernel == (1, 1)}
+    assert small == {"conv3_3": 256, "conv4_3": 512, "conv5_3": 512}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("inception3b", "mean"), ("inception4e", "max"), ("inception5a", "mean"), ("inception5b", "max")]
+)
+def test_bn_inception_pools_as_its_last_column_says(name, kind):
+    (pool,) = (word for word in order("bn-inception", name).split() if word in ("mean", "max"))
+    assert pool == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("nin", [54, 27, 13, 6]),
+        ("nin-cifar", [32, 16, 8]),
+        ("alexnet-small", [32, 16, 8, 8, 8]),
+        ("mobilenet-small", [32, 32, 32, 32, 16, 16, 8]),
+    ],
+)
+def test_sizes_that_no_table_prints(name, sizes):
+    made = [layer.output_shape(at)[0] for n, layer, at in models.build(name).children(models.input_shape(name)) if "conv" in n]
+    assert made[: len(sizes)] == sizes
+
+
+def test_settings_that_show_in_no_shape():
+    glass = models.deep_image_prior().distinct_layers((64, 64, 32))
+    assert {layer.slope for _, layer, _ in glass if type(layer).__name__ == "LeakyReLU"} == {0.2}
+    fractal = models.fractalnet()
+    assert (fractal.share, {block.drop for block in fractal.fractals}) == (0.5, {0.15})
+    assert models.cifar_densenet(40, 12, bottleneck=False, compression=1).layers["conv1"].filters == 16
+    assert models.cifar_densenet(100, 12).layers["conv1"].filters == 24
+    assert all(not conv.bias for conv in _convolutions("wrn-28-10") + _convolutions("resnet18") + _convolutions("densenet121"))
+
+
+def _convolutions(name, inside=""):
+    layers = models.build(name).distinct_layers(models.input_shape(name))
+    return [layer for dotted, layer, _ in layers if dotted.startswith(inside) and type(layer).__name__ == "Conv2D"]
