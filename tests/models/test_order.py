@@ -162,6 +162,7 @@ def test_settings_that_show_in_no_shape():
     fractal = models.fractalnet()
     assert (fractal.share, {block.drop for block in fractal.fractals}) == (0.5, {0.15})
     assert models.cifar_densenet(40, 12, bottleneck=False, compression=1).layers["conv1"].filters == 16
+    assert models.cifar_densenet(100, 12, compression=1).layers["conv1"].filters == 16  # B without C
     assert models.cifar_densenet(100, 12).layers["conv1"].filters == 24
     assert all(not conv.bias for conv in _convolutions("wrn-28-10") + _convolutions("resnet18") + _convolutions("densenet121"))
 
