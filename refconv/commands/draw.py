@@ -20,6 +20,5 @@ def draw(options) -> None:
     form = path.suffix.lower().removeprefix(".")
     if form not in ("png", "svg"):
         raise ValueError(f"--out must end in .png or .svg, but is {path}")
-    title = name if options.block is None else f"{name}, {options.block}"
-    weights.write_atomically(path, architecture_picture(model, shape, title, block=options.block, form=form))
+    weights.write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))
     say(f"wrote {path}")

@@ -14,6 +14,7 @@ LINE = 0.27  # height of a line of text, in inches; so are all sizes here
 LETTER = 0.092
 GAP = 0.3  # between boxes that follow each other
 BESIDE = 0.28  # between branches
+JOIN = 0.18  # half the height of what branches end in
 BRANCHING = _Branches
 JOINS = {nn.Sum: "+", nn.Concat: "concat", nn.Mean: "mean"}
 
@@ -101,7 +102,7 @@ def _branches(parts, join):
     """The axis of a sum is that of its first branch, so that the shortcut is beside; otherwise it is in the middle."""
     width = sum(part.width for part in parts) + BESIDE * (len(parts) - 1)
     left = parts[0].left if join == "+" else width / 2
-    return Node(left, width - left, max(part.height for part in parts) + 2 * GAP + 0.36, parts=parts, join=join)
+    return Node(left, width - left, max(part.height for part in parts) + 2 * (GAP + JOIN), parts=parts, join=join)
 
 
 def draw(axes, piece: Node, x: float, top: float) -> float:
@@ -160,8 +161,8 @@ def _draw_branches(axes, piece, x, top):
     """From one point to all branches, and from their ends to the join."""
     fork, at = top - GAP / 2, x - piece.left
     bottom = top - piece.height
-    centre = bottom + 0.18
-    half = 0.18 if piece.join == "+" else max(0.6, min(piece.width * 0.3, 1.6))
+    centre = bottom + JOIN
+    half = JOIN if piece.join == "+" else max(0.6, min(piece.width * 0.3, 2.4))
     line(axes, [(x, top), (x, fork)])
     for part in piece.parts:
         at += part.left
@@ -171,7 +172,7 @@ def _draw_branches(axes, piece, x, top):
             connect(axes, part, (at, fork), (at, start))
         end = draw(axes, part, at, start)
         if abs(at - x) < half:
-            arrow(axes, (at, end), (at, centre + 0.17))
+            arrow(axes, (at, end), (at, centre + JOIN))
         else:
             line(axes, [(at, end), (at, centre)])
             arrow(axes, (at, centre), (x + (half if at > x else -half), centre))
@@ -185,9 +186,10 @@ def _draw_join(axes, join, x, centre, wide):
 
     options = {"facecolor": "white", "edgecolor": INK, "linewidth": 1.0, "zorder": 3}
     if join == "+":
-        axes.add_patch(Circle((x, centre), 0.18, **options))
+        axes.add_patch(Circle((x, centre), JOIN, **options))
     else:
-        axes.add_patch(FancyBboxPatch((x - wide / 2, centre - 0.15), wide, 0.3, "round,pad=0,rounding_size=0.12", **options))
+        style = "round,pad=0,rounding_size=0.12"
+        axes.add_patch(FancyBboxPatch((x - wide / 2, centre - JOIN), wide, 2 * JOIN, style, **options))
     axes.text(x, centre, join, ha="center", va="center", fontsize=13 if join == "+" else 8.5, color=INK, zorder=4)
 
 
@@ -205,7 +207,7 @@ def fractal(layer) -> Node:
     """The columns of a fractal block, the deepest at the right, with a bar wherever several end together."""
     box = node(next(iter(layer.layers.values())))
     half = (layer.columns * box.width + (layer.columns - 1) * BESIDE) / 2
-    return Node(half, half, layer.rows * (box.height + 2 * GAP + 0.3), parts=[box], columns=layer)
+    return Node(half, half, layer.rows * (box.height + 2 * (GAP + JOIN)), parts=[box], columns=layer)
 
 
 def _draw_fractal(axes, piece, x, top):
@@ -213,10 +215,10 @@ def _draw_fractal(axes, piece, x, top):
     pitch, at = piece.height / layer.rows, [x - piece.left + box.left + c * (box.width + BESIDE) for c in range(layer.columns)]
     line(axes, [(at[0], top), (at[-1], top)])
     for row in layer.every_row():
-        ending, join = layer.ending(row), top - row * pitch + 0.15
+        ending, join = layer.ending(row), top - row * pitch + JOIN
         for c in ending:
             start = top - (row - layer.spans[c]) * pitch
-            middle = (start + join + 0.15 + box.height) / 2
+            middle = (start + join + JOIN + box.height) / 2
             arrow(axes, (at[c], start), (at[c], middle))
             end = draw(axes, box, at[c], middle)
             line(axes, [(at[c], end), (at[c], top - row * pitch)])

@@ -30,13 +30,13 @@ class Volume(NamedTuple):
 
 def volumes(model, shape) -> list[Volume]:
     """The input, and what each layer or block directly in the network makes; layers that keep the shape are left out."""
-    found = [Volume(tuple(shape), "input", "input")]
+    found, heads = [Volume(tuple(shape), "input", "input")], getattr(model, "heads", ())
     for name, layer, at in stages(model, shape):
         if isinstance(layer, SILENT):
             continue
         inside = [*layer.named_layers()]
         colour, text = (block_kind(layer, at), _block_words(name, inside)) if inside else (kind(layer), words(layer))
-        found.append(Volume(layer.output_shape(at), colour, text))
+        found.append(Volume(layer.output_shape(at), colour, f"{text}, with a head" if name in heads else text))
     return found
 
 

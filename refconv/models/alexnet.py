@@ -10,10 +10,10 @@ which it does not mention. It counts 253,440 numbers in the first layer, a slip:
 
 from typing import NamedTuple
 
-from refconv.models.blocks import choice, scaled
+from refconv.models.blocks import choice, scaled, score_layer
 from refconv.nn import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D, ReLU, Sequential
 
-__all__ = ["Convolution", "alexnet", "convolutions", "dense_head"]
+__all__ = ["Convolution", "alexnet", "convolutions", "dense_head", "for_small_images"]
 
 
 class Convolution(NamedTuple):
@@ -43,34 +43,27 @@ STYLES = {
         Convolution(256, 3, padding=1),
         Convolution(256, 3, padding=1, then=("pool",)),
     ),
-    # For images of 32 pixels: the first layer takes smaller steps, all else is the paper's.
-    "small": (
-        Convolution(96, 5, padding=2, then=("norm", "pool")),
-        Convolution(256, 5, padding=2, groups=2, then=("norm", "pool")),
-        Convolution(384, 3, padding=1),
-        Convolution(384, 3, padding=1, groups=2),
-        Convolution(256, 3, padding=1, groups=2, then=("pool",)),
-    ),
 }
 
 THEN = {
     "norm": LocalResponseNorm,
-    "pool": lambda: MaxPool2D(3, stride=2, ceil_mode=True),  # overlapping; at this size nothing hangs over the end
+    "pool": lambda: MaxPool2D(3, stride=2, ceil_mode=True),  # overlapping; at 224 pixels nothing hangs over the end
 }
 
 
-def alexnet(style="two-tower", classes=1000, width=1):
+def alexnet(style="two-tower", classes=1000, width=1, *, small_images=False):
     """AlexNet for images of 224 × 224 pixels.
 
     Parameters
     ----------
     style : str
         "two-tower": the paper's, 60,965,224 parameters. "single-tower": that of 2014 and of torchvision, 61,100,840.
-        "small": the paper's with a first layer for 32 × 32 pixels.
     classes : int
         Number of scores at the end.
     width : float
         Factor for the number of filters and units in all other layers.
+    small_images : bool
+        A first layer for 32 × 32 pixels; all else stays.
 
     Returns
     -------
@@ -78,8 +71,8 @@ def alexnet(style="two-tower", classes=1000, width=1):
 
     Raises
     ------
-    ValueError
-        If there is no such style, or width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------
@@ -89,14 +82,20 @@ def alexnet(style="two-tower", classes=1000, width=1):
     Source: M3; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
     """
     table = choice("style", style, STYLES)
+    table = for_small_images(table) if small_images else table
     return Sequential(**convolutions(table, width), **dense_head(len(table), classes, width))
+
+
+def for_small_images(table):
+    """The table for images of 32 pixels: 5 × 5 windows that take every pixel wherever it has a stride."""
+    return tuple(line._replace(kernel=5, stride=1, padding=2) if line.stride > 1 else line for line in table)
 
 
 def convolutions(table, width):
     """The lines of a table as layers: conv1, relu1, what follows it, conv2, …"""
-    layers = {}
+    layers, towers = {}, max(line.groups for line in table)
     for k, line in enumerate(table, 1):
-        filters = scaled(line.filters, width)
+        filters = scaled(line.filters, width, towers)
         options = {"stride": line.stride, "padding": line.padding, "groups": line.groups}
         layers |= {f"conv{k}": Conv2D(filters, line.kernel, **options), f"relu{k}": ReLU()}
         layers |= {f"{name}{k}": THEN[name]() for name in line.then}
@@ -108,4 +107,4 @@ def dense_head(before, classes, width):
     layers = {"flatten": Flatten()}
     for k in (before + 1, before + 2):
         layers |= {f"dropout{k}": Dropout(0.5), f"dense{k}": Dense(scaled(4096, width)), f"relu{k}": ReLU()}
-    return layers | {"scores": Dense(classes)}
+    return layers | {"scores": score_layer(classes)}

@@ -1,15 +1,15 @@
 """BN-Inception: GoogLeNet with batch normalisation, and two 3 × 3 convolutions in place of each 5 × 5.
 
-Its table stands here as the paper's appendix prints it. Pools inside the blocks take the mean where the table says so, and
-the two blocks that halve the size pool their input and pass it on. The first convolution is depthwise separable.
+The table of the paper's appendix stands here, with one slip mended: it gives the projections of 4c and 4d 128 filters, and
+their outputs 576 channels, which they have with 96. Pools inside the blocks take the mean where the table says so, and the
+two blocks that halve the size pool their input and pass it on. The first convolution is depthwise separable.
 """
 
-from refconv.models.blocks import conv_bn_relu, scaled
+from refconv.models.blocks import conv_bn_relu, scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
     BatchNorm,
     Concat,
-    Dense,
     GlobalAvgPool2D,
     MaxPool2D,
     ReLU,
@@ -55,8 +55,8 @@ def bn_inception(classes=1000, width=1, *, small_images=False):
 
     Raises
     ------
-    ValueError
-        If width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def bn_inception(classes=1000, width=1, *, small_images=False):
     """
     stem = small_stem if small_images else imagenet_stem
     blocks = {name: inception(*_scaled(row, width)) for name, row in INCEPTION.items()}
-    return Sequential(**stem(width), **blocks, mean=GlobalAvgPool2D(), scores=Dense(classes))
+    return Sequential(**stem(width), **blocks, mean=GlobalAvgPool2D(), scores=score_layer(classes))
 
 
 def inception(one, three, double, pool):

@@ -3,10 +3,9 @@
 A plain twin has the same layers and no shortcut. With 20 layers it learns as well, with 56 worse; its residual sister better.
 """
 
-from refconv.geometry import per_axis
-from refconv.models.blocks import conv_bn_relu, scaled, stack
-from refconv.models.resnet import basic, residual, shortcut_of, surviving
-from refconv.nn import Dense, GlobalAvgPool2D, ReLU, Sequential
+from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack, whole
+from refconv.models.resnet import basic, stages
+from refconv.nn import GlobalAvgPool2D, Sequential
 
 __all__ = ["cifar_resnet"]
 
@@ -29,7 +28,8 @@ def cifar_resnet(depth=20, classes=10, width=1, *, shortcut="A", plain=False, su
     plain : bool
         Without shortcuts.
     survival : float
-        As for :func:`resnet`; 0.5 in the paper on stochastic depth.
+        As for :func:`resnet`; 0.5 in the paper on stochastic depth. A plain network takes nothing but 1: without a block it
+        would pass nothing on.
 
     Returns
     -------
@@ -48,18 +48,17 @@ def cifar_resnet(depth=20, classes=10, width=1, *, shortcut="A", plain=False, su
     Source: M9, M12, A23, B8; He et al., "Deep residual learning for image recognition", 2015, section 4.2; Huang et al., "Deep
     networks with stochastic depth", 2016.
     """
-    (depth,) = per_axis("depth", depth, 1)
+    depth = whole("depth", depth)
     if depth < 8 or depth % 6 != 2:
         raise ValueError(f"depth must be 6n + 2 with n from 1 on, such as 20, but is {depth}")
-    n, layers, before = (depth - 2) // 6, {}, scaled(16, width)
-    for k, filters in enumerate(scaled(f, width) for f in FILTERS):
-        blocks = []
-        for j in range(n):
-            stride = 2 if k and not j else 1
-            main = surviving(basic(filters, stride), (k * n + j + 1) / (3 * n), survival)
-            past = shortcut_of(shortcut, before, filters, stride)
-            blocks.append(Sequential(main=main, relu=ReLU()) if plain else residual(main, past))
-            before = filters
-        layers[f"stage{k + 1}"] = Sequential(**stack("block", blocks))
-    stem = {"conv1": conv_bn_relu(scaled(16, width), 3, padding=1)}
-    return Sequential(**stem, **layers, mean=GlobalAvgPool2D(), scores=Dense(classes))
+    if plain and survival != 1:
+        raise ValueError(f"survival must be 1 in a plain network, but is {survival!r}")
+    n, stem = (depth - 2) // 6, scaled(16, width)
+    sizes = [(scaled(f, width),) * 2 for f in FILTERS]
+    layers = stages(basic, sizes, (n, n, n), stem, shortcut=shortcut, survival=survival, plain=plain)
+    return Sequential(
+        conv1=conv_bn_relu(stem, 3, padding=1),
+        **stack("stage", layers),
+        mean=GlobalAvgPool2D(),
+        scores=score_layer(classes),
+    )

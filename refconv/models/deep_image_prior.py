@@ -5,8 +5,7 @@ is the paper's default: five halvings, 128 channels each, and 4 channels across 
 way up is bilinear.
 """
 
-from refconv.geometry import per_axis
-from refconv.models.blocks import scaled
+from refconv.models.blocks import scaled, whole
 from refconv.nn import BatchNorm, Concat, Conv2D, LeakyReLU, Pad2D, Sequential, Sigmoid, Upsample2D
 from refconv.nn.summary import looked_through
 
@@ -44,9 +43,8 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
 
     Source: M17; Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary material.
     """
-    (depth,), (skip,) = per_axis("depth", depth, 1), per_axis("skip", skip, 1, least=0)
-    glass = hourglass(depth, scaled(128, width), skip)
-    return Sequential(hourglass=glass, colours=Conv2D(channels, 1), squash=Sigmoid())
+    glass = hourglass(whole("depth", depth), scaled(128, width), whole("skip", skip, least=0))
+    return Sequential(hourglass=glass, colours=Conv2D(whole("channels", channels), 1), squash=Sigmoid())
 
 
 def hourglass(depth, filters, skip):

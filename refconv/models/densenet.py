@@ -3,14 +3,12 @@
 A dense block is nothing but ``Concat(Identity(), layer)``, again and again.
 """
 
-from refconv.geometry import per_axis
-from refconv.models.blocks import choice, scaled, stack
+from refconv.models.blocks import choice, scaled, score_layer, stack, whole
 from refconv.nn import (
     AvgPool2D,
     BatchNorm,
     Concat,
     Conv2D,
-    Dense,
     GlobalAvgPool2D,
     Identity,
     MaxPool2D,
@@ -53,8 +51,8 @@ def densenet(depth=121, classes=1000, width=1, *, small_images=False):
 
     Raises
     ------
-    ValueError
-        If there is no such depth, or width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------
@@ -106,12 +104,12 @@ def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True
 
     Source: M14; Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", 2016, section 4.
     """
-    (depth,), each = per_axis("depth", depth, 1), 2 if bottleneck else 1
+    depth, each = whole("depth", depth), 2 if bottleneck else 1
     if depth < 4 + 3 * each or (depth - 4) % (3 * each):
         raise ValueError(f"depth must be {3 * each}n + 4 with n from 1 on, but is {depth}")
     if not 0 < real("compression", compression) <= 1:
         raise ValueError(f"compression must be above 0 and up to 1, but is {compression!r}")
-    growth = scaled(*per_axis("growth", growth, 1), width)
+    growth = scaled(whole("growth", growth), width)
     channels = 2 * growth if bottleneck and compression < 1 else scaled(16, width)
     conv1 = Conv2D(channels, 3, padding=1, bias=False)
     blocks = ((depth - 4) // (3 * each),) * 3
@@ -154,4 +152,4 @@ def transition(channels):
 
 def head(classes):
     """What comes behind the last dense block."""
-    return {"norm": BatchNorm(), "relu": ReLU(), "mean": GlobalAvgPool2D(), "scores": Dense(classes)}
+    return {"norm": BatchNorm(), "relu": ReLU(), "mean": GlobalAvgPool2D(), "scores": score_layer(classes)}

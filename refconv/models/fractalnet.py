@@ -6,8 +6,8 @@ with a pooling behind each bring 32 × 32 pixels down to one.
 
 from functools import partial
 
-from refconv.models.blocks import conv_bn_relu, scaled
-from refconv.nn import Dense, Dropout, DropPath, Flatten, Fractal, MaxPool2D, Sequential
+from refconv.models.blocks import conv_bn_relu, scaled, score_layer
+from refconv.nn import Dropout, DropPath, Flatten, Fractal, MaxPool2D, Sequential
 
 __all__ = ["fractalnet"]
 
@@ -52,4 +52,4 @@ def fractalnet(columns=3, classes=10, width=1, *, drop=0.15, share=0.5):
         layers[f"block{k}"] = Fractal(partial(conv_bn_relu, scaled(filters, width), 3, padding=1), columns, drop=drop)
         layers |= {f"dropout{k}": Dropout(rate)} if rate else {}
         layers[f"pool{k}"] = MaxPool2D(2)
-    return DropPath(Sequential(**layers, flatten=Flatten(), scores=Dense(classes)), share)
+    return DropPath(Sequential(**layers, flatten=Flatten(), scores=score_layer(classes)), share)

@@ -32,7 +32,7 @@ def gabor(size, wavelength, direction, phase=0.0, aspect=ASPECT):
     Parameters
     ----------
     size : int
-        Height and width in pixels.
+        Height and width in pixels, at least 2.
     wavelength : float
         λ in pixels, above 0.
     direction : float
@@ -49,7 +49,7 @@ def gabor(size, wavelength, direction, phase=0.0, aspect=ASPECT):
     Raises
     ------
     TypeError, ValueError
-        If an argument is no number, or size or wavelength is not above 0.
+        If an argument is no number, size is below 2 (one pixel with mean 0 would be 0), or wavelength is not above 0.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def gabor(size, wavelength, direction, phase=0.0, aspect=ASPECT):
     Source: M18; Daugman, "Uncertainty relation for resolution in space, spatial frequency, and orientation optimized by
     two-dimensional visual cortical filters", 1985.
     """
-    (size,) = per_axis("size", size, 1)
+    (size,) = per_axis("size", size, 1, least=2)
     if real("wavelength", wavelength) <= 0:
         raise ValueError(f"wavelength must be above 0, but is {wavelength!r}")
     theta, phi, gamma = real("direction", direction), real("phase", phase), real("aspect", aspect)
@@ -88,6 +88,11 @@ def gabor_bank(size=11, directions=8, wavelengths=WAVELENGTHS):
     array (size, size, 1, directions · wavelengths · 2)
         By direction, then wavelength, then phase.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
     Examples
     --------
     >>> gabor_bank(9, directions=4, wavelengths=(4, 6)).shape
@@ -95,8 +100,7 @@ def gabor_bank(size=11, directions=8, wavelengths=WAVELENGTHS):
 
     Source: M18.
     """
-    (directions,) = per_axis("directions", directions, 1)
-    angles = [math.pi * k / directions for k in range(directions)]
+    angles, wavelengths = _angles(directions), _several(wavelengths)
     kernels = [gabor(size, wavelength, angle, phase) for angle in angles for wavelength in wavelengths for phase in PHASES]
     return np.stack(kernels, -1)[:, :, None]
 
@@ -145,8 +149,8 @@ def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.
 
     Raises
     ------
-    ValueError
-        If the kernel is not square, or all its values are the same.
+    TypeError, ValueError
+        If the kernel is not square, or all its values are the same; if another argument does not fit.
 
     Examples
     --------
@@ -163,9 +167,21 @@ def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.
     if not w.any():
         raise ValueError("kernel must have different values, but all are the same")
     found = []
-    for direction in (math.pi * k / directions for k in range(directions)):
-        for wavelength in wavelengths:
+    for direction in _angles(directions):
+        for wavelength in _several(wavelengths):
             waves = np.stack([gabor(len(w), wavelength, direction, phase).ravel() for phase in PHASES], 1)
             basis, _ = np.linalg.qr(waves)
             found.append(Likeness(float(((w.ravel() @ basis) ** 2).sum() / (w**2).sum()), wavelength, direction))
     return max(found)
+
+
+def _angles(directions):
+    """So many directions, evenly spread over half a turn."""
+    (directions,) = per_axis("directions", directions, 1)
+    return [math.pi * k / directions for k in range(directions)]
+
+
+def _several(wavelengths):
+    if not np.iterable(wavelengths) or not len(wavelengths):
+        raise ValueError(f"wavelengths must be at least one number in a sequence, but is {wavelengths!r}")
+    return wavelengths

@@ -2,10 +2,11 @@
 
 Its Table 1 stands here as the paper prints it. Two heads of their own, behind 4a and 4d, help to train it and go afterwards.
 torchvision's version differs: it has batch normalisation instead of response normalisation and biases, and 3 × 3 where the
-table says 5 × 5, a slip that its trained weights have made permanent; style="torchvision" builds that one.
+table says 5 × 5, a slip that its trained weights have made permanent; style="torchvision" has as many parameters, layer by
+layer, but keeps the paper's pools: torchvision's last between blocks is 2 × 2, and those of its heads adapt to the size.
 """
 
-from refconv.models.blocks import choice, conv_bn_relu, conv_relu, scaled
+from refconv.models.blocks import choice, conv_bn_relu, conv_relu, scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
     Concat,
@@ -47,7 +48,7 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
     Parameters
     ----------
     style : str
-        "paper", or "torchvision" for its variant.
+        "paper", or "torchvision" for the parameters of its variant.
     classes : int
         Number of scores at the end, and of each head.
     width : float
@@ -64,8 +65,8 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
 
     Raises
     ------
-    ValueError
-        If there is no such style, or width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------
@@ -82,7 +83,7 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
         **blocks,
         mean=GlobalAvgPool2D(),
         dropout=Dropout(0.4),
-        scores=Dense(classes),
+        scores=score_layer(classes),
     )
     return Heads(trunk, **{name: head(classes, width, convolution) for name in HEADS}) if heads else trunk
 
@@ -131,7 +132,7 @@ def head(classes, width, convolution):
         dense=Dense(scaled(1024, width)),
         relu=ReLU(),
         dropout=Dropout(0.7),
-        scores=Dense(classes),
+        scores=score_layer(classes),
     )
 
 

@@ -6,8 +6,8 @@ here. The paper's stem has three 3 × 3 convolutions (the last with stride 2 at 
 and of its five blocks like Figure 6 the first is the one that halves the size.
 """
 
-from refconv.models.blocks import conv_bn_relu, scaled
-from refconv.nn import AvgPool2D, Concat, Dense, Dropout, GlobalAvgPool2D, Heads, MaxPool2D, Sequential
+from refconv.models.blocks import conv_bn_relu, scaled, score_layer
+from refconv.nn import AvgPool2D, Concat, Dropout, GlobalAvgPool2D, Heads, MaxPool2D, Sequential
 
 __all__ = ["inception_v3"]
 
@@ -37,8 +37,8 @@ def inception_v3(classes=1000, width=1, *, heads=True, small_images=False):
 
     Raises
     ------
-    ValueError
-        If width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def inception_v3(classes=1000, width=1, *, heads=True, small_images=False):
         **{f"figure7_{k}": figure_7(conv) for k in (1, 2)},
         mean=GlobalAvgPool2D(),
         dropout=Dropout(0.2),
-        scores=Dense(classes),
+        scores=score_layer(classes),
     )
     return Heads(trunk, figure6_4=head(conv, classes)) if heads else trunk
 
@@ -143,5 +143,5 @@ def head(conv, classes):
         conv1=conv(128),
         conv2=conv(768, 5, padding="valid"),
         mean=GlobalAvgPool2D(),
-        scores=Dense(classes),
+        scores=score_layer(classes),
     )

@@ -7,7 +7,7 @@ readings here end in ten scores for a softmax, as everybody's do today. Its squa
 the plain tanh.
 """
 
-from refconv.models.blocks import scaled
+from refconv.models.blocks import choice, scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
     Concat,
@@ -20,7 +20,6 @@ from refconv.nn import (
     Sequential,
     Tanh,
     glorot_uniform,
-    he_normal,
 )
 
 __all__ = ["INPUT_SHAPE", "lenet"]
@@ -56,8 +55,8 @@ def lenet(style="modern", classes=10, width=1):
 
     Raises
     ------
-    ValueError
-        If there is no such style, or width is not above 0, or other than 1 for the paper's.
+    TypeError, ValueError
+        If an argument does not fit; if width is other than 1 for the paper's style.
 
     Examples
     --------
@@ -68,39 +67,45 @@ def lenet(style="modern", classes=10, width=1):
 
     Source: M2; LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", 1998, Figure 2.
     """
-    if style == "modern":
-        return Sequential(
-            conv1=Conv2D(scaled(6, width), 5),  # 28 × 28
-            relu1=ReLU(),
-            pool1=MaxPool2D(2),  # 14 × 14
-            conv2=Conv2D(scaled(16, width), 5),  # 10 × 10
-            relu2=ReLU(),
-            pool2=MaxPool2D(2),  # 5 × 5
-            flatten=Flatten(),
-            dense1=Dense(scaled(120, width)),
-            relu3=ReLU(),
-            dense2=Dense(scaled(84, width)),
-            relu4=ReLU(),
-            scores=Dense(classes),
-        )
-    if style == "paper":
-        if width != 1:
-            raise ValueError(f"width must be 1 for the paper's style, but is {width!r}")
-        return Sequential(
-            c1=Conv2D(6, 5, initializer=glorot_uniform),
-            tanh1=Tanh(),
-            s2=subsampling(6),
-            c3=Concat(*(Sequential(Select(maps), Conv2D(1, 5, initializer=glorot_uniform)) for maps in SEEN_BY_C3)),
-            tanh3=Tanh(),
-            s4=subsampling(16),
-            c5=Conv2D(120, 5, initializer=glorot_uniform),  # 1 × 1: a convolution, as in the paper, and so dense
-            tanh5=Tanh(),
-            flatten=Flatten(),
-            f6=Dense(84, initializer=glorot_uniform),
-            tanh6=Tanh(),
-            scores=Dense(classes, initializer=glorot_uniform),
-        )
-    raise ValueError(f"style must be 'modern' or 'paper', but is {style!r}")
+    return choice("style", style, {"modern": modern, "paper": paper})(classes, width)
+
+
+def modern(classes, width):
+    """ReLU and max pooling; every map sees every map."""
+    return Sequential(
+        conv1=Conv2D(scaled(6, width), 5),  # 28 × 28
+        relu1=ReLU(),
+        pool1=MaxPool2D(2),  # 14 × 14
+        conv2=Conv2D(scaled(16, width), 5),  # 10 × 10
+        relu2=ReLU(),
+        pool2=MaxPool2D(2),  # 5 × 5
+        flatten=Flatten(),
+        dense1=Dense(scaled(120, width)),
+        relu3=ReLU(),
+        dense2=Dense(scaled(84, width)),
+        relu4=ReLU(),
+        scores=score_layer(classes),
+    )
+
+
+def paper(classes, width):
+    """tanh and trained sub-sampling; each map of C3 sees those of S2 that Table I says."""
+    if width != 1:
+        raise ValueError(f"width must be 1 for the paper's style, but is {width!r}")
+    return Sequential(
+        c1=Conv2D(6, 5, initializer=glorot_uniform),  # 28 × 28
+        tanh1=Tanh(),
+        s2=subsampling(6),  # 14 × 14
+        c3=Concat(*(Sequential(Select(maps), Conv2D(1, 5, initializer=glorot_uniform)) for maps in SEEN_BY_C3)),  # 10 × 10
+        tanh3=Tanh(),
+        s4=subsampling(16),  # 5 × 5
+        c5=Conv2D(120, 5, initializer=glorot_uniform),  # 1 × 1: a convolution, as in the paper, and so dense
+        tanh5=Tanh(),
+        flatten=Flatten(),
+        f6=Dense(84, initializer=glorot_uniform),
+        tanh6=Tanh(),
+        scores=score_layer(classes, initializer=glorot_uniform),
+    )
 
 
 def subsampling(maps):
@@ -114,4 +119,4 @@ def subsampling(maps):
 
     Source: M2.
     """
-    return Sequential(mean=AvgPool2D(2), coefficient=Conv2D(maps, 1, groups=maps, initializer=he_normal), squash=Tanh())
+    return Sequential(mean=AvgPool2D(2), coefficient=Conv2D(maps, 1, groups=maps), squash=Tanh())

@@ -3,8 +3,8 @@
 Its Table 1 stands here. The table's last "Conv dw / s2", at 7 × 7 pixels, has an output of 7 × 7 as well: its stride is 1.
 """
 
-from refconv.models.blocks import conv_bn_relu, scaled
-from refconv.nn import BatchNorm, Dense, DepthwiseConv2D, GlobalAvgPool2D, ReLU, Sequential
+from refconv.models.blocks import conv_bn_relu, scaled, score_layer
+from refconv.nn import BatchNorm, DepthwiseConv2D, GlobalAvgPool2D, ReLU, Sequential
 
 __all__ = ["mobilenet", "separable"]
 
@@ -40,8 +40,8 @@ def mobilenet(classes=1000, width=1, *, small_images=False):
 
     Raises
     ------
-    ValueError
-        If width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def mobilenet(classes=1000, width=1, *, small_images=False):
     for k, (stride, filters) in enumerate(BODY, 2):
         layers[f"conv{k}"] = separable(scaled(filters, width), 1 if small_images and k == 3 else stride)
     conv1 = conv_bn_relu(scaled(32, width), 3, stride=1 if small_images else 2, padding="same")
-    return Sequential(conv1=conv1, **layers, mean=GlobalAvgPool2D(), scores=Dense(classes))
+    return Sequential(conv1=conv1, **layers, mean=GlobalAvgPool2D(), scores=score_layer(classes))
 
 
 def separable(filters, stride=1):

@@ -53,6 +53,8 @@ def neocognitron(planes=24, width=1, *, selectivity=(1.0, 2.0, 10.0)):
     unaffected by shift in position", 1980.
     """
     numbers = [scaled(n, width) for n in per_axis("planes", planes, len(STAGES))]
+    if np.shape(selectivity) != (len(STAGES),):
+        raise ValueError(f"selectivity must be {len(STAGES)} numbers, one for each S-layer, but is {selectivity!r}")
     layers = {}
     for k, (n, r, ((window, padding), (pool, stride))) in enumerate(zip(numbers, selectivity, STAGES, strict=True), 1):
         layers[f"s{k}"] = SCells(n, window, selectivity=r, padding=padding)

@@ -1,10 +1,10 @@
 """Network in Network: a small network looks at each pixel (1 × 1 convolutions), and no dense layer ends it.
 
 Each class has a map of its own at the end, and its score is the map's mean. The paper draws three such blocks and leaves
-their sizes to its authors' published configurations, which stand here.
+their sizes to its authors' published configurations, which stand here; where dropout goes, it says itself.
 """
 
-from refconv.models.blocks import choice, conv_relu, scaled
+from refconv.models.blocks import choice, conv_relu, scaled, whole
 from refconv.nn import AvgPool2D, Dropout, GlobalAvgPool2D, MaxPool2D, Sequential
 
 __all__ = ["nin"]
@@ -44,8 +44,8 @@ def nin(size="imagenet", classes=1000, width=1):
 
     Raises
     ------
-    ValueError
-        If there is no such size, or width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def nin(size="imagenet", classes=1000, width=1):
 
     Source: M6, A8; Lin, Chen and Yan, "Network in network", 2014.
     """
-    layers = {}
+    layers, classes = {}, whole("classes", classes)
     for k, ((kernel, options), filters, pool) in enumerate(choice("size", size, SIZES), 1):
         numbers = [classes if f is None else scaled(f, width) for f in filters]
         layers[f"mlpconv{k}"] = mlpconv(kernel, numbers, **options)

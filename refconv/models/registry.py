@@ -1,5 +1,6 @@
 """All architectures by name: who builds each, for which input, and its small variant that trains on a laptop."""
 
+from inspect import signature
 from typing import NamedTuple
 
 from refconv.models.alexnet import alexnet
@@ -44,9 +45,9 @@ SHRUNK = {"width": 0.25, "classes": 10, "small_images": True}
 MODELS = {
     "neocognitron": Model(neocognitron, {}, NEOCOGNITRON_INPUT, {"width": 0.5}, NEOCOGNITRON_INPUT),
     "lenet": Model(lenet, {}, LENET_INPUT, {"width": 0.5}, LENET_INPUT),
-    "alexnet": Model(alexnet, {}, IMAGENET, {"style": "small", "classes": 10, "width": 0.25}),
-    "alexnet-single": Model(alexnet, {"style": "single-tower"}, IMAGENET, {"style": "small", "classes": 10, "width": 0.25}),
-    "zfnet": Model(zfnet, {}, IMAGENET, {"size": "small", "classes": 10, "width": 0.25}),
+    "alexnet": Model(alexnet, {}, IMAGENET, SHRUNK),
+    "alexnet-single": Model(alexnet, {"style": "single-tower"}, IMAGENET, SHRUNK),
+    "zfnet": Model(zfnet, {}, IMAGENET, SHRUNK),
     **{
         f"vgg-{column.lower()}": Model(vgg, {"configuration": column}, IMAGENET, {"classes": 10, "width": 0.25})
         for column in ("A", "A-LRN", "B", "C", "D", "E")
@@ -106,14 +107,19 @@ def build(name, **arguments):
     Raises
     ------
     TypeError, ValueError
-        If there is none of this name; and what the builder raises.
+        If there is none of this name, or it takes no such argument; and what the builder raises.
 
     Examples
     --------
     >>> build("resnet50", classes=26).output_shape((224, 224, 3)), build("resnet50-small").output_shape((32, 32, 3))
     ((26,), (10,))
+
+    Source: M1–M17.
     """
     model, small = _find(name)
+    takes = signature(model.builder).parameters
+    if unknown := [argument for argument in arguments if argument not in takes]:
+        raise TypeError(f"{name} takes {', '.join(takes)}, but got {', '.join(unknown)}")
     return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
 
 

@@ -6,11 +6,12 @@ shapes differ, the shortcut is one of three options: A, zeros for the new channe
 everywhere.
 """
 
-from refconv.models.blocks import choice, conv_bn_relu, scaled, stack
+from functools import partial
+
+from refconv.models.blocks import choice, conv_bn_relu, scaled, score_layer, stack, whole
 from refconv.nn import (
     BatchNorm,
     Conv2D,
-    Dense,
     GlobalAvgPool2D,
     Identity,
     MaxPool2D,
@@ -20,8 +21,9 @@ from refconv.nn import (
     StochasticDepth,
     Sum,
 )
+from refconv.nn.argument import real
 
-__all__ = ["basic", "bottleneck", "residual", "resnet"]
+__all__ = ["basic", "bottleneck", "residual", "resnet", "stages"]
 
 # Table 1: the kind of block, and how many there are in conv2_x to conv5_x.
 DEPTHS = {
@@ -34,6 +36,7 @@ DEPTHS = {
 
 FILTERS = (64, 128, 256, 512)
 EXPANSION = {"basic": 1, "bottleneck": 4}
+STRIDES = {"1x1": 0, "3x3": 1}  # the layer of a bottleneck that takes its stride
 
 
 def resnet(
@@ -55,6 +58,7 @@ def resnet(
         "1x1" or "3x3": where a bottleneck takes its stride.
     groups, inner : int, float
         Of the bottlenecks: groups of their 3 × 3 convolution, and a factor for its filters (ResNeXt, wide networks).
+        18 and 34 layers have none, and take nothing but 1.
     survival : float
         Probability with which the last block is there in training; that of the others falls towards it in equal steps.
     small_images : bool
@@ -79,22 +83,37 @@ def resnet(
     Source: M9, M12, A23, B8; He et al., "Deep residual learning for image recognition", 2015.
     """
     kind, repeats = choice("depth", depth, DEPTHS)
-    layers, before, done = {}, scaled(64, width), 0
-    for k, (filters, repeat) in enumerate(zip(FILTERS, repeats, strict=True)):
-        outer, blocks = scaled(filters, width) * EXPANSION[kind], []
-        for n in range(repeat):
-            stride = 2 if k and not n else 1
-            if kind == "basic":
-                main = basic(outer, stride)
-            else:
-                main = bottleneck(scaled(filters * inner, width), outer, stride, groups=groups, stride_in=stride_in)
-            done += 1
-            main = surviving(main, done / sum(repeats), survival)
-            blocks.append(residual(main, shortcut_of(shortcut, before, outer, stride)))
-            before = outer
-        layers[f"conv{k + 2}_x"] = Sequential(**stack("block", blocks))
+    groups, inner = whole("groups", groups), real("inner", inner)
+    if inner <= 0:
+        raise ValueError(f"inner must be above 0, but is {inner!r}")
+    if kind == "basic" and (groups, inner) != (1, 1):
+        raise ValueError(f"depth must be 50 or more, with bottlenecks, for groups and inner other than 1, but is {depth}")
+    choice("stride_in", stride_in, STRIDES)  # refused even where there is no bottleneck to take it
+    block = basic if kind == "basic" else partial(bottleneck, groups=groups, stride_in=stride_in)
+    sizes = [(scaled(f * inner, width, groups), scaled(f, width) * EXPANSION[kind]) for f in FILTERS]
+    found = stages(block, sizes, repeats, scaled(64, width), shortcut=shortcut, survival=survival)
+    layers = {f"conv{k}_x": stage for k, stage in enumerate(found, 2)}
     stem = small_stem if small_images else imagenet_stem
-    return Sequential(**stem(width), **layers, mean=GlobalAvgPool2D(), scores=Dense(classes))
+    return Sequential(**stem(width), **layers, mean=GlobalAvgPool2D(), scores=score_layer(classes))
+
+
+def stages(block, sizes, repeats, before, *, shortcut, survival, plain=False):
+    """Stages of blocks, for an input of ``before`` channels; the first block of each but the first stage halves the size.
+
+    ``block(inner, outer, stride)`` makes the main branch; ``sizes`` are each stage's inner and outer filters, ``repeats`` how
+    many blocks it has.
+    """
+    made, done = [], 0
+    for k, ((inner, outer), repeat) in enumerate(zip(sizes, repeats, strict=True)):
+        blocks = []
+        for n in range(repeat):
+            stride, done = 2 if k and not n else 1, done + 1
+            main = surviving(block(inner, outer, stride), done / sum(repeats), survival)
+            past = shortcut_of(shortcut, before, outer, stride)
+            blocks.append(Sequential(main=main, relu=ReLU()) if plain else residual(main, past))
+            before = outer
+        made.append(Sequential(**stack("block", blocks)))
+    return made
 
 
 def residual(main, shortcut):
@@ -102,11 +121,11 @@ def residual(main, shortcut):
     return Sequential(add=Sum(main=main, shortcut=shortcut), relu=ReLU())
 
 
-def basic(filters, stride=1):
+def basic(inner, outer, stride=1):
     """Two 3 × 3 convolutions; the last ReLU comes behind the sum."""
     return Sequential(
-        first=conv_bn_relu(filters, 3, stride=stride, padding=1),
-        second=Conv2D(filters, 3, padding=1, bias=False),
+        first=conv_bn_relu(inner, 3, stride=stride, padding=1),
+        second=Conv2D(outer, 3, padding=1, bias=False),
         norm=BatchNorm(),
     )
 
@@ -117,10 +136,11 @@ def bottleneck(inner, outer, stride=1, *, groups=1, stride_in="1x1"):
     >>> bottleneck(64, 256).count_parameters((56, 56, 256), trainable_only=True) - 2 * (64 + 64 + 256)  # 69,632: B7
     69632
     """
-    at = choice("stride_in", stride_in, {"1x1": (stride, 1), "3x3": (1, stride)})
+    strides = [1, 1]
+    strides[choice("stride_in", stride_in, STRIDES)] = stride
     return Sequential(
-        reduce=conv_bn_relu(inner, 1, stride=at[0]),
-        conv=conv_bn_relu(inner, 3, stride=at[1], padding=1, groups=groups),
+        reduce=conv_bn_relu(inner, 1, stride=strides[0]),
+        conv=conv_bn_relu(inner, 3, stride=strides[1], padding=1, groups=groups),
         expand=Conv2D(outer, 1, bias=False),
         norm=BatchNorm(),
     )
@@ -139,6 +159,7 @@ def shortcut_of(option, before, after, stride):
 
 def surviving(main, share, survival):
     """The linear rule of stochastic depth: at this share of the way, main is in with probability 1 − share (1 − survival)."""
+    survival = real("survival", survival, least=0, most=1)
     return main if survival == 1 else StochasticDepth(main, 1 - share * (1 - survival))
 
 

@@ -4,8 +4,7 @@ A U-Net is a U-Net inside a U-Net, and so it is built. The paper's convolutions 
 out, and what goes across is cropped to what comes up. With padding="same" nothing is lost and nothing cropped.
 """
 
-from refconv.geometry import per_axis
-from refconv.models.blocks import conv_relu, scaled
+from refconv.models.blocks import conv_relu, scaled, whole
 from refconv.nn import Concat, Conv2D, ConvTranspose2D, Crop2D, Dropout, Identity, MaxPool2D, Sequential
 from refconv.nn.summary import looked_through
 
@@ -47,11 +46,10 @@ def unet(classes=2, width=1, *, padding="valid", depth=5):
     """
     if padding not in ("valid", "same"):
         raise ValueError(f"padding must be 'valid' or 'same', but is {padding!r}")
-    (depth,) = per_axis("depth", depth, 1)
-    if depth > len(FILTERS):
+    if whole("depth", depth) > len(FILTERS):
         raise ValueError(f"depth must be from 1 to {len(FILTERS)}, but is {depth}")
     filters = [scaled(f, width) for f in FILTERS[:depth]]
-    return Sequential(u=u(padding, *filters), scores=Conv2D(classes, 1))
+    return Sequential(u=u(padding, *filters), scores=Conv2D(whole("classes", classes), 1))
 
 
 def u(padding, filters, *deeper):

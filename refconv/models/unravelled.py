@@ -144,8 +144,8 @@ def without(network: Sequential, name: str) -> Sequential:
 
     Raises
     ------
-    ValueError
-        If there is no layer of this name in a chain of chains.
+    TypeError, ValueError
+        If name is no string; if there is no layer of this name in a chain of chains.
 
     Examples
     --------
@@ -157,6 +157,8 @@ def without(network: Sequential, name: str) -> Sequential:
 
     Source: B9; Veit, Wilber and Belongie, 2016, section 4.1.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a block's dotted name, but is {name!r}")
     head, _, rest = name.partition(".")
     if not isinstance(network, Sequential) or head not in network.layers:
         raise ValueError(f"name must be that of a block in a chain, but there is no {name!r} in {type(network).__name__}")

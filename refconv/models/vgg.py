@@ -46,8 +46,8 @@ def vgg(configuration="D", classes=1000, width=1):
 
     Raises
     ------
-    ValueError
-        If there is no such configuration, or width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------

@@ -1,13 +1,12 @@
-"""Wide residual networks: a sixth of the depth and many times the filters.
+"""Wide residual networks: few layers with many filters in place of many layers with few.
 
 WRN-d-k has d layers and k times the filters of the CIFAR residual network. Normalisation and ReLU come before each convolution
 here; where the shape changes, both ways share the first pair.
 """
 
-from refconv.geometry import per_axis
-from refconv.models.blocks import scaled, stack
+from refconv.models.blocks import scaled, score_layer, stack, whole
 from refconv.models.resnet import resnet
-from refconv.nn import BatchNorm, Conv2D, Dense, Dropout, GlobalAvgPool2D, Identity, ReLU, Sequential, Sum
+from refconv.nn import BatchNorm, Conv2D, Dropout, GlobalAvgPool2D, Identity, ReLU, Sequential, Sum
 
 __all__ = ["wide_resnet", "wide_resnet50"]
 
@@ -46,7 +45,7 @@ def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
 
     Source: M11; Zagoruyko and Komodakis, "Wide residual networks", 2016.
     """
-    (depth,), (factor,) = per_axis("depth", depth, 1), per_axis("factor", factor, 1)
+    depth, factor = whole("depth", depth), whole("factor", factor)
     if depth < 10 or depth % 6 != 4:
         raise ValueError(f"depth must be 6n + 4 with n from 1 on, such as 28, but is {depth}")
     n, layers, before = (depth - 4) // 6, {}, scaled(16, width)
@@ -62,7 +61,7 @@ def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
         norm=BatchNorm(),
         relu=ReLU(),
         mean=GlobalAvgPool2D(),
-        scores=Dense(classes),
+        scores=score_layer(classes),
     )
 
 
@@ -91,4 +90,4 @@ def wide_resnet50(factor=2, classes=1000, width=1, *, small_images=False):
 
     Source: M11; Zagoruyko and Komodakis, "Wide residual networks", 2016, section 3.
     """
-    return resnet(50, classes, width, inner=factor, stride_in="3x3", small_images=small_images)
+    return resnet(50, classes, width, inner=whole("factor", factor), stride_in="3x3", small_images=small_images)

@@ -1,43 +1,34 @@
 """Zeiler and Fergus's network: AlexNet after they had looked into it.
 
-Its first filters are smaller and closer together, 7 × 7 every two pixels, since those of AlexNet's 11 × 11 that missed the
-middle frequencies were seen to be dead. Pooling comes before the contrast normalisation.
+Its first filters are smaller and closer together, 7 × 7 every two pixels: AlexNet's, 11 × 11 every four, were seen to miss the
+middle frequencies, and to leave traces of their large steps in the second layer. Pooling comes before the contrast
+normalisation.
 """
 
-from refconv.models.alexnet import Convolution, convolutions, dense_head
-from refconv.models.blocks import choice
+from refconv.models.alexnet import Convolution, convolutions, dense_head, for_small_images
 from refconv.nn import Sequential
 
 __all__ = ["zfnet"]
 
 # Figure 3. With one pixel of padding in front of the first layer and pools that may hang over the end, the sizes are its own.
-SIZES = {
-    "paper": (
-        Convolution(96, 7, stride=2, padding=1, then=("pool", "norm")),
-        Convolution(256, 5, stride=2, then=("pool", "norm")),
-        Convolution(384, 3, padding=1),
-        Convolution(384, 3, padding=1),
-        Convolution(256, 3, padding=1, then=("pool",)),
-    ),
-    "small": (
-        Convolution(96, 5, padding=2, then=("pool", "norm")),
-        Convolution(256, 5, padding=2, then=("pool", "norm")),
-        Convolution(384, 3, padding=1),
-        Convolution(384, 3, padding=1),
-        Convolution(256, 3, padding=1, then=("pool",)),
-    ),
-}
+LAYERS = (
+    Convolution(96, 7, stride=2, padding=1, then=("pool", "norm")),
+    Convolution(256, 5, stride=2, then=("pool", "norm")),
+    Convolution(384, 3, padding=1),
+    Convolution(384, 3, padding=1),
+    Convolution(256, 3, padding=1, then=("pool",)),
+)
 
 
-def zfnet(size="paper", classes=1000, width=1):
+def zfnet(classes=1000, width=1, *, small_images=False):
     """Zeiler and Fergus's network for images of 224 × 224 pixels.
 
     Parameters
     ----------
-    size : str
-        "paper", or "small" for 32 × 32 pixels.
     classes, width
         As in :func:`alexnet`.
+    small_images : bool
+        First two layers for 32 × 32 pixels; all else stays.
 
     Returns
     -------
@@ -45,8 +36,8 @@ def zfnet(size="paper", classes=1000, width=1):
 
     Raises
     ------
-    ValueError
-        If there is no such size, or width is not above 0.
+    TypeError, ValueError
+        If an argument does not fit.
 
     Examples
     --------
@@ -56,5 +47,5 @@ def zfnet(size="paper", classes=1000, width=1):
 
     Source: M4; Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, Figure 3.
     """
-    table = choice("size", size, SIZES)
+    table = for_small_images(LAYERS) if small_images else LAYERS
     return Sequential(**convolutions(table, width), **dense_head(len(table), classes, width))

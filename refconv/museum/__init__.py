@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from refconv.models.blocks import choice, whole
 from refconv.museum import classifiers, lesion, organised, prior, segments
 from refconv.museum.row import Row, table
 
-__all__ = ["EXHIBITS", "Row", "show", "table"]
+__all__ = ["EXHIBITS", "SOURCES", "Row", "show", "table"]
 
+SOURCES = ("digits", "mnist")
 EXHIBITS = ("neocognitron", *classifiers.CLASSIFIERS, "unet", "denoise", "inpaint", "lesion")
 
 
@@ -35,16 +37,21 @@ def show(name, *, source="digits", images=None, epochs=None, seed=0) -> Iterator
 
     Raises
     ------
-    ValueError
-        If there is no such exhibit.
+    TypeError, ValueError
+        At once, if there is no such exhibit or source, or a number is none of at least 1 (the seed: 0).
 
     Source: M1–M17, B9.
     """
-    if name not in EXHIBITS:
-        raise ValueError(f"name must be one of {', '.join(EXHIBITS)}, but is {name!r}")
-    count = {} if images is None else {"images": images}
-    often = {} if epochs is None else {"epochs": epochs}
-    steps = {} if epochs is None else {"steps": 100 * epochs}
+    choice("name", name, dict.fromkeys(EXHIBITS))
+    choice("source", source, dict.fromkeys(SOURCES))
+    seed = whole("seed", seed, least=0)
+    count = {} if images is None else {"images": whole("images", images)}
+    often = {} if epochs is None else {"epochs": whole("epochs", epochs)}
+    return _rows(name, source, count, often, seed)
+
+
+def _rows(name, source, count, often, seed):
+    steps = {"steps": 100 * often["epochs"]} if often else {}
     if name == "neocognitron":
         yield organised.organise_itself(source, **count, seed=seed)
     elif name == "unet":

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from refconv import data, models, nn, optim
-from refconv.museum.row import Row
+from refconv.museum.row import Row, passes
 from refconv.training import evaluate, fit
 
-__all__ = ["CLASSIFIERS", "classify", "digits", "shortened", "trained"]
+__all__ = ["CLASSIFIERS", "classify", "digits", "shortened", "shown", "trained"]
 
 # One of each family, with its first learning rate: networks with batch normalisation stand more.
 CLASSIFIERS = {
@@ -46,6 +46,15 @@ def digits(name, images, seed):
     return data.draw_digits(images, seed), data.draw_digits(TEST_IMAGES, seed + 1)
 
 
+def shown(source, images):
+    """What a network was shown, in words.
+
+    >>> shown("digits", 8000), shown("mnist", 8000)
+    ('8,000 drawn digits', '8,000 MNIST images')
+    """
+    return f"{images:,} {'MNIST images' if source == 'mnist' else 'drawn digits'}"
+
+
 def trained(model, training, *, epochs, lr, seed, test=None):
     """Train a network, not yet built, on digits; returns the history."""
     shortened(model).build(SHAPE, rng=seed)
@@ -75,6 +84,5 @@ def classify(name, *, source="digits", images=8000, epochs=3, seed=0) -> Row:
     trained(model, training, epochs=epochs, lr=CLASSIFIERS[name], seed=seed)
     seconds = time.perf_counter() - began
     right = evaluate(model, data.Batches(*test, 250)).accuracy
-    kind = "MNIST images" if source == "mnist" else "drawn digits"
     said = f"{100 * right:.1f} % of {TEST_IMAGES:,} test images"
-    return Row(f"{name}-small", f"{images:,} {kind}", f"{epochs} epochs", seconds, said)
+    return Row(f"{name}-small", shown(source, images), passes(epochs), seconds, said)

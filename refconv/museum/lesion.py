@@ -6,8 +6,8 @@ import time
 
 from refconv import data, models
 from refconv.models.unravelled import deletable, without
-from refconv.museum.classifiers import SHAPE, digits, trained
-from refconv.museum.row import Row
+from refconv.museum.classifiers import SHAPE, digits, shown, trained
+from refconv.museum.row import Row, passes
 from refconv.training import evaluate
 
 __all__ = ["lesions"]
@@ -28,6 +28,5 @@ def lesions(source="digits", images=8000, epochs=3, seed=0):
         left = {name: evaluate(without(model, name), batches).accuracy for name in deletable(model, SHAPE)}
         each = ", ".join(f"{100 * accuracy:.0f}" for accuracy in left.values())
         said = f"{100 * whole:.1f} % whole; without one block, from the first to the last: {each} %"
-        kind = "MNIST images" if source == "mnist" else "drawn digits"
         name = f"{'plain' if plain else 'resnet'}20, half as wide"
-        yield Row(name, f"{images:,} {kind}", f"{epochs} epochs", seconds, said)
+        yield Row(name, shown(source, images), passes(epochs), seconds, said)

@@ -55,6 +55,8 @@ def fit_image(spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=
 
     .. math:: \min_\theta \left\| (f_\theta(z) - x_0) \odot m \right\|^2
 
+    The steps are those of SGD with momentum; the paper's are Adam's.
+
     Parameters
     ----------
     spoilt : array (H, W, C)

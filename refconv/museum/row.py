@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Row", "table"]
+__all__ = ["Row", "passes", "table"]
 
 
 class Row(NamedTuple):
@@ -18,6 +18,15 @@ class Row(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         return self.model, self.data, self.passes, f"{self.seconds:.0f}", self.result
+
+
+def passes(epochs) -> str:
+    """How often a network saw its data, in words.
+
+    >>> passes(1), passes(3)
+    ('1 epoch', '3 epochs')
+    """
+    return f"{epochs} epoch{'s' * (epochs > 1)}"
 
 
 HEAD = ("model", "data", "passes", "seconds", "result")

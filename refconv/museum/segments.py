@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from refconv import models, optim
-from refconv.museum.row import Row
+from refconv.museum.row import Row, passes
 from refconv.ops.loss import softmax_cross_entropy
 
 __all__ = ["draw_cells", "intersection_over_union", "segment"]
@@ -93,4 +93,4 @@ def segment(images=240, epochs=16, seed=0, size=SIZE) -> Row:
     found, bright = model(test).argmax(-1), test[..., 0] > x.mean()
     overlap, naive = intersection_over_union(found, truth), intersection_over_union(bright, truth)
     result = f"IoU {overlap:.3f}; of pixels brighter than the mean {naive:.3f}"
-    return Row("unet-same-small", f"{images} images of generated cells", f"{epochs} epochs", seconds, result)
+    return Row("unet-same-small", f"{images} images of generated cells", passes(epochs), seconds, result)

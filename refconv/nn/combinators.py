@@ -254,7 +254,8 @@ class Concat(_Branches):
         sizes = [list(shape) for shape in shapes]
         channels = [size.pop(self.axis) for size in sizes]
         if any(size != sizes[0] for size in sizes):
-            raise ValueError(f"Concat needs branches with outputs of one size, but they have shapes {shapes}")
+            found = dict(zip(self.layers, shapes, strict=True))
+            raise ValueError(f"Concat needs branches with outputs of one size, but has {found}")
         axis = self.axis % len(shapes[0])
         return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 

@@ -14,7 +14,7 @@ PER_FAMILY = {
     "lenet": ["5×5 conv, 16", "dense, 84", "10×10×16"],
     "alexnet": ["3×3 conv, 384, 2 groups", "55×55×96", "4096"],
     "nin": ["mlpconv1", "mean of all pixels"],
-    "googlenet": ["inception5b", "concat", "7×7×1024"],
+    "googlenet": ["inception5b", "inception4d, with a head", "concat", "7×7×1024"],
     "resnet34": ["conv4_x: 6 blocks", "14×14×256"],
     "densenet169": ["dense3: 32 layers", "BN\nReLU"],
     "fractalnet20": ["block1", "mean"],

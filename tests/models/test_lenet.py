@@ -91,7 +91,7 @@ def test_a_training_step_on_the_loops_equals_the_kernels(style):
 
 
 def test_styles_are_checked():
-    with pytest.raises(ValueError, match="style must be 'modern' or 'paper', but is 'old'"):
+    with pytest.raises(ValueError, match="style must be one of 'modern', 'paper', but is 'old'"):
         models.lenet("old")
     with pytest.raises(ValueError, match="width must be 1 for the paper's style, but is 2"):
         models.lenet("paper", width=2)

@@ -22,7 +22,7 @@ def _unsaid(claim, kilo):
 def test_most_figures_are_equal():
     equal = [agrees(c.printed, c.counted, table.kilo) for table in TABLES for c in table.claims]
     assert len(equal) > 350
-    assert equal.count(False) < 25
+    assert equal.count(False) < 0.1 * len(equal)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,15 @@ def test_a_table_may_mean_1024_by_k():
 def test_what_is_no_figure_is_refused(printed):
     with pytest.raises(ValueError, match="printed must be a size"):
         agrees(printed, 5)
+
+
+def test_what_a_paper_prints_wrongly_stands_as_it_is_printed():
+    """A table must not be mended until it agrees: the BN-Inception paper's halves its sizes a row too late."""
+    (figure,) = (table for table in TABLES if table.title.startswith("BN-Inception"))
+    printed = {claim.what: (claim.printed, claim.counted) for claim in figure.claims}
+    assert printed["inception3c, size"] == ("28×28×576", (14, 14, 576))
+    assert printed["inception4e, size"] == ("14×14×1024", (7, 7, 1024))
+    assert printed["inception4c, projection"] == ("128", 96)
 
 
 def test_stages_and_weights():

@@ -9,6 +9,7 @@ from evidence import needs_kernels
 from refconv import models, nn
 
 NAMES = models.list()
+CLASSIFIERS = [name for name in NAMES if name not in ("neocognitron", "deep-image-prior")]
 
 
 def test_names_are_checked():
@@ -19,7 +20,31 @@ def test_names_are_checked():
     assert models.build("lenet", classes=26).output_shape(models.input_shape("lenet")) == (26,)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("neocognitron", "deep-image-prior")])
+def test_an_argument_that_the_builder_does_not_take_is_named_beside_those_that_it_takes():
+    with pytest.raises(TypeError, match="unet-small takes classes, width, padding, depth, but got clases"):
+        models.build("unet-small", clases=3)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize(("classes", "error"), [("ten", TypeError), (2.5, TypeError), (0, ValueError), (-3, ValueError)])
+def test_classes_that_are_none_are_refused_by_name(name, classes, error):
+    with pytest.raises(error, match=f"classes must be .*but is {classes!r}"):
+        models.build(name, classes=classes)
+
+
+def test_small_images_keep_the_towers_and_what_follows_the_first_layers():
+    shape = models.input_shape("alexnet-small")
+    sizes = {}
+    for name in ("alexnet", "alexnet-single", "zfnet"):
+        convs = {n: layer for n, layer, _ in models.build(f"{name}-small").children(shape) if isinstance(layer, nn.Conv2D)}
+        sizes[name] = [(conv.filters, conv.window.kernel[0], conv.groups) for conv in convs.values()]
+        assert {conv.window.stride for conv in convs.values()} == {(1, 1)}
+    assert sizes["alexnet"] == [(24, 5, 1), (64, 5, 2), (96, 3, 1), (96, 3, 2), (64, 3, 2)]
+    assert sizes["alexnet-single"] == [(16, 5, 1), (48, 5, 1), (96, 3, 1), (64, 3, 1), (64, 3, 1)]
+    assert sizes["zfnet"] == [(24, 5, 1), (64, 5, 1), (96, 3, 1), (96, 3, 1), (64, 3, 1)]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classes_and_width_reach_every_classifier(name):
     shape = models.input_shape(name)
     for variant in (name, f"{name}-small"):

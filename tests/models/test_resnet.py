@@ -74,6 +74,14 @@ def test_cardinality_is_the_number_of_groups():
     assert odd.output_shape((224, 224, 3)) == (1000,)
 
 
+@pytest.mark.parametrize("width", [0.1, 0.3, 0.77])
+def test_any_width_leaves_each_group_equally_many_filters(width):
+    for model in (models.resnext(50, width=width), models.alexnet(width=width)):
+        grouped = [conv for conv in layers(model, nn.Conv2D, (224, 224, 3)) if conv.groups > 1]
+        assert grouped
+        assert all(conv.filters % conv.groups == 0 for conv in grouped)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -88,7 +96,18 @@ def test_cardinality_is_the_number_of_groups():
         (lambda: models.alexnet("triple"), "style must be one of 'two-tower', .*, but is 'triple'"),
         (lambda: models.unet(padding="full"), "padding must be 'valid' or 'same', but is 'full'"),
         (lambda: models.unet(depth=6), "depth must be from 1 to 5, but is 6"),
-        (lambda: models.unet().output_shape((570, 572, 1)), "outputs of one size"),
+        (lambda: models.resnet([50]), r"depth must be one of .* but is \[50\]"),
+        (lambda: models.resnet(50, inner=-2), "inner must be above 0, but is -2"),
+        (lambda: models.resnet(50, groups=3), "groups must divide the filters, but is 3 with 64 filters"),
+        (lambda: models.resnet(34, groups=2), "depth must be 50 or more, .* but is 34"),
+        (lambda: models.resnext(18), "depth must be 50 or more, .* but is 18"),
+        (lambda: models.resnet(18, stride_in="5x5"), "stride_in must be one of '1x1', '3x3', but is '5x5'"),
+        (lambda: models.resnet(50, survival=1.5), "survival must be from 0 to 1, but is 1.5"),
+        (lambda: models.cifar_resnet(20, plain=True, survival=0.5), "survival must be 1 in a plain network, but is 0.5"),
+        (lambda: models.wide_resnet50(0), "factor must be at least 1, but is 0"),
+        (lambda: models.resnext(50, cardinality=3, group_width=-4), "group_width must be at least 1, but is -4"),
+        (lambda: models.neocognitron(selectivity=(4.0, 1.5)), r"selectivity must be 3 numbers, .* but is \(4.0, 1.5\)"),
+        (lambda: models.unet().output_shape((570, 572, 1)), r"outputs of one size, but has \{'across': \(.*'below': \("),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(make, message):

@@ -1,6 +1,8 @@
 """The exhibits run, learn something even when they are short, and say what they measured."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -134,10 +136,44 @@ def test_the_table_and_wrong_calls(capsys):
     assert main(["lenet", "--images", "64", "--epochs", "1"]) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[0] == "| model | data | passes | seconds | result |"
-    assert printed.out.splitlines()[2].startswith("| lenet-small | 64 drawn digits | 1 epochs | 0 | ")
+    assert printed.out.splitlines()[2].startswith("| lenet-small | 64 drawn digits | 1 epoch | 0 | ")
     for wrong, message in ((["lenet6"], "NAME must be one of"), (["lenet", "--epochs", "0"], "must be at least 1")):
         with pytest.raises(SystemExit, match="2"):
             main(wrong)
         assert message in capsys.readouterr().err
-    with pytest.raises(ValueError, match="name must be one of neocognitron"):
-        next(show("lenet6"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"name": "lenet6"}, ValueError, "name must be one of 'neocognitron', .* but is 'lenet6'"),
+        ({"name": "lenet", "source": "cifar"}, ValueError, "source must be one of 'digits', 'mnist', but is 'cifar'"),
+        ({"name": "lenet", "images": 0}, ValueError, "images must be at least 1, but is 0"),
+        ({"name": "lenet", "epochs": 1.5}, TypeError, "epochs must be a whole number, but is 1.5"),
+        ({"name": "lenet", "seed": -1}, ValueError, "seed must be at least 0, but is -1"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_at_once(arguments, error, message):
+    with pytest.raises(error, match=message):
+        show(**arguments)
+
+
+def test_an_exhibit_that_cannot_run_is_one_line(capsys, monkeypatch):
+    def missing(split):
+        raise FileNotFoundError(f"no {split} here")
+
+    monkeypatch.setattr("refconv.data.load_mnist", missing)
+    assert main(["lenet", "--data", "mnist"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1] == "python -m refconv.museum: no train here"
+
+
+def test_a_reader_who_has_gone_is_no_error_message():
+    command = [sys.executable, "-c", "import sys; from refconv.museum.__main__ import main; sys.exit(main())"]
+    command += ["lenet", "--images", "16", "--epochs", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert "Error" not in said
+    assert process.returncode == 1

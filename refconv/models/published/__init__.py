@@ -1,6 +1,6 @@
 """What the papers, the lectures and other libraries print about the architectures, each figure beside what is counted here.
 
-One module a family, under the name that it has in :mod:`refconv.models`. Nothing is allocated: shapes tell it all.
+One module a family; descendants stand with their ancestors. Nothing is allocated: shapes tell it all.
 """
 
 from refconv.models.published import (

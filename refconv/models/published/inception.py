@@ -1,7 +1,7 @@
 """BN-Inception and Inception-v3."""
 
 from refconv.models.blocks import IMAGENET
-from refconv.models.bn_inception import bn_inception
+from refconv.models.bn_inception import INCEPTION, bn_inception
 from refconv.models.googlenet import googlenet
 from refconv.models.inception_v3 import inception_v3
 from refconv.models.published.claim import Claim, Table, stages
@@ -16,16 +16,33 @@ BN_SIZES = {
     "pool2": "28×28×192",
     "inception3a": "28×28×256",
     "inception3b": "28×28×320",
-    "inception3c": "14×14×576",
+    "inception3c": "28×28×576",
     "inception4a": "14×14×576",
     "inception4b": "14×14×576",
     "inception4c": "14×14×576",
     "inception4d": "14×14×576",
-    "inception4e": "7×7×1024",
+    "inception4e": "14×14×1024",
     "inception5a": "7×7×1024",
     "inception5b": "7×7×1024",
     "mean": "1×1×1024",
 }
+
+# Its last column, where a projection follows the pooling.
+BN_PROJECTIONS = {
+    "inception3a": "32",
+    "inception3b": "64",
+    "inception4a": "128",
+    "inception4b": "128",
+    "inception4c": "128",
+    "inception4d": "128",
+    "inception5a": "128",
+    "inception5b": "128",
+}
+
+HALVED = "the paper's slip: its stride of 2 halves the size, and the next row has it"
+OVERFULL = "the paper's slip: 128 would make 608 channels, and it prints 576"
+OF_SIZES = {"inception3c": HALVED, "inception4e": HALVED}
+OF_PROJECTIONS = {"inception4c": OVERFULL, "inception4d": OVERFULL}
 
 # "Rethinking the Inception architecture", Table 1: the row, our layer, and the size of what comes in.
 V3_INPUTS = (
@@ -53,7 +70,16 @@ def tables():
     bn, v3 = stages(bn_inception(), IMAGENET), stages(inception_v3(heads=False), V3_INPUT)
     whole, bare = inception_v3(), inception_v3(heads=False)
     return [
-        Table("BN-Inception (2015), Figure 5", [Claim(f"{n}, size", p, bn[n].output) for n, p in BN_SIZES.items()]),
+        Table(
+            "BN-Inception (2015), Figure 5",
+            [
+                *(Claim(f"{n}, size", p, bn[n].output, OF_SIZES.get(n, "")) for n, p in BN_SIZES.items()),
+                *(
+                    Claim(f"{n}, projection", p, INCEPTION[n][3][1], OF_PROJECTIONS.get(n, ""))
+                    for n, p in BN_PROJECTIONS.items()
+                ),
+            ],
+        ),
         Table(
             "Inception-v3 (2015), Table 1: what comes into each row",
             [

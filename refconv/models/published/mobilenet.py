@@ -5,7 +5,7 @@ from refconv.models.mobilenet import BODY, mobilenet
 from refconv.models.published.claim import Claim, Table, count_weights, stages
 from refconv.nn import Dense, GlobalAvgPool2D, Sequential
 
-# Table 1: our layer, whether it is the depthwise part, the filter's shape and the input's size. conv8 to conv11 repeat conv7.
+# Table 1: our layer, whether it is the depthwise part, the filter's shape and the input's size. conv8 to conv12 are alike.
 ROWS = (
     ("conv1", None, "3×3×3×32", "224×224×3"),
     ("conv2", True, "3×3×32", "112×112×32"),
@@ -20,8 +20,11 @@ ROWS = (
     ("conv6", False, "1×1×256×256", "28×28×256"),
     ("conv7", True, "3×3×256", "28×28×256"),
     ("conv7", False, "1×1×256×512", "14×14×256"),
-    *((f"conv{k}", True, "3×3×512", "14×14×512") for k in range(8, 13)),
-    *((f"conv{k}", False, "1×1×512×512", "14×14×512") for k in range(8, 13)),
+    *(
+        row
+        for k in range(8, 13)
+        for row in ((f"conv{k}", True, "3×3×512", "14×14×512"), (f"conv{k}", False, "1×1×512×512", "14×14×512"))
+    ),
     ("conv13", True, "3×3×512", "14×14×512"),
     ("conv13", False, "1×1×512×1024", "7×7×512"),
     ("conv14", True, "3×3×1024", "7×7×1024"),
