@@ -108,7 +108,7 @@ class Batches:
             yield self.prepare(images), self.labels[chosen]
 
     def state(self):
-        """Where the random numbers are, for :meth:`resume`: ask before a pass begins. JSON can hold it."""
+        """Where the random numbers are, for :meth:`resume`: ask before a pass begins."""
         return None if self.rng is None else self.rng.bit_generator.state
 
     def resume(self, state, done) -> None:

@@ -66,13 +66,15 @@ class Checkpoints:
     def save(self, run, best=False) -> None:
         """Write the run's checkpoint, and the best one if this is it."""
         tensors, description = capture(run)
-        for path in (self.last, self.best) if best else (self.last,):
+        for path in (self.best, self.last) if best else (self.last,):  # killed between them, it does this epoch again
             weights.write_tensors(path, tensors, KIND, {**description, "notes": self.notes})
 
     def load(self, run) -> bool:
         """Put a run where the last checkpoint was; False if it is to begin, or there is none."""
         if not self.resume or not self.last.exists():
             return False
+        for path in (self.last, self.best):
+            weights.clear_unfinished(path)
         restore(run, *weights.read_tensors(self.last, KIND), self.last)
         return True
 
