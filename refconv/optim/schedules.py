@@ -76,9 +76,9 @@ def step_down(at=(0.25, 0.5, 0.75), factor=0.1):
 
     Source: A20; Huang et al., "Densely connected convolutional networks", 2017.
     """
-    at, factor = [number("at", mark, below=1 + 1e-9) for mark in at], number("factor", factor)
-    if any(before > after for before, after in pairwise(at)):
-        raise ValueError(f"at must be in order, but is {at}")
+    at, factor = [number("at", mark) for mark in at], number("factor", factor)
+    if any(before > after for before, after in pairwise([*at, 1.0])):
+        raise ValueError(f"at must be in order, up to 1, but is {at}")
     return lambda progress: factor ** sum(progress >= mark for mark in at)
 
 
