@@ -169,8 +169,16 @@ def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_low
     assert history.best.epoch == len(losses) - 2
     _, kept = weights.read_tensors(tmp_path / "best.safetensors", "refconv-checkpoint")
     assert [line["validation_loss"] for line in kept["epochs"]] == losses[:-2]
-    _, again = run(tmp_path, epochs=30, patience=2, resume=True)
+    model, again = run(tmp_path, epochs=30, patience=2, resume=True)
     assert len(again.epochs) == len(losses)
+    expected, _ = run(tmp_path / "no further", epochs=30, stop_after=5 * (len(losses) - 2))
+    assert bits(model) != bits(expected)
+    Checkpoints(tmp_path, resume=True).recall_best(model)
+    assert bits(model) == bits(expected)
+    other = nn.Dense(3)
+    other.build((4,), rng=0)
+    with pytest.raises(ValueError, match=r"best.safetensors is the checkpoint of another network"):
+        Checkpoints(tmp_path, resume=True).recall_best(other)
 
 
 def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path):
