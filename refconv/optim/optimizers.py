@@ -19,7 +19,8 @@ class Optimizer:
     Parameters
     ----------
     parameters : dict of Parameter
-        What ``model.named_parameters()`` returns; those that are not trainable are left alone.
+        What ``model.named_parameters()`` returns; those that are not trainable are left alone. Those that are frozen now stay
+        as they are even if they are unfrozen later: then make another optimiser.
     lr : float
         α. May be set between steps: ``optimizer.lr = …``.
     weight_decay : float
@@ -216,7 +217,7 @@ class Adam(Optimizer):
     >>> theta.value.round(6)  # the first step is α, whatever the gradient's size
     array([ 0.5, -1.5])
 
-    Source: A20; Kingma and Ba, "Adam: a method for stochastic optimization", 2014.
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014.
     """
 
     slots = ("mean", "mean_square")

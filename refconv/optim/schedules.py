@@ -51,7 +51,7 @@ def warm_up(share, schedule=cosine):
     >>> [round(schedule(progress), 3) for progress in (0, 0.125, 0.25, 0.625, 1)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
 
-    Source: A20; Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
+    Source: Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
     if not number("share", share, below=1):
         raise ValueError("share must be above 0, but is 0: there would be nothing to warm up")
