@@ -7,7 +7,7 @@ import math
 from itertools import pairwise
 
 from refconv.geometry import per_axis
-from refconv.optim.argument import number
+from refconv.optim.argument import above_zero, number
 
 __all__ = ["Plateau", "constant", "cosine", "exponential", "step_down", "warm_up"]
 
@@ -53,8 +53,7 @@ def warm_up(share, schedule=cosine):
 
     Source: Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
-    if not number("share", share, below=1):
-        raise ValueError("share must be above 0, but is 0: there would be nothing to warm up")
+    share = above_zero("share", share, "there would be nothing to warm up", below=1)
     return lambda progress: progress / share if progress < share else schedule((progress - share) / (1 - share))
 
 

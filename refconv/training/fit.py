@@ -12,6 +12,7 @@ import numpy as np
 from refconv.geometry import per_axis
 from refconv.ops.engine import keep_freed_memory
 from refconv.optim import Optimizer, constant
+from refconv.optim.argument import above_zero
 from refconv.training.checkpoint import Checkpoints
 from refconv.training.evaluate import evaluate
 from refconv.training.history import Diverged, Epoch, History, Progress
@@ -100,6 +101,8 @@ def fit(
         raise ValueError("validation must be given where patience or a plateau waits for its loss, but is None")
     if not len(batches):
         raise ValueError("batches must hold some images, but there are none")
+    if clip_norm is not None:
+        above_zero("clip_norm", clip_norm, "nothing would move any more")
     keep_freed_memory()
     run = Run(model, batches, optimizer, epochs, schedule, loss, clip_norm, patience, checkpoints, on_step, stop)
     run.begin()

@@ -166,9 +166,11 @@ def test_a_last_step_that_leaves_no_network_ends_the_run_as_well(kind):
     assert [line.images for line in caught.value.history.epochs] == [4]
 
 
-def test_nothing_to_train_on_or_to_test_is_refused():
+def test_what_cannot_be_trained_or_tested_is_refused_by_name():
     with pytest.raises(ValueError, match="batches must hold some images, but there are none"):
         fit(nn.Flatten(), [], optim.SGD({}, lr=0.1), epochs=1)
+    with pytest.raises(ValueError, match="clip_norm must be above 0, but is 0"):
+        fit(nn.Flatten(), [1], optim.SGD({}, lr=0.1), epochs=1, clip_norm=0)
     with pytest.raises(ValueError, match="batches must hold some images, but nothing came"):
         evaluate(lambda x: x, iter([]))
 
