@@ -166,8 +166,9 @@ class Run:
     @property
     def settings(self):
         """What must be the same where a run goes on."""
-        name = type(self.optimizer).__name__
-        return {"epochs": self.epochs, "steps": len(self.batches), "optimizer": name, "lr": self.first_lr}
+        chosen = {name: v for name, v in vars(self.optimizer).items() if isinstance(v, bool | float | str) and name != "lr"}
+        kind = {"optimizer": type(self.optimizer).__name__, "lr": self.first_lr, **chosen, "clip_norm": self.clip_norm}
+        return {"epochs": self.epochs, "steps": len(self.batches), **kind}
 
     def begin(self):
         """Start from nothing, or from the last checkpoint."""

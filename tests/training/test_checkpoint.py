@@ -181,12 +181,18 @@ def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_low
         Checkpoints(tmp_path, resume=True).recall_best(other)
 
 
-def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path):
+def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path, monkeypatch):
     run(tmp_path, stop_after=1)
     with pytest.raises(FileExistsError, match=r"last.safetensors is a run's checkpoint already: resume=True goes on"):
         run(tmp_path)
     with pytest.raises(ValueError, match=r"is the checkpoint of another run: .*'epochs': 3.* and this one is .*'epochs': 4"):
         run(tmp_path, resume=True, epochs=4)
+    monkeypatch.setitem(OPTIMIZERS, "slow", lambda parameters: optim.SGD(parameters, 0.02, momentum=0.8))
+    with pytest.raises(
+        ValueError,
+        match=r"another run: .*'momentum': 0.9, 'nesterov': True.* this one is .*'momentum': 0.8, 'nesterov': False",
+    ):
+        run(tmp_path, "slow", resume=True)
     with pytest.raises(ValueError, match=r"is the checkpoint of another run: .*'SGD'.*'Adam'"):
         run(tmp_path, "adam", resume=True)
     tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
