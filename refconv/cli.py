@@ -37,6 +37,9 @@ model, and ends with exit status 1.
 While it runs, last.safetensors beside them is its checkpoint, written after each epoch and when the run is stopped. However it
 was stopped, --resume DIR goes on from there, with the options it began with, to the same bits as a run that was not stopped.
 
+With --validation, the network that is saved in the end is that of the epoch with the lowest validation loss; of a run that is
+stopped it is the last one, and the best so far waits in best.safetensors.
+
 On the loops (--engine reference) an image takes about a second: say --images 64 --test-images 20.
 """
 
@@ -153,7 +156,7 @@ def _add_train(parser):
     add("--data", choices=sets, default="digits", help="digits drawn by refconv (default), or MNIST and others in its format")
     add("--epochs", type=_positive, default=3, metavar="N", help="times through the data (default: %(default)s)")
     add("--batch-size", type=_positive, default=64, metavar="N", help="images a step (default: %(default)s)")
-    add("--lr", type=float, default=0.05, metavar="X", help="first learning rate; falls to 0 (default: %(default)s)")
+    add("--lr", type=float, default=0.05, metavar="X", help="first learning rate (default: %(default)s)")
     add(
         "--momentum",
         type=float,
@@ -184,7 +187,13 @@ def _add_train(parser):
     add("--patience", type=_positive, metavar="N", help="stop after so many epochs without a lower validation loss")
     add("--augment", choices=("none", "shift", "distort"), default="none", help="move or bend images (default: %(default)s)")
     add("--optimizer", choices=("sgd", "rmsprop", "adam"), default="sgd", help="(default: %(default)s)")
-    add("--schedule", choices=("cosine", "constant", "step", "plateau"), default="cosine", help="(default: %(default)s)")
+    add(
+        "--schedule",
+        choices=("cosine", "constant", "step", "plateau"),
+        default="cosine",
+        help="how the learning rate falls: to 0 (default: %(default)s), not at all, to a tenth after each quarter of the run, "
+        "or whenever the validation loss no longer falls",
+    )
     add("--label-smoothing", type=float, default=0.0, metavar="X", help="share of each label for all (default: %(default)s)")
     add("--tensorboard", action="store_true", help="write event files for TensorBoard to the output folder, too")
     add("--clip-norm", type=float, metavar="X", help="longest gradient (default: any)")

@@ -5,10 +5,20 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from refconv import models
 from refconv._extras import need
 
-__all__ = ["load_model", "need_safetensors", "read_tensors", "save_model", "write_atomically", "write_tensors"]
+__all__ = [
+    "clear_unfinished",
+    "load_model",
+    "need_safetensors",
+    "read_tensors",
+    "save_model",
+    "write_atomically",
+    "write_tensors",
+]
 
 KIND = "refconv"  # the key under which safetensors keeps the description of a model
 
@@ -117,6 +127,13 @@ def write_atomically(path, content: bytes):
         raise
 
 
+def clear_unfinished(path):
+    """Remove what a program that was killed within :func:`write_atomically` has left beside this file."""
+    path = Path(path)
+    for unfinished in path.parent.glob(f".{path.name}.*"):
+        unfinished.unlink(missing_ok=True)
+
+
 def _umask():
     mask = os.umask(0)
     os.umask(mask)
@@ -133,9 +150,15 @@ def need_safetensors(purpose):
 
 
 def write_tensors(path, tensors, kind, description):
-    """Write named arrays and a description that JSON can hold, as one file."""
-    content = need_safetensors(f"saving {path}").save(tensors, {kind: json.dumps(description)})
+    """Write named arrays and a description that JSON can hold, as one file; arrays in the description become lists."""
+    content = need_safetensors(f"saving {path}").save(tensors, {kind: json.dumps(description, default=_as_list)})
     write_atomically(path, content)
+
+
+def _as_list(thing):
+    if not isinstance(thing, np.ndarray | np.generic):
+        raise TypeError(f"what is to be saved must be such as JSON can hold, but there is {thing!r}")
+    return thing.tolist()
 
 
 def read_tensors(path, kind):

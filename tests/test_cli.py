@@ -12,6 +12,7 @@ import pytest
 
 from evidence import needs_kernels
 from refconv import _core, data, weights
+from refconv.training import evaluate
 
 pytest.importorskip("tqdm")
 pytest.importorskip("safetensors")
@@ -176,6 +177,22 @@ def test_train_takes_what_the_lectures_train_with(tmp_path):
     assert "300 training and 50 test images" in printed
     assert printed.count("validation: loss") == 2
     assert all(line["validation_loss"] for line in lines_of(tmp_path / "out" / "history.csv"))
+
+
+def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
+    options = ("--validation", "0.25", "--patience", "1", "--schedule", "constant", "--lr", "0.1", "--test-images", "300")
+    printed = refconv(*SMALL[:4], *options, "--epochs", "100", "--batch-size", "32", "--out", "out", cwd=tmp_path)
+    history = lines_of(tmp_path / "out" / "history.csv")
+    losses = [float(line["validation_loss"]) for line in history]
+    best = losses.index(min(losses))
+    assert best == len(history) - 2
+    assert f"the validation loss was lowest after epoch {best + 1}: it is the one that is saved" in printed
+    model, description = weights.load_model(tmp_path / "out" / "model.safetensors")
+    assert description["notes"]["test_accuracy"] == float(history[best]["test_accuracy"])
+    test_seed = np.random.SeedSequence(0).generate_state(2).tolist()[1]
+    again = evaluate(model, data.Batches(*data.draw_digits(300, test_seed), 500))
+    assert again.loss == pytest.approx(float(history[best]["test_loss"]), rel=1e-5)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
 
 
 def draw(path, strokes, size, ink, paper):

@@ -69,35 +69,45 @@ def _train(options, folder):
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
         f"{current_engine()} on {get_num_threads()} thread(s)"
     )
-    watchers = [tensorboard(folder)] if options.tensorboard else []
     notes = {name: value for name, value in vars(options).items() if name not in NOT_THE_RUNS_OWN}
+    checkpoints = Checkpoints(folder, every=options.checkpoint_every, resume=bool(options.resume), notes=notes)
     try:
-        with _stop_signals() as stop, _ProgressBars(len(training[0])) as bars:
-            history = fit(
-                model,
-                batches,
-                _optimizer(model, options),
-                epochs=options.epochs,
-                test=test,
-                validation=data.Batches(*validation, 500) if validation else None,
-                schedule=SCHEDULES[options.schedule](),
-                loss=CrossEntropy(options.label_smoothing),
-                clip_norm=options.clip_norm,
-                patience=options.patience,
-                checkpoints=Checkpoints(folder, every=options.checkpoint_every, resume=bool(options.resume), notes=notes),
-                on_step=bars.step,
-                on_epoch=_tell(bars.epoch, *watchers),
-                stop=stop,
-            )
+        history = _fit(model, batches, validation, test, checkpoints, folder, options)
     except Diverged as error:
         raise FloatingPointError(f"{error} ({_save_diverged(folder, options, error, test)})") from error
     if history.stopped:
         say(f"stopped; saving what there is; --resume {folder} goes on")
+    elif history.best not in (None, history.epochs[-1]):
+        checkpoints.recall_best(model)
+        history.test = evaluate(model, test)
+        say(f"the validation loss was lowest after epoch {history.best.epoch}: it is the one that is saved")
     _save(folder, options, arguments, model, history, test)
     if not history.stopped:
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        checkpoints.last.unlink(missing_ok=True)
+        checkpoints.best.unlink(missing_ok=True)
     if options.data == "digits" and current_engine() == "kernels":
         _test_on_mnist(model)
+
+
+def _fit(model, batches, validation, test, checkpoints, folder, options):
+    watchers = [tensorboard(folder)] if options.tensorboard else []
+    with _stop_signals() as stop, _ProgressBars(len(batches.images)) as bars:
+        return fit(
+            model,
+            batches,
+            _optimizer(model, options),
+            epochs=options.epochs,
+            test=test,
+            validation=data.Batches(*validation, 500) if validation else None,
+            schedule=SCHEDULES[options.schedule](),
+            loss=CrossEntropy(options.label_smoothing),
+            clip_norm=options.clip_norm,
+            patience=options.patience,
+            checkpoints=checkpoints,
+            on_step=bars.step,
+            on_epoch=_tell(bars.epoch, *watchers),
+            stop=stop,
+        )
 
 
 def _tell(*watchers):
@@ -175,7 +185,7 @@ def _first(count, images_and_labels, option, options):
 
 
 def _save(folder, options, arguments, model, history, test):
-    accuracy = history.epochs[-1].test_accuracy
+    accuracy = history.test.accuracy
     notes = {"data": options.data, "seed": options.seed, "test_accuracy": accuracy}
     weights.save_model(folder / "model.safetensors", model, name=options.model, arguments=arguments, notes=notes)
     _save_history(folder, options, history, test, f"{100 * accuracy:.2f} % of test images read correctly")

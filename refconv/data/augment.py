@@ -13,6 +13,7 @@ array([[[5, 4, 0],
 """
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def shift(most):
     Source: A21, C11.
     """
     (most,) = per_axis("most", most, 1, least=0)
-    return lambda images, rng: _windows(_bytes(images), images.shape[1:3], most, rng)
+    return lambda images, rng: _windows(_bytes(images), np.shape(images)[1:3], most, rng)
 
 
 def flip(probability=0.5):
@@ -129,6 +130,11 @@ def flip(probability=0.5):
     callable
         ``augment(images, rng)``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If probability is no number from 0 to 1.
+
     Examples
     --------
     >>> flip(1.0)(np.arange(6, dtype=np.uint8).reshape(2, 1, 3), np.random.default_rng(1)).tolist()
@@ -136,6 +142,8 @@ def flip(probability=0.5):
 
     Source: A21.
     """
+
+    probability = _up_to("probability", probability, 1)
 
     def augment(images, rng):
         images = _bytes(images).copy()
@@ -202,12 +210,17 @@ def colour(brightness=0.2, contrast=0.2, saturation=0.2):
     Parameters
     ----------
     brightness, contrast, saturation : float
-        Each factor is drawn evenly from 1 − x to 1 + x.
+        Each factor is drawn evenly from 1 − x to 1 + x; x from 0 to 1.
 
     Returns
     -------
     callable
         ``augment(images, rng)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of the three is no number from 0 to 1.
 
     Examples
     --------
@@ -217,12 +230,14 @@ def colour(brightness=0.2, contrast=0.2, saturation=0.2):
     Source: A21; Howard, "Some improvements on deep convolutional neural network based image classification", 2013.
     """
 
+    spreads = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
+    spreads = [_up_to(name, spread, 1) for name, spread in spreads.items()]
+
     def augment(images, rng):
         images = _bytes(images)
         axes = tuple(range(1, images.ndim))
         bright, contrasted, saturated = (
-            rng.uniform(1 - x, 1 + x, (len(images), *(1 for _ in axes))).astype(np.float32)
-            for x in (brightness, contrast, saturation)
+            rng.uniform(1 - x, 1 + x, (len(images), *(1 for _ in axes))).astype(np.float32) for x in spreads
         )
         x = images * bright
         x = (x - (mean := x.mean(axes, keepdims=True))) * contrasted + mean
@@ -263,7 +278,7 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
     Raises
     ------
     TypeError, ValueError
-        If share is no count.
+        If share is no count, sigma not above 0, zoom not from 0 to 1, or another not a number from 0 on.
 
     Examples
     --------
@@ -274,6 +289,11 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
     Source: A21, C11; Simard, Steinkraus and Platt, "Best practices for convolutional neural networks", 2003.
     """
     (share,) = per_axis("share", share, 1)
+    lengths = {"rotation": rotation, "shear": shear, "elastic": elastic, "sigma": sigma, "move": move}
+    rotation, shear, elastic, sigma, move = (_up_to(name, length) for name, length in lengths.items())
+    zoom = _up_to("zoom", zoom, 1)
+    if not sigma:
+        raise ValueError("sigma must be above 0, but is 0: elastic=0 bends nothing")
 
     def augment(images, rng):
         images = _bytes(images)
@@ -282,6 +302,17 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
         return _gather(images, field, share)
 
     return augment
+
+
+def _up_to(name, value, most=math.inf):
+    """A number from 0 on, and up to this one."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, but is {value!r}")
+    if not (0 <= value <= most and value < math.inf):
+        raise ValueError(
+            f"{name} must be {f'from 0 to {most}' if most < math.inf else 'finite and at least 0'}, but is {value!r}"
+        )
+    return float(value)
 
 
 def _bytes(images):

@@ -1,5 +1,7 @@
 """From a data set to what a network takes: mini-batches in random order, pixels as numbers around zero."""
 
+from numbers import Real
+
 import numpy as np
 
 from refconv.geometry import per_axis
@@ -108,7 +110,7 @@ class Batches:
             yield self.prepare(images), self.labels[chosen]
 
     def state(self):
-        """Where the random numbers are, for :meth:`resume`: ask before a pass begins. JSON can hold it."""
+        """Where the random numbers are, for :meth:`resume`: ask before a pass begins."""
         return None if self.rng is None else self.rng.bit_generator.state
 
     def resume(self, state, done) -> None:
@@ -139,8 +141,8 @@ def split(images, labels, share=0.1, rng=0):
 
     Raises
     ------
-    ValueError
-        If images and labels differ in number, or share leaves nothing for one of the two.
+    TypeError, ValueError
+        If images and labels differ in number, share is no number, or it leaves nothing for one of the two.
 
     Examples
     --------
@@ -153,8 +155,9 @@ def split(images, labels, share=0.1, rng=0):
     images, labels = np.asarray(images), np.asarray(labels)
     if len(images) != len(labels):
         raise ValueError(f"images and labels must be as many, but are {len(images)} and {len(labels)}")
-    count = max(1, round(share * len(images)))
-    if not 0 < share < 1 or count >= len(images):
+    if isinstance(share, bool) or not isinstance(share, Real):
+        raise TypeError(f"share must be a number, but is {share!r}")
+    if not 0 < share < 1 or (count := max(1, round(share * len(images)))) >= len(images):
         raise ValueError(f"share must leave some of {len(images)} images on both sides, but is {share!r}")
     held = np.zeros(len(images), bool)
     held[np.random.default_rng(rng).permutation(len(images))[:count]] = True

@@ -85,7 +85,7 @@ def load_cifar10(split: str = "train", root: str | os.PathLike | None = None) ->
 
 
 def standardise(images, mean=None, std=None, dtype=np.float32):
-    """Images as numbers with mean 0 and variance 1 in each channel.
+    """Images as numbers with mean 0 and variance 1 in each channel; a channel that is the same everywhere becomes 0.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def standardise(images, mean=None, std=None, dtype=np.float32):
     axes = tuple(range(images.ndim - 1))
     mean = images.mean(axes) if mean is None else np.asarray(mean)
     std = images.std(axes) if std is None else np.asarray(std)
-    return (images - mean.astype(dtype)) / std.astype(dtype)
+    return (images - mean.astype(dtype)) / np.where(std == 0, 1, std).astype(dtype)
 
 
 def _records(file):

@@ -25,7 +25,8 @@ def load_folder(root: str | os.PathLike, size, *, grey: bool = False) -> tuple[n
     Parameters
     ----------
     root : path
-        Its folders are the classes; files beside them, and those of other kinds in them, are passed over.
+        Its folders are the classes; files beside them, those of other kinds in them, and hidden ones, whose names begin with
+        a dot, are passed over.
     size : int or (int, int)
         Height and width.
     grey : bool
@@ -44,7 +45,7 @@ def load_folder(root: str | os.PathLike, size, *, grey: bool = False) -> tuple[n
     DataNotFound
         If there is no such folder, or no image in it.
     BadDataFile
-        If a file is no image, in spite of its name.
+        If a file is no image, in spite of its name, or has pixels of more than 8 bits, whose range nobody knows.
     ImportError
         If Pillow is not installed.
 
@@ -56,7 +57,7 @@ def load_folder(root: str | os.PathLike, size, *, grey: bool = False) -> tuple[n
     if not root.is_dir():
         raise DataNotFound(f"there is no folder {root}")
     found = {
-        folder.name: sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
+        folder.name: sorted(file for file in folder.iterdir() if _is_image(file))
         for folder in sorted(root.iterdir())
         if folder.is_dir()
     }
@@ -68,12 +69,18 @@ def load_folder(root: str | os.PathLike, size, *, grey: bool = False) -> tuple[n
     return np.stack(images), labels, classes
 
 
+def _is_image(file):
+    return file.suffix.lower() in KINDS and not file.name.startswith(".")
+
+
 def _image(file, height, width, grey):
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(file) as opened:
+            if opened.mode.startswith(("I", "F")):  # Pillow would make everything above 255 white
+                raise BadDataFile(file, f"has pixels of more than 8 bits (mode {opened.mode}); expected 8 bits a channel")
             picture = ImageOps.exif_transpose(opened).convert("L" if grey else "RGB")
-    except (UnidentifiedImageError, OSError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # SyntaxError: Pillow's, of a broken PNG
         raise BadDataFile(file, f"is no image: {error}") from error
     return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR))

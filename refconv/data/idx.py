@@ -129,7 +129,7 @@ def write_idx(path: str | os.PathLike, array: np.ndarray) -> None:
     Parameters
     ----------
     path : path
-        The file to write.
+        The file to write, at once or not at all.
     array : ndarray
         uint8, int8, int16, int32, float32 or float64, of 1 to 32 dimensions.
 
@@ -159,4 +159,9 @@ def write_idx(path: str | os.PathLike, array: np.ndarray) -> None:
     header = struct.pack(f">2x2B{array.ndim}I", code, array.ndim, *array.shape)
     content = header + array.astype(_DTYPES[code]).tobytes()
     path = Path(path)
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

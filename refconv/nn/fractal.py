@@ -87,8 +87,19 @@ class Fractal(_Combinator):
         super().make(shape, rng, dtype)
         self.rng = np.random.default_rng(rng.integers(2**63))
 
+    def reaching(self, x, name):
+        starts = [x] * self.columns
+        for row in self.every_row():
+            read = {self.name(c, row): starts[c] for c in self.ending(row)}
+            if name in read:
+                break
+            y = _total([self.layers[ends](start) for ends, start in read.items()]) * (1 / len(read))
+            for c in self.ending(row):
+                starts[c] = y
+        return read[name]
+
     def forward(self, x, train=True):
-        starts, backs = [x] * self.columns, []
+        starts, backs = [x] * self.columns, []  # what each column's next layer reads
         for row in self.every_row():
             ending = self.ending(row)
             alive = self._alive(ending) if train else ending

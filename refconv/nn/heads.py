@@ -56,6 +56,9 @@ class Heads(_Combinator):
             shape = piece.output_shape(shape)
             yield f"head_{name}", head, shape
 
+    def reaching(self, x, name):
+        return x if name == "trunk" else self.trunk.activations(x, name.removeprefix("head_"))
+
     def forward(self, x, train=True):
         if not train:
             return self.trunk.forward(x, train)

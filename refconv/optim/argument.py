@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from numbers import Real
 
-__all__ = ["number", "trainable"]
+__all__ = ["above_zero", "number", "trainable"]
 
 
 def number(name, value, least=0, below=math.inf):
@@ -17,6 +17,17 @@ def number(name, value, least=0, below=math.inf):
         raise TypeError(f"{name} must be a number, but is {value!r}")
     if not least <= value < below:
         raise ValueError(f"{name} must be at least {least} and below {below}, but is {value!r}")
+    return float(value)
+
+
+def above_zero(name, value, reason, below=math.inf):
+    """The same, but not 0, for a reason that the message gives.
+
+    >>> above_zero("most", 2, "nothing would move any more")
+    2.0
+    """
+    if not number(name, value, below=below):
+        raise ValueError(f"{name} must be above 0, but is 0: {reason}")
     return float(value)
 
 

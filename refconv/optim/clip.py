@@ -3,7 +3,7 @@
 import math
 
 from refconv.ops.engine import implementation
-from refconv.optim.argument import number, trainable
+from refconv.optim.argument import above_zero, trainable
 
 __all__ = ["clip_by_global_norm"]
 
@@ -45,8 +45,7 @@ def clip_by_global_norm(parameters, most=2.0):
 
     Source: A20; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
     """
-    if not number("most", most):
-        raise ValueError("most must be above 0, but is 0: nothing would move any more")
+    most = above_zero("most", most, "nothing would move any more")
     gradients = [p.grad for p in trainable(parameters).values()]
     sum_of_squares = implementation("update").sum_of_squares
     norm = math.sqrt(sum(float(sum_of_squares(g)) for g in gradients))

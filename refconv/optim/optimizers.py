@@ -6,11 +6,12 @@ The updates themselves are loops, :mod:`refconv.reference.update`, and kernels o
 import numpy as np
 
 from refconv.ops.engine import implementation
-from refconv.optim.argument import number, trainable
+from refconv.optim.argument import above_zero, number, trainable
 
 __all__ = ["SGD", "Adam", "Optimizer", "RMSProp"]
 
 DECAYED = ("all", "weights")
+ZERO_BY_ZERO = "a gradient of 0, as of a unit that is never active, would be divided by 0"
 
 
 class Optimizer:
@@ -19,7 +20,8 @@ class Optimizer:
     Parameters
     ----------
     parameters : dict of Parameter
-        What ``model.named_parameters()`` returns; those that are not trainable are left alone.
+        What ``model.named_parameters()`` returns; those that are not trainable are left alone. Those that are frozen now stay
+        as they are even if they are unfrozen later: then make another optimiser.
     lr : float
         α. May be set between steps: ``optimizer.lr = …``.
     weight_decay : float
@@ -150,7 +152,7 @@ class RMSProp(Optimizer):
     momentum : float
         μ, from 0 up to but not including 1.
     eps : float
-        ε.
+        ε, above 0.
     eps_inside_sqrt : bool
         Whether ε stands inside of the root.
 
@@ -178,7 +180,7 @@ class RMSProp(Optimizer):
     ):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
         self.rho, self.momentum = number("rho", rho, below=1), number("momentum", momentum, below=1)
-        self.eps, self.eps_inside_sqrt = number("eps", eps), bool(eps_inside_sqrt)
+        self.eps, self.eps_inside_sqrt = above_zero("eps", eps, ZERO_BY_ZERO), bool(eps_inside_sqrt)
 
     def update(self, room, name, theta, g, decay):
         remembered = self.mean_square[name], self.velocity[name]
@@ -200,7 +202,7 @@ class Adam(Optimizer):
     beta1, beta2 : float
         The weights of the old means, from 0 up to but not including 1.
     eps : float
-        ε.
+        ε, above 0.
 
     Raises
     ------
@@ -216,7 +218,7 @@ class Adam(Optimizer):
     >>> theta.value.round(6)  # the first step is α, whatever the gradient's size
     array([ 0.5, -1.5])
 
-    Source: A20; Kingma and Ba, "Adam: a method for stochastic optimization", 2014.
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014.
     """
 
     slots = ("mean", "mean_square")
@@ -224,7 +226,7 @@ class Adam(Optimizer):
     def __init__(self, parameters, lr=1e-3, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, decayed="all"):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
         self.beta1, self.beta2 = number("beta1", beta1, below=1), number("beta2", beta2, below=1)
-        self.eps = number("eps", eps)
+        self.eps = above_zero("eps", eps, ZERO_BY_ZERO)
 
     def update(self, room, name, theta, g, decay):
         remembered = self.mean[name], self.mean_square[name]

@@ -7,7 +7,7 @@ import math
 from itertools import pairwise
 
 from refconv.geometry import per_axis
-from refconv.optim.argument import number
+from refconv.optim.argument import above_zero, number
 
 __all__ = ["Plateau", "constant", "cosine", "exponential", "step_down", "warm_up"]
 
@@ -51,10 +51,9 @@ def warm_up(share, schedule=cosine):
     >>> [round(schedule(progress), 3) for progress in (0, 0.125, 0.25, 0.625, 1)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
 
-    Source: A20; Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
+    Source: Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
-    if not number("share", share, below=1):
-        raise ValueError("share must be above 0, but is 0: there would be nothing to warm up")
+    share = above_zero("share", share, "there would be nothing to warm up", below=1)
     return lambda progress: progress / share if progress < share else schedule((progress - share) / (1 - share))
 
 
@@ -76,9 +75,9 @@ def step_down(at=(0.25, 0.5, 0.75), factor=0.1):
 
     Source: A20; Huang et al., "Densely connected convolutional networks", 2017.
     """
-    at, factor = [number("at", mark, below=1 + 1e-9) for mark in at], number("factor", factor)
-    if any(before > after for before, after in pairwise(at)):
-        raise ValueError(f"at must be in order, but is {at}")
+    at, factor = [number("at", mark) for mark in at], number("factor", factor)
+    if any(before > after for before, after in pairwise([*at, 1.0])):
+        raise ValueError(f"at must be in order, up to 1, but is {at}")
     return lambda progress: factor ** sum(progress >= mark for mark in at)
 
 

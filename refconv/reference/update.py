@@ -78,7 +78,7 @@ def adam(theta, m, s, g, lr, beta1, beta2, eps, t, decay):
     >>> theta, m, s
     (array([3.5]), array([-1.]), array([8.]))
 
-    Source: A20; Kingma and Ba, "Adam: a method for stochastic optimization", 2014.
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014.
     """
     for i in range(theta.size):
         h = g.flat[i] + decay * theta.flat[i]

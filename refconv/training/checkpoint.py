@@ -24,8 +24,9 @@ class Checkpoints:
     """A folder with a run's last checkpoint and its best one.
 
     ``last.safetensors`` is written after each epoch, when the run is asked to stop, and as often as ``every`` says;
-    ``best.safetensors`` after each epoch with a new lowest validation loss. A run that is killed goes on from the last one:
-    the same call of :func:`fit` with ``resume=True`` ends with the same bits as a run that was never stopped.
+    ``best.safetensors`` after each epoch with a new lowest validation loss, for :meth:`recall_best`. A run that is killed goes
+    on from the last one: the same call of :func:`fit` with ``resume=True`` ends with the same bits as a run that was never
+    stopped.
 
     Parameters
     ----------
@@ -66,15 +67,27 @@ class Checkpoints:
     def save(self, run, best=False) -> None:
         """Write the run's checkpoint, and the best one if this is it."""
         tensors, description = capture(run)
-        for path in (self.last, self.best) if best else (self.last,):
+        for path in (self.best, self.last) if best else (self.last,):  # killed between them, it does this epoch again
             weights.write_tensors(path, tensors, KIND, {**description, "notes": self.notes})
 
     def load(self, run) -> bool:
         """Put a run where the last checkpoint was; False if it is to begin, or there is none."""
         if not self.resume or not self.last.exists():
             return False
+        for path in (self.last, self.best):
+            weights.clear_unfinished(path)
         restore(run, *weights.read_tensors(self.last, KIND), self.last)
         return True
+
+    def recall_best(self, model) -> None:
+        """Put a network where the best epoch left it: its parameters, without the rest of the run.
+
+        A ``FileNotFoundError`` if no epoch was validated, a ``ValueError`` if it was another network.
+        """
+        tensors, _ = weights.read_tensors(self.best, KIND)
+        values = _group(tensors, "model")
+        _refuse_others(model, values, self.best)
+        _put(model, values)
 
     def due(self, step) -> bool:
         """Whether to save after this step."""
@@ -99,27 +112,35 @@ def capture(run):
 
 def restore(run, tensors, description, path):
     """Put a run where :func:`capture` found one; a ``ValueError`` if it was another."""
-    groups = {"model": {}, "optimizer": {}}
-    for name, array in tensors.items():
-        group, _, rest = name.partition("/")
-        groups[group][rest] = array
-    parameters, own = run.model.named_parameters(), generators(run.model)
-    expected = {name: (p.value.shape, p.value.dtype) for name, p in parameters.items()}
-    if (
-        expected != {name: (a.shape, a.dtype) for name, a in groups["model"].items()}
-        or own.keys() != description["generators"].keys()
-    ):
+    values, own = _group(tensors, "model"), generators(run.model)
+    _refuse_others(run.model, values, path)
+    if own.keys() != description["generators"].keys():
         raise ValueError(f"{path} is the checkpoint of another network")
     if run.settings != description["settings"]:
         raise ValueError(f"{path} is the checkpoint of another run: {description['settings']}, and this one is {run.settings}")
-    run.optimizer.restore(groups["optimizer"])
-    for name, parameter in parameters.items():
-        parameter.value[...] = groups["model"][name]
+    run.optimizer.restore(_group(tensors, "optimizer"))
+    _put(run.model, values)
     for name, rng in own.items():
         rng.bit_generator.state = description["generators"][name]
     run.epoch, run.step, run.order = description["epoch"], description["step"], description["order"]
     run.sums = type(run.sums)(**description["sums"])
     run.history.epochs = [Epoch(**line) for line in description["epochs"]]
+
+
+def _group(tensors, group):
+    """The tensors of a group, which :func:`capture` put in front of their names."""
+    return {name.removeprefix(f"{group}/"): a for name, a in tensors.items() if name.startswith(f"{group}/")}
+
+
+def _refuse_others(model, values, path):
+    expected = {name: (p.value.shape, p.value.dtype) for name, p in model.named_parameters().items()}
+    if expected != {name: (a.shape, a.dtype) for name, a in values.items()}:
+        raise ValueError(f"{path} is the checkpoint of another network")
+
+
+def _put(model, values):
+    for name, parameter in model.named_parameters().items():
+        parameter.value[...] = values[name]
 
 
 def generators(model) -> dict[str, np.random.Generator]:

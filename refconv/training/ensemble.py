@@ -118,6 +118,11 @@ def scales(*sizes, views=lambda x: [x]):
     callable
         A view.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no size, or one is no count.
+
     Examples
     --------
     >>> [view.shape for view in scales(2, 6)(np.zeros((1, 3, 4, 2)))]
@@ -125,6 +130,8 @@ def scales(*sizes, views=lambda x: [x]):
 
     Source: A21; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
     """
+    if not sizes:
+        raise ValueError("sizes must be one at least, but there is none")
     sizes = per_axis("sizes", sizes, len(sizes))
 
     def each(x):

@@ -51,6 +51,11 @@ def evaluate(model, batches) -> Evaluation:
     -------
     Evaluation
 
+    Raises
+    ------
+    ValueError
+        If there is no batch.
+
     Source: A21, M2.
     """
     losses, predictions, labels, in_top5 = 0.0, [], [], 0
@@ -60,6 +65,8 @@ def evaluate(model, batches) -> Evaluation:
         predictions.append(scores.argmax(-1))
         labels.append(np.asarray(right, np.intp))
         in_top5 += int(among_the_likeliest(scores, right, 5).sum())
+    if not labels:
+        raise ValueError("batches must hold some images, but nothing came: is it an iterator that was used up before?")
     predictions, labels = np.concatenate(predictions), np.concatenate(labels)
     count = len(labels)
     accuracy = int((predictions == labels).sum()) / count

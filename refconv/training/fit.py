@@ -12,6 +12,7 @@ import numpy as np
 from refconv.geometry import per_axis
 from refconv.ops.engine import keep_freed_memory
 from refconv.optim import Optimizer, constant
+from refconv.optim.argument import above_zero
 from refconv.training.checkpoint import Checkpoints
 from refconv.training.evaluate import evaluate
 from refconv.training.history import Diverged, Epoch, History, Progress
@@ -74,11 +75,13 @@ def fit(
     Raises
     ------
     Diverged
-        If the loss is not finite: the step before made the weights too large, or the data hold NaN. The message names the
-        step, and the layer out of which the first such number comes. The error is a ``FloatingPointError`` and holds the
-        ``history`` up to there. Whatever ends the run, ``optimizer.lr`` is as before.
+        If the loss of a step, or that of the test or the validation, is not finite: the step before made the weights too
+        large, or the data hold NaN. The message names the step, and the layer out of which the first such number comes. The
+        error is a ``FloatingPointError`` and holds the ``history`` up to there. Whatever ends the run, ``optimizer.lr`` is
+        as before.
     ValueError
-        If patience or a plateau has no validation data to wait for, or the checkpoint is that of another run.
+        If there is nothing to train on, if patience or a plateau has no validation data to wait for, or if the checkpoint is
+        that of another run.
 
     Examples
     --------
@@ -96,6 +99,10 @@ def fit(
     patience = math.inf if patience is None else per_axis("patience", patience, 1)[0]
     if validation is None and (patience < math.inf or hasattr(schedule, "watch")):
         raise ValueError("validation must be given where patience or a plateau waits for its loss, but is None")
+    if not len(batches):
+        raise ValueError("batches must hold some images, but there are none")
+    if clip_norm is not None:
+        above_zero("clip_norm", clip_norm, "nothing would move any more")
     keep_freed_memory()
     run = Run(model, batches, optimizer, epochs, schedule, loss, clip_norm, patience, checkpoints, on_step, stop)
     run.begin()
@@ -103,10 +110,10 @@ def fit(
         while run.epoch <= epochs and not run.history.stopped and not run.history.stopped_early:
             line = run.pass_over_the_data()
             if test is not None:
-                run.history.test = evaluate(model, test)
+                run.history.test = run.measured(test, "test", line)
                 line.test_loss, line.test_accuracy = run.history.test.loss, run.history.test.accuracy
             if validation is not None:
-                found = evaluate(model, validation)
+                found = run.measured(validation, "validation", line)
                 line.validation_loss, line.validation_accuracy = found.loss, found.accuracy
             run.end_epoch(line)
             on_epoch(line)
@@ -159,8 +166,9 @@ class Run:
     @property
     def settings(self):
         """What must be the same where a run goes on."""
-        name = type(self.optimizer).__name__
-        return {"epochs": self.epochs, "steps": len(self.batches), "optimizer": name, "lr": self.first_lr}
+        chosen = {name: v for name, v in vars(self.optimizer).items() if isinstance(v, bool | float | str) and name != "lr"}
+        kind = {"optimizer": type(self.optimizer).__name__, "lr": self.first_lr, **chosen, "clip_norm": self.clip_norm}
+        return {"epochs": self.epochs, "steps": len(self.batches), **kind}
 
     def begin(self):
         """Start from nothing, or from the last checkpoint."""
@@ -188,7 +196,8 @@ class Run:
             loss, scores = train_step(self.model, self.optimizer, x, labels, loss=self.loss, clip_norm=self.clip_norm)
             if not math.isfinite(loss):
                 self.history.epochs += [line] if line else []  # without a test: what this step left is no network
-                raise Diverged(f"the loss is {loss} at {self._place(x)}; try a smaller lr", self.history)
+                place = f"the loss is {loss} at step {self.step} of epoch {self.epoch}{self._cause(x)}"
+                raise Diverged(f"{place}; try a smaller lr", self.history)
             self.sums.loss += float(loss) * len(labels)
             self.sums.images += len(labels)
             self.sums.right += int((scores.argmax(-1) == labels).sum())
@@ -203,6 +212,16 @@ class Run:
             if self.history.stopped:
                 break
         return self.sums.line(self.epoch)
+
+    def measured(self, batches, kind, line):
+        """The network's evaluation after an epoch, which its last step may have made worthless."""
+        found = evaluate(self.model, batches)
+        if not math.isfinite(found.loss):
+            self.history.epochs.append(line)
+            causes = (cause for x, _ in batches if (cause := self._cause(x)))
+            place = f"the {kind} loss is {found.loss} after epoch {self.epoch}{next(causes, '')}"
+            raise Diverged(f"{place}; try a smaller lr", self.history)
+        return found
 
     def end_epoch(self, line):
         """Note how it went, and make ready for the next epoch."""
@@ -224,13 +243,12 @@ class Run:
         if hasattr(self.schedule, "watch"):
             self.schedule.watch(line.validation_loss)
 
-    def _place(self, x):
-        """Where the loss ceased to be a number, in words."""
-        step = f"step {self.step} of epoch {self.epoch}"
+    def _cause(self, x):
+        """Where, with this batch, the first number comes from that is not finite, in words."""
         if not np.isfinite(x).all():
-            return f"{step}, whose batch holds numbers that are not finite"
+            return ", with a batch that holds numbers that are not finite"
         layer = first_not_finite(self.model, x)
-        return f"{step}, in layer {layer}" if layer else step
+        return f", in layer {layer}" if layer else ""
 
 
 def first_not_finite(layer, x, name=""):

@@ -43,9 +43,14 @@ class History:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the lowest validation loss, the first of equals; None where nothing was validated."""
+        """The epoch with the lowest validation loss, the first of equals; None where nothing was validated.
+
+        >>> lines = [Epoch(k + 1, 8, 1.0, 0.1, 2.0, 0.5, validation_loss=v) for k, v in enumerate([math.nan, 3.0, 2.0, 2.0])]
+        >>> History(lines).best.epoch
+        3
+        """
         validated = [line for line in self.epochs if line.validation_loss is not None]
-        return min(validated, key=lambda line: line.validation_loss, default=None)
+        return min(validated, key=lambda line: (math.isnan(line.validation_loss), line.validation_loss), default=None)
 
     def to_csv(self) -> str:
         """The epochs as comma-separated values with a header; what was not measured is empty."""

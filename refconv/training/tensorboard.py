@@ -30,7 +30,7 @@ def tensorboard(folder):
     ``fit(model, batches, optimizer, epochs=3, on_epoch=tensorboard("runs/first"))``
     """
     module = need("tensorboardX", "tensorboard", "writing for TensorBoard")
-    writer = module.SummaryWriter(str(folder), flush_secs=0)  # each number at once: an epoch is long
+    writer = module.SummaryWriter(str(folder), flush_secs=1)  # an epoch is long; with 0 its thread would never sleep
 
     def on_epoch(line):
         numbers = {name: value for name, value in asdict(line).items() if name != "epoch" and value is not None}

@@ -170,8 +170,16 @@ def test_resampling_at_the_pixels_themselves_gives_them_back_and_between_them_th
         (lambda: augment.shift(-1), "most must be at least 0"),
         (lambda: augment.scale(30, least=20, most=40), "size must be at most least"),
         (lambda: augment.distort(share=0), "share must be at least 1"),
+        (lambda: augment.distort(sigma=0), "sigma must be above 0"),
+        (lambda: augment.distort(zoom=1.5), "zoom must be from 0 to 1, but is 1.5"),
+        (lambda: augment.distort(rotation=float("inf")), "rotation must be finite and at least 0, but is inf"),
+        (lambda: augment.distort(move="2"), "move must be a number, but is '2'"),
+        (lambda: augment.flip(1.5), "probability must be from 0 to 1, but is 1.5"),
+        (lambda: augment.flip(True), "probability must be a number, but is True"),
+        (lambda: augment.colour(contrast=-0.1), "contrast must be from 0 to 1, but is -0.1"),
+        (lambda: augment.colour(saturation=None), "saturation must be a number, but is None"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call()

@@ -61,12 +61,13 @@ def test_lenet_input_sets_digits_into_the_papers_sheet():
         (lambda: split(IMAGES, LABELS[:5]), "images and labels must be as many, but are 7 and 5"),
         (lambda: split(IMAGES, LABELS, 1.0), "share must leave some of 7 images on both sides, but is 1.0"),
         (lambda: split(IMAGES, LABELS, 0), "but is 0"),
+        (lambda: split(IMAGES, LABELS, "0.1"), "share must be a number, but is '0.1'"),
         (lambda: lenet_input(IMAGES.astype(float)), "images must be uint8 .* but are float64 of shape"),
         (lambda: lenet_input(np.zeros((1, 33, 3), np.uint8)), r"of shape \(1, 33, 3\)"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(make, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make()
 
 

@@ -68,3 +68,12 @@ def test_standardised_images_have_mean_zero_and_variance_one_in_each_channel():
     np.testing.assert_allclose(x.std((0, 1, 2)), 1, atol=1e-5)
     some = standardise(images[:2], images.mean((0, 1, 2)), images.std((0, 1, 2)), np.float64)
     np.testing.assert_allclose(some, x[:2], atol=1e-5)
+
+
+def test_a_channel_that_is_the_same_everywhere_becomes_zero():
+    images = np.zeros((2, 3, 4, 2), np.uint8)
+    images[..., 0] = np.arange(24).reshape(2, 3, 4)
+    images[..., 1] = 7
+    found = standardise(images)
+    assert (found[..., 1] == 0).all()
+    assert found[..., 0].std() == pytest.approx(1, rel=1e-5)

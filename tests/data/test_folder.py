@@ -1,5 +1,7 @@
 """A folder of images by class: every picture under its class's label, at one size, the right way up."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ def test_classes_are_folders_in_alphabetical_order(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "sea" / "notes.txt").write_text("not a picture")
     (tmp_path / "README").write_text("nor this")
+    (tmp_path / "sea" / "._b.png").write_bytes(b"what a Mac keeps beside a file")
     images, labels, classes = load_folder(tmp_path, (7, 9))
     assert classes == ["grass", "sea"]
     assert labels.tolist() == [0, 1, 1]
@@ -53,3 +56,17 @@ def test_what_is_missing_or_no_image_is_named(tmp_path):
     (tmp_path / "a" / "page.png").write_text("<html>")
     with pytest.raises(BadDataFile, match=r"page\.png is no image"):
         load_folder(tmp_path, 8)
+
+
+def test_a_broken_picture_and_one_of_sixteen_bits_are_named(tmp_path):
+    (tmp_path / "a").mkdir()
+    whole = io.BytesIO()
+    pillow.fromarray(np.random.default_rng(0).integers(0, 256, (210, 190, 3)).astype(np.uint8)).save(whole, "PNG")
+    before, after = whole.getvalue().rsplit(b"IDAT", 1)  # it has more than one piece
+    (tmp_path / "a" / "broken.png").write_bytes(before + b"\xce\x9a\xbf_" + after)
+    with pytest.raises(BadDataFile, match=r"broken\.png is no image"):
+        load_folder(tmp_path, 8)
+    (tmp_path / "a" / "broken.png").unlink()
+    pillow.fromarray(np.full((9, 7), 40_000, np.uint16)).save(tmp_path / "a" / "scan.png")
+    with pytest.raises(BadDataFile, match=r"scan\.png has pixels of more than 8 bits \(mode I"):
+        load_folder(tmp_path, 8, grey=True)

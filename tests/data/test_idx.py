@@ -1,6 +1,7 @@
 """The idx format: what is written is read back, and nothing but whole idx files is read."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,3 +118,18 @@ def test_a_type_without_a_code_is_refused(tmp_path, array):
 def test_a_number_without_dimensions_is_refused(tmp_path):
     with pytest.raises(ValueError, match="array has 0 dimensions; expected 1 to 32"):
         write_idx(tmp_path / "a", np.uint8(7))
+
+
+def test_a_file_is_written_at_once_or_not_at_all(tmp_path, monkeypatch):
+    write_idx(tmp_path / "labels", np.array([7, 2, 1], np.uint8))
+
+    def full(path, content, write=Path.write_bytes):
+        write(path, content[:9])
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="disk full"):
+            write_idx(tmp_path / "labels", np.array([4, 5, 6, 7], np.uint8))
+    assert read_idx(tmp_path / "labels").tolist() == [7, 2, 1]
+    assert [p.name for p in tmp_path.iterdir()] == ["labels"]

@@ -34,6 +34,8 @@ def test_the_expansion_rule_with_three_columns():
     half = (layer["column2_row2"](x) + layer["column3_row2"](layer["column3_row1"](x))) / 2
     end = layer["column2_row4"](half) + layer["column3_row4"](layer["column3_row3"](half)) + layer["column1_row4"](x)
     np.testing.assert_allclose(block(x), end / 3, rtol=1e-12)
+    np.testing.assert_allclose(block.activations(x, "column3_row3"), layer["column3_row3"](half), rtol=1e-12)
+    np.testing.assert_allclose(block.activations(x, "column1_row4"), layer["column1_row4"](x), rtol=1e-12)
 
 
 def test_a_join_lets_in_one_at_least_and_takes_the_mean_of_those():

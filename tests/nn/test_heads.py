@@ -39,6 +39,15 @@ def test_inference_is_the_trunk():
     assert [aside.shape[1:] for aside in asides] == [(3,), (6,)]
 
 
+def test_activations_of_a_head_are_what_it_says_of_its_layer():
+    heads = built(model(), (7,))
+    x = random_input((7,))
+    _, at_b, at_d = heads.forward(x)[0]
+    np.testing.assert_allclose(heads.activations(x, "head_b"), at_b, rtol=1e-12)
+    np.testing.assert_allclose(heads.activations(x, "head_d"), at_d, rtol=1e-12)
+    np.testing.assert_allclose(heads.activations(x, "head_d.0"), np.tanh(heads.trunk.activations(x, "d")), rtol=1e-12)
+
+
 def test_the_way_back_is_the_derivative_of_the_sum_of_all_three():
     heads = built(model(), (7,))
     x = random_input((7,))

@@ -72,6 +72,15 @@ def test_numbers_out_of_range_are_refused_by_name(arguments, message):
         SGD({}, **arguments)
 
 
+@pytest.mark.parametrize("kind", [RMSProp, Adam])
+def test_a_divisor_that_may_be_zero_is_refused(kind):
+    with pytest.raises(ValueError, match=r"eps must be above 0, but is 0: a gradient of 0, .* would be divided by 0"):
+        kind({}, lr=0.1, eps=0.0)
+    parameter = Parameter(np.array([2.0, -3.0]))
+    kind({"w": parameter}, lr=0.1, eps=1e-8).step()  # no gradient at all
+    assert parameter.value.tolist() == [2.0, -3.0]
+
+
 @pytest.mark.parametrize("parameters", ["x", None, [Parameter(np.ones(2))], {"w": np.ones(2)}])
 def test_what_are_no_parameters_is_refused(parameters):
     with pytest.raises(TypeError, match=r"parameters must be what model.named_parameters\(\) returns, names with a Parameter"):

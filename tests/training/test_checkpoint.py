@@ -17,33 +17,35 @@ pytest.importorskip("safetensors")
 pytestmark = needs_kernels
 
 OPTIMIZERS = {
-    "sgd": lambda parameters: optim.SGD(parameters, 0.05, momentum=0.9, nesterov=True),
+    "sgd": lambda parameters: optim.SGD(parameters, 0.02, momentum=0.9, nesterov=True),
     "rmsprop": lambda parameters: optim.RMSProp(parameters, 0.05),
     "adam": lambda parameters: optim.Adam(parameters, 0.01),
 }
 
 
 def noisy_network():
-    """A network with every kind of state: running averages, dropout, layers that are left out."""
+    """A network with every kind of state: running averages, dropout, layers and whole paths that are left out."""
     branch = nn.Sequential(nn.Conv2D(3, 3, padding="same"), nn.Dropout(0.3))
     model = nn.Sequential(
         nn.Conv2D(3, 5, stride=3),
         nn.BatchNorm(),
         nn.ReLU(),
         nn.Sum(nn.Identity(), nn.StochasticDepth(branch, survival=0.6)),
+        nn.Fractal(lambda: nn.Conv2D(3, 3, padding="same"), columns=2, drop=0.4),
         nn.Flatten(),
         nn.Dense(10),
     )
+    model = nn.DropPath(model)
     model.build((32, 32, 1), rng=0)
     return model
 
 
-def run(folder, optimizer="sgd", stop_after=None, resume=False, every=None, ahead=False, epochs=3, patience=None):
+def run(folder, optimizer="sgd", stop_after=None, resume=False, every=None, ahead=False, epochs=3, patience=None, rng=5):
     """75 images in batches of 16: five steps an epoch. Returns the network and the history."""
     model, taken = noisy_network(), []
     images, labels = data.draw_digits(75 + 20, seed=3)
     augment = data.augment.chain(data.augment.shift(2), data.augment.distort(share=4))
-    batches = data.Batches(images[:75], labels[:75], 16, augment=augment, rng=5)
+    batches = data.Batches(images[:75], labels[:75], 16, augment=augment, rng=rng)
     history = fit(
         model,
         data.Prefetch(batches) if ahead else batches,
@@ -113,6 +115,43 @@ def test_a_run_that_ends_in_an_error_goes_on_from_the_last_checkpoint(tmp_path, 
     assert (bits(model), told(history)) == peaceful["sgd"]
 
 
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_random_numbers_of_any_kind_go_on_where_they_were(tmp_path, kind):
+    model, history = run(tmp_path / "peaceful", rng=np.random.Generator(kind(5)))
+    run(tmp_path / "stopped", rng=np.random.Generator(kind(5)), stop_after=7)
+    again, resumed = run(tmp_path / "stopped", rng=np.random.Generator(kind(5)), resume=True)
+    assert (bits(again), told(resumed)) == (bits(model), told(history))
+
+
+def test_a_run_that_is_killed_while_it_saves_its_best_epoch_has_it_afterwards(tmp_path, monkeypatch):
+    written = []
+
+    def killed(path, *rest, write=weights.write_tensors):
+        if written == ["best.safetensors"]:
+            raise KeyboardInterrupt
+        write(path, *rest)
+        written.append(path.name)
+
+    run(tmp_path / "peaceful", epochs=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(weights, "write_tensors", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "killed", epochs=1)
+    run(tmp_path / "killed", epochs=1, resume=True)
+    best, expected = (
+        weights.read_tensors(tmp_path / p / "best.safetensors", "refconv-checkpoint")[0] for p in ("killed", "peaceful")
+    )
+    assert {name: a.tobytes() for name, a in best.items()} == {name: a.tobytes() for name, a in expected.items()}
+
+
+def test_what_a_killed_run_had_half_written_is_cleared_away(tmp_path):
+    run(tmp_path, stop_after=1)
+    (tmp_path / ".best.safetensors.x1y2").write_bytes(b"half")
+    (tmp_path / "notes.txt").write_text("mine")
+    run(tmp_path, resume=True, stop_after=1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.safetensors", "notes.txt"]
+
+
 def test_resuming_what_is_over_or_has_not_begun(tmp_path, peaceful):
     model, _ = run(tmp_path, resume=True)  # nothing there: it begins
     again, history = run(tmp_path, resume=True)  # over: nothing happens but the test
@@ -130,20 +169,34 @@ def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_low
     assert history.best.epoch == len(losses) - 2
     _, kept = weights.read_tensors(tmp_path / "best.safetensors", "refconv-checkpoint")
     assert [line["validation_loss"] for line in kept["epochs"]] == losses[:-2]
-    _, again = run(tmp_path, epochs=30, patience=2, resume=True)
+    model, again = run(tmp_path, epochs=30, patience=2, resume=True)
     assert len(again.epochs) == len(losses)
+    expected, _ = run(tmp_path / "no further", epochs=30, stop_after=5 * (len(losses) - 2))
+    assert bits(model) != bits(expected)
+    Checkpoints(tmp_path, resume=True).recall_best(model)
+    assert bits(model) == bits(expected)
+    other = nn.Dense(3)
+    other.build((4,), rng=0)
+    with pytest.raises(ValueError, match=r"best.safetensors is the checkpoint of another network"):
+        Checkpoints(tmp_path, resume=True).recall_best(other)
 
 
-def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path):
+def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path, monkeypatch):
     run(tmp_path, stop_after=1)
     with pytest.raises(FileExistsError, match=r"last.safetensors is a run's checkpoint already: resume=True goes on"):
         run(tmp_path)
     with pytest.raises(ValueError, match=r"is the checkpoint of another run: .*'epochs': 3.* and this one is .*'epochs': 4"):
         run(tmp_path, resume=True, epochs=4)
+    monkeypatch.setitem(OPTIMIZERS, "slow", lambda parameters: optim.SGD(parameters, 0.02, momentum=0.8))
+    with pytest.raises(
+        ValueError,
+        match=r"another run: .*'momentum': 0.9, 'nesterov': True.* this one is .*'momentum': 0.8, 'nesterov': False",
+    ):
+        run(tmp_path, "slow", resume=True)
     with pytest.raises(ValueError, match=r"is the checkpoint of another run: .*'SGD'.*'Adam'"):
         run(tmp_path, "adam", resume=True)
     tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
-    tensors["model/0.b"] = np.zeros(4, np.float32)
+    tensors["model/network.0.b"] = np.zeros(4, np.float32)
     weights.write_tensors(tmp_path / "last.safetensors", tensors, "refconv-checkpoint", description)
     with pytest.raises(ValueError, match="is the checkpoint of another network"):
         run(tmp_path, resume=True)

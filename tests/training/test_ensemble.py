@@ -64,5 +64,7 @@ def test_what_does_not_fit_is_refused_by_name():
         Ensemble()
     with pytest.raises(ValueError, match="size must be at most that of the images, 9 × 12, but is 10"):
         list(ten_crops(10)(X))
+    with pytest.raises(ValueError, match="sizes must be one at least, but there is none"):
+        scales()
     with pytest.raises(ValueError, match="size must be at least 1"):
         ten_crops(0)

@@ -84,7 +84,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_named():
     x[3] = np.nan
     batches = data.Batches(x, np.array([0, 1, 2, 0]), 2, prepare=lambda x: x)
     with pytest.raises(
-        FloatingPointError, match="the loss is nan at step 2 of epoch 1, whose batch holds numbers that are not finite"
+        FloatingPointError, match="the loss is nan at step 2 of epoch 1, with a batch that holds numbers that are not finite"
     ):
         fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
 
@@ -136,6 +136,12 @@ class Own(nn.Layer):
         (nn.Sequential(a=nn.Dense(4), b=nn.Sum(nn.Identity(), nn.Sequential(nn.Tanh(), nn.Dense(4)))), "b.1.1.w", "b.1.1"),
         (nn.Sequential(a=nn.Dense(4), own=Own()), "own.second.b", "own"),
         (nn.Sequential(a=nn.Dense(4), own=Own()), "own.first.b", "own.first"),
+        (
+            nn.Heads(nn.Sequential(a=nn.Dense(4), b=nn.Dense(2)), a=nn.Sequential(nn.Tanh(), nn.Dense(2))),
+            "head_a.1.b",
+            "head_a.1",
+        ),
+        (nn.Fractal(lambda: nn.Sequential(nn.Tanh(), nn.Dense(3)), 2), "column2_row2.1.w", "column2_row2.1"),
     ],
 )
 def test_the_first_layer_whose_output_is_not_finite_is_named(model, poisoned, named):
@@ -144,6 +150,29 @@ def test_the_first_layer_whose_output_is_not_finite_is_named(model, poisoned, na
     batches = data.Batches(np.ones((2, 5)), np.array([0, 1]), 2, prepare=lambda x: x)
     with pytest.raises(Diverged, match=rf"at step 1 of epoch 1, in layer {named}; try a smaller lr"):
         fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
+
+
+@pytest.mark.parametrize("kind", ["test", "validation"])
+def test_a_last_step_that_leaves_no_network_ends_the_run_as_well(kind):
+    model = nn.Sequential(flat=nn.Flatten(), scores=nn.Dense(3))
+    model.build((2, 2), rng=0)
+    batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 4, prepare=lambda x: x)
+
+    def poison(progress):
+        model.named_parameters()["scores.b"].value[2] = np.inf
+
+    with pytest.raises(Diverged, match=f"the {kind} loss is nan after epoch 1, in layer scores; try a smaller lr") as caught:
+        fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1, on_step=poison, **{kind: batches})
+    assert [line.images for line in caught.value.history.epochs] == [4]
+
+
+def test_what_cannot_be_trained_or_tested_is_refused_by_name():
+    with pytest.raises(ValueError, match="batches must hold some images, but there are none"):
+        fit(nn.Flatten(), [], optim.SGD({}, lr=0.1), epochs=1)
+    with pytest.raises(ValueError, match="clip_norm must be above 0, but is 0"):
+        fit(nn.Flatten(), [1], optim.SGD({}, lr=0.1), epochs=1, clip_norm=0)
+    with pytest.raises(ValueError, match="batches must hold some images, but nothing came"):
+        evaluate(lambda x: x, iter([]))
 
 
 def test_lr_is_restored_whatever_ends_the_run():

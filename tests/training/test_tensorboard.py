@@ -2,6 +2,7 @@
 
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,6 +31,14 @@ def test_each_epoch_is_written_without_what_was_not_measured(tmp_path):
     while b"validation/accuracy" not in events.read_bytes() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert b"train/loss" in events.read_bytes()
+
+
+def test_its_thread_sleeps_between_two_looks(tmp_path, monkeypatch):
+    asked = {}
+    writer = SimpleNamespace(SummaryWriter=lambda folder, **options: asked.update(options))
+    monkeypatch.setitem(sys.modules, "tensorboardX", writer)
+    tensorboard(tmp_path)
+    assert asked["flush_secs"] > 0  # of 0 it makes a loop that never rests, and takes a whole core
 
 
 def test_without_the_writer_it_says_what_to_install(tmp_path, monkeypatch):
