@@ -6,7 +6,7 @@ the window, or OFF where ReLU lets nothing through. Back, one output of four at 
 are sums over winners, a quarter of the products or fewer.
 
 registers   forward the sums of a tile (tile.h); of one channel, 2×2 outputs of LANE_OUTPUTS channels in all windows of a row
-            (conv_relu_pool.h); back, six vectors of sums
+            (conv_relu_pool.h); back, three to fifteen vectors of sums
 L1          one image of x with its zeros, its sums or its ∂e/∂x, and the kernels
 threads     forward tasks of (image, band of rows); back a fixed number of chunks of images, each with sums of its own for
             ∂e/∂w, which are added in order at the end: the same bits at any thread count
@@ -226,7 +226,7 @@ cdef inline void largest(const real *a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t d
 
 cdef struct Back:
     # Where things lie on the way back, in elements.
-    Py_ssize_t row, entries     # ∂e/∂w of one output: rows of whole vectors, and all of them
+    Py_ssize_t row, entries         # ∂e/∂w of one output: rows of whole vectors, and all of them
     Py_ssize_t kernel_row, kernel   # a kernel for ∂e/∂x: rows with zeros on both sides, and all of them
 
 
@@ -269,13 +269,12 @@ def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[
     cdef real[:, :, :, ::1] dx = inputs
     cdef real[::1] kernels = shifted_kernels(w, c, k) if want_dx else None
     cdef const real *shifted = &kernels[0] if want_dx else NULL
-    cdef bint finite = True
+    cdef bint finite = True  # &= makes it the threads' common answer; what is assigned in a prange, the last chunk decides
     for chunk in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
-        if not back_through_images(&c, &k, chunk * c.N // chunks, (chunk + 1) * c.N // chunks, &x[0, 0, 0, 0], shifted,
-                                   &dy[0, 0, 0, 0], &winners[0, 0, 0, 0], &scratch[threadid(), 0], image,
-                                   &weight[threadid(), 0], &at[threadid(), 0], &dx[0, 0, 0, 0] if want_dx else NULL,
-                                   &dw[chunk, 0, 0], &db[chunk, 0]):
-            finite = False
+        finite &= back_through_images(&c, &k, chunk * c.N // chunks, (chunk + 1) * c.N // chunks, &x[0, 0, 0, 0], shifted,
+                                      &dy[0, 0, 0, 0], &winners[0, 0, 0, 0], &scratch[threadid(), 0], image,
+                                      &weight[threadid(), 0], &at[threadid(), 0], &dx[0, 0, 0, 0] if want_dx else NULL,
+                                      &dw[chunk, 0, 0], &db[chunk, 0])
     if not finite:
         return None
     rows = kernel_sums.sum(0).reshape(c.O, -1, k.row)[:, :c.kh, :c.kw * c.C]
