@@ -1,4 +1,6 @@
-"""Convolution, ReLU and pooling in one pass, against the loops of the three one after the other."""
+"""Operators in one pass or in place against the operators themselves, and branches that come together against NumPy."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -153,6 +155,19 @@ def test_every_thread_says_that_a_number_is_not_finite(channels):
             y, winners = conv2d_relu_pool(x, w, None, window)
             _, dw, _ = conv2d_relu_pool_grads(x, w, np.ones(y.shape), winners, window)
         assert np.isnan(dw[0, 0, 0]).all()
+
+
+def test_the_sums_of_chunks_take_few_times_the_memory_of_the_kernels():
+    window, w = Window((9, 9)), np.ones((9, 9, 16, 1024), np.float32)
+    x = np.ones((16, 10, 10, 16), np.float32)
+    y, winners = conv2d_relu_pool(x, w, None, window)
+    tracemalloc.start()
+    try:
+        conv2d_relu_pool_grads(x, w, y, winners, window)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * w.nbytes
 
 
 def test_inputs_are_not_modified():
