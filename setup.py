@@ -3,7 +3,7 @@
 Environment:
 
 REFCONV_PURE=1     build no kernels; the package then works on its loops
-REFCONV_NATIVE=1   tune the kernels of every instruction set for this very processor; not for binaries that travel
+REFCONV_NATIVE=1   let the kernels of every instruction set use all that this very processor has; not for binaries that travel
 """
 
 import functools

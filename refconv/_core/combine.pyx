@@ -8,7 +8,6 @@ import numpy as np
 from cython.parallel cimport prange
 from libc.string cimport memcpy
 
-from refconv._core.arrays cimport dtype_of
 from refconv._core.real cimport real
 
 include "threads.pxi"
@@ -23,13 +22,13 @@ def total(arrays):
     """IN arrays of one shape and type, C-contiguous; OUT their sum, a new array."""
     result = np.empty(arrays[0].shape, arrays[0].dtype)
     lines = [array.reshape(-1) for array in arrays]
-    add_lines(result.reshape(-1), lines[0], lines)
+    add_lines(result.reshape(-1), lines)
     return result
 
 
-def add_lines(real[::1] out, const real[::1] first, list lines):
-    """OUT the sum of the lines, of which `first` is the first: it is there to say their type."""
-    cdef Py_ssize_t size = first.shape[0], count = len(lines), k, task
+def add_lines(real[::1] out, list lines):
+    """OUT the sum of the lines, which are of its type and size."""
+    cdef Py_ssize_t size = out.shape[0], count = len(lines), k, task
     cdef const real[::1] line
     cdef Py_ssize_t[::1] where = np.empty(count, np.intp)
     for k in range(count):

@@ -40,7 +40,7 @@
     static inline void largest_##real(const real *a, const real *b, const real *c, const real *d, real *best,          \
                                       unsigned char *winner)                                                           \
     {                                                                                                                  \
-        enum { LANES = WINDOW_LANES_##real };                                                                                 \
+        enum { LANES = WINDOW_LANES_##real };                                                                          \
         real value[LANES];                                                                                             \
         place number[LANES];                                                                                           \
         for (int l = 0; l < LANES; l++) {                                                                              \
@@ -66,7 +66,7 @@ DEFINE_LARGEST(double, int64_t)
 
 /* `even` is the first window's upper row; its odd columns lie `half` behind. out[2 r + s][o][l]. */
 #define DEFINE_WINDOWS(real, vector)                                                                                   \
-    AS_WRITTEN static void windows_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t pitch, ptrdiff_t half,                \
+    AS_WRITTEN static void windows_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t pitch, ptrdiff_t half,                 \
                                            const real *even, const real *w, const real *start, real *out)              \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
@@ -174,20 +174,16 @@ DEFINE_ALL_PATCHES(double)
 DEFINE_TOTAL(float)
 DEFINE_TOTAL(double)
 
-static inline int all_finite_float(const float *x, ptrdiff_t count)
-{
-    int odd = 0;
-    for (ptrdiff_t k = 0; k < count; k++)
-        odd |= !(x[k] - x[k] == 0);
-    return !odd;
-}
+#define DEFINE_ALL_FINITE(real)                                                                                        \
+    static inline int all_finite_##real(const real *x, ptrdiff_t count)                                                \
+    {                                                                                                                  \
+        int odd = 0;                                                                                                   \
+        for (ptrdiff_t k = 0; k < count; k++)                                                                          \
+            odd |= !(x[k] - x[k] == 0);                                                                                \
+        return !odd;                                                                                                   \
+    }
 
-static inline int all_finite_double(const double *x, ptrdiff_t count)
-{
-    int odd = 0;
-    for (ptrdiff_t k = 0; k < count; k++)
-        odd |= !(x[k] - x[k] == 0);
-    return !odd;
-}
+DEFINE_ALL_FINITE(float)
+DEFINE_ALL_FINITE(double)
 
 #endif

@@ -6,9 +6,9 @@ the window, or OFF where ReLU lets nothing through. Back, one output of four at 
 are sums over winners, a quarter of the products or fewer.
 
 registers   forward the sums of a tile (tile.h); of one channel, 2×2 outputs of LANE_OUTPUTS channels in all windows of a row
-            (conv_relu_pool.h); back, six vectors of sums
+            (conv_relu_pool.h); back, three to fifteen vectors of sums
 L1          one image of x with its zeros, its sums or its ∂e/∂x, and the kernels
-threads     forward tasks of (image, band of rows); back a fixed number of chunks of images, each with sums of its own for
+threads     forward tasks of (image, band of rows); back chunks of images, cut by shapes alone, each with sums of its own for
             ∂e/∂w, which are added in order at the end: the same bits at any thread count
 
 Back, the zeros between winners are left out, and around each kernel lie zeros that ∂e/∂y is multiplied with. With ∞ or NaN
@@ -21,7 +21,8 @@ from libc.string cimport memcpy, memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.sweep cimport BAND_PIXELS, TASKS, Sweep, Taps, View, list_runs, rows_of, run_sweep, view_of
+from refconv._core.sweep cimport (BAND_PIXELS, MOST_PARTIAL, TASKS, Sweep, Taps, View, list_runs, rows_of, run_sweep,
+                                  view_of)
 from refconv._core.tile cimport Shape, panels, tile_shape
 
 include "threads.pxi"
@@ -226,7 +227,7 @@ cdef inline void largest(const real *a, Py_ssize_t b, Py_ssize_t c, Py_ssize_t d
 
 cdef struct Back:
     # Where things lie on the way back, in elements.
-    Py_ssize_t row, entries     # ∂e/∂w of one output: rows of whole vectors, and all of them
+    Py_ssize_t row, entries         # ∂e/∂w of one output: rows of whole vectors, and all of them
     Py_ssize_t kernel_row, kernel   # a kernel for ∂e/∂x: rows with zeros on both sides, and all of them
 
 
@@ -259,7 +260,8 @@ def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[
         return inputs, np.zeros_like(w), np.zeros(c.O, dtype)
     if not all_finite(&w[0, 0, 0, 0], c.kh * c.kw * c.C * c.O):
         return None
-    cdef Py_ssize_t chunks = min(c.N, TASKS), image = (c.height + MOST_PATCH_ROWS) * c.pitch + SLACK, chunk
+    cdef Py_ssize_t chunks = max(min(c.N, TASKS, MOST_PARTIAL // (c.O * k.entries)), 1), chunk
+    cdef Py_ssize_t image = (c.height + MOST_PATCH_ROWS) * c.pitch + SLACK
     cdef int threads = threads_for(c.N * c.P * c.Q * c.O * k.row)
     kernel_sums, bias_sums = np.zeros((chunks, c.O, k.entries), dtype), np.zeros((chunks, c.O), dtype)
     cdef real[:, :, ::1] dw = kernel_sums
@@ -269,13 +271,12 @@ def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[
     cdef real[:, :, :, ::1] dx = inputs
     cdef real[::1] kernels = shifted_kernels(w, c, k) if want_dx else None
     cdef const real *shifted = &kernels[0] if want_dx else NULL
-    cdef bint finite = True
+    cdef bint finite = True  # &= makes it the threads' common answer; what is assigned in a prange, the last chunk decides
     for chunk in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
-        if not back_through_images(&c, &k, chunk * c.N // chunks, (chunk + 1) * c.N // chunks, &x[0, 0, 0, 0], shifted,
-                                   &dy[0, 0, 0, 0], &winners[0, 0, 0, 0], &scratch[threadid(), 0], image,
-                                   &weight[threadid(), 0], &at[threadid(), 0], &dx[0, 0, 0, 0] if want_dx else NULL,
-                                   &dw[chunk, 0, 0], &db[chunk, 0]):
-            finite = False
+        finite &= back_through_images(&c, &k, chunk * c.N // chunks, (chunk + 1) * c.N // chunks, &x[0, 0, 0, 0], shifted,
+                                      &dy[0, 0, 0, 0], &winners[0, 0, 0, 0], &scratch[threadid(), 0], image,
+                                      &weight[threadid(), 0], &at[threadid(), 0], &dx[0, 0, 0, 0] if want_dx else NULL,
+                                      &dw[chunk, 0, 0], &db[chunk, 0])
     if not finite:
         return None
     rows = kernel_sums.sum(0).reshape(c.O, -1, k.row)[:, :c.kh, :c.kw * c.C]

@@ -31,7 +31,7 @@ direct = importlib.import_module(__name__.rpartition(".")[0] + ".direct")
 
 cdef enum:
     DEPTH = 512     # rows of a packed panel
-    ROWS = 168      # of out in one task: whole tiles of either height, and enough of them to be worth a panel
+    ROWS = 168      # of out in one task at most: enough tiles to be worth packing a panel
     A_STEP = 8      # multiply-adds that take as long as one step of a region that moves numbers
 
 

@@ -46,8 +46,8 @@ typedef struct {
 
 /* One tile. Not inlined, so that the few integers of its loops stay in registers as well. */
 #define DEFINE_TILE_OF_SWEEP(name, real, vector, spread, G, PIXELS)                                                    \
-    AS_WRITTEN static void name##_tile(const Patch *taps, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,       \
-                                        const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                   \
+    AS_WRITTEN static void name##_tile(const Patch *taps, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
+                                       const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                    \
     {                                                                                                                  \
         const ptrdiff_t columns = taps->columns, x_column = taps->x_column, w_column = taps->w_column;                 \
         const ptrdiff_t threes = x_column == x_pixel ? columns / 3 : 0;                                                \

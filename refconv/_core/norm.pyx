@@ -196,23 +196,25 @@ cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, 
 def batch_norm_inference(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
                          const real[::1] var, double eps):
     """IN x (M, C), gamma, beta, mean, var (C,); OUT y (M, C)."""
-    cdef Py_ssize_t C = x.shape[1], c
-    dtype = dtype_of[real](NULL)
-    y = np.empty((x.shape[0], C), dtype)
-    cdef real[::1] scale = np.empty(C, dtype)
+    y = np.empty((x.shape[0], x.shape[1]), dtype_of[real](NULL))
+    normalise[real](x, mean, scale_of[real](gamma, var, eps), beta, y)
+    return y
+
+
+cdef real[::1] scale_of(const real[::1] gamma, const real[::1] var, double eps):
+    """γ / √(var + ε), channel by channel."""
+    cdef Py_ssize_t C = gamma.shape[0], c
+    cdef real[::1] scale = np.empty(C, dtype_of[real](NULL))
     for c in range(C):
         scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
-    normalise[real](x, mean, scale, beta, y)
-    return y
+    return scale
 
 
 def batch_norm_inference_in_place(real[:, ::1] y, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
                                   const real[::1] var, double eps, bint relu):
     """IN and OUT y (M, C), IN gamma, beta, mean, var (C,): y becomes its normalised values, cut at 0 if relu."""
-    cdef Py_ssize_t M = y.shape[0], C = y.shape[1], step = chunk_rows(C), t, c
-    cdef real[::1] scale = np.empty(C, dtype_of[real](NULL))
-    for c in range(C):
-        scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
+    cdef Py_ssize_t M = y.shape[0], C = y.shape[1], step = chunk_rows(C), t
+    cdef real[::1] scale = scale_of[real](gamma, var, eps)
     for t in prange(chunk_count(M, C), nogil=True, num_threads=threads_for(STEPS * M * C)):
         change_rows(&y[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &beta[0], relu)
 
@@ -235,14 +237,12 @@ cdef void change_rows(real *y, Py_ssize_t rows, Py_ssize_t C, const real *centre
 def batch_norm_inference_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1] gamma,
                                const real[::1] mean, const real[::1] var, double eps):
     """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,)."""
-    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t, c
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] products = np.empty((chunks, C)), sums = np.empty((chunks, C))
-    cdef real[::1] scale = np.empty(C, dtype)
+    cdef real[::1] scale = scale_of[real](gamma, var, eps)
     cdef real[:, ::1] out = dx
-    for c in range(C):
-        scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
     for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
         chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &products[t, 0],
                    &sums[t, 0])

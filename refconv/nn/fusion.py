@@ -28,6 +28,7 @@ from refconv.ops.fused import (
     pools_with,
     relu_in_place,
 )
+from refconv.ops.norm import batch_norm_inference_grads
 
 __all__ = ["chain", "steps"]
 
@@ -111,11 +112,20 @@ class _ConvNorm:
 
     def forward(self, x, train=False):
         conv, norm, *relu = self.layers
-        y, _ = conv.forward(x, train)
-        gamma, beta, mean, var = (norm[name].value for name in ("gamma", "beta", "mean", "var"))
-        batch_norm_inference_in_place(y, gamma, beta, mean, var, norm.eps, bool(relu))
-        # Few take the way back of inference; they compute the values between the layers once more.
-        return y, lambda dy, want_dx=True: chain(self.layers, x, train)[1](dy, want_dx)
+        gamma, beta = norm["gamma"], norm["beta"]
+        mean, var = norm["mean"].value.copy(), norm["var"].value.copy()  # they may move on before the way back is taken
+        sums, conv_back = conv.forward(x, train)
+        y = batch_norm_inference_in_place(sums, gamma.value, beta.value, mean, var, norm.eps, bool(relu))
+
+        def backward(dy, want_dx=True):
+            sums, _ = conv.forward(x, train)  # once more, since y lies where they lay: few take the way back of inference
+            dy = relu_dx(dy, y) if relu else dy
+            dsums, dgamma, dbeta = batch_norm_inference_grads(dy, sums, gamma.value, mean, var, norm.eps)
+            gamma.grad += dgamma
+            beta.grad += dbeta
+            return conv_back(dsums, want_dx)
+
+        return y, backward
 
 
 class _WithReLU:
@@ -124,5 +134,5 @@ class _WithReLU:
 
     def forward(self, x, train=True):
         y, way_back = self.layer.forward(x, train)
-        relu_in_place(y)
+        y = relu_in_place(y)
         return y, lambda dy, want_dx=True: way_back(relu_dx(dy, y), want_dx)

@@ -1,6 +1,6 @@
-"""What layers are made of that is no operator: several of these in one pass, in place, and where branches come together.
+"""What layers use beside the operators: several operators in one pass, operators in place, and where branches come together.
 
-The loops have none of it: layers ask for it only while the kernels run.
+The first two have no loops: layers ask for them only while the kernels run. Branches come together on either engine.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ from refconv import _core
 from refconv.ops.check import FLOATS, axes, channels_last, floats, same_shape
 from refconv.ops.conv import conv2d_db, conv2d_dw, conv2d_dx
 from refconv.ops.engine import current_engine
+from refconv.ops.norm import checked
 
 __all__ = [
     "batch_norm_inference_in_place",
@@ -62,6 +63,8 @@ def conv2d_relu_pool(x, w, b, window):
 def conv2d_relu_pool_grads(x, w, dy, winners, window, want_dx=True):
     """∂e/∂x (None unless wanted), ∂e/∂w and ∂e/∂b of :func:`conv2d_relu_pool`, from its arguments and its winners."""
     x, w, dy = floats(x=x, w=w, dy=dy)
+    size = window.output_size(x.shape[1:3])
+    same_shape("winners", winners, (len(x), size[0] // 2, size[1] // 2, w.shape[3]), "one for each window and output")
     same_shape("dy", dy, winners.shape, "that of y")
     gradients = _core.conv_relu_pool.backward(x, w, dy, winners, window, want_dx)
     return gradients or _grads_apart(x, w, dy, winners, window, want_dx)
@@ -81,20 +84,23 @@ def _grads_apart(x, w, dy, winners, window, want_dx):
 
 
 def relu_in_place(y):
-    """Negative numbers of y become 0. For arrays that nobody else holds."""
+    """relu of y, written over y if its numbers are floats that lie in order. For arrays that nobody else holds."""
+    y = floats(y=y)
     _core.activation.relu_in_place(y.reshape(-1))
     return y
 
 
 def batch_norm_inference_in_place(y, gamma, beta, mean, var, eps, relu):
-    """y (…, C) becomes batch_norm_inference of itself, and relu of that if asked for. For arrays that nobody else holds."""
+    """batch_norm_inference of y (…, C), and relu of that if asked for, written over y. For arrays that nobody else holds."""
+    y, gamma, beta, mean, var = floats(y=y, gamma=gamma, beta=beta, mean=mean, var=var)
+    eps = checked(eps, y.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)
     _core.norm.batch_norm_inference_in_place(y.reshape(-1, y.shape[-1]), gamma, beta, mean, var, eps, relu)
     return y
 
 
 def total(arrays):
     """The sum of arrays of one shape, a new array: on all threads where the kernels can, or else NumPy's."""
-    if _kernels_take(arrays):
+    if _kernels_take(arrays, {a.shape for a in arrays}):
         return _core.combine.total(arrays)
     result = arrays[0] + 0
     for a in arrays[1:]:
@@ -104,15 +110,17 @@ def total(arrays):
 
 def side_by_side(arrays, axis):
     """The arrays behind one another along an axis, a new array: on all threads along the last one, or else NumPy's."""
-    if axis in (-1, arrays[0].ndim - 1) and arrays[0].size and _kernels_take(arrays):
+    if axis in (-1, arrays[0].ndim - 1) and arrays[0].size and _kernels_take(arrays, {a.shape[:-1] for a in arrays}):
         return _core.combine.side_by_side(arrays)
     return np.concatenate(arrays, axis)
 
 
-def _kernels_take(arrays):
+def _kernels_take(arrays, shapes):
+    """Whether they do; ``shapes`` holds what must be the same of all arrays."""
     dtype = arrays[0].dtype
     return (
         current_engine() == "kernels"
+        and len(shapes) == 1
         and dtype in FLOATS
         and all(a.dtype == dtype and a.flags.c_contiguous and a.ndim for a in arrays)
     )

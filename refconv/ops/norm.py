@@ -58,7 +58,7 @@ def batch_norm(x, gamma, beta, *, eps=1e-3, data_format="channels_last"):
     """
     x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
     x = _not_empty(channels_last("x", x, None, data_format))
-    eps = _checked(eps, x.shape[-1], gamma=gamma, beta=beta)
+    eps = checked(eps, x.shape[-1], gamma=gamma, beta=beta)
     y, mean, var = implementation("norm").batch_norm(_rows(x), gamma, beta, eps)
     return restore(y.reshape(x.shape), data_format), mean, var
 
@@ -145,7 +145,7 @@ def batch_norm_inference(x, gamma, beta, mean, var, *, eps=1e-3, data_format="ch
     """
     x, gamma, beta, mean, var = floats(x=x, gamma=gamma, beta=beta, mean=mean, var=var)
     x = channels_last("x", x, None, data_format)
-    eps = _checked(eps, x.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)
+    eps = checked(eps, x.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)
     y = implementation("norm").batch_norm_inference(_rows(x), gamma, beta, mean, var, eps)
     return restore(y.reshape(x.shape), data_format)
 
@@ -187,7 +187,7 @@ def _grads(name, dy, x, gamma, mean, var, eps, data_format, accept):
     dy, x, gamma, mean, var = floats(dy=dy, x=x, gamma=gamma, mean=mean, var=var)
     same_shape("dy", dy, x.shape, "that of x")
     dy, x = channels_last("dy", dy, None, data_format), accept(channels_last("x", x, None, data_format))
-    eps = _checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
+    eps = checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
     dx, dgamma, dbeta = getattr(implementation("norm"), name)(_rows(dy), _rows(x), gamma, mean, var, eps)
     return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
 
@@ -198,7 +198,7 @@ def _not_empty(x):
     return x
 
 
-def _checked(eps, channels, **vectors):
+def checked(eps, channels, **vectors):
     """eps, once it and the vectors, one number for each channel, have been found good."""
     for name, vector in vectors.items():
         same_shape(name, vector, (channels,), "one for each channel of x")

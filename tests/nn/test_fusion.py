@@ -94,6 +94,34 @@ def test_inference_with_fusion_and_without():
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
+def test_the_averages_may_move_on_before_the_way_back_of_inference():
+    x, other, dy = (np.random.default_rng(k).standard_normal((2, 6, 9, channels)) for k, channels in enumerate((3, 3, 5)))
+    results = []
+    for fused in (True, False):
+        refconv.set_fusion(fused)
+        model = built(nn.Conv2D(5, 1), nn.BatchNorm(momentum=0.5), nn.ReLU(), shape=(6, 9, 3))
+        y, backward = model.forward(x, train=False)
+        model.forward(other)
+        results.append([y, backward(dy), *(p.grad for p in model.named_parameters().values() if p.trainable)])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("x", [np.asfortranarray([[1.5, -2], [-3, 4]]), np.array([[1, -2]])], ids=["columns", "integers"])
+def test_relu_behind_a_sum_of_what_kernels_do_not_add(x):
+    model = built(nn.Sum(nn.Identity(), nn.Identity()), nn.ReLU(), shape=(2,))
+    y, backward = model.forward(x)
+    np.testing.assert_array_equal(y, np.maximum(2.0 * x, 0))
+    np.testing.assert_array_equal(backward(np.ones(x.shape)), 2.0 * (x > 0))
+
+
+def test_averages_of_another_size_are_refused():
+    model = built(nn.Conv2D(5, 3), nn.BatchNorm(), nn.ReLU(), shape=(11, 14, 3))
+    model.layers["1"]["var"].value = np.ones(4)
+    with pytest.raises(ValueError, match="var must have shape \\(5,\\)"):
+        model(np.zeros((2, 11, 14, 3)))
+
+
 def test_branches_that_come_together():
     residual = nn.Sequential(nn.Sum(nn.Conv2D(3, 3, padding=1), nn.Identity(), nn.Conv2D(3, 1)), nn.ReLU())
     model = built(residual, nn.Concat(nn.Identity(), nn.Conv2D(4, 1)), shape=(11, 14, 3))

@@ -1,11 +1,20 @@
-"""Convolution, ReLU and pooling in one pass, against the loops of the three one after the other."""
+"""Operators in one pass or in place against the operators themselves, and branches that come together against NumPy."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_bits_at_any_thread_count, fenced, needs_kernels
+from evidence import (
+    assert_inputs_unchanged,
+    assert_same_bits,
+    assert_same_bits_at_any_thread_count,
+    fenced,
+    needs_kernels,
+    threads,
+)
 from refconv import _core, reference
 from refconv.geometry import Window
 from refconv.ops.engine import engine
@@ -136,6 +145,31 @@ def test_numbers_that_are_not_finite_spread_as_in_the_loops(where, value, channe
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("channels", [1, 6])
+def test_every_thread_says_that_a_number_is_not_finite(channels):
+    window, w = Window((5, 4)), np.ones((5, 4, channels, 7))
+    for image in range(16):
+        x = np.ones((16, 40, 38, channels))
+        x[image, 1, 2, 0] = np.nan
+        with threads(8):
+            y, winners = conv2d_relu_pool(x, w, None, window)
+            _, dw, _ = conv2d_relu_pool_grads(x, w, np.ones(y.shape), winners, window)
+        assert np.isnan(dw[0, 0, 0]).all()
+
+
+def test_the_sums_of_chunks_take_few_times_the_memory_of_the_kernels():
+    window, w = Window((9, 9)), np.ones((9, 9, 16, 1024), np.float32)
+    x = np.ones((16, 10, 10, 16), np.float32)
+    y, winners = conv2d_relu_pool(x, w, None, window)
+    tracemalloc.start()
+    try:
+        conv2d_relu_pool_grads(x, w, y, winners, window)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * w.nbytes
+
+
 def test_inputs_are_not_modified():
     p = lenet()
     _, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
@@ -166,6 +200,9 @@ def test_what_does_not_fit_is_refused():
     _, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
     with pytest.raises(ValueError, match="dy must have shape"):
         conv2d_relu_pool_grads(p.x, p.w, np.zeros((3, 2, 5, 16), np.float32), winners, p.window)
+    dy = np.zeros(winners.shape, np.float32)
+    with pytest.raises(ValueError, match="winners must have shape \\(3, 3, 4, 16\\)"):
+        conv2d_relu_pool_grads(p.x[:, :, :11].copy(), p.w, dy, winners, p.window)
 
 
 def test_which_convolutions_are_pooled_with():
@@ -200,6 +237,22 @@ def test_batch_norm_in_place(shape, dtype, relu):
     np.testing.assert_allclose(y, expected, rtol=0, atol=8 * np.finfo(dtype).eps * np.abs(expected).max(initial=1))
 
 
+def test_what_kernels_do_not_take_is_no_array_to_write_over():
+    columns = np.asfortranarray(small_floats((3, 5), 0))
+    np.testing.assert_array_equal(relu_in_place(columns), np.maximum(columns, 0))
+    np.testing.assert_array_equal(relu_in_place(np.array([[1, -2]])), [[1.0, 0.0]])
+    with pytest.raises(TypeError, match="y must hold float32, float64 or integers"):
+        relu_in_place(columns.astype(np.float16))
+
+
+def test_batch_norm_in_place_checks_what_batch_norm_does():
+    y, ones = small_floats((3, 7), 0), np.ones(7)
+    with pytest.raises(ValueError, match="gamma must have shape \\(7,\\)"):
+        batch_norm_inference_in_place(y, np.ones(6), ones, ones, ones, 1e-3, True)
+    with pytest.raises(ValueError, match="var must not be negative"):
+        batch_norm_inference_in_place(y, ones, ones, ones, -ones, 1e-3, True)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("shape", [(3, 5, 4, 7), (17, 40001), (0, 3)])
@@ -232,5 +285,9 @@ def test_what_the_kernels_do_not_take_goes_to_numpy():
     assert_same_bits(total(strided), strided[0] + strided[1])
     assert_same_bits(side_by_side(strided, -1), np.concatenate(strided, -1))
     assert_same_bits(side_by_side(strided, 0), np.concatenate(strided, 0))
+    unlike = [small_floats((70, 60), 0), small_floats((1, 60), 1)]
+    assert_same_bits(total(unlike), unlike[0] + unlike[1])
+    with pytest.raises(ValueError, match="must match exactly"):
+        side_by_side(unlike, -1)
     mixed = [small_floats((2, 3), 0, np.float32), small_floats((2, 3), 1, np.float64)]
     assert side_by_side(mixed, -1).dtype == np.float64
