@@ -63,7 +63,7 @@ these do, so that the last stages can be seen beside the first.
 """
 
 TRY = """\
-Run architectures once, each at its paper's input size on a batch of noise, and print what it took.
+Run architectures once, each on a batch of noise, and print what it took.
 
 Each has a process of its own; memory is the most that the process asked for beyond what an empty one does: weights and
 their gradients, activations, and what kernels work in. Exit status 1 if anything is not finite.
@@ -238,6 +238,7 @@ def _add_try(parser):
     add("--small", action="store_true", help="their small variants")
     add("--batch", type=_positive, default=1, metavar="N", help="images (default: %(default)s)")
     add("--backward", action="store_true", help="the way back as well, as in training")
+    add("--input", type=_size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
 
 
 def _add_tables(parser):

@@ -278,7 +278,7 @@ def test_the_command_writes_what_is_asked_for(monkeypatch, capsys, quick, tmp_pa
 
 @needs_kernels
 def test_without_peers_refconv_is_measured_alone(monkeypatch, capsys, quick):
-    monkeypatch.setattr(rows, "ROWS", [Row(rows.chosen(["ReLU"])[0].problem.small(), "forward", 1.0)])
+    monkeypatch.setattr(rows, "ROWS", [Row(rows.chosen(["ReLU, forward"])[0].problem.small(), "forward", 1.0)])
     monkeypatch.setattr(peers, "installed", lambda name: False)
     status, text = run(capsys, "--rounds", "1")
     assert status == 0

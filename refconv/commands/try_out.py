@@ -1,4 +1,4 @@
-"""``refconv try``: architectures at their papers' input sizes, each in a process of its own, whose memory is then its own."""
+"""``refconv try``: architectures run once, each in a process of its own, whose memory is then its own."""
 
 import multiprocessing
 import time
@@ -19,26 +19,32 @@ def try_out(options) -> int:
     """Run each model once and print a line for it; returns the exit status: 1 if an output or a gradient is not finite."""
     names = [f"{name}-small" if options.small else name for name in options.models or models.list()]
     for name in names:
-        models.input_shape(name)  # refuses what is not known, before the first runs
+        models.build(name).output_shape(_shape(name, options.input))  # what does not fit is refused before the first runs
     say(_line(HEAD))
     say(_line(tuple("─" * width for width in WIDTHS)))
-    wrong = [name for name in names if not _in_a_process(name, options.batch, options.backward)]
+    wrong = [name for name in names if not _in_a_process(name, options.batch, options.backward, options.input)]
     if wrong:
         say(f"not finite: {', '.join(wrong)}")
     return int(bool(wrong))
 
 
-def _in_a_process(name, batch, backward) -> bool:
+def _in_a_process(name, batch, backward, size) -> bool:
     # A new interpreter, which inherits no memory: its high-water mark is this model's.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        line, finite = pool.apply(measure, (name, batch, backward))
+        line, finite = pool.apply(measure, (name, batch, backward, size))
     say(_line(line))
     return finite
 
 
-def measure(name, batch=1, backward=False):
+def _shape(name, size):
+    """One input of this model: its paper's, or of this height and width, and channels if there are three numbers."""
+    paper = models.input_shape(name)
+    return (*size, paper[-1])[:3] if size else paper
+
+
+def measure(name, batch=1, backward=False, size=None):
     """Build a model, run a batch of noise through it and, if asked, back; returns the line, and whether all is finite."""
-    shape, before = models.input_shape(name), _most_memory()
+    shape, before = _shape(name, size), _most_memory()
     model = models.build(name)
     began = time.perf_counter()
     model.build(shape, rng=0)

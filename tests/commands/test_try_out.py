@@ -25,6 +25,18 @@ def test_heads_go_back_too():
     assert finite
 
 
+@needs_kernels
+def test_any_size_that_fits(capsys):
+    assert main(["try", "resnet18-small", "nin-small", "--backward", "--input", "40x36", "--batch", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^resnet18 +2×40×36×3 ", printed, re.M)
+    assert measure("lenet", size=(32, 40, 1))[0][1] == "1×32×40×1"
+    assert main(["try", "resnet18-small", "unet", "--input", "40x36"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "40" in err or "36" in err or "shapes" in err
+
+
 def test_what_is_not_finite_is_seen(monkeypatch):
     broken = nn.Sequential(nn.Dense(3, initializer=lambda rng, shape: np.full(shape, np.inf)))
     monkeypatch.setattr(models, "build", lambda name: broken)
