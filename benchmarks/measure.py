@@ -14,6 +14,7 @@ __all__ = ["differences", "interleaved", "median_block", "repetitions"]
 BLOCK = 0.03  # seconds
 LEAST, MOST = 3, 2000  # repetitions of a block
 SLOW = 0.5  # seconds: who takes longer takes one turn, of one call
+PAUSE = 0.02  # seconds before each turn: the threads of the side before may still be spinning on the cores
 
 
 def interleaved(runs, rounds, clock=time.perf_counter):
@@ -23,6 +24,7 @@ def interleaved(runs, rounds, clock=time.perf_counter):
     for turn in range(rounds):
         for name, run in runs.items():
             if turn == 0 or counts[name] > 1:
+                time.sleep(PAUSE)
                 best[name] = min(best[name], median_block(run, counts[name], clock))
     return best
 

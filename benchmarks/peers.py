@@ -126,6 +126,7 @@ def onnx_session_side(model, x, output_shape, read):
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # or it keeps the cores while others are timed
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     given = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
     result = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(output_shape), x.dtype.type)
