@@ -18,8 +18,9 @@ import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
-__all__ = ["PADDINGS", "Window", "flag", "mode_window", "per_axis", "receptive_field"]
+__all__ = ["PADDINGS", "Window", "flag", "mode_window", "number", "per_axis", "receptive_field"]
 
 PADDINGS = ("valid", "same", "same_lower", "full")
 MOST = 2**31 - 1  # of any number here, and of the elements along a padded axis: products of two of them fit 64 bits
@@ -239,6 +240,17 @@ def flag(name: str, value) -> bool:
     if type(value).__name__ not in ("bool", "bool_"):  # NumPy's own, without importing NumPy
         raise TypeError(f"{name} must be True or False, but is {value!r}")
     return bool(value)
+
+
+def number(name: str, value) -> Real:
+    """The value, if it is a number and no truth value.
+
+    >>> number("share", 0.25)
+    0.25
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, but is {value!r}")
+    return value
 
 
 def mode_window(kernel: Sequence[int], mode: str) -> Window:

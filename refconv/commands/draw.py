@@ -5,7 +5,7 @@ from pathlib import Path
 from refconv import weights
 from refconv._extras import need
 from refconv.commands.console import say
-from refconv.commands.summary import chosen
+from refconv.commands.summary import chosen, variant
 from refconv.drawing import architecture_picture
 
 __all__ = ["draw"]
@@ -15,7 +15,7 @@ def draw(options) -> None:
     """Write a picture of an architecture."""
     need("matplotlib", "train", "refconv draw")
     model, shape = chosen(options)
-    name = f"{options.model}-small" if options.small else options.model
+    name = variant(options.model, options.small)
     path = Path(options.out or f"{name}.png")
     form = path.suffix.lower().removeprefix(".")
     if form not in ("png", "svg"):

@@ -13,9 +13,17 @@ def print_summary(options) -> None:
 
 def chosen(options):
     """The network that the command line names, not built, and its input's shape."""
-    name = f"{options.model}-small" if options.small else options.model
+    name = variant(options.model, options.small)
     asked = {key: value for key in ("style", "classes", "width") if (value := getattr(options, key)) is not None}
-    shape = models.input_shape(name)
-    if options.input:
-        shape = (*options.input, shape[-1]) if len(options.input) == 2 else options.input
-    return models.build(name, **asked), shape
+    return models.build(name, **asked), input_shape(name, options.input)
+
+
+def variant(model, small):
+    """The name of an architecture, or of its small variant."""
+    return f"{model}-small" if small else model
+
+
+def input_shape(name, size):
+    """One input of this model: its paper's, or of this height and width, and channels if there are three numbers."""
+    paper = models.input_shape(name)
+    return (*size, paper[-1])[:3] if size else paper

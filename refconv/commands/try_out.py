@@ -7,6 +7,7 @@ import numpy as np
 
 from refconv import models
 from refconv.commands.console import say
+from refconv.commands.summary import input_shape, variant
 
 __all__ = ["try_out"]
 
@@ -17,9 +18,9 @@ MEBIBYTE = 2**20
 
 def try_out(options) -> int:
     """Run each model once and print a line for it; returns the exit status: 1 if an output or a gradient is not finite."""
-    names = [f"{name}-small" if options.small else name for name in options.models or models.list()]
+    names = [variant(name, options.small) for name in options.models or models.list()]
     for name in names:
-        models.build(name).output_shape(_shape(name, options.input))  # what does not fit is refused before the first runs
+        models.build(name).output_shape(input_shape(name, options.input))  # what does not fit is refused before the first runs
     say(_line(HEAD))
     say(_line(tuple("─" * width for width in WIDTHS)))
     wrong = [name for name in names if not _in_a_process(name, options.batch, options.backward, options.input)]
@@ -36,15 +37,9 @@ def _in_a_process(name, batch, backward, size) -> bool:
     return finite
 
 
-def _shape(name, size):
-    """One input of this model: its paper's, or of this height and width, and channels if there are three numbers."""
-    paper = models.input_shape(name)
-    return (*size, paper[-1])[:3] if size else paper
-
-
 def measure(name, batch=1, backward=False, size=None):
     """Build a model, run a batch of noise through it and, if asked, back; returns the line, and whether all is finite."""
-    shape, before = _shape(name, size), _most_memory()
+    shape, before = input_shape(name, size), _most_memory()
     model = models.build(name)
     began = time.perf_counter()
     model.build(shape, rng=0)

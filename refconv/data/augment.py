@@ -13,12 +13,11 @@ array([[[5, 4, 0],
 """
 
 import math
-from numbers import Real
 
 import numpy as np
 
 from refconv.data.resample import gaussians, resample
-from refconv.geometry import per_axis
+from refconv.geometry import number, per_axis
 
 __all__ = ["chain", "colour", "crop", "distort", "flip", "scale", "shift"]
 
@@ -306,9 +305,7 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
 
 def _up_to(name, value, most=math.inf):
     """A number from 0 on, and up to this one."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, but is {value!r}")
-    if not (0 <= value <= most and value < math.inf):
+    if not (0 <= number(name, value) <= most and value < math.inf):
         raise ValueError(
             f"{name} must be {f'from 0 to {most}' if most < math.inf else 'finite and at least 0'}, but is {value!r}"
         )

@@ -1,10 +1,8 @@
 """From a data set to what a network takes: mini-batches in random order, pixels as numbers around zero."""
 
-from numbers import Real
-
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv.geometry import number, per_axis
 
 __all__ = ["Batches", "lenet_input", "split"]
 
@@ -155,9 +153,7 @@ def split(images, labels, share=0.1, rng=0):
     images, labels = np.asarray(images), np.asarray(labels)
     if len(images) != len(labels):
         raise ValueError(f"images and labels must be as many, but are {len(images)} and {len(labels)}")
-    if isinstance(share, bool) or not isinstance(share, Real):
-        raise TypeError(f"share must be a number, but is {share!r}")
-    if not 0 < share < 1 or (count := max(1, round(share * len(images)))) >= len(images):
+    if not 0 < number("share", share) < 1 or (count := max(1, round(share * len(images)))) >= len(images):
         raise ValueError(f"share must leave some of {len(images)} images on both sides, but is {share!r}")
     held = np.zeros(len(images), bool)
     held[np.random.default_rng(rng).permutation(len(images))[:count]] = True

@@ -14,7 +14,7 @@ import numpy as np
 
 from refconv.geometry import per_axis
 from refconv.nn.argument import real
-from refconv.nn.fusion import chain, steps
+from refconv.nn.fusion import steps
 from refconv.nn.layer import Layer
 from refconv.ops.fused import side_by_side, total
 
@@ -63,6 +63,22 @@ class _Combinator(Layer):
         return f"{type(self).__name__}({', '.join(map(repr, self.layers.values()))})"
 
 
+class _Chance(_Combinator):
+    """Layers that are in or out at random, by numbers that begin where ``build`` says."""
+
+    rng: np.random.Generator | None = None
+
+    def make(self, shape, rng, dtype):
+        super().make(shape, rng, dtype)
+        self.rng = np.random.default_rng(rng.integers(2**63))
+
+    def chance(self):
+        """The random numbers, if there are any yet."""
+        if self.rng is None:
+            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
+        return self.rng
+
+
 class Sequential(_Combinator):
     r"""One layer after the other; on the way back, the chain rule from the last to the first.
 
@@ -100,7 +116,17 @@ class Sequential(_Combinator):
             shape = layer.output_shape(shape)
 
     def forward(self, x, train=True):
-        return chain(steps(self.layers.values(), train), x, train)
+        ways_back = []
+        for step in steps(self.layers.values(), train):
+            x, way_back = step.forward(x, train)
+            ways_back.append(way_back)
+
+        def backward(dy, want_dx=True):
+            for way_back in reversed(ways_back[1:]):
+                dy = way_back(dy)
+            return ways_back[0](dy, want_dx)
+
+        return x, backward
 
     def reaching(self, x, name):
         for before in itertools.takewhile(lambda other: other != name, self.layers):
@@ -321,7 +347,7 @@ class Select(Layer):
         return f"Select({self.channels})"
 
 
-class StochasticDepth(_Combinator):
+class StochasticDepth(_Chance):
     r"""A layer that is left out at random, for a whole mini-batch at a time; in inference it counts by how often it was in.
 
     .. math:: y = s \, f(x), \qquad s \sim \mathrm{Bernoulli}(p) \text{ in training}, \quad s = p \text{ in inference}
@@ -354,19 +380,12 @@ class StochasticDepth(_Combinator):
         self.layer, self.survival = layer, real("survival", survival, least=0, most=1)
         if not self.survival:
             raise ValueError("survival must be above 0, but is 0: the layer would never be in")
-        self.rng = None
 
     def output_shape(self, shape):
         return self.layer.output_shape(shape)
 
-    def make(self, shape, rng, dtype):
-        super().make(shape, rng, dtype)
-        self.rng = np.random.default_rng(rng.integers(2**63))
-
     def forward(self, x, train=True):
-        if train and self.rng is None:
-            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
-        if train and self.rng.random() >= self.survival:
+        if train and self.chance().random() >= self.survival:
             y = np.zeros((len(x), *self.output_shape(x.shape[1:])), x.dtype)
             return y, lambda dy, want_dx=True: np.zeros_like(x)
         y, way_back = self.layer.forward(x, train)

@@ -1,15 +1,13 @@
 """Fractal blocks: columns of ever more layers side by side, and drop-path, which lets some of them rest in training."""
 
-import numpy as np
-
 from refconv.geometry import per_axis
 from refconv.nn.argument import real
-from refconv.nn.combinators import _Combinator, _total
+from refconv.nn.combinators import _Chance, _total
 
 __all__ = ["DropPath", "Fractal"]
 
 
-class Fractal(_Combinator):
+class Fractal(_Chance):
     r"""Columns of 1, 2, 4, … layers side by side, joined by their mean wherever some of them end together.
 
     .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
@@ -56,7 +54,7 @@ class Fractal(_Combinator):
         self.rows = 2 ** (self.columns - 1)
         self.spans = [self.rows >> c for c in range(self.columns)]  # rows that a layer of each column takes
         super().__init__(**{self.name(c, row): make() for row in self.every_row() for c in self.ending(row)})
-        self.column, self.rng = None, None
+        self.column = None
 
     def every_row(self):
         """Rows count from 1, as in the figure."""
@@ -82,10 +80,6 @@ class Fractal(_Combinator):
         for row in self.every_row():
             for c in self.ending(row):
                 yield self.name(c, row), self.layers[self.name(c, row)], shape if row == self.spans[c] else joined
-
-    def make(self, shape, rng, dtype):
-        super().make(shape, rng, dtype)
-        self.rng = np.random.default_rng(rng.integers(2**63))
 
     def reaching(self, x, name):
         starts = [x] * self.columns
@@ -128,16 +122,15 @@ class Fractal(_Combinator):
             return [c for c in ending if c == self.column]
         if not self.drop:
             return ending
-        if self.rng is None:
-            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
-        alive = [c for c in ending if self.rng.random() >= self.drop]
-        return alive or [ending[self.rng.integers(len(ending))]]
+        rng = self.chance()
+        alive = [c for c in ending if rng.random() >= self.drop]
+        return alive or [ending[rng.integers(len(ending))]]
 
     def __repr__(self):
         return f"Fractal({self.layers[self.name(0, self.rows)]!r}, {self.columns} columns)"
 
 
-class DropPath(_Combinator):
+class DropPath(_Chance):
     """A network with fractal blocks; in training, now and then a single column alone is the whole network.
 
     A share of the mini-batches is *global*: one column, drawn at random, runs through all blocks. So each column learns to be
@@ -160,7 +153,7 @@ class DropPath(_Combinator):
 
     def __init__(self, network, share=0.5):
         super().__init__(network=network)
-        self.network, self.share, self.rng = network, real("share", share, least=0, most=1), None
+        self.network, self.share = network, real("share", share, least=0, most=1)
         self.looked_through = network.looked_through = True
         self.fractals = [layer for layer in _inside(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
@@ -170,15 +163,9 @@ class DropPath(_Combinator):
     def output_shape(self, shape):
         return self.network.output_shape(shape)
 
-    def make(self, shape, rng, dtype):
-        super().make(shape, rng, dtype)
-        self.rng = np.random.default_rng(rng.integers(2**63))
-
     def forward(self, x, train=True):
-        if train and self.rng is None:
-            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
-        alone = train and self.rng.random() < self.share
-        column = int(self.rng.integers(self.fractals[0].columns)) if alone else None
+        alone = train and self.chance().random() < self.share
+        column = int(self.chance().integers(self.fractals[0].columns)) if alone else None
         try:
             for fractal in self.fractals:
                 fractal.column = column

@@ -1,4 +1,4 @@
-"""Layers one after the other, and which of them are computed together: the one place that decides it.
+"""Layers that are computed together: the one place that decides it.
 
 A model says what it is, layer by layer; nobody who reads or builds one needs to know of this. When a ``Sequential`` runs, and
 :func:`refconv.set_fusion` allows it, neighbours for which there is a kernel make one step:
@@ -30,24 +30,9 @@ from refconv.ops.fused import (
 )
 from refconv.ops.norm import batch_norm_inference_grads
 
-__all__ = ["chain", "steps"]
+__all__ = ["steps"]
 
 CONVOLUTIONS = (Conv2D, DepthwiseConv2D)
-
-
-def chain(steps, x, train):
-    """The value of one step after the other, and the way back: the chain rule from the last to the first."""
-    ways_back = []
-    for step in steps:
-        x, way_back = step.forward(x, train)
-        ways_back.append(way_back)
-
-    def backward(dy, want_dx=True):
-        for way_back in reversed(ways_back[1:]):
-            dy = way_back(dy)
-        return ways_back[0](dy, want_dx)
-
-    return x, backward
 
 
 def steps(layers, train):

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from numbers import Real
+
+from refconv import geometry
 
 __all__ = ["above_zero", "number", "trainable"]
 
@@ -13,9 +14,7 @@ def number(name, value, least=0, below=math.inf):
     >>> number("momentum", 0, below=1)
     0.0
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, but is {value!r}")
-    if not least <= value < below:
+    if not least <= geometry.number(name, value) < below:
         raise ValueError(f"{name} must be at least {least} and below {below}, but is {value!r}")
     return float(value)
 
