@@ -13,7 +13,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 # GNU's OpenMP lets a thread that waits for others spin, for a millisecond and more. Where another program holds a core that
-# makes a step tens of times slower, so it spins for microseconds here, unless the user has decided otherwise.
+# makes a step tens of times slower, so it spins for a tenth of one here: as long as what lies between two kernels of a
+# training step. The user may decide otherwise.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
