@@ -1,0 +1,48 @@
+"""``python -m figures``: draw every picture again, and write the gallery; ``--measure`` runs the experiments again as well."""
+
+import argparse
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+FOLDER = Path(__file__).resolve().parent
+SCRIPTS = {script.stem: script for script in sorted(FOLDER.glob("f[0-9]*.py"))}
+
+
+def main():
+    """Draw the figures asked for, all of them if none is named."""
+    sys.path.insert(0, str(FOLDER))  # as for a script that is run by its path: each finds canvas.py beside it
+    import canvas
+
+    parser = argparse.ArgumentParser("python -m figures", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as f05_im2col or f05 (default: all)")
+    parser.add_argument("--measure", action="store_true", help="run the experiments again, which takes many minutes")
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if not any(script.startswith(name) for script in SCRIPTS)]:
+        parser.error(f"NAME must be one of {', '.join(SCRIPTS)}, but is {', '.join(unknown)}")
+    chosen = [name for name in SCRIPTS if not options.names or name.startswith(tuple(options.names))]
+    for name in (bar := tqdm(chosen, unit="picture")):
+        bar.set_postfix_str(name)
+        script = importlib.import_module(name)
+        canvas.make(script.draw, getattr(script, "measure", None), options.measure)
+    (FOLDER / "README.md").write_text(gallery(), encoding="utf-8")
+
+
+def gallery() -> str:
+    """All pictures with what their scripts say of them, in Markdown."""
+    blocks = [
+        "# The figures",
+        "Each is drawn by the script of its name, from numbers that refconv computes; `python -m figures` draws them all.",
+    ]
+    for name, script in SCRIPTS.items():
+        title, command, *text = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))).split("\n\n")
+        picture = next(path for ending in (".png", ".gif") if (path := FOLDER / f"{name}{ending}").is_file())
+        blocks += [f"## {title.rstrip('.')}", f"![{title}]({picture.name})", *text, f"`{command.strip()}`"]
+    return "\n\n".join(blocks) + "\n"
+
+
+if __name__ == "__main__":
+    main()

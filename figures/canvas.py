@@ -1,0 +1,219 @@
+"""What all figures share: one style, and the way from a script to its picture.
+
+A script ``fNN_name.py`` has a function ``draw`` that computes numbers with refconv and returns what shows them: a
+matplotlib figure, saved as ``fNN_name.png``, or an `Animation`, saved as ``fNN_name.gif``. An experiment also has ``measure``,
+which takes minutes and returns rows, one dictionary each; they are kept in ``fNN_name.csv``, and ``draw(rows)`` shows them.
+So redrawing is instant, and measuring again is one flag.
+
+Each picture carries a digest of what it shows. A test draws it again and compares: a picture is up to date if its digest
+is, on any version of matplotlib. Hence two rules: numbers that are computed while drawing are float64, whose last digits no
+processor changes visibly, and what a training yields stands in the CSV file.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import os
+import sys
+import time
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from PIL import Image, PngImagePlugin
+
+from refconv import get_num_threads
+
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+SKY, YELLOW, INK, GREY, PALE = "#56B4E9", "#E69F00", "#222222", "#767676", "#EEEEEE"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
+SHADES = "Blues"  # a map for one sign; DIVERGING has white at zero
+DIVERGING = "PuOr"
+
+DPI = 160
+STYLE = {
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 15,
+    "figure.titlesize": 19,
+    "font.family": "DejaVu Sans",
+    "font.size": 13,
+    "legend.frameon": False,
+    "lines.linewidth": 2.2,
+    "mathtext.fontset": "dejavusans",
+    "text.color": INK,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+}
+matplotlib.rcParams.update(STYLE)
+
+
+@dataclass(frozen=True)
+class Animation:
+    """Figures of one size that follow each other, each for so many milliseconds."""
+
+    frames: list[Figure]
+    milliseconds: list[int]
+
+
+def canvas(title="", width=10.0, height=5.6) -> Figure:
+    """An empty figure of a slide's shape, in inches; drawn without pyplot, which would ask for a screen and keep state."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def contents(drawn) -> str:
+    """A digest of what is shown: words, numbers to four digits and colours, but not how matplotlib sets them."""
+    frames = drawn.frames if isinstance(drawn, Animation) else [drawn]
+    digest = hashlib.sha256()
+    for word in (word for frame in frames for word in _shown(frame)):
+        digest.update(f"{word}\n".encode())
+    return digest.hexdigest()
+
+
+def _shown(figure):
+    yield from (text.get_text() for text in (*figure.texts, *([figure._suptitle] if figure._suptitle else [])))
+    for legend in figure.legends:
+        yield from (text.get_text() for text in legend.get_texts())
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        labels = [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts, *(legend.get_texts() if legend else ())]
+        yield from (text.get_text() for text in labels)
+        for line in axes.lines:
+            yield f"{to_hex(line.get_color())} {_digits(line.get_xydata())}"
+        for image in axes.images:
+            yield _digits(image.get_array())
+        for patch in axes.patches:
+            yield f"{to_hex(patch.get_facecolor())} {_digits(patch.get_path().vertices) if hasattr(patch, 'xy') else ''}"
+        for collection in axes.collections:
+            yield _digits(collection.get_offsets()) + _digits(collection.get_array())
+
+
+def _digits(numbers):
+    if numbers is None:
+        return ""
+    values = np.ma.filled(np.ma.asarray(numbers, dtype=float), np.nan).ravel()
+    return " ".join(f"{value + 0.0:.4g}" for value in np.where(np.abs(values) < 1e-9, 0.0, values))
+
+
+def make(draw, measure=None, again=False):
+    """Draw a script's picture beside it, after measuring again if that is asked for; returns the picture's path."""
+    script = Path(sys.modules[draw.__module__].__file__).resolve()
+    if measure and again:
+        _write(script.with_suffix(".csv"), _measured(script, measure))
+    drawn = redrawn(script, draw, measure)
+    path = script.with_suffix(".gif" if isinstance(drawn, Animation) else ".png")
+    _write(path, _gif(drawn) if isinstance(drawn, Animation) else _png(drawn))
+    return path
+
+
+def redrawn(script, draw, measure=None):
+    """What ``draw`` shows; an experiment's command, seed and time stand at its foot."""
+    if not measure:
+        return draw()
+    remark, rows = read(script.with_suffix(".csv"))
+    figure = draw(rows)
+    figure.supxlabel(remark, fontsize=9, color=GREY)
+    return figure
+
+
+def read(path):
+    """The remark and the rows of a CSV file; what looks like a number becomes one."""
+    with open(path, newline="", encoding="utf-8") as file:
+        remark = file.readline().removeprefix("# ").strip()
+        return remark, [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _number(text):
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _measured(script, measure):
+    start = time.perf_counter()
+    rows = measure()
+    seconds = time.perf_counter() - start
+    text = io.StringIO()
+    text.write(f"# python figures/{script.name} --measure: {seconds:.0f} s on {get_num_threads()} threads\n")
+    table = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _write(path, content):
+    """Whole or not at all: under another name first, then renamed."""
+    draft = path.with_name(f".{path.name}")
+    draft.write_bytes(content)
+    os.replace(draft, path)
+
+
+def _pixels(figure, dpi):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return Image.open(buffer).convert("RGB")
+
+
+def _png(figure):
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Contents", contents(figure))
+    small = _pixels(figure, DPI).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True, pnginfo=about)
+    return buffer.getvalue()
+
+
+def _gif(animation):
+    """All frames share the colours of the last, which shows everything."""
+    frames = [_pixels(frame, DPI * 0.6) for frame in animation.frames]
+    colours = frames[-1].quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
+    buffer = io.BytesIO()
+    small[0].save(
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=small[1:],
+        duration=animation.milliseconds,
+        loop=0,
+        optimize=True,
+        comment=contents(animation).encode(),
+    )
+    return buffer.getvalue()
+
+
+def digest_of(path) -> str:
+    """The digest that a picture carries."""
+    with Image.open(path) as picture:
+        found = picture.info["Contents" if path.suffix == ".png" else "comment"]
+    return found if isinstance(found, str) else found.decode()
+
+
+def main(draw, measure=None):
+    """The command line of every script."""
+    module = sys.modules[draw.__module__]
+    parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
+    parser.add_argument("--show", action="store_true", help="open the picture")
+    if measure:
+        parser.add_argument("--measure", action="store_true", help="run the experiment again, which takes minutes")
+    options = parser.parse_args()
+    path = make(draw, measure, getattr(options, "measure", False))
+    print(path)
+    if options.show:
+        webbrowser.open(path.as_uri())

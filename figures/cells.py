@@ -1,0 +1,38 @@
+"""Matrices of numbered cells: what convolution, im2col and pooling are shown with."""
+
+from canvas import GREY, INK
+from matplotlib.patches import Rectangle
+
+
+def board(figure, columns, rows):
+    """Axes over the whole figure, in units of cells, row 0 on top, without anything around them."""
+    axes = figure.add_subplot()
+    axes.set(xlim=(-0.2, columns + 0.2), ylim=(rows + 0.2, 0), aspect="equal")  # room for the lines at the edge
+    axes.set_axis_off()
+    return axes
+
+
+def cells(axes, values, at, *, fill="white", colours=None, size=13, label=None, form="{:g}"):
+    """A matrix of values, a square each; its upper left corner stands in column at[0] and row at[1].
+
+    ``colours[i, j]`` is a cell's own colour in place of ``fill``; None is an empty cell. ``label`` stands above.
+    """
+    left, top = at
+    for i, row in enumerate(values):
+        for j, value in enumerate(row):
+            colour = (colours or {}).get((i, j), fill)
+            axes.add_patch(Rectangle((left + j, top + i), 1, 1, facecolor=colour, edgecolor=GREY, linewidth=0.8))
+            words = "" if value is None else value if isinstance(value, str) else form.format(value).replace("-", "−")
+            axes.text(left + j + 0.5, top + i + 0.52, words, ha="center", va="center", fontsize=size, color=INK)
+    if label:
+        axes.text(left + len(values[0]) / 2, top - 0.3, label, ha="center", va="bottom", fontsize=size + 1)
+
+
+def frame(axes, at, rows, columns, colour):
+    """A thick frame around cells: a window, a row, a column."""
+    axes.add_patch(Rectangle(at, columns, rows, fill=False, edgecolor=colour, linewidth=3, joinstyle="round", zorder=3))
+
+
+def sign(axes, at, symbol, size=24):
+    """An operator between matrices."""
+    axes.text(*at, symbol, ha="center", va="center", fontsize=size)

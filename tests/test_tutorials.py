@@ -1,0 +1,104 @@
+"""Each notebook runs; its rendered twin is of the same text; each exercise tells right answers from wrong ones."""
+
+import importlib
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import refconv
+from evidence import needs_kernels
+
+ROOT = Path(refconv.__file__).parents[1]
+FOLDER = ROOT / "tutorials"
+TEXTS = sorted(text.stem for text in FOLDER.glob("[0-9]*.md"))
+EXERCISES = sorted(module.stem for module in (FOLDER / "exercises").glob("[a-z]*.py"))
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an installed package has no tutorials")
+
+for extra in ("IPython", "ipykernel", "jupytext", "nbclient"):
+    pytest.importorskip(extra)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def notebooks_find_their_neighbours():
+    """A notebook runs in its folder, where lesson.py and the exercises are."""
+    sys.path.insert(0, str(FOLDER))
+    yield
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def notebooks():
+    sys.path.insert(0, str(ROOT))
+    yield importlib.import_module("tutorials.__main__")
+    sys.path.remove(str(ROOT))
+
+
+@needs_kernels
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_notebook_runs_from_its_first_cell_to_its_last(name, notebooks):
+    notebook = notebooks.run(FOLDER / f"{name}.md")
+    said = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", ()))
+    assert "Warning" not in said
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_rendered_notebook_is_of_the_same_text_and_has_its_outputs(name, notebooks):
+    import nbformat
+
+    rendered = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    text = notebooks.read(FOLDER / f"{name}.md")
+    assert [cell.source for cell in rendered.cells] == [cell.source for cell in text.cells], f"python -m tutorials {name}"
+    assert all(cell.execution_count for cell in rendered.cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_notebook_says_what_it_teaches_and_asks_three_to_five_questions(name):
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert "**You will be able to**" in text
+    assert re.search(r"^\*\*Slides\*\*: [ABCFM]\d", text, re.MULTILINE)
+    assert 3 <= len(set(re.findall(r"exercises\.check_\d", text))) <= 5
+
+
+@pytest.mark.parametrize("module", EXERCISES)
+def test_an_exercise_tells_its_answer_from_a_mistake_and_from_none(module, capsys):
+    exercises = importlib.import_module(f"exercises.{module}")
+    numbers = [name.removeprefix("check_") for name in vars(exercises) if name.startswith("check_")]
+    assert 3 <= len(numbers) <= 5
+    for number in numbers:
+        check, answer, mistake = (getattr(exercises, f"{kind}_{number}") for kind in ("check", "answer", "mistake"))
+        check(answer)
+        assert capsys.readouterr().out.endswith("Right.\n"), number
+        check(...)
+        assert "Still open" in capsys.readouterr().out, number
+        with pytest.raises(AssertionError):
+            check(mistake)
+
+
+def test_a_loop_is_shown_with_its_formula_and_without_its_docstring():
+    lesson = importlib.import_module("lesson")
+    shown = lesson.source(refconv.reference.conv.conv2d).data
+    assert shown.startswith("$$ y_{b,i,j,o}")
+    assert "y[b, i, j, o] += x[pixel] * w[m, n, c, o]" in shown
+    assert '"""' not in shown
+    first = inspect.getsourcelines(refconv.reference.conv.conv2d)[1]
+    assert f"(../refconv/reference/conv.py#L{first})" in shown
+
+
+def test_an_empty_answer_is_open_and_any_other_is_not():
+    is_open = importlib.import_module("lesson")._is_open
+
+    def started(x, w=3): ...
+
+    def wrong(x, w=3):
+        return None if x else w
+
+    assert is_open(...)
+    assert is_open(started)
+    assert is_open((1, ...))
+    assert not is_open(wrong)
+    assert not is_open((1, 2))
+    assert not is_open(0)

@@ -1,0 +1,64 @@
+"""``python -m tutorials``: run the notebooks and write them with what they print and draw.
+
+A notebook is written as text, ``NN_name.md``, which is what one reads and changes. Beside it lies ``NN_name.ipynb``, the same
+with its outputs, for readers who run nothing.
+"""
+
+import argparse
+import hashlib
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from tqdm import tqdm
+
+FOLDER = Path(__file__).resolve().parent
+TEXTS = {text.stem: text for text in sorted(FOLDER.glob("[0-9]*.md"))}
+
+
+def main():
+    """Run the notebooks asked for, all of them if none is named."""
+    parser = argparse.ArgumentParser("python -m tutorials", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as 01_one_sum or 01 (default: all)")
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if not any(text.startswith(name) for text in TEXTS)]:
+        parser.error(f"NAME must be one of {', '.join(TEXTS)}, but is {', '.join(unknown)}")
+    chosen = [name for name in TEXTS if not options.names or name.startswith(tuple(options.names))]
+    times = {}
+    for name in (bar := tqdm(chosen, unit="notebook")):
+        bar.set_postfix_str(name)
+        start = time.perf_counter()
+        notebook = run(TEXTS[name])
+        times[name] = time.perf_counter() - start
+        draft = FOLDER / f".{name}.ipynb"
+        nbformat.write(notebook, draft)
+        draft.replace(FOLDER / f"{name}.ipynb")
+    for name, seconds in times.items():
+        print(f"{name:36s} {seconds:5.1f} s")
+
+
+def read(text):
+    """A notebook from its text, with cells named after their content: what is not changed stays the same in the file."""
+    notebook = jupytext.read(text)
+    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    for place, cell in enumerate(notebook.cells):
+        cell.id = hashlib.sha256(f"{place} {cell.source}".encode()).hexdigest()[:8]
+        cell.metadata = {}
+    return notebook
+
+
+def run(text):
+    """Run a notebook in a process of its own; an error in a cell is an error here."""
+    notebook = read(text)
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}, record_timing=False
+    ).execute()
+    del notebook.metadata["language_info"]  # names the very Python that ran it
+    return notebook
+
+
+if __name__ == "__main__":
+    sys.exit(main())
