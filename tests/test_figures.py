@@ -22,9 +22,9 @@ pytest.importorskip("PIL")
 @pytest.fixture(scope="module", autouse=True)
 def scripts_find_their_neighbours():
     """Run by its path, a script finds canvas.py beside it; here too, and only here."""
-    sys.path.insert(0, str(FIGURES))
+    sys.path[:0] = [str(ROOT), str(FIGURES)]
     yield
-    sys.path.remove(str(FIGURES))
+    del sys.path[:2]
 
 
 @pytest.fixture
