@@ -10,6 +10,7 @@ import functools
 import os
 import platform
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -49,20 +50,46 @@ def on_x86():
 
 
 def extensions():
+    """A module of each family for each set, and for the baseline the one that asks the processor what it can run."""
+    sets = MSVC_FLAGS if sys.platform == "win32" else GCC_FLAGS
+    translated = translate(sorted(CORE.glob("*.pyx")))
+    return [
+        module(isa, source, c_file, *flags(sets[isa]))
+        for isa in (sets if on_x86() else ["baseline"])
+        for source, c_file in translated.items()
+        if isa == "baseline" or source.stem != "cpu"
+    ]
+
+
+def translate(sources):
+    """The C files of the kernels. They are the same for all sets, which is why no set's name is in them."""
     from Cython.Build import cythonize
 
-    sets = MSVC_FLAGS if sys.platform == "win32" else GCC_FLAGS
-    built = []
-    for isa in sets if on_x86() else ["baseline"]:
-        # A directory for each set: they are the same sources, and must not share the C and object files made of them.
-        built += cythonize(
-            modules(isa, *flags(sets[isa])),
-            build_dir=f"build/cython/{isa}",
-            include_path=["."],
-            compiler_directives=DIRECTIVES,
-            annotate=bool(os.environ.get("REFCONV_ANNOTATE")),
-        )
-    return built
+    made = cythonize(
+        [Extension(f"refconv._core.{source.stem}", [source.as_posix()]) for source in sources],
+        build_dir="build/cython",
+        include_path=["."],
+        compiler_directives=DIRECTIVES,
+        annotate=bool(os.environ.get("REFCONV_ANNOTATE")),
+        nthreads=os.cpu_count() if os.name == "posix" else 0,
+    )
+    return {source: Path(extension.sources[0]) for source, extension in zip(sources, made, strict=True)}
+
+
+def module(isa, source, c_file, compile_args, link_args):
+    """A module of one set. It has a C file of its own, since object files are named after theirs."""
+    own = Path("build/cython", isa, c_file.name)
+    own.parent.mkdir(parents=True, exist_ok=True)
+    if not own.exists() or own.read_bytes() != c_file.read_bytes():
+        shutil.copyfile(c_file, own)
+    return Extension(
+        f"refconv._core.{isa}.{source.stem}",
+        [own.as_posix()],
+        include_dirs=[CORE.as_posix()],
+        depends=sorted(header.as_posix() for header in headers(source)),
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
 
 
 def flags(own):
@@ -83,22 +110,6 @@ def openmp_flags():
     if not add_openmp_flags_if_available(openmp):
         print("refconv: this compiler has no OpenMP; the kernels will run on one thread", file=sys.stderr)
     return openmp
-
-
-def modules(isa, compile_args, link_args):
-    """One module a family, and for the baseline the one that asks the processor what it can run."""
-    return [
-        Extension(
-            f"refconv._core.{isa}.{source.stem}",
-            [source.as_posix()],
-            include_dirs=[CORE.as_posix()],
-            depends=sorted(header.as_posix() for header in headers(source)),
-            extra_compile_args=compile_args,
-            extra_link_args=link_args,
-        )
-        for source in sorted(CORE.glob("*.pyx"))
-        if isa == "baseline" or source.stem != "cpu"
-    ]
 
 
 @functools.cache
@@ -124,4 +135,5 @@ class BuildKernels(build_ext):
             ) from error
 
 
-setup(ext_modules=[] if os.environ.get("REFCONV_PURE") else extensions(), cmdclass={"build_ext": BuildKernels})
+if __name__ == "__main__":  # the processes that translate import this file as well
+    setup(ext_modules=[] if os.environ.get("REFCONV_PURE") else extensions(), cmdclass={"build_ext": BuildKernels})

@@ -71,7 +71,7 @@ class Window:
     ceil_mode: bool
 
     def __init__(self, kernel, stride=1, padding="valid", dilation=1, ceil_mode=False):
-        entries = _entries(kernel)
+        entries = kernel if type(kernel) is tuple else _entries(kernel)
         if entries is None:
             raise TypeError(f"kernel must hold one size an axis, such as (3, 5), but is {kernel!r}")
         if not entries:
@@ -118,10 +118,10 @@ class Window:
         """How often the window fits along each axis; at least once, or else a ``ValueError``."""
         input_size = self._checked("input_size", input_size)
         pads = self._pads(input_size)
-        padded = [n + sum(pads[axis]) for axis, n in enumerate(input_size)]
+        padded = [n + before + after for n, (before, after) in zip(input_size, pads, strict=True)]
         if math.prod(padded) > MOST:
             raise ValueError(f"padding must leave the input at most {MOST} pixels, but makes it {tuple(padded)}")
-        return tuple(self._fits(n, *pads[axis], axis) for axis, n in enumerate(input_size))
+        return tuple([self._fits(n, *pads[axis], axis) for axis, n in enumerate(input_size)])
 
     def pooled_size(self, input_size: Sequence[int]) -> Size:
         """The output size, if the window holds an element of the input wherever it lands, or else a ``ValueError``.
@@ -202,6 +202,8 @@ class Window:
         return size
 
     def _checked(self, name: str, size: Sequence[int]) -> Size:
+        if len(self.kernel) == 2 and _are_two(size, 1):
+            return size
         entries = _entries(size)
         if entries is None or len(entries) != self.ndim:
             found = size if entries is None else entries
@@ -221,8 +223,10 @@ def per_axis(name: str, value, ndim: int, least: int = 1) -> Size:
     >>> per_axis("stride", 2, ndim=2), per_axis("stride", (2, 3), ndim=2)
     ((2, 2), (2, 3))
     """
-    if type(value) is int and least <= value <= MOST:  # what most calls bring
+    if type(value) is int and least <= value <= MOST:
         return (value,) * ndim
+    if ndim == 2 and _are_two(value, least):
+        return value
     entries = _entries(value)
     values = (value,) * ndim if entries is None else entries
     if len(values) != ndim:
@@ -343,12 +347,26 @@ def _first_between(step: int, modulus: int, low: int, high: int) -> int | None:
     return None if lap is None else -(-(low + lap * modulus) // step)
 
 
+def _are_two(value, least: int) -> bool:
+    """Whether it is a pair of ints within the bounds, which is what most calls bring and needs no other check."""
+    return (
+        type(value) is tuple
+        and len(value) == 2
+        and type(value[0]) is int
+        and type(value[1]) is int
+        and least <= value[0] <= MOST
+        and least <= value[1] <= MOST
+    )
+
+
 def _padding(padding, ndim: int) -> str | Pads:
     """A padding's name as it is, or one ``(before, after)`` pair an axis."""
     if isinstance(padding, str):
         if padding not in PADDINGS:
             raise ValueError(f"padding must be one of {', '.join(map(repr, PADDINGS))} or numbers, but is {padding!r}")
         return padding
+    if type(padding) is int and 0 <= padding <= MOST:
+        return ((padding, padding),) * ndim
     entries = _entries(padding)
     pairs = [_entries(entry) for entry in entries or ()]
     if not any(pairs):

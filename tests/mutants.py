@@ -207,7 +207,7 @@ KERNELS = [
     ),
     kernel("every group reads the first", "direct.pyx", "conv2d", "x + g * c.C_g, packed", "x, packed"),
     kernel("bias added twice", "conv_transpose.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
-    kernel("of equal values the last wins", "pool.h", "max_pool2d", "value[c] > best[c]", "value[c] >= best[c]", "max_pool"),
+    kernel("of equal values the last wins", "pool.h", "max_pool2d", "(value[c] > best[c])", "value[c] >= best[c]", "max_pool"),
     kernel("derivative 1 at zero", "activation.pyx", "relu", "dy[i] if a[i] > 0 else 0", "dy[i] if a[i] >= 0 else 0"),
     kernel("unbiased variance", "norm.pyx", "batch_norm", "deviation * deviation) / M", "deviation * deviation) / (M - 1)"),
     kernel("no way back through the mean", "norm.pyx", "batch_norm", " * slope[c] - offset[c]", " * slope[c]"),

@@ -9,7 +9,9 @@ import numpy as np
 from cython.parallel cimport prange
 from libc.math cimport exp, expf, expm1, expm1f, tanh as tanh64, tanhf
 
+from refconv._core.arrays cimport aligned_empty
 from refconv._core.real cimport real
+from refconv._core.stream cimport BEYOND_CACHES, PIECE, stream, stream_end
 
 include "threads.pxi"
 
@@ -86,7 +88,7 @@ def tanh_dx(dy, y):
 
 def _each(Function function, a, dy, double constant):
     """IN a (x, or y where the derivative is made from it), dy (a again where there is none); OUT an array like a."""
-    result = np.empty(a.shape, a.dtype)
+    result = aligned_empty(a.shape, a.dtype)
     _each_block(a.reshape(-1), dy.reshape(-1), result.reshape(-1), function, constant)
     return result
 
@@ -95,9 +97,26 @@ def _each_block(const real[::1] a, const real[::1] dy, real[::1] out, Function f
     cdef Py_ssize_t size = a.shape[0], steps = size, task
     if function in (ELU, ELU_DX, SIGMOID, TANH):
         steps *= STEPS_OF_EXP
+    cdef bint past = size * <Py_ssize_t>sizeof(real) >= BEYOND_CACHES
     for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(steps)):
-        block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
-              &out[task * BLOCK])
+        if past:
+            stream_block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
+                         &out[task * BLOCK])
+        else:
+            block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
+                  &out[task * BLOCK])
+
+
+cdef void stream_block(Function function, const real *a, const real *dy, real constant, Py_ssize_t size,
+                       real *out) noexcept nogil:
+    cdef real piece[PIECE]
+    cdef Py_ssize_t i = 0, count
+    while i < size:
+        count = min(PIECE, size - i)
+        block(function, a + i, dy + i, constant, count, piece)
+        stream(out + i, piece, count * sizeof(real))
+        i += count
+    stream_end()
 
 
 cdef void block(Function function, const real *a, const real *dy, real constant, Py_ssize_t size,

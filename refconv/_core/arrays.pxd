@@ -9,11 +9,10 @@ cdef inline object dtype_of(const real *_):
 
 
 cdef inline object aligned_empty(shape, dtype):
-    """An uninitialised array whose first element starts a cache line, so that no vector of a packed row straddles two."""
+    """An uninitialised array whose first element starts a cache line, so that its vectors do not straddle two of them."""
     cdef Py_ssize_t size = np.dtype(dtype).itemsize
     for extent in shape:
         size *= extent
     buffer = np.empty(size + 64, np.uint8)
     cdef unsigned char[::1] memory = buffer
-    cdef Py_ssize_t first = (64 - <size_t>&memory[0] % 64) % 64
-    return buffer[first:first + size].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, buffer, -<size_t>&memory[0] % 64)

@@ -10,7 +10,7 @@ import numpy as np
 from cython.parallel cimport prange
 from libc.string cimport memset
 
-from refconv._core.arrays cimport dtype_of
+from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.pool cimport (
     Entries, Pool, Run, avg_windows_double, avg_windows_float, end_inside, enter, pool_of, rows_of_task, run_from, steps_of
 )
@@ -23,7 +23,7 @@ include "threads.pxi"
 def avg_pool2d(const real[:, :, :, ::1] x, window, bint count_include_pad):
     """IN x (N, H, W, C); OUT y (N, rows, columns, C)."""
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, count_include_pad)
-    result = np.empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
     cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
     for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
@@ -63,7 +63,7 @@ cdef inline Py_ssize_t counted(const Pool *p, Py_ssize_t i, Py_ssize_t j, const 
 def avg_pool2d_dx(const real[:, :, :, ::1] dy, window, tuple input_size, bint count_include_pad):
     """IN dy (N, rows, columns, C); OUT dx (N, *input_size, C)."""
     cdef Pool p = pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)
-    result = np.empty((p.N, p.H, p.W, p.C), dtype_of[real](NULL))
+    result = aligned_empty((p.N, p.H, p.W, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
     cdef Py_ssize_t row
     for row in prange(p.N * p.H, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, p.N * p.rows))):

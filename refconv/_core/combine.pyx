@@ -8,6 +8,7 @@ import numpy as np
 from cython.parallel cimport prange
 from libc.string cimport memcpy
 
+from refconv._core.arrays cimport aligned_empty
 from refconv._core.real cimport real
 
 include "threads.pxi"
@@ -20,7 +21,7 @@ cdef enum:
 
 def total(arrays):
     """IN arrays of one shape and type, C-contiguous; OUT their sum, a new array."""
-    result = np.empty(arrays[0].shape, arrays[0].dtype)
+    result = aligned_empty(arrays[0].shape, arrays[0].dtype)
     lines = [array.reshape(-1) for array in arrays]
     add_lines(result.reshape(-1), lines)
     return result
@@ -58,7 +59,7 @@ def side_by_side(arrays):
     """IN arrays (…, C_k) of one type and equal but for C_k, C-contiguous; OUT (…, ΣC_k), a new array."""
     cdef Py_ssize_t item = arrays[0].itemsize, last = arrays[0].ndim - 1, count = len(arrays)
     cdef Py_ssize_t width = item * sum(array.shape[last] for array in arrays)
-    result = np.empty((*arrays[0].shape[:last], width // item), arrays[0].dtype)
+    result = aligned_empty((*arrays[0].shape[:last], width // item), arrays[0].dtype)
     cdef Py_ssize_t pixels = result.nbytes // width, step = max(COPIED // width, 1), k, task
     cdef unsigned char[::1] out = result.reshape(-1).view(np.uint8)
     cdef const unsigned char[::1] line

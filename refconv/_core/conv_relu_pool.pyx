@@ -94,7 +94,7 @@ def forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[:
         shape.width = LANE_OUTPUTS
     cdef Py_ssize_t depth = c.kh * c.kw * c.C, width = panels(shape, c.O) * shape.width
     dtype = dtype_of[real](NULL)
-    result = np.empty((c.N, c.P, c.Q, c.O), dtype)
+    result = aligned_empty((c.N, c.P, c.Q, c.O), dtype)
     numbers = np.empty((c.N, c.P, c.Q, c.O), np.uint8)
     if not result.size:
         return result, numbers

@@ -71,7 +71,7 @@ cdef inline const real *first(const real[:, ::1] matrix) noexcept nogil:
 cdef object multiply(Product m, const real *a, const real *b, bias):
     """OUT a·b, with the bias added to each row."""
     dtype = dtype_of[real](NULL)
-    result = np.empty((m.rows, m.columns), dtype)
+    result = aligned_empty((m.rows, m.columns), dtype)
     cdef real[:, ::1] out = result
     cdef Shape shape = tile_shape[real](NULL, m.columns)
     cdef Py_ssize_t across = panels(shape, m.columns), down = (m.rows + ROWS - 1) // ROWS, task

@@ -32,6 +32,12 @@ typedef struct {
 
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 
+#if defined(__GNUC__)
+#define INLINE __attribute__((always_inline)) inline
+#else
+#define INLINE inline
+#endif
+
 /* Vectors and shuffles of GCC (from 12 on) and clang; other compilers get the same loops for one channel at a time. */
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
@@ -44,112 +50,193 @@ typedef struct {
 #define UNROLLED
 #endif
 
-/* One tile. Not inlined, so that the few integers of its loops stay in registers as well. */
-#define DEFINE_TILE_OF_SWEEP(name, real, vector, spread, G, PIXELS)                                                    \
-    AS_WRITTEN static void name##_tile(const Patch *taps, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
-                                       const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                    \
-    {                                                                                                                  \
-        const ptrdiff_t columns = taps->columns, x_column = taps->x_column, w_column = taps->w_column;                 \
-        const ptrdiff_t threes = x_column == x_pixel ? columns / 3 : 0;                                                \
-        vector sum[PIXELS] = {0};                                                                                      \
-        for (ptrdiff_t m = taps->rows; m > 0; m--) {                                                                   \
-            const real *tap = x, *weights = w;                                                                         \
-            for (ptrdiff_t n = threes; n > 0; n--) {                                                                   \
-                vector value[PIXELS + 2];                                                                              \
-                const real *from = tap;                                                                                \
-                UNROLLED for (int p = 0; p < PIXELS + 2; p++) {                                                        \
-                    value[p] = *(const vector *)from;                                                                  \
-                    from += x_pixel;                                                                                   \
-                }                                                                                                      \
-                UNROLLED for (int c = 0; c < G; c++)                                                                   \
-                    UNROLLED for (int t = 0; t < 3; t++) {                                                             \
-                        const vector weight = *(const vector *)(weights + t * w_column + c * channels);                \
-                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
-                            sum[p] += spread(value[p + t], c) * weight;                                                \
-                    }                                                                                                  \
-                tap += 3 * x_column;                                                                                   \
-                weights += 3 * w_column;                                                                               \
-            }                                                                                                          \
-            for (ptrdiff_t n = columns - 3 * threes; n > 0; n--) {                                                     \
-                vector value[PIXELS];                                                                                  \
-                const real *from = tap;                                                                                \
-                UNROLLED for (int p = 0; p < PIXELS; p++) {                                                            \
-                    value[p] = *(const vector *)from;                                                                  \
-                    from += x_pixel;                                                                                   \
-                }                                                                                                      \
-                UNROLLED for (int c = 0; c < G; c++) {                                                                 \
-                    const vector weight = *(const vector *)(weights + c * channels);                                   \
-                    UNROLLED for (int p = 0; p < PIXELS; p++)                                                          \
-                        sum[p] += spread(value[p], c) * weight;                                                        \
-                }                                                                                                      \
-                tap += x_column;                                                                                       \
-                weights += w_column;                                                                                   \
-            }                                                                                                          \
-            x += taps->x_row;                                                                                          \
-            w += taps->w_row;                                                                                          \
-        }                                                                                                              \
-        if (bias)                                                                                                      \
-            UNROLLED for (int p = 0; p < PIXELS; p++)                                                                  \
-                sum[p] += *(const vector *)bias;                                                                       \
-        UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                    \
-            *(vector *)y = sum[p];                                                                                     \
-            y += y_pixel;                                                                                              \
-        }                                                                                                              \
-    }
+/* What 3×3 taps, the usual ones, need for a straight line of code: pixels one or two columns of taps apart. Else 0. */
+static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
+{
+    if (taps->rows != 3 || taps->columns != 3)
+        return 0;
+    return x_pixel == taps->x_column ? 1 : x_pixel == 2 * taps->x_column ? 2 : 0;
+}
 
-/* Tiles of pixels and vectors of channels, over all of them. */
+/* A row of outputs for one vector of channels, tile after tile, with 3×3 taps. All weights stay in registers. `step`, which
+ * is x_pixel / x_column, is a constant where this is inlined: so each value is loaded once for all the taps in a row. */
+#define DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                           \
+    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels,    \
+                                     const real *x, const real *w, const real *bias, real *y, ptrdiff_t y_pixel)       \
+    {                                                                                                                  \
+        const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
+        const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
+        vector weight[3][3][G];                                                                                        \
+        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    weight[m][n][c] = *(const vector *)(w + m * taps->w_row + n * taps->w_column + c * channels);      \
+        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
+            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
+            const real *row = x + first * step * x_column;                                                             \
+            real *to = y + first * y_pixel;                                                                            \
+            vector sum[PIXELS] = {0};                                                                                  \
+            UNROLLED for (int m = 0; m < 3; m++) {                                                                     \
+                const real *from = row;                                                                                \
+                vector value[2 * PIXELS + 1];                                                                          \
+                UNROLLED for (int k = 0; k < step * (PIXELS - 1) + 3; k++) {                                           \
+                    value[k] = *(const vector *)from;                                                                  \
+                    from += x_column;                                                                                  \
+                }                                                                                                      \
+                UNROLLED for (int n = 0; n < 3; n++)                                                                   \
+                    UNROLLED for (int c = 0; c < G; c++)                                                               \
+                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
+                            sum[p] += spread(value[step * p + n], c) * weight[m][n][c];                                \
+                row += x_row;                                                                                          \
+            }                                                                                                          \
+            UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                \
+                *(vector *)to = sum[p] + start;                                                                        \
+                to += y_pixel;                                                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+
+/* The same with any taps. */
 #define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
-    DEFINE_TILE_OF_SWEEP(name, real, vector, spread, G, PIXELS)                                                        \
+    DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                               \
+    static void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,  \
+                           const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                                \
+    {                                                                                                                  \
+        const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
+        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
+            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
+            const real *row = x + first * x_pixel, *weights_row = w;                                                   \
+            real *to = y + first * y_pixel;                                                                            \
+            vector sum[PIXELS] = {0};                                                                                  \
+            for (ptrdiff_t m = taps->rows; m > 0; m--) {                                                               \
+                const real *value = row, *weights = weights_row;                                                       \
+                for (ptrdiff_t n = taps->columns; n > 0; n--) {                                                        \
+                    UNROLLED for (int c = 0; c < G; c++) {                                                             \
+                        const vector weight = *(const vector *)(weights + c * channels);                               \
+                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
+                            sum[p] += spread(*(const vector *)(value + p * x_pixel), c) * weight;                      \
+                    }                                                                                                  \
+                    value += taps->x_column;                                                                           \
+                    weights += taps->w_column;                                                                         \
+                }                                                                                                      \
+                row += taps->x_row;                                                                                    \
+                weights_row += taps->w_row;                                                                            \
+            }                                                                                                          \
+            UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                \
+                *(vector *)to = sum[p] + start;                                                                        \
+                to += y_pixel;                                                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
     static void name(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
                      const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                                      \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
-            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
-            for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                           \
-                const ptrdiff_t channel = LEAST(beyond, channels - LANES);                                             \
-                name##_tile(taps, channels, x + first * x_pixel + channel, x_pixel, w + channel,                       \
-                            bias ? bias + channel : NULL, y + first * y_pixel + channel, y_pixel);                     \
-            }                                                                                                          \
+        const ptrdiff_t step = square_step(taps, x_pixel);                                                             \
+        for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                               \
+            const ptrdiff_t v = LEAST(beyond, channels - LANES);                                                       \
+            const real *offset = bias ? bias + v : NULL;                                                               \
+            if (step == 1)                                                                                             \
+                name##_square(1, taps, pixels, channels, x + v, w + v, offset, y + v, y_pixel);                        \
+            else if (step == 2)                                                                                        \
+                name##_square(2, taps, pixels, channels, x + v, w + v, offset, y + v, y_pixel);                        \
+            else                                                                                                       \
+                name##_any(taps, pixels, channels, x + v, x_pixel, w + v, offset, y + v, y_pixel);                     \
         }                                                                                                              \
-    }
+    }                                                                                                                  \
 
-/* TAPS taps at a time, which stand `offset` from a pixel and have their sums at `place`; the last of them repeat one that
- * is there, and are not stored. `sums` has whole vectors, so that none overlap there. */
+/* One tap after another adds its products to its sums in `sums`, which has whole vectors, so that none overlap there. TAPS taps
+ * at a time stay in registers along a line of pixels; the last of them repeat one that is there, and are not stored. */
 #define DEFINE_GATHER(name, real, vector, spread, G, TAPS)                                                             \
-    static void name(ptrdiff_t taps, const ptrdiff_t *offset, const ptrdiff_t *place, ptrdiff_t pixels,                \
-                     ptrdiff_t channels, const real *x, ptrdiff_t x_pixel, const real *dy, ptrdiff_t dy_pixel,         \
-                     real *sums)                                                                                       \
+    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, ptrdiff_t pixels, const real *x,         \
+                                     const real *dy, ptrdiff_t dy_pixel, real *sums)                                   \
+    {                                                                                                                  \
+        const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
+        vector sum[3][3];                                                                                              \
+        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
+                sum[m][n] = *(const vector *)(sums + m * taps->w_row + n * taps->w_column);                            \
+        while (pixels > 0) {                                                                                           \
+            const int tile = pixels < SWEEP_PIXELS ? 1 : SWEEP_PIXELS;                                                 \
+            if (tile == 1) {                                                                                           \
+                const vector factor = *(const vector *)dy;                                                             \
+                UNROLLED for (int m = 0; m < 3; m++)                                                                   \
+                    UNROLLED for (int n = 0; n < 3; n++)                                                               \
+                        sum[m][n] += *(const vector *)(x + m * x_row + n * x_column) * factor;                         \
+            } else {                                                                                                   \
+                const real *row = x;                                                                                   \
+                vector factor[SWEEP_PIXELS];                                                                           \
+                UNROLLED for (int p = 0; p < SWEEP_PIXELS; p++)                                                        \
+                    factor[p] = *(const vector *)(dy + p * dy_pixel);                                                  \
+                UNROLLED for (int m = 0; m < 3; m++) {                                                                 \
+                    const real *from = row;                                                                            \
+                    vector value[2 * SWEEP_PIXELS + 1];                                                                \
+                    UNROLLED for (int k = 0; k < step * (SWEEP_PIXELS - 1) + 3; k++) {                                 \
+                        value[k] = *(const vector *)from;                                                              \
+                        from += x_column;                                                                              \
+                    }                                                                                                  \
+                    UNROLLED for (int p = 0; p < SWEEP_PIXELS; p++)                                                    \
+                        UNROLLED for (int n = 0; n < 3; n++)                                                           \
+                            sum[m][n] += value[step * p + n] * factor[p];                                              \
+                    row += x_row;                                                                                      \
+                }                                                                                                      \
+            }                                                                                                          \
+            pixels -= tile;                                                                                            \
+            x += tile * step * x_column;                                                                               \
+            dy += tile * dy_pixel;                                                                                     \
+        }                                                                                                              \
+        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
+                *(vector *)(sums + m * taps->w_row + n * taps->w_column) = sum[m][n];                                  \
+    }                                                                                                                  \
+                                                                                                                       \
+    static INLINE void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t width, const real *x, ptrdiff_t x_pixel,\
+                                  const real *dy, ptrdiff_t dy_pixel, real *sums)                                      \
+    {                                                                                                                  \
+        const ptrdiff_t count = taps->rows * taps->columns;                                                            \
+        for (ptrdiff_t first = 0; first < count; first += TAPS) {                                                      \
+            const int filled = (int)LEAST(count - first, TAPS);                                                        \
+            const real *from[TAPS], *out = dy;                                                                         \
+            real *to[TAPS];                                                                                            \
+            vector sum[TAPS][G];                                                                                       \
+            UNROLLED for (int t = 0; t < TAPS; t++) {                                                                  \
+                const ptrdiff_t tap = first + (t < filled ? t : 0), m = tap / taps->columns, n = tap % taps->columns;  \
+                from[t] = x + m * taps->x_row + n * taps->x_column;                                                    \
+                to[t] = sums + m * taps->w_row + n * taps->w_column;                                                   \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    sum[t][c] = *(const vector *)(to[t] + c * width);                                                  \
+            }                                                                                                          \
+            for (ptrdiff_t p = 0, at = 0; p < pixels; p++, at += x_pixel, out += dy_pixel) {                           \
+                vector factor[G];                                                                                      \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    factor[c] = spread(*(const vector *)out, c);                                                       \
+                UNROLLED for (int t = 0; t < TAPS; t++) {                                                              \
+                    const vector value = *(const vector *)(from[t] + at);                                              \
+                    UNROLLED for (int c = 0; c < G; c++)                                                               \
+                        sum[t][c] += value * factor[c];                                                                \
+                }                                                                                                      \
+            }                                                                                                          \
+            UNROLLED for (int t = 0; t < TAPS; t++)                                                                    \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    if (t < filled)                                                                                    \
+                        *(vector *)(to[t] + c * width) = sum[t][c];                                                    \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void name(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
+                     const real *dy, ptrdiff_t dy_pixel, real *sums)                                                   \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const ptrdiff_t width = (channels + LANES - 1) / LANES * LANES;                                                \
+        const ptrdiff_t width = (channels + LANES - 1) / LANES * LANES, step = G == 1 ? square_step(taps, x_pixel) : 0;\
         for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                               \
-            const ptrdiff_t channel = LEAST(beyond, channels - LANES);                                                 \
-            for (ptrdiff_t first = 0; first < taps; first += TAPS) {                                                   \
-                const int filled = (int)LEAST(taps - first, TAPS);                                                     \
-                const real *from[TAPS], *out = dy + channel;                                                           \
-                vector sum[TAPS][G];                                                                                   \
-                UNROLLED for (int t = 0; t < TAPS; t++) {                                                              \
-                    const ptrdiff_t tap = first + (t < filled ? t : 0);                                                \
-                    from[t] = x + offset[tap] + channel;                                                               \
-                    UNROLLED for (int c = 0; c < G; c++)                                                               \
-                        sum[t][c] = *(const vector *)(sums + (place[tap] * G + c) * width + beyond);                   \
-                }                                                                                                      \
-                for (ptrdiff_t p = 0, step = 0; p < pixels; p++, step += x_pixel, out += dy_pixel) {                   \
-                    vector factor[G];                                                                                  \
-                    UNROLLED for (int c = 0; c < G; c++)                                                               \
-                        factor[c] = spread(*(const vector *)out, c);                                                   \
-                    UNROLLED for (int t = 0; t < TAPS; t++) {                                                          \
-                        const vector value = *(const vector *)(from[t] + step);                                        \
-                        UNROLLED for (int c = 0; c < G; c++)                                                           \
-                            sum[t][c] += value * factor[c];                                                            \
-                    }                                                                                                  \
-                }                                                                                                      \
-                UNROLLED for (int t = 0; t < TAPS; t++)                                                                \
-                    UNROLLED for (int c = 0; c < G; c++)                                                               \
-                        if (t < filled)                                                                                \
-                            *(vector *)(sums + (place[first + t] * G + c) * width + beyond) = sum[t][c];               \
-            }                                                                                                          \
+            const ptrdiff_t v = LEAST(beyond, channels - LANES);                                                       \
+            if (step == 1)                                                                                             \
+                name##_square(1, taps, pixels, x + v, dy + v, dy_pixel, sums + beyond);                                \
+            else if (step == 2)                                                                                        \
+                name##_square(2, taps, pixels, x + v, dy + v, dy_pixel, sums + beyond);                                \
+            else                                                                                                       \
+                name##_any(taps, pixels, width, x + v, x_pixel, dy + v, dy_pixel, sums + beyond);                      \
         }                                                                                                              \
     }
 
@@ -239,8 +326,8 @@ DEFINE_FOURS(double, 8)
                       real *, ptrdiff_t);                                                                              \
         void (*sweep_single)(const Patch *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *, const real *, \
                              real *, ptrdiff_t);                                                                       \
-        void (*gather)(ptrdiff_t, const ptrdiff_t *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, \
-                       const real *, ptrdiff_t, real *);                                                               \
+        void (*gather)(const Patch *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *, ptrdiff_t,          \
+                       real *);                                                                                        \
     } kernels_##real[] = {WIDE_##real MIDDLE_##real NARROW_##real ENTRY(real, real, 1)};                               \
                                                                                                                        \
     static inline int kernel_for_##real(ptrdiff_t channels, ptrdiff_t G)                                               \
@@ -258,11 +345,10 @@ DEFINE_FOURS(double, 8)
         (pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single : kernels_##real[kernel].sweep)(                  \
             taps, pixels, channels, x, x_pixel, w, bias, y, y_pixel);                                                  \
     }                                                                                                                  \
-    static inline void gather_##real(int kernel, ptrdiff_t taps, const ptrdiff_t *offset, const ptrdiff_t *place,      \
-                                     ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,           \
-                                     const real *dy, ptrdiff_t dy_pixel, real *sums)                                   \
+    static inline void gather_##real(int kernel, const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x,\
+                                     ptrdiff_t x_pixel, const real *dy, ptrdiff_t dy_pixel, real *sums)                \
     {                                                                                                                  \
-        kernels_##real[kernel].gather(taps, offset, place, pixels, channels, x, x_pixel, dy, dy_pixel, sums);          \
+        kernels_##real[kernel].gather(taps, pixels, channels, x, x_pixel, dy, dy_pixel, sums);                         \
     }
 
 DEFINE_TABLE(float)

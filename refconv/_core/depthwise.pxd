@@ -2,6 +2,7 @@
 from refconv._core.real cimport real
 
 cdef extern from "depthwise.h" nogil:
+    enum: SWEEP_PIXELS
     ctypedef struct Patch:
         Py_ssize_t rows, columns, x_row, x_column, w_row, w_column
     int kernel_for_float(Py_ssize_t channels, Py_ssize_t G)
@@ -12,12 +13,10 @@ cdef extern from "depthwise.h" nogil:
                      Py_ssize_t x_pixel, const float *w, const float *bias, float *y, Py_ssize_t y_pixel)
     void sweep_double(int kernel, const Patch *taps, Py_ssize_t pixels, Py_ssize_t channels, const double *x,
                       Py_ssize_t x_pixel, const double *w, const double *bias, double *y, Py_ssize_t y_pixel)
-    void gather_float(int kernel, Py_ssize_t taps, const Py_ssize_t *offset, const Py_ssize_t *place, Py_ssize_t pixels,
-                      Py_ssize_t channels, const float *x, Py_ssize_t x_pixel, const float *dy, Py_ssize_t dy_pixel,
-                      float *sums)
-    void gather_double(int kernel, Py_ssize_t taps, const Py_ssize_t *offset, const Py_ssize_t *place, Py_ssize_t pixels,
-                       Py_ssize_t channels, const double *x, Py_ssize_t x_pixel, const double *dy, Py_ssize_t dy_pixel,
-                       double *sums)
+    void gather_float(int kernel, const Patch *taps, Py_ssize_t pixels, Py_ssize_t channels, const float *x,
+                      Py_ssize_t x_pixel, const float *dy, Py_ssize_t dy_pixel, float *sums)
+    void gather_double(int kernel, const Patch *taps, Py_ssize_t pixels, Py_ssize_t channels, const double *x,
+                       Py_ssize_t x_pixel, const double *dy, Py_ssize_t dy_pixel, double *sums)
 
 
 cdef inline int kernel_for(const real *_, Py_ssize_t channels, Py_ssize_t G) noexcept nogil:
@@ -37,10 +36,9 @@ cdef inline void sweep(int kernel, const Patch *taps, Py_ssize_t pixels, Py_ssiz
         sweep_double(kernel, taps, pixels, channels, x, x_pixel, w, bias, y, y_pixel)
 
 
-cdef inline void gather(int kernel, Py_ssize_t taps, const Py_ssize_t *offset, const Py_ssize_t *place,
-                        Py_ssize_t pixels, Py_ssize_t channels, const real *x, Py_ssize_t x_pixel, const real *dy,
-                        Py_ssize_t dy_pixel, real *sums) noexcept nogil:
+cdef inline void gather(int kernel, const Patch *taps, Py_ssize_t pixels, Py_ssize_t channels, const real *x,
+                        Py_ssize_t x_pixel, const real *dy, Py_ssize_t dy_pixel, real *sums) noexcept nogil:
     if real is float:
-        gather_float(kernel, taps, offset, place, pixels, channels, x, x_pixel, dy, dy_pixel, sums)
+        gather_float(kernel, taps, pixels, channels, x, x_pixel, dy, dy_pixel, sums)
     else:
-        gather_double(kernel, taps, offset, place, pixels, channels, x, x_pixel, dy, dy_pixel, sums)
+        gather_double(kernel, taps, pixels, channels, x, x_pixel, dy, dy_pixel, sums)

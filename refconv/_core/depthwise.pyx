@@ -9,7 +9,8 @@ threads     tasks of (image, band of rows); each output element belongs to one t
 
 Nothing is copied, and there are no zeros around the image: taps that fall beside it are left out of the sum. Which taps are
 left depends on the row and on the column alone. So each axis is cut once into spans of outputs that all use the same taps:
-a long one in the middle, short ones at the edges. A row and a span of columns give some outputs with a rectangle of taps.
+a long one in the middle, short ones at the edges. A span of rows and one of columns give a rectangle of outputs with the same
+rectangle of taps. It is walked row by row; where it is narrow, at the left and right edge, column by column.
 
 ∂e/∂x gathers: it is the same sweep over ∂e/∂y, in phases of the stride as in direct.pyx, with inputs and outputs of each
 group exchanged in the weights.
@@ -22,19 +23,14 @@ beforehand. A ∂e/∂y that is not makes ∂e/∂w so too; then the function re
 """
 import numpy as np
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 
-from refconv._core.arrays cimport dtype_of
-from refconv._core.depthwise cimport Patch, gather, kernel_for, lanes_of, sweep
+from refconv._core.arrays cimport aligned_empty, dtype_of
+from refconv._core.depthwise cimport SWEEP_PIXELS, Patch, gather, kernel_for, lanes_of, sweep
 from refconv._core.real cimport real
 from refconv._core.sweep cimport BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Taps, first_inside, period, taps_of_phase
 
 include "threads.pxi"
-
-cdef enum:
-    SPAN_NUMBERS = 1024     # of a span of columns: a wide row of many channels would push its own inputs out of the caches
-    SPAN_LEAST = 16         # its pixels
-
 
 cdef struct Span:
     # Outputs along one axis that are made with the same taps. Where they begin: the first output, its first tap, and the
@@ -45,10 +41,11 @@ cdef struct Span:
 
 
 cdef struct Images:
-    # What rows and columns of a pass have in common.
+    # The numbers between images and rows, and between the inputs that neighbouring outputs of a span read, down and across;
+    # and the same for the outputs.
     Py_ssize_t C, G, kw
-    Py_ssize_t x_image, x_row, x_column    # numbers between images and rows of the inputs, and between what
-    Py_ssize_t y_image, y_row, y_column    # neighbouring outputs of a span read; the same for outputs
+    Py_ssize_t x_image, x_row, x_down, x_across
+    Py_ssize_t y_image, y_row, y_down, y_across
 
 
 def takes(Py_ssize_t C_g, Py_ssize_t O, Py_ssize_t groups, dtype):
@@ -64,19 +61,19 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     """IN x (N, H, W, C), w (kh, kw, G, C), finite numbers, bias (C,) or None; OUT y (N, rows, columns, C)."""
     size = (x.shape[1], x.shape[2])
     cdef tuple output_size = window.output_size(size)
-    y = np.empty((x.shape[0], *output_size, x.shape[3]), dtype_of[real](NULL))
-    rows, columns = both_axes(window, size, output_size, x.shape[3], False)
-    sweep_images[real](x, w, bias, y, rows, columns, window.stride[1], 1)
+    y = aligned_empty((x.shape[0], *output_size, x.shape[3]), dtype_of[real](NULL))
+    rows, columns = both_axes(window, size, output_size, False)
+    sweep_images[real](x, w, bias, y, rows, columns, window.stride, (1, 1))
     return y
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
     """IN dy (N, rows, columns, C), w (kh, kw, G, C); OUT dx (N, *input_size, C)."""
     cdef const real[:, :, :, ::1] turned_w = turned(np.asarray(w))
-    rows, columns = both_axes(window, input_size, (dy.shape[1], dy.shape[2]), dy.shape[3], True)
-    all_reached = (len(rows), columns[:, 0].sum()) == input_size
-    dx = (np.empty if all_reached else np.zeros)((dy.shape[0], *input_size, dy.shape[3]), dtype_of[real](NULL))
-    sweep_images[real](dy, turned_w, None, dx, rows, columns, 1, window.stride[1])
+    rows, columns = both_axes(window, input_size, (dy.shape[1], dy.shape[2]), True)
+    all_reached = (rows[:, 0].sum(), columns[:, 0].sum()) == input_size
+    dx = (aligned_empty if all_reached else np.zeros)((dy.shape[0], *input_size, dy.shape[3]), dtype_of[real](NULL))
+    sweep_images[real](dy, turned_w, None, dx, rows, columns, (1, 1), window.stride)
     return dx
 
 
@@ -86,38 +83,37 @@ cdef turned(w):
     return w if G == 1 else w.reshape(kh, kw, G, C // G, G).swapaxes(2, 4).reshape(w.shape)
 
 
-cdef tuple both_axes(window, tuple input_size, tuple output_size, Py_ssize_t C, bint back):
-    """All outputs as spans, one row of a table each: rows one by one, columns together.
+cdef tuple both_axes(window, tuple input_size, tuple output_size, bint back):
+    """All outputs as spans of rows and spans of columns, a line of a table each.
 
     Forward they are outputs of the convolution, on the way back its inputs.
     """
     cdef tuple pads = window.pads(input_size)
     return tuple([
-        spans_of(window.kernel[a], window.stride[a], window.dilation[a], pads[a][0], input_size[a], output_size[a],
-                 max(SPAN_NUMBERS // max(C, 1), SPAN_LEAST) if a else 1, back)
+        spans_of(window.kernel[a], window.stride[a], window.dilation[a], pads[a][0], input_size[a], output_size[a], back)
         for a in range(2)
     ])
 
 
 cdef spans_of(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
-              Py_ssize_t most, bint back):
-    """The spans of one axis in order, each of at most so many outputs."""
-    cdef Py_ssize_t phase, phases = min(kernel, period(D, S)) if back else 1, rest, count = 0
+              bint back):
+    """The spans of one axis; on the way back phase by phase."""
+    cdef Py_ssize_t phase, rest, count = 0
     table = np.empty((inputs if back else outputs, sizeof(Span) // sizeof(Py_ssize_t)), np.intp)
     cdef Py_ssize_t[:, ::1] cells = table
     cdef Span *spans = <Span *>&cells[0, 0]
     if not back:
-        count = add_spans(Taps(kernel, 0, 1, -pad, D), inputs, S, 0, 1, 0, outputs, most, spans, 0)
+        count = add_spans(Taps(kernel, 0, 1, -pad, D), inputs, S, 0, 1, 0, outputs, spans, 0)
         return table[:count]
-    for phase in range(phases):
+    for phase in range(min(kernel, period(D, S))):
         rest = phase * D % S
         count = add_spans(taps_of_phase(kernel, D, S, phase), outputs, 1, rest - pad, S, first_inside(pad, rest, S),
-                          first_inside(pad + inputs, rest, S), most, spans, count)
-    return table[np.argsort(table[:count, 2])] if phases > 1 else table[:count]
+                          first_inside(pad + inputs, rest, S), spans, count)
+    return table[:count]
 
 
 cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ssize_t y_first, Py_ssize_t y_step,
-                          Py_ssize_t first, Py_ssize_t end, Py_ssize_t most, Span *spans, Py_ssize_t count) noexcept:
+                          Py_ssize_t first, Py_ssize_t end, Span *spans, Py_ssize_t count) noexcept:
     """Outputs number first … end − 1; the number of spans that there are then.
 
     Output k stands at y_first + k·y_step, and its first tap reads input k·x_step + taps.offset.
@@ -129,7 +125,7 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ss
         t_end = min((inputs - 1 - x) // taps.offset_step + 1, taps.count) if x < inputs else 0
         w = taps.index + skipped * taps.index_step
         n = max(t_end - skipped, 0)
-        if count > before and spans[count - 1].outputs < most and spans[count - 1].w == w and spans[count - 1].taps == n:
+        if count > before and spans[count - 1].w == w and spans[count - 1].taps == n:
             spans[count - 1].outputs += 1
             continue
         spans[count] = Span(outputs=1, taps=n, y=y_first + k * y_step, w=w, x=x + skipped * taps.offset_step,
@@ -139,44 +135,69 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ss
 
 
 cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, real[:, :, :, ::1] y,
-                  const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns, Py_ssize_t x_step, Py_ssize_t y_step):
-    """All rows of all images. x_step and y_step are the columns between neighbouring outputs of a span."""
-    cdef Py_ssize_t count = rows.shape[0], images = x.shape[0], task, C = x.shape[3]
-    if not (count and columns.shape[0] and images and C):
+                  const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns, tuple x_steps, tuple y_steps):
+    """All images. The steps are those between neighbouring outputs of a span, down and across, in pixels."""
+    cdef Py_ssize_t images = x.shape[0], height = y.shape[1], task, C = x.shape[3]
+    if not (rows.shape[0] and columns.shape[0] and images and C):
         return
-    cdef Images g = images_of(C, w.shape[2], w.shape[1], x.shape[1], x.shape[2], x_step, y.shape[1], y.shape[2], y_step)
+    cdef Images g = images_of((x.shape[1], x.shape[2]), x_steps, (height, y.shape[2]), y_steps, C, w.shape[2], w.shape[1])
     cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, g.G)
-    cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (count * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
+    cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
     cdef const real *offset = NULL if bias is None else &bias[0]
-    bands = min(bands, count)
+    bands = min(bands, height)
     for task in prange(images * bands, nogil=True, schedule="dynamic", num_threads=num_threads()):
-        sweep_rows(&g, kernel, <const Span *>&rows[0, 0], task % bands * count // bands,
-                   (task % bands + 1) * count // bands, <const Span *>&columns[0, 0], columns.shape[0],
-                   &x[task // bands, 0, 0, 0], &w[0, 0, 0, 0], offset, &y[task // bands, 0, 0, 0])
+        sweep_band(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], task % bands, bands,
+                   <const Span *>&columns[0, 0], columns.shape[0], &x[task // bands, 0, 0, 0], &w[0, 0, 0, 0], offset,
+                   &y[task // bands, 0, 0, 0])
 
 
-cdef Images images_of(Py_ssize_t C, Py_ssize_t G, Py_ssize_t kw, Py_ssize_t x_rows, Py_ssize_t x_columns,
-                      Py_ssize_t x_step, Py_ssize_t y_rows, Py_ssize_t y_columns, Py_ssize_t y_step):
-    return Images(C=C, G=G, kw=kw, x_image=x_rows * x_columns * C, x_row=x_columns * C, x_column=x_step * C,
-                  y_image=y_rows * y_columns * C, y_row=y_columns * C, y_column=y_step * C)
+cdef Images images_of(tuple x_size, tuple x_steps, tuple y_size, tuple y_steps, Py_ssize_t C, Py_ssize_t G,
+                      Py_ssize_t kw):
+    cdef Py_ssize_t x_row = x_size[1] * C, y_row = y_size[1] * C
+    return Images(C=C, G=G, kw=kw, x_image=x_size[0] * x_row, x_row=x_row, x_down=x_steps[0] * x_row,
+                  x_across=x_steps[1] * C, y_image=y_size[0] * y_row, y_row=y_row, y_down=y_steps[0] * y_row,
+                  y_across=y_steps[1] * C)
 
 
-cdef void sweep_rows(const Images *g, int kernel, const Span *rows, Py_ssize_t first, Py_ssize_t end,
-                     const Span *columns, Py_ssize_t spans, const real *x, const real *w, const real *bias,
-                     real *y) noexcept nogil:
-    """Rows first … end − 1 of one image."""
-    cdef Py_ssize_t i, s, tap = g.G * g.C
-    cdef const Span *row
-    cdef const Span *column
-    cdef Patch taps
-    for i in range(first, end):
-        row = rows + i
-        for s in range(spans):
-            column = columns + s
-            taps = Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row, x_column=column.x_tap * g.C,
-                         w_row=row.w_tap * g.kw * tap, w_column=column.w_tap * tap)
-            sweep(kernel, &taps, column.outputs, g.C, x + row.x * g.x_row + column.x * g.C, g.x_column,
-                  w + (row.w * g.kw + column.w) * tap, bias, y + row.y * g.y_row + column.y * g.C, g.y_column)
+cdef Span part_of(const Span *span, Py_ssize_t first, Py_ssize_t end, Py_ssize_t x_step, Py_ssize_t y_step) noexcept nogil:
+    """Outputs number first … end − 1 of a span."""
+    cdef Span part = span[0]
+    part.outputs, part.x, part.y = end - first, span.x + first * x_step, span.y + first * y_step
+    return part
+
+
+cdef Patch taps_in(const Images *g, const Span *row, const Span *column, Py_ssize_t number) noexcept nogil:
+    """The taps of a rectangle, in x and in what has `number` numbers for each tap of the kernel."""
+    return Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row, x_column=column.x_tap * g.C,
+                 w_row=row.w_tap * g.kw * number, w_column=column.w_tap * number)
+
+
+cdef void sweep_band(const Images *g, int kernel, const Span *rows, Py_ssize_t row_spans, Py_ssize_t band,
+                     Py_ssize_t bands, const Span *columns, Py_ssize_t column_spans, const real *x, const real *w,
+                     const real *bias, real *y) noexcept nogil:
+    """One of so many equal parts of each span of rows, of one image."""
+    cdef Py_ssize_t r, s, count
+    cdef Span row
+    for r in range(row_spans):
+        count = rows[r].outputs
+        row = part_of(rows + r, band * count // bands, (band + 1) * count // bands, g.x_down // g.x_row, g.y_down // g.y_row)
+        for s in range(column_spans):
+            sweep_rectangle(g, kernel, &row, columns + s, x, w, bias, y)
+
+
+cdef void sweep_rectangle(const Images *g, int kernel, const Span *row, const Span *column, const real *x, const real *w,
+                          const real *bias, real *y) noexcept nogil:
+    cdef Py_ssize_t k, number = g.G * g.C
+    cdef Patch taps = taps_in(g, row, column, number)
+    x += row.x * g.x_row + column.x * g.C
+    w += (row.w * g.kw + column.w) * number
+    y += row.y * g.y_row + column.y * g.C
+    if column.outputs >= SWEEP_PIXELS:
+        for k in range(row.outputs):
+            sweep(kernel, &taps, column.outputs, g.C, x + k * g.x_down, g.x_across, w, bias, y + k * g.y_down, g.y_across)
+    elif row.outputs:
+        for k in range(column.outputs):
+            sweep(kernel, &taps, row.outputs, g.C, x + k * g.x_across, g.x_down, w, bias, y + k * g.y_across, g.y_down)
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
@@ -186,22 +207,20 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     if not (count and C):
         return np.zeros((kh, kw, G, C), dtype)
     cdef Py_ssize_t[:, ::1] rows, columns
-    rows, columns = both_axes(window, (x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), C, False)
+    rows, columns = both_axes(window, (x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), False)
     if not (np.asarray(rows)[:, 1].all() and np.asarray(columns)[:, 1].all()):
         return None  # outputs that see nothing but padding: nobody would look at their ∂e/∂y
-    cdef Images g = images_of(C, G, kw, x.shape[1], x.shape[2], window.stride[1], dy.shape[1], dy.shape[2], 1)
+    cdef Images g = images_of((x.shape[1], x.shape[2]), window.stride, (dy.shape[1], dy.shape[2]), (1, 1), C, G, kw)
     cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, G)
     cdef Py_ssize_t lanes = lanes_of(&x[0, 0, 0, 0], kernel), width = (C + lanes - 1) // lanes * lanes
     cdef Py_ssize_t taps = kh * kw, task, most = MOST_PARTIAL // (taps * G * width)
     cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // CHUNK_LEAST, most), TASKS), 1)
     partial_sums = np.zeros((chunks, taps * G, width), dtype)
     cdef real[:, :, ::1] partial = partial_sums
-    cdef int threads = num_threads()
-    cdef Py_ssize_t[:, :, ::1] lists = np.empty((threads, 2, taps), np.intp)
-    for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
-        gather_rows(&g, kernel, <const Span *>&rows[0, 0], dy.shape[1], task * count // chunks, (task + 1) * count // chunks,
-                    <const Span *>&columns[0, 0], columns.shape[0], &x[0, 0, 0, 0], &dy[0, 0, 0, 0],
-                    &lists[threadid(), 0, 0], &lists[threadid(), 1, 0], &partial[task, 0, 0])
+    for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=num_threads()):
+        gather_chunk(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], dy.shape[1], task * count // chunks,
+                     (task + 1) * count // chunks, <const Span *>&columns[0, 0], columns.shape[0], width,
+                     &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &partial[task, 0, 0])
     for share in partial_sums[1:]:
         partial_sums[0] += share
     if not np.isfinite(partial_sums[0]).all():
@@ -211,22 +230,34 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     return turned(partial_sums[0][:, places].reshape(kh, kw, G, C))
 
 
-cdef void gather_rows(const Images *g, int kernel, const Span *rows, Py_ssize_t of_image, Py_ssize_t first,
-                      Py_ssize_t end, const Span *columns, Py_ssize_t spans, const real *x, const real *dy,
-                      Py_ssize_t *offset, Py_ssize_t *place, real *sums) noexcept nogil:
+cdef void gather_chunk(const Images *g, int kernel, const Span *rows, Py_ssize_t row_spans, Py_ssize_t of_image,
+                       Py_ssize_t first, Py_ssize_t end, const Span *columns, Py_ssize_t column_spans, Py_ssize_t width,
+                       const real *x, const real *dy, real *sums) noexcept nogil:
     """Adds the share of output rows first … end − 1, counted through all images, to the sums."""
-    cdef Py_ssize_t i, s, m, n, taps
-    cdef const Span *row
-    cdef const Span *column
-    for i in range(first, end):
-        row = rows + i % of_image
-        for s in range(spans):
-            column, taps = columns + s, 0
-            for m in range(row.taps):
-                for n in range(column.taps):
-                    offset[taps] = m * row.x_tap * g.x_row + n * column.x_tap * g.C
-                    place[taps] = (row.w + m * row.w_tap) * g.kw + column.w + n * column.w_tap
-                    taps += 1
-            gather(kernel, taps, offset, place, column.outputs, g.C,
-                   x + i // of_image * g.x_image + row.x * g.x_row + column.x * g.C, g.x_column,
-                   dy + i * g.y_row + column.y * g.C, g.y_column, sums)
+    cdef Py_ssize_t image = first // of_image, r, s, before, begin, stop
+    cdef Span row
+    while image * of_image < end:
+        for r in range(row_spans):
+            before = image * of_image + rows[r].y
+            begin, stop = max(first - before, 0), min(end - before, rows[r].outputs)
+            if begin < stop:
+                row = part_of(rows + r, begin, stop, g.x_down // g.x_row, 1)
+                for s in range(column_spans):
+                    gather_rectangle(g, kernel, &row, columns + s, width, x + image * g.x_image, dy + image * g.y_image,
+                                     sums)
+        image += 1
+
+
+cdef void gather_rectangle(const Images *g, int kernel, const Span *row, const Span *column, Py_ssize_t width,
+                           const real *x, const real *dy, real *sums) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef Patch taps = taps_in(g, row, column, g.G * width)
+    x += row.x * g.x_row + column.x * g.C
+    dy += row.y * g.y_row + column.y * g.C
+    sums += (row.w * g.kw + column.w) * g.G * width
+    if column.outputs >= SWEEP_PIXELS:
+        for k in range(row.outputs):
+            gather(kernel, &taps, column.outputs, g.C, x + k * g.x_down, g.x_across, dy + k * g.y_down, g.y_across, sums)
+    else:
+        for k in range(column.outputs):
+            gather(kernel, &taps, row.outputs, g.C, x + k * g.x_across, g.x_down, dy + k * g.y_across, g.y_down, sums)

@@ -83,7 +83,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
     cdef Conv c = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], w.shape[3], window, groups)
     dtype = dtype_of[real](NULL)
-    result = np.empty((c.N, c.rows, c.columns, c.O), dtype)
+    result = aligned_empty((c.N, c.rows, c.columns, c.O), dtype)
     if not result.size:
         return result
     cdef real[:, :, :, ::1] y = result
@@ -147,7 +147,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef Py_ssize_t phases_h = min(c.kh, period(c.D_h, c.S_h)), phases_w = min(c.kw, period(c.D_w, c.S_w))
     dtype = dtype_of[real](NULL)
     all_reached = phases_h == c.S_h and phases_w == c.S_w
-    result = (np.empty if all_reached else np.zeros)((c.N, c.H, c.W, c.C), dtype)
+    result = (aligned_empty if all_reached else np.zeros)((c.N, c.H, c.W, c.C), dtype)
     if not result.size:
         return result
     cdef real[:, :, :, ::1] dx = result

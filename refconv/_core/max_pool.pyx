@@ -11,7 +11,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport INT32_MAX
 from libc.string cimport memset
 
-from refconv._core.arrays cimport dtype_of
+from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.pool cimport (
     Entries, LANES, Pool, Run, enter, max_windows_double, max_windows_float, pool_of, rows_of_task, run_from, steps_of
 )
@@ -26,7 +26,7 @@ cdef enum:
 def max_pool2d(const real[:, :, :, ::1] x, window):
     """IN x (N, H, W, C); OUT y (N, rows, columns, C)."""
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
-    result = np.empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
     cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
     for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
@@ -40,7 +40,7 @@ def max_pool2d_with_argmax(const real[:, :, :, ::1] x, window):
     # pool.h keeps the places of float winners in an int32, counted from the window's first entry.
     if real is float and min((p.kh - 1) * p.D_h * p.W + (p.kw - 1) * p.D_w, p.H * p.W) > INT32_MAX:
         raise OverflowError(f"window {window.kernel} spans more pixels of the input than an int32 can count")
-    result = np.empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
     winners = np.empty(result.shape, np.intp)
     cdef real[:, :, :, ::1] y = result
     cdef Py_ssize_t[:, :, :, ::1] argmax = winners
@@ -77,7 +77,7 @@ def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] ar
     """IN dy, argmax (N, rows, columns, C); OUT dx (N, *input_size, C). argmax was checked: all inside the image."""
     cdef Py_ssize_t N = dy.shape[0], outputs = dy.shape[1] * dy.shape[2], C = dy.shape[3]
     cdef Py_ssize_t H = input_size[0], W = input_size[1], task
-    result = np.empty((N, H, W, C), dtype_of[real](NULL))
+    result = aligned_empty((N, H, W, C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
     # Where images are few, their channels in whole cache lines, so that no two tasks write the same one.
     cdef Py_ssize_t lines = (C + LANES - 1) // LANES, parts = min(max(TASKS // max(N, 1), 1), lines)

@@ -1,25 +1,31 @@
 """Batch normalisation and its derivatives, on arrays (M, C): M elements of C channels.
 
-It computes little and reads much, so what counts is how often the arrays pass through memory. The M rows are cut into
-chunks that fit a core's cache. The statistics of a chunk take two passes, its mean μ_t and then its squared deviations
-q_t, and only the first comes from memory. With n_t the rows of chunk t, the whole batch then has
+It computes little and reads much, so what counts is how often the arrays pass through memory: once for the statistics, once
+more for the output, and outputs that no cache would hold are written past the caches (stream.h). The second pass begins
+where the first one ended, with what is still there.
 
-    μ = Σ_t n_t·μ_t / M        σ² = Σ_t (q_t + n_t·(μ_t − μ)²) / M
+The M rows are cut into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over it
+adds up its deviations d = x − a. They give its mean μ_t and its squared deviations q_t from that, and those of all
+chunks the batch's:
 
-which is exact. The shorter E[x²] − μ² is not used: where the mean is large against the deviation, nothing is left of
-it.
+    μ_t = a + Σd / n_t           q_t = Σd² − (Σd)² / n_t
+    μ   = Σ_t n_t·μ_t / M        σ²  = Σ_t (q_t + n_t·(μ_t − μ)²) / M
 
-Sums are kept in double precision. The number of chunks depends on shapes alone, and they are added in order, so the
-result has the same bits at any thread count. Each pass gives a thread the same chunks, so what it finds in its cache is
-its own. Channels are innermost: the loops over c are the vectors.
+With a = 0, where the mean is large against the deviation, nothing would be left of q_t. The first k rows are rows of the
+chunk, however: if their mean is off by D, then q_t is at least k·D². So no more is lost than the factor n_t / k says, of double
+precision: so sums are kept, only those of a few rows at a time in the type of x.
+
+The number of chunks depends on shapes alone, and they are added in order, so the result has the same bits at any thread
+count. Channels are innermost: the loops over c are the vectors.
 """
 import numpy as np
 
 from cython.parallel cimport prange
-from libc.math cimport sqrt
+from libc.math cimport isfinite, sqrt
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
+from refconv._core.stream cimport BEYOND_CACHES, PIECE, stream, stream_end
 
 include "threads.pxi"
 
@@ -27,7 +33,8 @@ cdef enum:
     CHUNK = 32768     # elements of a chunk: 128 KB of float32
     BLOCK = 64        # channels that are summed side by side
     STEPS = 2         # of an element in one pass, on average
-    FEWEST_ROWS = 16  # of a chunk, so that the partial sums stay small against the array
+    FEWEST_ROWS = 16  # of a chunk, so that the partial sums stay small against the array; and those that centre it
+    FEW = 8           # rows whose sums are kept in the type of x
 
 
 cdef Py_ssize_t chunk_rows(Py_ssize_t C) noexcept nogil:
@@ -71,23 +78,36 @@ cdef void chunk_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, double *me
 cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
                                double *means, double *squares) noexcept nogil:
     """The same for `width` channels. Where that is the constant BLOCK, the compiler keeps their sums in registers."""
-    cdef double mean[BLOCK]
+    cdef double total[BLOCK]
     cdef double square[BLOCK]
-    cdef double deviation
-    cdef Py_ssize_t m, c
+    cdef real centre[BLOCK]
+    cdef real d[BLOCK]
+    cdef real d2[BLOCK]
+    cdef real deviation
+    cdef Py_ssize_t begin = 0, some = min(rows, FEWEST_ROWS), m, c
     for c in range(width):
-        mean[c] = square[c] = 0
-    for m in range(rows):
+        total[c] = square[c] = 0
+    for m in range(some):
         for c in range(width):
-            mean[c] += x[m * C + first + c]
+            total[c] += x[m * C + first + c]
     for c in range(width):
-        mean[c] /= rows
-    for m in range(rows):
+        centre[c] = <real>(total[c] / some) if isfinite(<real>(total[c] / some)) else 0  # or else ∞ − ∞ would hide an ∞
+        total[c] = 0
+    while begin < rows:
         for c in range(width):
-            deviation = x[m * C + first + c] - mean[c]
-            square[c] += deviation * deviation
+            d[c] = d2[c] = 0
+        for m in range(begin, min(begin + FEW, rows)):
+            for c in range(width):
+                deviation = x[m * C + first + c] - centre[c]
+                d[c] += deviation
+                d2[c] += deviation * deviation
+        for c in range(width):
+            total[c] += d[c]
+            square[c] += d2[c]
+        begin += FEW
     for c in range(width):
-        means[first + c], squares[first + c] = mean[c], square[c]
+        means[first + c] = centre[c] + total[c] / rows
+        squares[first + c] = max(square[c] - total[c] / rows * total[c], 0.0) if isfinite(square[c]) else square[c]
 
 
 cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:, ::1] squares, double[::1] mean,
@@ -106,10 +126,27 @@ cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:
 
 cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] scale, const real[::1] shift,
                real[:, ::1] y):
-    """OUT y = (x − centre)·scale + shift."""
-    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), t
-    for t in prange(chunk_count(M, C), nogil=True, num_threads=threads_for(STEPS * M * C)):
-        normalise_rows(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
+    """OUT y = (x − centre)·scale + shift, the last chunk first: of x, that is what the caches still hold."""
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t
+    cdef bint past = C <= PIECE and M * C * <Py_ssize_t>sizeof(real) >= BEYOND_CACHES
+    for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
+        t = chunks - 1 - k
+        if past:
+            stream_normalised(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
+        else:
+            normalise_rows(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
+
+
+cdef void stream_normalised(const real *x, Py_ssize_t rows, Py_ssize_t C, const real *centre, const real *scale,
+                            const real *shift, real *y) noexcept nogil:
+    cdef real piece[PIECE]
+    cdef Py_ssize_t m = 0, count
+    while m < rows:
+        count = min(PIECE // C, rows - m)
+        normalise_rows(x + m * C, count, C, centre, scale, shift, piece)
+        stream(y + m * C, piece, count * C * sizeof(real))
+        m += count
+    stream_end()
 
 
 cdef void normalise_rows(const real *x, Py_ssize_t rows, Py_ssize_t C, const real *centre, const real *scale,
@@ -126,7 +163,8 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
 
     Collected, the three ways from x to y are  dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
     """
-    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t, c
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, c
+    cdef bint past = C <= PIECE and M * C * <Py_ssize_t>sizeof(real) >= BEYOND_CACHES
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] products = np.empty((chunks, C)), sums = np.empty((chunks, C))
@@ -142,9 +180,14 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
         scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
         slope[c] = <real>(scale[c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
         offset[c] = <real>(scale[c] * <double>beta_sum[c] / M)
-    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
-        rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
-                &offset[0], &out[t * step, 0])
+    for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
+        t = chunks - 1 - k
+        if past:
+            stream_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
+                      &offset[0], &out[t * step, 0])
+        else:
+            rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
+                    &offset[0], &out[t * step, 0])
     return dx, dgamma, dbeta
 
 
@@ -161,13 +204,22 @@ cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_s
                             Py_ssize_t width, const real *mean, double *products, double *sums) noexcept nogil:
     cdef double product[BLOCK]
     cdef double total[BLOCK]
-    cdef Py_ssize_t m, c
+    cdef real few_products[BLOCK]
+    cdef real few[BLOCK]
+    cdef Py_ssize_t begin = 0, m, c
     for c in range(width):
         product[c] = total[c] = 0
-    for m in range(rows):
+    while begin < rows:
         for c in range(width):
-            product[c] += dy[m * C + first + c] * (<double>x[m * C + first + c] - mean[first + c])
-            total[c] += dy[m * C + first + c]
+            few_products[c] = few[c] = 0
+        for m in range(begin, min(begin + FEW, rows)):
+            for c in range(width):
+                few_products[c] += dy[m * C + first + c] * (x[m * C + first + c] - mean[first + c])
+                few[c] += dy[m * C + first + c]
+        for c in range(width):
+            product[c] += few_products[c]
+            total[c] += few[c]
+        begin += FEW
     for c in range(width):
         products[first + c], sums[first + c] = product[c], total[c]
 
@@ -185,6 +237,18 @@ cdef void merge_sums(const double[:, ::1] products, const double[:, ::1] sums, c
         dgamma[c], dbeta[c] = <real>(product / sqrt(var[c] + eps)), <real>total
 
 
+cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, const real *scale,
+                    const real *slope, const real *offset, real *dx) noexcept nogil:
+    cdef real piece[PIECE]
+    cdef Py_ssize_t m = 0, count
+    while m < rows:
+        count = min(PIECE // C, rows - m)
+        rows_dx(dy + m * C, x + m * C, count, C, mean, scale, slope, offset, piece)
+        stream(dx + m * C, piece, count * C * sizeof(real))
+        m += count
+    stream_end()
+
+
 cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, const real *scale,
                   const real *slope, const real *offset, real *dx) noexcept nogil:
     cdef Py_ssize_t m, c
@@ -196,7 +260,7 @@ cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, 
 def batch_norm_inference(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
                          const real[::1] var, double eps):
     """IN x (M, C), gamma, beta, mean, var (C,); OUT y (M, C)."""
-    y = np.empty((x.shape[0], x.shape[1]), dtype_of[real](NULL))
+    y = aligned_empty((x.shape[0], x.shape[1]), dtype_of[real](NULL))
     normalise[real](x, mean, scale_of[real](gamma, var, eps), beta, y)
     return y
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cython.parallel cimport prange, threadid
 
-from refconv._core.arrays cimport dtype_of
+from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
 from refconv._core.sweep cimport View, rows_of, view_of
 
@@ -52,7 +52,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     S, (D_h, D_w) = window.stride[0], window.dilation
     (top, _), (left, _) = window.pads((H, W))
     dtype = dtype_of[real](NULL)
-    result = np.empty((N, rows, columns, O), dtype)
+    result = aligned_empty((N, rows, columns, O), dtype)
     cdef real[:, :, :, ::1] y = result
     side_by_side = np.zeros((taps + 1, blocks * PIXEL_OUTPUTS), dtype)
     side_by_side[:taps, :O] = np.asarray(w).reshape(taps, O)

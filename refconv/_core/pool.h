@@ -5,7 +5,8 @@
  * next pixel, and write where the next window will overwrite them. So all lanes are taken wherever both arrays go on for
  * so long; at their ends it is the channels that are left, one by one: nothing outside is read or written.
  *
- * One way is faster than the others: of a window of 2×2 the compiler knows the size, and makes its loops a straight line.
+ * Two ways are faster than the others: of windows of 2×2 and 3×3 the compiler knows the size, and makes their loops straight
+ * lines. Without places, the largest value is one instruction, which forgets a NaN; so that there was one is kept beside it.
  */
 #ifndef REFCONV_POOL_H
 #define REFCONV_POOL_H
@@ -53,7 +54,7 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
                                         ptrdiff_t *argmax)                                                             \
     {                                                                                                                  \
         real best[LANES];                                                                                              \
-        place winner[LANES]; /* in pixels from the first entry */                                                      \
+        place winner[LANES]; /* in pixels from the first entry; without places, whether there was a NaN */             \
         EACH_LANE for (ptrdiff_t c = 0; c < LANES; c++) {                                                              \
             best[c] = (real)-INFINITY; /* if all are −∞, none is larger, and the first entry has won */                \
             winner[c] = 0;                                                                                             \
@@ -62,18 +63,24 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
             for (ptrdiff_t n = 0; n < e.across; n++) {                                                                 \
                 ptrdiff_t step = m * e.row + n * e.column;                                                             \
                 const real *value = x + step * e.channels;                                                             \
-                EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) {                                                      \
-                    int wins = (value[c] > best[c]) | (value[c] != value[c]); /* | not ||: no jump */                  \
-                    best[c] = wins ? value[c] : best[c];                                                               \
-                    if (places)                                                                                        \
+                if (places)                                                                                            \
+                    EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) {                                                  \
+                        int wins = (value[c] > best[c]) | (value[c] != value[c]); /* | not ||: no jump */              \
+                        best[c] = wins ? value[c] : best[c];                                                           \
                         winner[c] = wins ? (place)step : winner[c];                                                    \
-                }                                                                                                      \
+                    }                                                                                                  \
+                else                                                                                                   \
+                    EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) {                                                  \
+                        winner[c] = value[c] != value[c] ? 1 : winner[c];                                              \
+                        best[c] = value[c] > best[c] ? value[c] : best[c]; /* one instruction */                       \
+                    }                                                                                                  \
             }                                                                                                          \
-        EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) y[c] = best[c];                                                \
-        if (places)                                                                                                    \
+        if (places) {                                                                                                  \
+            EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) y[c] = best[c];                                            \
             EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) argmax[c] = at + winner[c];                                \
+        } else                                                                                                         \
+            EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) y[c] = winner[c] ? (real)NAN : best[c];                    \
     }                                                                                                                  \
-                                                                                                                       \
     static INLINE void max_run_##real(const real *x, Entries e, Run run, ptrdiff_t at, real *y, int places,            \
                                       ptrdiff_t *argmax)                                                               \
     {                                                                                                                  \
@@ -114,20 +121,25 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
     }                                                                                                                  \
                                                                                                                        \
     /* The same functions, compiled for the constants that make straight lines of vectors of their loops. */           \
-    static void max_windows_##real(const real *x, Entries e, Run run, ptrdiff_t at, real *y, ptrdiff_t *argmax)        \
+    static INLINE void max_places_##real(const real *x, Entries e, Run run, ptrdiff_t at, real *y, ptrdiff_t *argmax)  \
     {                                                                                                                  \
-        if (e.down == 2 && e.across == 2) {                                                                            \
-            e.down = e.across = 2;                                                                                     \
-            if (argmax)                                                                                                \
-                max_run_##real(x, e, run, at, y, 1, argmax);                                                           \
-            else                                                                                                       \
-                max_run_##real(x, e, run, at, y, 0, NULL);                                                             \
-        } else if (argmax)                                                                                             \
+        if (argmax)                                                                                                    \
             max_run_##real(x, e, run, at, y, 1, argmax);                                                               \
         else                                                                                                           \
             max_run_##real(x, e, run, at, y, 0, NULL);                                                                 \
     }                                                                                                                  \
                                                                                                                        \
+    static void max_windows_##real(const real *x, Entries e, Run run, ptrdiff_t at, real *y, ptrdiff_t *argmax)        \
+    {                                                                                                                  \
+        if (e.down == 2 && e.across == 2) {                                                                            \
+            e.down = e.across = 2;                                                                                     \
+            max_places_##real(x, e, run, at, y, argmax);                                                               \
+        } else if (e.down == 3 && e.across == 3) {                                                                     \
+            e.down = e.across = 3;                                                                                     \
+            max_places_##real(x, e, run, at, y, argmax);                                                               \
+        } else                                                                                                         \
+            max_places_##real(x, e, run, at, y, argmax);                                                               \
+    }                                                                                                                  \
     static void avg_windows_##real(const real *x, Entries e, Run run, real count, real *y)                             \
     {                                                                                                                  \
         avg_run_##real(x, e, run, count, y);                                                                           \

@@ -11,7 +11,7 @@ import numpy as np
 from cython.parallel cimport prange
 from libc.string cimport memset
 
-from refconv._core.arrays cimport dtype_of
+from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
 
 include "threads.pxi"
@@ -59,7 +59,7 @@ def weigh(const real[:, :, :, ::1] x, const Py_ssize_t[::1] start_h, const Py_ss
     """IN x (N, H, W, C), a matrix for each axis; OUT y (N, rows, columns, C)."""
     cdef Py_ssize_t N = x.shape[0], W = x.shape[2], C = x.shape[3]
     cdef Py_ssize_t rows = start_h.shape[0] - 1, columns = start_w.shape[0] - 1, row, e
-    result = np.empty((N, rows, columns, C), dtype_of[real](NULL))
+    result = aligned_empty((N, rows, columns, C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
     for row in prange(N * rows, nogil=True, schedule="static", num_threads=num_threads()):
         memset(&y[row // rows, row % rows, 0, 0], 0, columns * C * sizeof(real))

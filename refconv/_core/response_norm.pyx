@@ -11,7 +11,7 @@ import numpy as np
 from cython.parallel cimport prange, threadid
 from libc.math cimport pow, powf, sqrt, sqrtf
 
-from refconv._core.arrays cimport dtype_of
+from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
 
 include "threads.pxi"
@@ -35,7 +35,7 @@ def local_response_norm(const real[:, ::1] x, Py_ssize_t size, double alpha, dou
     cdef Norm norm = norm_of(C, size, alpha, beta, k)
     cdef int threads = num_threads()
     dtype = dtype_of[real](NULL)
-    result = np.empty((M, C), dtype)
+    result = aligned_empty((M, C), dtype)
     cdef real[:, ::1] y = result, scratch = np.empty((threads, 2 * C), dtype)
     for task in prange((M + step - 1) // step, nogil=True, num_threads=threads):
         for m in range(task * step, min((task + 1) * step, M)):
@@ -89,7 +89,7 @@ def local_response_norm_dx(const real[:, ::1] dy, const real[:, ::1] x, Py_ssize
     cdef Norm norm = norm_of(C, size, alpha, beta, k)
     cdef int threads = num_threads()
     dtype = dtype_of[real](NULL)
-    result = np.empty((M, C), dtype)
+    result = aligned_empty((M, C), dtype)
     cdef real[:, ::1] dx = result, scratch = np.empty((threads, 2 * C), dtype)
     for task in prange((M + step - 1) // step, nogil=True, num_threads=threads):
         for m in range(task * step, min((task + 1) * step, M)):

@@ -98,7 +98,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef Py_ssize_t O = w.shape[3]
     cdef Tiling g = tiling_of((x.shape[0], x.shape[1], x.shape[2], x.shape[3]), output_size, O, offset, m)
     dtype = dtype_of[real](NULL)
-    result = np.empty((g.N, g.rows, g.columns, O), dtype)
+    result = aligned_empty((g.N, g.rows, g.columns, O), dtype)
     cdef real[:, :, :, ::1] y = result
     cdef Shape shape = tile_shape[real](NULL, O)
     cdef real[::1] packed = aligned_empty((g.t * g.t * g.C * panels(shape, O) * shape.width,), dtype)

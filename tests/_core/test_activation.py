@@ -88,3 +88,12 @@ def test_no_byte_outside_of_the_input_is_read(name, side):
     y = forward(name, x)
     assert_same_bits(forward(name, fenced(x, side)), y)
     assert_same_bits(backward(name, fenced(y, side), fenced(x, side)), backward(name, y, x))
+
+
+@DTYPES
+def test_an_output_larger_than_the_caches_is_written_to_its_last_element(dtype):
+    # Past the caches, whole lines at a time: neither the odd elements at the end nor an input that starts no line may suffer.
+    size = (1 << 24) // np.dtype(dtype).itemsize + 77
+    x = small_floats((size + 3,), 5, dtype)[3:]
+    assert_same_bits(ops.relu(x), np.where(x > 0, x, 0).astype(dtype))
+    assert_same_bits(ops.relu_dx(x, -x), np.where(x < 0, x, 0).astype(dtype))

@@ -134,3 +134,22 @@ def test_nothing_outside_of_the_arrays_is_read(side, C):
         )
 
     assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))
+
+
+@pytest.mark.parametrize("C", [3, 1030])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_outputs_larger_than_the_caches_are_the_same_as_in_parts(C, dtype):
+    # They are written past the caches, line by line, where C allows it; a part of the rows is small enough not to be.
+    M = (1 << 24) // np.dtype(dtype).itemsize // C + 7
+    x, dy = small_floats((M, C), 1, dtype), small_floats((M, C), 2, dtype)
+    gamma, beta, mean, var = (small_floats((C,), i, dtype) for i in range(3, 7))
+    y = batch_norm_inference(x, gamma, beta, mean, abs(var))
+    for part in (slice(0, M // 3), slice(M // 3, 2 * M // 3), slice(2 * M // 3, M)):
+        assert_same_bits(y[part], batch_norm_inference(x[part], gamma, beta, mean, abs(var)))
+    y, mean, var = batch_norm(x, gamma, beta)
+    normal = (x.astype(np.float64) - x.mean(0, np.float64)) / np.sqrt(x.var(0, np.float64) + 1e-3)
+    np.testing.assert_allclose(y, normal * gamma + beta, atol=1e-4)
+    dx, dgamma, dbeta = batch_norm_grads(dy, x, gamma, mean, var)
+    np.testing.assert_allclose(dgamma, (dy * normal).sum(0), rtol=1e-3, atol=0.1)
+    expected = gamma / np.sqrt(x.var(0, np.float64) + 1e-3) * (dy - dbeta / M - normal * dgamma / M)
+    np.testing.assert_allclose(dx, expected, atol=1e-4)

@@ -1,0 +1,54 @@
+/* Results that are too large for the caches, written past them.
+ *
+ * An ordinary store first fetches the line that it will overwrite, and later pushes another one out: what is only written then
+ * passes through memory twice, and what might have been read again is gone. So where an output is larger than a cache, it is
+ * computed piece by piece in a small array, and `stream` puts the pieces in their place with stores that fetch nothing.
+ */
+#ifndef REFCONV_STREAM_H
+#define REFCONV_STREAM_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define STREAM_LINE(to, from) _mm512_stream_si512((__m512i *)(to), _mm512_loadu_si512(from))
+#elif defined(__AVX__)
+#include <immintrin.h>
+#define STREAM_HALF(to, from) _mm256_stream_si256((__m256i *)(to), _mm256_loadu_si256((const __m256i *)(from)))
+#define STREAM_LINE(to, from) (STREAM_HALF(to, from), STREAM_HALF((to) + 32, (from) + 32))
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#define STREAM_PART(to, from) _mm_stream_si128((__m128i *)(to), _mm_loadu_si128((const __m128i *)(from)))
+#define STREAM_LINE(to, from)                                                                                          \
+    (STREAM_PART(to, from), STREAM_PART((to) + 16, (from) + 16), STREAM_PART((to) + 32, (from) + 32),                  \
+     STREAM_PART((to) + 48, (from) + 48))
+#endif
+
+/* memcpy past the caches, of whole lines; what is left at both ends goes the ordinary way. */
+static inline void stream(void *out, const void *in, size_t bytes)
+{
+#ifdef STREAM_LINE
+    char *to = (char *)out;
+    const char *from = (const char *)in;
+    size_t before = -(uintptr_t)to % 64;
+    if (before > bytes)
+        before = bytes;
+    memcpy(to, from, before);
+    for (to += before, from += before, bytes -= before; bytes >= 64; to += 64, from += 64, bytes -= 64)
+        STREAM_LINE(to, from);
+    memcpy(to, from, bytes);
+#else
+    memcpy(out, in, bytes);
+#endif
+}
+
+/* Whoever reads what was streamed, on whatever thread, reads it after this. */
+static inline void stream_end(void)
+{
+#ifdef STREAM_LINE
+    _mm_sfence();
+#endif
+}
+
+#endif
