@@ -36,7 +36,7 @@ from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, rows_
 include "threads.pxi"
 
 cdef enum:
-    CHUNK_PIXELS = 256    # pixels of one packed block of ∂e/∂y
+    CHUNK_PIXELS = 512    # pixels of one packed block of ∂e/∂y
     A_STEP = 8            # multiply-adds that take as long as one step of a region that moves numbers
     LINE = 128            # elements of ∂e/∂y that are added to their sums at once
 

@@ -8,7 +8,7 @@ from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, panels, rows_of_sum
 # How work is cut: by shapes alone, so that each sum has one order.
 cdef enum:
     TASKS = 16              # at least so many where the work can be cut: enough for the threads of a laptop
-    BAND_PIXELS = 2048      # outputs of one task: its input and output stay in L2
+    BAND_PIXELS = 512       # outputs of one task: what it reads stays in L2 from one panel of weights to the next
     CHUNK_LEAST = 512       # pixels that are worth sums of their own
     MOST_PARTIAL = 1 << 22  # elements of all these sums together
 

@@ -77,6 +77,9 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[ROWS][VECTORS];                                                                                     \
+        for (int p = 0; p < ROWS; p++) /* fetched while the sums are made: stores wait for each other */               \
+            for (int v = 0; v < VECTORS; v++)                                                                          \
+                __builtin_prefetch(out[p] + v * LANES, 1);                                                             \
         for (int v = 0; v < VECTORS; v++) {                                                                            \
             vector first = {0};                                                                                        \
             if (start)                                                                                                 \
