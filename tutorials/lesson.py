@@ -96,7 +96,7 @@ def show(arrays, frames=None, numbers=64):
     Parameters
     ----------
     arrays : dict of str to array (rows, columns)
-        By their titles.
+        By their titles; (rows, columns, 3) is an image in colour, from 0 to 1.
     frames : dict of str to list of (row, column, rows, columns), optional
         Windows to mark, by the title of their array.
     numbers : int
@@ -108,7 +108,7 @@ def show(arrays, frames=None, numbers=64):
     figure, axes = plt.subplots(1, len(arrays), width_ratios=widths, squeeze=False)
     figure.set_size_inches(cell * sum(widths) + 0.25 * len(arrays), cell * most + 0.4)
     for axis, (title, array) in zip(axes.flat, arrays.items(), strict=True):
-        _matrix(axis, array, array.size <= numbers)
+        _matrix(axis, array, array.size <= numbers and array.ndim == 2)
         axis.set_title(title, fontsize=11)
         for i, j, rows, columns in (frames or {}).get(title, ()):
             axis.add_patch(
@@ -120,7 +120,10 @@ def show(arrays, frames=None, numbers=64):
 def _matrix(axis, array, written):
     signed, largest = array.min() < 0, np.abs(array).max() or 1
     limit = largest * 3 if written else largest  # pale shades behind numbers, so that they can be read
-    axis.imshow(array, SIGNED if signed else "gray_r", vmin=-limit if signed else 0, vmax=limit)
+    if array.ndim == 3:
+        axis.imshow(array)
+    else:
+        axis.imshow(array, SIGNED if signed else "gray_r", vmin=-limit if signed else 0, vmax=limit)
     axis.set_anchor("N")
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set(visible=True, color="#BBBBBB")
