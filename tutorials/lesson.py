@@ -128,7 +128,7 @@ def _matrix(axis, array, written):
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set(visible=True, color="#BBBBBB")
     for (i, j), value in np.ndenumerate(array) if written else ():
-        words = f"{value:.0f}" if value == round(value) else f"{value:.2g}"
+        words = f"{value + 0.0:.0f}" if value == round(value) else f"{value:.2g}"  # + 0.0: no −0
         axis.text(j, i, words.replace("-", "−"), ha="center", va="center", fontsize=11)
 
 
