@@ -88,6 +88,17 @@ def test_a_loop_is_shown_with_its_formula_and_without_its_docstring():
     assert f"(../refconv/reference/conv.py#L{first})" in shown
 
 
+def test_small_matrices_are_shown_with_their_numbers_and_large_ones_without(monkeypatch):
+    lesson = importlib.import_module("lesson")
+    monkeypatch.setattr(lesson.plt, "show", lambda: None)
+    lesson.show({"x": [[1, -2.25]], "digit": [[0] * 28] * 28}, {"x": [(0, 1, 1, 1)]})
+    small, large = lesson.plt.gcf().axes
+    assert [text.get_text() for text in small.texts] == ["1", "−2.2"]
+    assert (small.get_title(), len(small.patches)) == ("x", 1)
+    assert (large.get_title(), len(large.texts), len(large.patches)) == ("digit", 0, 0)
+    lesson.plt.close()
+
+
 def test_an_empty_answer_is_open_and_any_other_is_not():
     is_open = importlib.import_module("lesson")._is_open
 

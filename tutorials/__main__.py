@@ -54,7 +54,12 @@ def run(text):
     """Run a notebook in a process of its own; an error in a cell is an error here."""
     notebook = read(text)
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}, record_timing=False
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(FOLDER)}},
+        record_timing=False,
+        coalesce_streams=True,  # what a cell prints is one block, however it was sent
     ).execute()
     del notebook.metadata["language_info"]  # names the very Python that ran it
     return notebook

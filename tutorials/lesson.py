@@ -8,12 +8,16 @@ import textwrap
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
 from IPython.display import Markdown
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
 
 import refconv
 from refconv import data
 
-__all__ = ["checked", "digits", "source"]
+__all__ = ["checked", "digits", "show", "source"]
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; pictures small enough to stand between two paragraphs.
 matplotlib.rcParams.update(
@@ -28,6 +32,8 @@ matplotlib.rcParams.update(
         "legend.frameon": False,
     }
 )
+
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#B35806", "#F1A340", "white", "#998EC3", "#542788"])
 
 
 def source(function) -> Markdown:
@@ -79,6 +85,51 @@ def digits(split="train", count=None):
         default, seed = (20_000, 0) if split == "train" else (4_000, 1)
         images, labels = data.draw_digits(count or default, seed)
     return images[:count], labels[:count]
+
+
+def show(arrays, frames=None, numbers=64):
+    """Matrices and images side by side, each under its title; the cells of small ones bear their numbers.
+
+    White is 0, and shades of grey run to the largest number. Where an array has negative numbers, they are orange, and
+    positive ones violet.
+
+    Parameters
+    ----------
+    arrays : dict of str to array (rows, columns)
+        By their titles; (rows, columns, 3) is an image in colour, from 0 to 1.
+    frames : dict of str to list of (row, column, rows, columns), optional
+        Windows to mark, by the title of their array.
+    numbers : int
+        The most elements of an array whose numbers are written.
+    """
+    arrays = {title: np.asarray(array, float) for title, array in arrays.items()}
+    widths, most = [array.shape[1] for array in arrays.values()], max(len(array) for array in arrays.values())
+    cell = min(0.5, 7.6 / sum(widths), 2.8 / most)  # inches
+    figure, axes = plt.subplots(1, len(arrays), width_ratios=widths, squeeze=False)
+    figure.set_size_inches(cell * sum(widths) + 0.25 * len(arrays), cell * most + 0.4)
+    for axis, (title, array) in zip(axes.flat, arrays.items(), strict=True):
+        _matrix(axis, array, array.size <= numbers and array.ndim == 2)
+        axis.set_title(title, fontsize=11)
+        for i, j, rows, columns in (frames or {}).get(title, ()):
+            axis.add_patch(
+                Rectangle((j - 0.5, i - 0.5), columns, rows, fill=False, edgecolor="#D55E00", linewidth=2.5, clip_on=False)
+            )
+    plt.show()
+
+
+def _matrix(axis, array, written):
+    signed, largest = array.min() < 0, np.abs(array).max() or 1
+    limit = largest * 3 if written else largest  # pale shades behind numbers, so that they can be read
+    if array.ndim == 3:
+        axis.imshow(array)
+    else:
+        axis.imshow(array, SIGNED if signed else "gray_r", vmin=-limit if signed else 0, vmax=limit)
+    axis.set_anchor("N")
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set(visible=True, color="#BBBBBB")
+    for (i, j), value in np.ndenumerate(array) if written else ():
+        words = f"{value + 0.0:.0f}" if value == round(value) else f"{value:.2g}"  # + 0.0: no −0
+        axis.text(j, i, words.replace("-", "−"), ha="center", va="center", fontsize=11)
 
 
 def checked(check):
