@@ -99,6 +99,12 @@ def test_small_matrices_are_shown_with_their_numbers_and_large_ones_without(monk
     lesson.plt.close()
 
 
+def test_two_formulas_in_a_row_are_two():
+    shown = importlib.import_module("lesson").source(refconv.reference.norm.batch_norm_grads).data
+    assert shown.count("$$") == 4
+    assert "math::" not in shown
+
+
 def test_an_empty_answer_is_open_and_any_other_is_not():
     is_open = importlib.import_module("lesson")._is_open
 

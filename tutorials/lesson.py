@@ -55,7 +55,7 @@ def source(function) -> Markdown:
     if ast.get_docstring(ast.parse("\n".join(lines)).body[0]):
         del lines[says.lineno - 1 : says.end_lineno]
     docstring = inspect.getdoc(function) or ""
-    formulas = re.findall(r"\.\. math::\s*\n?(.*?)(?:\n\s*\n|\Z)", docstring, re.DOTALL)
+    formulas = re.findall(r"\.\. math::\s*(.*?)(?=\.\. math::|\n\s*\n|\Z)", docstring, re.DOTALL)
     path = Path(inspect.getsourcefile(function)).relative_to(Path(refconv.__file__).parents[1]).as_posix()
     cited = re.search(r"^Source: (.*)", docstring, re.MULTILINE)
     blocks = [f"$$ {' '.join(formula.split())} $$" for formula in formulas]

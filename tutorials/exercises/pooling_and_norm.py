@@ -1,0 +1,133 @@
+"""Exercises of 04: the way back through a maximum, room for a shift, and batch normalisation short, folded and late."""
+
+import numpy as np
+from lesson import checked
+
+from refconv import batch_norm_inference, conv2d, max_pool2d, nn, verify
+
+
+@checked
+def check_1(gradient):
+    """What is ∂e/∂x of max pooling, written from x and the window?"""
+    verdict = verify.check(gradient, "max_pool2d_dx", seconds=2)
+    assert verdict, verdict.report
+
+
+def answer_1(dy, x, window, stride=None):
+    (kh, kw), (S_h, S_w) = window, stride or window
+    dx = np.zeros_like(x)
+    for b, i, j, c in np.ndindex(dy.shape):
+        top, left = i * S_h, j * S_w
+        # argmax counts row by row and names the first of equal values, which is the convention.
+        m, n = divmod(x[b, top : top + kh, left : left + kw, c].argmax(), kw)
+        dx[b, top + m, left + n, c] += dy[b, i, j, c]  # += since windows may overlap
+    return dx
+
+
+def mistake_1(dy, x, window, stride=None):
+    (kh, kw), (S_h, S_w) = window, stride or window
+    dx = np.zeros_like(x)
+    for b, i, j, c in np.ndindex(dy.shape):
+        under = np.s_[b, i * S_h : i * S_h + kh, j * S_w : j * S_w + kw, c]
+        dx[under] += (x[under] == x[under].max()) * dy[b, i, j, c]  # all of several winners, each the whole
+    return dx
+
+
+MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+
+
+@checked
+def check_2(directions):
+    """In which directions may the pixel in row 5, column 2 move while the pooled image stays the same?"""
+    assert not isinstance(directions, str), f'a set of words is expected, such as {{"up", "down"}}, not {directions!r}'
+    unknown = set(directions) - set(MOVES)
+    assert not unknown, f"directions are {', '.join(MOVES)}, and not {', '.join(sorted(map(str, unknown)))}"
+    for name, (down, right) in MOVES.items():
+        same = np.array_equal(_pooled(5, 2), _pooled(5 + down, 2 + right))
+        assert (name in directions) == same, (
+            f"{name} to row {5 + down}, column {2 + right}: {'same' if same else 'other'} window"
+        )
+
+
+def _pooled(row, column):
+    x = np.zeros((1, 8, 8, 1))
+    x[0, row, column] = 1
+    return max_pool2d(x, 2)
+
+
+answer_2 = {"up", "right"}  # its window has rows 4 and 5, columns 2 and 3
+mistake_2 = {"up", "down", "left", "right"}  # invariant to small shifts, but not to all of them
+
+
+@checked
+def check_3(gradients):
+    """What are ∂e/∂x, ∂e/∂γ and ∂e/∂β of batch normalisation, without a loop?"""
+    verdict = verify.check(gradients, "batch_norm_grads", seconds=2)
+    assert verdict, verdict.report
+    assert len(_results(gradients)) == 3, "∂e/∂x, ∂e/∂γ and ∂e/∂β are expected, in this order"
+
+
+def _results(gradients):
+    """What it returns for a small batch, as a tuple."""
+    x = np.array([[-1.0], [3], [1], [9]])
+    results = gradients(x, x, np.ones(1), x.mean(0), x.var(0), 1e-3)
+    return results if isinstance(results, tuple) else (results,)
+
+
+def answer_3(dy, x, gamma, mean, var, eps):
+    axes = tuple(range(x.ndim - 1))
+    std = np.sqrt(var + eps)
+    xhat = (x - mean) / std
+    # The last two terms are the ways through the mean and the variance.
+    dx = gamma / std * (dy - dy.mean(axes) - xhat * (dy * xhat).mean(axes))
+    return dx, (dy * xhat).sum(axes), dy.sum(axes)
+
+
+def mistake_3(dy, x, gamma, mean, var, eps):
+    axes = tuple(range(x.ndim - 1))
+    std = np.sqrt(var + eps)
+    xhat = (x - mean) / std
+    dx = gamma / std * (dy - dy.mean(axes))  # the variance is taken for a constant
+    return dx, (dy * xhat).sum(axes), dy.sum(axes)
+
+
+@checked
+def check_4(folded):
+    """Which kernel and bias do the work of a convolution and the batch normalisation behind it?"""
+    rng = np.random.default_rng(4)
+    x, w = rng.normal(size=(2, 6, 7, 3)), rng.normal(size=(2, 3, 3, 4))
+    gamma, beta, mean = rng.normal(size=(3, 4))
+    var, eps = rng.uniform(0.5, 3, 4), 0.1
+    both = batch_norm_inference(conv2d(x, w), gamma, beta, mean, var, eps=eps)
+    kernel, bias = folded(w, gamma, beta, mean, var, eps)
+    assert np.shape(kernel) == w.shape, f"the kernel must keep its shape {w.shape}, but has {np.shape(kernel)}"
+    assert np.shape(bias) == (4,), f"the bias must have shape (4,), one for each output channel, but has {np.shape(bias)}"
+    difference = np.abs(conv2d(x, kernel, bias) - both).max()
+    assert difference < 1e-9, f"the one convolution differs from the two layers by up to {difference:.3g}"
+
+
+def answer_4(w, gamma, beta, mean, var, eps):
+    factor = gamma / np.sqrt(var + eps)  # one for each output channel, w's last axis
+    return w * factor, beta - mean * factor
+
+
+def mistake_4(w, gamma, beta, mean, var, eps):
+    return w * gamma / np.sqrt(var + eps), beta - mean  # the mean is scaled as well
+
+
+@checked
+def check_5(batches):
+    """After how many batches is the running mean within 5 % of what it follows, with τ = 0.99?"""
+    layer = nn.BatchNorm(momentum=0.99)
+    layer.build((1,), dtype=np.float64)
+    needed = 0
+    while abs(layer["mean"].value.item() - 1) > 0.05:
+        layer.forward(np.ones((2, 1)), train=True)
+        needed += 1
+    assert batches == needed, (
+        f"after {batches} batches {0.99**batches:.2%} of the start is left; one asks for the first below 5 %"
+    )
+
+
+answer_5 = 299  # 0.99ⁿ ≤ 0.05 means n ≥ ln 0.05 / ln 0.99 = 298.07
+mistake_5 = 95
