@@ -146,7 +146,7 @@ def _page(bands, title, count, form):
     boxes = [(wide * scale, high * scale) for (wide, high), scale in zip(extents, scales, strict=True)]
     highest = max(h for _, h in boxes) if beside else sum(h for _, h in boxes) + MARGIN * (len(boxes) - 1)
     height = HEAD + MARGIN + highest
-    figure = figures.Figure(figsize=(PAGE, height), dpi=110)
+    figure = figures.Figure(figsize=(PAGE, height), dpi=110, layout="none")  # places are given below
     figure.text(0.5, 1 - 0.3 / height, title, ha="center", va="center", fontsize=16, weight="bold", color=INK)
     figure.text(0.5, 1 - 0.62 / height, count, ha="center", va="center", fontsize=10.5, color=INK)
     gap = (PAGE - sum(w for w, _ in boxes)) / (len(boxes) + 1)

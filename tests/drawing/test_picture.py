@@ -53,6 +53,15 @@ def test_a_png_has_the_width_of_a_slide_and_ink_on_it():
     assert (pixels[:, [0, -1]] == 255).all()
 
 
+def test_a_reader_who_likes_another_layout_gets_the_same_picture_without_a_warning(recwarn):
+    import matplotlib
+
+    with matplotlib.rc_context({"figure.constrained_layout.use": True}):
+        theirs = svg("lenet")
+    assert theirs == svg("lenet")
+    assert not recwarn.list
+
+
 def test_a_block_alone():
     picture = svg("resnet50", block="conv3_x.block1")
     assert ">1×1 conv, 128, /2<" in picture
