@@ -2,11 +2,11 @@
 
     python figures/f11_deep_image_prior.py --measure --show
 
-A small hourglass with random weights, fed with noise that stays the same, is fitted to one image of 96 × 96 pixels; it never
-sees another. Above, that image is a photograph with noise (σ = 25/255), or one half of whose pixels are missing; the PSNR is
-that against the true photograph, which the network is not shown. What it draws is averaged over its last steps. Below is how
-fast it learns the photograph, the noisy one, and noise alone. Seed 0; the photograph is that of Grace Hopper which comes with
-matplotlib. Source: F11, M17.
+A small hourglass with random weights, fed with noise that stays the same, is fitted to one image of 96 × 96 pixels; it
+never sees another. Above, that image is a photograph with noise (σ = 25/255), or one half of whose pixels are missing; the
+PSNR is that against the true photograph, which the network is not shown. What it draws is averaged over its last steps.
+Below is how fast it learns the photograph, the noisy one, and noise alone. Seed 0; the photograph is that of Grace Hopper
+which comes with matplotlib. Source: F11, M17.
 """
 
 import base64

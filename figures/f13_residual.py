@@ -24,13 +24,13 @@ def small(images):
     return avg_pool2d(data.lenet_input(images), 2)
 
 
-def trained(kind, depth, seed=SEED):
+def trained(kind, depth, epochs=EPOCHS):
     """One of the networks with the history of its training."""
     model = shortened(models.cifar_resnet(depth, width=WIDTH, plain=kind == "plain"))
-    model.build(SHAPE, rng=[seed, 0])
-    batches = data.Batches(*data.draw_digits(IMAGES, seed), BATCH, prepare=small, rng=[seed, 1])
+    model.build(SHAPE, rng=[SEED, 0])
+    batches = data.Batches(*data.draw_digits(IMAGES, SEED), BATCH, prepare=small, rng=[SEED, 1])
     optimizer = optim.SGD(model.named_parameters(), LR, momentum=0.9, weight_decay=1e-4, decayed="weights")
-    return model, fit(model, batches, optimizer, epochs=EPOCHS, schedule=optim.cosine)
+    return model, fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
 
 
 def measure():
@@ -54,6 +54,7 @@ def draw(rows):
             last, side = chosen[-1], {("residual", 20): "top", ("residual", 56): "bottom"}  # their lines meet
             place = {"color": colour, "va": side.get((kind, depth), "center")}
             axes.text(last["epoch"] + 0.25, last["error"], f"{depth} layers", **place)
+        axes.set_xticks(range(2, EPOCHS + 1, 2))
         axes.set(
             title="residual: with shortcuts" if kind == "residual" else "plain: no shortcuts",
             xlabel="epoch",

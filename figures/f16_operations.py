@@ -4,8 +4,8 @@
 
 Operations and parameters are counted by refconv on the full-size networks; the accuracies are what the papers print for one
 network, 100 % minus its top-1 error on the validation images: nothing was trained for this figure. Look along a horizontal
-line: equally good networks cost very different amounts. The pale ones were tested on more than one crop of each image, which
-is worth a percent or two. Source: F16, M3, M5, M7–M10, M14, M15.
+line: equally good networks cost very different amounts. The pale ones were tested on more than one crop of each image,
+which is worth a percent or two. Source: F16, M3, M5, M7–M10, M14, M15.
 """
 
 from typing import NamedTuple
