@@ -16,8 +16,8 @@ import numpy as np
 
 from refconv.museum.prior import NOISE, fit_image, photograph, psnr
 
-SIZE, STEPS, LONGER, MISSING, SEED = 96, 700, 1000, 0.5, 0
-LOOKS = (*range(0, 100, 10), *range(100, STEPS, 25), STEPS - 1)
+SIZE, STEPS, LONGER, MISSING, SEED = 96, 500, 1000, 0.5, 0
+LOOKS = (*range(0, 100, 10), *range(100, STEPS + 1, 25))
 CURVES = {"photograph": canvas.BLUE, "photograph with noise": canvas.GREEN, "noise": canvas.ORANGE}
 
 
@@ -28,8 +28,8 @@ def measure():
     noise = np.random.default_rng(SEED + 1).random(truth.shape, np.float32)
     rows = []
     clean = learnt(noisy, "photograph with noise", LONGER, rows)
-    learnt(truth, "photograph", STEPS, rows)
-    learnt(noise, "noise", STEPS, rows)
+    learnt(truth, "photograph", STEPS + 1, rows)
+    learnt(noise, "noise", STEPS + 1, rows)
     filled = fit_image(truth * known, known, steps=LONGER, seed=SEED)
     for name, picture in (("truth", truth), ("cleaned", clean), ("filled", filled)):
         rows += [{"what": name, "at": k, "value": coded(line)} for k, line in enumerate(picture)]
@@ -67,7 +67,7 @@ def picture_of(rows, name):
 def draw(rows):
     """Five pictures above, and the learning curves below."""
     figure = canvas.canvas("A network that has learnt nothing prefers photographs to noise")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.05, 1))
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 1))
     truth, clean, filled = (picture_of(rows, name) for name in ("truth", "cleaned", "filled"))
     noisy, known = spoilt(truth)
     shown = {
@@ -93,7 +93,7 @@ def curves(axes, rows):
         chosen = [row for row in rows if row["what"] == name]
         axes.plot([row["at"] for row in chosen], [row["value"] for row in chosen], color=colour)
         axes.text(STEPS + 8, chosen[-1]["value"], name, color=colour, va="center")
-    axes.set(xlabel="training steps", ylabel="mean squared error", yscale="log", xlim=(0, STEPS))
+    axes.set(xlabel="training steps", ylabel="squared error", yscale="log", xlim=(0, STEPS))
 
 
 if __name__ == "__main__":
