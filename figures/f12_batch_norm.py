@@ -37,10 +37,9 @@ def accuracies(normalised, lr, seed, training, test):
     model, found = lenet(normalised), []
     model.build((32, 32, 1), rng=[seed, 0])
     batches = data.Batches(*training, BATCH, rng=[seed, 1])
-    steps = iter(range(1, EPOCHS * len(batches) + 1))
 
     def look(progress):
-        if next(steps) in LOOKS:
+        if (progress.epoch - 1) * progress.steps + progress.step in LOOKS:
             found.append(round(100 * evaluate(model, test).accuracy, 1))
 
     try:

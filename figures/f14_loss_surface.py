@@ -2,12 +2,11 @@
 
     python figures/f14_loss_surface.py --measure --show
 
-The networks are those of F13, with 32 layers, after the same eight epochs. From the trained weights in the middle, the
+The networks are those of F13, with 44 layers, after the same eight epochs. From the trained weights in the middle, the
 plane goes in two random directions, each filter's part of which is as long as the filter: at 0.5, each filter has moved by
 half of its length (Li et al., 2018). Biases and batch normalisation stay as they are. The loss is that of 256 training
-digits; guessing would cost 2.3, so the plain network's plateau is worse than that. Trained for twice as long, it digs
-itself a bowl as well, a shallower one. One scale and one set of contours for both; seeds 0 for the networks, 1 for the
-directions. Source: F14, M9.
+digits; guessing would cost 2.3. Plain networks of fewer layers, or trained for longer, have a bowl as well. One scale and
+one set of contours for both; seeds 0 for the networks, 1 for the directions. Source: F14, M9.
 """
 
 import canvas
@@ -16,7 +15,7 @@ from f13_residual import KINDS, SEED, small, trained
 
 from refconv import data, softmax_cross_entropy
 
-DEPTH, DIGITS, REACH, POINTS = 32, 256, 0.75, 31
+DEPTH, DIGITS, REACH, POINTS = 44, 256, 0.6, 25
 LEVELS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 LOWEST, HIGHEST = LEVELS[0], LEVELS[-1]
 STEPS = np.round(np.linspace(-REACH, REACH, POINTS), 3)
