@@ -1,4 +1,4 @@
-"""F13: 56 plain layers learn far worse than 20 do, even what they are shown; with shortcuts they learn as well.
+"""F13: 56 plain layers learn far worse than 20 do, even what they are shown; with shortcuts, about as well.
 
     python figures/f13_residual.py --measure --show
 

@@ -1,11 +1,11 @@
-"""F14: around a trained residual network the loss is a wide bowl; its plain twin sits in a narrow crack of a plateau.
+"""F14: around a trained residual network the loss is a wide bowl; around its plain twin, a plateau with cliffs.
 
     python figures/f14_loss_surface.py --measure --show
 
 The networks are those of F13, with 44 layers, after the same eight epochs. From the trained weights in the middle, the
 plane goes in two random directions, each filter's part of which is as long as the filter: at 0.5, each filter has moved by
 half of its length (Li et al., 2018). Biases and batch normalisation stay as they are. The loss is that of 256 training
-digits; guessing would cost 2.3. Plain networks of fewer layers, or trained for longer, have a bowl as well. One scale and
+digits; guessing would cost 2.3. Plain networks of fewer layers, or trained for longer, can have a bowl too. One scale and
 one set of contours for both; seeds 0 for the networks, 1 for the directions. Source: F14, M9.
 """
 
@@ -47,7 +47,7 @@ def direction(w, rng):
 
 def draw(rows):
     """Both surfaces from above, residual on the right."""
-    figure = canvas.canvas("The loss: a crack without shortcuts, a wide bowl with them")
+    figure = canvas.canvas("The loss: cliffs without shortcuts, a bowl with them")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, kind in zip(panels, KINDS, strict=True):
         loss = np.array([row["loss"] for row in rows if row["network"] == kind]).reshape(POINTS, POINTS)
