@@ -50,7 +50,9 @@ def psnr(image, truth) -> float:
     return float(-10 * np.log10(np.mean((image - truth) ** 2)))
 
 
-def fit_image(spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=0.25, jitter=0.01):
+def fit_image(
+    spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=0.25, jitter=0.01, on_step=lambda step, image: None
+):
     r"""Fit an hourglass to one image, from noise that stays what it is.
 
     .. math:: \min_\theta \left\| (f_\theta(z) - x_0) \odot m \right\|^2
@@ -73,6 +75,8 @@ def fit_image(spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=
         Of :func:`refconv.models.deep_image_prior`.
     jitter : float
         Standard deviation of the noise added to z in each step, which keeps the network from remembering.
+    on_step : callable
+        Told in each step its number, from 0 on, and the network's own image (H, W, C), before the weights move.
 
     Returns
     -------
@@ -88,6 +92,7 @@ def fit_image(spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=
     mask, average = 1 if known is None else known, spoilt
     for step in range(steps):
         image, backward = model.forward(z + jitter * rng.standard_normal(z.shape, np.float32), train=True)
+        on_step(step, image[0])
         model.zero_grad()
         backward(2 / spoilt[..., 0].size * mask * (image - spoilt), want_dx=False)
         optimizer.step()

@@ -97,6 +97,15 @@ def test_what_is_unknown_does_not_matter_to_an_image_prior():
     np.testing.assert_array_equal(one, other)
 
 
+def test_who_watches_an_image_prior_is_told_of_each_step_and_changes_nothing():
+    image, seen = np.random.default_rng(0).random((16, 24, 1), np.float32), []
+    options = dict(steps=3, depth=2, width=0.125, smooth=0.0)  # nothing of the old images: the last one is the result
+    watched = fit_image(image, on_step=lambda step, drawn: seen.append((step, drawn)), **options)
+    assert [step for step, _ in seen] == [0, 1, 2]
+    np.testing.assert_array_equal(watched, seen[-1][1])
+    np.testing.assert_array_equal(watched, fit_image(image, **options))
+
+
 def test_the_photograph_and_its_psnr():
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")

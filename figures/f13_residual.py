@@ -1,0 +1,71 @@
+"""F13: 56 plain layers learn far worse than 20 do, even what they are shown; with shortcuts, about as well.
+
+    python figures/f13_residual.py --measure --show
+
+The paper's four networks for CIFAR, a quarter as wide, learn 4,000 drawn digits of 16 × 16 pixels for eight epochs, with
+momentum 0.9 and a learning rate of 0.05 that falls along a cosine; seed 0. Shown is the share of training digits that a
+network misread while it learnt. Plain and residual networks of one depth have the same layers and equally many parameters.
+Source: F13, M9, A23.
+"""
+
+import canvas
+
+from refconv import avg_pool2d, data, models, optim
+from refconv.museum.classifiers import shortened
+from refconv.training import fit
+
+IMAGES, EPOCHS, BATCH, LR, WIDTH, SHAPE, SEED = 4000, 8, 50, 0.05, 0.25, (16, 16, 1), 0
+DEPTHS = {20: canvas.SKY, 56: canvas.BLUE}
+KINDS = ("plain", "residual")
+
+
+def small(images):
+    """Digits of 16 × 16 pixels, as numbers around zero."""
+    return avg_pool2d(data.lenet_input(images), 2)
+
+
+def trained(kind, depth, epochs=EPOCHS):
+    """One of the networks with the history of its training."""
+    model = shortened(models.cifar_resnet(depth, width=WIDTH, plain=kind == "plain"))
+    model.build(SHAPE, rng=[SEED, 0])
+    batches = data.Batches(*data.draw_digits(IMAGES, SEED), BATCH, prepare=small, rng=[SEED, 1])
+    optimizer = optim.SGD(model.named_parameters(), LR, momentum=0.9, weight_decay=1e-4, decayed="weights")
+    return model, fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
+
+
+def measure():
+    """A row for each network and epoch."""
+    return [
+        {"network": kind, "depth": depth, "epoch": epoch.epoch, "error": round(100 * (1 - epoch.train_accuracy), 2)}
+        for kind in KINDS
+        for depth in DEPTHS
+        for epoch in trained(kind, depth)[1].epochs
+    ]
+
+
+def draw(rows):
+    """Training error against epochs, plain on the left and residual on the right."""
+    figure = canvas.canvas("Without shortcuts, 56 layers learn worse than 20")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, kind in zip(panels, KINDS, strict=True):
+        for depth, colour in DEPTHS.items():
+            chosen = [row for row in rows if (row["network"], row["depth"]) == (kind, depth)]
+            axes.plot([row["epoch"] for row in chosen], [row["error"] for row in chosen], "o-", color=colour)
+            last, side = chosen[-1], {("residual", 20): "top", ("residual", 56): "bottom"}  # their lines meet
+            place = {"color": colour, "va": side.get((kind, depth), "center")}
+            axes.text(last["epoch"] + 0.25, last["error"], f"{depth} layers", **place)
+        axes.set_xticks(range(2, EPOCHS + 1, 2))
+        axes.set(
+            title="residual: with shortcuts" if kind == "residual" else "plain: no shortcuts",
+            xlabel="epoch",
+            xlim=(0.8, EPOCHS + 2),
+            ylim=(0, 100),
+        )
+        axes.grid(axis="y", color=canvas.PALE)
+        axes.set_axisbelow(True)
+    panels[0].set_ylabel("training error (%)")
+    return figure
+
+
+if __name__ == "__main__":
+    canvas.main(draw, measure)

@@ -1,0 +1,78 @@
+"""F14: around a trained residual network the loss is a wide bowl; around its plain twin, a plateau with cliffs.
+
+    python figures/f14_loss_surface.py --measure --show
+
+The networks are those of F13, with 44 layers, after the same eight epochs. From the trained weights in the middle, the
+plane goes in two random directions, each filter's part of which is as long as the filter: at 0.5, each filter has moved by
+half of its length (Li et al., 2018). Biases and batch normalisation stay as they are. The loss is that of 256 training
+digits; guessing would cost 2.3. Plain networks of fewer layers, or trained for longer, can have a bowl too. One scale and
+one set of contours for both; seeds 0 for the networks, 1 for the directions. Source: F14, M9.
+"""
+
+import canvas
+import numpy as np
+from f13_residual import KINDS, SEED, small, trained
+
+from refconv import data, softmax_cross_entropy
+
+DEPTH, DIGITS, REACH, POINTS = 44, 256, 0.6, 25
+LEVELS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+LOWEST, HIGHEST = LEVELS[0], LEVELS[-1]
+STEPS = np.round(np.linspace(-REACH, REACH, POINTS), 3)
+
+
+def measure():
+    """A row for each network and point of the plane: the loss there."""
+    images, labels = data.draw_digits(DIGITS, SEED)
+    x, rows = small(images), []
+    for kind in KINDS:
+        model, _ = trained(kind, DEPTH)
+        filters = [p.value for p in model.named_parameters().values() if p.value.ndim > 1]
+        here, rng = [w.copy() for w in filters], np.random.default_rng(1)
+        one, other = ([direction(w, rng) for w in here] for _ in range(2))
+        for b in STEPS:
+            for a in STEPS:
+                for w, start, u, v in zip(filters, here, one, other, strict=True):
+                    w[...] = start + a * u + b * v
+                loss = float(softmax_cross_entropy(model(x), labels)[0])
+                rows.append({"network": kind, "a": a, "b": b, "loss": float(f"{loss:.4g}")})
+    return rows
+
+
+def direction(w, rng):
+    """A random direction, normalised filter by filter: each output channel's part is as long as that channel's weights."""
+    u, axes = rng.standard_normal(w.shape, np.float32), tuple(range(w.ndim - 1))
+    return u * (np.linalg.norm(w.reshape(-1, w.shape[-1]), axis=0) / np.sqrt((u**2).sum(axes)))
+
+
+def draw(rows):
+    """Both surfaces from above, residual on the right."""
+    figure = canvas.canvas("The loss: cliffs without shortcuts, a bowl with them")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, kind in zip(panels, KINDS, strict=True):
+        loss = np.array([row["loss"] for row in rows if row["network"] == kind]).reshape(POINTS, POINTS)
+        half = REACH / (POINTS - 1)
+        shade = axes.imshow(
+            np.log10(np.clip(loss, LOWEST, HIGHEST)),
+            cmap=canvas.SHADES,
+            vmin=np.log10(LOWEST),
+            vmax=np.log10(HIGHEST),
+            extent=(-REACH - half, REACH + half) * 2,
+            origin="lower",
+            interpolation="bilinear",
+        )
+        axes.contour(
+            STEPS, STEPS, np.log10(loss), levels=np.log10(LEVELS), colors=canvas.INK, linewidths=0.8, linestyles="solid"
+        )
+        axes.plot([0], [0], "+", color=canvas.INK, markersize=9)
+        axes.set_xticks([-0.5, 0, 0.5])
+        axes.set_yticks([-0.5, 0, 0.5])
+        axes.set(title=f"{kind}, {DEPTH} layers", xlabel="first direction (filter lengths)")
+    panels[0].set_ylabel("second direction (filter lengths)")
+    bar = figure.colorbar(shade, ax=panels, label="training loss")
+    bar.set_ticks(np.log10(LEVELS), labels=[f"{level:g}" for level in LEVELS])
+    return figure
+
+
+if __name__ == "__main__":
+    canvas.main(draw, measure)
