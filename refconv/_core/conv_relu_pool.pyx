@@ -21,7 +21,7 @@ from libc.string cimport memcpy, memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.sweep cimport (BAND_PIXELS, MOST_PARTIAL, TASKS, Sweep, Taps, View, list_runs, rows_of, run_sweep,
+from refconv._core.sweep cimport (MOST_PARTIAL, TASKS, Sweep, Taps, View, list_runs, rows_of, run_sweep,
                                   view_of)
 from refconv._core.tile cimport Shape, panels, tile_shape
 
@@ -56,6 +56,7 @@ cdef extern from "conv_relu_pool.h" nogil:
 cdef enum:
     MOST_LANES = 16
     SLACK = 3 * MOST_LANES      # elements that whole vectors may read behind a row
+    BAND_OUTPUTS = 2048         # of the convolution in one task
 
 MOST_CHANNELS = 16  # of the input: with more, dense sums in registers are as fast, and Winograd's are faster
 
@@ -110,7 +111,7 @@ def forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[:
     cdef Sweep plan = Sweep(rows=0, columns=2 * c.Q, x_row=view.pitch, x_column=c.C, y_row=2 * c.Q * c.O, y_column=c.O,
                             channels=c.O, runs=0, length=0, run=NULL)
     list_runs(all_taps(c.kh), all_taps(c.kw), view.pitch, c.C, c.C, &plan, &run[0])
-    cdef Py_ssize_t bands = max((TASKS + c.N - 1) // c.N, (4 * c.P * c.Q + BAND_PIXELS - 1) // BAND_PIXELS)
+    cdef Py_ssize_t bands = max((TASKS + c.N - 1) // c.N, (4 * c.P * c.Q + BAND_OUTPUTS - 1) // BAND_OUTPUTS)
     cdef Py_ssize_t band = (c.P + bands - 1) // bands, task
     bands = (c.P + band - 1) // band
     cdef Py_ssize_t rows_in = (2 * band + c.kh - 1) * (c.pitch + 2) + SLACK, sums = 4 * band * c.Q * c.O + SLACK

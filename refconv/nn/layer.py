@@ -197,9 +197,7 @@ class Layer(ABC):
 
     def named_parameters(self) -> dict[str, Parameter]:
         """All parameters, those of inner layers under dotted names; a shared one appears once, under its first name."""
-        if self.parameters is None:
-            raise RuntimeError(f"{self!r} has no parameters yet: call build(input_shape) first")
-        found = dict(self.parameters)
+        found = dict(self._own_parameters())
         for name, layer in self.named_layers():
             found.update({f"{name}.{inner}": parameter for inner, parameter in layer.named_parameters().items()})
         first = {}
@@ -214,15 +212,20 @@ class Layer(ABC):
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
-        for parameter in self.named_parameters().values():
+        for parameter in self._own_parameters().values():
             if parameter.grad is not None:
-                parameter.grad[...] = 0
+                parameter.grad.fill(0)
+        for _, layer in self.named_layers():
+            layer.zero_grad()
 
     def __getitem__(self, name: str) -> Parameter:
         """A parameter of this layer by its name."""
+        return self._own_parameters()[name]
+
+    def _own_parameters(self) -> dict[str, Parameter]:
         if self.parameters is None:
             raise RuntimeError(f"{self!r} has no parameters yet: call build(input_shape) first")
-        return self.parameters[name]
+        return self.parameters
 
     def __call__(self, x):
         """The value in inference: nothing is kept for a way back, and nothing in the layer changes."""

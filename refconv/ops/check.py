@@ -22,6 +22,9 @@ def floats(**arrays):
     The loops compute with any numbers that know + − × ÷. So on the engine "reference", object arrays of fractions or sympy
     symbols pass as they are.
     """
+    given = list(arrays.values())
+    if all(map(_is_ready, given)) and len({a.dtype for a in given}) == 1:
+        return given[0] if len(given) == 1 else given
     converted = {name: None if a is None and name == "b" else _as_float(name, a) for name, a in arrays.items()}
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
     if len(set(kinds.values())) > 1:
@@ -31,8 +34,13 @@ def floats(**arrays):
     return result[0] if len(result) == 1 else result
 
 
+def _is_ready(value):
+    """Whether nothing must be converted, as in most calls."""
+    return type(value) is np.ndarray and value.dtype in FLOATS and value.flags.c_contiguous and value.ndim > 0
+
+
 def _as_float(name, value):
-    if type(value) is np.ndarray and value.ndim and value.dtype in FLOATS and value.flags.c_contiguous:  # as in most calls
+    if _is_ready(value):
         return value
     if value is None:
         raise TypeError(f"{name} must be an array, but is None")
