@@ -5,7 +5,9 @@ with its outputs, for readers who run nothing.
 """
 
 import argparse
+import base64
 import hashlib
+import io
 import sys
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 from tqdm import tqdm
 
 FOLDER = Path(__file__).resolve().parent
@@ -62,6 +65,17 @@ def run(text):
         coalesce_streams=True,  # what a cell prints is one block, however it was sent
     ).execute()
     del notebook.metadata["language_info"]  # names the very Python that ran it
+    return lighter(notebook)
+
+
+def lighter(notebook):
+    """The same notebook with pictures of at most 256 colours: half the size or less, and nobody sees it."""
+    pictures = (output.data for cell in notebook.cells for output in cell.get("outputs", ()) if "data" in output)
+    for data in (data for data in pictures if "image/png" in data):
+        picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
+        small = io.BytesIO()
+        picture.quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+        data["image/png"] = base64.b64encode(small.getvalue()).decode()
     return notebook
 
 

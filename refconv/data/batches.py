@@ -6,7 +6,8 @@ from refconv.geometry import number, per_axis
 
 __all__ = ["Batches", "lenet_input", "split"]
 
-# The paper's scaling: paper white is −0.1 and ink is 1.175, so that a digit's pixels have mean 0 and variance 1, roughly.
+# The paper's scaling: paper white is −0.1 and ink is 1.175. It says that this makes the mean 0 and the variance 1, roughly; in
+# the 32 × 32 pixels of MNIST they are 0.0 and 0.1.
 BACKGROUND, INK = -0.1, 1.175
 _VALUE_OF_PIXEL = np.linspace(BACKGROUND, INK, 256).astype(np.float32)
 
