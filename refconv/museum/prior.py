@@ -50,7 +50,7 @@ def psnr(image, truth) -> float:
     return float(-10 * np.log10(np.mean((image - truth) ** 2)))
 
 
-def fit_image(spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=0.25, jitter=0.01):
+def fit_image(spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=0.25, jitter=0.01, on_step=None):
     r"""Fit an hourglass to one image, from noise that stays what it is.
 
     .. math:: \min_\theta \left\| (f_\theta(z) - x_0) \odot m \right\|^2
@@ -73,6 +73,8 @@ def fit_image(spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=
         Of :func:`refconv.models.deep_image_prior`.
     jitter : float
         Standard deviation of the noise added to z in each step, which keeps the network from remembering.
+    on_step : callable, optional
+        ``on_step(image)`` is told after each step what the network drew in it.
 
     Returns
     -------
@@ -92,6 +94,8 @@ def fit_image(spoilt, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=
         backward(2 / spoilt[..., 0].size * mask * (image - spoilt), want_dx=False)
         optimizer.step()
         average = image[0] if step == 0 else smooth * average + (1 - smooth) * image[0]
+        if on_step is not None:
+            on_step(image[0])
     return average
 
 

@@ -83,8 +83,11 @@ def test_an_image_prior_comes_closer_to_the_truth_than_to_the_noise():
     v, u = np.mgrid[:32, :48] / 32
     truth = np.stack([v / 2 + 0.2, 0.3 + 0.3 * np.sin(4 * u), 0.8 - u / 3], -1).astype(np.float32)
     noisy = truth + 0.15 * np.random.default_rng(0).standard_normal(truth.shape, np.float32)
-    result = fit_image(noisy, steps=120, depth=3, width=0.125, smooth=0.9)
+    seen = []
+    result = fit_image(noisy, steps=120, depth=3, width=0.125, smooth=0.9, on_step=seen.append)
     assert result.shape == truth.shape
+    assert len(seen) == 120
+    assert psnr(seen[-1], noisy) > psnr(seen[0], noisy)
     assert psnr(result, truth) > psnr(noisy, truth) + 1
     assert psnr(result, truth) > psnr(result, noisy)
 
