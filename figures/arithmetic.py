@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from refconv import Window, conv2d, im2col
 
 WINDOW, FILTER, PRODUCT = "#C9E4F6", "#F9DCC9", "#D9F0E8"  # pale blue, orange and green
-WAITS = "#FAFAFA"  # a cell without its number
+WAITS = "#F4F4F4"  # a cell without its number
 SIZE = 16  # of the numbers
 
 
@@ -109,7 +109,7 @@ def signed(value):
     return f"{value:g}".replace("-", "−")
 
 
-def arrow(axes, start, end, *, colour=INK, bend=0.0):
+def arrow(axes, start, end):
     """An arrow between two places of the board."""
-    style = dict(arrowstyle="-|>,head_width=0.3,head_length=0.5", color=colour, linewidth=1.8, shrinkA=0, shrinkB=0)
-    axes.annotate("", end, start, arrowprops=style | dict(connectionstyle=f"arc3,rad={bend}"))
+    style = dict(arrowstyle="-|>,head_width=0.3,head_length=0.5", color=INK, linewidth=1.8, shrinkA=0, shrinkB=0)
+    axes.annotate("", end, start, arrowprops=style)

@@ -22,7 +22,7 @@ LINE = 7.1
 
 def draw():
     """All windows with stride 1, then all with stride 2."""
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(35)
     x, w = rng.integers(0, 5, (5, 7)).astype(float), rng.integers(-1, 3, (3, 3)).astype(float)
     slides = [Sliding(x, w, Window((3, 3), stride=S)) for S in STRIDES]
     assert np.array_equal(slides[1].y, slides[0].y[::2, ::2])
