@@ -183,8 +183,11 @@ def _gif(animation):
     """All frames share the colours of the last, which shows everything."""
     frames = [_pixels(frame, DPI * 0.6) for frame in animation.frames]
     colours = frames[-1].quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    colours.putpalette([255 if part > 250 else part for part in colours.getpalette()])  # white, not the mean of nearly white
     small = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
+    parts = np.reshape(colours.getpalette(), (-1, 3))
+    parts[parts.min(axis=1) > 247] = 255  # the paper is white, and not the mean of all that is nearly white
+    for frame in small:
+        frame.putpalette(parts.ravel().tolist())
     buffer = io.BytesIO()
     small[0].save(
         buffer,
