@@ -3,8 +3,8 @@
     python figures/f03_stride.py --show
 
 A 3×3 filter on an image of 5×7 pixels: with stride 1 the window moves on by one pixel, with stride 2 by two, along the rows
-and down the columns, which leaves about a quarter of the outputs. The sums that stay are the same ones: they are marked in
-the output of stride 1 as well. Source: F3, A7, A9.
+and down the columns: of a large image's outputs that leaves a quarter, here 6 of 15. The sums that stay are the same ones:
+they are marked in the output of stride 1 as well. Source: F3, A7, A9.
 """
 
 import canvas
