@@ -184,6 +184,10 @@ def _gif(animation):
     frames = [_pixels(frame, DPI * 0.6) for frame in animation.frames]
     colours = frames[-1].quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     small = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
+    parts = np.reshape(colours.getpalette(), (-1, 3))
+    parts[parts.min(axis=1) > 247] = 255  # the paper is white, and not the mean of all that is nearly white
+    for frame in small:
+        frame.putpalette(parts.ravel().tolist())
     buffer = io.BytesIO()
     small[0].save(
         buffer,

@@ -1,0 +1,91 @@
+"""F6: both derivatives of a convolution are sliding windows too, one over the image and one over ∂e/∂z.
+
+    python figures/f06_backward_windows.py --show
+
+The slide's layer: one channel, a 3×3 filter whose indices go from −1 to 1, zeros around the image. A weight has met each z
+once, with the pixel that lies (i, j) away from it: so ∂e/∂w slides all of ∂e/∂z over the image. A pixel has met the nine z
+around it, the one below it by the weight that looks up: so ∂e/∂x slides the filter over ∂e/∂z, turned by 180°. The numbers
+are those of ``conv2d_dw`` and ``conv2d_dx``. Source: F6, B3, B4.
+"""
+
+import canvas
+import numpy as np
+from arithmetic import FILTER, PRODUCT, WINDOW, arrow, padded
+from cells import board, cells, frame, sign
+
+from refconv import conv2d_dw, conv2d_dx
+from refconv.reference.conv import centred_correlation_dw, centred_correlation_dx
+
+WEIGHT = (0, 1)  # the entry (i, j) of the filter whose derivative is shown
+PIXEL = (1, 2)  # and the pixel (k, l) of the image
+PADS = ((1, 1), (1, 1))
+TOPS = (2.9, 10.7)
+RIGHT = 23.2  # where the derivatives stand
+
+
+def draw():
+    """Above ∂e/∂w, below ∂e/∂x; each is a window, a product entry by entry, and a sum."""
+    rng = np.random.default_rng(39)
+    x, w = rng.integers(0, 5, (3, 4)).astype(float), rng.integers(-1, 4, (3, 3)).astype(float)
+    dz = rng.integers(-1, 3, x.shape).astype(float)
+    dw = conv2d_dw(x[None, :, :, None], dz[None, :, :, None], (3, 3), padding=1)[:, :, 0, 0]
+    dx = conv2d_dx(dz[None, :, :, None], w[:, :, None, None], x.shape, padding=1)[0, :, :, 0]
+    assert np.array_equal(dw, centred_correlation_dw(x, dz, 1))
+    assert np.array_equal(dx, centred_correlation_dx(dz, w))
+
+    figure = canvas.canvas("Both derivatives are sliding windows too")
+    axes = board(figure, 27.4, 15.8)
+    _by_weight(axes, x, dz, dw)
+    _by_pixel(axes, dz, w, dx)
+    return figure
+
+
+def _by_weight(axes, x, dz, dw):
+    (i, j), top, (H, W) = WEIGHT, TOPS[0], x.shape
+    formula = r"$\dfrac{\partial e}{\partial w_{ij}} = \sum_{k,l}\;\dfrac{\partial e}{\partial z_{kl}}\; x_{k+i,\,l+j}$"
+    _words(axes, top, f"The weight $w_{{{i},{j}}}$ has met every $z$", formula)
+    under = np.pad(x, 1)[i + 1 : i + 1 + H, j + 1 : j + 1 + W]
+    read = {(i + 1 + k, j + 1 + l): WINDOW for k, l in np.ndindex(H, W)}
+    padded(axes, x, PADS, (0, top), colours=read, size=13, label="$x$")
+    frame(axes, (j + 1, top + i + 1), H, W, canvas.ORANGE)
+    sign(axes, (7, top + 2.5), "×")
+    cells(axes, dz, (8, top + 1), fill=FILTER, label="∂e/∂z")
+    sign(axes, (14.3, top + 2.5), "=")
+    _sum(axes, under * dz, (16.6, top + 1))
+    assert (under * dz).sum() == dw[i + 1, j + 1]
+    cells(axes, dw, (RIGHT, top + 1), colours={(i + 1, j + 1): canvas.SKY}, label="∂e/∂w")
+
+
+def _by_pixel(axes, dz, w, dx):
+    (k, l), top = PIXEL, TOPS[1]
+    formula = r"$\dfrac{\partial e}{\partial x_{kl}} = \sum_{i,j}\;\dfrac{\partial e}{\partial z_{k+i,\,l+j}}\; w_{-i,\,-j}$"
+    _words(axes, top, f"The pixel $x_{{{k},{l}}}$ has met the nine $z$ around it", formula)
+    under, turned = np.pad(dz, 1)[k : k + 3, l : l + 3], w[::-1, ::-1]
+    read = {(k + m, l + n): WINDOW for m, n in np.ndindex(3, 3)}
+    padded(axes, dz, PADS, (0, top), colours=read, size=13, label="∂e/∂z")
+    frame(axes, (l, top + k), 3, 3, canvas.ORANGE)
+    sign(axes, (7, top + 2.5), "×")
+    cells(axes, w, (8, top + 1), label="$w$")
+    sign(axes, (11.7, top + 2.5), "↻")
+    cells(axes, turned, (12.4, top + 1), fill=FILTER, label="$w$, turned")
+    sign(axes, (16.3, top + 2.5), "=")
+    _sum(axes, under * turned, (17.6, top + 1))
+    assert (under * turned).sum() == dx[PIXEL]
+    cells(axes, dx, (RIGHT, top + 1), colours={PIXEL: canvas.SKY}, label="∂e/∂x")
+
+
+def _words(axes, top, words, formula):
+    axes.text(0, top - 2, words, va="center", fontsize=15)
+    axes.text(RIGHT + 4, top - 1.9, formula, va="center", ha="right", fontsize=14)
+
+
+def _sum(axes, products, at):
+    """The products, and an arrow to the derivative that they add up to."""
+    columns = products.shape[1]
+    cells(axes, products + 0.0, at, fill=PRODUCT, label="products")
+    arrow(axes, (at[0] + columns + 0.4, at[1] + 1.5), (RIGHT - 0.4, at[1] + 1.5))
+    axes.text((at[0] + columns + RIGHT) / 2, at[1] + 1.2, "sum", ha="center", va="bottom", fontsize=12)
+
+
+if __name__ == "__main__":
+    canvas.main(draw)
