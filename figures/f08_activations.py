@@ -2,9 +2,9 @@
 
     python figures/f08_activations.py --show
 
-The derivatives are what ``relu_dx`` and its kin return for ∂e/∂y = 1, and central differences of the function agree with them.
-Follow the dashed lines: through twenty sigmoids the gradient shrinks to 1/4²⁰ at best, through twenty active ReLUs not at all; a
-leaky ReLU and an ELU let some of it back below 0 as well. Source: F8, B6.
+The derivatives are what ``relu_dx`` and its kin return for ∂e/∂y = 1, and central differences of the functions agree
+with them. Follow the dashed lines: through twenty sigmoids the gradient shrinks to 1/4²⁰ at best, through twenty
+active ReLUs not at all; a leaky ReLU and an ELU let some of it back below 0 as well. Source: F8, B6.
 """
 
 import canvas
