@@ -45,6 +45,8 @@ def draw():
             last = (found[k + 1].up or found[k + 1].down)[-1]
             _between(axes, (up[0], level.up[0]), k, (up[0], last), "transposed convolution")
     axes.set(xlim=(-0.3, places[0][1][-1] + 0.3), ylim=(-STEP * (len(found) - 1) - 0.36, HIGHEST / 2 + 0.22))
+    right = places[0][1][-1] + 0.2
+    axes.text(right, -STEP * (len(found) - 1), "above a bar: channels\nbelow: pixels", fontsize=11, ha="right", va="center")
     for k, kind in enumerate(ARROWS):
         y = -STEP * (len(found) - 1) + 0.25 * (len(ARROWS) - 1 - k) - 0.25
         _arrow(axes, (-0.2, y), (0.25, y), kind)

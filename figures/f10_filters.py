@@ -2,7 +2,11 @@
 
     python figures/f10_filters.py --measure --show
 
-A small network, six epochs of the 10,000 photographs of CIFAR-10's first file, in grey and enlarged to 64 × 64 pixels, seed 0. Its first layer has 32 filters of 11 × 11 pixels and stride 4, and begins with almost nothing, so that what is seen was learnt. The 16 shown are the likest to Gabor functions; below each stands the Gabor function that fits best, of 84 directions and wavelengths and of any phase, and how much of the filter's energy it explains. Of noise it would explain a twelfth. Source: F10, M18.
+A small network, six epochs of the 10,000 photographs of CIFAR-10's first file, in grey and enlarged to 64 × 64
+pixels, seed 0. Its first layer has 32 filters of 11 × 11 pixels and stride 4, and begins with almost nothing, so that
+what is seen was learnt. The 16 shown are the likest to Gabor functions; below each stands the Gabor function that
+fits best, of 84 directions and wavelengths and of any phase, and how much of the filter's energy it explains. Of
+noise it would explain a twelfth. Source: F10, M18.
 """
 
 import canvas
