@@ -19,7 +19,8 @@ def draw():
     """What each stage makes."""
     model, shape = models.build(NAME), models.input_shape(NAME)
     weights, products = model.count_parameters(shape) / 1e6, model.multiply_adds(shape) / 1e6
-    figure = canvas.canvas(f"AlexNet: {weights:.0f} million weights, {products:.0f} million multiply-adds")
+    figure = canvas.canvas("AlexNet: the plan of LeNet-5, a thousand times as large")
+    figure.supxlabel(f"{weights:.0f} million weights, {products:.0f} million multiply-adds", fontsize=13)
     volumes(figure, model, shape)
     return figure
 

@@ -19,7 +19,8 @@ def draw():
     """What each stage makes."""
     model, shape = models.build(NAME), models.input_shape(NAME)
     weights, products = model.count_parameters(shape) / 1e6, model.multiply_adds(shape) / 1e6
-    figure = canvas.canvas(f"VGG-16: {weights:.0f} million weights, {products / 1e3:.1f} billion multiply-adds")
+    figure = canvas.canvas("VGG-16: nothing but 3×3 windows, sixteen layers deep")
+    figure.supxlabel(f"{weights:.0f} million weights, {products / 1e3:.1f} billion multiply-adds", fontsize=13)
     volumes(figure, model, shape)
     return figure
 
