@@ -37,9 +37,9 @@ def draw():
     figure = canvas.canvas("What an activation lets through, and what its derivative lets back")
     *panels, last = figure.subplots(2, 3, sharex=True, sharey=True).ravel()
     for axes, (name, (formula, f, _)) in zip(panels, FUNCTIONS.items(), strict=True):
-        slope, jump = derivative(name), np.argmin(np.abs(X))
+        slope, kink = derivative(name), np.argmin(np.abs(X))
         (value,) = axes.plot(X, f(X), color=canvas.BLUE)
-        for side in (slice(None, jump), slice(jump + 1, None)):  # not joined at 0, where some of them jump
+        for side in (slice(None, kink), slice(kink + 1, None)):  # not joined at 0, where some of them jump
             (back,) = axes.plot(X[side], slope[side], color=canvas.ORANGE, linestyle=(0, (3, 1)))
         axes.set_title(name, weight="bold", loc="left", fontsize=14)
         axes.text(-3.8, 2.15, formula, fontsize=12, va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})
