@@ -1,0 +1,75 @@
+"""F18: the larger the window of a pooling, the less does a small shift show; all of the image pooled, none does.
+
+    python figures/f18_pooling.py --show
+
+At the left an F, and the same F one pixel further to the right, as a kernel that looks for upright edges sees it, and
+what max pooling leaves of that. At the right how much the pooled answer changes when the F moves, on average over 64
+places to start from: the norm of the difference, in percent of the norm of the answer. Beyond the window's size
+nothing is forgiven. Source: F18, A11, C10.
+"""
+
+import canvas
+import numpy as np
+from f18_equivariance import convolved, letter
+
+from refconv import max_pool2d, relu
+
+WINDOWS = {1: "not pooled", 2: "2 × 2", 4: "4 × 4", 8: "8 × 8", 40: "all of the image"}
+SHOWN, FARTHEST, PHASES = (1, 2, 4), 4, 8
+CROP = slice(4, 36)  # around the F
+
+
+def seen(right=0, down=0):
+    """What the layer answers to the F in another place: the rectified convolution."""
+    return relu(convolved(np.roll(letter(), (down, right), (0, 1))))
+
+
+def pooled(answer, window):
+    return max_pool2d(answer[None, :, :, None], window)[0, :, :, 0]
+
+
+def change(window, shift, places):
+    """How much the pooled answer changes by a shift, in percent, on average over the places where it may begin."""
+    found = []
+    for right, down in places:
+        before, after = pooled(seen(right, down), window), pooled(seen(right + shift, down), window)
+        found.append(100 * np.linalg.norm(after - before) / np.linalg.norm(before))
+    return np.mean(found)
+
+
+def draw():
+    """Pictures of one shift, and curves of them all."""
+    figure = canvas.canvas("The larger the pooling window, the less a small shift shows")
+    left, right = figure.subfigures(1, 2, width_ratios=[1.6, 1], wspace=0.03)
+    panels = left.subplots(2, len(SHOWN))
+    for column, window in enumerate(SHOWN):
+        answers = [pooled(seen(shift), window) for shift in (0, 1)]
+        for row, (axes, answer) in enumerate(zip(panels[:, column], answers, strict=True)):
+            part = slice(CROP.start // window, CROP.stop // window)
+            axes.imshow(answer[part, part], cmap="Oranges", vmin=0, vmax=answers[0].max())
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(True)
+            if not column:
+                axes.set_ylabel("shifted by 1 pixel" if row else "where it was", color=canvas.INK)
+        panels[0, column].set_title(WINDOWS[window], fontsize=14, weight="bold")
+        panels[1, column].set_xlabel(f"changed by {change(window, 1, [(0, 0)]):.0f} %", color=canvas.INK, fontsize=12)
+    _curves(right.subplots())
+    return figure
+
+
+def _curves(axes):
+    shifts, places = range(FARTHEST + 1), [(right, down) for right in range(PHASES) for down in range(PHASES)]
+    colours = (canvas.GREY, canvas.SKY, canvas.BLUE, canvas.GREEN, canvas.ORANGE)
+    for (window, name), colour in zip(WINDOWS.items(), colours, strict=True):
+        changes = [change(window, shift, places) for shift in shifts]
+        axes.plot(shifts, changes, "o-", color=colour, markersize=5)
+        beside = 8, {1: 6, 2: -6}.get(window, 0)
+        axes.annotate(
+            name, (FARTHEST, changes[-1]), beside, textcoords="offset points", va="center", color=colour, fontsize=12
+        )
+    axes.set(xlabel="shift in pixels", ylabel="change in %", xticks=shifts, ylim=(-4, None))
+    axes.set_title("on average", fontsize=14, weight="bold")
+
+
+if __name__ == "__main__":
+    canvas.main(draw)
