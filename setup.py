@@ -18,6 +18,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 CORE = Path("refconv/_core")
+SHARED = "refconv._core.baseline.memoryviews"  # Cython's own code for arrays, which each module would have again
 
 # What a module of each set may use. refconv/_core/cpu.pyx asks the processor for exactly these before one is imported.
 # -mtune changes nothing of that: for processors in general, GCC keeps pointers in vector registers when it runs out of others,
@@ -52,41 +53,44 @@ def on_x86():
 def extensions():
     """A module of each family for each set, and for the baseline the one that asks the processor what it can run."""
     sets = MSVC_FLAGS if sys.platform == "win32" else GCC_FLAGS
-    translated = translate(sorted(CORE.glob("*.pyx")))
-    return [
-        module(isa, source, c_file, *flags(sets[isa]))
-        for isa in (sets if on_x86() else ["baseline"])
-        for source, c_file in translated.items()
-        if isa == "baseline" or source.stem != "cpu"
+    own = {isa: flags(sets[isa]) for isa in (sets if on_x86() else ["baseline"])}
+    *families, shared = translate(sorted(CORE.glob("*.pyx")))
+    return [module(SHARED, shared, *own["baseline"])] + [
+        module(f"refconv._core.{isa}.{family.name.rpartition('.')[2]}", family, *own[isa])
+        for isa in own
+        for family in families
+        if isa == "baseline" or not family.name.endswith(".cpu")
     ]
 
 
 def translate(sources):
-    """The C files of the kernels. They are the same for all sets, which is why no set's name is in them."""
+    """The kernels as C files, the same for all sets, so that no set's name is in them; and what all of them would repeat."""
     from Cython.Build import cythonize
 
-    made = cythonize(
-        [Extension(f"refconv._core.{source.stem}", [source.as_posix()]) for source in sources],
+    families = [Extension(f"refconv._core.{source.stem}", [source.as_posix()], depends=headers(source)) for source in sources]
+    return cythonize(
+        [*families, Extension(SHARED, [f"{SHARED.replace('.', '/')}.c"])],
         build_dir="build/cython",
         include_path=["."],
         compiler_directives=DIRECTIVES,
         annotate=bool(os.environ.get("REFCONV_ANNOTATE")),
         nthreads=os.cpu_count() if os.name == "posix" else 0,
+        shared_utility_qualified_name=SHARED,
     )
-    return {source: Path(extension.sources[0]) for source, extension in zip(sources, made, strict=True)}
 
 
-def module(isa, source, c_file, compile_args, link_args):
+def module(name, translated, compile_args, link_args):
     """A module of one set. It has a C file of its own, since object files are named after theirs."""
-    own = Path("build/cython", isa, c_file.name)
+    (c_file,) = map(Path, translated.sources)
+    own = Path("build/cython", *name.split(".")[2:]).with_suffix(".c")
     own.parent.mkdir(parents=True, exist_ok=True)
     if not own.exists() or own.read_bytes() != c_file.read_bytes():
         shutil.copyfile(c_file, own)
     return Extension(
-        f"refconv._core.{isa}.{source.stem}",
+        name,
         [own.as_posix()],
         include_dirs=[CORE.as_posix()],
-        depends=sorted(header.as_posix() for header in headers(source)),
+        depends=translated.depends,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
     )
@@ -115,10 +119,10 @@ def openmp_flags():
 @functools.cache
 def headers(source):
     """The C headers that a file of the kernels includes, itself or through another: when one changes, it is compiled again."""
-    found = {source} if source.suffix == ".h" else set()
+    found = {source.as_posix()} if source.suffix == ".h" else set()
     for file, module in re.findall(r'"(\w+\.(?:h|pxi))"|refconv\._core\.(\w+) cimport', source.read_text()):
-        found |= headers(CORE / (file or f"{module}.pxd"))
-    return found
+        found |= set(headers(CORE / (file or f"{module}.pxd")))
+    return sorted(found)
 
 
 class BuildKernels(build_ext):
