@@ -25,6 +25,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, PngImagePlugin
 
 from refconv import get_num_threads
@@ -96,9 +97,16 @@ def _shown(figure):
         for image in axes.images:
             yield _digits(image.get_array())
         for patch in axes.patches:
-            yield f"{to_hex(patch.get_facecolor())} {_digits(patch.get_path().vertices) if hasattr(patch, 'xy') else ''}"
+            yield f"{to_hex(patch.get_facecolor())} {_digits(_outline(patch))}"
         for collection in axes.collections:
             yield _digits(collection.get_offsets()) + _digits(collection.get_array())
+
+
+def _outline(patch):
+    """Where a patch lies, in the numbers that it was made of; an arrow's ends are known to its text alone."""
+    if isinstance(patch, Rectangle):
+        return [*patch.get_xy(), patch.get_width(), patch.get_height()]
+    return patch.get_path().vertices if isinstance(patch, Polygon) else None
 
 
 def _digits(numbers):

@@ -30,7 +30,7 @@ def draw():
     column = i * y.shape[2] + j
     for o, left in enumerate((0, 4)):
         cells(axes, w[:, :, 0, o], (left, 1.5), fill=FILTERS[o], label=f"filter {o + 1}")
-        cells(axes, y[0, :, :, o], (15.5 + left, 1.5), colours={SHOWN: canvas.SKY}, label=f"output {o + 1}")
+        cells(axes, y[0, :, :, o], (15.5 + left, 1.5), colours={SHOWN: canvas.SKY}, size=11, label=f"output {o + 1}")
     cells(axes, x[0, :, :, 0], (8.5, 1.5), label="image")
     frame(axes, (8.5 + j, 1.5 + i), 2, 3, canvas.ORANGE)
 
@@ -39,7 +39,14 @@ def draw():
     cells(axes, columns, (8, 6.5), label="a window is a column")
     frame(axes, (8 + column, 6.5), 6, 1, canvas.ORANGE)
     sign(axes, (15, 9.5), "=")
-    cells(axes, rows @ columns, (16, 8.5), colours={(o, column): canvas.SKY for o in range(2)}, label="an output is a row")
+    cells(
+        axes,
+        rows @ columns,
+        (16, 8.5),
+        colours={(o, column): canvas.SKY for o in range(2)},
+        size=11,
+        label="an output is a row",
+    )
     return figure
 
 

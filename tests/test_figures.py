@@ -15,7 +15,7 @@ SCRIPTS = sorted(script.stem for script in FIGURES.glob("f[0-9]*.py"))
 
 pytestmark = pytest.mark.skipif(not FIGURES.is_dir(), reason="an installed package has no pictures")
 
-pytest.importorskip("matplotlib")
+Rectangle = pytest.importorskip("matplotlib.patches").Rectangle
 pytest.importorskip("PIL")
 
 
@@ -61,18 +61,19 @@ def test_a_picture_is_up_to_date(script, canvas):
 
 
 def test_a_changed_number_word_or_colour_changes_the_digest(canvas):
-    def picture(number=0.5, word="loss", colour=canvas.BLUE, cell=3.0, place=1.0):
+    def picture(number=0.5, word="loss", colour=canvas.BLUE, cell=3.0, place=1.0, corner=2.0):
         figure = canvas.canvas("a title")
         axes = figure.add_subplot()
         axes.plot([1.0, 2.0], [0.25, number], color=colour)
         axes.set_ylabel(word)
         axes.imshow([[1.0, cell]])
         axes.scatter([place], [2.0])
+        axes.add_patch(Rectangle((corner, 1), 1, 1))
         return canvas.contents(figure)
 
     assert picture() == picture()
     others = [picture(number=0.51), picture(word="gain"), picture(colour=canvas.GREEN), picture(cell=4.0), picture(place=1.1)]
-    assert len({picture(), *others}) == 6
+    assert len({picture(), picture(corner=2.5), *others}) == 7
 
 
 def test_rows_come_back_from_the_file_that_an_experiment_writes(tmp_path, canvas):
