@@ -1,11 +1,24 @@
 """Architectures on a slide: refconv.drawing's volumes and blocks, with letters that can be read from the last row."""
 
+import canvas
+
+from refconv import models
 from refconv.drawing import flow
 from refconv.drawing import volumes as chain
 from refconv.drawing.style import INK, size
 
 LETTERS = 11.0  # points, at least
 ROOM = 9.7, 4.75  # inches below the title
+
+
+def network(title, name):
+    """A model of this name as volumes, with its counts below."""
+    model, shape = models.build(name), models.input_shape(name)
+    weights, products = model.count_parameters(shape) / 1e6, model.multiply_adds(shape) / 1e6
+    figure = canvas.canvas(title)
+    figure.supxlabel(f"{weights:,.0f} million weights, {products:,.0f} million multiply-adds", fontsize=13)
+    volumes(figure, model, shape)
+    return figure
 
 
 def volumes(figure, model, shape):

@@ -8,21 +8,12 @@ and counts are those of ``models.alexnet()``. Source: F9, F4, M3.
 """
 
 import canvas
-from diagrams import volumes
-
-from refconv import models
-
-NAME = "alexnet"
+from diagrams import network
 
 
 def draw():
     """What each stage makes."""
-    model, shape = models.build(NAME), models.input_shape(NAME)
-    weights, products = model.count_parameters(shape) / 1e6, model.multiply_adds(shape) / 1e6
-    figure = canvas.canvas("AlexNet: the plan of LeNet-5, a thousand times as large")
-    figure.supxlabel(f"{weights:.0f} million weights, {products:.0f} million multiply-adds", fontsize=13)
-    volumes(figure, model, shape)
-    return figure
+    return network("AlexNet: the plan of LeNet-5, a thousand times as large", "alexnet")
 
 
 if __name__ == "__main__":

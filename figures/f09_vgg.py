@@ -8,21 +8,12 @@ or 7×7, with fewer weights. Sizes and counts are those of ``models.build("vgg-d
 """
 
 import canvas
-from diagrams import volumes
-
-from refconv import models
-
-NAME = "vgg-d"
+from diagrams import network
 
 
 def draw():
     """What each stage makes."""
-    model, shape = models.build(NAME), models.input_shape(NAME)
-    weights, products = model.count_parameters(shape) / 1e6, model.multiply_adds(shape) / 1e6
-    figure = canvas.canvas("VGG-16: nothing but 3×3 windows, sixteen layers deep")
-    figure.supxlabel(f"{weights:.0f} million weights, {products / 1e3:.1f} billion multiply-adds", fontsize=13)
-    volumes(figure, model, shape)
-    return figure
+    return network("VGG-16: nothing but 3×3 windows, sixteen layers deep", "vgg-d")
 
 
 if __name__ == "__main__":

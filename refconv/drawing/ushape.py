@@ -136,16 +136,6 @@ def _legend(axes, x, y):
         axes.text(x + 0.55, at, text, ha="left", va="center", fontsize=9, color=INK)
 
 
-def _over(y, shape, largest):
-    """Above a bar in the middle of which y is, and above its channels."""
-    return y + _height(shape, largest) / 2 + 0.26
-
-
-def _under(y, shape, largest):
-    """Below a bar and its size."""
-    return y - _height(shape, largest) / 2 - 0.24
-
-
 def _height(shape, largest):
     return HIGHEST * math.sqrt(shape[0] / largest)
 
