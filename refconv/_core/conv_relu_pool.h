@@ -92,6 +92,7 @@ DEFINE_WINDOWS(float, vector_float)
 DEFINE_WINDOWS(double, vector_double)
 
 #define PATCH_BYTES (VECTOR_BYTES > 32 ? 32 : VECTOR_BYTES)
+#define MOST_TALL (VECTOR_BYTES > 32 ? 5 : 2) /* vectors across of five or six rows of sums: with AVX-512 30 registers of 32 */
 
 #if defined(__GNUC__) || defined(__clang__)
 typedef VECTOR_OF(float, PATCH_BYTES) patch_float;
@@ -122,7 +123,7 @@ typedef double patch_double;
                 *(patch_##real *)(out + r * out_pitch + v * LANES) += sum[r][v];                                       \
     }
 
-/* So many vectors across, and three or six rows; returns how many. */
+/* So many vectors across, and as many rows as the registers hold sums of: three, five or six; returns how many. */
 #define DEFINE_ALL_PATCHES(real)                                                                                       \
     DEFINE_PATCHES(real, 1, 3)                                                                                         \
     DEFINE_PATCHES(real, 2, 3)                                                                                         \
@@ -131,23 +132,26 @@ typedef double patch_double;
     DEFINE_PATCHES(real, 5, 3)                                                                                         \
     DEFINE_PATCHES(real, 1, 6)                                                                                         \
     DEFINE_PATCHES(real, 2, 6)                                                                                         \
+    DEFINE_PATCHES(real, 3, 5)                                                                                         \
+    DEFINE_PATCHES(real, 4, 5)                                                                                         \
+    DEFINE_PATCHES(real, 5, 5)                                                                                         \
+    DEFINE_PATCHES(real, 3, 6)                                                                                         \
+    DEFINE_PATCHES(real, 4, 6)                                                                                         \
+    DEFINE_PATCHES(real, 5, 6)                                                                                         \
+    typedef void (*Patches_##real)(ptrdiff_t, const ptrdiff_t *, const real *, const real *, ptrdiff_t, real *, ptrdiff_t);\
     static ptrdiff_t patches_##real(ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t count, const ptrdiff_t *at,           \
                                     const real *weight, const real *source, ptrdiff_t pitch, real *out,                \
                                     ptrdiff_t out_pitch)                                                               \
     {                                                                                                                  \
-        int six = rows > 3 && vectors < 3;                                                                             \
-        switch (vectors) {                                                                                             \
-        case 1:                                                                                                        \
-            (six ? patches_6x1_##real : patches_3x1_##real)(count, at, weight, source, pitch, out, out_pitch);         \
-            break;                                                                                                     \
-        case 2:                                                                                                        \
-            (six ? patches_6x2_##real : patches_3x2_##real)(count, at, weight, source, pitch, out, out_pitch);         \
-            break;                                                                                                     \
-        case 3: patches_3x3_##real(count, at, weight, source, pitch, out, out_pitch); break;                           \
-        case 4: patches_3x4_##real(count, at, weight, source, pitch, out, out_pitch); break;                           \
-        case 5: patches_3x5_##real(count, at, weight, source, pitch, out, out_pitch); break;                           \
-        }                                                                                                              \
-        return six ? 6 : 3;                                                                                            \
+        static const Patches_##real three[] = {patches_3x1_##real, patches_3x2_##real, patches_3x3_##real,             \
+                                               patches_3x4_##real, patches_3x5_##real};                                \
+        static const Patches_##real five[] = {patches_6x1_##real, patches_6x2_##real, patches_5x3_##real,              \
+                                              patches_5x4_##real, patches_5x5_##real};                                 \
+        static const Patches_##real six[] = {patches_6x1_##real, patches_6x2_##real, patches_6x3_##real,               \
+                                             patches_6x4_##real, patches_6x5_##real};                                  \
+        const int done = rows > 3 && vectors <= MOST_TALL ? (rows == 5 && vectors > 2 ? 5 : 6) : 3;                    \
+        (done == 3 ? three : done == 5 ? five : six)[vectors - 1](count, at, weight, source, pitch, out, out_pitch);   \
+        return done;                                                                                                   \
     }
 
 DEFINE_ALL_PATCHES(float)
