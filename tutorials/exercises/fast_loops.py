@@ -86,8 +86,8 @@ def check_3(order):
     )
 
 
-# o innermost: w[c, :] and y[p, :] lie along it, and x[p, c] stands still. p outermost: y[p, :] and x[p, :] stay in the cache, and
-# w comes once for each pixel. (A tile of twelve pixels reads it a twelfth as often.)
+# o innermost: w[c, :] and y[p, :] lie along it, and x[p, c] stands still. p outermost: y[p, :] and x[p, :] stay in the
+# cache, and w comes once for each pixel. (A tile of twelve pixels reads it a twelfth as often.)
 answer_3 = "pco"
 mistake_3 = "poc"  # as the formula is written: w is read down its columns
 
