@@ -1,6 +1,7 @@
 """What lies under the operators, for two paragraphs to stand around: a kernel's text, and what the compiler made of it."""
 
 import shutil
+import sys
 import textwrap
 from pathlib import Path
 
@@ -35,9 +36,9 @@ def excerpt(name, first, last, language="") -> Markdown:
 
 
 def hottest_loop(shown=9):
-    """Print what the compiler made of the tile's loop: a count, and its first instructions; needs x86 and objdump."""
-    if _core.ISA not in ("v3", "v4") or not shutil.which("objdump"):
-        print("not here: it takes a processor with AVX2, and objdump")
+    """Print what the compiler made of the tile's loop: a count, and its first instructions; needs objdump."""
+    if sys.platform != "linux" or _core.ISA not in ("v3", "v4") or not shutil.which("objdump"):
+        print("not here: it takes Linux, a processor with AVX2, and objdump")
         return
     loop = assembly.hot_loop(assembly.disassembled("direct", "wide_tile_float"))
     counts = zip(assembly.COLUMNS[1:], assembly.described(loop), strict=True)
