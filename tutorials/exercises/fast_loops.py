@@ -1,0 +1,136 @@
+"""12 · Fast loops: counts, loop orders, tiles, and fewer products."""
+
+from collections import OrderedDict
+from fractions import Fraction
+from itertools import permutations, product
+
+import numpy as np
+from lesson import checked
+
+import refconv
+from refconv import nn, verify
+
+
+@checked
+def check_1(answer):
+    """How many operations and bytes has a layer, and how many bytes its matrix of im2col?"""
+    shape, layer = (224, 224, 64), nn.Conv2D(64, 3, padding="same")
+    pixels, weights = 4 * 224 * 224 * 64, 4 * 3 * 3 * 64 * 64
+    right = {
+        "operations": (2 * layer.multiply_adds(shape), "two for each of 224·224·64 outputs times 3·3·64 products"),
+        "bytes of the arrays": (2 * pixels + weights, "four for each number of x, w and y; padding is no part of x"),
+        "bytes of the columns": (9 * pixels, "each of 224·224 columns has 3·3·64 numbers, zeros of the padding too"),
+    }
+    for number, (name, (expected, hint)) in zip(answer, right.items(), strict=True):
+        assert number == expected, f"the {name} are not {number:,}: {hint}"
+
+
+# 3.7 billion operations on 26 million bytes: 144 for each. The columns alone have 116 million.
+answer_1 = (2 * (224 * 224 * 64) * (3 * 3 * 64), 4 * (2 * 224 * 224 * 64 + 3 * 3 * 64 * 64), 4 * (224 * 224) * (3 * 3 * 64))
+mistake_1 = ((224 * 224 * 64) * (3 * 3 * 64), 4 * (2 * 224 * 224 * 64 + 3 * 3 * 64 * 64), 4 * (224 * 224) * (3 * 3 * 64))
+
+
+@checked
+def check_2(mine):
+    """How do you write the layer as one matrix product for each tap, with a stride?"""
+    assert verify.check(mine, "conv2d", seconds=1), "not yet: the smallest case in which it is wrong stands above"
+
+
+def answer_2(x, w, stride=1):
+    """Tap (m, n) sees every S-th pixel from (m, n) on, as many as there are outputs: a slice, and no copy."""
+    S_h, S_w = stride if isinstance(stride, tuple) else (stride, stride)
+    kh, kw, _C, O = w.shape
+    rows, columns = (x.shape[1] - kh) // S_h + 1, (x.shape[2] - kw) // S_w + 1
+    y = np.zeros((len(x), rows, columns, O), x.dtype)
+    for m, n in np.ndindex(kh, kw):
+        y += x[:, m : m + S_h * rows : S_h, n : n + S_w * columns : S_w] @ w[m, n]
+    return y
+
+
+def mistake_2(x, w, stride=1):
+    """All outputs of stride 1, of which every S-th is kept, but the strides of height and width are exchanged."""
+    S_h, S_w = stride if isinstance(stride, tuple) else (stride, stride)
+    return answer_2(x, w)[:, ::S_w, ::S_h]
+
+
+SIZES = {"p": 24, "c": 32, "o": 48}
+LINE, CACHE = 16, 16  # numbers of a line, lines of the cache
+
+
+def lines_fetched(order):
+    """How many lines come from memory if the loops of y[p, o] += x[p, c] * w[c, o] stand in this order."""
+    cache, fetched = OrderedDict(), 0
+    for indices in product(*(range(SIZES[axis]) for axis in order)):
+        at = dict(zip(order, indices, strict=True))
+        for array, row, column in (("x", "p", "c"), ("w", "c", "o"), ("y", "p", "o")):
+            line = array, (at[row] * SIZES[column] + at[column]) // LINE
+            if line not in cache:
+                fetched += 1
+                if len(cache) == CACHE:
+                    cache.popitem(last=False)  # the one that was not used for the longest time
+            cache[line] = None
+            cache.move_to_end(line)
+    return fetched
+
+
+@checked
+def check_3(order):
+    """Which order of the three loops of a 1×1 convolution fetches the fewest lines?"""
+    orders = ["".join(axes) for axes in permutations("pco")]
+    assert order in orders, f"{order!r} is not the letters p, c and o in some order"
+    counts = {each: lines_fetched(each) for each in orders}
+    better = sum(count < counts[order] for count in counts.values())
+    assert not better, (
+        f"{order} fetches {counts[order]:,} lines, and {better} of the six orders fetch fewer: along which loop do lie both "
+        "w and y? And which array is small enough to be read again and again?"
+    )
+
+
+# o innermost: w[c, :] and y[p, :] lie along it, and x[p, c] stands still. p outermost: y[p, :] and x[p, :] stay in the
+# cache, and w comes once for each pixel. (A tile of twelve pixels reads it a twelfth as often.)
+answer_3 = "pco"
+mistake_3 = "poc"  # as the formula is written: w is read down its columns
+
+
+@checked
+def check_4(answer):
+    """How many rows has a tile of three vectors in 16 registers, and how many multiply-adds for each load?"""
+    rows, ratio = answer
+    registers = 3 * rows + 3 + 1
+    assert registers <= 16, f"{rows} rows need 3 · {rows} sums, 3 vectors of weights and 1 number: {registers} registers"
+    assert rows == 4, f"with {rows} rows, {16 - registers} registers are left: is there room for one row more?"
+    loads = "in a round it loads 3 vectors of weights and one number for each row"
+    assert np.isclose(float(ratio), 12 / 7, rtol=1e-2), f"{loads}, and makes 3 multiply-adds for each row"
+
+
+# 4 · 3 + 3 + 1 = 16 registers, and 4 · 3 multiply-adds on 4 + 3 loads. Better than 12 / 8 of 6 × 2; but each weight is used
+# four times only, and 3 · 8 lanes are no power of two, as numbers of channels often are.
+answer_4 = (4, Fraction(12, 7))
+mistake_4 = (5, Fraction(15, 8))  # fifteen sums fit, but nothing beside them
+
+B_T = [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]
+G = [[1, 0, 0], [Fraction(1, 2)] * 3, [Fraction(1, 2), Fraction(-1, 2), Fraction(1, 2)], [0, 0, 1]]
+
+
+@checked
+def check_5(A_T):
+    """Which matrix brings the four products of F(2, 3) back to two outputs?"""
+    A, B, K = np.array(A_T, object).T, np.array(B_T, object).T, np.array(G, object)
+    assert A.shape == (4, 2), f"Aᵀ has two rows, one for each output, of four numbers; not {A.T.shape}"
+    rng = np.random.default_rng(5)
+    D, g = (np.array([[Fraction(int(v)) for v in row] for row in rng.integers(-9, 10, (n, n))]) for n in (4, 3))
+    for t in range(4):
+        d, taps = D[t], g[t % 3]
+        y, found = (taps @ d[:3], taps @ d[1:]), A.T @ ((K @ taps) * (B.T @ d))
+        for place in (0, 1):
+            assert found[place] == y[place], (
+                f"y_{place} of d = {[*map(int, d)]}, g = {[*map(int, taps)]} is {y[place]}, not {found[place]}"
+            )
+    with refconv.engine("reference"):
+        plain = refconv.cross_correlate2d(D, g, "valid")
+    assert np.array_equal(A.T @ ((K @ g @ K.T) * (B.T @ D @ B)) @ A, plain)
+
+
+# y_0 = first + half_sum + half_difference, y_1 = half_sum − half_difference − last.
+answer_5 = [[1, 1, 1, 0], [0, 1, -1, -1]]
+mistake_5 = [[1, 1, 1, 0], [0, 1, -1, 1]]  # the last product is taken away, not added
