@@ -13,6 +13,9 @@ registers   the sums of a tile (tile.h)
 L1          the rows of a under one tile, while one panel of b streams past it
 L2          that panel, DEPTH rows of it at a time, packed by the task itself: [k][lanes], zero-padded to whole vectors
 threads     tasks of (rows of out, panel); each element belongs to one task, which adds its products in the order of k
+
+A few rows of out, as of one image in inference, are sums of rows of b, which pass through once and as they lie: what packing
+moves would be all that there is to move.
 """
 import importlib
 
@@ -32,6 +35,9 @@ direct = importlib.import_module(__name__.rpartition(".")[0] + ".direct")
 cdef enum:
     DEPTH = 512     # rows of a packed panel
     ROWS = 168      # of out in one task at most: enough tiles to be worth packing a panel
+    FEW_ROWS = 4    # of out: each number of b is used so seldom that packing it would cost more
+    LINE = 512      # of their columns in one task
+    AT_ONCE = 4     # rows of b that pass through them together
     A_STEP = 8      # multiply-adds that take as long as one step of a region that moves numbers
 
 
@@ -73,6 +79,9 @@ cdef object multiply(Product m, const real *a, const real *b, bias):
     dtype = dtype_of[real](NULL)
     result = aligned_empty((m.rows, m.columns), dtype)
     cdef real[:, ::1] out = result
+    if m.rows <= FEW_ROWS and m.b_step == 1:
+        multiply_few[real](m, a, b, bias, out)
+        return result
     cdef Shape shape = tile_shape[real](NULL, m.columns)
     cdef Py_ssize_t across = panels(shape, m.columns), down = (m.rows + ROWS - 1) // ROWS, task
     cdef Py_ssize_t height = (m.rows + down - 1) // down if down else 0
@@ -86,6 +95,44 @@ cdef object multiply(Product m, const real *a, const real *b, bias):
         multiply_block(&m, shape, a, b, &start[0], task % across * shape.width, task // across * height,
                        min((task // across + 1) * height, m.rows), &packed[threadid(), 0], &out[0, 0])
     return result
+
+
+cdef multiply_few(Product m, const real *a, const real *b, const real[::1] bias, real[:, ::1] out):
+    """The same for few rows, with b as it lies."""
+    cdef Py_ssize_t task, lines = (m.columns + LINE - 1) // LINE if m.rows else 0
+    cdef const real *start = NULL if bias is None else &bias[0]
+    for task in prange(lines, nogil=True, schedule="static", num_threads=threads_for(m.rows * m.columns * m.depth // A_STEP)):
+        multiply_lines(&m, a, b + task * LINE, start + task * LINE if start != NULL else NULL,
+                       min(LINE, m.columns - task * LINE), &out[0, task * LINE])
+
+
+cdef void multiply_lines(const Product *m, const real *a, const real *b, const real *start, Py_ssize_t width,
+                         real *out) noexcept nogil:
+    """Some columns of all rows: their sums stay in L1 while b passes, AT_ONCE rows of it side by side."""
+    cdef Py_ssize_t k, p, v
+    for p in range(m.rows):
+        for v in range(width):
+            out[p * m.columns + v] = start[v] if start != NULL else 0
+    for k in range(m.depth // AT_ONCE):
+        for p in range(m.rows):
+            add_lines(a + p * m.a_row + AT_ONCE * k * m.a_step, m.a_step, b + AT_ONCE * k * m.b_row, m.b_row, width,
+                      out + p * m.columns)
+    for k in range(m.depth - m.depth % AT_ONCE, m.depth):
+        for p in range(m.rows):
+            for v in range(width):
+                out[p * m.columns + v] += a[p * m.a_row + k * m.a_step] * b[k * m.b_row + v]
+
+
+cdef inline void add_lines(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_row, Py_ssize_t width,
+                           real *out) noexcept nogil:
+    cdef real a0 = a[0], a1 = a[a_step], a2 = a[2 * a_step], a3 = a[3 * a_step], total
+    cdef Py_ssize_t v
+    for v in range(width):
+        total = out[v] + a0 * b[v]
+        total += a1 * b[b_row + v]
+        total += a2 * b[2 * b_row + v]
+        total += a3 * b[3 * b_row + v]
+        out[v] = total
 
 
 cdef void multiply_block(const Product *m, Shape shape, const real *a, const real *b, const real *start, Py_ssize_t column,

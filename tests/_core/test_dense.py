@@ -61,3 +61,13 @@ def test_more_rows_and_more_depth_than_one_task_takes_at_once(dtype):
     assert_same_bits(dense_dx(dy, w), dy @ w.T)
     assert_same_bits(dense_dw(x, dy), x.T @ dy)
     assert_same_bits(dense_dx(x, w.T.copy()), x @ w)
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("N", [1, 3, 4, 5])
+def test_a_few_examples_meet_the_weights_as_they_lie(N, dtype, side):
+    # More outputs than one task takes, and a depth that no number of rows at once divides.
+    x, w, b = (small_integers(shape, k, dtype) for k, shape in enumerate([(N, 1027), (1027, 1061), (1061,)]))
+    assert_same_bits(dense(*(fenced(a, side) for a in (x, w, b))), x @ w + b)
+    assert_same_bits_at_any_thread_count(lambda: dense(x, w))
