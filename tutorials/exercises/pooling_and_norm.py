@@ -1,16 +1,21 @@
 """Exercises of 04: the way back through a maximum, room for a shift, and batch normalisation short, folded and late."""
 
+import inspect
+
 import numpy as np
 from lesson import checked
 
 from refconv import batch_norm_inference, conv2d, max_pool2d, nn, verify
 
+NOT_YET = "not yet: the smallest case in which it is wrong stands above"
+
 
 @checked
 def check_1(gradient):
     """What is ∂e/∂x of max pooling, written from x and the window?"""
-    verdict = verify.check(gradient, "max_pool2d_dx", seconds=2)
-    assert verdict, verdict.report
+    assert verify.check(gradient, "max_pool2d_dx", seconds=2), NOT_YET
+    no_overlap = "right where windows lie side by side; now let it take a stride, so that they may overlap"
+    assert "stride" in inspect.signature(gradient).parameters, no_overlap
 
 
 def answer_1(dy, x, window, stride=None):
@@ -62,8 +67,7 @@ mistake_2 = {"up", "down", "left", "right"}  # invariant to small shifts, but no
 @checked
 def check_3(gradients):
     """What are ∂e/∂x, ∂e/∂γ and ∂e/∂β of batch normalisation, without a loop?"""
-    verdict = verify.check(gradients, "batch_norm_grads", seconds=2)
-    assert verdict, verdict.report
+    assert verify.check(gradients, "batch_norm_grads", seconds=2), NOT_YET
     assert len(_results(gradients)) == 3, "∂e/∂x, ∂e/∂γ and ∂e/∂β are expected, in this order"
 
 
@@ -71,7 +75,7 @@ def _results(gradients):
     """What it returns for a small batch, as a tuple."""
     x = np.array([[-1.0], [3], [1], [9]])
     results = gradients(x, x, np.ones(1), x.mean(0), x.var(0), 1e-3)
-    return results if isinstance(results, tuple) else (results,)
+    return results if isinstance(results, (tuple, list)) else (results,)
 
 
 def answer_3(dy, x, gamma, mean, var, eps):
