@@ -13,6 +13,7 @@ from evidence import needs_kernels
 
 ROOT = Path(refconv.__file__).parents[1]
 FOLDER = ROOT / "tutorials"
+PAGES = [*sorted(FOLDER.glob("*.md")), FOLDER / "exercises" / "README.md", ROOT / "figures" / "README.md"]
 TEXTS = sorted(text.stem for text in FOLDER.glob("[0-9]*.md"))
 EXERCISES = sorted(module.stem for module in (FOLDER / "exercises").glob("[a-z]*.py"))
 
@@ -61,6 +62,23 @@ def test_a_notebook_says_what_it_teaches_and_asks_three_to_five_questions(name):
     assert "**You will be able to**" in text
     assert re.search(r"^\*\*Slides\*\*: [ABCFM]\d", text, re.MULTILINE)
     assert 3 <= len(set(re.findall(r"exercises\.check_\d", text))) <= 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_each_link_of_a_notebook_leads_somewhere(page):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)  # [f](x) in code is a call
+    links = [link for link in re.findall(r"\]\(([^()\s]+)\)", text) if not link.startswith(("http:", "https:"))]
+    dead = [link for link in links if not _leads_somewhere(page, *link.partition("#")[::2])]
+    assert not dead, f"{page.name} links to {', '.join(dead)}"
+
+
+def _leads_somewhere(page, path, part):
+    """Whether a file is there, and the heading in it, if a part of a text is asked for."""
+    target = page.parent / path if path else page
+    if not part or target.suffix != ".md":
+        return target.is_file()
+    headings = re.findall(r"^#+ (.*)", target.read_text(encoding="utf-8"), re.MULTILINE)
+    return part in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("module", EXERCISES)
@@ -116,6 +134,7 @@ def test_an_empty_answer_is_open_and_any_other_is_not():
     assert is_open(...)
     assert is_open(started)
     assert is_open((1, ...))
+    assert is_open([[0, ...], [1, 2]])
     assert not is_open(wrong)
     assert not is_open((1, 2))
     assert not is_open(0)

@@ -155,4 +155,4 @@ def _is_open(answer):
         def dots(): ...
 
         return answer.__code__.co_code == dots.__code__.co_code
-    return answer is ... or (isinstance(answer, (tuple, list)) and any(part is ... for part in answer))
+    return answer is ... or (isinstance(answer, (tuple, list)) and any(_is_open(part) for part in answer))

@@ -1,11 +1,14 @@
 """03 · ∂e/∂w and ∂e/∂x: by hand, as loops, and how to fool a poor check."""
 
+import inspect
+
 import numpy as np
 from lesson import checked
 
 from refconv import conv2d, conv2d_dx, verify
 
 NOT_YET = "not yet: the smallest case in which it is wrong stands above"
+NO_STRIDE = "right with stride 1; now let it take a stride"
 
 
 @checked
@@ -15,7 +18,8 @@ def check_1(answer):
     hints = ("w_m is multiplied with x_{t+m} in z_t", "x_u is in z_u with w_0, and in z_{u-1} with w_1")
     expected = np.correlate(x, dz, "valid"), np.convolve(dz, w, "full")
     for name, numbers, right, hint in zip(("∂e/∂w", "∂e/∂x"), answer, expected, hints, strict=True):
-        assert len(numbers) == len(right), f"{name} has {len(right)} numbers, one for each of its letter, not {len(numbers)}"
+        count = np.size(numbers)
+        assert count == len(right), f"{name} has as many numbers as {name[-1]}, {len(right)}; yours has {count}"
         assert list(numbers) == right.tolist(), f"{name} is not {list(numbers)}: {hint}"
 
 
@@ -36,6 +40,7 @@ def windows(dy, stride):
 def check_2(mine):
     """How do you write ∂e/∂w of the layer?"""
     assert verify.check(mine, "conv2d_dw", seconds=2), NOT_YET
+    assert "stride" in inspect.signature(mine).parameters, NO_STRIDE
 
 
 def answer_2(x, dy, kernel_size, stride=1):
@@ -58,6 +63,7 @@ def mistake_2(x, dy, kernel_size, stride=1):
 def check_3(mine):
     """How do you write ∂e/∂x of the layer, with a stride?"""
     assert verify.check(mine, "conv2d_dx", seconds=2), NOT_YET
+    assert "stride" in inspect.signature(mine).parameters, NO_STRIDE
 
 
 def answer_3(dy, w, input_size, stride=1):

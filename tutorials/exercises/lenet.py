@@ -34,7 +34,7 @@ def mistake_1(content):
 def check_2(parameters):
     """How many parameters has LeNet-5 for 28 × 28 pixels?"""
     assert parameters != 61_706, "that is the number for 32 × 32 pixels; dense1 gets fewer inputs now"
-    assert parameters == 44_426, f"not {parameters:,}: follow the sizes, 28 → 24 → 12 → 8 → 4, and count the inputs of dense1"
+    assert parameters == 44_426, f"not {parameters!r}: follow the sizes, 28 → 24 → 12 → 8 → 4, and count the inputs of dense1"
 
 
 # 28 → 24 → 12 → 8 → 4, so dense1 has 4·4·16 = 256 inputs in place of 5·5·16 = 400; no other layer notices.
@@ -54,6 +54,7 @@ def check_3(step):
         loss = step(mine, my_optimizer, x[part], labels[part])
         expected, _ = train_step(ours, our_optimizer, x[part], labels[part])
         assert loss is not None, "the loss must be returned"
+        assert not isinstance(loss, tuple), "the loss alone must be returned"
         assert np.isclose(loss, expected), f"step {k + 1}: the loss is {expected:.6f}, and yours is {loss}"
         for name, parameter in ours.named_parameters().items():
             same = np.allclose(mine.named_parameters()[name].value, parameter.value)

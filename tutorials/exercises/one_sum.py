@@ -11,7 +11,8 @@ def check_1(answer):
     """Which numbers are the valid cross-correlation and the valid convolution of 2, 7, 1, 8 with 3, 1, 4?"""
     x, w = [2, 7, 1, 8], [3, 1, 4]
     for name, numbers, slide in zip(("correlation", "convolution"), answer, (cross_correlate1d, convolve1d), strict=True):
-        assert len(numbers) == 2, f"{name}: a kernel of 3 fits on 4 numbers in 2 places, but your answer has {len(numbers)}"
+        count = np.size(numbers)
+        assert count == 2, f"{name}: a kernel of 3 fits on 4 numbers in 2 places, but your answer has {count}"
         y = slide(x, w, "valid")
         assert list(numbers) == list(y), f"{name}: not {list(numbers)}; the first number of the kernel meets which of x?"
 
@@ -24,6 +25,8 @@ mistake_1 = ([18, 53], [17, 54])  # the two exchanged
 @checked
 def check_2(mine):
     """How do you write the full convolution as a loop?"""
+    count = np.size(mine(np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3])))
+    assert count == 6, f"full: every overlap counts, so 4 numbers and 3 give 4 + 3 − 1 = 6, but yours are {count}"
     verdict = verify.check(mine, "convolve1d", seconds=2)
     assert verdict, "not yet: the smallest case in which it is wrong stands above"
 

@@ -1,19 +1,47 @@
-"""Exercises of 04: the way back through a maximum, room for a shift, and batch normalisation short, folded and late."""
+"""Exercises of 04: the ways back through an ELU and a maximum, room for a shift, and batch normalisation short and late."""
+
+import inspect
 
 import numpy as np
 from lesson import checked
 
-from refconv import batch_norm_inference, conv2d, max_pool2d, nn, verify
+from refconv import elu, elu_dx, max_pool2d, nn, verify
+
+NOT_YET = "not yet: the smallest case in which it is wrong stands above"
 
 
 @checked
-def check_1(gradient):
+def check_1(elu_gradient):
+    """What is ∂e/∂x of the ELU, written from its output?"""
+    rng = np.random.default_rng(1)
+    for alpha in (1.0, 0.3, 2.5):
+        x, dy = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
+        y = elu(x, alpha)
+        found, expected = np.asarray(elu_gradient(dy, y, alpha)), elu_dx(dy, x, alpha)
+        assert found.shape == x.shape, f"one number for each of x's {x.shape}, but yours are {found.shape}"
+        for sign, where in (("above", y > 0), ("below", y < 0)):
+            right = np.allclose(found[where], expected[where])
+            assert right, f"wrong where y is {sign} 0, with alpha = {alpha}: write f'(x) down, and look for y in it"
+
+
+def answer_1(dy, y, alpha):
+    # y has the sign of x; below 0, f'(x) = α eˣ = α (eˣ − 1) + α, and the first of these is y.
+    return dy * np.where(y > 0, 1, y + alpha)
+
+
+def mistake_1(dy, y, alpha):
+    return dy * np.where(y > 0, 1, y + 1)  # right for α = 1 only
+
+
+@checked
+def check_2(gradient):
     """What is ∂e/∂x of max pooling, written from x and the window?"""
-    verdict = verify.check(gradient, "max_pool2d_dx", seconds=2)
-    assert verdict, verdict.report
+    assert verify.check(gradient, "max_pool2d_dx", seconds=2), NOT_YET
+    no_overlap = "right where windows lie side by side; now let it take a stride, so that they may overlap"
+    assert "stride" in inspect.signature(gradient).parameters, no_overlap
 
 
-def answer_1(dy, x, window, stride=None):
+def answer_2(dy, x, window, stride=None):
     (kh, kw), (S_h, S_w) = window, stride or window
     dx = np.zeros_like(x)
     for b, i, j, c in np.ndindex(dy.shape):
@@ -24,7 +52,7 @@ def answer_1(dy, x, window, stride=None):
     return dx
 
 
-def mistake_1(dy, x, window, stride=None):
+def mistake_2(dy, x, window, stride=None):
     (kh, kw), (S_h, S_w) = window, stride or window
     dx = np.zeros_like(x)
     for b, i, j, c in np.ndindex(dy.shape):
@@ -37,7 +65,7 @@ MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 
 
 @checked
-def check_2(directions):
+def check_3(directions):
     """In which directions may the pixel in row 5, column 2 move while the pooled image stays the same?"""
     assert not isinstance(directions, str), f'a set of words is expected, such as {{"up", "down"}}, not {directions!r}'
     unknown = set(directions) - set(MOVES)
@@ -55,15 +83,14 @@ def _pooled(row, column):
     return max_pool2d(x, 2)
 
 
-answer_2 = {"up", "right"}  # its window has rows 4 and 5, columns 2 and 3
-mistake_2 = {"up", "down", "left", "right"}  # invariant to small shifts, but not to all of them
+answer_3 = {"up", "right"}  # its window has rows 4 and 5, columns 2 and 3
+mistake_3 = {"up", "down", "left", "right"}  # invariant to small shifts, but not to all of them
 
 
 @checked
-def check_3(gradients):
+def check_4(gradients):
     """What are ∂e/∂x, ∂e/∂γ and ∂e/∂β of batch normalisation, without a loop?"""
-    verdict = verify.check(gradients, "batch_norm_grads", seconds=2)
-    assert verdict, verdict.report
+    assert verify.check(gradients, "batch_norm_grads", seconds=2), NOT_YET
     assert len(_results(gradients)) == 3, "∂e/∂x, ∂e/∂γ and ∂e/∂β are expected, in this order"
 
 
@@ -71,10 +98,10 @@ def _results(gradients):
     """What it returns for a small batch, as a tuple."""
     x = np.array([[-1.0], [3], [1], [9]])
     results = gradients(x, x, np.ones(1), x.mean(0), x.var(0), 1e-3)
-    return results if isinstance(results, tuple) else (results,)
+    return results if isinstance(results, (tuple, list)) else (results,)
 
 
-def answer_3(dy, x, gamma, mean, var, eps):
+def answer_4(dy, x, gamma, mean, var, eps):
     axes = tuple(range(x.ndim - 1))
     std = np.sqrt(var + eps)
     xhat = (x - mean) / std
@@ -83,36 +110,12 @@ def answer_3(dy, x, gamma, mean, var, eps):
     return dx, (dy * xhat).sum(axes), dy.sum(axes)
 
 
-def mistake_3(dy, x, gamma, mean, var, eps):
+def mistake_4(dy, x, gamma, mean, var, eps):
     axes = tuple(range(x.ndim - 1))
     std = np.sqrt(var + eps)
     xhat = (x - mean) / std
     dx = gamma / std * (dy - dy.mean(axes))  # the variance is taken for a constant
     return dx, (dy * xhat).sum(axes), dy.sum(axes)
-
-
-@checked
-def check_4(folded):
-    """Which kernel and bias do the work of a convolution and the batch normalisation behind it?"""
-    rng = np.random.default_rng(4)
-    x, w = rng.normal(size=(2, 6, 7, 3)), rng.normal(size=(2, 3, 3, 4))
-    gamma, beta, mean = rng.normal(size=(3, 4))
-    var, eps = rng.uniform(0.5, 3, 4), 0.1
-    both = batch_norm_inference(conv2d(x, w), gamma, beta, mean, var, eps=eps)
-    kernel, bias = folded(w, gamma, beta, mean, var, eps)
-    assert np.shape(kernel) == w.shape, f"the kernel must keep its shape {w.shape}, but has {np.shape(kernel)}"
-    assert np.shape(bias) == (4,), f"the bias must have shape (4,), one for each output channel, but has {np.shape(bias)}"
-    difference = np.abs(conv2d(x, kernel, bias) - both).max()
-    assert difference < 1e-9, f"the one convolution differs from the two layers by up to {difference:.3g}"
-
-
-def answer_4(w, gamma, beta, mean, var, eps):
-    factor = gamma / np.sqrt(var + eps)  # one for each output channel, w's last axis
-    return w * factor, beta - mean * factor
-
-
-def mistake_4(w, gamma, beta, mean, var, eps):
-    return w * gamma / np.sqrt(var + eps), beta - mean  # the mean is scaled as well
 
 
 @checked

@@ -1,5 +1,7 @@
 """02 · The layer: sizes, weights, and the loops with channels, strides and groups."""
 
+import inspect
+
 import numpy as np
 from lesson import checked
 
@@ -15,6 +17,7 @@ def check_1(answer):
         "c": (Window((11,), stride=4), 227),
         "d": (Window((3,), stride=2, dilation=4), 15),
     }
+    assert len(answer) == 4, f"a, b, c and d are four numbers, but yours are {len(answer)}"
     for (name, (window, n)), outputs in zip(windows.items(), answer, strict=True):
         hint = f"the kernel spans {window.span[0]}, and the division is rounded down"
         assert (outputs,) == window.output_size((n,)), f"({name}) is not {outputs}: {hint}"
@@ -34,6 +37,7 @@ def check_2(answer):
         "c": (nn.Conv2D(256, 1), (32, 32, 64)),
         "d": (nn.Conv2D(256, 5, groups=2), (27, 27, 96)),
     }
+    assert len(answer) == 4, f"a, b, c and d are four numbers, but yours are {len(answer)}"
     for (name, (layer, shape)), count in zip(layers.items(), answer, strict=True):
         found = layer.count_parameters(shape)
         assert count == found, f"({name}) is not {count}: kh · kw · C / groups · O, and O biases; no pixels"
@@ -49,6 +53,7 @@ def check_3(mine):
     """How do you write the layer as loops?"""
     verdict = verify.check(mine, "conv2d", seconds=2)
     assert verdict, "not yet: the smallest case in which it is wrong stands above"
+    assert "stride" in inspect.signature(mine).parameters, "right with stride 1; now let it take a stride"
 
 
 def answer_3(x, w, stride=1):
