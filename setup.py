@@ -7,6 +7,7 @@ REFCONV_NATIVE=1   let the kernels of every instruction set use all that this ve
 """
 
 import functools
+import multiprocessing
 import os
 import platform
 import re
@@ -74,9 +75,18 @@ def translate(sources):
         include_path=["."],
         compiler_directives=DIRECTIVES,
         annotate=bool(os.environ.get("REFCONV_ANNOTATE")),
-        nthreads=os.cpu_count() if os.name == "posix" else 0,
+        nthreads=min(processes(), len(sources)),
         shared_utility_qualified_name=SHARED,
     )
+
+
+def processes():
+    """How many may translate side by side; 0, which is this one alone, where the system has no semaphores for them."""
+    try:
+        multiprocessing.Lock()
+    except (ImportError, OSError):  # a sandbox without /dev/shm, for one
+        return 0
+    return (os.cpu_count() or 1) if os.name == "posix" else 0
 
 
 def module(name, translated, compile_args, link_args):

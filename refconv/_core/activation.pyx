@@ -4,7 +4,7 @@ An array of any shape is one line of numbers, cut into blocks; a task is a block
 so that the loop inside knows nothing of the choice and becomes vectors. exp and tanh are those of the C library,
 accurate to the last bit or two.
 """
-import numpy as np
+import numpy as np  # functions of a .pxd, such as aligned_empty, look for it here
 
 from cython.parallel cimport prange
 from libc.math cimport exp, expf, expm1, expm1f, tanh as tanh64, tanhf

@@ -11,9 +11,10 @@ chunks the batch's:
     μ_t = a + Σd / n_t           q_t = Σd² − (Σd)² / n_t
     μ   = Σ_t n_t·μ_t / M        σ²  = Σ_t (q_t + n_t·(μ_t − μ)²) / M
 
-With a = 0, where the mean is large against the deviation, nothing would be left of q_t. The first k rows are rows of the
-chunk, however: if their mean is off by D, then q_t is at least k·D². So no more is lost than the factor n_t / k says, of double
-precision: so sums are kept, only those of a few rows at a time in the type of x.
+With a = 0, where the mean is large against the deviation, nothing would be left of q_t. Deviations from the first rows are
+small, unless these are unlike the others: a black border, say. They are rounded in the type of x, and so are the sums of a few
+rows at a time; all others are kept in double precision. So if less than 1 / OFF of Σd² is left, or if a sum is not finite, the
+chunk is read again, in double precision: once for its mean, and once for the deviations from that.
 
 The number of chunks depends on shapes alone, and they are added in order, so the result has the same bits at any thread
 count. Channels are innermost: the loops over c are the vectors.
@@ -35,6 +36,7 @@ cdef enum:
     STEPS = 2         # of an element in one pass, on average
     FEWEST_ROWS = 16  # of a chunk, so that the partial sums stay small against the array; and those that centre it
     FEW = 8           # rows whose sums are kept in the type of x
+    OFF = 16          # a centre is off if Σd² is so many times what is left of it
 
 
 cdef Py_ssize_t chunk_rows(Py_ssize_t C) noexcept nogil:
@@ -84,15 +86,11 @@ cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_
     cdef real d[BLOCK]
     cdef real d2[BLOCK]
     cdef real deviation
-    cdef Py_ssize_t begin = 0, some = min(rows, FEWEST_ROWS), m, c
+    cdef bint off = False
+    cdef Py_ssize_t begin = 0, m, c
+    centre_of(x, min(rows, FEWEST_ROWS), C, first, width, centre)
     for c in range(width):
         total[c] = square[c] = 0
-    for m in range(some):
-        for c in range(width):
-            total[c] += x[m * C + first + c]
-    for c in range(width):
-        centre[c] = <real>(total[c] / some) if isfinite(<real>(total[c] / some)) else 0  # or else ∞ − ∞ would hide an ∞
-        total[c] = 0
     while begin < rows:
         for c in range(width):
             d[c] = d2[c] = 0
@@ -107,7 +105,43 @@ cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_
         begin += FEW
     for c in range(width):
         means[first + c] = centre[c] + total[c] / rows
-        squares[first + c] = max(square[c] - total[c] / rows * total[c], 0.0) if isfinite(square[c]) else square[c]
+        squares[first + c] = square[c] - total[c] / rows * total[c]
+        if not (isfinite(square[c]) and squares[first + c] * OFF >= square[c]):  # not finite, or NaN, which is not >= either
+            off = True
+    if off:
+        exact_moments(x, rows, C, first, width, means, squares)
+
+
+cdef inline void centre_of(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
+                           real *centre) noexcept nogil:
+    """OUT the means of so many rows."""
+    cdef double total[BLOCK]
+    cdef Py_ssize_t m, c
+    for c in range(width):
+        total[c] = 0
+    for m in range(rows):
+        for c in range(width):
+            total[c] += x[m * C + first + c]
+    for c in range(width):
+        centre[c] = <real>(total[c] / rows)
+
+
+cdef void exact_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width, double *means,
+                        double *squares) noexcept nogil:
+    """What block_moments computes, in two passes in double precision."""
+    cdef double deviation
+    cdef Py_ssize_t m, c
+    for c in range(first, first + width):
+        means[c] = squares[c] = 0
+    for m in range(rows):
+        for c in range(first, first + width):
+            means[c] += x[m * C + c]
+    for c in range(first, first + width):
+        means[c] /= rows
+    for m in range(rows):
+        for c in range(first, first + width):
+            deviation = x[m * C + c] - means[c]
+            squares[c] += deviation * deviation
 
 
 cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:, ::1] squares, double[::1] mean,

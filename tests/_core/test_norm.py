@@ -80,6 +80,52 @@ def test_a_large_mean_does_not_drown_a_small_variance():
     np.testing.assert_allclose(y, expected, atol=2e-6)
 
 
+@pytest.mark.parametrize(("rows", "value"), [(16, 0), (1, 0), (5, 1e6)])
+@pytest.mark.parametrize("C", [1, 3, 64, 70])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_first_rows_unlike_the_others_cost_no_digits(rows, value, C, dtype):
+    # As at the border of an image: deviations from them are large against the others', and would bring their rounding along.
+    x = np.full((32_768 // C, C), 1.2345678, dtype)
+    x[:rows] = value
+    exact = x.astype(np.longdouble)
+    _, mean, var = batch_norm(x, np.ones(C, dtype), np.zeros(C, dtype))
+    squares = ((exact - exact.mean(axis=0)) ** 2).mean(axis=0)
+    eps = np.finfo(dtype).eps if dtype is np.float32 else 1e-11
+    assert (abs(mean - exact.mean(axis=0)) <= 4 * eps * (abs(exact.mean(axis=0)) + np.sqrt(squares))).all()
+    assert (abs(var - squares) <= 32 * eps * squares).all()
+
+
+@pytest.mark.parametrize("large", [1.4e19, 1e38, 2e38])
+@pytest.mark.parametrize("C", [1, 64, 70])
+def test_numbers_that_float32_holds_while_it_does_not_hold_their_sums(large, C):
+    # 1.4e19² is a float32, eight times that is none: the variance is what the loops find, and each mean is finite.
+    x = np.repeat(np.array([large, large, -large, large, -large, -large, large, large] * 3, np.float32)[:, None], C, axis=1)
+    gamma, beta = np.ones(C, np.float32), np.zeros(C, np.float32)
+    with np.errstate(over="ignore"):
+        y, mean, var = batch_norm(x, gamma, beta)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-6)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(var, exact.var(axis=0).astype(np.float32), rtol=1e-6)
+    assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("at", [0, 15, 16, 400])
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+def test_a_channel_that_is_not_finite_is_told_and_keeps_to_itself(poison, at):
+    x = small_floats((520, 70), 1, np.float32)
+    clean = batch_norm(x, np.ones(70, np.float32), np.zeros(70, np.float32))
+    x[at, 3] = poison
+    with np.errstate(invalid="ignore"):
+        y, mean, var = batch_norm(x, np.ones(70, np.float32), np.zeros(70, np.float32))
+    assert np.isnan(mean[3]) or mean[3] == poison
+    assert np.isnan(var[3])
+    assert np.isnan(y[:, 3]).all()
+    others = np.arange(70) != 3
+    np.testing.assert_allclose(mean[others], clean[1][others], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(var[others], clean[2][others], rtol=1e-6)
+
+
 @pytest.mark.parametrize(("dtype", "large"), [(np.float32, 1e30), (np.float64, 1e200)])
 def test_a_variance_that_is_too_large_for_the_type_is_infinite_and_the_rest_follows(dtype, large):
     # The second channel is an ordinary one, and must not suffer.
