@@ -41,6 +41,9 @@ def check_2(block):
     weights = 9 * before * after + 9 * after * after + before * after
     counted = count_weights(made, shape)
     assert counted == weights, f"its kernels should have {weights} weights together, but have {counted}"
+    relus, norms = (_count(made, kind) for kind in (nn.ReLU, nn.BatchNorm))
+    assert norms == 3, f"batch normalisation should follow each of the three convolutions, but there are {norms}"
+    assert relus == 2, f"there should be a ReLU between the two 3 × 3 convolutions and one at the end, but there are {relus}"
     made.build(shape, rng=0)
     biases = [name for name in made.named_parameters() if name.endswith(".b")]
     assert not biases, f"normalisation cancels a bias, so leave out {', '.join(biases)}"
@@ -109,12 +112,12 @@ def check_5(network):
     """Thirty, with at most ten identities."""
     value = float(network(np.array([[1.0]]))[0, 0])
     assert value == 30, f"it makes {value:g} of 1, not 30"
-    count = _identities(network)
+    count = _count(network, nn.Identity)
     assert count <= 10, f"it has {count} identities: products need fewer than sums"
 
 
-def _identities(layer):
-    return isinstance(layer, nn.Identity) + sum(_identities(inner) for _, inner in layer.named_layers())
+def _count(layer, kind):
+    return isinstance(layer, kind) + sum(_count(inner, kind) for _, inner in layer.named_layers())
 
 
 def _times(n):

@@ -36,6 +36,7 @@ def mistake_1(x, w, stride=(1, 1)):
 @checked
 def check_2(sizes):
     """Which input sizes give 5 outputs with kernel 4, stride 3 and padding 1?"""
+    assert np.iterable(sizes), f"several sizes do: put all of them in a tuple, not {sizes} alone"
     window = Window((4,), stride=3, padding=1)
     for n in sizes:
         assert window.output_size((n,)) == (5,), f"{n} inputs give {window.output_size((n,))[0]} outputs"
@@ -49,6 +50,7 @@ mistake_2 = (14,)  # the one that output_padding=0 gives back
 @checked
 def check_3(dilations):
     """With which dilations do five 3 × 3 layers see 63 × 63 pixels, every one of them?"""
+    assert np.iterable(dilations), f"each of the five layers has its own: put five numbers in a tuple, not {dilations} alone"
     assert len(dilations) == 5, f"there are five layers, but {len(dilations)} dilations"
     size = receptive_field([Window((3, 3), dilation=D) for D in dilations])
     assert size == (63, 63), f"together they see {size[0]} × {size[1]}"
@@ -93,10 +95,11 @@ def check_5(groups):
         return layer.count_parameters((14, 14, 256))
 
     separable = weights(nn.SeparableConv2D(256, 3, bias=False))
+    assert groups in range(1, 257), f"a layer of 256 channels has 1 to 256 groups, not {groups}"
     assert 256 % groups == 0, f"256 channels cannot be dealt into {groups} groups of equal size"
     grouped = weights(nn.Conv2D(256, 3, groups=groups, bias=False))
     assert grouped < separable, f"{groups} groups have {grouped:,} weights, the separable layer has {separable:,}"
-    halved = weights(nn.Conv2D(256, 3, groups=max(groups // 2, 1), bias=False))
+    halved = weights(nn.Conv2D(256, 3, groups=groups // 2, bias=False))
     assert halved >= separable, f"{groups // 2} groups suffice: {halved:,} weights against {separable:,}"
 
 

@@ -108,7 +108,7 @@ def check_4(stamps):
 
 def answer_4(n, kernel, stride):
     # The operator counts itself where the input and all weights are 1. For 3 and 2 the counts go 1 1 2 1 2 1 2 …: what is
-    # flat comes out as a chessboard, unless the weights learn to make up for it. Where the stride divides the kernel's size
+    # flat comes out as a chequerboard, unless the weights learn to make up for it. Where the stride divides the kernel's size
     # the counts are even all the way, but for the ends.
     return conv_transpose1d(np.ones((1, n, 1)), np.ones((kernel, 1, 1)), stride=stride)[0, :, 0].astype(int)
 
