@@ -3,6 +3,7 @@
 import argparse
 import ast
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 FOLDER = Path(__file__).resolve().parent
 SCRIPTS = {script.stem: script for script in sorted(FOLDER.glob("f[0-9]*.py"))}
+TRAINING = "lenet_training"  # the picture of a run, which the run itself draws
 
 
 def main():
@@ -21,11 +23,15 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as f05_im2col or f05 (default: all)")
     parser.add_argument("--measure", action="store_true", help="run the experiments again, which takes many minutes")
     options = parser.parse_args()
-    if unknown := [name for name in options.names if not any(script.startswith(name) for script in SCRIPTS)]:
-        parser.error(f"NAME must be one of {', '.join(SCRIPTS)}, but is {', '.join(unknown)}")
-    chosen = [name for name in SCRIPTS if not options.names or name.startswith(tuple(options.names))]
+    known = [*SCRIPTS, TRAINING]
+    if unknown := [name for name in options.names if not any(script.startswith(name) for script in known)]:
+        parser.error(f"NAME must be one of {', '.join(known)}, but is {', '.join(unknown)}")
+    chosen = [name for name in known if not options.names or name.startswith(tuple(options.names))]
     for name in (bar := tqdm(chosen, unit="picture")):
         bar.set_postfix_str(name)
+        if name == TRAINING:  # in a process of its own, since its style is not that of the figures
+            subprocess.run([sys.executable, str(FOLDER / f"{TRAINING}.py")], check=True)
+            continue
         script = importlib.import_module(name)
         canvas.make(script.draw, getattr(script, "measure", None), options.measure)
     (FOLDER / "README.md").write_text(gallery(), encoding="utf-8")

@@ -131,7 +131,7 @@ def _draw_curves(figure, history):
         axes.plot([line.epoch for line in tested], test, "s--", color=TEST, label="test, after the epoch")
         axes.set(xlabel="epoch", ylabel=f"{quantity} ({unit})", xticks=_ticks(epochs))
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(loc="upper right" if quantity == "loss" else "lower right")  # where curves that learn do not come
 
 
 def _ticks(epochs):
