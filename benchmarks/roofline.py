@@ -19,7 +19,7 @@ def picture(table, machine) -> bytes:
     figures = need("matplotlib.figure", "train", "drawing a roofline")
     key = KEY * math.ceil(len(table) / PER_COLUMN)
     width = 9 + key
-    figure = figures.Figure(figsize=(width, 7), dpi=120)
+    figure = figures.Figure(figsize=(width, 7), dpi=120, layout="none")
     axes = figure.add_axes([0.75 / width, 0.09, (width - key - 1) / width, 0.85])
     points = [(row.flops / row.bytes, row.flops / row.seconds["refconv"] / 1e9) for row in table]
     theirs = [row.torch and row.flops / row.torch / 1e9 for row in table]
