@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ __all__ = ["Problem", "Row", "both", "normal"]
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(ABC):
     """A problem has a name, and for each library a method that makes its side, or returns None.
 
     Whoever adds one writes ``draw``, ``refconv``, ``torch``, ``jax``, ``onnxruntime``, ``flops`` and ``small``.
@@ -21,12 +22,13 @@ class Problem:
 
     name: str
 
+    @abstractmethod
     def draw(self, work: str) -> dict[str, np.ndarray]:
         """The arrays that the work takes: the same numbers in every run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refconv(self, work, a):
-        raise NotImplementedError
+        """refconv's side of the work on these arrays."""
 
     def torch(self, work, a, layout):
         return None
@@ -37,9 +39,9 @@ class Problem:
     def onnxruntime(self, work, a):
         return None
 
+    @abstractmethod
     def flops(self, work, a, results):
         """Floating-point operations of the definition; a method that needs fewer may pass the machine's limit."""
-        raise NotImplementedError
 
     def bytes(self, work, a, results):
         """Each array that goes in or comes out, once."""

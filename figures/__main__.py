@@ -34,7 +34,7 @@ def main():
             continue
         script = importlib.import_module(name)
         canvas.make(script.draw, getattr(script, "measure", None), options.measure)
-    (FOLDER / "README.md").write_text(gallery(), encoding="utf-8")
+    canvas.write_atomically(FOLDER / "README.md", gallery().encode())
 
 
 def gallery() -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from canvas import GREY, INK, ORANGE, PALE, SKY
-from cells import cells, frame
+from cells import cells, frame, signed
 from matplotlib.patches import Rectangle
 
 from refconv import Window, conv2d, im2col
@@ -102,11 +102,6 @@ def filled(axes, y, at, done, *, now=None, size=SIZE, label=None, colours=None):
         own[now] = SKY
     values = [[y[i, j] if (i, j) in done else None for j in range(y.shape[1])] for i in range(y.shape[0])]
     cells(axes, values, at, colours=own, size=size, label=label)
-
-
-def signed(value):
-    """A number with a proper minus."""
-    return f"{value:g}".replace("-", "−")
 
 
 def arrow(axes, start, end):

@@ -14,7 +14,6 @@ import argparse
 import csv
 import hashlib
 import io
-import os
 import sys
 import time
 import webbrowser
@@ -29,11 +28,11 @@ from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, PngImagePlugin
 
 from refconv import get_num_threads
+from refconv.drawing.style import INK, PALETTE
+from refconv.weights import write_atomically
 
-# Okabe and Ito's colours, which the colour-blind can tell apart.
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-SKY, YELLOW, INK, GREY, PALE = "#56B4E9", "#E69F00", "#222222", "#767676", "#EEEEEE"
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
+BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = PALETTE
+GREY, PALE = "#767676", "#EEEEEE"
 SHADES = "Blues"  # a map for one sign; DIVERGING has white at zero
 DIVERGING = "PuOr"
 
@@ -41,7 +40,7 @@ DPI = 160
 STYLE = {
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
-    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 15,
@@ -120,10 +119,10 @@ def make(draw, measure=None, again=False):
     """Draw a script's picture beside it, after measuring again if that is asked for; returns the picture's path."""
     script = Path(sys.modules[draw.__module__].__file__).resolve()
     if measure and again:
-        _write(script.with_suffix(".csv"), _measured(script, measure))
+        write_atomically(script.with_suffix(".csv"), _measured(script, measure))
     drawn = redrawn(script, draw, measure)
     path = script.with_suffix(".gif" if isinstance(drawn, Animation) else ".png")
-    _write(path, _gif(drawn) if isinstance(drawn, Animation) else _png(drawn))
+    write_atomically(path, _gif(drawn) if isinstance(drawn, Animation) else _png(drawn))
     return path
 
 
@@ -163,13 +162,6 @@ def _measured(script, measure):
     table.writeheader()
     table.writerows(rows)
     return text.getvalue().encode()
-
-
-def _write(path, content):
-    """Whole or not at all: under another name first, then renamed."""
-    draft = path.with_name(f".{path.name}")
-    draft.write_bytes(content)
-    os.replace(draft, path)
 
 
 def _pixels(figure, dpi):

@@ -12,7 +12,7 @@ def board(figure, columns, rows):
     return axes
 
 
-def cells(axes, values, at, *, fill="white", colours=None, size=13, label=None, form="{:g}"):
+def cells(axes, values, at, *, fill="white", colours=None, size=13, label=None):
     """A matrix of values, a square each; its upper left corner stands in column at[0] and row at[1].
 
     ``colours[i, j]`` is a cell's own colour in place of ``fill``; None is an empty cell. ``label`` stands above.
@@ -22,10 +22,15 @@ def cells(axes, values, at, *, fill="white", colours=None, size=13, label=None, 
         for j, value in enumerate(row):
             colour = (colours or {}).get((i, j), fill)
             axes.add_patch(Rectangle((left + j, top + i), 1, 1, facecolor=colour, edgecolor=GREY, linewidth=0.8))
-            words = "" if value is None else value if isinstance(value, str) else form.format(value).replace("-", "−")
+            words = "" if value is None else value if isinstance(value, str) else signed(value)
             axes.text(left + j + 0.5, top + i + 0.52, words, ha="center", va="center", fontsize=size, color=INK)
     if label:
         axes.text(left + len(values[0]) / 2, top - 0.3, label, ha="center", va="bottom", fontsize=size + 1)
+
+
+def signed(value):
+    """A number with a proper minus."""
+    return f"{value:g}".replace("-", "−")
 
 
 def frame(axes, at, rows, columns, colour):

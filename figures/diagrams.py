@@ -5,7 +5,6 @@ import canvas
 from refconv import models
 from refconv.drawing import flow
 from refconv.drawing import volumes as chain
-from refconv.drawing.style import INK, size
 
 LETTERS = 11.0  # points, at least
 ROOM = 9.7, 4.75  # inches below the title
@@ -39,18 +38,9 @@ def volumes(figure, model, shape):
 def blocks(figure, named):
     """Blocks side by side: (name, layer, shape of its input), each from top to bottom."""
     axes = _axes(figure)
-    nodes, x, lowest = [flow.node(layer) for _, layer, _ in named], 0.0, 0.0
-    for (name, layer, at), node in zip(named, nodes, strict=True):
-        axis = x + max(node.left, 0.9)
-        axes.text(axis, 0.55, name, ha="center", va="bottom", fontsize=11, weight="bold", color=INK)
-        axes.text(axis, 0.36, size(at), ha="center", va="center", fontsize=9, color=INK)
-        flow.connect(axes, node, (axis, 0.23), (axis, 0))
-        end = flow.draw(axes, node, axis, 0)
-        flow.arrow(axes, (axis, end), (axis, end - 0.25))
-        axes.text(axis, end - 0.38, size(layer.output_shape(at)), ha="center", va="center", fontsize=9, color=INK)
-        x, lowest = axis + max(node.right, 0.9) + 0.8, min(lowest, end)
-    axes.set(xlim=(-0.05, x - 0.75), ylim=(lowest - 0.5, 0.8))
-    scale = min(ROOM[0] / (x - 0.7), ROOM[1] / (1.3 - lowest))
+    flow.beside(axes, named)
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    scale = min(ROOM[0] / (right - left), ROOM[1] / (high - low))
     for text in axes.texts:
         text.set_fontsize(text.get_fontsize() * max(scale, 1.22))  # there is some room around the words
 

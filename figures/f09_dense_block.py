@@ -30,7 +30,7 @@ def draw():
     found = layers()
     first, last = found[0][0], found[-1][1]
     edges = [0, first, *(after for _, after in found)]
-    colours = ("#D5D5D5", *canvas.COLOURS)
+    colours = ("#D5D5D5", *canvas.PALETTE)
     figure = canvas.canvas("A dense block: each layer sees all before it, and adds a little")
     axes = figure.add_subplot()
     for k in range(len(found) + 1):

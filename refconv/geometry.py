@@ -71,7 +71,7 @@ class Window:
     ceil_mode: bool
 
     def __init__(self, kernel, stride=1, padding="valid", dilation=1, ceil_mode=False):
-        entries = kernel if type(kernel) is tuple else _entries(kernel)
+        entries = _entries(kernel)
         if entries is None:
             raise TypeError(f"kernel must hold one size an axis, such as (3, 5), but is {kernel!r}")
         if not entries:
@@ -121,7 +121,7 @@ class Window:
         padded = [n + before + after for n, (before, after) in zip(input_size, pads, strict=True)]
         if math.prod(padded) > MOST:
             raise ValueError(f"padding must leave the input at most {MOST} pixels, but makes it {tuple(padded)}")
-        return tuple([self._fits(n, *pads[axis], axis) for axis, n in enumerate(input_size)])
+        return tuple(self._fits(n, *pads[axis], axis) for axis, n in enumerate(input_size))
 
     def pooled_size(self, input_size: Sequence[int]) -> Size:
         """The output size, if the window holds an element of the input wherever it lands, or else a ``ValueError``.

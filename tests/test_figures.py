@@ -77,7 +77,7 @@ def test_a_changed_number_word_or_colour_changes_the_digest(canvas):
 
 
 def test_rows_come_back_from_the_file_that_an_experiment_writes(tmp_path, canvas):
-    canvas._write(
+    canvas.write_atomically(
         tmp_path / "some.csv",
         canvas._measured(FIGURES / "some.py", lambda: [{"net": "plain", "depth": 20, "error": 0.125}]),
     )

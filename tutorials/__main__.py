@@ -18,6 +18,8 @@ from nbclient import NotebookClient
 from PIL import Image
 from tqdm import tqdm
 
+from refconv.weights import write_atomically
+
 FOLDER = Path(__file__).resolve().parent
 TEXTS = {text.stem: text for text in sorted(FOLDER.glob("[0-9]*.md"))}
 
@@ -36,9 +38,7 @@ def main():
         start = time.perf_counter()
         notebook = run(TEXTS[name])
         times[name] = time.perf_counter() - start
-        draft = FOLDER / f".{name}.ipynb"
-        nbformat.write(notebook, draft)
-        draft.replace(FOLDER / f"{name}.ipynb")
+        write_atomically(FOLDER / f"{name}.ipynb", f"{nbformat.writes(notebook)}\n".encode())
     for name, seconds in times.items():
         print(f"{name:36s} {seconds:5.1f} s")
 

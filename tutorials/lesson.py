@@ -16,13 +16,14 @@ from matplotlib.patches import Rectangle
 
 import refconv
 from refconv import data
+from refconv.drawing.style import PALETTE
 
 __all__ = ["checked", "digits", "show", "source"]
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; pictures small enough to stand between two paragraphs.
+# Pictures small enough to stand between two paragraphs.
 matplotlib.rcParams.update(
     {
-        "axes.prop_cycle": matplotlib.cycler(color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"]),
+        "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "figure.constrained_layout.use": True,
@@ -112,7 +113,7 @@ def show(arrays, frames=None, numbers=64):
         axis.set_title(title, fontsize=11)
         for i, j, rows, columns in (frames or {}).get(title, ()):
             axis.add_patch(
-                Rectangle((j - 0.5, i - 0.5), columns, rows, fill=False, edgecolor="#D55E00", linewidth=2.5, clip_on=False)
+                Rectangle((j - 0.5, i - 0.5), columns, rows, fill=False, edgecolor=PALETTE[1], linewidth=2.5, clip_on=False)
             )
     plt.show()
 

@@ -11,7 +11,7 @@ from libc.math cimport exp, expf, expm1, expm1f, tanh as tanh64, tanhf
 
 from refconv._core.arrays cimport aligned_empty
 from refconv._core.real cimport real
-from refconv._core.stream cimport BEYOND_CACHES, PIECE, stream, stream_end
+from refconv._core.stream cimport PIECE, past_caches, stream, stream_end
 
 include "threads.pxi"
 
@@ -97,7 +97,7 @@ def _each_block(const real[::1] a, const real[::1] dy, real[::1] out, Function f
     cdef Py_ssize_t size = a.shape[0], steps = size, task
     if function in (ELU, ELU_DX, SIGMOID, TANH):
         steps *= STEPS_OF_EXP
-    cdef bint past = size * <Py_ssize_t>sizeof(real) >= BEYOND_CACHES
+    cdef bint past = past_caches(size * sizeof(real))
     for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(steps)):
         if past:
             stream_block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),

@@ -123,34 +123,30 @@ typedef double patch_double;
                 *(patch_##real *)(out + r * out_pitch + v * LANES) += sum[r][v];                                       \
     }
 
+#define DEFINE_ROWS_OF_PATCHES(real, ROWS)                                                                             \
+    DEFINE_PATCHES(real, 1, ROWS)                                                                                      \
+    DEFINE_PATCHES(real, 2, ROWS)                                                                                      \
+    DEFINE_PATCHES(real, 3, ROWS)                                                                                      \
+    DEFINE_PATCHES(real, 4, ROWS)                                                                                      \
+    DEFINE_PATCHES(real, 5, ROWS)                                                                                      \
+    static const Patches_##real patches_##ROWS##_##real[] = {                                                          \
+        patches_##ROWS##x1_##real, patches_##ROWS##x2_##real, patches_##ROWS##x3_##real, patches_##ROWS##x4_##real,    \
+        patches_##ROWS##x5_##real};
+
 /* So many vectors across, and as many rows as the registers hold sums of: three, five or six; returns how many. */
 #define DEFINE_ALL_PATCHES(real)                                                                                       \
-    DEFINE_PATCHES(real, 1, 3)                                                                                         \
-    DEFINE_PATCHES(real, 2, 3)                                                                                         \
-    DEFINE_PATCHES(real, 3, 3)                                                                                         \
-    DEFINE_PATCHES(real, 4, 3)                                                                                         \
-    DEFINE_PATCHES(real, 5, 3)                                                                                         \
-    DEFINE_PATCHES(real, 1, 6)                                                                                         \
-    DEFINE_PATCHES(real, 2, 6)                                                                                         \
-    DEFINE_PATCHES(real, 3, 5)                                                                                         \
-    DEFINE_PATCHES(real, 4, 5)                                                                                         \
-    DEFINE_PATCHES(real, 5, 5)                                                                                         \
-    DEFINE_PATCHES(real, 3, 6)                                                                                         \
-    DEFINE_PATCHES(real, 4, 6)                                                                                         \
-    DEFINE_PATCHES(real, 5, 6)                                                                                         \
-    typedef void (*Patches_##real)(ptrdiff_t, const ptrdiff_t *, const real *, const real *, ptrdiff_t, real *, ptrdiff_t);\
+    typedef void (*Patches_##real)(ptrdiff_t, const ptrdiff_t *, const real *, const real *, ptrdiff_t, real *,        \
+                                   ptrdiff_t);                                                                         \
+    DEFINE_ROWS_OF_PATCHES(real, 3)                                                                                    \
+    DEFINE_ROWS_OF_PATCHES(real, 5)                                                                                    \
+    DEFINE_ROWS_OF_PATCHES(real, 6)                                                                                    \
     static ptrdiff_t patches_##real(ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t count, const ptrdiff_t *at,           \
                                     const real *weight, const real *source, ptrdiff_t pitch, real *out,                \
                                     ptrdiff_t out_pitch)                                                               \
     {                                                                                                                  \
-        static const Patches_##real three[] = {patches_3x1_##real, patches_3x2_##real, patches_3x3_##real,             \
-                                               patches_3x4_##real, patches_3x5_##real};                                \
-        static const Patches_##real five[] = {patches_6x1_##real, patches_6x2_##real, patches_5x3_##real,              \
-                                              patches_5x4_##real, patches_5x5_##real};                                 \
-        static const Patches_##real six[] = {patches_6x1_##real, patches_6x2_##real, patches_6x3_##real,               \
-                                             patches_6x4_##real, patches_6x5_##real};                                  \
-        const int done = rows > 3 && vectors <= MOST_TALL ? (rows == 5 && vectors > 2 ? 5 : 6) : 3;                    \
-        (done == 3 ? three : done == 5 ? five : six)[vectors - 1](count, at, weight, source, pitch, out, out_pitch);   \
+        const int done = rows <= 3 || vectors > MOST_TALL ? 3 : rows <= 5 ? 5 : 6;                                     \
+        const Patches_##real *of = done == 3 ? patches_3_##real : done == 5 ? patches_5_##real : patches_6_##real;     \
+        of[vectors - 1](count, at, weight, source, pitch, out, out_pitch);                                             \
         return done;                                                                                                   \
     }
 

@@ -94,7 +94,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 to += y_pixel;                                                                                         \
             }                                                                                                          \
         }                                                                                                              \
-    }                                                                                                                  \
+    }
 
 /* The same with any taps. */
 #define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
@@ -144,7 +144,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
             else                                                                                                       \
                 name##_any(taps, pixels, channels, x + v, x_pixel, w + v, offset, y + v, y_pixel);                     \
         }                                                                                                              \
-    }                                                                                                                  \
+    }
 
 /* One tap after another adds its products to its sums in `sums`, which has whole vectors, so that none overlap there. TAPS taps
  * at a time stay in registers along a line of pixels; the last of them repeat one that is there, and are not stored. */
@@ -191,8 +191,8 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 *(vector *)(sums + m * taps->w_row + n * taps->w_column) = sum[m][n];                                  \
     }                                                                                                                  \
                                                                                                                        \
-    static INLINE void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t width, const real *x, ptrdiff_t x_pixel,\
-                                  const real *dy, ptrdiff_t dy_pixel, real *sums)                                      \
+    static INLINE void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t width, const real *x,                 \
+                                  ptrdiff_t x_pixel, const real *dy, ptrdiff_t dy_pixel, real *sums)                   \
     {                                                                                                                  \
         const ptrdiff_t count = taps->rows * taps->columns;                                                            \
         for (ptrdiff_t first = 0; first < count; first += TAPS) {                                                      \

@@ -34,18 +34,18 @@ include "threads.pxi"
 
 cdef struct Span:
     # Outputs along one axis that are made with the same taps. Where they begin: the first output, its first tap, and the
-    # input which that one reads. Then the steps from tap to tap.
+    # input which that one reads. Then the steps: from output to output in the outputs and in the inputs, and from tap to tap.
     Py_ssize_t outputs, taps
     Py_ssize_t y, w, x
+    Py_ssize_t y_step, x_step
     Py_ssize_t w_tap, x_tap
 
 
 cdef struct Images:
-    # The numbers between images and rows, and between the inputs that neighbouring outputs of a span read, down and across;
-    # and the same for the outputs.
+    # Channels, those of a group, columns of the kernel; and the numbers between images and between rows.
     Py_ssize_t C, G, kw
-    Py_ssize_t x_image, x_row, x_down, x_across
-    Py_ssize_t y_image, y_row, y_down, y_across
+    Py_ssize_t x_image, x_row
+    Py_ssize_t y_image, y_row
 
 
 def takes(Py_ssize_t C_g, Py_ssize_t O, Py_ssize_t groups, dtype):
@@ -63,7 +63,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef tuple output_size = window.output_size(size)
     y = aligned_empty((x.shape[0], *output_size, x.shape[3]), dtype_of[real](NULL))
     rows, columns = both_axes(window, size, output_size, False)
-    sweep_images[real](x, w, bias, y, rows, columns, window.stride, (1, 1))
+    sweep_images[real](x, w, bias, y, rows, columns)
     return y
 
 
@@ -73,7 +73,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     rows, columns = both_axes(window, input_size, (dy.shape[1], dy.shape[2]), True)
     all_reached = (rows[:, 0].sum(), columns[:, 0].sum()) == input_size
     dx = (aligned_empty if all_reached else np.zeros)((dy.shape[0], *input_size, dy.shape[3]), dtype_of[real](NULL))
-    sweep_images[real](dy, turned_w, None, dx, rows, columns, (1, 1), window.stride)
+    sweep_images[real](dy, turned_w, None, dx, rows, columns)
     return dx
 
 
@@ -129,18 +129,18 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ss
             spans[count - 1].outputs += 1
             continue
         spans[count] = Span(outputs=1, taps=n, y=y_first + k * y_step, w=w, x=x + skipped * taps.offset_step,
-                            w_tap=taps.index_step, x_tap=taps.offset_step)
+                            y_step=y_step, x_step=x_step, w_tap=taps.index_step, x_tap=taps.offset_step)
         count += 1
     return count
 
 
 cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, real[:, :, :, ::1] y,
-                  const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns, tuple x_steps, tuple y_steps):
-    """All images. The steps are those between neighbouring outputs of a span, down and across, in pixels."""
+                  const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns):
+    """All outputs of all images."""
     cdef Py_ssize_t images = x.shape[0], height = y.shape[1], task, C = x.shape[3]
     if not (rows.shape[0] and columns.shape[0] and images and C):
         return
-    cdef Images g = images_of((x.shape[1], x.shape[2]), x_steps, (height, y.shape[2]), y_steps, C, w.shape[2], w.shape[1])
+    cdef Images g = images_of((x.shape[1], x.shape[2]), (height, y.shape[2]), C, w.shape[2], w.shape[1])
     cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, g.G)
     cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
     cdef const real *offset = NULL if bias is None else &bias[0]
@@ -151,18 +151,15 @@ cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const 
                    &y[task // bands, 0, 0, 0])
 
 
-cdef Images images_of(tuple x_size, tuple x_steps, tuple y_size, tuple y_steps, Py_ssize_t C, Py_ssize_t G,
-                      Py_ssize_t kw):
+cdef Images images_of(tuple x_size, tuple y_size, Py_ssize_t C, Py_ssize_t G, Py_ssize_t kw):
     cdef Py_ssize_t x_row = x_size[1] * C, y_row = y_size[1] * C
-    return Images(C=C, G=G, kw=kw, x_image=x_size[0] * x_row, x_row=x_row, x_down=x_steps[0] * x_row,
-                  x_across=x_steps[1] * C, y_image=y_size[0] * y_row, y_row=y_row, y_down=y_steps[0] * y_row,
-                  y_across=y_steps[1] * C)
+    return Images(C=C, G=G, kw=kw, x_image=x_size[0] * x_row, x_row=x_row, y_image=y_size[0] * y_row, y_row=y_row)
 
 
-cdef Span part_of(const Span *span, Py_ssize_t first, Py_ssize_t end, Py_ssize_t x_step, Py_ssize_t y_step) noexcept nogil:
+cdef Span part_of(const Span *span, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Outputs number first … end − 1 of a span."""
     cdef Span part = span[0]
-    part.outputs, part.x, part.y = end - first, span.x + first * x_step, span.y + first * y_step
+    part.outputs, part.x, part.y = end - first, span.x + first * span.x_step, span.y + first * span.y_step
     return part
 
 
@@ -180,7 +177,7 @@ cdef void sweep_band(const Images *g, int kernel, const Span *rows, Py_ssize_t r
     cdef Span row
     for r in range(row_spans):
         count = rows[r].outputs
-        row = part_of(rows + r, band * count // bands, (band + 1) * count // bands, g.x_down // g.x_row, g.y_down // g.y_row)
+        row = part_of(rows + r, band * count // bands, (band + 1) * count // bands)
         for s in range(column_spans):
             sweep_rectangle(g, kernel, &row, columns + s, x, w, bias, y)
 
@@ -188,16 +185,18 @@ cdef void sweep_band(const Images *g, int kernel, const Span *rows, Py_ssize_t r
 cdef void sweep_rectangle(const Images *g, int kernel, const Span *row, const Span *column, const real *x, const real *w,
                           const real *bias, real *y) noexcept nogil:
     cdef Py_ssize_t k, number = g.G * g.C
+    cdef Py_ssize_t x_down = row.x_step * g.x_row, x_across = column.x_step * g.C
+    cdef Py_ssize_t y_down = row.y_step * g.y_row, y_across = column.y_step * g.C
     cdef Patch taps = taps_in(g, row, column, number)
     x += row.x * g.x_row + column.x * g.C
     w += (row.w * g.kw + column.w) * number
     y += row.y * g.y_row + column.y * g.C
     if column.outputs >= SWEEP_PIXELS:
         for k in range(row.outputs):
-            sweep(kernel, &taps, column.outputs, g.C, x + k * g.x_down, g.x_across, w, bias, y + k * g.y_down, g.y_across)
+            sweep(kernel, &taps, column.outputs, g.C, x + k * x_down, x_across, w, bias, y + k * y_down, y_across)
     elif row.outputs:
         for k in range(column.outputs):
-            sweep(kernel, &taps, row.outputs, g.C, x + k * g.x_across, g.x_down, w, bias, y + k * g.y_across, g.y_down)
+            sweep(kernel, &taps, row.outputs, g.C, x + k * x_across, x_down, w, bias, y + k * y_across, y_down)
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
@@ -210,7 +209,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     rows, columns = both_axes(window, (x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), False)
     if not (np.asarray(rows)[:, 1].all() and np.asarray(columns)[:, 1].all()):
         return None  # outputs that see nothing but padding: nobody would look at their ∂e/∂y
-    cdef Images g = images_of((x.shape[1], x.shape[2]), window.stride, (dy.shape[1], dy.shape[2]), (1, 1), C, G, kw)
+    cdef Images g = images_of((x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), C, G, kw)
     cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, G)
     cdef Py_ssize_t lanes = lanes_of(&x[0, 0, 0, 0], kernel), width = (C + lanes - 1) // lanes * lanes
     cdef Py_ssize_t taps = kh * kw, task, most = MOST_PARTIAL // (taps * G * width)
@@ -241,7 +240,7 @@ cdef void gather_chunk(const Images *g, int kernel, const Span *rows, Py_ssize_t
             before = image * of_image + rows[r].y
             begin, stop = max(first - before, 0), min(end - before, rows[r].outputs)
             if begin < stop:
-                row = part_of(rows + r, begin, stop, g.x_down // g.x_row, 1)
+                row = part_of(rows + r, begin, stop)
                 for s in range(column_spans):
                     gather_rectangle(g, kernel, &row, columns + s, width, x + image * g.x_image, dy + image * g.y_image,
                                      sums)
@@ -250,14 +249,14 @@ cdef void gather_chunk(const Images *g, int kernel, const Span *rows, Py_ssize_t
 
 cdef void gather_rectangle(const Images *g, int kernel, const Span *row, const Span *column, Py_ssize_t width,
                            const real *x, const real *dy, real *sums) noexcept nogil:
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, x_down = row.x_step * g.x_row, x_across = column.x_step * g.C
     cdef Patch taps = taps_in(g, row, column, g.G * width)
     x += row.x * g.x_row + column.x * g.C
     dy += row.y * g.y_row + column.y * g.C
     sums += (row.w * g.kw + column.w) * g.G * width
     if column.outputs >= SWEEP_PIXELS:
         for k in range(row.outputs):
-            gather(kernel, &taps, column.outputs, g.C, x + k * g.x_down, g.x_across, dy + k * g.y_down, g.y_across, sums)
+            gather(kernel, &taps, column.outputs, g.C, x + k * x_down, x_across, dy + k * g.y_row, g.C, sums)
     else:
         for k in range(column.outputs):
-            gather(kernel, &taps, row.outputs, g.C, x + k * g.x_across, g.x_down, dy + k * g.y_across, g.y_down, sums)
+            gather(kernel, &taps, row.outputs, g.C, x + k * x_across, x_down, dy + k * g.C, g.y_row, sums)

@@ -26,7 +26,7 @@ from libc.math cimport isfinite, sqrt
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.stream cimport BEYOND_CACHES, PIECE, stream, stream_end
+from refconv._core.stream cimport PIECE, past_caches, stream, stream_end
 
 include "threads.pxi"
 
@@ -60,10 +60,11 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
 
     # The mean is rounded to x's type, and what that takes from it is given back by the shift. The scale is made of the
     # variance in x's type, which the derivative will get: one that is too large for it is ∞ here as well as there.
-    cdef real[::1] centre = mean, variance = var, scale = np.empty(C, dtype), shift = np.empty(C, dtype)
+    cdef real[::1] centre = mean, variance = var, shift = np.empty(C, dtype)
     for c in range(C):
         centre[c], variance[c] = <real>mu[c], <real>sigma2[c]
-        scale[c] = <real>(gamma[c] / sqrt(variance[c] + eps))
+    cdef real[::1] scale = scale_of[real](gamma, variance, eps)
+    for c in range(C):
         shift[c] = <real>(beta[c] - (mu[c] - centre[c]) * scale[c])
     normalise[real](x, centre, scale, shift, y)
     return y, mean, var
@@ -162,7 +163,7 @@ cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] sca
                real[:, ::1] y):
     """OUT y = (x − centre)·scale + shift, the last chunk first: of x, that is what the caches still hold."""
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t
-    cdef bint past = C <= PIECE and M * C * <Py_ssize_t>sizeof(real) >= BEYOND_CACHES
+    cdef bint past = C <= PIECE and past_caches(M * C * sizeof(real))
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
         t = chunks - 1 - k
         if past:
@@ -198,7 +199,7 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
     Collected, the three ways from x to y are  dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
     """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, c
-    cdef bint past = C <= PIECE and M * C * <Py_ssize_t>sizeof(real) >= BEYOND_CACHES
+    cdef bint past = C <= PIECE and past_caches(M * C * sizeof(real))
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] products = np.empty((chunks, C)), sums = np.empty((chunks, C))
@@ -207,11 +208,10 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
                    &sums[t, 0])
     merge_sums[real](products, sums, var, eps, dgamma, dbeta)
 
-    cdef real[::1] scale = np.empty(C, dtype), slope = np.empty(C, dtype), offset = np.empty(C, dtype)
+    cdef real[::1] scale = scale_of[real](gamma, var, eps), slope = np.empty(C, dtype), offset = np.empty(C, dtype)
     cdef real[::1] gamma_sum = dgamma, beta_sum = dbeta
     cdef real[:, ::1] out = dx
     for c in range(C):
-        scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
         slope[c] = <real>(scale[c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
         offset[c] = <real>(scale[c] * <double>beta_sum[c] / M)
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):

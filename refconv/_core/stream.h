@@ -25,6 +25,17 @@
      STREAM_PART((to) + 48, (from) + 48))
 #endif
 
+/* Whether so many bytes of output are to be streamed. With its inputs, such an output would not stay in a cache of 32 MB either. */
+static inline int past_caches(size_t bytes)
+{
+#ifdef STREAM_LINE
+    return bytes >= (size_t)1 << 24;
+#else
+    (void)bytes;
+    return 0;
+#endif
+}
+
 /* memcpy past the caches, of whole lines; what is left at both ends goes the ordinary way. */
 static inline void stream(void *out, const void *in, size_t bytes)
 {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from refconv import nn
-from refconv.drawing.style import COLOURS, INK, kind, words
+from refconv.drawing.style import COLOURS, INK, kind, size, words
 from refconv.nn.combinators import _Branches
 
-__all__ = ["Node", "draw", "node"]
+__all__ = ["Node", "beside", "draw", "node"]
 
 LINE = 0.27  # height of a line of text, in inches; so are all sizes here
 LETTER = 0.092
@@ -84,6 +84,24 @@ def _merged(layers):
         elif not isinstance(layer, nn.Flatten | nn.Identity):
             boxes.append(_box([words(layer)], kind(layer)) if isinstance(layer, SMALL) else node(layer))
     return boxes
+
+
+def beside(axes, blocks):
+    """Blocks side by side, each with its name, and what comes in and goes out: (name, layer, shape of its input)."""
+    nodes = [node(layer) for _, layer, _ in blocks]
+    x = 0.0
+    for (name, layer, at), piece in zip(blocks, nodes, strict=True):
+        left, right = max(piece.left, 1.0), max(piece.right, 1.0)
+        axis = x + left
+        axes.text(axis, 0.75, name, ha="center", va="bottom", fontsize=11, weight="bold", color=INK)
+        axes.text(axis, 0.5, size(at), ha="center", va="center", fontsize=9, color=INK)
+        connect(axes, piece, (axis, 0.38), (axis, 0))
+        end = draw(axes, piece, axis, 0)
+        arrow(axes, (axis, end), (axis, end - 0.3))
+        axes.text(axis, end - 0.45, size(layer.output_shape(at)), ha="center", va="center", fontsize=9, color=INK)
+        x += left + right + 0.7
+    axes.set_xlim(-0.1, x - 0.6)
+    axes.set_ylim(-max(piece.height for piece in nodes) - 0.65, 1.05)
 
 
 def _box(lines, colour):

@@ -53,13 +53,14 @@ def architecture_picture(model, shape, title, *, block=None, form="png") -> byte
     count = f"{model.count_parameters(shape):,} parameters, {model.multiply_adds(shape):,} multiply-adds"
     if block is not None:
         layer, at = _find(model, shape, block)
-        bands = [_flows([(block, layer, at)])]
+        bands = [partial(flow.beside, blocks=[(block, layer, at)])]
         count = size(at) + " → " + size(layer.output_shape(at))
     elif levels := ushape.levels(model, shape):
         bands = [partial(ushape.draw, found=levels)]
     else:
-        chosen = blocks(model, shape)
-        bands = [partial(volumes.draw, found=volumes.volumes(model, shape)), *([_flows(chosen)] if chosen else [])]
+        bands = [partial(volumes.draw, found=volumes.volumes(model, shape))]
+        if chosen := blocks(model, shape):
+            bands.append(partial(flow.beside, blocks=chosen))
     return _page(bands, title, count, form)
 
 
@@ -110,28 +111,6 @@ def _find(model, shape, name):
         hint = f", such as {', '.join(near)}" if near else ""
         raise ValueError(f"block must be a layer of the network by its dotted name{hint}, but is {name!r}")
     return known[name]
-
-
-def _flows(chosen):
-    """Blocks side by side, each with its name, and what comes in and goes out."""
-
-    def draw(axes):
-        nodes = [flow.node(layer) for _, layer, _ in chosen]
-        x = 0.0
-        for (name, layer, at), node in zip(chosen, nodes, strict=True):
-            left, right = max(node.left, 1.0), max(node.right, 1.0)
-            axis = x + left
-            axes.text(axis, 0.75, name, ha="center", va="bottom", fontsize=11, weight="bold", color=INK)
-            axes.text(axis, 0.5, size(at), ha="center", va="center", fontsize=9, color=INK)
-            flow.connect(axes, node, (axis, 0.38), (axis, 0))
-            end = flow.draw(axes, node, axis, 0)
-            flow.arrow(axes, (axis, end), (axis, end - 0.3))
-            axes.text(axis, end - 0.45, size(layer.output_shape(at)), ha="center", va="center", fontsize=9, color=INK)
-            x += left + right + 0.7
-        axes.set_xlim(-0.1, x - 0.6)
-        axes.set_ylim(-max(node.height for node in nodes) - 0.65, 1.05)
-
-    return draw
 
 
 def _page(bands, title, count, form):

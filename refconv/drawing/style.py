@@ -4,9 +4,13 @@ from refconv import nn
 from refconv.nn.conv import _Conv
 from refconv.nn.pool import GlobalPool, Pool
 
-__all__ = ["COLOURS", "INK", "kind", "size", "words"]
+__all__ = ["COLOURS", "INK", "PALETTE", "kind", "size", "words"]
 
 INK = "#222222"
+
+# Okabe and Ito's colours for curves and marks, which the colour-blind can tell apart: blue, orange, green, purple, sky and
+# yellow.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 # Light fills with dark ink on them; blue and orange differ for the colour-blind as well.
 COLOURS = {

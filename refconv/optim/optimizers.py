@@ -3,6 +3,8 @@
 The updates themselves are loops, :mod:`refconv.reference.update`, and kernels of the same names.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from refconv.ops.engine import implementation
@@ -14,7 +16,7 @@ DECAYED = ("all", "weights")
 ZERO_BY_ZERO = "a gradient of 0, as of a unit that is never active, would be divided by 0"
 
 
-class Optimizer:
+class Optimizer(ABC):
     """What all optimisers are: parameters, a learning rate, and arrays that remember something of each parameter.
 
     Parameters
@@ -62,9 +64,9 @@ class Optimizer:
                 decay = self.weight_decay if self.decayed == "all" or theta.ndim > 1 else 0.0
                 self.update(room, name, theta, parameter.grad, decay)
 
+    @abstractmethod
     def update(self, room, name, theta, g, decay) -> None:
         """Change one parameter, with the function of the room that computes: loops or kernels."""
-        raise NotImplementedError
 
     def state(self) -> dict[str, np.ndarray]:
         """What is remembered, as named arrays: those of a parameter under ``slot.name``, and the number of steps."""
