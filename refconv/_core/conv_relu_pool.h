@@ -71,7 +71,7 @@ DEFINE_LARGEST(double, int64_t)
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[4][LANE_OUTPUTS];                                                                                   \
-        for (int o = 0; o < LANE_OUTPUTS; o++)                                                                         \
+        UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                                \
             sum[0][o] = sum[1][o] = sum[2][o] = sum[3][o] = (vector){0} + start[o];                                    \
         for (ptrdiff_t m = 0; m < kh; m++)                                                                             \
             for (ptrdiff_t n = 0; n < kw; n++, w += LANE_OUTPUTS) {                                                    \
@@ -79,12 +79,12 @@ DEFINE_LARGEST(double, int64_t)
                 const real *right = even + m * pitch + (n + 1) / 2 + (n + 1) % 2 * half;                               \
                 vector x[4] = {*(const vector *)left, *(const vector *)right, *(const vector *)(left + pitch),         \
                                *(const vector *)(right + pitch)};                                                      \
-                for (int o = 0; o < LANE_OUTPUTS; o++)                                                                 \
-                    for (int p = 0; p < 4; p++)                                                                        \
+                UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                        \
+                    UNROLLED for (int p = 0; p < 4; p++)                                                               \
                         sum[p][o] += x[p] * w[o];                                                                      \
             }                                                                                                          \
-        for (int p = 0; p < 4; p++)                                                                                    \
-            for (int o = 0; o < LANE_OUTPUTS; o++)                                                                     \
+        UNROLLED for (int p = 0; p < 4; p++)                                                                           \
+            UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                            \
                 *(vector *)(out + (p * LANE_OUTPUTS + o) * LANES) = sum[p][o];                                         \
     }
 
@@ -112,14 +112,15 @@ typedef double patch_double;
     {                                                                                                                  \
         enum { LANES = PATCH_LANES_##real };                                                                           \
         patch_##real sum[ROWS][VECTORS] = {{{0}}};                                                                     \
-        for (ptrdiff_t k = 0; k < count; k++) {                                                                        \
-            const real *patch = source + at[k];                                                                        \
-            for (int r = 0; r < ROWS; r++)                                                                             \
-                for (int v = 0; v < VECTORS; v++)                                                                      \
-                    sum[r][v] += weight[k] * *(const patch_##real *)(patch + r * pitch + v * LANES);                   \
-        }                                                                                                              \
-        for (int r = 0; r < ROWS; r++)                                                                                 \
-            for (int v = 0; v < VECTORS; v++)                                                                          \
+        const real *row[ROWS]; /* so that an address is one of these, at[k], and a constant */                         \
+        UNROLLED for (int r = 0; r < ROWS; r++)                                                                        \
+            row[r] = source + r * pitch;                                                                               \
+        for (ptrdiff_t k = 0; k < count; k++)                                                                          \
+            UNROLLED for (int r = 0; r < ROWS; r++)                                                                    \
+                UNROLLED for (int v = 0; v < VECTORS; v++)                                                             \
+                    sum[r][v] += weight[k] * *(const patch_##real *)(row[r] + at[k] + v * LANES);                      \
+        UNROLLED for (int r = 0; r < ROWS; r++)                                                                        \
+            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
                 *(patch_##real *)(out + r * out_pitch + v * LANES) += sum[r][v];                                       \
     }
 

@@ -171,24 +171,34 @@ cdef void even_before_odd(const real *x, Py_ssize_t rows, Py_ssize_t columns, re
 cdef void windows_of_row(const Layer *c, const real *x, const real *packed, const real *start, real *y,
                          unsigned char *winners) noexcept nogil:
     """One row of windows on an image of one channel, a vector of them at a time."""
-    cdef Py_ssize_t lanes = lanes_of[real](NULL), half = (c.pitch + 1) // 2, taps = c.kh * c.kw, q, l, o, outputs, left
+    cdef Py_ssize_t lanes = lanes_of[real](NULL), half = (c.pitch + 1) // 2, taps = c.kh * c.kw, q = 0, o, outputs
     cdef Py_ssize_t position = LANE_OUTPUTS * lanes
     cdef real sums[4 * LANE_OUTPUTS * MOST_LANES]
     cdef real best[LANE_OUTPUTS * MOST_LANES]
     cdef unsigned char number[LANE_OUTPUTS * MOST_LANES]
-    q = 0
     while q < c.Q:
-        left, outputs = min(lanes, c.Q - q), 0
+        outputs = 0
         while outputs < c.O:
             windows(c, 2 * half, half, x + q, packed + outputs * taps, start + outputs, sums)
             for o in range(LANE_OUTPUTS):
                 largest(sums + o * lanes, position, 2 * position, 3 * position, best + o * lanes, number + o * lanes)
-            for l in range(left):
-                for o in range(min(LANE_OUTPUTS, c.O - outputs)):
-                    y[(q + l) * c.O + outputs + o] = best[o * lanes + l]
-                    winners[(q + l) * c.O + outputs + o] = number[o * lanes + l]
+            side_by_side(lanes, best, number, min(lanes, c.Q - q), min(LANE_OUTPUTS, c.O - outputs), c.O,
+                         y + q * c.O + outputs, winners + q * c.O + outputs)
             outputs += LANE_OUTPUTS
         q += lanes
+
+
+cdef inline void side_by_side(Py_ssize_t lanes, const real *best, const unsigned char *number, Py_ssize_t windows,
+                              Py_ssize_t outputs, Py_ssize_t O, real *y, unsigned char *winners) noexcept nogil:
+    """The windows of some outputs, which lie behind one another, to outputs side by side at each window."""
+    cdef Py_ssize_t l, o
+    for l in range(windows):
+        if outputs == LANE_OUTPUTS:  # a number that the compiler knows makes a straight line of the inner loop
+            for o in range(LANE_OUTPUTS):
+                y[l * O + o], winners[l * O + o] = best[o * lanes + l], number[o * lanes + l]
+        else:
+            for o in range(outputs):
+                y[l * O + o], winners[l * O + o] = best[o * lanes + l], number[o * lanes + l]
 
 
 cdef void largest_of_rows(const real *sums, Py_ssize_t Q, Py_ssize_t O, real *y, unsigned char *winners) noexcept nogil:
@@ -317,36 +327,39 @@ cdef bint back_through_images(const Layer *c, const Back *k, Py_ssize_t first, P
 cdef Py_ssize_t winners_of_output(const Layer *c, const real *dy, const unsigned char *winners, real *weight,
                                   Py_ssize_t *at) noexcept nogil:
     """Lists what the winners of the channel at dy see of the image, each with its ∂e/∂y; returns their number."""
-    cdef Py_ssize_t p, q, found = 0
+    cdef Py_ssize_t O = c.O, Q = c.Q, two = 2 * c.C, window, p, q, found = 0  # not read from c again after each store
     cdef Py_ssize_t sees[OFF + 1]
     for p in range(OFF + 1):
         sees[p] = p // 2 * c.pitch + p % 2 * c.C
     for p in range(c.P):
-        for q in range(c.Q):
+        window = 2 * p * c.pitch
+        for q in range(Q):
             weight[found] = dy[0]
-            at[found] = 2 * p * c.pitch + 2 * q * c.C + sees[winners[0]]
+            at[found] = window + sees[winners[0]]
             found += winners[0] != OFF  # counted, not jumped over: nobody could foretell it
-            dy += c.O
-            winners += c.O
+            window += two
+            dy += O
+            winners += O
     return found
 
 
 cdef void back_to_inputs(const Layer *c, const Back *k, const real *kernels, const real *dy, const unsigned char *winners,
                          real *weight, Py_ssize_t *at, real *dx) noexcept nogil:
     """Adds to dx, window by window, the kernels of its winners, each shifted to where its winner sees."""
-    cdef Py_ssize_t p, q, o, found
+    cdef Py_ssize_t O = c.O, size = k.kernel, kernel, p, q, o, found
     cdef Py_ssize_t shift[OFF + 1]
     for p in range(OFF + 1):
         shift[p] = (1 - p // 2) * k.kernel_row + (1 - p % 2) * c.C
     for p in range(c.P):
         for q in range(c.Q):
-            found = 0
-            for o in range(c.O):
+            found = kernel = 0
+            for o in range(O):
                 weight[found] = dy[o]
-                at[found] = o * k.kernel + shift[winners[o]]
+                at[found] = kernel + shift[winners[o]]
                 found += winners[o] != OFF
-            dy += c.O
-            winners += c.O
+                kernel += size
+            dy += O
+            winners += O
             add_patches(found, at, weight, kernels, k.kernel_row, c.kh + 1, (c.kw + 1) * c.C,
                         dx + 2 * p * c.pitch + 2 * q * c.C, c.pitch)
 

@@ -44,11 +44,6 @@ typedef struct {
 #define VECTORS 1
 #endif
 #endif
-#if VECTORS
-#define UNROLLED _Pragma("GCC unroll 16")
-#else
-#define UNROLLED
-#endif
 
 /* What 3×3 taps, the usual ones, need for a straight line of code: pixels one or two columns of taps apart. Else 0. */
 static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)

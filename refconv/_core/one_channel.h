@@ -25,19 +25,19 @@
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[PIXEL_ROWS][PIXEL_OUTPUTS];                                                                         \
-        for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                                        \
+        UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                               \
             sum[0][o] = sum[1][o] = SPREAD(vector, start[o]);                                                          \
         for (ptrdiff_t m = 0; m < kh; m++)                                                                             \
             for (ptrdiff_t n = 0; n < kw; n++, w += PIXEL_OUTPUTS) {                                                   \
                 const real *at = x + m * down + n * across;                                                            \
                 vector upper = *(const vector *)at, lower = *(const vector *)(at + next_row);                          \
-                for (int o = 0; o < PIXEL_OUTPUTS; o++) {                                                              \
+                UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++) {                                                     \
                     sum[0][o] += upper * w[o];                                                                         \
                     sum[1][o] += lower * w[o];                                                                         \
                 }                                                                                                      \
             }                                                                                                          \
-        for (int r = 0; r < PIXEL_ROWS; r++)                                                                           \
-            for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                                    \
+        UNROLLED for (int r = 0; r < PIXEL_ROWS; r++)                                                                  \
+            UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                           \
                 *(vector *)(out + (r * PIXEL_OUTPUTS + o) * LANES) = sum[r][o];                                        \
     }
 

@@ -71,37 +71,45 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 #define AS_WRITTEN __attribute__((noinline, noclone))
 #endif
 
+/* For loops over vectors that are kept in registers. GCC unrolls such loops unasked, but too late: by then the array has got
+ * its place in memory, and is carried there before and back after the loop over k. clang needs no word. */
+#if defined(__clang__)
+#define UNROLLED
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
                                 const real *const *a, const real *b, const real *start, real *const *out)              \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[ROWS][VECTORS];                                                                                     \
-        for (int p = 0; p < ROWS; p++) /* fetched while the sums are made: stores wait for each other */               \
-            for (int v = 0; v < VECTORS; v++)                                                                          \
+        UNROLLED for (int p = 0; p < ROWS; p++) /* fetched while the sums are made: stores wait for each other */      \
+            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
                 __builtin_prefetch(out[p] + v * LANES, 1);                                                             \
-        for (int v = 0; v < VECTORS; v++) {                                                                            \
+        UNROLLED for (int v = 0; v < VECTORS; v++) {                                                                   \
             vector first = {0};                                                                                        \
             if (start)                                                                                                 \
                 first = *(const vector *)(start + v * LANES);                                                          \
-            for (int p = 0; p < ROWS; p++)                                                                             \
+            UNROLLED for (int p = 0; p < ROWS; p++)                                                                    \
                 sum[p][v] = first;                                                                                     \
         }                                                                                                              \
-        for (ptrdiff_t r = 0; r < runs; r++) { /* k counts up to 0: an end to compare with would take a register */     \
+        for (ptrdiff_t r = 0; r < runs; r++) { /* k counts up to 0: an end to compare with would take a register */    \
             const real *row[ROWS];                                                                                     \
-            for (int p = 0; p < ROWS; p++)                                                                             \
+            UNROLLED for (int p = 0; p < ROWS; p++)                                                                    \
                 row[p] = a[p] + run[r] + length * step;                                                                \
             for (ptrdiff_t k = -length * step; k < 0; k += step, b += VECTORS * LANES) {                               \
                 vector weight[VECTORS];                                                                                \
-                for (int v = 0; v < VECTORS; v++)                                                                      \
+                UNROLLED for (int v = 0; v < VECTORS; v++)                                                             \
                     weight[v] = *(const vector *)(b + v * LANES);                                                      \
-                for (int p = 0; p < ROWS; p++)                                                                         \
-                    for (int v = 0; v < VECTORS; v++)                                                                  \
+                UNROLLED for (int p = 0; p < ROWS; p++)                                                                \
+                    UNROLLED for (int v = 0; v < VECTORS; v++)                                                         \
                         sum[p][v] += row[p][k] * weight[v];                                                            \
             }                                                                                                          \
         }                                                                                                              \
-        for (int p = 0; p < ROWS; p++)                                                                                 \
-            for (int v = 0; v < VECTORS; v++)                                                                          \
+        UNROLLED for (int p = 0; p < ROWS; p++)                                                                        \
+            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
                 *(vector *)(out[p] + v * LANES) = sum[p][v];                                                           \
     }
 
@@ -111,6 +119,7 @@ typedef float vector_float;
 typedef double vector_double;
 
 #define AS_WRITTEN
+#define UNROLLED
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
                      const real *b, const real *start, real *const *out)                                               \

@@ -90,19 +90,19 @@
 /* Down and across: a block of FROM × FROM numbers for each channel becomes TO × TO numbers. Where a block lies is said by the
  * steps between its rows and columns, so a transform also carries pixels to planes, and planes to pixels. */
 #define DEFINE_BLOCK(name, axis, real, type, FROM, TO)                                                                 \
-    static inline void name##_block_##type(const real *in, ptrdiff_t in_row, ptrdiff_t in_column, real *out,                 \
+    static inline void name##_block_##type(const real *in, ptrdiff_t in_row, ptrdiff_t in_column, real *out,           \
                                      ptrdiff_t out_row, ptrdiff_t out_column)                                          \
     {                                                                                                                  \
         type d[FROM][FROM], half[TO][FROM], t[TO][TO];                                                                 \
-        for (int i = 0; i < FROM; i++)                                                                                 \
-            for (int j = 0; j < FROM; j++)                                                                             \
+        UNROLLED for (int i = 0; i < FROM; i++)                                                                        \
+            UNROLLED for (int j = 0; j < FROM; j++)                                                                    \
                 d[i][j] = *(const type *)(in + i * in_row + j * in_column);                                            \
-        for (int j = 0; j < FROM; j++)                                                                                 \
+        UNROLLED for (int j = 0; j < FROM; j++)                                                                        \
             axis##_##type(&d[0][j], FROM, &half[0][j], FROM);                                                          \
-        for (int i = 0; i < TO; i++)                                                                                   \
+        UNROLLED for (int i = 0; i < TO; i++)                                                                          \
             axis##_##type(&half[i][0], 1, &t[i][0], 1);                                                                \
-        for (int i = 0; i < TO; i++)                                                                                   \
-            for (int j = 0; j < TO; j++)                                                                               \
+        UNROLLED for (int i = 0; i < TO; i++)                                                                          \
+            UNROLLED for (int j = 0; j < TO; j++)                                                                      \
                 *(type *)(out + i * out_row + j * out_column) = t[i][j];                                               \
     }
 
@@ -116,9 +116,9 @@
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         ptrdiff_t c = 0;                                                                                               \
         for (; c + LANES <= channels; c += LANES)                                                                      \
-            name##_block_##vector(in + c, in_row, in_column, out + c, out_row, out_column);                                  \
+            name##_block_##vector(in + c, in_row, in_column, out + c, out_row, out_column);                            \
         for (; c < channels; c++)                                                                                      \
-            name##_block_##real(in + c, in_row, in_column, out + c, out_row, out_column);                                    \
+            name##_block_##real(in + c, in_row, in_column, out + c, out_row, out_column);                              \
     }
 
 #define DEFINE_TRANSFORMS(real)                                                                                        \
