@@ -38,7 +38,7 @@ cdef enum:
     FEW_ROWS = 4    # of out: each number of b is used so seldom that packing it would cost more
     LINE = 512      # of their columns in one task
     AT_ONCE = 4     # rows of b that pass through them together
-    A_STEP = 8      # multiply-adds that take as long as one step of a region that moves numbers
+    A_STEP = 4      # multiply-adds that take as long as one step of a region that moves numbers
 
 
 cdef struct Product:

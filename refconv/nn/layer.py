@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from refconv import neighbours
+
 __all__ = ["Layer", "Parameter", "Spec"]
 
 Shape = tuple[int, ...]
@@ -49,6 +51,15 @@ class Spec(NamedTuple):
 
     def make(self, rng, dtype) -> Parameter:
         return Parameter(np.ascontiguousarray(self.initializer(rng, self.shape), dtype), self.trainable)
+
+
+def _put_side_by_side(parameters):
+    """Values behind one another in memory, and gradients as well: so an optimiser may take all in one pass."""
+    values = neighbours.zeros([p.value for p in parameters])
+    gradients = neighbours.zeros([p.grad for p in parameters])
+    for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
+        value[...] = parameter.value
+        parameter.value, parameter.grad = value, gradient
 
 
 class Layer(ABC):
@@ -109,6 +120,7 @@ class Layer(ABC):
         output = self.output_shape(shape)
         for _, layer, inner in list(self.distinct_layers(shape)):  # all shapes are looked at before the first is made
             layer.make(inner, rng, dtype)
+        _put_side_by_side([p for p in self.named_parameters().values() if p.grad is not None])
         return output
 
     def make(self, shape: Shape, rng, dtype) -> None:

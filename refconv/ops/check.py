@@ -22,9 +22,9 @@ def floats(**arrays):
     The loops compute with any numbers that know + − × ÷. So on the engine "reference", object arrays of fractions or sympy
     symbols pass as they are.
     """
-    given = list(arrays.values())
-    if all(map(_is_ready, given)) and len({a.dtype for a in given}) == 1:
-        return given[0] if len(given) == 1 else given
+    present = [a for name, a in arrays.items() if a is not None or name != "b"]
+    if all(map(_is_ready, present)) and len({a.dtype for a in present}) == 1:
+        return present[0] if len(arrays) == 1 else list(arrays.values())
     converted = {name: None if a is None and name == "b" else _as_float(name, a) for name, a in arrays.items()}
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
     if len(set(kinds.values())) > 1:

@@ -3,10 +3,13 @@
 The updates themselves are loops, :mod:`refconv.reference.update`, and kernels of the same names.
 """
 
+import operator
 from abc import ABC, abstractmethod
+from itertools import chain, groupby
 
 import numpy as np
 
+from refconv import neighbours
 from refconv.ops.engine import implementation
 from refconv.optim.argument import above_zero, number, trainable
 
@@ -50,23 +53,40 @@ class Optimizer(ABC):
         self.decayed = decayed
         self.steps = 0
         for slot in self.slots:
-            setattr(self, slot, {name: np.zeros_like(p.value) for name, p in self.parameters.items()})
+            zeros = neighbours.zeros([p.value for p in self.parameters.values()])
+            setattr(self, slot, dict(zip(self.parameters, zeros, strict=True)))
+        self._seen, self._found = [], []  # by _lines
 
     def step(self) -> None:
         """Move each parameter once; those that were frozen meanwhile stay."""
         self.steps += 1
         room = implementation("update")
-        for name, parameter in self.parameters.items():
-            if parameter.trainable:
-                theta = parameter.value
-                if not theta.flags.c_contiguous:  # the update runs over the array's memory
-                    raise ValueError(f"the value of {name} must be C-contiguous, but has strides {theta.strides}")
-                decay = self.weight_decay if self.decayed == "all" or theta.ndim > 1 else 0.0
-                self.update(room, name, theta, parameter.grad, decay)
+        for theta, g, remembered, decays in self._lines():
+            self.update(room, theta, g, remembered, self.weight_decay if decays else 0.0)
 
     @abstractmethod
-    def update(self, room, name, theta, g, decay) -> None:
-        """Change one parameter, with the function of the room that computes: loops or kernels."""
+    def update(self, room, theta, g, remembered, decay) -> None:
+        """Change parameters, and what is remembered of them, with the function of the room that computes: loops or kernels."""
+
+    def _lines(self):
+        """What updates run over: parameters that lie behind one another (neighbours.py) and decay alike are one line."""
+        slots = [getattr(self, slot) for slot in self.slots]
+        rows = {n: (p.value, p.grad, *(slot[n] for slot in slots)) for n, p in self.parameters.items() if p.trainable}
+        seen = [self.decayed, *chain.from_iterable(rows.values())]
+        if len(seen) != len(self._seen) or not all(map(operator.is_, seen, self._seen)):
+            self._seen, self._found = seen, list(self._find_lines(rows))
+        return self._found
+
+    def _find_lines(self, rows):
+        for name, (theta, *_) in rows.items():
+            if not theta.flags.c_contiguous:  # the update runs over the array's memory
+                raise ValueError(f"the value of {name} must be C-contiguous, but has strides {theta.strides}")
+        for decays, alike in groupby(rows.values(), lambda row: self.decayed == "all" or row[0].ndim > 1):
+            for theta, g, *remembered in neighbours.runs(alike):
+                yield theta, g, remembered, decays
+
+    def __getstate__(self):  # a copy has arrays of its own, and must not run over the lines of this one
+        return {**vars(self), "_seen": [], "_found": []}
 
     def state(self) -> dict[str, np.ndarray]:
         """What is remembered, as named arrays: those of a parameter under ``slot.name``, and the number of steps."""
@@ -131,8 +151,8 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
         self.momentum, self.nesterov = number("momentum", momentum, below=1), bool(nesterov)
 
-    def update(self, room, name, theta, g, decay):
-        room.sgd(theta, self.velocity[name], g, self.lr, self.momentum, decay, self.nesterov)
+    def update(self, room, theta, g, remembered, decay):
+        room.sgd(theta, *remembered, g, self.lr, self.momentum, decay, self.nesterov)
 
 
 class RMSProp(Optimizer):
@@ -184,8 +204,7 @@ class RMSProp(Optimizer):
         self.rho, self.momentum = number("rho", rho, below=1), number("momentum", momentum, below=1)
         self.eps, self.eps_inside_sqrt = above_zero("eps", eps, ZERO_BY_ZERO), bool(eps_inside_sqrt)
 
-    def update(self, room, name, theta, g, decay):
-        remembered = self.mean_square[name], self.velocity[name]
+    def update(self, room, theta, g, remembered, decay):
         room.rmsprop(theta, *remembered, g, self.lr, self.rho, self.momentum, self.eps, self.eps_inside_sqrt, decay)
 
 
@@ -230,6 +249,5 @@ class Adam(Optimizer):
         self.beta1, self.beta2 = number("beta1", beta1, below=1), number("beta2", beta2, below=1)
         self.eps = above_zero("eps", eps, ZERO_BY_ZERO)
 
-    def update(self, room, name, theta, g, decay):
-        remembered = self.mean[name], self.mean_square[name]
+    def update(self, room, theta, g, remembered, decay):
         room.adam(theta, *remembered, g, self.lr, self.beta1, self.beta2, self.eps, self.steps, decay)

@@ -1,9 +1,12 @@
 """The update is the lecture's line, and nothing that should stay moves."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
-from refconv import nn
+from refconv import engine, nn, reference
 from refconv.nn import Parameter
 from refconv.optim import SGD, Adam, RMSProp
 
@@ -185,3 +188,69 @@ def test_a_value_that_is_no_line_of_memory_is_refused():
     parameter.value = np.ones((5, 3)).T
     with pytest.raises(ValueError, match="the value of w must be C-contiguous"):
         optimizer.step()
+
+
+class Calls:
+    """The reference's update, and how many numbers each call of it gets."""
+
+    def __init__(self, monkeypatch):
+        self.sizes, sgd = [], reference.update.sgd
+        monkeypatch.setattr(reference.update, "sgd", lambda theta, *more: (self.sizes.append(theta.size), sgd(theta, *more)))
+
+    def of(self, optimizer):
+        self.sizes.clear()
+        with engine("reference"):
+            optimizer.step()
+        return self.sizes
+
+
+def small_network(seed=0):
+    model = nn.Sequential(conv=nn.Conv2D(2, (1, 2)), norm=nn.BatchNorm(), flatten=nn.Flatten(), scores=nn.Dense(3))
+    model.build((1, 3, 1), rng=seed)
+    for k, parameter in enumerate(p for p in model.named_parameters().values() if p.trainable):
+        parameter.grad[...] = k + 1
+    return model.named_parameters()  # 4 + 2 of the convolution, 2 + 2 of the norm, 12 + 3 of the scores
+
+
+def test_a_network_is_one_line_and_moves_as_its_parameters_would_alone(monkeypatch):
+    together, alone = small_network(), small_network()
+    for parameter in alone.values():
+        parameter.value = parameter.value.copy()
+    ours, theirs, calls = SGD(together, 0.1, momentum=0.5), SGD(alone, 0.1, momentum=0.5), Calls(monkeypatch)
+    for _ in range(2):
+        assert calls.of(ours) == [25]
+        assert calls.of(theirs) == [4, 2, 2, 2, 12, 3]
+    for name, parameter in together.items():
+        assert parameter.value.tolist() == alone[name].value.tolist(), name
+
+
+def test_lines_end_where_parameters_are_frozen_replaced_or_do_not_decay(monkeypatch):
+    parameters, calls = small_network(), Calls(monkeypatch)
+    optimizer = SGD(parameters, 0.1, weight_decay=0.5)
+    assert calls.of(optimizer) == [25]
+    parameters["norm.gamma"].frozen = True
+    before = parameters["norm.gamma"].value.copy()
+    assert calls.of(optimizer) == [6, 17]
+    assert (parameters["norm.gamma"].value == before).all()
+    parameters["norm.gamma"].frozen = False
+    assert calls.of(optimizer) == [25]
+    optimizer.decayed = "weights"
+    assert calls.of(optimizer) == [4, 6, 12, 3]
+    optimizer.decayed = "all"
+    parameters["scores.w"].value = new = np.ones((4, 3), np.float32)
+    assert calls.of(optimizer) == [10, 12, 3]
+    assert (new != 1).all()
+    optimizer.velocity["conv.b"] = velocity = np.zeros(2, np.float32)
+    assert calls.of(optimizer) == [4, 2, 4, 12, 3]
+    assert velocity.all()
+
+
+def test_a_copy_of_an_optimizer_moves_its_own_parameters():
+    parameters = small_network()
+    optimizer = SGD(parameters, 0.1, momentum=0.5)
+    optimizer.step()
+    for other in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        before = {name: p.value.copy() for name, p in parameters.items()}
+        other.step()
+        assert all((p.value == before[name]).all() for name, p in parameters.items())
+        assert all((p.value != before[name]).all() for name, p in other.parameters.items())
