@@ -74,24 +74,25 @@ cdef void max_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *
 
 
 def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] argmax, tuple input_size):
-    """IN dy, argmax (N, rows, columns, C); OUT dx (N, *input_size, C). argmax was checked: all inside the image."""
+    """IN dy, argmax (N, rows, columns, C); OUT dx (N, *input_size, C), or None if a winner lies outside of its image."""
     cdef Py_ssize_t N = dy.shape[0], outputs = dy.shape[1] * dy.shape[2], C = dy.shape[3]
     cdef Py_ssize_t H = input_size[0], W = input_size[1], task
     result = aligned_empty((N, H, W, C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
     # Where images are few, their channels in whole cache lines, so that no two tasks write the same one.
     cdef Py_ssize_t lines = (C + LANES - 1) // LANES, parts = min(max(TASKS // max(N, 1), 1), lines)
+    cdef bint inside = True  # &= makes it the threads' common answer; what is assigned in a prange, the last task decides
     for task in prange(N * parts, nogil=True, schedule="static", num_threads=threads_for(N * C * (H * W + 4 * outputs))):
-        send_to_winners(&dy[task // parts, 0, 0, 0], &argmax[task // parts, 0, 0, 0], outputs, C,
-                        task % parts * lines // parts * LANES, min((task % parts + 1) * lines // parts * LANES, C),
-                        H * W, &dx[task // parts, 0, 0, 0])
-    return result
+        inside &= send_to_winners(&dy[task // parts, 0, 0, 0], &argmax[task // parts, 0, 0, 0], outputs, C,
+                                  task % parts * lines // parts * LANES,
+                                  min((task % parts + 1) * lines // parts * LANES, C), H * W, &dx[task // parts, 0, 0, 0])
+    return result if inside else None
 
 
-cdef void send_to_winners(const real *dy, const Py_ssize_t *argmax, Py_ssize_t outputs, Py_ssize_t C, Py_ssize_t first,
+cdef bint send_to_winners(const real *dy, const Py_ssize_t *argmax, Py_ssize_t outputs, Py_ssize_t C, Py_ssize_t first,
                           Py_ssize_t end, Py_ssize_t pixels, real *dx) noexcept nogil:
-    """Channels first … end − 1 of one image."""
-    cdef Py_ssize_t k, c
+    """Channels first … end − 1 of one image; False if a winner is none of its pixels."""
+    cdef Py_ssize_t k, c, at
     if end - first == C:
         memset(dx, 0, pixels * C * sizeof(real))
     else:
@@ -99,7 +100,11 @@ cdef void send_to_winners(const real *dy, const Py_ssize_t *argmax, Py_ssize_t o
             memset(dx + k * C + first, 0, (end - first) * sizeof(real))
     for k in range(outputs):
         for c in range(first, end):
-            dx[argmax[k * C + c] * C + c] += dy[k * C + c]
+            at = argmax[k * C + c]
+            if <size_t>at >= <size_t>pixels:  # as unsigned numbers, negative ones are large as well
+                return False
+            dx[at * C + c] += dy[k * C + c]
+    return True
 
 
 def max_pool1d(x, window):
@@ -114,5 +119,6 @@ def max_pool1d_with_argmax(x, window):
 
 
 def max_pool1d_dx(dy, argmax, input_size):
-    """IN dy, argmax (N, outputs, C); OUT dx (N, *input_size, C)."""
-    return max_pool2d_dx(dy[:, None], argmax[:, None], (1, *input_size))[:, 0]
+    """IN dy, argmax (N, outputs, C); OUT dx (N, *input_size, C), or None as above."""
+    dx = max_pool2d_dx(dy[:, None], argmax[:, None], (1, *input_size))
+    return None if dx is None else dx[:, 0]

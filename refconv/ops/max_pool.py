@@ -12,7 +12,7 @@ import numpy as np
 
 from refconv.geometry import per_axis
 from refconv.ops.check import channels_last, floats, restore, same_shape
-from refconv.ops.engine import implementation
+from refconv.ops.engine import current_engine, implementation
 from refconv.ops.pool import pooling_window
 
 __all__ = [
@@ -277,11 +277,16 @@ def _max_dx(ndim, dy, argmax, input_size, data_format):
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
     input_size = per_axis("input_size", input_size, ndim)
     argmax = np.ascontiguousarray(argmax, np.intp)
-    # As unsigned numbers, negative ones are large as well: one comparison finds both.
-    if argmax.size and argmax.view(np.uintp).max() >= math.prod(input_size):
+    inside = current_engine() == "kernels" or _all_inside(argmax, input_size)  # the kernel looks as it goes, and returns None
+    dx = getattr(implementation("max_pool"), f"max_pool{ndim}d_dx")(dy, argmax, input_size) if inside else None
+    if dx is None:
         raise ValueError(
             f"argmax must lie between 0 and {math.prod(input_size) - 1} in an input of size {input_size}, "
             f"but goes from {argmax.min()} to {argmax.max()}"
         )
-    dx = getattr(implementation("max_pool"), f"max_pool{ndim}d_dx")(dy, argmax, input_size)
     return restore(dx, data_format)
+
+
+def _all_inside(argmax, input_size):
+    # As unsigned numbers, negative ones are large as well: one comparison finds both.
+    return not argmax.size or argmax.view(np.uintp).max() < math.prod(input_size)
