@@ -39,7 +39,7 @@ FAMILIES = (
 )
 
 # What families and layers are made of: modules without a loop of their own.
-ALGORITHMS = ("combine", "conv_relu_pool", "depthwise", "direct", "one_channel", "winograd")
+ALGORITHMS = ("columns", "combine", "conv_relu_pool", "depthwise", "direct", "one_channel", "winograd")
 
 
 def _load(isa, module):

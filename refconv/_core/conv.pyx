@@ -3,6 +3,7 @@
 direct      any convolution, as the sum that the formula says (direct.pyx)
 one_channel images of one channel (one_channel.pyx)
 winograd    3×3 kernels with stride 1 and many channels, with half the products or fewer (winograd.pyx)
+columns     ∂e/∂x where inputs have few channels (columns.pyx)
 depthwise   groups of one, two or four inputs and as many outputs, several of them in one vector (depthwise.pyx)
 
 The choice depends on shapes, and on whether numbers are finite; so the same call gives the same bits.
@@ -14,9 +15,9 @@ import numpy as np
 include "threads.pxi"
 
 # The siblings compiled for the same instruction set.
-depthwise, direct, one_channel, winograd = (
+columns, depthwise, direct, one_channel, winograd = (
     importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
-    for name in ("depthwise", "direct", "one_channel", "winograd")
+    for name in ("columns", "depthwise", "direct", "one_channel", "winograd")
 )
 
 LEAST_CHANNELS = 32      # for Winograd's algorithm: with fewer, its transforms cost what its products save
@@ -61,6 +62,8 @@ def conv2d_dx(dy, w, tuple input_size, window, groups):
             return dx
     if depthwise.takes(*w.shape[2:], groups, w.dtype):
         return depthwise.conv2d_dx(dy, w, input_size, window)
+    if columns.takes(window, np.shape(w), dy.shape[2], groups, w.itemsize):
+        return columns.conv2d_dx(dy, w, input_size, window)
     return direct.conv2d_dx(dy, w, input_size, window, groups)
 
 
