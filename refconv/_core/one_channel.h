@@ -8,10 +8,11 @@
 #ifndef REFCONV_ONE_CHANNEL_H
 #define REFCONV_ONE_CHANNEL_H
 
+#include "interleave.h"
 #include "tile.h"
 
 #define PIXEL_ROWS 2
-#define PIXEL_OUTPUTS 6
+#define PIXEL_OUTPUTS LINES
 
 #if defined(__GNUC__) || defined(__clang__)
 #define SPREAD(vector, value) ((vector){0} + (value))

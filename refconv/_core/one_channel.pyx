@@ -29,6 +29,8 @@ cdef extern from "one_channel.h" nogil:
                       Py_ssize_t next_row, const float *w, const float *start, float *out)
     void pixels_double(Py_ssize_t kh, Py_ssize_t kw, Py_ssize_t down, Py_ssize_t across, const double *x,
                        Py_ssize_t next_row, const double *w, const double *start, double *out)
+    void interleave_float(const float *lines, float *out)
+    void interleave_double(const double *lines, double *out)
 
 cdef enum:
     BAND = 16               # output rows of one task
@@ -111,10 +113,11 @@ cdef inline void pixels(const Band *band, const real *x, Py_ssize_t next_row, co
 cdef inline void store(const real *out, Py_ssize_t lanes, Py_ssize_t channels, Py_ssize_t O, real *y) noexcept nogil:
     """One row: out[channel][pixel] to y[pixel][channel]."""
     cdef Py_ssize_t l, o
-    if channels == PIXEL_OUTPUTS:
-        for l in range(lanes):
-            for o in range(PIXEL_OUTPUTS):
-                y[l * O + o] = out[o * lanes + l]
+    if channels == O == PIXEL_OUTPUTS:
+        if real is float:
+            interleave_float(out, y)
+        else:
+            interleave_double(out, y)
     else:
         for l in range(lanes):
             for o in range(channels):
