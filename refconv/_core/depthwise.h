@@ -32,12 +32,6 @@ typedef struct {
 
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 
-#if defined(__GNUC__)
-#define INLINE __attribute__((always_inline)) inline
-#else
-#define INLINE inline
-#endif
-
 /* Vectors and shuffles of GCC (from 12 on) and clang; other compilers get the same loops for one channel at a time. */
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lanes.h"
+
 enum { LANES = 16 }; /* a cache line of float32 */
 
 /* The entries of a window that lie inside the image: how many down and across, and how many pixels apart. */
@@ -35,18 +37,6 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
                & (j * e->channels + c + LANES <= run->writable);
     return full || left > LANES ? LANES : left;
 }
-
-/* A loop over lanes must reach the vectoriser as a loop: unrolled before, it would stay scalar. */
-#if defined(__clang__)
-#define EACH_LANE _Pragma("clang loop unroll(disable)")
-#define INLINE __attribute__((always_inline)) inline
-#elif defined(__GNUC__)
-#define EACH_LANE _Pragma("GCC unroll 1")
-#define INLINE __attribute__((always_inline)) inline
-#else
-#define EACH_LANE
-#define INLINE inline
-#endif
 
 /* `place` is an integer as wide as `real`, so that values and places lie in vectors of the same number of lanes. */
 #define DEFINE_POOL(real, place)                                                                                       \

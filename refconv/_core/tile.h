@@ -21,6 +21,9 @@
 #define REFCONV_TILE_H
 
 #include <stddef.h>
+#include <string.h>
+
+#include "lanes.h"
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
@@ -71,14 +74,6 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 #define AS_WRITTEN __attribute__((noinline, noclone))
 #endif
 
-/* For loops over vectors that are kept in registers. GCC unrolls such loops unasked, but too late: by then the array has got
- * its place in memory, and is carried there before and back after the loop over k. clang needs no word. */
-#if defined(__clang__)
-#define UNROLLED
-#else
-#define UNROLLED _Pragma("GCC unroll 16")
-#endif
-
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
                                 const real *const *a, const real *b, const real *start, real *const *out)              \
@@ -115,11 +110,10 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
 #else /* a compiler without vector extensions: the same sums, one element at a time */
 
-typedef float vector_float;
-typedef double vector_double;
+typedef float vector_float, half_float;
+typedef double vector_double, half_double;
 
 #define AS_WRITTEN
-#define UNROLLED
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
                      const real *b, const real *start, real *const *out)                                               \
@@ -155,6 +149,32 @@ typedef double vector_double;
     DEFINE_TILE(short_narrow_tile_##real, real, LANES_##real, SHORT_ROWS, 1)                                           \
     DEFINE_TILE(short_half_tile_##real, real, HALF_LANES_##real, SHORT_ROWS, 1)
 #endif
+
+/* One row of b, in whole vectors: so many channels, then zeros. What lies behind the channels is read as well. */
+#define DEFINE_COPY_ROW(real)                                                                                          \
+    static INLINE void copy_lanes_##real(const real *from, ptrdiff_t channels, const int lanes, real *to)              \
+    {                                                                                                                  \
+        const int wanted = (int)channels; /* as narrow as the numbers: half as many compares */                        \
+        if (channels >= lanes)                                                                                         \
+            memcpy(to, from, lanes * sizeof(real));                                                                    \
+        else                                                                                                           \
+            EACH_LANE for (int v = 0; v < lanes; v++) {                                                                \
+                const real number = from[v];                                                                           \
+                to[v] = v < wanted ? number : 0;                                                                       \
+            }                                                                                                          \
+    }                                                                                                                  \
+    static inline void copy_row_##real(const real *from, ptrdiff_t channels, ptrdiff_t width, real *to)                \
+    {                                                                                                                  \
+        if (width == 2 * LANES_##real) /* each time a number that the compiler knows */                                \
+            copy_lanes_##real(from, channels, 2 * LANES_##real, to);                                                   \
+        else if (width == LANES_##real)                                                                                \
+            copy_lanes_##real(from, channels, LANES_##real, to);                                                       \
+        else                                                                                                           \
+            copy_lanes_##real(from, channels, HALF_LANES_##real, to);                                                  \
+    }
+
+DEFINE_COPY_ROW(float)
+DEFINE_COPY_ROW(double)
 
 typedef enum { WIDE, NARROW, HALF } Kind;
 

@@ -1,12 +1,8 @@
 """Cython's view of tile.h, and the two things every user of the tile does: choose a shape, pack b."""
-from libc.string cimport memcpy
-
 from refconv._core.real cimport real
 
 cdef extern from "tile.h" nogil:
     enum:
-        VECTOR_BYTES
-        HALF_BYTES
         WIDE_ROWS
         NARROW_ROWS
         MOST_ROWS
@@ -22,6 +18,8 @@ cdef extern from "tile.h" nogil:
                     const float *const *a, const float *b, const float *start, float *const *out)
     void tile_double(Kind kind, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
                      const double *const *a, const double *b, const double *start, double *const *out)
+    void copy_row_float(const float *start, Py_ssize_t channels, Py_ssize_t width, float *to)
+    void copy_row_double(const double *start, Py_ssize_t channels, Py_ssize_t width, double *to)
 
 cdef enum:
     MOST_SUMS = 14 * 2 * 16  # MOST_ROWS rows of two vectors of sixteen float lanes
@@ -75,23 +73,13 @@ cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_ste
     cdef Py_ssize_t k = 0, v
     if channel_step == 1:
         while k < depth and k * depth_step + width <= (depth - 1) * depth_step + channels:
-            copy_row(source + k * depth_step, width, packed + k * width)
-            for v in range(channels, width):
-                packed[k * width + v] = 0
+            if real is float:
+                copy_row_float(source + k * depth_step, channels, width, packed + k * width)
+            else:
+                copy_row_double(source + k * depth_step, channels, width, packed + k * width)
             k += 1
     for k in range(k, depth):
         for v in range(min(channels, width)):
             packed[k * width + v] = source[k * depth_step + v * channel_step]
         for v in range(channels, width):
             packed[k * width + v] = 0
-
-
-cdef inline void copy_row(const real *source, Py_ssize_t width, real *to) noexcept nogil:
-    """One row of a panel, by moves of whole vectors."""
-    cdef Py_ssize_t size = width * sizeof(real)
-    if size == 2 * VECTOR_BYTES:
-        memcpy(to, source, 2 * VECTOR_BYTES)
-    elif size == VECTOR_BYTES:
-        memcpy(to, source, VECTOR_BYTES)
-    else:
-        memcpy(to, source, HALF_BYTES)
