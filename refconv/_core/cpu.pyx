@@ -35,8 +35,9 @@ cdef extern from *:
     #endif
 
     #if defined(__GLIBC__)
+    #include <limits.h>
     #include <malloc.h>
-    static int keep_freed(void) { return mallopt(M_MMAP_THRESHOLD, 32 << 20) && mallopt(M_TRIM_THRESHOLD, 512 << 20); }
+    static int keep_freed(void) { return mallopt(M_MMAP_MAX, 0) && mallopt(M_TRIM_THRESHOLD, INT_MAX); }
     #else
     static int keep_freed(void) { return 0; }
     #endif
@@ -57,9 +58,10 @@ def available_threads():
 
 
 def keep_freed_memory():
-    """Let the C library keep up to half a gigabyte of freed memory for the next request; True where it can be told so.
+    """Let the C library keep up to two gigabytes of freed memory for the next request; True where it can be told so.
 
     A training step asks for the same arrays as the step before. Given back to the system in between, each page of them
-    costs a fault at its first touch, which together may take longer than the arithmetic.
+    costs a fault at its first touch, which together may take longer than the arithmetic. Large arrays would be given back
+    at once, each to its own mapping; so they come from the heap like all others.
     """
     return bool(keep_freed())

@@ -168,11 +168,12 @@ def get_fusion() -> bool:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep up to half a gigabyte of freed memory instead of handing it back to the system at once.
+    """Let this process keep up to two gigabytes of freed memory instead of handing it back to the system at once.
 
     Training asks for the same arrays step after step, and a page that comes fresh from the system is slow at its first
     touch. :func:`refconv.training.fit` calls this; a loop of your own may. It changes the C library's allocator for the
-    whole process, and only where that library is glibc; returns whether it did.
+    whole process, for good, and only where that library is glibc; returns whether it did. What lies below memory that is still
+    in use stays as well, however much it is.
     """
     return _core.keep_freed_memory()
 

@@ -198,6 +198,36 @@ def test_a_forked_child_computes_the_same_after_the_parent_used_threads():
     assert run_python(script) == "parent and child agree"
 
 
+STEPS = """
+import resource
+import numpy as np
+import refconv
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def step():  # arrays of many sizes, which all end with it: 200 MB at once
+    before, arrays = faults(), [np.ones(n << 20, np.uint8) for n in (80, 1, 33, 7, 63, 16)]
+    return faults() - before
+
+step()
+apart = step()
+kept = refconv.keep_freed_memory()
+step()
+print(apart, step() if kept else None)
+"""
+
+
+@needs_kernels
+def test_memory_that_is_kept_costs_no_page_faults():
+    pytest.importorskip("resource")
+    apart, kept = run_python(STEPS).split()
+    if kept == "None":
+        pytest.skip("not glibc")
+    assert int(apart) > 90  # even with pages of two megabytes
+    assert int(kept) < 30
+
+
 @needs_kernels
 def test_an_instruction_set_that_is_not_there_is_refused_by_name():
     script = "try:\n    import refconv._core\nexcept ImportError as error:\n    print(error)"
