@@ -3,8 +3,8 @@
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D
 from refconv.nn.cells import CCells, SCells
-from refconv.nn.channels import PadChannels
-from refconv.nn.combinators import Concat, Identity, Mean, Select, Sequential, StochasticDepth, Sum
+from refconv.nn.channels import PadChannels, Select
+from refconv.nn.combinators import Concat, Identity, Mean, Sequential, StochasticDepth, Sum
 from refconv.nn.conv import Conv1D, Conv2D
 from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
 from refconv.nn.crop import Crop2D

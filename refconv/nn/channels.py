@@ -1,11 +1,13 @@
-"""More channels for the same image, all zero."""
+"""More channels for the same image, all zero; or some of those that are there."""
 
 import numpy as np
 
 from refconv.geometry import per_axis
 from refconv.nn.layer import Layer
 
-__all__ = ["PadChannels"]
+__all__ = ["PadChannels", "Select"]
+
+CHANNELS = "channels must be different whole numbers from 0 on"
 
 
 class PadChannels(Layer):
@@ -48,3 +50,52 @@ class PadChannels(Layer):
 
     def __repr__(self):
         return f"PadChannels({self.channels})"
+
+
+class Select(Layer):
+    """Some of the channels, in the order asked for; the others get no gradient.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Which channels of the last axis.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the channels are not whole numbers, or one is named twice; if the input has no such channel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Select([2, 0])(np.array([[10.0, 20.0, 30.0]]))
+    array([[30., 10.]])
+
+    Source: M2; Table I of LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    """
+
+    def __init__(self, channels):
+        entries = list(channels) if np.iterable(channels) else [None]
+        if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in entries):
+            raise TypeError(f"{CHANNELS}, but are {channels!r}")
+        self.channels = [int(c) for c in entries]
+        if len(set(self.channels)) < len(self.channels) or min(self.channels, default=-1) < 0:
+            raise ValueError(f"{CHANNELS}, but are {self.channels}")
+
+    def output_shape(self, shape):
+        if not shape or max(self.channels) >= shape[-1]:
+            raise ValueError(f"{self!r} needs an input with a channel {max(self.channels)}, but got shape {tuple(shape)}")
+        return (*shape[:-1], len(self.channels))
+
+    def forward(self, x, train=True):
+        self.output_shape(x.shape[1:])
+
+        def backward(dy, want_dx=True):
+            dx = np.zeros_like(x)
+            dx[..., self.channels] = dy
+            return dx
+
+        return np.ascontiguousarray(x[..., self.channels]), backward
+
+    def __repr__(self):
+        return f"Select({self.channels})"

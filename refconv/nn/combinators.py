@@ -9,6 +9,7 @@
 """
 
 import itertools
+from abc import abstractmethod
 
 import numpy as np
 
@@ -18,10 +19,9 @@ from refconv.nn.fusion import steps
 from refconv.nn.layer import Layer
 from refconv.ops.fused import side_by_side, total
 
-__all__ = ["Concat", "Identity", "Mean", "Select", "Sequential", "StochasticDepth", "Sum"]
+__all__ = ["Concat", "Identity", "Mean", "Sequential", "StochasticDepth", "Sum"]
 
 MOST_AXES = 64  # of an array, in NumPy
-CHANNELS = "channels must be different whole numbers from 0 on"
 
 
 class Identity(Layer):
@@ -128,6 +128,11 @@ class Sequential(_Combinator):
 
         return x, backward
 
+    def __call__(self, x):
+        for step in steps(self.layers.values(), train=False):
+            x = step(x)
+        return x
+
     def reaching(self, x, name):
         for before in itertools.takewhile(lambda other: other != name, self.layers):
             x = self.layers[before](x)
@@ -160,9 +165,16 @@ class Sequential(_Combinator):
 class _Branches(_Combinator):
     """Layers side by side, all with the same input."""
 
+    @abstractmethod
+    def _join(self, values):
+        """What the branches' values make together."""
+
     def _forward(self, x, train):
         values, ways_back = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
         return values, ways_back
+
+    def __call__(self, x):
+        return self._join([layer(x) for layer in self.layers.values()])
 
     def _shapes(self, shape):
         return [tuple(layer.output_shape(shape)) for layer in self.layers.values()]
@@ -205,8 +217,11 @@ class Sum(_Branches):
 
     def forward(self, x, train=True):
         values, ways_back = self._forward(x, train)
+        return self._join(values), lambda dy, want_dx=True: _total([back(dy, want_dx) for back in ways_back])
+
+    def _join(self, values):
         self._one_shape([value.shape for value in values])
-        return _total(values), lambda dy, want_dx=True: _total([back(dy, want_dx) for back in ways_back])
+        return _total(values)
 
 
 class Mean(_Branches):
@@ -238,9 +253,14 @@ class Mean(_Branches):
 
     def forward(self, x, train=True):
         values, ways_back = self._forward(x, train)
-        self._one_shape([value.shape for value in values])
         share = 1 / len(values)
-        return _total(values) * share, lambda dy, want_dx=True: _total([b(dy * share, want_dx) for b in ways_back])
+        return self._join(values), lambda dy, want_dx=True: _total([back(dy * share, want_dx) for back in ways_back])
+
+    def _join(self, values):
+        self._one_shape([value.shape for value in values])
+        y = _total(values)
+        y *= 1 / len(values)
+        return y
 
 
 class Concat(_Branches):
@@ -287,64 +307,21 @@ class Concat(_Branches):
 
     def forward(self, x, train=True):
         values, ways_back = self._forward(x, train)
-        self._joined([value.shape[1:] for value in values])
-        axis = self.axis if self.axis < 0 else self.axis + 1  # the batch comes first
+        y, axis = self._join(values), self._axis_of_batch()
         ends = np.cumsum([value.shape[axis] for value in values])[:-1]
 
         def backward(dy, want_dx=True):
             parts = [np.ascontiguousarray(part) for part in np.split(dy, ends, axis)]
             return _total([back(part, want_dx) for back, part in zip(ways_back, parts, strict=True)])
 
-        return side_by_side(values, axis), backward
+        return y, backward
 
+    def _join(self, values):
+        self._joined([value.shape[1:] for value in values])
+        return side_by_side(values, self._axis_of_batch())
 
-class Select(Layer):
-    """Some of the channels, in the order asked for; the others get no gradient.
-
-    Parameters
-    ----------
-    channels : sequence of int
-        Which channels of the last axis.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the channels are not whole numbers, or one is named twice; if the input has no such channel.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> Select([2, 0])(np.array([[10.0, 20.0, 30.0]]))
-    array([[30., 10.]])
-
-    Source: M2; Table I of LeCun et al., "Gradient-based learning applied to document recognition", 1998.
-    """
-
-    def __init__(self, channels):
-        entries = list(channels) if np.iterable(channels) else [None]
-        if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in entries):
-            raise TypeError(f"{CHANNELS}, but are {channels!r}")
-        self.channels = [int(c) for c in entries]
-        if len(set(self.channels)) < len(self.channels) or min(self.channels, default=-1) < 0:
-            raise ValueError(f"{CHANNELS}, but are {self.channels}")
-
-    def output_shape(self, shape):
-        if not shape or max(self.channels) >= shape[-1]:
-            raise ValueError(f"{self!r} needs an input with a channel {max(self.channels)}, but got shape {tuple(shape)}")
-        return (*shape[:-1], len(self.channels))
-
-    def forward(self, x, train=True):
-        self.output_shape(x.shape[1:])
-
-        def backward(dy, want_dx=True):
-            dx = np.zeros_like(x)
-            dx[..., self.channels] = dy
-            return dx
-
-        return np.ascontiguousarray(x[..., self.channels]), backward
-
-    def __repr__(self):
-        return f"Select({self.channels})"
+    def _axis_of_batch(self):
+        return self.axis if self.axis < 0 else self.axis + 1  # the batch comes first
 
 
 class StochasticDepth(_Chance):
@@ -392,6 +369,9 @@ class StochasticDepth(_Chance):
         if train:
             return y, way_back
         return y * self.survival, lambda dy, want_dx=True: way_back(dy * self.survival, want_dx)
+
+    def __call__(self, x):
+        return self.layer(x) * self.survival
 
     def __repr__(self):
         return f"StochasticDepth({self.layer!r}, {self.survival})"

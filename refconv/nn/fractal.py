@@ -82,15 +82,23 @@ class Fractal(_Chance):
                 yield self.name(c, row), self.layers[self.name(c, row)], shape if row == self.spans[c] else joined
 
     def reaching(self, x, name):
+        return self._infer(x, until=name)
+
+    def __call__(self, x):
+        return self._infer(x)
+
+    def _infer(self, x, until=None):
+        """The value in inference, or what the layer of this name reads."""
         starts = [x] * self.columns
         for row in self.every_row():
             read = {self.name(c, row): starts[c] for c in self.ending(row)}
-            if name in read:
-                break
-            y = _total([self.layers[ends](start) for ends, start in read.items()]) * (1 / len(read))
+            if until in read:
+                return read[until]
+            y = _total([self.layers[name](start) for name, start in read.items()])
+            y *= 1 / len(read)
             for c in self.ending(row):
                 starts[c] = y
-        return read[name]
+        return y
 
     def forward(self, x, train=True):
         starts, backs = [x] * self.columns, []  # what each column's next layer reads
@@ -173,6 +181,9 @@ class DropPath(_Chance):
         finally:
             for fractal in self.fractals:
                 fractal.column = None
+
+    def __call__(self, x):
+        return self.network(x)
 
 
 def _inside(layer):

@@ -72,7 +72,14 @@ def _pool_together(conv, pool):
     )
 
 
-class _ConvReLUPool:
+class _Step:
+    """What stands for several layers."""
+
+    def __call__(self, x):
+        return self.forward(x, train=False)[0]
+
+
+class _ConvReLUPool(_Step):
     def __init__(self, conv):
         self.conv = conv
 
@@ -91,7 +98,7 @@ class _ConvReLUPool:
         return y, backward
 
 
-class _ConvNorm:
+class _ConvNorm(_Step):
     def __init__(self, layers):
         self.layers = layers
 
@@ -113,7 +120,7 @@ class _ConvNorm:
         return y, backward
 
 
-class _WithReLU:
+class _WithReLU(_Step):
     def __init__(self, layer):
         self.layer = layer
 
@@ -121,3 +128,6 @@ class _WithReLU:
         y, way_back = self.layer.forward(x, train)
         y = relu_in_place(y)
         return y, lambda dy, want_dx=True: way_back(relu_dx(dy, y), want_dx)
+
+    def __call__(self, x):
+        return relu_in_place(self.layer(x))

@@ -80,6 +80,9 @@ class Heads(_Combinator):
 
         return (scores, *asides), backward
 
+    def __call__(self, x):
+        return self.trunk(x)
+
 
 def _cut(trunk, names):
     """The trunk in pieces, each ending with the layer of one of these names, and what follows the last."""

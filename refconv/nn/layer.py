@@ -240,7 +240,10 @@ class Layer(ABC):
         return self.parameters
 
     def __call__(self, x):
-        """The value in inference: nothing is kept for a way back, and nothing in the layer changes."""
+        """The value in inference: nothing is kept for a way back, and nothing in the layer changes.
+
+        Layers made of layers call these: a way back would hold what they all have made until the last is done.
+        """
         return self.forward(x, train=False)[0]
 
     def __repr__(self):

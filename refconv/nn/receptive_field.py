@@ -90,7 +90,7 @@ def seen(layer: Layer, shape, span: Span) -> Span | None:
 @seen.register(activation._Elementwise)
 @seen.register(channels.PadChannels)
 @seen.register(combinators.Identity)
-@seen.register(combinators.Select)
+@seen.register(channels.Select)
 @seen.register(dropout.Dropout)
 @seen.register(norm.BatchNorm)
 @seen.register(response_norm.LocalResponseNorm)

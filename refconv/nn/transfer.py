@@ -108,5 +108,8 @@ class Frozen(Layer):
         y, way_back = self.layer.forward(x, train=False)
         return y, lambda dy, want_dx=True: way_back(dy) if want_dx else None
 
+    def __call__(self, x):
+        return self.layer(x)
+
     def __repr__(self):
         return f"Frozen({self.layer!r})"

@@ -1,0 +1,66 @@
+"""A call is inference: the values of the forward pass, and nothing kept that nobody needs any more."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from evidence import assert_same_bits, needs_kernels
+from refconv import engine, nn
+from refconv.nn.memory import values_at_once
+
+SHAPE = (40, 30, 8)
+SCRATCH = 1_000_000  # bytes in which kernels work; the batch of these images has as many
+
+
+def conv(filters=8):
+    return nn.Conv2D(filters, (3, 1), padding="same")
+
+
+LAYERS = {
+    "sequence": nn.Sequential(*[conv() for _ in range(9)]),
+    "fused": nn.Sequential(*[layer for _ in range(6) for layer in (conv(), nn.BatchNorm(), nn.ReLU())]),
+    "pooled": nn.Sequential(conv(16), nn.ReLU(), nn.MaxPool2D(2), *[conv(16) for _ in range(9)]),
+    "sums": nn.Sequential(
+        *[layer for _ in range(5) for layer in (nn.Sum(nn.Sequential(conv(), conv()), nn.Identity()), nn.ReLU())]
+    ),
+    "means": nn.Sequential(*[nn.Mean(conv(), nn.Sequential(conv(), conv())) for _ in range(5)]),
+    "dense block": nn.Sequential(*[nn.Concat(nn.Identity(), conv(1)) for _ in range(9)]),
+    "stochastic depth": nn.StochasticDepth(nn.Sequential(*[conv() for _ in range(9)]), 0.5),
+    "heads": nn.Heads(nn.Sequential(a=conv(), **{f"b{k}": conv() for k in range(8)}), a=conv(3)),
+    "drop-path": nn.DropPath(nn.Sequential(*[nn.Fractal(conv, 3, drop=0.1) for _ in range(3)])),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("where", [pytest.param("kernels", marks=needs_kernels), "reference"])
+def test_a_call_gives_the_value_of_the_forward_pass(name, where):
+    layer, shape = LAYERS[name], (5, 4, 8)
+    layer.build(shape, rng=1)
+    x = np.random.default_rng(2).standard_normal((2, *shape)).astype(np.float32)
+    with engine(where):
+        assert_same_bits(layer(x), layer.forward(x, train=False)[0])
+
+
+@needs_kernels
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "drop-path"])  # its columns wait for each other
+def test_a_call_holds_no_more_values_than_the_network_needs_at_once(name):
+    layer = LAYERS[name]
+    layer.build(SHAPE, rng=1)
+    x = np.zeros((24, *SHAPE), np.float32)
+    layer(x)
+    least = (values_at_once(layer, SHAPE) * len(x) - x.size) * x.itemsize
+    tracemalloc.start()
+    try:
+        layer(x)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < least + x.nbytes + SCRATCH  # what a layer reads is held by its caller until it is done
+
+
+def test_a_frozen_network_is_called_as_it_is():
+    layer = nn.Sequential(conv(), nn.ReLU(), conv(2))
+    layer.build((5, 4, 8), rng=1)
+    x = np.random.default_rng(2).standard_normal((2, 5, 4, 8)).astype(np.float32)
+    assert_same_bits(nn.Frozen(layer)(x), layer(x))
