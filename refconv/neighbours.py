@@ -1,7 +1,8 @@
 """Arrays that lie behind one another in memory: what runs over all of them may run over one line of numbers.
 
 A network has its parameters in many arrays, most of them small, and an update does the same to each number. So ``build`` puts
-values behind one another, and gradients, an optimiser does so with what it remembers, and a step is a single pass.
+the values of small parameters behind one another, and their gradients. An optimiser does the same with what it remembers.
+Then a step is a few passes, or a single one. Copies of a network have arrays of their own again, and are updated one by one.
 """
 
 import itertools
@@ -55,6 +56,7 @@ def _follows(array, before):
         and line.ndim == 1
         and line.dtype == array.dtype == before.dtype
         and all(a.flags.c_contiguous for a in (line, array, before))
+        and line.flags.writeable == array.flags.writeable == before.flags.writeable
         and _address(array) == _address(before) + before.nbytes
     )
 

@@ -47,6 +47,8 @@ def test_arrays_that_do_not_follow_one_another_stay_apart():
     matrix = np.zeros((4, 6))
     assert lines((matrix[:2],), (matrix[2:],)) == [[(2, 6)], [(2, 6)]]  # a line is cut from one axis
     assert lines((np.zeros(2),), (np.zeros(2),)) == [[(2,)], [(2,)]]  # cut from nothing
+    b.flags.writeable = False
+    assert lines((a,), (b,)) == apart
     memory = bytearray(80)
     left, right = np.frombuffer(memory, count=4), np.frombuffer(memory, offset=32, count=6)
     assert lines((left[1:],), (right[:5],)) == [[(3,)], [(5,)]]  # cut from two lines, though these are neighbours

@@ -11,7 +11,7 @@ Then each input adds up what was sent to it, from all outputs and taps that reac
     dx[u, v, c] = Σ z[(i, j), (m, n, c)]     with  u = i·S_h + m·D_h − top,  v = j·S_w + n·D_w − left
 
 registers   the sums of a tile; then two vectors of sums for each input
-L2          z of one band; the bands of inputs overlap in their z, which is made twice there
+L2          z of one band; neighbouring bands need some of the same z, and each makes it for itself
 threads     tasks of (image, band of input rows); each element of ∂e/∂x belongs to one task
 """
 import numpy as np

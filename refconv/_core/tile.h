@@ -150,7 +150,8 @@ typedef double vector_double, half_double;
     DEFINE_TILE(short_half_tile_##real, real, HALF_LANES_##real, SHORT_ROWS, 1)
 #endif
 
-/* One row of b, in whole vectors: so many channels, then zeros. What lies behind the channels is read as well. */
+/* One row of b, in whole vectors: so many channels, then zeros. What lies behind the channels is read as well; the caller sees
+ * to it that something does. */
 #define DEFINE_COPY_ROW(real)                                                                                          \
     static INLINE void copy_lanes_##real(const real *from, ptrdiff_t channels, const int lanes, real *to)              \
     {                                                                                                                  \

@@ -169,9 +169,19 @@ class _Branches(_Combinator):
     def _join(self, values):
         """What the branches' values make together."""
 
-    def _forward(self, x, train):
+    @abstractmethod
+    def _share_out(self, dy, shapes):
+        """The ∂e/∂y of each branch, whose values have these shapes."""
+
+    def forward(self, x, train=True):
         values, ways_back = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
-        return values, ways_back
+        shapes = [value.shape for value in values]
+
+        def backward(dy, want_dx=True):
+            parts = self._share_out(dy, shapes)
+            return _total([back(part, want_dx) for back, part in zip(ways_back, parts, strict=True)])
+
+        return self._join(values), backward
 
     def __call__(self, x):
         return self._join([layer(x) for layer in self.layers.values()])
@@ -215,13 +225,12 @@ class Sum(_Branches):
     def output_shape(self, shape):
         return self._one_shape(self._shapes(shape))
 
-    def forward(self, x, train=True):
-        values, ways_back = self._forward(x, train)
-        return self._join(values), lambda dy, want_dx=True: _total([back(dy, want_dx) for back in ways_back])
-
     def _join(self, values):
         self._one_shape([value.shape for value in values])
-        return _total(values)
+        return total(values)
+
+    def _share_out(self, dy, shapes):
+        return [dy] * len(shapes)
 
 
 class Mean(_Branches):
@@ -251,16 +260,12 @@ class Mean(_Branches):
     def output_shape(self, shape):
         return self._one_shape(self._shapes(shape))
 
-    def forward(self, x, train=True):
-        values, ways_back = self._forward(x, train)
-        share = 1 / len(values)
-        return self._join(values), lambda dy, want_dx=True: _total([back(dy * share, want_dx) for back in ways_back])
-
     def _join(self, values):
         self._one_shape([value.shape for value in values])
-        y = _total(values)
-        y *= 1 / len(values)
-        return y
+        return _mean(values)
+
+    def _share_out(self, dy, shapes):
+        return [dy * (1 / len(shapes))] * len(shapes)
 
 
 class Concat(_Branches):
@@ -305,20 +310,14 @@ class Concat(_Branches):
         axis = self.axis % len(shapes[0])
         return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 
-    def forward(self, x, train=True):
-        values, ways_back = self._forward(x, train)
-        y, axis = self._join(values), self._axis_of_batch()
-        ends = np.cumsum([value.shape[axis] for value in values])[:-1]
-
-        def backward(dy, want_dx=True):
-            parts = [np.ascontiguousarray(part) for part in np.split(dy, ends, axis)]
-            return _total([back(part, want_dx) for back, part in zip(ways_back, parts, strict=True)])
-
-        return y, backward
-
     def _join(self, values):
         self._joined([value.shape[1:] for value in values])
         return side_by_side(values, self._axis_of_batch())
+
+    def _share_out(self, dy, shapes):
+        axis = self._axis_of_batch()
+        ends = np.cumsum([shape[axis] for shape in shapes])[:-1]
+        return [np.ascontiguousarray(part) for part in np.split(dy, ends, axis)]
 
     def _axis_of_batch(self):
         return self.axis if self.axis < 0 else self.axis + 1  # the batch comes first
@@ -380,3 +379,9 @@ class StochasticDepth(_Chance):
 def _total(arrays):
     """The sum, in a new array: what the branches returned may still be held by a way back."""
     return None if any(a is None for a in arrays) else total(arrays)  # want_dx=False: nobody asked
+
+
+def _mean(arrays):
+    """The mean, in the array that the sum has made."""
+    y = total(arrays)
+    return np.multiply(y, 1 / len(arrays), out=y if y.dtype.kind == "f" else None)

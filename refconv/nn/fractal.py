@@ -2,7 +2,7 @@
 
 from refconv.geometry import per_axis
 from refconv.nn.argument import real
-from refconv.nn.combinators import _Chance, _total
+from refconv.nn.combinators import _Chance, _mean, _total
 
 __all__ = ["DropPath", "Fractal"]
 
@@ -94,8 +94,7 @@ class Fractal(_Chance):
             read = {self.name(c, row): starts[c] for c in self.ending(row)}
             if until in read:
                 return read[until]
-            y = _total([self.layers[name](start) for name, start in read.items()])
-            y *= 1 / len(read)
+            y = _mean([self.layers[name](start) for name, start in read.items()])
             for c in self.ending(row):
                 starts[c] = y
         return y

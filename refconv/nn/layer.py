@@ -53,11 +53,15 @@ class Spec(NamedTuple):
         return Parameter(np.ascontiguousarray(self.initializer(rng, self.shape), dtype), self.trainable)
 
 
-def _put_side_by_side(parameters):
+JOINED = 1 << 20  # bytes; with larger arrays an update gains nothing, and one that is kept would keep its neighbours
+
+
+def _put_side_by_side(layers):
     """Values behind one another in memory, and gradients as well: so an optimiser may take all in one pass."""
-    values = neighbours.zeros([p.value for p in parameters])
-    gradients = neighbours.zeros([p.grad for p in parameters])
-    for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
+    own = [p for layer in layers if type(layer).make is Layer.make for p in layer.parameters.values()]
+    small = [p for p in own if p.grad is not None and p.value.nbytes <= JOINED]
+    values, gradients = (neighbours.zeros([p.value for p in small]) for _ in range(2))
+    for parameter, value, gradient in zip(small, values, gradients, strict=True):
         value[...] = parameter.value
         parameter.value, parameter.grad = value, gradient
 
@@ -76,6 +80,12 @@ class Layer(ABC):
     """
 
     parameters: dict[str, Parameter] | None = None
+
+    def __init_subclass__(cls, **options):
+        """A class with a forward pass of its own is called by that, whatever the class that it is made from does."""
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls) and "__call__" not in vars(cls):
+            cls.__call__ = Layer.__call__
 
     @abstractmethod
     def forward(self, x, train=True):
@@ -118,9 +128,10 @@ class Layer(ABC):
             raise TypeError(f"dtype must be float32 or float64, but is {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
-        for _, layer, inner in list(self.distinct_layers(shape)):  # all shapes are looked at before the first is made
+        layers = list(self.distinct_layers(shape))  # all shapes are looked at before the first is made
+        for _, layer, inner in layers:
             layer.make(inner, rng, dtype)
-        _put_side_by_side([p for p in self.named_parameters().values() if p.grad is not None])
+        _put_side_by_side([layer for _, layer, _ in layers])
         return output
 
     def make(self, shape: Shape, rng, dtype) -> None:
@@ -242,7 +253,8 @@ class Layer(ABC):
     def __call__(self, x):
         """The value in inference: nothing is kept for a way back, and nothing in the layer changes.
 
-        Layers made of layers call these: a way back would hold what they all have made until the last is done.
+        Layers made of layers call theirs, and not their forward passes: ways back would keep every activation until the
+        last layer is done.
         """
         return self.forward(x, train=False)[0]
 

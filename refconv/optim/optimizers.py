@@ -44,6 +44,7 @@ class Optimizer(ABC):
     """
 
     slots: tuple[str, ...] = ()  # names of what is remembered; each is a dict of arrays, by the parameters' names
+    _seen, _found = (), ()  # by _lines
 
     def __init__(self, parameters, lr, *, weight_decay=0.0, decayed="all"):
         self.parameters = trainable(parameters)
@@ -55,7 +56,6 @@ class Optimizer(ABC):
         for slot in self.slots:
             zeros = neighbours.zeros([p.value for p in self.parameters.values()])
             setattr(self, slot, dict(zip(self.parameters, zeros, strict=True)))
-        self._seen, self._found = [], []  # by _lines
 
     def step(self) -> None:
         """Move each parameter once; those that were frozen meanwhile stay."""
@@ -66,7 +66,11 @@ class Optimizer(ABC):
 
     @abstractmethod
     def update(self, room, theta, g, remembered, decay) -> None:
-        """Change parameters, and what is remembered of them, with the function of the room that computes: loops or kernels."""
+        """Change parameters, and what is remembered of them, with the function of the room that computes: loops or kernels.
+
+        ``theta`` is one parameter, or several that lie behind one another as one line of numbers; ``g`` is ∂L/∂θ, and
+        ``remembered`` has an array for each of the slots, all of theta's shape.
+        """
 
     def _lines(self):
         """What updates run over: parameters that lie behind one another (neighbours.py) and decay alike are one line."""
@@ -86,7 +90,7 @@ class Optimizer(ABC):
                 yield theta, g, remembered, decays
 
     def __getstate__(self):  # a copy has arrays of its own, and must not run over the lines of this one
-        return {**vars(self), "_seen": [], "_found": []}
+        return {name: value for name, value in vars(self).items() if name not in ("_seen", "_found")}
 
     def state(self) -> dict[str, np.ndarray]:
         """What is remembered, as named arrays: those of a parameter under ``slot.name``, and the number of steps."""

@@ -17,6 +17,16 @@ def conv(filters=8):
     return nn.Conv2D(filters, (3, 1), padding="same")
 
 
+def peak_of(layer, x):
+    layer(x)
+    tracemalloc.start()
+    try:
+        layer(x)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 LAYERS = {
     "sequence": nn.Sequential(*[conv() for _ in range(9)]),
     "fused": nn.Sequential(*[layer for _ in range(6) for layer in (conv(), nn.BatchNorm(), nn.ReLU())]),
@@ -24,6 +34,7 @@ LAYERS = {
     "sums": nn.Sequential(
         *[layer for _ in range(5) for layer in (nn.Sum(nn.Sequential(conv(), conv()), nn.Identity()), nn.ReLU())]
     ),
+    "long branches": nn.Sequential(nn.Sum(nn.Sequential(*[conv() for _ in range(9)]), nn.Identity()), nn.ReLU()),
     "means": nn.Sequential(*[nn.Mean(conv(), nn.Sequential(conv(), conv())) for _ in range(5)]),
     "dense block": nn.Sequential(*[nn.Concat(nn.Identity(), conv(1)) for _ in range(9)]),
     "stochastic depth": nn.StochasticDepth(nn.Sequential(*[conv() for _ in range(9)]), 0.5),
@@ -48,19 +59,35 @@ def test_a_call_holds_no_more_values_than_the_network_needs_at_once(name):
     layer = LAYERS[name]
     layer.build(SHAPE, rng=1)
     x = np.zeros((24, *SHAPE), np.float32)
-    layer(x)
     least = (values_at_once(layer, SHAPE) * len(x) - x.size) * x.itemsize
-    tracemalloc.start()
-    try:
-        layer(x)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < least + x.nbytes + SCRATCH  # what a layer reads is held by its caller until it is done
+    assert peak_of(layer, x) < least + x.nbytes + SCRATCH  # what a layer reads is held by its caller until it is done
 
 
-def test_a_frozen_network_is_called_as_it_is():
-    layer = nn.Sequential(conv(), nn.ReLU(), conv(2))
-    layer.build((5, 4, 8), rng=1)
-    x = np.random.default_rng(2).standard_normal((2, 5, 4, 8)).astype(np.float32)
-    assert_same_bits(nn.Frozen(layer)(x), layer(x))
+@needs_kernels
+def test_frozen_networks_and_the_columns_of_a_fractal_hold_no_more_either():
+    x = np.zeros((24, *SHAPE), np.float32)
+    long = nn.Sequential(*[conv() for _ in range(9)])
+    long.build(SHAPE, rng=1)
+    assert peak_of(nn.Frozen(long), x) < 3 * x.nbytes + SCRATCH
+    fractal = nn.Fractal(conv, 4)
+    fractal.build(SHAPE, rng=1)
+    assert peak_of(fractal, x) < 10 * x.nbytes + SCRATCH  # of 15 layers and 8 joins: what four columns read and return
+
+
+class Doubled(nn.Sequential):
+    def forward(self, x, train=True):
+        y, back = super().forward(x, train)
+        return 2 * y, lambda dy, want_dx=True: back(2 * dy, want_dx)
+
+
+def test_a_class_with_a_forward_pass_of_its_own_is_called_by_it():
+    x = np.array([[3.0, 5.0]])
+    layer = Doubled(nn.Identity())
+    layer.build((2,), rng=1)
+    assert layer(x).tolist() == [[6.0, 10.0]]
+    assert nn.Sequential(layer, Doubled(nn.Identity()))(x).tolist() == [[12.0, 20.0]]
+
+
+def test_means_of_whole_numbers_are_fractions():
+    x = np.array([[1, 2]])
+    assert nn.Mean(nn.Identity(), nn.Sum(nn.Identity(), nn.Identity()))(x).tolist() == [[1.5, 3.0]]

@@ -224,6 +224,19 @@ def test_a_network_is_one_line_and_moves_as_its_parameters_would_alone(monkeypat
         assert parameter.value.tolist() == alone[name].value.tolist(), name
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_optimizer_moves_a_line_as_its_parameters_alone(name):
+    together, alone = small_network(), small_network()
+    for parameter in alone.values():
+        parameter.value = parameter.value.copy()
+    ours, theirs = OTHERS[name][0](together), OTHERS[name][0](alone)
+    for _ in range(3):
+        ours.step()
+        theirs.step()
+    for parameter, other in zip(together.values(), alone.values(), strict=True):
+        assert parameter.value.tolist() == other.value.tolist()
+
+
 def test_lines_end_where_parameters_are_frozen_replaced_or_do_not_decay(monkeypatch):
     parameters, calls = small_network(), Calls(monkeypatch)
     optimizer = SGD(parameters, 0.1, weight_decay=0.5)
