@@ -3,8 +3,9 @@
     python -m benchmarks.assembly
 
 Of each function below, the loop with the most multiply-adds and no loop inside. A vector that is read from the stack or
-written to it in the loop was spilled: there should be none. A pointer that waits on the stack costs a load, which has room
-beside the multiply-adds. Needs objdump, and an x86 processor with FMA.
+written to it in the loop was spilled: there should be none. Nor around it, where sums that have a place in memory are carried
+there before the loop and back behind it; a short sum spends much of its time so. A pointer that waits on the stack costs a
+load, which has room beside the multiply-adds. Needs objdump, and an x86 processor with FMA.
 """
 
 import argparse
@@ -22,8 +23,9 @@ HOT = (
     ("direct", "narrow_tile_float", "1 vector of outputs"),
     ("direct", "wide_tile_double", "float64"),
     ("conv_relu_pool", "windows_float", "one channel, 2×2 pooled"),
-    ("conv_relu_pool", "patches_6x1_float", "the way back through a pool"),
-    ("depthwise", "sweep_float_16_1_tile", "depthwise"),
+    ("conv_relu_pool", "patches_6x5_float", "the way back through a pool, to the inputs"),
+    ("conv_relu_pool", "patches_5x4_float", "and to the weights"),
+    ("depthwise", "sweep_float_16_1", "depthwise"),
 )
 COLUMNS = (
     "function",
@@ -34,6 +36,7 @@ COLUMNS = (
     "broadcasts",
     "pointers waiting",
     "spills",
+    "spills around",
 )
 
 
@@ -80,8 +83,8 @@ def hot_loop(instructions):
     return max(bodies, key=lambda body: sum(i.multiplies for i in body), default=[])
 
 
-def described(loop):
-    """The cells of the table for one loop."""
+def described(function, loop):
+    """The cells of the table for a function and its loop."""
     loads = [i for i in loop if "(" in i.operands and i.vectors and not i.stack]
     registers = set().union(*(i.vectors for i in loop)) if loop else set()
     broadcasts = [i for i in loads if i.name.startswith("vbroadcast") or "{1to" in i.operands]
@@ -92,8 +95,13 @@ def described(loop):
         len(loads) - len(broadcasts),
         len(broadcasts),
         sum(i.stack and not i.vectors for i in loop),
-        sum(i.stack and bool(i.vectors) for i in loop),
+        _spills(loop),
+        _spills(function) - _spills(loop),
     )
+
+
+def _spills(instructions):
+    return sum(i.stack and bool(i.vectors) for i in instructions)
 
 
 def main(arguments=None):
@@ -107,9 +115,9 @@ def main(arguments=None):
     print("The kernels of", _core.ISA)
     print(f"{COLUMNS[0]:24}" + "".join(f"{name:>17}" for name in COLUMNS[1:]))
     for module, function, what in HOT:
-        loop = hot_loop(disassembled(module, function))
-        if loop:
-            print(f"{function:24}" + "".join(f"{number:17}" for number in described(loop)) + f"   {what}")
+        instructions = disassembled(module, function)
+        if loop := hot_loop(instructions):
+            print(f"{function:24}" + "".join(f"{number:17}" for number in described(instructions, loop)) + f"   {what}")
 
 
 if __name__ == "__main__":

@@ -370,7 +370,8 @@ DISASSEMBLY = """
     101d:\tjne    1005 <tile.constprop.0+0x5>
     1021:\tvfmadd231ps %zmm1,%zmm2,%zmm0
     1025:\tjmp    1001 <tile.constprop.0+0x1>
-    1029:\tret
+    1029:\tvmovups %zmm0,0x80(%rsp)
+    102d:\tret
 
 0000000000002000 <other>:
     2000:\tret
@@ -383,8 +384,9 @@ def test_the_hot_loop_is_the_innermost_one_and_its_spills_are_seen(monkeypatch):
     printed = subprocess.CompletedProcess([], 0, stdout=DISASSEMBLY)
     monkeypatch.setattr(assembly.subprocess, "run", lambda *arguments, **options: printed)
     monkeypatch.setattr(assembly.Path, "glob", lambda *arguments: [Path("kernels.so")])
-    loop = assembly.hot_loop(assembly.disassembled("direct", "tile"))
+    function = assembly.disassembled("direct", "tile")
+    loop = assembly.hot_loop(function)
     assert [i.address for i in loop] == [0x1005, 0x1009, 0x100D, 0x1011, 0x1015, 0x1019, 0x101D]
-    assert assembly.described(loop) == (7, 2, 4, 1, 1, 1, 1)
+    assert assembly.described(function, loop) == (7, 2, 4, 1, 1, 1, 1, 1)
     assert assembly.disassembled("direct", "nothing") == []
     assert assembly.hot_loop([]) == []
