@@ -173,6 +173,7 @@ cdef inline void store(const Tiling *g, Place at, Py_ssize_t width, Py_ssize_t c
                        const real *sums, Py_ssize_t plane, real *poison, real *y) noexcept nogil:
     """One tile's outputs. 0 · y is 0, or NaN where y is not finite, and stays in poison."""
     cdef real outputs[4 * 4 * MOST_WIDTH]
+    cdef real nothing = 0  # of y's type: a plain 0 would make all of it double
     cdef Py_ssize_t i, j, o, channels = min(width, g.O - channel)
     cdef const real *source
     cdef real *to
@@ -183,7 +184,7 @@ cdef inline void store(const Tiling *g, Place at, Py_ssize_t width, Py_ssize_t c
             to = y + ((at.b * g.rows + at.i + i) * g.columns + at.j + j) * g.O + channel
             for o in range(channels):
                 to[o] = source[o] + (bias[channel + o] if bias != NULL else 0)
-                poison[o] += 0 * to[o]
+                poison[o] += nothing * to[o]
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple offset):
