@@ -40,7 +40,8 @@ def hottest_loop(shown=9):
     if sys.platform != "linux" or _core.ISA not in ("v3", "v4") or not shutil.which("objdump"):
         print("not here: it takes Linux, a processor with AVX2, and objdump")
         return
-    loop = assembly.hot_loop(assembly.disassembled("direct", "wide_tile_float"))
-    counts = zip(assembly.COLUMNS[1:], assembly.described(loop), strict=True)
+    function = assembly.disassembled("direct", "wide_tile_float")
+    loop = assembly.hot_loop(function)
+    counts = zip(assembly.COLUMNS[1:], assembly.described(function, loop), strict=True)
     print(*(f"{name} {count}" for name, count in counts), sep=", ", end="\n\n")
     print(*(f"{line.name:14}{line.operands}" for line in loop[:shown]), "…", sep="\n")
