@@ -20,16 +20,16 @@ from cython.parallel cimport prange, threadid
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.sweep cimport TASKS, Sweep, run_sweep
+from refconv._core.sweep cimport TASKS, Sweep, first_inside, run_sweep
 from refconv._core.tile cimport Shape, pack, panels, tile_shape
 
 include "threads.pxi"
 
 cdef extern from "columns.h" nogil:
     void sum_of_taps_float(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
-                           const Py_ssize_t *column, const float *z, float *out)
+                           const Py_ssize_t *column, Py_ssize_t before, const float *z, float *out)
     void sum_of_taps_double(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
-                            const Py_ssize_t *column, const double *z, double *out)
+                            const Py_ssize_t *column, Py_ssize_t before, const double *z, double *out)
 
 cdef enum:
     MOST_CHANNELS = 6       # of float32, in 24 bytes; more of them fill the vectors of direct.pyx
@@ -80,10 +80,10 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef Py_ssize_t first, end, start, stop
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
         first, end = task % bands * band, min((task % bands + 1) * band, H)
-        start = max((first + top - reach + S - 1) // S, 0) if first + top > reach else 0
+        start = first_inside(first + top, reach, S)
         stop = min((end - 1 + top) // S + 1, dy.shape[1])
         make_band(plan, shape, &dy[task // bands, 0, 0, 0], &packed[0], start, max(stop, start), Q, &z[threadid(), 0])
-        add_band(&down, &across, first, end, &z[threadid(), 0] - start * Q * pitch, W, C, &dx[task // bands, 0, 0, 0])
+        add_band(&down, &across, first, end, start * Q * pitch, &z[threadid(), 0], W, C, &dx[task // bands, 0, 0, 0])
     return result
 
 
@@ -120,18 +120,18 @@ cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed,
     run_sweep(&plan, shape, dy + start * Q * plan.x_column, packed, <const real *>NULL, z)
 
 
-cdef void add_band(const Reach *down, const Reach *across, Py_ssize_t first, Py_ssize_t end, const real *z, Py_ssize_t W,
-                   Py_ssize_t C, real *dx) noexcept nogil:
-    """Rows first … end − 1 of ∂e/∂x of one image, whose z begins at z."""
+cdef void add_band(const Reach *down, const Reach *across, Py_ssize_t first, Py_ssize_t end, Py_ssize_t before, const real *z,
+                   Py_ssize_t W, Py_ssize_t C, real *dx) noexcept nogil:
+    """Rows first … end − 1 of ∂e/∂x of one image; its z is here without so many elements before the band's."""
     cdef Py_ssize_t u, v, c
     cdef real sums[MOST_CHANNELS + SLACK]
     for u in range(first, end):
         for v in range(W):
             if real is float:
                 sum_of_taps_float(C, down.count[u], down.at + u * down.kernel, across.count[v], across.at + v * across.kernel,
-                                  z, sums)
+                                  before, z, sums)
             else:
                 sum_of_taps_double(C, down.count[u], down.at + u * down.kernel, across.count[v],
-                                   across.at + v * across.kernel, z, sums)
+                                   across.at + v * across.kernel, before, z, sums)
             for c in range(C):
                 dx[(u * W + v) * C + c] = sums[c]

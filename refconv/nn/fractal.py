@@ -105,7 +105,7 @@ class Fractal(_Chance):
             ending = self.ending(row)
             alive = self._alive(ending) if train else ending
             passes = {c: self.layers[self.name(c, row)].forward(starts[c], train) for c in alive}
-            y = _total([value for value, _ in passes.values()]) * (1 / len(alive)) if alive else None
+            y = _mean([value for value, _ in passes.values()]) if alive else None
             for c in ending:
                 starts[c] = y
             backs.append({c: back for c, (_, back) in passes.items()})
