@@ -30,6 +30,7 @@ GCC_FLAGS = {
     "v4": ["-mavx", "-mavx2", "-mfma", *(f"-mavx512{part}" for part in ("f", "cd", "bw", "dq", "vl")), "-mtune=haswell"],
 }
 MSVC_FLAGS = {"baseline": [], "v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
+MSVC_ALWAYS = ["/O2", "/utf-8"]  # without /utf-8, MSVC reads sources in the encoding of the system's language
 
 # Nothing that changes arithmetic for others: -ffast-math would switch denormals off for the whole process.
 # Nor debugging symbols, which Python's own flags ask for: a quarter of the time and most of the size.
@@ -110,7 +111,7 @@ def flags(own):
     """What the compiler is told for one set, and what the linker."""
     openmp = openmp_flags()
     if sys.platform == "win32":
-        return ["/O2", *own, *openmp.extra_compile_args], openmp.extra_link_args
+        return [*MSVC_ALWAYS, *own, *openmp.extra_compile_args], openmp.extra_link_args
     native = ["-march=native"] if os.environ.get("REFCONV_NATIVE") else []
     return [*GCC_ALWAYS, *own, *native, *openmp.extra_compile_args], openmp.extra_link_args
 
@@ -130,7 +131,7 @@ def openmp_flags():
 def headers(source):
     """The C headers that a file of the kernels includes, itself or through another: when one changes, it is compiled again."""
     found = {source.as_posix()} if source.suffix == ".h" else set()
-    for file, module in re.findall(r'"(\w+\.(?:h|pxi))"|refconv\._core\.(\w+) cimport', source.read_text()):
+    for file, module in re.findall(r'"(\w+\.(?:h|pxi))"|refconv\._core\.(\w+) cimport', source.read_text(encoding="utf-8")):
         found |= set(headers(CORE / (file or f"{module}.pxd")))
     return sorted(found)
 

@@ -18,10 +18,12 @@ import refconv
 from benchmarks import limits, measure, peers, table
 from benchmarks.rows import chosen
 from refconv import _core
+from refconv._ascii import use_ascii_forms
 
 
 def main(arguments=None):
     """The command; returns its exit status: 1 if a library's result is not refconv's."""
+    use_ascii_forms()
     parser = make_parser()
     options = parser.parse_args(arguments)
     try:

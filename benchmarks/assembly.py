@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refconv import _core
+from refconv._ascii import use_ascii_forms
 
 HOT = (
     ("direct", "wide_tile_float", "the sum of products, 2 vectors of outputs"),
@@ -65,7 +66,9 @@ class Instruction:
 def disassembled(module, function):
     """The instructions of a function, also of a copy that the compiler made of it; none if it is not there."""
     (library,) = Path(_core.__file__).parent.glob(f"{_core.ISA}/{module}.*.so")
-    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", library], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run(
+        ["objdump", "-d", "--no-show-raw-insn", library], check=True, capture_output=True, encoding="utf-8"
+    ).stdout
     body = re.search(rf"<{function}(?:\.\w+)*>:\n((?:.+\n)+)", text)
     lines = re.findall(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$", body.group(1) if body else "", re.MULTILINE)
     return [Instruction(int(address, 16), name, operands) for address, name, operands in lines]
@@ -106,6 +109,7 @@ def _spills(instructions):
 
 def main(arguments=None):
     """The command."""
+    use_ascii_forms()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.assembly", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -11,10 +11,12 @@ import argparse
 import refconv
 from benchmarks import measure, peers
 from benchmarks.problems.lenet import LeNetStep
+from refconv._ascii import use_ascii_forms
 
 
 def main(arguments=None):
     """The command."""
+    use_ascii_forms()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.lenet", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import peers
+from refconv._ascii import use_ascii_forms
 
 CASES = {
     "LeNet-5, training, batch 64": ("lenet", 64, (32, 32, 1), True),
@@ -34,6 +35,7 @@ LIBRARIES = ("refconv", "PyTorch NCHW", "PyTorch NHWC")
 
 def main(arguments=None):
     """The command."""
+    use_ascii_forms()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -58,7 +60,7 @@ def cell(peak, faults):
 def elsewhere(case, library, threads):
     """The same as :func:`measure`, in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.memory", "--threads", str(threads), "--measure", case, library]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout)
 
 
 def measure(case, library, threads):
@@ -70,7 +72,7 @@ def measure(case, library, threads):
     gc.collect()
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)  # what making the network has left over would be reused, and not be seen
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew
     before = resident("VmRSS")
     for _ in range(STEPS - COUNTED):
         step()
@@ -83,7 +85,7 @@ def measure(case, library, threads):
 
 def resident(which):
     """Bytes of this process: VmRSS now, VmHWM at the peak."""
-    return 1024 * int(re.search(rf"{which}:\s*(\d+) kB", Path("/proc/self/status").read_text()).group(1))
+    return 1024 * int(re.search(rf"{which}:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8")).group(1))
 
 
 def refconv_step(name, shape, x, labels, training, threads, library):

@@ -25,6 +25,7 @@ from benchmarks.problems.dense import Dense
 from benchmarks.problems.pooling import MaxPooling
 from benchmarks.rows import ROWS
 from benchmarks.side import Side
+from refconv._ascii import use_ascii_forms
 
 BILLION = 10**9
 GROWING = Convolution("3×3", 4, 32, 32, 32, padding=1)
@@ -101,7 +102,9 @@ def imported(threads, rounds):
         "import sys, time; began = time.perf_counter(); import numpy; middle = time.perf_counter(); import refconv; "
         f"print(middle - began, time.perf_counter() - middle, *[m for m in {OPTIONAL} if m in sys.modules])"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(rounds)]
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True) for _ in range(rounds)
+    ]
     words = [run.stdout.split() for run in runs]
     numpy, ours = (1e3 * statistics.median(float(word[k]) for word in words) for k in (0, 1))
     loaded = ", ".join(sorted({name for word in words for name in word[2:]})) or "none"
@@ -156,6 +159,7 @@ PARTS = {"loops": loops, "threads": threaded, "growth": growth, "import": import
 
 def main(arguments=None):
     """The command."""
+    use_ascii_forms()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

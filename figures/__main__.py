@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from refconv._ascii import use_ascii_forms
+
 FOLDER = Path(__file__).resolve().parent
 SCRIPTS = {script.stem: script for script in sorted(FOLDER.glob("f[0-9]*.py"))}
 TRAINING = "lenet_training"  # the picture of a run, which the run itself draws
@@ -19,6 +21,7 @@ def main():
     sys.path.insert(0, str(FOLDER))  # as for a script that is run by its path: each finds canvas.py beside it
     import canvas
 
+    use_ascii_forms()
     parser = argparse.ArgumentParser("python -m figures", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as f05_im2col or f05 (default: all)")
     parser.add_argument("--measure", action="store_true", help="run the experiments again, which takes many minutes")

@@ -4,6 +4,7 @@ import argparse
 import math
 import sys
 
+from refconv._ascii import use_ascii_forms
 from refconv._version import __version__
 from refconv.commands.console import mute
 from refconv.ops.engine import MOST_THREADS
@@ -104,10 +105,7 @@ def main(arguments=None) -> int:
 
     Source: A12, M2.
     """
-    # A pipe or a file may have a narrow encoding; a table must not end in an exception for its lines.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    use_ascii_forms()
     options = _parser().parse_args(arguments)
     try:
         status = options.run(options) or 0

@@ -50,7 +50,7 @@ def train(folder, pause, every):
         on_step=lambda progress: time.sleep(pause),
     )
     bits = b"".join(np.ascontiguousarray(p.value).tobytes() for p in model.named_parameters().values())
-    (folder / "sum").write_text(hashlib.sha256(bits).hexdigest())
+    (folder / "sum").write_text(hashlib.sha256(bits).hexdigest(), encoding="utf-8")
 
 
 def child(folder, pause, every):
@@ -74,7 +74,7 @@ def killed_and_resumed(kills, seed=0):
         for folder in (hunted, peaceful):
             if child(Path(folder), 0, every=1000).wait():
                 raise RuntimeError("the run failed")
-        return (Path(hunted) / "sum").read_text() == (Path(peaceful) / "sum").read_text()
+        return (Path(hunted) / "sum").read_bytes() == (Path(peaceful) / "sum").read_bytes()
 
 
 def wait_for_a_change(path, process):

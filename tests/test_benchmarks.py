@@ -271,8 +271,8 @@ def test_the_command_writes_what_is_asked_for(monkeypatch, capsys, quick, tmp_pa
     assert "against torch" in text
     assert "400 GFLOP/s in float32" in text
     assert "20.0 GB/s" in text
-    assert len(files[0].read_text().splitlines()) == 1 + len(small)
-    assert len(files[1].read_text().splitlines()) == 2 + len(small)
+    assert len(files[0].read_text(encoding="utf-8").splitlines()) == 1 + len(small)
+    assert len(files[1].read_text(encoding="utf-8").splitlines()) == 2 + len(small)
     assert files[2].read_bytes()[1:4] == b"PNG"
 
 

@@ -20,6 +20,7 @@ pytest.importorskip("matplotlib")
 pillow = pytest.importorskip("PIL.Image")
 
 COMMANDS = ("train", "predict", "summary", "draw", "try", "tables", "info")
+WARNINGS = ("-W", "error", "-W", "ignore::EncodingWarning:matplotlib.font_manager")
 SMALL = ("train", "lenet", "--images", "400", "--epochs", "2", "--batch-size", "32")
 
 
@@ -27,11 +28,10 @@ def refconv(*arguments, cwd, status=0, **environment):
     if _core.ISA is None and arguments[0] == "train" and "reference" not in arguments and status == 0:
         pytest.skip("on the loops this would take hours")
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "refconv", *map(str, arguments)],
+        [sys.executable, *WARNINGS, "-m", "refconv", *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, **environment},
         capture_output=True,
-        text=True,
         encoding="utf-8",
         timeout=300,
     )
@@ -40,7 +40,7 @@ def refconv(*arguments, cwd, status=0, **environment):
 
 
 def lines_of(path):
-    return list(csv.DictReader(path.read_text().splitlines()))
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_train_on_the_loops(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, number):
     command = [sys.executable, "-m", "refconv", "train", "lenet", "--images", "2000", "--epochs", "500", "--out", "out"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
     try:
         lines = iter(process.stdout.readline, "")
         assert any(line.startswith("epoch 1:") for line in lines)
@@ -148,7 +148,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
     )
     refconv(*options, "--out", "whole", cwd=tmp_path)
     command = [sys.executable, "-m", "refconv", *options, "--out", "out", "--checkpoint-every", "70"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
     try:
         assert any(line.startswith("epoch 1:") for line in iter(process.stdout.readline, ""))
         process.send_signal(signal.SIGTERM)
@@ -220,7 +220,7 @@ def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
 
 def test_predict_names_the_file_that_cannot_be_read(trained):
     folder, _ = trained
-    (folder / "page.png").write_text("<html>")
+    (folder / "page.png").write_text("<html>", encoding="utf-8")
     pillow.new("L", (30, 30), 255).save(folder / "blank.png")
     model = "out/model.safetensors"
     assert "there is no image none.png" in refconv("predict", model, "none.png", cwd=folder, status=1)
@@ -273,7 +273,7 @@ def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
     assert re.fullmatch(r"refconv: REFCONV_ISA must be one of .*, but is 'v9'\n", printed)
     script = "import sys; sys.argv[0] = '/usr/bin/refconv'; from refconv.cli import main"  # what pip's script does
     environment = {**os.environ, "REFCONV_ISA": "v9"}
-    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, encoding="utf-8")
     assert (run.returncode, run.stderr) == (1, printed)
 
 
@@ -326,7 +326,7 @@ def test_a_run_whose_reader_leaves_is_saved_all_the_same(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     message = refconv("train", "lenet", "--images", "100", "--out", "file/sub", cwd=tmp_path, status=1)
     assert "file/sub" in message
     assert "epoch" not in message

@@ -17,6 +17,7 @@ ANY = frozenset({"everything"})
 MAY_IMPORT = {
     "__init__": ANY,
     "__main__": ANY,
+    "_ascii": set(),
     "_core": {"geometry"},
     "_extras": set(),
     "_version": set(),
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "drawing": {"_extras", "nn"},
     "geometry": set(),
     "models": {"geometry", "nn"},
-    "museum": {"_extras", "data", "models", "nn", "ops", "optim", "training"},
+    "museum": {"_ascii", "_extras", "data", "models", "nn", "ops", "optim", "training"},
     "neighbours": set(),
     "nn": {"geometry", "neighbours", "ops"},
     "ops": {"_core", "geometry", "reference"},
@@ -42,6 +43,7 @@ MAY_IMPORT = {
 # Beside the standard library. Everything else is optional, and imported by the function that needs it.
 THIRD_PARTY = {
     "geometry": set(),
+    "_ascii": set(),
     "_extras": set(),
     "_version": set(),
     "verify": {"hypothesis", "numpy", "scipy", "sympy"},  # none of it is imported with refconv itself
@@ -115,8 +117,10 @@ def test_numpy_is_all_that_is_imported_when_a_module_is(path):
 
 def test_the_reader_of_imports_sees_every_form(tmp_path):
     python, cython = tmp_path / "a.py", tmp_path / "b.pyx"
-    python.write_text("import refconv.nn\ndef f():\n    from refconv import ops\n    from refconv.data.idx import read_idx\n")
-    cython.write_text("from refconv._core.tile cimport (\n    tile)\ncimport numpy\nimport refconv.ops.check\n")
+    python.write_text(
+        "import refconv.nn\ndef f():\n    from refconv import ops\n    from refconv.data.idx import read_idx\n", "utf-8"
+    )
+    cython.write_text("from refconv._core.tile cimport (\n    tile)\ncimport numpy\nimport refconv.ops.check\n", "utf-8")
     assert imported(python) == {"refconv.nn", "refconv.ops", "refconv.data.idx.read_idx"}
     assert imported(cython) == {"refconv._core.tile", "numpy", "refconv.ops.check"}
 

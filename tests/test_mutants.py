@@ -75,7 +75,7 @@ def verdicts(tmp_path_factory):
     def verdict(number, directory):
         command = [sys.executable, str(SCRIPT), str(number), str(directory)]
         environment = {**os.environ, "REFCONV_ISA": "baseline", "PYTHONPATH": str(PACKAGE.parent)}
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+        return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=600)
 
     directories = [tmp_path_factory.mktemp("mutant") for _ in KERNELS]
     with ThreadPoolExecutor(2) as pool:

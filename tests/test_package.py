@@ -51,4 +51,4 @@ def test_importing_loads_nothing_that_it_may_not_need():
         "print([m for m in ('matplotlib', 'PIL', 'tqdm', 'pooch', 'safetensors', 'scipy', 'sympy', 'requests') "
         "if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout == "[]\n"

@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 from PIL import Image
 from tqdm import tqdm
 
+from refconv._ascii import use_ascii_forms
 from refconv.weights import write_atomically
 
 FOLDER = Path(__file__).resolve().parent
@@ -26,6 +27,7 @@ TEXTS = {text.stem: text for text in sorted(FOLDER.glob("[0-9]*.md"))}
 
 def main():
     """Run the notebooks asked for, all of them if none is named."""
+    use_ascii_forms()
     parser = argparse.ArgumentParser("python -m tutorials", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 01_one_sum or 01 (default: all)")
     options = parser.parse_args()

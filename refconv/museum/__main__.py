@@ -4,12 +4,14 @@ import argparse
 import os
 import sys
 
+from refconv._ascii import use_ascii_forms
 from refconv.museum import EXHIBITS, SOURCES, show, table
 from refconv.ops.engine import get_num_threads
 
 
 def main(arguments=None) -> int:
     """Run the exhibits asked for; returns the exit status: 0, or 1 after an error, 2 after a wrong call, 130 after Ctrl-C."""
+    use_ascii_forms()
     parser = argparse.ArgumentParser("python -m refconv.museum", description="Run exhibits and print their table.")
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help=f"of: {', '.join(EXHIBITS)} (default: all)")

@@ -3,12 +3,14 @@
 import argparse
 import sys
 
+from refconv._ascii import use_ascii_forms
 from refconv.ops.engine import get_num_threads
 from refconv.recipes import RECIPES, cook, table
 
 
 def main(arguments=None) -> int:
     """Run the recipes asked for; each row is told when it is there, and the table at the end."""
+    use_ascii_forms()
     names = "\n".join(f"  {name:14s} {recipe.says}" for name, recipe in RECIPES.items())
     parser = argparse.ArgumentParser(
         "python -m refconv.recipes",

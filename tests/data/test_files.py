@@ -385,7 +385,7 @@ def test_need_names_the_purpose_and_the_pip_command(module):
 
 
 def test_need_does_not_hide_what_is_wrong_with_an_installed_package(tmp_path, monkeypatch):
-    (tmp_path / "half_installed.py").write_text("import its_own_missing_dependency")
+    (tmp_path / "half_installed.py").write_text("import its_own_missing_dependency", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="its_own_missing_dependency"):
         _extras.need("half_installed", "train", "drawing a figure")

@@ -20,8 +20,8 @@ def test_classes_are_folders_in_alphabetical_order(tmp_path):
     paint(tmp_path / "sea" / "a.JPG", (0, 10, 250), quality=100)
     paint(tmp_path / "grass" / "x.png", (0, 150, 0))
     (tmp_path / "empty").mkdir()
-    (tmp_path / "sea" / "notes.txt").write_text("not a picture")
-    (tmp_path / "README").write_text("nor this")
+    (tmp_path / "sea" / "notes.txt").write_text("not a picture", encoding="utf-8")
+    (tmp_path / "README").write_text("nor this", encoding="utf-8")
     (tmp_path / "sea" / "._b.png").write_bytes(b"what a Mac keeps beside a file")
     images, labels, classes = load_folder(tmp_path, (7, 9))
     assert classes == ["grass", "sea"]
@@ -53,7 +53,7 @@ def test_what_is_missing_or_no_image_is_named(tmp_path):
     with pytest.raises(DataNotFound, match="there is no image in the folders of"):
         load_folder(tmp_path, 8)
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "page.png").write_text("<html>")
+    (tmp_path / "a" / "page.png").write_text("<html>", encoding="utf-8")
     with pytest.raises(BadDataFile, match=r"page\.png is no image"):
         load_folder(tmp_path, 8)
 

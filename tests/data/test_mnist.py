@@ -116,7 +116,7 @@ def test_the_table_is_well_formed():
 
 def test_importing_the_loader_imports_no_optional_package():
     code = "import sys, refconv.data.mnist; print({'pooch', 'tqdm', 'requests'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "set()"
 
 

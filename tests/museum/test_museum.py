@@ -181,7 +181,7 @@ def test_an_exhibit_that_cannot_run_is_one_line(capsys, monkeypatch):
 def test_a_reader_who_has_gone_is_no_error_message():
     command = [sys.executable, "-c", "import sys; from refconv.museum.__main__ import main; sys.exit(main())"]
     command += ["lenet", "--images", "16", "--epochs", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
         process.stdout.close()
         said = process.stderr.read()
     assert "Error" not in said

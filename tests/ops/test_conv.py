@@ -267,7 +267,7 @@ def test_every_instruction_set_of_this_machine_gives_the_same_numbers():
     for isa in import_module("refconv._core.baseline.cpu").instruction_sets():
         environment = {**os.environ, "PYTHONPATH": path, "REFCONV_ISA": isa}
         command = [sys.executable, "-c", SUMS]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=120)
         assert done.returncode == 0, done.stderr
         used, sums[isa] = json.loads(done.stdout)
         assert used == isa

@@ -22,7 +22,7 @@ def run_python(script, root=ROOT, **environment):
     """The output of a script in a fresh interpreter that finds the refconv in this folder."""
     environment = {**os.environ, "PYTHONPATH": str(root), **environment}
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -147,7 +147,7 @@ def test_a_run_that_is_killed_while_it_saves_its_best_epoch_has_it_afterwards(tm
 def test_what_a_killed_run_had_half_written_is_cleared_away(tmp_path):
     run(tmp_path, stop_after=1)
     (tmp_path / ".best.safetensors.x1y2").write_bytes(b"half")
-    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     run(tmp_path, resume=True, stop_after=1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last.safetensors", "notes.txt"]
 

@@ -173,6 +173,8 @@ def test_the_command_prints_either_form(capsys):
 
 def test_the_index_reads_the_package_that_runs():
     code = "from refconv.verify.index import loops; print(len(loops()))"
-    printed = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, encoding="utf-8", check=True
+    ).stdout
     assert int(printed) == len(loops())
     assert {loop.family for loop in loops()} <= set(reference.__all__)

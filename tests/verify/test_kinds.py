@@ -103,7 +103,7 @@ def test_an_operator_that_is_wrong_in_float32_only_is_refuted():
 
 
 def test_a_library_that_cannot_be_imported_is_no_witness(tmp_path, monkeypatch):
-    (tmp_path / "broken_library.py").write_text("raise ImportError('undefined symbol')")
+    (tmp_path / "broken_library.py").write_text("raise ImportError('undefined symbol')", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     assert installed(("broken_library", "no_such_library", "numpy")) == ["numpy"]
 

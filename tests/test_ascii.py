@@ -1,0 +1,87 @@
+"""Output on terminals whose encoding lacks mathematical characters."""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+import refconv
+from refconv._ascii import ascii_form, use_ascii_forms
+from refconv.cli import main
+
+ROOT = Path(refconv.__file__).parents[1]
+ENCODINGS = ("cp1252", "ascii", "gbk", "cp850")
+COMMANDS = ("train", "predict", "summary", "draw", "try", "tables", "verify", "trace", "formulas", "info")
+NO_MEANING = "畳"  # an example of a wide character in a doctest
+OUTPUTS = {
+    "formulas": ["formulas"],
+    "formulas as Markdown": ["formulas", "--format", "markdown"],
+    "tables": ["tables"],
+    "summary": ["summary", "unet-same", "--layers"],
+    "trace": ["trace", "max_pool2d_dx"],
+    "verify": ["verify", "relu", "--quick"],
+    "error": ["summary", "lenet", "--input", "5×5×2×1"],
+    **{f"{command} --help": [command, "--help"] for command in COMMANDS},
+}
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    """What a command prints to streams of an encoding, decoded again."""
+
+    def run(arguments, encoding):
+        page = io.BytesIO()
+        stream = io.TextIOWrapper(page, encoding=encoding, write_through=True)
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        with contextlib.suppress(SystemExit):  # raised by argparse after --help and after an error
+            main(arguments)
+        stream.flush()
+        return page.getvalue().decode(encoding)
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", OUTPUTS.values(), ids=OUTPUTS)
+def test_no_character_is_lost_on_a_narrow_terminal(printed, arguments):
+    pytest.importorskip("hypothesis")
+    pytest.importorskip("sympy")
+    whole = printed(arguments, "utf-8")
+    assert len(whole) > 100
+    for encoding in ENCODINGS:
+        narrow = printed(arguments, encoding)
+        assert narrow.count("?") == whole.count("?"), encoding
+        assert "\\u" not in narrow, encoding
+
+
+@pytest.mark.parametrize("folder", ["refconv", "benchmarks", "figures", "tutorials"])
+def test_every_character_in_the_sources_has_an_ascii_form(folder):
+    files = [path for path in (ROOT / folder).rglob("*.py") if "-checkpoint" not in path.name]
+    if not files:
+        pytest.skip(f"{folder}/ is in the source distribution only")
+    characters = {c for file in files for c in file.read_text(encoding="utf-8") if not c.isascii()} - set(NO_MEANING)
+    assert {c for c in characters if "\\" in ascii_form(c)} == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("∂e/∂w[m,n] = Σ_{i,j} x[i·S + m − p₀] · w", "de/dw[m,n] = sum_{i,j} x[i*S + m - p0] * w"),
+        ("F⁻¹(F(w)) eˣ 10⁻¹² x²", "F^-1(F(w)) e^x 10^-12 x^2"),
+        ("⌊(n + p) / S⌋ ≤ ⌈7½⌉", "floor((n + p) / S) <= ceil(7(1/2))"),
+        ("τ·μ̂ + (1 − τ)·λ", "tau*mu_hat + (1 - tau)*lambda"),
+        ("⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ → ✓ …", "<dy, J v> = <J^T dy, v> -> + ..."),
+    ],
+)
+def test_formulas_keep_their_meaning_in_ascii(text, form):
+    assert ascii_form(text) == form
+
+
+def test_encodable_characters_are_printed_as_they_are(monkeypatch):
+    page = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(page, encoding="cp1252", write_through=True))
+    use_ascii_forms()
+    print("3×5² ≤ 10⁹, F⁻¹", end="")
+    assert page.getvalue().decode("cp1252") == "3×5² <= 10^9, F^-1"
