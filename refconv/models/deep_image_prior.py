@@ -6,6 +6,7 @@ way up is bilinear.
 """
 
 from refconv.models.blocks import scaled, whole
+from refconv.models.sizes import SizedSequential, SizeRule
 from refconv.nn import BatchNorm, Concat, Conv2D, LeakyReLU, Pad2D, Sequential, Sigmoid, Upsample2D
 from refconv.nn.summary import looked_through
 
@@ -22,7 +23,7 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
     width : float
         Factor for the 128 filters of each size.
     depth : int
-        How often the size is halved; height and width must be divisible by 2^depth.
+        How often the size is halved; height and width must be divisible by 2^depth, and twice as large at least.
     skip : int
         Channels that go across at each size; 0 for none, as for inpainting large holes.
 
@@ -33,7 +34,7 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument does not fit; later, if the network is built for or called with images of another size.
 
     Examples
     --------
@@ -44,7 +45,9 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
     Source: M17; Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary material.
     """
     glass = hourglass(whole("depth", depth), scaled(128, width), whole("skip", skip, least=0))
-    return Sequential(hourglass=glass, colours=Conv2D(whole("channels", channels), 1), squash=Sigmoid())
+    network = SizedSequential(hourglass=glass, colours=Conv2D(whole("channels", channels), 1), squash=Sigmoid())
+    network.rule = SizeRule(2**depth, 0, 2 ** (depth + 1))  # a border of one pixel cannot be mirrored in an image of one
+    return network
 
 
 def hourglass(depth, filters, skip):

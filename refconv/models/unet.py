@@ -5,6 +5,7 @@ out, and what goes across is cropped to what comes up. With padding="same" nothi
 """
 
 from refconv.models.blocks import conv_relu, scaled, whole
+from refconv.models.sizes import SizedSequential, SizeRule
 from refconv.nn import Concat, Conv2D, ConvTranspose2D, Crop2D, Dropout, Identity, MaxPool2D, Sequential
 from refconv.nn.summary import looked_through
 
@@ -35,7 +36,7 @@ def unet(classes=2, width=1, *, padding="valid", depth=5):
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument does not fit; later, if the network is built for or called with images of another size.
 
     Examples
     --------
@@ -49,7 +50,23 @@ def unet(classes=2, width=1, *, padding="valid", depth=5):
     if whole("depth", depth) > len(FILTERS):
         raise ValueError(f"depth must be from 1 to {len(FILTERS)}, but is {depth}")
     filters = [scaled(f, width) for f in FILTERS[:depth]]
-    return Sequential(u=u(padding, *filters), scores=Conv2D(whole("classes", classes), 1))
+    network = SizedSequential(u=u(padding, *filters), scores=Conv2D(whole("classes", classes), 1))
+    network.rule = size_rule(padding, depth)
+    return network
+
+
+def size_rule(padding, depth):
+    """Sizes that come out even at each of the depth − 1 halvings; without padding, such that an output is left.
+
+    >>> size_rule("same", 5), size_rule("valid", 5)
+    (SizeRule(step=16, remainder=0, least=16), SizeRule(step=16, remainder=12, least=188))
+    """
+    step = 2 ** (depth - 1)
+    if padding == "same":
+        return SizeRule(step, 0, step)
+    remainder = -4 % step  # two convolutions take 4 pixels before each halving: n = 2·m + 4, and m must fit below
+    smallest = lost(depth) + 1
+    return SizeRule(step, remainder, smallest + (remainder - smallest) % step)
 
 
 def u(padding, filters, *deeper):

@@ -1,0 +1,62 @@
+"""Networks that halve an image and double it again: which heights and widths they accept."""
+
+from dataclasses import dataclass
+
+from refconv.nn import Sequential
+
+__all__ = ["SizeRule", "SizedSequential"]
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """Heights and widths n with n % step == remainder and n >= least, in pixels.
+
+    >>> SizeRule(step=16, remainder=12, least=188).check((188, 250))
+    Traceback (most recent call last):
+        ...
+    ValueError: height and width must be 188 + 16·k, such as 236 or 252, got (188, 250)
+    """
+
+    step: int
+    remainder: int
+    least: int
+
+    def check(self, size):
+        """Raise a ``ValueError`` that says which sizes fit, unless both of these do."""
+        wrong = [n for n in size if n < self.least or n % self.step != self.remainder]
+        if wrong:
+            raise ValueError(f"height and width must be {self._words(wrong[0])}, got {tuple(size)}")
+
+    def _words(self, wrong):
+        if self.remainder:
+            below = max(wrong - (wrong - self.remainder) % self.step, self.least)
+            return f"{self.least} + {self.step}·k, such as {below} or {below + self.step}"
+        if self.step == 1:
+            return f"at least {self.least}"
+        return f"divisible by {self.step}" + (f" and at least {self.least}" if self.least > self.step else "")
+
+
+class SizedSequential(Sequential):
+    """A Sequential of images (H, W, C) that checks their size first, before a layer inside fails for a less clear reason."""
+
+    rule: SizeRule | None = None  # none where the network was cut: what is left may accept more
+
+    def output_shape(self, shape):
+        self._check(shape)
+        return super().output_shape(shape)
+
+    def children(self, shape):
+        self._check(shape)
+        return super().children(shape)
+
+    def forward(self, x, train=True):
+        self._check(x.shape[1:])
+        return super().forward(x, train)
+
+    def __call__(self, x):
+        self._check(x.shape[1:])
+        return super().__call__(x)
+
+    def _check(self, shape):
+        if self.rule and len(shape) == 3:
+            self.rule.check(shape[:2])
