@@ -23,7 +23,7 @@ class Pooled(Convolution):
     def refconv(self, work, a):
         conv = nn.Conv2D(self.outputs, self.kernel, padding=self.padding)
         model = nn.Sequential(conv, nn.ReLU(), nn.MaxPool2D(2))
-        model.build(a["x"].shape[1:], rng=0)
+        model.build(a["x"].shape[1:], rng=0, dtype=a["x"].dtype)
         conv["w"].value[...], conv["b"].value[...] = a["w"], a["b"]
         if work == "forward":
             return Side(lambda: model.forward(a["x"])[0])
