@@ -83,6 +83,24 @@ def test_train_does_not_write_over_a_model(trained):
     assert (folder / "out" / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("history.csv", ""),
+        ("training.png", ""),
+        ("best.safetensors", ""),
+        ("last.safetensors", ", or continue that run with --resume out"),
+    ],
+)
+def test_train_does_not_write_over_any_file_of_a_run(tmp_path, name, advice):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_bytes(b"of an earlier run")
+    options = ("--images", "64", "--test-images", "50", "--epochs", "1", "--out", "out")
+    message = refconv("train", "lenet", *options, cwd=tmp_path, status=1)
+    assert message == f"refconv: --out out holds a {name} already; name another folder{advice}\n"
+    assert [(p.name, p.read_bytes()) for p in (tmp_path / "out").iterdir()] == [(name, b"of an earlier run")]
+
+
 def test_without_out_each_run_gets_a_folder_of_its_own(tmp_path):
     for _ in range(2):
         refconv("train", "lenet", "--images", "64", "--epochs", "1", cwd=tmp_path)
