@@ -228,6 +228,7 @@ def _add_draw(parser):
     add = parser.add_argument
     add("--block", metavar="NAME", help="only this layer, by its dotted name as in summary")
     add("--out", metavar="FILE", help="a .png or .svg (default: MODEL.png)")
+    add("--overwrite", action="store_true", help="replace a file that exists")
 
 
 def _add_try(parser):

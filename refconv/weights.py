@@ -172,6 +172,8 @@ def read_tensors(path, kind):
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{path} holds tensors of a type that NumPy lacks: {error}") from error
     if kind not in metadata:
         thing = {"refconv": "a refconv model", "refconv-checkpoint": "a refconv run"}.get(kind, kind)
         raise ValueError(f"{path} holds tensors, but no description of {thing}")

@@ -1,6 +1,7 @@
 """The command line, as a user runs it: in a process of its own, with files that are really written."""
 
 import csv
+import io
 import os
 import re
 import signal
@@ -80,6 +81,24 @@ def test_train_does_not_write_over_a_model(trained):
     message = refconv(*SMALL, "--out", "out", cwd=folder, status=1)
     assert "out holds a model.safetensors already; name another folder" in message
     assert (folder / "out" / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("history.csv", ""),
+        ("training.png", ""),
+        ("best.safetensors", ""),
+        ("last.safetensors", ", or continue that run with --resume out"),
+    ],
+)
+def test_train_does_not_write_over_any_file_of_a_run(tmp_path, name, advice):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_bytes(b"of an earlier run")
+    options = ("--images", "64", "--test-images", "50", "--epochs", "1", "--out", "out")
+    message = refconv("train", "lenet", *options, cwd=tmp_path, status=1)
+    assert message == f"refconv: --out out holds a {name} already; name another folder{advice}\n"
+    assert [(p.name, p.read_bytes()) for p in (tmp_path / "out").iterdir()] == [(name, b"of an earlier run")]
 
 
 def test_without_out_each_run_gets_a_folder_of_its_own(tmp_path):
@@ -224,7 +243,7 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
     pillow.new("L", (30, 30), 255).save(folder / "blank.png")
     model = "out/model.safetensors"
     assert "there is no image none.png" in refconv("predict", model, "none.png", cwd=folder, status=1)
-    assert "page.png is not an image" in refconv("predict", model, "page.png", cwd=folder, status=1)
+    assert "page.png is not a readable picture" in refconv("predict", model, "page.png", cwd=folder, status=1)
     assert "blank.png has no ink in it" in refconv("predict", model, "blank.png", cwd=folder, status=1)
     assert "there is no model none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
 
@@ -235,15 +254,25 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
         ("share.tif", np.eye(30, dtype=np.float32), "F"),
         ("holes.tif", np.full((30, 20), np.nan, np.float32), "F"),
         ("count.tif", np.eye(30, dtype=np.int32) * 70_000, "I"),
-        ("deep.png", np.eye(30, dtype=np.uint16) * 60_000, "I;16"),
+        ("deep.png", np.eye(30, dtype=np.uint16) * 60_000, "I"),
     ],
 )
 def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, name, pixels, mode):
     folder, _ = trained
     pillow.fromarray(pixels).save(folder / name)
     printed = refconv("predict", "out/model.safetensors", name, cwd=folder, status=1)
-    assert printed.startswith(f"refconv: {name} has pixels of the mode {mode}")
+    assert printed.startswith(f"refconv: {name} has pixels of more than 8 bits (mode {mode}")
     assert "save it with 8 bits a channel" in printed
+
+
+def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
+    folder, _ = trained
+    whole = io.BytesIO()
+    pillow.fromarray(np.random.default_rng(0).integers(0, 256, (210, 190, 3)).astype(np.uint8)).save(whole, "PNG")
+    before, after = whole.getvalue().rsplit(b"IDAT", 1)  # the picture has more than one such chunk
+    (folder / "broken.png").write_bytes(before + b"\xce\x9a\xbf_" + after)
+    printed = refconv("predict", "out/model.safetensors", "broken.png", cwd=folder, status=1)
+    assert re.fullmatch(r"refconv: broken\.png is not a readable picture: SyntaxError: broken PNG file .*\n", printed)
 
 
 def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):

@@ -1,7 +1,10 @@
 """Each notebook runs; its rendered twin is of the same text; each exercise tells right answers from wrong ones."""
 
+import base64
 import importlib
 import inspect
+import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -138,3 +141,99 @@ def test_an_empty_answer_is_open_and_any_other_is_not():
     assert not is_open(wrong)
     assert not is_open((1, 2))
     assert not is_open(0)
+
+
+@pytest.fixture
+def rendering(notebooks, tmp_path, monkeypatch):
+    """Render notebook 01 into a folder without running it; returns the function and the notebook's path."""
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    monkeypatch.setattr(notebooks, "run", notebooks.read)
+
+    def render(*options):
+        monkeypatch.setattr(sys, "argv", ["tutorials", "01", *options])
+        notebooks.main()
+
+    render()
+    return render, tmp_path / "01_one_sum.ipynb"
+
+
+def edit(path, change):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    change(notebook["cells"])
+    path.write_text(json.dumps(notebook), encoding="utf-8")  # the layout of an editor is not that of nbformat
+
+
+ANSWER = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": "x = 3", "id": "5eed"}
+EDITS = {
+    "a changed cell": lambda cells: cells[3].update(source=["my answer\n", "of two lines"]),
+    "a new cell": lambda cells: cells.append(ANSWER),
+    "a moved cell": lambda cells: cells.insert(0, cells.pop(4)),
+    "a deleted cell": lambda cells: cells.pop(2),
+    "cells without names": lambda cells: [cell.pop("id") for cell in cells],
+}
+
+
+@pytest.mark.parametrize("change", EDITS)
+def test_a_notebook_edited_by_hand_is_not_replaced_without_being_told(rendering, change):
+    render, path = rendering
+    edit(path, EDITS[change])
+    before = path.read_bytes()
+    with pytest.raises(SystemExit, match=r"edited by hand, so not replaced: .*01_one_sum\.ipynb\. Rename"):
+        render()
+    assert path.read_bytes() == before
+    render("--overwrite")
+    assert path.read_bytes() != before
+
+
+def test_a_damaged_notebook_is_not_replaced_without_being_told(rendering):
+    render, path = rendering
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(SystemExit, match="edited by hand, so not replaced"):
+        render()
+    assert len(path.read_bytes()) == 500
+
+
+def test_a_notebook_that_was_only_run_is_replaced(rendering):
+    render, path = rendering
+    rendered = path.read_bytes()
+
+    def run_and_append_an_empty_cell(cells):
+        cells[1].update(metadata={"collapsed": True})
+        cells.append({**ANSWER, "source": ""})
+
+    edit(path, run_and_append_an_empty_cell)
+    render()
+    assert path.read_bytes() == rendered
+
+
+def test_a_notebook_edited_while_it_is_rendered_is_not_replaced(rendering, notebooks, monkeypatch):
+    render, path = rendering
+
+    def run(text):
+        edit(path, EDITS["a changed cell"])
+        return notebooks.read(text)
+
+    monkeypatch.setattr(notebooks, "run", run)
+    with pytest.raises(SystemExit, match="edited by hand, so not replaced"):
+        render()
+    assert "my answer" in path.read_text(encoding="utf-8")
+
+
+def test_another_output_folder_leaves_an_edited_notebook_alone(rendering, tmp_path):
+    render, path = rendering
+    edit(path, EDITS["a changed cell"])
+    render("--output", str(tmp_path / "fresh"))
+    assert "my answer" in path.read_text(encoding="utf-8")
+    assert "my answer" not in (tmp_path / "fresh" / path.name).read_text(encoding="utf-8")
+
+
+def test_a_transparent_picture_of_a_notebook_is_rendered_on_white(notebooks):
+    from nbformat import v4
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.new("RGBA", (5, 3), (0, 0, 0, 0)).save(content, "PNG")
+    picture = v4.new_output("display_data", {"image/png": base64.b64encode(content.getvalue()).decode()})
+    notebook = notebooks.lighter(v4.new_notebook(cells=[v4.new_code_cell(outputs=[picture])]))
+    light = base64.b64decode(notebook.cells[0].outputs[0].data["image/png"])
+    assert Image.open(io.BytesIO(light)).convert("RGB").getpixel((4, 2)) == (255, 255, 255)

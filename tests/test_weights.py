@@ -1,6 +1,7 @@
 """Models on disk: what comes back is what was saved, and nothing else is taken for a model."""
 
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -46,6 +47,17 @@ def test_what_is_not_a_model_is_named_and_refused(tmp_path):
     safetensors.save_file({"conv1.w": np.zeros((5, 5, 1, 6))}, path, {"refconv": description})
     with pytest.raises(ValueError, match="does not hold the weights of lenet: 150 numbers, not 61706"):
         weights.load_model(path)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("BF16", 2), ("F8_E5M2", 1)])
+def test_tensors_of_a_type_that_numpy_lacks_are_refused_by_the_name_of_the_file(tmp_path, dtype, size):
+    tensor = {"dtype": dtype, "shape": [3], "data_offsets": [0, 3 * size]}
+    header = json.dumps({"w": tensor, "__metadata__": {"refconv": "{}"}}).encode()
+    (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(3 * size))
+    # Where ml_dtypes is installed NumPy may have the type, and the empty description is refused instead.
+    refusal = r"m\.safetensors (holds tensors of a type that NumPy lacks: .*float|does not describe a model)"
+    with pytest.raises(ValueError, match=refusal):
+        weights.load_model(tmp_path / "m.safetensors")
 
 
 def test_a_truncated_file_is_refused(tmp_path):

@@ -20,5 +20,7 @@ def draw(options) -> None:
     form = path.suffix.lower().removeprefix(".")
     if form not in ("png", "svg"):
         raise ValueError(f"--out must end in .png or .svg, but is {path}")
+    if path.exists() and not options.overwrite:
+        raise FileExistsError(f"{path} exists already; name another file with --out, or replace it with --overwrite")
     weights.write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))
     say(f"wrote {path}")

@@ -6,6 +6,7 @@ import numpy as np
 
 from refconv import data, weights
 from refconv._extras import need
+from refconv.data.pictures import FAINTEST_INK, open_picture
 from refconv.ops.loss import softmax
 
 __all__ = ["digit_from_photo", "predict"]
@@ -50,7 +51,7 @@ def digit_from_photo(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no image, does not say what is black and what is white, or has no ink in it.
+        If it is not a readable picture, has pixels of more than 8 bits, or has no ink in it.
     ImportError
         If Pillow is not installed.
 
@@ -68,30 +69,16 @@ def digit_from_photo(path):
 
 def _ink(path):
     """How much ink each pixel has, from 0 to 1; what the border mostly shows is paper."""
-    pillow, operations = (need(f"PIL.{module}", "train", "reading images") for module in ("Image", "ImageOps"))
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no image {path}")
-    try:
-        with pillow.open(path) as image:
-            _check_mode(path, image.mode)
-            upright = operations.exif_transpose(image).convert("RGBA")
-    except (OSError, pillow.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not an image that can be read: {error}") from error
-    paper = pillow.new("RGBA", upright.size, "white")  # seen through where the image is transparent
-    grey = np.asarray(pillow.alpha_composite(paper, upright).convert("L"), np.float32)
+    grey = np.asarray(open_picture(path, "L"), np.float32)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     difference = np.abs(grey - np.median(border))
-    # Noise and shadows of the paper reach a fifth of the contrast of the ink; fainter than 20 of 255 is no ink at all.
+    # Noise and shadows of the paper reach a fifth of the contrast of the ink.
     contrast = difference.max()
-    if contrast < 20:
+    if contrast < FAINTEST_INK:
         return np.zeros_like(grey)
     return np.clip((difference / contrast - 0.2) / 0.6, 0, 1)
-
-
-def _check_mode(path, mode):
-    """Pillow cuts off what does not fit into 8 bits, and a digit may be lost with it."""
-    if mode == "F" or mode.startswith("I"):
-        raise ValueError(f"{path} has pixels of the mode {mode}, more than 8 bits each: save it with 8 bits a channel")
 
 
 def _shrunk(ink):

@@ -1,7 +1,5 @@
 """``refconv trace``."""
 
-from pathlib import Path
-
 import numpy as np
 
 from refconv._extras import need
@@ -25,6 +23,9 @@ def trace(options) -> None:
 
 def _read(name, path):
     try:
-        return np.load(Path(path), allow_pickle=False)
-    except (ValueError, EOFError):
+        with open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, MemoryError):
+        raise
+    except Exception:  # NumPy parses the header as Python, so a damaged one raises nearly any type
         raise ValueError(f"--{name} must be a file that numpy.save has written, but is {path}") from None

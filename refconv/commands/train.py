@@ -18,6 +18,7 @@ __all__ = ["train"]
 DIGITS = 30_000
 TEST_DIGITS = 5_000
 CHECKPOINT = "last.safetensors"
+RUN_FILES = (CHECKPOINT, "best.safetensors", "model.safetensors", "history.csv", "training.png")  # written into --out
 NOT_THE_RUNS_OWN = ("engine", "out", "resume", "run", "threads")  # options that may differ where a run goes on
 
 AUGMENT = {"none": lambda: None, "shift": lambda: data.augment.shift(2), "distort": data.augment.distort}
@@ -142,11 +143,13 @@ def _output_folder(options):
 
 
 def _reserve(options):
-    """The folder asked for, if no model is in it yet; or the first free one of runs/MODEL-DATA, -2, -3, …"""
+    """The folder asked for, if no run has written into it yet; or the first free one of runs/MODEL-DATA, -2, -3, …"""
     if options.out:
         folder = Path(options.out)
-        if (folder / "model.safetensors").exists() and not options.resume:
-            raise FileExistsError(f"--out {folder} holds a model.safetensors already; name another folder")
+        existing = next((name for name in RUN_FILES if (folder / name).exists()), None)
+        if existing and not options.resume:
+            advice = f", or continue that run with --resume {folder}" if existing == CHECKPOINT else ""
+            raise FileExistsError(f"--out {folder} holds a {existing} already; name another folder{advice}")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     Path("runs").mkdir(exist_ok=True)

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from refconv._extras import need
-from refconv.data.files import BadDataFile, DataNotFound
+from refconv.data.files import DataNotFound
+from refconv.data.pictures import open_picture
 from refconv.geometry import per_axis
 
 __all__ = ["load_folder"]
 
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+NOT_CLASSES = ("__pycache__", "__MACOSX")  # folders of Python and of archives made on a Mac
 
 
-def load_folder(root: str | os.PathLike, size, *, grey: bool = False) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def load_folder(
+    root: str | os.PathLike, size, *, grey: bool = False, classes: Sequence[str] | None = None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Load images from ``root/class/*.png``, ``.jpg`` and the like, all brought to one size.
 
     Each image is scaled so that it just covers the size, with all its pixels taken into account, and the middle is cut out.
-    Rotations that cameras note in the file are applied.
+    Rotations that cameras note in the file are applied, and transparent pixels are composited on white. Where all ink is in
+    the alpha channel, such as white ink on a transparent background, the alpha channel is used as dark ink.
 
     Parameters
     ----------
     root : path
-        Its folders are the classes; files beside them, those of other kinds in them, and hidden ones, whose names begin with
-        a dot, are passed over.
+        Its folders are the classes. Ignored are folders whose names begin with a dot, such as ``.git``, the folders
+        ``__pycache__`` and ``__MACOSX``, hidden files and files of other kinds.
     size : int or (int, int)
         Height and width.
     grey : bool
         Whether to make the images grey, and leave out the axis of channels.
+    classes : sequence of str, optional
+        The names of the classes in the order of their labels, such as those of the training set when a test set is loaded.
+        By default the names of the folders.
 
     Returns
     -------
@@ -38,16 +49,39 @@ def load_folder(root: str | os.PathLike, size, *, grey: bool = False) -> tuple[n
         In the order of their classes and, within one, of their names.
     labels : ndarray, (n,), intp
     classes : list of str
-        The folders' names in alphabetical order; label k is classes[k].
+        Label k is classes[k]. Names are in Unicode's composed form NFC, and their order is that of code points ("Z" before
+        "a"), so it is the same on every system.
+
+    Warns
+    -----
+    UserWarning
+        If a class has no image. The class keeps its label.
 
     Raises
     ------
     DataNotFound
         If there is no such folder, or no image in it.
     BadDataFile
-        If a file is no image, in spite of its name, or has pixels of more than 8 bits, whose range nobody knows.
+        If a file is not a readable picture, in spite of its name, or has pixels of more than 8 bits.
+    TypeError
+        If `classes` is not a sequence of strings.
+    ValueError
+        If `classes` has a name twice or lacks a folder of `root`, or two folders of `root` have the same name in NFC.
     ImportError
         If Pillow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     for name, level in (("ash", 10), ("oak", 30)):
+    ...         Path(root, name).mkdir()
+    ...         Image.new("L", (5, 4), level).save(Path(root, name, "1.png"))
+    ...     by_name = load_folder(root, (2, 3), grey=True)
+    ...     as_trained = load_folder(root, (2, 3), grey=True, classes=["oak", "ash"])
+    >>> [(images[:, 0, 0].tolist(), labels.tolist(), classes) for images, labels, classes in (by_name, as_trained)]
+    [([10, 30], [0, 1], ['ash', 'oak']), ([30, 10], [0, 1], ['oak', 'ash'])]
 
     Source: B10.
     """
@@ -56,31 +90,58 @@ def load_folder(root: str | os.PathLike, size, *, grey: bool = False) -> tuple[n
     root = Path(root).expanduser()
     if not root.is_dir():
         raise DataNotFound(f"there is no folder {root}")
-    found = {
-        folder.name: sorted(file for file in folder.iterdir() if _is_image(file))
-        for folder in sorted(root.iterdir())
-        if folder.is_dir()
-    }
-    classes = [name for name, files in found.items() if files]
-    if not classes:
+    folders = _class_folders(root)
+    classes = sorted(folders) if classes is None else _checked(classes, folders, root)
+    files = {name: _pictures_in(folders[name]) if name in folders else [] for name in classes}
+    if not any(files.values()):
         raise DataNotFound(f"there is no image in the folders of {root}; expected root/class/*.png or other images")
-    images = [_image(file, height, width, grey) for name in classes for file in found[name]]
-    labels = np.repeat(np.arange(len(classes)), [len(found[name]) for name in classes])
+    for label, name in enumerate(classes):
+        if not files[name]:
+            warnings.warn(f"{root} has no images of the class {name!r} (label {label})", stacklevel=2)
+    images = [_image(file, height, width, grey) for name in classes for file in files[name]]
+    labels = np.repeat(np.arange(len(classes)), [len(files[name]) for name in classes])
     return np.stack(images), labels, classes
 
 
-def _is_image(file):
-    return file.suffix.lower() in KINDS and not file.name.startswith(".")
+def _class_folders(root):
+    """The folders of the classes by their names in NFC."""
+    folders = {}
+    for folder in root.iterdir():
+        if folder.name.startswith(".") or folder.name in NOT_CLASSES or not folder.is_dir():
+            continue
+        name = _composed(folder.name)
+        if name in folders:
+            raise ValueError(f"{root} must have one folder for each class, got two named {name!r} in Unicode's form NFC")
+        folders[name] = folder
+    return folders
+
+
+def _checked(classes, folders, root):
+    """The names in `classes` as a list, in NFC."""
+    ordered = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)  # a set has no order
+    if not ordered or not all(isinstance(name, str) for name in classes):
+        raise TypeError(f"classes must be a sequence of names, got {classes!r}")
+    names = [_composed(str(name)) for name in classes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"classes must differ, got {', '.join(map(repr, twice))} more than once")
+    if extra := sorted(folders.keys() - set(names)):
+        raise ValueError(f"classes must include every folder of {root}, got none for {', '.join(map(repr, extra))}")
+    return names
+
+
+def _pictures_in(folder):
+    """The picture files of a class, in an order that does not depend on the system."""
+    files = [file for file in folder.iterdir() if file.suffix.lower() in KINDS and not file.name.startswith(".")]
+    return sorted((file for file in files if file.is_file()), key=lambda file: (_composed(file.name), file.name))
+
+
+def _composed(name):
+    """The name in Unicode's form NFC: some file systems decompose "é" into "e" and an accent."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _image(file, height, width, grey):
     from PIL import Image, ImageOps
 
-    try:
-        with Image.open(file) as opened:
-            if opened.mode.startswith(("I", "F")):  # Pillow would make everything above 255 white
-                raise BadDataFile(file, f"has pixels of more than 8 bits (mode {opened.mode}); expected 8 bits a channel")
-            picture = ImageOps.exif_transpose(opened).convert("L" if grey else "RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # SyntaxError: Pillow's, of a broken PNG
-        raise BadDataFile(file, f"is no image: {error}") from error
+    picture = open_picture(file, "L" if grey else "RGB")
     return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR))

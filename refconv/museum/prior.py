@@ -11,6 +11,7 @@ import numpy as np
 
 from refconv import models, optim
 from refconv._extras import need
+from refconv.data.pictures import open_picture
 from refconv.museum.row import Row
 
 __all__ = ["denoise", "fit_image", "inpaint", "photograph", "psnr"]
@@ -34,8 +35,8 @@ def photograph(size=SIZE):
     """
     cbook = need("matplotlib.cbook", "train", "the photograph")
     pillow = need("PIL.Image", "train", "the photograph")
-    with cbook.get_sample_data("grace_hopper.jpg") as file, pillow.open(file) as picture:
-        face = picture.convert("RGB").crop((90, 20, 420, 350)).resize((size, size), pillow.Resampling.BOX)
+    picture = open_picture(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    face = picture.crop((90, 20, 420, 350)).resize((size, size), pillow.Resampling.BOX)
     return np.asarray(face, np.float32) / 255
 
 

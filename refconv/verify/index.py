@@ -180,7 +180,7 @@ def _cited(docstring):
 def _elsewhere():
     """Public functions, classes and methods that are no loops: pairs ((dotted name in refconv, path, line), ids cited)."""
     found, known = [], [loop.name for loop in loops()]
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in _files(PACKAGE, "*.py"):
         room = path.relative_to(PACKAGE).with_suffix("").parts[0]
         if room not in ROOMS:
             continue
@@ -197,7 +197,7 @@ def _elsewhere():
 def _properties():
     """Tests, and classes of tests, whose docstring begins with ids: pairs (path::name, ids)."""
     checkout = root()
-    files = sorted((checkout / "tests").rglob("test_*.py")) if checkout else []
+    files = _files(checkout / "tests", "test_*.py") if checkout else []
     return tuple(
         (f"{_relative(path)}::{name.replace('.', '::')}", ids(begins[0]))
         for path in files
@@ -205,6 +205,12 @@ def _properties():
         if name.rpartition(".")[2].startswith(("test_", "Test"))
         and (begins := re.match(r"[ABC]\d+(?:(?:[–, ]+| and )[ABC]\d+)*(?=[.:,])", docstring))
     )
+
+
+def _files(folder, pattern):
+    """The files below a folder, without the copies that editors keep in hidden folders such as .ipynb_checkpoints."""
+    inside = ((path, path.relative_to(folder).parts) for path in folder.rglob(pattern))
+    return sorted(path for path, parts in inside if not any(part.startswith(".") for part in parts))
 
 
 def _docstrings(path):

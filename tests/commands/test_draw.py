@@ -29,3 +29,15 @@ def test_what_cannot_be_drawn_leaves_no_file(tmp_path, monkeypatch, capsys, argu
     assert main(["draw", *arguments]) == 1
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [[], ["--out", "lenet.png"]])
+def test_an_existing_file_is_not_replaced_without_being_told(tmp_path, monkeypatch, capsys, options):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lenet.png").write_bytes(b"my picture")
+    assert main(["draw", "lenet", *options]) == 1
+    message = "refconv: lenet.png exists already; name another file with --out, or replace it with --overwrite\n"
+    assert capsys.readouterr().err == message
+    assert (tmp_path / "lenet.png").read_bytes() == b"my picture"
+    assert main(["draw", "lenet", *options, "--overwrite"]) == 0
+    assert (tmp_path / "lenet.png").read_bytes()[1:4] == b"PNG"

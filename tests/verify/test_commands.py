@@ -1,5 +1,7 @@
 """``refconv trace`` and ``refconv formulas``: from the command line to what is printed."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -53,7 +55,20 @@ def test_arrays_come_from_files(printed, tmp_path):
     assert "y[0,1,0] = 320.5" in out
 
 
-@pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\x00"])
+def archive():
+    content = io.BytesIO()
+    np.savez(content, x=np.ones((1, 4, 5, 1)))
+    return content.getvalue()
+
+
+UNCLOSED = b"\x93NUMPY\x01\x00\x14\x00{'descr': '<f8', ((((("  # the header is 20 characters long
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no array", b"\x93NUMPY\x01\x00", b"PK\x03\x04no archive", archive(), UNCLOSED],
+    ids=["empty", "text", "cut", "no archive", "archive", "unclosed header"],
+)
 def test_a_file_without_an_array_is_refused_by_the_options_name(printed, tmp_path, content):
     (tmp_path / "x.npy").write_bytes(content)
     message = printed("trace", "conv2d", "--x", str(tmp_path / "x.npy"), status=1)

@@ -2,6 +2,7 @@
 
 import operator
 import re
+import shutil
 import subprocess
 import sys
 
@@ -178,3 +179,14 @@ def test_the_index_reads_the_package_that_runs():
     ).stdout
     assert int(printed) == len(loops())
     assert {loop.family for loop in loops()} <= set(reference.__all__)
+
+
+def test_copies_in_hidden_folders_of_editors_are_not_listed(tmp_path, monkeypatch):
+    hidden = tmp_path / "nn" / ".ipynb_checkpoints"
+    hidden.mkdir(parents=True)
+    for copy in (tmp_path / "nn" / "conv.py", hidden / "conv-checkpoint.py"):
+        shutil.copy(PACKAGE / "nn" / "conv.py", copy)
+    monkeypatch.setattr(index, "PACKAGE", tmp_path)
+    names = [name for (name, _, _), _ in index._elsewhere.__wrapped__()]
+    assert "nn.Conv2D" in names
+    assert len(names) == len(set(names))

@@ -1,0 +1,151 @@
+"""One function opens pictures: every pixel format, only the first frame, and no error without the file's name."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+
+from refconv.data import BadDataFile
+from refconv.data.pictures import open_picture
+
+pillow = pytest.importorskip("PIL.Image")
+
+
+@pytest.fixture(scope="module")
+def colours():
+    """Seven by eleven random colours."""
+    return pillow.fromarray(np.random.default_rng(3).integers(0, 256, (11, 7, 3)).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [("1", "x.png"), ("L", "x.png"), ("P", "x.gif"), ("RGB", "x.bmp"), ("CMYK", "x.tif"), ("CMYK", "x.jpg"), ("RGB", "x.jpg")],
+)
+@pytest.mark.parametrize("result", ["RGB", "L"])
+def test_opaque_pictures_of_every_pixel_format_keep_their_colours(tmp_path, colours, mode, name, result):
+    colours.convert(mode).save(tmp_path / name)
+    with pillow.open(tmp_path / name) as stored:
+        assert stored.mode == mode
+        expected = np.asarray(stored.convert("RGB").convert(result))
+    picture = open_picture(tmp_path / name, result)
+    assert picture.mode == result
+    np.testing.assert_array_equal(np.asarray(picture), expected)
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x.png", "x.webp", "x.tif"])
+def test_the_first_frame_of_an_animation_is_read(tmp_path, name):
+    frames = [pillow.new("RGB", (6, 5), level) for level in ((250, 0, 0), (0, 0, 250))]
+    options = {"lossless": True} if name == "x.webp" else {}
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **options)
+    assert (np.asarray(open_picture(tmp_path / name)) == (250, 0, 0)).all()
+
+
+@pytest.mark.parametrize("pixels", [np.uint16, np.int32, np.float32], ids=lambda pixels: pixels.__name__)
+def test_pixels_of_more_than_eight_bits_are_refused(tmp_path, pixels):
+    pillow.fromarray(np.full((3, 5), 40_000, pixels)).save(tmp_path / "scan.tif")
+    with pytest.raises(
+        BadDataFile, match=r"scan\.tif has pixels of more than 8 bits \(mode [IF].*; save it with 8 bits a channel"
+    ):
+        open_picture(tmp_path / "scan.tif")
+
+
+def test_what_the_file_system_refuses_is_not_a_picture_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.png"):
+        open_picture(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("image file is truncated"),
+        SyntaxError("broken PNG file"),
+        struct.error("unpack requires\na buffer"),
+        EOFError(),
+        KeyError(274),
+        TypeError("argument"),
+        ZeroDivisionError("division by zero"),
+        OverflowError("too large"),
+        RecursionError("too deep"),
+        pillow.DecompressionBombError("too many pixels"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_pillow_raises_becomes_one_line_with_the_file_name(tmp_path, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    path = tmp_path / "x.png"
+    pillow.new("L", (4, 3)).save(path)
+    monkeypatch.setattr(pillow.Image, "convert", fail)
+    with pytest.raises(ValueError, match="is not a readable picture") as caught:
+        open_picture(path)
+    assert str(caught.value).startswith(f"{path} is not a readable picture: {type(error).__name__}: ".rstrip())
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize("where", ["convert", "getexif"])
+def test_errors_that_are_not_the_file_s_pass(tmp_path, monkeypatch, error, where):
+    def fail(*arguments):
+        raise error
+
+    pillow.new("L", (4, 3)).save(tmp_path / "x.png")
+    monkeypatch.setattr(pillow.Image, where, fail)
+    with pytest.raises(error):
+        open_picture(tmp_path / "x.png")
+
+
+def file_of(kind):
+    """The bytes of a picture in one of the formats that load_folder accepts, with metadata where the format has it."""
+    rgba = pillow.fromarray(np.random.default_rng(5).integers(0, 256, (9, 13, 4)).astype(np.uint8))
+    rgb, exif = rgba.convert("RGB"), pillow.Exif()
+    exif[0x0112], exif[0x010F], exif[0x011A] = 6, "a camera", 72.0
+    picture, options = {
+        "PNG": (rgba, {"exif": exif}),
+        "PNG with a palette": (rgb.quantize(16), {"transparency": bytes(range(16))}),
+        "JPEG": (rgb, {"exif": exif}),
+        "GIF": (rgb.quantize(16), {"transparency": 2}),
+        "WEBP": (rgba, {"exif": exif}),
+        "TIFF": (rgb, {"exif": exif}),
+        "BMP": (rgb, {}),
+    }[kind]
+    content = io.BytesIO()
+    picture.save(content, kind.partition(" ")[0], **options)
+    return content.getvalue()
+
+
+def damaged(content, rng):
+    """A copy with a few bytes changed, lost or inserted, most of them near the beginning, where the structure is."""
+    content = bytearray(content)
+    for _ in range(rng.integers(1, 5)):
+        place, how = rng.integers(min(len(content), rng.choice([64, 300, len(content)]))), rng.integers(4)
+        if how == 0:
+            content[place] ^= 1 << rng.integers(8)
+        elif how == 1:
+            content[place] = rng.choice([0, 1, 127, 128, 255])
+        elif how == 2:
+            del content[place : place + rng.integers(1, 9)]
+        else:
+            content[place:place] = rng.bytes(3)
+    return bytes(content[: rng.integers(1, len(content))] if rng.integers(8) == 0 else content)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "PNG with a palette", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_a_damaged_file_is_read_or_refused_by_its_name(tmp_path, kind):
+    content, rng, path = file_of(kind), np.random.default_rng(11), tmp_path / "photo.png"
+    path.write_bytes(content)
+    assert 0 not in open_picture(path).size
+    refusals = []
+    for _ in range(80):
+        path.write_bytes(damaged(content, rng))
+        try:
+            picture = open_picture(path, "L")
+        except BadDataFile as error:
+            refusals.append(str(error))
+        else:
+            assert picture.mode == "L"
+            assert 0 not in picture.size
+    assert 0 < len(refusals) < 80
+    assert all(refusal.startswith(f"{path} ") and "\n" not in refusal for refusal in refusals)
