@@ -48,7 +48,7 @@ def _as_it_was_begun(options):
     path = Path(options.resume) / CHECKPOINT
     if not path.exists():
         raise FileNotFoundError(f"--resume {options.resume} holds no {CHECKPOINT}: that run is over, or never began")
-    began = weights.read_tensors(path, "refconv-checkpoint")[1]["notes"]
+    began = weights.read_tensors(path, "refconv-checkpoint")[1].get("notes", {})
     if began.get("model") != options.model:
         raise ValueError(f"--resume {options.resume} is a run of {began.get('model')}, and not of {options.model}")
     vars(options).update(began, out=options.resume)
