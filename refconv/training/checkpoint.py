@@ -119,7 +119,9 @@ def restore(run, tensors, description, path):
         sums, epochs = type(run.sums)(**description["sums"]), [Epoch(**line) for line in description["epochs"]]
         states, settings = dict(description["generators"]), description["settings"]
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} must hold a run of this version of refconv, got a description without {error}") from error
+        raise ValueError(
+            f"{path} must hold a complete run of this version of refconv, got {type(error).__name__}: {error}"
+        ) from error
     if own.keys() != states.keys():
         raise ValueError(f"{path} is the checkpoint of another network")
     if run.settings != settings:

@@ -209,7 +209,7 @@ def test_a_checkpoint_with_an_incomplete_description_is_refused_by_its_name(tmp_
     tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
     del description[missing]
     weights.write_tensors(tmp_path / "last.safetensors", tensors, "refconv-checkpoint", description)
-    with pytest.raises(ValueError, match=rf"last.safetensors must hold a run .* got a description without '{missing}'"):
+    with pytest.raises(ValueError, match=rf"last.safetensors must hold a complete run of .*, got KeyError: '{missing}'"):
         run(tmp_path, resume=True)
 
 
