@@ -50,7 +50,7 @@ def class_labels(labels, count=None, classes=None, *, name="labels"):
         labels = np.asarray(labels)
     except ValueError:
         raise ValueError(f"{name} must have shape (N,), got rows of different lengths") from None
-    if labels.dtype.kind not in "iu":
+    if labels.size and labels.dtype.kind not in "iu":  # an empty list becomes float64
         raise TypeError(f"{name} must be integers, got {labels.dtype}")
     if labels.ndim != 1 or count not in (None, len(labels)):
         raise ValueError(f"{name} must have shape ({'N' if count is None else count},), got {labels.shape}")

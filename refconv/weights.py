@@ -23,10 +23,9 @@ __all__ = [
 KIND = "refconv"  # the key under which safetensors keeps the description of a model
 
 # Types of safetensors as NumPy reads them. Floats of 16 bits become float32, which is exact; NumPy has no bfloat16.
-NUMPY_TYPES = dict(
-    **dict(BOOL="?", U8="u1", I8="i1", U16="<u2", I16="<i2", U32="<u4", I32="<i4", U64="<u8", I64="<i8"),
-    **dict(F16="<f2", BF16="<u2", F32="<f4", F64="<f8", C64="<c8"),
-)
+INTEGERS = dict(BOOL="?", U8="u1", I8="i1", U16="<u2", I16="<i2", U32="<u4", I32="<i4", U64="<u8", I64="<i8")
+FLOATS = dict(F16="<f2", BF16="<u2", F32="<f4", F64="<f8", C64="<c8")
+NUMPY_TYPES = INTEGERS | FLOATS
 
 
 def save_model(path, model, *, name, arguments=None, input_shape=None, notes=None):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from evidence import needs_kernels
 from refconv import models, nn, weights
 
 safetensors = pytest.importorskip("safetensors.numpy")
@@ -232,6 +233,7 @@ SIZES = {
 }
 
 
+@needs_kernels  # on the loops these forward passes would take minutes
 @pytest.mark.parametrize("case", SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_network_for_another_input_shape_comes_back(tmp_path, case, dtype):
