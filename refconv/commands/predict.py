@@ -11,12 +11,13 @@ from refconv.ops.loss import softmax
 
 __all__ = ["digit_from_photo", "predict"]
 
+INPUT_SHAPE = (32, 32, 1)  # of data.lenet_input
 BOX, SIDE = 20, 28  # MNIST: the ink fits into 20 × 20 of 28 × 28 pixels
 
 
 def predict(model_path, image_paths, top) -> None:
     """Print the likeliest classes of each image, with their probabilities."""
-    model = _finite_model(model_path)
+    model = _digit_reader(model_path)
     digits = np.stack([digit_from_photo(path) for path in image_paths])  # all are read before anything is printed
     dtype = next(iter(model.named_parameters().values())).value.dtype
     probabilities = softmax(model(data.lenet_input(digits, dtype)))
@@ -25,8 +26,13 @@ def predict(model_path, image_paths, top) -> None:
         print(f"{path}:  " + "   ".join(f"{c} {100 * p[c]:.1f} %" for c in likeliest))
 
 
-def _finite_model(path):
-    model, _ = weights.load_model(path)
+def _digit_reader(path):
+    """The model, if it takes digits as ``data.lenet_input`` prepares them, gives one score a class, and is finite."""
+    model, description = weights.load_model(path)
+    shape = description["input_shape"]
+    if shape != INPUT_SHAPE or len(model.output_shape(shape)) != 1:
+        wanted = f"take inputs of shape {INPUT_SHAPE} and return the scores of classes"
+        raise ValueError(f"{path} must {wanted}, got shapes {shape} and {model.output_shape(shape)}")
     for name, parameter in model.named_parameters().items():
         if not np.isfinite(parameter.value).all():
             raise ValueError(f"{path} holds weights that are no finite numbers: {name}")

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def _as_it_was_begun(options):
     path = Path(options.resume) / CHECKPOINT
     if not path.exists():
         raise FileNotFoundError(f"--resume {options.resume} holds no {CHECKPOINT}: that run is over, or never began")
-    began = weights.read_tensors(path, "refconv-checkpoint")[1]["notes"]
+    began = weights.read_tensors(path, "refconv-checkpoint")[1].get("notes", {})
     if began.get("model") != options.model:
         raise ValueError(f"--resume {options.resume} is a run of {began.get('model')}, and not of {options.model}")
     vars(options).update(began, out=options.resume)
@@ -173,8 +174,12 @@ def _load(options):
         training, test = data.draw_digits(count, train_seed), data.draw_digits(test_count, test_seed)
     else:
         load = {"mnist": data.load_mnist, "fashion-mnist": data.load_fashion_mnist, "kmnist": data.load_kmnist}[options.data]
-        training = _first(options.images, load("train"), "--images", options)
-        test = _first(options.test_images, load("test"), "--test-images", options)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            training = _first(options.images, load("train"), "--images", options)
+            test = _first(options.test_images, load("test"), "--test-images", options)
+        for warning in caught:  # files that are not verified
+            say(f"{warning.message}")
     if not options.validation:
         return training, None, test
     return *data.split(*training, options.validation, rng=options.seed), test

@@ -2,7 +2,7 @@
 
 from refconv.data import augment
 from refconv.data.batches import Batches, lenet_input, split
-from refconv.data.cifar import CIFAR10_CLASSES, load_cifar10, standardise
+from refconv.data.cifar import CIFAR10_CLASSES, load_cifar10
 from refconv.data.digits import draw_digits
 from refconv.data.files import BadDataFile, DataNotFound
 from refconv.data.folder import load_folder
@@ -10,6 +10,7 @@ from refconv.data.idx import read_idx, write_idx
 from refconv.data.mnist import load_fashion_mnist, load_kmnist, load_mnist
 from refconv.data.prefetch import Prefetch
 from refconv.data.resample import resize
+from refconv.data.statistics import channel_statistics, standardise
 
 __all__ = [
     "CIFAR10_CLASSES",
@@ -18,6 +19,7 @@ __all__ = [
     "DataNotFound",
     "Prefetch",
     "augment",
+    "channel_statistics",
     "draw_digits",
     "lenet_input",
     "load_cifar10",

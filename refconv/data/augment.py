@@ -239,7 +239,8 @@ def colour(brightness=0.2, contrast=0.2, saturation=0.2):
             rng.uniform(1 - x, 1 + x, (len(images), *(1 for _ in axes))).astype(np.float32) for x in spreads
         )
         x = images * bright
-        x = (x - (mean := x.mean(axes, keepdims=True))) * contrasted + mean
+        mean = x.mean(axes, dtype=np.float64, keepdims=True).astype(np.float32)
+        x = (x - mean) * contrasted + mean
         if images.ndim == 4 and images.shape[3] == 3:
             grey = (x @ GREY)[..., None]
             x = (x - grey) * saturated + grey

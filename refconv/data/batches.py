@@ -3,6 +3,7 @@
 import numpy as np
 
 from refconv.geometry import number, per_axis
+from refconv.labels import class_labels
 
 __all__ = ["Batches", "lenet_input", "split"]
 
@@ -58,8 +59,8 @@ class Batches:
     ----------
     images : array (N, …)
         The data set, in the form in which it is stored.
-    labels : array (N,)
-        One for each image.
+    labels : integer array (N,)
+        The class of each image, from 0. Batches hold them as intp.
     batch_size : int
         Images in a batch; the last of a pass may have fewer.
     prepare : callable
@@ -72,8 +73,11 @@ class Batches:
 
     Raises
     ------
+    TypeError
+        If the labels are not integers.
     ValueError
-        If images and labels differ in number, or there are none; if images are to be augmented without an rng.
+        If images and labels differ in number, or there are none; if the labels do not have shape (N,) or one is negative; if
+        images are to be augmented without an rng.
 
     Examples
     --------
@@ -85,11 +89,10 @@ class Batches:
     """
 
     def __init__(self, images, labels, batch_size, *, prepare=lenet_input, augment=None, rng=None):
-        if len(images) != len(labels) or not len(images):
-            raise ValueError(f"images and labels must be as many, and some, but are {len(images)} and {len(labels)}")
+        self.images, self.labels = _pair(images, labels)
         if augment is not None and rng is None:
             raise ValueError("augment needs random numbers, but rng is None")
-        self.images, self.labels, self.prepare, self.augment = np.asarray(images), np.asarray(labels), prepare, augment
+        self.prepare, self.augment = prepare, augment
         (self.batch_size,) = per_axis("batch_size", batch_size, 1)
         self.rng = None if rng is None else np.random.default_rng(rng)
         self.done = 0  # batches that the next pass leaves out
@@ -126,8 +129,10 @@ def split(images, labels, share=0.1, rng=0):
 
     Parameters
     ----------
-    images, labels : arrays (N, …), (N,)
+    images : array (N, …)
         The data set.
+    labels : integer array (N,)
+        The class of each image, from 0.
     share : float
         How much is for validation, above 0 and below 1; rounded to whole images, one at least.
     rng : numpy.random.Generator or int
@@ -136,12 +141,13 @@ def split(images, labels, share=0.1, rng=0):
     Returns
     -------
     training, validation : pairs (images, labels)
-        In stored order, both.
+        In stored order, both; the labels are intp.
 
     Raises
     ------
     TypeError, ValueError
-        If images and labels differ in number, share is no number, or it leaves nothing for one of the two.
+        If images and labels differ in number, labels are not integers of shape (N,) from 0 on, share is no number, or it
+        leaves nothing for one of the two.
 
     Examples
     --------
@@ -151,11 +157,18 @@ def split(images, labels, share=0.1, rng=0):
 
     Source: A20.
     """
-    images, labels = np.asarray(images), np.asarray(labels)
-    if len(images) != len(labels):
-        raise ValueError(f"images and labels must be as many, but are {len(images)} and {len(labels)}")
+    images, labels = _pair(images, labels)
     if not 0 < number("share", share) < 1 or (count := max(1, round(share * len(images)))) >= len(images):
         raise ValueError(f"share must leave some of {len(images)} images on both sides, but is {share!r}")
     held = np.zeros(len(images), bool)
     held[np.random.default_rng(rng).permutation(len(images))[:count]] = True
     return (images[~held], labels[~held]), (images[held], labels[held])
+
+
+def _pair(images, labels):
+    """Return images and labels as arrays, one label for each image."""
+    images, labels = np.asarray(images), class_labels(labels)
+    if not images.shape[:1] == labels.shape != (0,):
+        count = len(images) if images.ndim else "a single number"
+        raise ValueError(f"images and labels must be non-empty and of equal length, got {count} and {len(labels)}")
+    return images, labels

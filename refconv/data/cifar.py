@@ -12,7 +12,7 @@ import numpy as np
 
 from refconv.data.files import BadDataFile, DataNotFound, data_folders
 
-__all__ = ["CIFAR10_CLASSES", "load_cifar10", "standardise"]
+__all__ = ["CIFAR10_CLASSES", "load_cifar10"]
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FOLDER = "cifar-10-batches-bin"
@@ -82,32 +82,6 @@ def load_cifar10(split: str = "train", root: str | os.PathLike | None = None) ->
         warnings.warn(f"CIFAR-10: {len(records):,} of {whole:,} {split} images, those of {used}", stacklevel=2)
     images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), records[:, 0].copy()
-
-
-def standardise(images, mean=None, std=None, dtype=np.float32):
-    """Images as numbers with mean 0 and variance 1 in each channel; a channel that is the same everywhere becomes 0.
-
-    Parameters
-    ----------
-    images : array (N, H, W, C), uint8
-    mean, std : arrays (C,), optional
-        Of the training data, in units of its bytes; without them those of the images themselves.
-    dtype : numpy dtype
-        float32 or float64.
-
-    Returns
-    -------
-    array (N, H, W, C)
-
-    Examples
-    --------
-    >>> standardise(np.array([[[[10, 0], [30, 0]]]], np.uint8), mean=[20, 0], std=[5, 1]).tolist()
-    [[[[-2.0, 0.0], [2.0, 0.0]]]]
-    """
-    axes = tuple(range(images.ndim - 1))
-    mean = images.mean(axes) if mean is None else np.asarray(mean)
-    std = images.std(axes) if std is None else np.asarray(std)
-    return (images - mean.astype(dtype)) / np.where(std == 0, 1, std).astype(dtype)
 
 
 def _records(file):

@@ -3,8 +3,9 @@
 A data set is a table, a `DataSet`: its mirrors, its files and their SHA-256 sums. Everything here reads that
 table, so another data set is another table and no more code.
 
-A file is used only if its content has the sum of the table, wherever it came from. The sum is that of the
-*decompressed* bytes: two gzip files of the same content may differ in their headers.
+A file is verified if its content has the sum of the table, wherever it came from. The sum is that of the
+*decompressed* bytes: two gzip files of the same content may differ in their headers. Where only the sum of the mirrors'
+``.gz`` file is known, an unpacked or repacked file is recognised by its shape instead, with a warning that it is not verified.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import hashlib
 import os
 import sys
 import tempfile
+import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from refconv._extras import need
 
 FOLDER_VARIABLE = "REFCONV_DATA_DIR"
+ADVICE = f"It stays as it is; to load or download another copy, name another folder by root= or {FOLDER_VARIABLE}."
 PATIENCE = 30  # seconds without a byte before a mirror counts as unreachable
 
 # What arrives in place of data when a download goes wrong: the pages of proxies and of storage services,
@@ -68,23 +71,42 @@ class DataFile:
     name : str
         Its name once decompressed, without ``.gz``.
     sha256 : str or None
-        The SHA-256 sum of its content, that is, of the decompressed bytes, in hexadecimal. Where only that of the ``.gz``
-        file has been published it is None, and the ``.gz`` file itself is needed.
+        The SHA-256 sum of its content, that is, of the decompressed bytes, in hexadecimal; None if it is not known.
     gz_sha256 : str
         The SHA-256 sum of the ``.gz`` file that the mirrors serve.
+    recognise : callable, optional
+        ``recognise(raw, content, source)`` raises `BadDataFile` if a file whose sums do not match cannot be this one. It says
+        more exactly than the sums what is wrong, and without ``sha256`` it decides.
     """
 
     name: str
     sha256: str | None
     gz_sha256: str
+    recognise: Callable[[bytes, bytes, str | os.PathLike], None] | None = None
 
-    def content(self, raw: bytes, source: str | os.PathLike) -> bytes:
-        """The decompressed content of this file's bytes, or a `BadDataFile` if they are not this file."""
-        content = unpack(raw, source, self.sha256)
-        if self.sha256 is None and hashlib.sha256(raw).hexdigest() != self.gz_sha256:
-            found = hashlib.sha256(raw).hexdigest()
-            raise BadDataFile(source, f"is not the .gz file of the mirrors: sha256 {found}, expected {self.gz_sha256}")
-        return content
+    @property
+    def names(self) -> list[str]:
+        """Names of the file on disk, preferred first: 7-Zip and Kaggle write ``images.idx3`` for ``images-idx3``.
+
+        >>> DataFile("t10k-labels-idx1-ubyte", None, "").names[:3]
+        ['t10k-labels-idx1-ubyte.gz', 't10k-labels-idx1-ubyte', 't10k-labels.idx1-ubyte.gz']
+        """
+        dotted = self.name.replace("-idx", ".idx")
+        return list(dict.fromkeys(f"{name}{end}" for name in (self.name, dotted) for end in (".gz", "")))
+
+    def read(self, raw: bytes, source: str | os.PathLike) -> tuple[bytes, bool]:
+        """Return the decompressed content and whether a sum verifies it; `BadDataFile` if it is not this file."""
+        content = unpack(raw, source)
+        found = hashlib.sha256(content).hexdigest()
+        if found == self.sha256 or (gz_found := hashlib.sha256(raw).hexdigest()) == self.gz_sha256:
+            return content, True
+        if self.recognise is not None:
+            self.recognise(raw, content, source)
+        if self.sha256 is not None:
+            raise BadDataFile(source, f"has another content: {len(content)} bytes, sha256 {found}, expected {self.sha256}")
+        if self.recognise is None:
+            raise BadDataFile(source, f"is not the .gz file of the mirrors: sha256 {gz_found}, expected {self.gz_sha256}")
+        return content, False
 
 
 @dataclass(frozen=True)
@@ -101,12 +123,15 @@ class DataSet:
         The URLs of the folders that serve its files, in the order in which to try them.
     splits : mapping of str to tuple of DataFile
         The files of each split, in the order in which its loader wants them.
+    other_folders : tuple of str
+        Where other programs put its files, inside the folder of all data sets: ``"MNIST/raw"``.
     """
 
     title: str
     folder: str
     mirrors: tuple[str, ...]
     splits: Mapping[str, tuple[DataFile, ...]]
+    other_folders: tuple[str, ...] = ()
 
     def files(self, split: str) -> tuple[DataFile, ...]:
         """Return the files of a split, or raise ``ValueError`` naming the splits there are."""
@@ -149,11 +174,12 @@ def data_folders(root: str | os.PathLike | None = None) -> list[Path]:
 def find(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = None) -> list[Path]:
     """Return the copies of a file on this computer, in the order in which they are preferred.
 
-    In each of the `data_folders`, ``<folder>/<set>/<file>`` comes before ``<folder>/<file>``, and
-    ``<file>.gz`` before ``<file>``. Nothing is opened: whether a copy is good is known when it is read.
+    In each of the `data_folders` come first the folder of the set, ``<folder>/<set>``, then its `other_folders`, then
+    ``<folder>`` itself. In each of these, `DataFile.names` are tried in order, and then the same names in a folder that is
+    called like the file, as some programs unpack it. Nothing is opened: whether a copy is good is known when it is read.
     """
-    paths = (place / name for place in _places(data_set, root) for name in (f"{file.name}.gz", file.name))
-    return [path for path in paths if path.is_file()]
+    places = (inner for place in _places(data_set, root) for inner in (place, place / file.name))
+    return [path for place in places for name in file.names if (path := place / name).is_file()]
 
 
 def available(data_set: DataSet, root: str | os.PathLike | None = None) -> bool:
@@ -182,8 +208,8 @@ def available(data_set: DataSet, root: str | os.PathLike | None = None) -> bool:
     return all(find(data_set, file, root) for files in data_set.splits.values() for file in files)
 
 
-def unpack(raw: bytes, source: str | os.PathLike, sha256: str | None = None) -> bytes:
-    """Return the content of a file that may be gzip data, and refuse what is not the file it should be.
+def unpack(raw: bytes, source: str | os.PathLike) -> bytes:
+    """Return the content of a file that may be gzip data, and refuse what is no data.
 
     Gzip is told by the first bytes, not by the name: browsers like to decompress a file and keep its ``.gz``.
 
@@ -193,8 +219,6 @@ def unpack(raw: bytes, source: str | os.PathLike, sha256: str | None = None) -> 
         The bytes of the file.
     source : path or str
         The path or URL they came from, for messages.
-    sha256 : str, optional
-        The sum that the decompressed bytes must have, in hexadecimal.
 
     Returns
     -------
@@ -204,7 +228,7 @@ def unpack(raw: bytes, source: str | os.PathLike, sha256: str | None = None) -> 
     Raises
     ------
     BadDataFile
-        If the file is empty, something else (such as an HTML page), cut short, damaged, or has another sum.
+        If the file is empty, something else (such as an HTML page), cut short or damaged.
 
     Examples
     --------
@@ -229,17 +253,15 @@ def unpack(raw: bytes, source: str | os.PathLike, sha256: str | None = None) -> 
         raise BadDataFile(source, f"ends early: its gzip data break off after {len(raw)} bytes") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadDataFile(source, f"is damaged gzip data: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 not in (None, found):
-        raise BadDataFile(source, f"has another content: {len(content)} bytes, sha256 {found}, expected {sha256}")
     return content
 
 
 def read_data_file(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = None, download: bool = True) -> bytes:
-    """Return the decompressed content of a file of a data set, verified, from disk or else from a mirror.
+    """Return the decompressed content of a file of a data set, from disk or else from a mirror.
 
-    The copies that `find` names are tried first. A bad copy is never used. It is an error that names it,
-    except in the user's cache, where refconv put it: there it is downloaded again, if `download` allows.
+    The first verified copy of those that `find` names is used, then the first that is recognised but cannot be verified. A
+    bad copy is never used. If there are only bad ones it is an error that names the first, except in the user's cache, where
+    refconv put it: there it is downloaded again, if `download` allows.
 
     Parameters
     ----------
@@ -255,35 +277,50 @@ def read_data_file(data_set: DataSet, file: DataFile, root: str | os.PathLike | 
     Returns
     -------
     bytes
-        The decompressed content, whose sum is that of the table.
+        The decompressed content.
+
+    Warns
+    -----
+    UserWarning
+        If the content is not verified, because the table holds no sum of the decompressed bytes.
 
     Raises
     ------
     BadDataFile
-        If a copy on disk is not what its name says.
+        If no copy on disk is what its name says.
     DataNotFound
         If there is no copy, and `download` is False or every mirror failed.
     """
-    replaced = []
+    bad, unverified = [], None
     for path in find(data_set, file, root):
         try:
-            return file.content(path.read_bytes(), path)
-        except BadDataFile as bad:
-            if not (download and path.is_relative_to(cache_folder())):
-                advice = "Delete it to have it downloaded again, or put the right file in its place."
-                raise BadDataFile(path, f"{bad.problem}. {advice}") from None
-            replaced.append(str(bad))
+            content, verified = file.read(path.read_bytes(), path)
+        except BadDataFile as error:
+            bad.append(error)
+            continue
+        if verified:
+            return content
+        unverified = unverified or (path, content)
+    if unverified is not None:
+        path, content = unverified
+        reason = f"no SHA-256 sum of the unpacked {data_set.title} is known; it is recognised by its shape and counts"
+        warnings.warn(f"{path} is not verified: {reason}", stacklevel=4)  # at the call of load_fashion_mnist and the like
+        return content
+    for error in bad:
+        if not (download and Path(error.source).is_relative_to(cache_folder())):
+            raise BadDataFile(error.source, f"{error.problem}. {ADVICE}")
     try:
         if not download:
             raise DataNotFound("Downloading is off (download=False).")
         return _download(data_set, file, data_folders(root)[0] / data_set.folder)
     except DataNotFound as reason:
-        message = _not_found(data_set, file, root, [*replaced, str(reason)])
+        message = _not_found(data_set, file, root, [*map(str, bad), str(reason)])
         raise DataNotFound(message) from reason.__cause__
 
 
 def _places(data_set: DataSet, root: str | os.PathLike | None) -> list[Path]:
-    return [place for folder in data_folders(root) for place in (folder / data_set.folder, folder)]
+    inside = (data_set.folder, *data_set.other_folders, ".")
+    return [folder / name for folder in data_folders(root) for name in inside]
 
 
 def _not_found(data_set: DataSet, file: DataFile, root, reasons: list[str]) -> str:
@@ -332,7 +369,7 @@ def _download_from(url: str, file: DataFile, folder: Path) -> bytes:
     def fetch_and_look(url, output_file, caller):
         fetch(url, output_file, caller)
         # pooch itself would only say that the sum is wrong; this says what came instead.
-        file.content(Path(output_file).read_bytes(), url)
+        file.read(Path(output_file).read_bytes(), url)
 
     path = pooch.retrieve(url, file.gz_sha256, f"{file.name}.gz", folder, downloader=fetch_and_look)
-    return file.content(Path(path).read_bytes(), path)
+    return file.read(Path(path).read_bytes(), path)[0]

@@ -6,12 +6,46 @@ sums of the ``.gz`` files are known, as PyTorch's torchvision and others publish
 
 from __future__ import annotations
 
+import hashlib
 import os
+from functools import partial
 
 import numpy as np
 
-from refconv.data.files import DataFile, DataSet, read_data_file
+from refconv.data.files import BadDataFile, DataFile, DataSet, read_data_file
 from refconv.data.idx import decode_idx
+
+CLASSES = 10
+
+
+def _recognise(raw, content, source, *, shape):
+    """Raise `BadDataFile` unless the content is idx data of this shape, and not a file of the tables below."""
+    if known := _known_name(raw, content):
+        raise BadDataFile(source, f"holds {known}; files may have been swapped or renamed")
+    array = decode_idx(content, source)
+    if array.shape != shape or array.dtype != np.uint8:
+        raise BadDataFile(source, f"must hold uint8 of shape {shape}, got {array.dtype} of shape {array.shape}")
+    if array.ndim == 1 and array.max() >= CLASSES:
+        raise BadDataFile(source, f"must hold labels from 0 to {CLASSES - 1}, got {array.max()}")
+
+
+def _known_name(raw, content):
+    """Name of a file of one of the tables, with the set it belongs to; None if no sum matches."""
+    sums = {hashlib.sha256(data).hexdigest() for data in (raw, content)}
+    for data_set in (MNIST, FASHION_MNIST, KMNIST):
+        for file in (file for files in data_set.splits.values() for file in files):
+            if sums & {file.sha256, file.gz_sha256}:
+                return f"{file.name} of {data_set.title}"
+    return None
+
+
+def _split(prefix, count, images, labels):
+    """Files of a split; images and labels are their sums, unpacked (None if not known) and of the .gz file."""
+    return (
+        DataFile(f"{prefix}-images-idx3-ubyte", *images, partial(_recognise, shape=(count, 28, 28))),
+        DataFile(f"{prefix}-labels-idx1-ubyte", *labels, partial(_recognise, shape=(count,))),
+    )
+
 
 MNIST = DataSet(
     title="MNIST",
@@ -21,72 +55,77 @@ MNIST = DataSet(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
     ),
     splits={
-        "train": (
-            DataFile(
-                "train-images-idx3-ubyte",
-                sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                gz_sha256="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train": _split(
+            "train",
+            60_000,
+            images=(
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
             ),
-            DataFile(
-                "train-labels-idx1-ubyte",
-                sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                gz_sha256="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            labels=(
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
             ),
         ),
-        "test": (
-            DataFile(
-                "t10k-images-idx3-ubyte",
-                sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                gz_sha256="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "test": _split(
+            "t10k",
+            10_000,
+            images=(
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
             ),
-            DataFile(
-                "t10k-labels-idx1-ubyte",
-                sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                gz_sha256="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            labels=(
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
             ),
         ),
     },
+    other_folders=("MNIST/raw", "MNIST", "raw"),
 )
 
-
-def _like_mnist(title, folder, mirrors, **gz_sums):
-    """A data set with files of MNIST's names; the sums are those of the .gz files."""
-    names = {"train": "train", "test": "t10k"}
-    return DataSet(
-        title,
-        folder,
-        mirrors,
-        {
-            split: tuple(
-                DataFile(f"{name}-{kind}-ubyte", None, gz_sums[f"{split}_{kind.partition('-')[0]}"])
-                for kind in ("images-idx3", "labels-idx1")
-            )
-            for split, name in names.items()
-        },
-    )
-
-
-FASHION_MNIST = _like_mnist(
-    "Fashion-MNIST",
-    "fashion-mnist",
-    (
+FASHION_MNIST = DataSet(
+    title="Fashion-MNIST",
+    folder="fashion-mnist",
+    mirrors=(
         "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
-    train_images="3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    train_labels="a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    test_images="346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    test_labels="67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    splits={
+        "train": _split(
+            "train",
+            60_000,
+            images=(None, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+            labels=(None, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        ),
+        "test": _split(
+            "t10k",
+            10_000,
+            images=(None, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+            labels=(None, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+        ),
+    },
+    other_folders=("FashionMNIST/raw", "FashionMNIST", "raw"),
 )
 
-KMNIST = _like_mnist(
-    "Kuzushiji-MNIST",
-    "kmnist",
-    ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
-    train_images="51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-    train_labels="e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-    test_images="edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-    test_labels="20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+KMNIST = DataSet(
+    title="Kuzushiji-MNIST",
+    folder="kmnist",
+    mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    splits={
+        "train": _split(
+            "train",
+            60_000,
+            images=(None, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+            labels=(None, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+        ),
+        "test": _split(
+            "t10k",
+            10_000,
+            images=(None, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+            labels=(None, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+        ),
+    },
+    other_folders=("KMNIST/raw", "KMNIST", "raw"),
 )
 
 
@@ -97,8 +136,10 @@ def load_mnist(
 
     The files are looked for in `root` if it is given; otherwise in the folder named by the environment
     variable ``REFCONV_DATA_DIR``, then in the user's cache. What is missing is downloaded into the first of
-    these folders. Both ``<folder>/mnist/<file>`` and ``<folder>/<file>`` will do, with ``.gz`` or without.
-    The content of each file is verified against its SHA-256 sum every time.
+    these folders. In each of them these places are searched, in this order: ``mnist``, torchvision's ``MNIST/raw``,
+    ``MNIST``, ``raw``, and the folder itself; in each place a file may be called ``train-images-idx3-ubyte`` or, as 7-Zip
+    and Kaggle write it, ``train-images.idx3-ubyte``, with ``.gz`` or without, or be in a folder called
+    ``train-images-idx3-ubyte``. The unpacked content of each file is verified against its SHA-256 sum every time.
 
     Parameters
     ----------
@@ -121,7 +162,7 @@ def load_mnist(
     DataNotFound
         If a file is missing, and `download` is False or every mirror failed; the message says what to do.
     BadDataFile
-        If a file is there but is not MNIST's; the message names it.
+        If a file is there but is not MNIST's; the message names it and says what it is. It is never changed.
     ValueError
         If there is no such split.
 
@@ -147,7 +188,9 @@ def load_fashion_mnist(
     """Load Fashion-MNIST: 70,000 pictures of ten kinds of clothes, in MNIST's format.
 
     The classes are T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot. Parameters, results
-    and errors are those of :func:`load_mnist`; 30.9 MB.
+    and errors are those of :func:`load_mnist`; 30.9 MB. Its folders are ``fashion-mnist``, ``FashionMNIST/raw``,
+    ``FashionMNIST``, ``raw`` and the folder itself. Only the ``.gz`` files of the mirrors can be verified; unpacked or
+    repacked files are recognised by their shape and counts, and a ``UserWarning`` says that they are not verified.
 
     Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset", 2017.
     """
@@ -160,7 +203,8 @@ def load_kmnist(
     """Load Kuzushiji-MNIST: 70,000 Japanese letters in old cursive writing, in MNIST's format.
 
     The classes are o, ki, su, tsu, na, ha, ma, ya, re and wo. Parameters, results and errors are those of :func:`load_mnist`;
-    21.3 MB.
+    21.3 MB. Its folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw`` and the folder itself. Unpacked or repacked files
+    are recognised as those of :func:`load_fashion_mnist`.
 
     Source: Clanuwat et al., "Deep learning for classical Japanese literature", 2018.
     """
@@ -211,5 +255,10 @@ def load_idx_images(
     >>> images.shape, labels
     ((2, 3, 2), array([7, 4], dtype=uint8))
     """
-    images, labels = (decode_idx(read_data_file(data_set, file, root, download), file.name) for file in data_set.files(split))
+    arrays = []
+    for file in data_set.files(split):
+        arrays.append(decode_idx(read_data_file(data_set, file, root, download), file.name))
+    images, labels = arrays
+    if labels.shape != images.shape[:1]:
+        raise BadDataFile(data_set.files(split)[1].name, f"must hold {len(images)} labels, got shape {labels.shape}")
     return images, labels

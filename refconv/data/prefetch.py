@@ -36,6 +36,11 @@ class Prefetch:
         self.batches = batches
         (self.ahead,) = per_axis("ahead", ahead, 1)
 
+    @property
+    def labels(self):
+        """Labels of all batches, as :attr:`Batches.labels`; an ``AttributeError`` if what is prefetched has none."""
+        return self.batches.labels
+
     def __len__(self):
         return len(self.batches)
 

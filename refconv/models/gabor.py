@@ -163,8 +163,9 @@ def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.
     w = np.asarray(kernel, float)
     if w.ndim != 2 or w.shape[0] != w.shape[1]:
         raise ValueError(f"kernel must be a square of numbers, but has shape {w.shape}")
+    rounding = w.size * np.finfo(float).eps * np.abs(w).mean()  # how far the mean of equal values may be from them
     w = w - w.mean()
-    if not w.any():
+    if np.abs(w).max() <= rounding:
         raise ValueError("kernel must have different values, but all are the same")
     found = []
     for direction in _angles(directions):

@@ -7,6 +7,7 @@ by steps that are no whole numbers, 16 → 10 → 8 → 6 → 2 → 1; ours by s
 import numpy as np
 
 from refconv.geometry import per_axis
+from refconv.labels import class_labels
 from refconv.models.blocks import scaled
 from refconv.nn import CCells, Flatten, SCells, Sequential
 
@@ -101,8 +102,14 @@ def labels_of_planes(model, images, labels, classes=10):
     integer array (planes,)
         −1 where a plane never answers most.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If labels are not integers of shape (N,) from 0 to classes − 1.
+
     Source: M1.
     """
+    labels = class_labels(labels, len(images), classes)
     winners = model(images).argmax(-1)
     votes = np.zeros((model.output_shape(images.shape[1:])[0], classes), int)
     np.add.at(votes, (winners, labels), 1)

@@ -48,7 +48,7 @@ def psnr(image, truth) -> float:
     >>> round(psnr(np.array([0.5, 0.6]), np.array([0.5, 0.5])), 2)
     23.01
     """
-    return float(-10 * np.log10(np.mean((image - truth) ** 2)))
+    return float(-10 * np.log10(np.mean((image - truth) ** 2, dtype=np.float64)))
 
 
 def fit_image(
@@ -119,6 +119,6 @@ def inpaint(steps=1200, seed=0, missing=0.5) -> Row:
     began = time.perf_counter()
     result = fit_image(truth * known, known, steps=steps, seed=seed)
     seconds = time.perf_counter() - began
-    grey = psnr(np.where(known, truth, truth[known[..., 0] > 0].mean(0)), truth)
+    grey = psnr(np.where(known, truth, truth[known[..., 0] > 0].mean(0, dtype=np.float64)), truth)
     said = f"PSNR {grey:.2f} with the mean colour there → {psnr(result, truth):.2f} dB"
     return Row("deep-image-prior", f"a photograph, {missing:.0%} of its pixels missing", f"{steps} steps", seconds, said)

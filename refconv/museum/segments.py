@@ -90,7 +90,7 @@ def segment(images=240, epochs=16, seed=0, size=SIZE) -> Row:
         backward(dscores.reshape(scores.shape), want_dx=False)
         optimizer.step()
     seconds = time.perf_counter() - began
-    found, bright = model(test).argmax(-1), test[..., 0] > x.mean()
+    found, bright = model(test).argmax(-1), test[..., 0] > x.mean(dtype=np.float64)
     overlap, naive = intersection_over_union(found, truth), intersection_over_union(bright, truth)
     result = f"IoU {overlap:.3f}; of pixels brighter than the mean {naive:.3f}"
     return Row("unet-same-small", f"{images} images of generated cells", passes(epochs), seconds, result)

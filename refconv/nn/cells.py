@@ -88,7 +88,7 @@ class SCells(Layer):
             dexcited = dratio / inhibited
             dinhibited = -dexcited * ratio
             a.grad += conv2d_dw(x, dexcited, self.window.kernel, padding=padding)
-            b.grad += 2 * r / (1 + r) * (dinhibited * v).sum((0, 1, 2))
+            b.grad += 2 * r / (1 + r) * (dinhibited * v).sum((0, 1, 2), dtype=np.float64)
             if not want_dx:
                 return None
             dv = (dinhibited * inhibition).sum(-1, keepdims=True)

@@ -80,6 +80,7 @@ class Layer(ABC):
     """
 
     parameters: dict[str, Parameter] | None = None
+    input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
 
     def __init_subclass__(cls, **options):
         """A class with a forward pass of its own is called by that, whatever the class that it is made from does."""
@@ -132,6 +133,7 @@ class Layer(ABC):
         for _, layer, inner in layers:
             layer.make(inner, rng, dtype)
         _put_side_by_side([layer for _, layer, _ in layers])
+        self.input_shape = tuple(shape)
         return output
 
     def make(self, shape: Shape, rng, dtype) -> None:

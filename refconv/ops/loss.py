@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from refconv.labels import class_labels
 from refconv.ops.check import axes, floats, same_shape, scalar
 from refconv.ops.engine import implementation
 
@@ -185,26 +186,9 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
     """
     # "examples", not "batch": a mean over no examples is not a number, so an empty batch is refused.
     logits = axes("logits", floats(logits=logits), "examples", "classes")
-    labels = _labels(labels, *logits.shape)
+    labels = class_labels(labels, *logits.shape)
     alpha = scalar("label_smoothing", label_smoothing, logits, least=0, most=1)
     return implementation("loss").softmax_cross_entropy(logits, labels, alpha)
-
-
-def _labels(labels, examples, classes):
-    if isinstance(labels, np.ma.MaskedArray):
-        raise TypeError("labels must be a plain array, but is a masked one, whose mask would be lost")
-    try:
-        labels = np.asarray(labels)
-    except ValueError:
-        raise ValueError("labels must have rows of one length, but is ragged") from None
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must hold integers, but holds {labels.dtype}")
-    same_shape("labels", labels, (examples,), "one for each row of logits")
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if wrong.size:
-        first = wrong[0]
-        raise ValueError(f"labels must be from 0 to {classes - 1}, but labels[{first}] is {labels[first]}")
-    return np.ascontiguousarray(labels, np.intp)
 
 
 def _logits(name, value, array):

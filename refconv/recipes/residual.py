@@ -49,7 +49,7 @@ def errors(**options):
 
     def variant(seed, quick):
         (images, labels), (test_images, test_labels) = subset(quick)
-        statistics = images.mean((0, 1, 2)), images.std((0, 1, 2))
+        statistics = data.channel_statistics(images)
 
         def prepare(chosen):
             return data.standardise(chosen, *statistics)

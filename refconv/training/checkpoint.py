@@ -111,20 +111,27 @@ def capture(run):
 
 
 def restore(run, tensors, description, path):
-    """Put a run where :func:`capture` found one; a ``ValueError`` if it was another."""
+    """Continue a run from what :func:`capture` returned; a ``ValueError``, and nothing changed, if it does not fit."""
     values, own = _group(tensors, "model"), generators(run.model)
     _refuse_others(run.model, values, path)
-    if own.keys() != description["generators"].keys():
+    try:
+        epoch, step, order = (description[name] for name in ("epoch", "step", "order"))
+        sums, epochs = type(run.sums)(**description["sums"]), [Epoch(**line) for line in description["epochs"]]
+        states, settings = dict(description["generators"]), description["settings"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} must hold a complete run of this version of refconv, got {type(error).__name__}: {error}"
+        ) from error
+    if own.keys() != states.keys():
         raise ValueError(f"{path} is the checkpoint of another network")
-    if run.settings != description["settings"]:
-        raise ValueError(f"{path} is the checkpoint of another run: {description['settings']}, and this one is {run.settings}")
+    if run.settings != settings:
+        raise ValueError(f"{path} is the checkpoint of another run: {settings}, and this one is {run.settings}")
     run.optimizer.restore(_group(tensors, "optimizer"))
     _put(run.model, values)
     for name, rng in own.items():
-        rng.bit_generator.state = description["generators"][name]
-    run.epoch, run.step, run.order = description["epoch"], description["step"], description["order"]
-    run.sums = type(run.sums)(**description["sums"])
-    run.history.epochs = [Epoch(**line) for line in description["epochs"]]
+        rng.bit_generator.state = states[name]
+    run.epoch, run.step, run.order, run.sums = epoch, step, order, sums
+    run.history.epochs = epochs
 
 
 def _group(tensors, group):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refconv.labels import class_labels
 from refconv.ops.loss import softmax_cross_entropy
 
 __all__ = ["Evaluation", "evaluate"]
@@ -25,15 +26,19 @@ class Evaluation:
     labels: np.ndarray | None = None
 
     def confusion(self) -> np.ndarray:
-        """How many images of each class (row) were read as each class (column).
+        """Count the images of each class (row) that were read as each class (column).
+
+        Labels and predictions may be of any integer type; a ``ValueError`` or ``TypeError`` if they are not classes.
 
         >>> Evaluation(0.0, 0.5, np.array([2, 0, 2, 2]), labels=np.array([1, 0, 2, 1])).confusion()
         array([[1, 0, 0],
                [0, 0, 2],
                [0, 0, 1]])
         """
-        classes = int(max(self.labels.max(), self.predictions.max())) + 1
-        counts = np.bincount(self.labels * classes + self.predictions, minlength=classes**2)
+        labels = class_labels(self.labels)
+        predictions = class_labels(self.predictions, len(labels), name="predictions")
+        classes = int(max(labels.max(initial=-1), predictions.max(initial=-1))) + 1
+        counts = np.bincount(labels * classes + predictions, minlength=classes**2)
         return counts.reshape(classes, classes)
 
 
@@ -53,20 +58,23 @@ def evaluate(model, batches) -> Evaluation:
 
     Raises
     ------
+    TypeError
+        If labels are not integers.
     ValueError
-        If there is no batch.
+        If there is no batch, or labels do not have shape (N,) or are not classes of the model.
 
     Source: A21, M2.
     """
     losses, predictions, labels, in_top5 = 0.0, [], [], 0
     for x, right in batches:
         scores = model(x)
+        right = class_labels(right, len(scores), scores.shape[-1])
         losses += float(softmax_cross_entropy(scores, right)[0]) * len(right)
         predictions.append(scores.argmax(-1))
-        labels.append(np.asarray(right, np.intp))
+        labels.append(right)
         in_top5 += int(among_the_likeliest(scores, right, 5).sum())
     if not labels:
-        raise ValueError("batches must hold some images, but nothing came: is it an iterator that was used up before?")
+        raise ValueError("batches yielded nothing; is it an exhausted iterator?")
     predictions, labels = np.concatenate(predictions), np.concatenate(labels)
     count = len(labels)
     accuracy = int((predictions == labels).sum()) / count

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from refconv.geometry import per_axis
+from refconv.labels import class_labels
 from refconv.ops.engine import keep_freed_memory
 from refconv.optim import Optimizer, constant
 from refconv.optim.argument import above_zero
@@ -79,9 +80,12 @@ def fit(
         large, or the data hold NaN. The message names the step, and the layer out of which the first such number comes. The
         error is a ``FloatingPointError`` and holds the ``history`` up to there. Whatever ends the run, ``optimizer.lr`` is
         as before.
+    TypeError
+        If labels are not integers.
     ValueError
         If there is nothing to train on, if patience or a plateau has no validation data to wait for, or if the checkpoint is
-        that of another run.
+        that of another run. If labels are not classes of the model: those of all data sets that have ``labels``, as Batches
+        do, are checked before the first step.
 
     Examples
     --------
@@ -105,6 +109,7 @@ def fit(
         above_zero("clip_norm", clip_norm, "nothing would move any more")
     keep_freed_memory()
     run = Run(model, batches, optimizer, epochs, schedule, loss, clip_norm, patience, checkpoints, on_step, stop)
+    run.unchecked = {"batches": batches, "test": test, "validation": validation}
     run.begin()
     try:
         while run.epoch <= epochs and not run.history.stopped and not run.history.stopped_early:
@@ -159,6 +164,7 @@ class Run:
     order: dict | None = None  # state of the batches' random numbers when this epoch began
     sums: Sums = field(default_factory=Sums)
     history: History = field(default_factory=History)
+    unchecked: dict = field(default_factory=dict)  # data sets whose labels are checked before the first step
 
     def __post_init__(self):
         self.first_lr = self.optimizer.lr
@@ -190,6 +196,7 @@ class Run:
         self.order = self.batches.state() if hasattr(self.batches, "state") else None
         steps, line, began = len(self.batches), None, time.perf_counter() - self.sums.seconds
         for x, labels in self.batches:
+            self._check_labels(x)
             self.step += 1
             done = ((self.epoch - 1) * steps + self.step - 1) / (self.epochs * steps)
             self.optimizer.lr = self.first_lr * self.schedule(done)
@@ -212,6 +219,14 @@ class Run:
             if self.history.stopped:
                 break
         return self.sums.line(self.epoch)
+
+    def _check_labels(self, x):
+        """Refuse labels that are not classes of the model before a step, and not after the hours that lead to them."""
+        while self.unchecked:
+            name, batches = self.unchecked.popitem()
+            if hasattr(batches, "labels"):  # others are checked batch by batch
+                classes = self.model.output_shape(x.shape[1:])[-1]
+                class_labels(batches.labels, classes=classes, name=f"labels of {name}")
 
     def measured(self, batches, kind, line):
         """The network's evaluation after an epoch, which its last step may have made worthless."""

@@ -2,6 +2,7 @@
 
 import math
 
+from refconv.labels import class_labels
 from refconv.nn.argument import real
 from refconv.ops.loss import softmax_cross_entropy
 from refconv.optim import clip_by_global_norm
@@ -82,8 +83,14 @@ def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=Non
     scores : array (N, classes)
         The network's output, before the step; without those of auxiliary heads.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the labels are not integers of shape (N,) from 0 on; nothing has changed then.
+
     Source: A12, A20.
     """
+    labels = class_labels(labels, len(x))
     scores, backward = model.forward(x, train=True)
     value, dscores = loss(scores, labels)
     if math.isfinite(value):

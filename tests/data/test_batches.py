@@ -53,12 +53,13 @@ def test_lenet_input_sets_digits_into_the_papers_sheet():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Batches(IMAGES, LABELS[:5], 2), "images and labels must be as many, and some, but are 7 and 5"),
-        (lambda: Batches(IMAGES[:0], LABELS[:0], 2), "but are 0 and 0"),
+        (lambda: Batches(IMAGES, LABELS[:5], 2), "images and labels must be non-empty and of equal length, got 7 and 5"),
+        (lambda: Batches(IMAGES[:0], LABELS[:0], 2), "must be non-empty and of equal length, got 0 and 0"),
+        (lambda: Batches([], [], 2), "must be non-empty and of equal length, got 0 and 0"),
         (lambda: Batches(IMAGES, LABELS, 0), "batch_size must be at least 1"),
         (lambda: Batches(IMAGES, LABELS, 2, augment=lambda x, rng: x), "augment needs random numbers, but rng is None"),
         (lambda: Batches(IMAGES, LABELS, 2, rng=1).resume(None, 1), "state must be that of batches like these, with an rng"),
-        (lambda: split(IMAGES, LABELS[:5]), "images and labels must be as many, but are 7 and 5"),
+        (lambda: split(IMAGES, LABELS[:5]), "images and labels must be non-empty and of equal length, got 7 and 5"),
         (lambda: split(IMAGES, LABELS, 1.0), "share must leave some of 7 images on both sides, but is 1.0"),
         (lambda: split(IMAGES, LABELS, 0), "but is 0"),
         (lambda: split(IMAGES, LABELS, "0.1"), "share must be a number, but is '0.1'"),

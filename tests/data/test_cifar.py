@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from refconv.data import CIFAR10_CLASSES, BadDataFile, DataNotFound, files, load_cifar10, standardise
+from refconv.data import CIFAR10_CLASSES, BadDataFile, DataNotFound, files, load_cifar10
 
 
 def written(path, count, seed):
@@ -58,22 +58,3 @@ def test_the_real_one():
     assert CIFAR10_CLASSES[labels[0]] == "frog"
     sky = images[labels == CIFAR10_CLASSES.index("airplane"), :8].mean((0, 1, 2))
     assert sky[2] > sky[0]  # blue comes last
-
-
-def test_standardised_images_have_mean_zero_and_variance_one_in_each_channel():
-    images = np.random.default_rng(0).integers(0, 200, (7, 5, 6, 3)).astype(np.uint8)
-    x = standardise(images)
-    assert x.dtype == np.float32
-    np.testing.assert_allclose(x.mean((0, 1, 2)), 0, atol=1e-5)
-    np.testing.assert_allclose(x.std((0, 1, 2)), 1, atol=1e-5)
-    some = standardise(images[:2], images.mean((0, 1, 2)), images.std((0, 1, 2)), np.float64)
-    np.testing.assert_allclose(some, x[:2], atol=1e-5)
-
-
-def test_a_channel_that_is_the_same_everywhere_becomes_zero():
-    images = np.zeros((2, 3, 4, 2), np.uint8)
-    images[..., 0] = np.arange(24).reshape(2, 3, 4)
-    images[..., 1] = 7
-    found = standardise(images)
-    assert (found[..., 1] == 0).all()
-    assert found[..., 0].std() == pytest.approx(1, rel=1e-5)

@@ -12,7 +12,7 @@ import pytest
 
 from refconv import _extras
 from refconv.data import files
-from refconv.data.files import BadDataFile, DataFile, DataNotFound, DataSet, find, read_data_file
+from refconv.data.files import ADVICE, BadDataFile, DataFile, DataNotFound, DataSet, find, read_data_file
 
 CONTENT = bytes(range(256)) * 20
 PACKED = gzip.compress(CONTENT, mtime=0)
@@ -216,7 +216,9 @@ def test_a_wrong_file_is_named_and_described_and_left_alone(tmp_path, case):
         # A mirror that would answer must not be asked: the user's own file is the user's to replace.
         read_data_file(a_set("http://127.0.0.1:9/"), FILE, tmp_path)
     assert str(error.value).startswith(f"{path} {problem}")
-    assert str(error.value).endswith("Delete it to have it downloaded again, or put the right file in its place.")
+    assert str(error.value).endswith(f". {ADVICE}")
+    assert "\n" not in str(error.value)
+    assert not re.search("delet|remov", ADVICE, re.I)
     assert path.read_bytes() == data
 
 
@@ -239,6 +241,13 @@ def test_a_browser_may_have_decompressed_the_file_under_its_gz_name(tmp_path):
 def test_there_is_no_other_split():
     with pytest.raises(ValueError, match="split is 'tset'; Digits has 'all'"):
         a_set().files("tset")
+
+
+def test_a_good_copy_is_used_although_another_one_is_bad(tmp_path):
+    bad = put(tmp_path / "tiny" / "digits.gz", HTML)
+    put(tmp_path / "digits", CONTENT)
+    assert read_data_file(a_set(), FILE, tmp_path, download=False) == CONTENT
+    assert bad.read_bytes() == HTML
 
 
 # ------------------------------------------------------------------------------------- downloading
@@ -303,9 +312,9 @@ def test_nothing_stands_under_the_final_name_before_it_is_verified(tmp_path, mir
     seen = []
     unpack = files.unpack
 
-    def watching(raw, source, sha256=None):
+    def watching(raw, source):
         seen.append((str(source).startswith("http"), (tmp_path / "tiny" / "digits.gz").exists()))
-        return unpack(raw, source, sha256)
+        return unpack(raw, source)
 
     monkeypatch.setattr(files, "unpack", watching)
     read_data_file(mirrored("good"), FILE, tmp_path)
@@ -330,7 +339,7 @@ def test_a_good_copy_behind_a_bad_one_in_the_cache_needs_no_download(tmp_path):
 
 def test_a_bad_file_in_the_cache_is_an_error_when_download_is_off(tmp_path):
     path = put(tmp_path / "cache" / "tiny" / "digits.gz", HTML)
-    with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. Delete it"):
+    with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. It stays as it is"):
         read_data_file(a_set(), FILE, download=False)
     assert path.exists()
 

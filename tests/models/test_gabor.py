@@ -78,6 +78,7 @@ def test_the_likest_one_is_found_again_whatever_the_phase():
         (lambda: likest_gabor(np.eye(3), wavelengths=()), r"wavelengths must be at least one number .* is \(\)"),
         (lambda: likest_gabor(np.ones((3, 4))), r"kernel must be a square of numbers, but has shape \(3, 4\)"),
         (lambda: likest_gabor(np.ones((3, 3))), "kernel must have different values"),
+        (lambda: likest_gabor(np.full((9, 9), 0.1)), "kernel must have different values"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):

@@ -74,3 +74,19 @@ def test_c_cells_answer_to_their_own_plane_and_inhibit_the_others():
 def test_what_does_not_fit_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_gradient_of_inhibition_in_float32_does_not_lose_digits_in_a_long_sum():
+    rng = np.random.default_rng(1)
+    x, dy = rng.random((300, 16, 17, 2)).astype(np.float32), rng.uniform(0.1, 1.1, (300, 16, 17, 3)).astype(np.float32)
+    gradients = {}
+    for dtype in (np.float32, np.float64):
+        layer = nn.SCells(3, 3, selectivity=1.5, padding="same")
+        layer.build((16, 17, 2), rng=0, dtype=dtype)
+        layer["a"].value[...] = np.random.default_rng(2).random((3, 3, 2, 3)).astype(np.float32)
+        layer["b"].value[...] = [0.5, 0.25, 1]
+        _, backward = layer.forward(x.astype(dtype))
+        backward(dy.astype(dtype))
+        gradients[dtype] = layer["b"].grad
+    # All terms have one sign. Each has an error of 3 · 3 · 2 products and some ten operations; the sum adds nothing to it.
+    np.testing.assert_allclose(gradients[np.float32], gradients[np.float64], rtol=28 * np.finfo(np.float32).eps)

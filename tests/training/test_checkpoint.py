@@ -203,6 +203,16 @@ def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path, monkeypatch
     json.dumps(description)
 
 
+@pytest.mark.parametrize("missing", ["settings", "epoch", "order", "sums", "epochs", "generators"])
+def test_a_checkpoint_with_an_incomplete_description_is_refused_by_its_name(tmp_path, missing):
+    run(tmp_path, stop_after=1)
+    tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
+    del description[missing]
+    weights.write_tensors(tmp_path / "last.safetensors", tensors, "refconv-checkpoint", description)
+    with pytest.raises(ValueError, match=rf"last.safetensors must hold a complete run of .*, got KeyError: '{missing}'"):
+        run(tmp_path, resume=True)
+
+
 def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path, monkeypatch):
     run(tmp_path, stop_after=1)
     before = (tmp_path / "last.safetensors").read_bytes()

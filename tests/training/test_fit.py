@@ -171,7 +171,7 @@ def test_what_cannot_be_trained_or_tested_is_refused_by_name():
         fit(nn.Flatten(), [], optim.SGD({}, lr=0.1), epochs=1)
     with pytest.raises(ValueError, match="clip_norm must be above 0, but is 0"):
         fit(nn.Flatten(), [1], optim.SGD({}, lr=0.1), epochs=1, clip_norm=0)
-    with pytest.raises(ValueError, match="batches must hold some images, but nothing came"):
+    with pytest.raises(ValueError, match="batches yielded nothing; is it an exhausted iterator"):
         evaluate(lambda x: x, iter([]))
 
 

@@ -1,0 +1,145 @@
+"""Channel statistics: accurate for many pixels of any type, in constant memory; constant channels become 0."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from refconv import data
+
+EPS = np.finfo(np.float64).eps
+
+
+def exact(images):
+    """Mean and standard deviation of each channel by numpy in longer floats, for small data."""
+    images = np.asarray(images, np.longdouble)
+    axes = tuple(range(images.ndim - 1))
+    return images.mean(axes), images.std(axes)
+
+
+def bytes_and_floats(count=700):
+    """The same 700 · 32 · 32 pixels as uint8 and as float32 divided by 255; the channels have different spreads."""
+    rng = np.random.default_rng(3)
+    images = np.stack([rng.integers(low, high, (count, 32, 32)) for low, high in ((0, 256), (90, 131), (250, 256))], -1)
+    return images.astype(np.uint8), (images / 255).astype(np.float32)
+
+
+def test_more_equal_float32_pixels_than_2_to_the_24_become_zero():
+    ones = np.broadcast_to(np.float32(1), (17_000, 32, 32, 2))  # a float32 sum of ones stops at 2**24
+    assert not data.standardise(ones).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.1, 14.62, 1e30, -3e-20])
+def test_constant_channel_of_floats_becomes_zero(dtype, value):
+    images = np.empty((400, 9, 7, 2), dtype)
+    images[..., 0] = value
+    images[..., 1] = np.random.default_rng(0).random((400, 9, 7))
+    found = data.standardise(images)
+    assert not found[..., 0].any()
+    assert found[..., 1].astype(np.float64).std() == pytest.approx(1, rel=1e-6)
+
+
+def test_channel_that_differs_by_its_own_rounding_error_becomes_zero():
+    images = np.full((40, 9, 7, 1), 0.1, np.float32)
+    images[::2] = np.nextafter(np.float32(0.1), np.float32(1))
+    assert not data.standardise(images).any()
+
+
+def test_one_different_pixel_among_many_is_not_taken_for_rounding_error():
+    images = np.full((2000, 9, 7, 1), 1e6, np.float32)
+    images[3, 4, 5] += 1
+    n = 2000 * 9 * 7
+    mean, std = data.channel_statistics(images)
+    assert mean[0] == pytest.approx(1e6 + 1 / n, rel=1e-12)
+    assert std[0] == pytest.approx(np.sqrt((1 - 1 / n) / n), rel=1e-6)
+
+
+def test_float32_images_have_the_statistics_of_their_bytes():
+    as_bytes, as_floats = bytes_and_floats()
+    mean, std = exact(as_bytes[:, :8])  # a part, also sliced so that it is not contiguous
+    found = data.channel_statistics(as_bytes[:, :8])
+    np.testing.assert_allclose(found[0], mean.astype(np.float64), rtol=1e5 * EPS)
+    np.testing.assert_allclose(found[1], std.astype(np.float64), rtol=1e5 * EPS)
+    rounding = np.finfo(np.float32).eps  # of each pixel divided by 255
+    for dtype, found in ((np.uint8, data.channel_statistics(as_bytes)), (np.float32, data.channel_statistics(as_floats))):
+        scale = 1 if dtype == np.uint8 else 255
+        np.testing.assert_allclose(scale * found[0], as_bytes.mean((0, 1, 2)), rtol=rounding)
+        np.testing.assert_allclose(scale * found[1], as_bytes.std((0, 1, 2)), rtol=rounding * 255 / 2)
+
+
+@pytest.mark.parametrize("result", [np.float32, np.float64])
+def test_standardised_float32_images_have_mean_zero_and_variance_one(result):
+    _, images = bytes_and_floats()
+    found = data.standardise(images, dtype=result)
+    assert found.dtype == result
+    found = found.astype(np.float64)
+    rounding = np.finfo(result).eps + found[..., 0].size * EPS  # of each pixel, and of the sums here
+    np.testing.assert_allclose(found.mean((0, 1, 2)), 0, atol=rounding)
+    np.testing.assert_allclose(found.std((0, 1, 2)), 1, rtol=rounding)
+
+
+def test_standardised_bytes_have_mean_zero_and_variance_one_in_each_channel():
+    images = np.random.default_rng(0).integers(0, 200, (7, 5, 6, 3)).astype(np.uint8)
+    before = images.copy()
+    x = data.standardise(images)
+    assert x.dtype == np.float32
+    np.testing.assert_allclose(x.mean((0, 1, 2), np.float64), 0, atol=1e-6)
+    np.testing.assert_allclose(x.std((0, 1, 2), np.float64), 1, rtol=1e-6)
+    some = data.standardise(images[:2], *data.channel_statistics(images), np.float64)
+    np.testing.assert_allclose(some, x[:2], rtol=1e-6)
+    np.testing.assert_array_equal(images, before)
+
+
+def test_given_std_of_zero_makes_the_channel_zero_and_others_keep_their_units():
+    images = np.array([[[[10, 3, 7], [30, 9, 7]]]], np.float64)
+    found = data.standardise(images, mean=[20, 3, 7], std=[5, 0, 0.5], dtype=np.float64)
+    assert found.tolist() == [[[[-2.0, 0.0, 0.0], [2.0, 0.0, 0.0]]]]
+
+
+def test_float64_images_are_rounded_to_the_asked_type_once():
+    images = np.array([14.62, 14.62 + 2**-30]).reshape(1, 1, 2, 1)
+    found = data.standardise(images, dtype=np.float32)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.ravel(), [-1, 1], rtol=1e-6)  # a float32 mean would lose the difference
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_memory_does_not_grow_with_the_number_of_images(dtype):
+    images = np.ones((3000, 32, 24, 3), dtype)
+    images[::2] = 0
+    peaks = []
+    for work in (data.channel_statistics, data.standardise):
+        tracemalloc.start()
+        work(images)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[0] < 3e6
+    assert peaks[1] < 4 * images.size + 3e6
+
+
+def test_blocks_cover_images_that_are_larger_than_a_block():
+    image = np.random.default_rng(5).integers(0, 9, (2, 300, 230, 3)).astype(np.uint8)
+    mean, std = exact(image)
+    found = data.channel_statistics(image.transpose(0, 2, 1, 3))
+    np.testing.assert_allclose(found, np.stack([mean, std]).astype(np.float64), rtol=1e6 * EPS)
+    expected = (image - mean.astype(np.float64)) / std.astype(np.float64)
+    np.testing.assert_allclose(data.standardise(image, dtype=np.float64), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: data.channel_statistics(np.ones(3)), ValueError, r"images must have shape \(N, H, W, C\), got \(3,\)"),
+        (lambda: data.channel_statistics(np.ones((0, 2, 3))), ValueError, "images must not be empty"),
+        (lambda: data.channel_statistics(np.array([[1, np.nan], [1, 2]])), ValueError, "got NaN or infinity in channel 1"),
+        (lambda: data.channel_statistics(np.array([["a"]])), TypeError, "images must be integers or floats, got <U1"),
+        (lambda: data.standardise(np.ones((2, 3)), dtype=np.int8), TypeError, "dtype must be float32 or float64, got int8"),
+        (lambda: data.standardise(np.ones((2, 3)), mean=[1, 2]), ValueError, "mean must be 3 finite numbers, one for each"),
+        (lambda: data.standardise(np.ones((2, 2)), 0, [1, np.inf]), ValueError, "std must be 2 finite numbers"),
+        (lambda: data.standardise(np.ones((2, 2)), 0, [1, -2]), ValueError, "std must be at least 0, got -2.0"),
+    ],
+)
+def test_wrong_argument_is_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

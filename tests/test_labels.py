@@ -1,0 +1,120 @@
+"""Labels of any integer type count alike, and what is not a class is refused where it enters."""
+
+import numpy as np
+import pytest
+
+from refconv import data, nn, optim, softmax_cross_entropy
+from refconv.labels import class_labels
+from refconv.models.neocognitron import labels_of_planes
+from refconv.training import Evaluation, evaluate, fit, train_step
+
+INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+SCORES = np.random.default_rng(1).standard_normal((7, 5))
+IMAGES = np.arange(7 * 3.0).reshape(7, 3)
+RIGHT = np.array([4, 0, 3, 2, 1, 0, 4])
+
+WRONG = {
+    "a column": (RIGHT[:, None], ValueError, r"labels must have shape \(.*\), got \(7, 1\)"),
+    "floats": (RIGHT.astype(float), TypeError, "labels must be integers, got float64"),
+    "booleans": (RIGHT > 2, TypeError, "labels must be integers, got bool"),
+    "names": (np.array(list("abcdefg")), TypeError, "labels must be integers, got <U1"),
+    "negative": (np.array([4, 0, -3, 2, 1, 0, 4], np.int8), ValueError, "labels must be .*, got -3 at index 2"),
+    "too large for intp": (np.array([4, 2**63, 3, 2, 1, 0, 4], np.uint64), ValueError, f"got {2**63} at index 1"),
+    "masked": (np.ma.array(RIGHT), TypeError, "labels must be a plain array, got a masked array"),
+    "nothing": (None, TypeError, "labels must be integers, got object"),
+}
+
+ENTRANCES = {
+    "Batches": lambda labels: data.Batches(IMAGES, labels, 2),
+    "split": lambda labels: data.split(IMAGES, labels, 0.3),
+    "evaluate": lambda labels: evaluate(lambda x: x, [(SCORES, labels)]),
+    "softmax_cross_entropy": lambda labels: softmax_cross_entropy(SCORES, labels),
+    "train_step": lambda labels: train_step(untouchable(), None, IMAGES, labels),
+    "confusion": lambda labels: Evaluation(0.0, 0.0, RIGHT, labels=labels).confusion(),
+    "labels_of_planes": lambda labels: labels_of_planes(None, IMAGES, labels, 5),
+}
+
+
+def untouchable():
+    class Untouchable(nn.Identity):
+        def forward(self, x, train=True):
+            raise AssertionError("the forward pass must not run")
+
+    return Untouchable()
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_not_a_label_is_refused_where_it_enters(entrance, case):
+    labels, error, message = WRONG[case]
+    with pytest.raises(error, match=message):
+        ENTRANCES[entrance](labels)
+
+
+def test_labels_are_converted_without_touching_those_given():
+    given = np.array([200, 3, 16], np.uint8)
+    found = class_labels(given, 3, 256)
+    assert found.dtype == np.intp
+    assert (found * 256).tolist() == [51200, 768, 4096]
+    found[:] = 0
+    assert given.tolist() == [200, 3, 16]
+    with pytest.raises(ValueError, match=r"rows must have shape \(4,\), got \(3,\)"):
+        class_labels(given, 4, name="rows")
+    with pytest.raises(ValueError, match="labels must be from 0 to 199, got 200 at index 0"):
+        class_labels(given, classes=200)
+
+
+@pytest.mark.parametrize("predicted", ["int64", "uint8"])
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_confusion_of_more_than_sixteen_classes_does_not_depend_on_the_type(dtype, predicted):
+    labels, predictions = np.array([16, 1, 19, 16, 0]), np.array([3, 1, 19, 0, 19])
+    expected = np.zeros((20, 20), int)
+    expected[[16, 1, 19, 16, 0], [3, 1, 19, 0, 19]] = 1
+    found = Evaluation(0.0, 0.4, predictions.astype(predicted), labels=labels.astype(dtype)).confusion()
+    assert found.tolist() == expected.tolist()
+
+
+def test_confusion_refuses_predictions_that_are_not_classes():
+    with pytest.raises(ValueError, match="predictions must be at least 0, got -1 at index 1"):
+        Evaluation(0.0, 0.0, np.array([2, -1]), labels=np.array([1, 0])).confusion()
+    with pytest.raises(ValueError, match=r"predictions must have shape \(2,\), got \(3,\)"):
+        Evaluation(0.0, 0.0, np.array([2, 1, 1]), labels=np.array([1, 0])).confusion()
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_loss_evaluation_and_batches_do_not_depend_on_the_type_of_labels(dtype):
+    labels = RIGHT.astype(dtype)
+    assert softmax_cross_entropy(SCORES, labels)[0] == softmax_cross_entropy(SCORES, RIGHT)[0]
+    batches = data.Batches(SCORES, labels, 3, prepare=lambda x: x)
+    found, expected = evaluate(lambda x: x, batches), evaluate(lambda x: x, [(SCORES, RIGHT)])
+    assert (found.top5, found.accuracy) == (expected.top5, expected.accuracy)
+    assert found.confusion().tolist() == expected.confusion().tolist()
+    assert {y.dtype for _, y in batches} == {np.dtype(np.intp)}
+
+
+@pytest.mark.parametrize("wrong", ["batches", "test", "validation"])
+@pytest.mark.parametrize("prefetched", [False, True])
+def test_fit_refuses_labels_without_a_class_before_the_first_step(tmp_path, wrong, prefetched):
+    model = nn.Dense(5)
+    model.build((3,), rng=0)
+    before = model["w"].value.copy()
+    sets = {
+        name: data.Batches(
+            IMAGES.astype(np.float32), np.array([0, 1, 2, 3, 4, 0, 5 if name == wrong else 4]), 1, prepare=np.array
+        )
+        for name in ("batches", "test", "validation")
+    }
+    if prefetched:
+        sets = {name: data.Prefetch(batches) for name, batches in sets.items()}
+    with pytest.raises(ValueError, match=f"labels of {wrong} must be from 0 to 4, got 5 at index 6"):
+        fit(model, sets.pop("batches"), optim.SGD(model.named_parameters(), 0.1), epochs=1, **sets)
+    np.testing.assert_array_equal(model["w"].value, before)
+
+
+def test_fit_takes_pairs_of_lists_as_before():
+    model = nn.Dense(5)
+    model.build((3,), rng=0)
+    pairs = [(IMAGES[:4].astype(np.float32), [4, 0, 3, 2]), (IMAGES[4:].astype(np.float32), [1, 0, 4])]
+    history = fit(model, pairs, optim.SGD(model.named_parameters(), 1e-4), epochs=1, test=pairs)
+    right = (model(IMAGES.astype(np.float32)).argmax(-1) == RIGHT).mean()
+    assert history.test.accuracy == pytest.approx(right)
