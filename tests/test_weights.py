@@ -1,7 +1,6 @@
 """Models on disk: what comes back is what was saved, and nothing else is taken for a model."""
 
 import json
-import struct
 
 import numpy as np
 import pytest
