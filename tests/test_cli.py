@@ -130,6 +130,33 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, nu
     weights.load_model(tmp_path / "out" / "model.safetensors")
 
 
+def run_main(setup, call, cwd):
+    """Run statements in a fresh interpreter in which train(name) trains for a moment; returns what they print."""
+    arguments = [*SMALL, "--test-images", "50", "--threads", "1", "--out"]
+    define = f"from refconv.cli import main\ndef train(name): return main({arguments!r} + [name])\n"
+    command = [sys.executable, "-c", f"{setup}\n{define}\n{call}"]
+    run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@needs_kernels
+def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
+    setup = "import threading; status = []"
+    call = (
+        "worker = threading.Thread(target=lambda: status.append(train('out'))); worker.start(); worker.join(); print(status)"
+    )
+    assert run_main(setup, call, tmp_path).endswith("\n[0]\n")
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+@needs_kernels
+@pytest.mark.skipif(sys.platform == "win32", reason="faulthandler.register is not on Windows")
+def test_train_runs_although_a_signal_is_handled_outside_of_python(tmp_path):
+    setup = "import faulthandler, signal; faulthandler.register(signal.SIGTERM)"
+    assert run_main(setup, "print(train('out'), signal.getsignal(signal.SIGTERM))", tmp_path).endswith("\n0 None\n")
+
+
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
@@ -265,6 +292,16 @@ def test_info_says_what_runs(tmp_path):
     printed = refconv("info", cwd=tmp_path, OMP_NUM_THREADS="2")
     assert re.search(r"^engine +" + ("kernels" if _core.ISA else "reference"), printed, re.M)
     assert re.search(r"^kernels +" + (_core.ISA or "none: built with REFCONV_PURE=1"), printed, re.M)
+    if _core.available_threads():
+        assert re.search(r"^threads +2 \(OMP_NUM_THREADS=2\)$", printed, re.M)
+
+
+@pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
+@pytest.mark.parametrize(
+    ("asked", "line"), [("1025", "1024 (OMP_NUM_THREADS=1025; at most 1024)"), ("4,2", "4 (OMP_NUM_THREADS=4,2)")]
+)
+def test_omp_num_threads_never_breaks_a_command(tmp_path, asked, line):
+    assert f"threads  {line}\n" in refconv("info", cwd=tmp_path, OMP_NUM_THREADS=asked)
 
 
 @needs_kernels

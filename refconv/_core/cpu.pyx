@@ -1,5 +1,10 @@
 """The machine: the instruction sets it has, its threads, its allocator. Built for the baseline, so that asking is safe."""
-from refconv._core.threads cimport openmp_threads
+from cpython.pycapsule cimport PyCapsule_New
+
+from refconv._core.threads cimport Team
+
+cdef extern from "team.h":
+    const Team *create_team()
 
 cdef extern from *:
     """
@@ -41,10 +46,23 @@ cdef extern from *:
     #else
     static int keep_freed(void) { return 0; }
     #endif
+
+    #if defined(REFCONV_OWN_TEAM)
+    static int openmp_threads(void) { return processors(); }
+    #elif defined(_OPENMP)
+    #include <omp.h>
+    static int openmp_threads(void) { return omp_get_max_threads(); }
+    #else
+    static int openmp_threads(void) { return 0; }
+    #endif
     """
     int has_v3()
     int has_v4()
     int keep_freed()
+    int openmp_threads()
+
+cdef const Team *own_team = create_team()
+team = None if own_team == NULL else PyCapsule_New(<void *> own_team, "refconv.team", NULL)  # for the kernel modules
 
 
 def instruction_sets():
@@ -53,7 +71,7 @@ def instruction_sets():
 
 
 def available_threads():
-    """The threads that OpenMP would use, or 0 where the build has no OpenMP."""
+    """Number of threads that kernels can use by default, or 0 if the build has no OpenMP."""
     return openmp_threads()
 
 
