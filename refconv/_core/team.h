@@ -3,7 +3,8 @@
    A region of size n is n calls of one function, numbered from 0. Calls that have not begun are taken by whichever thread is
    free: the caller takes them too, so it never waits for a worker that the system has not scheduled. An idle worker spins
    for IDLE_SPIN and then sleeps; the caller spins for FINAL_SPIN after its last call and then sleeps until the last worker
-   is done. One region at a time uses the workers: a second Python thread runs its region alone, with the same results.
+   is done. Once a spinning thread was preempted, threads sleep at once for STAYS_BUSY. One region at a time uses the
+   workers: a second Python thread runs its region alone, with the same results.
 
    Included by cpu.pyx only, so that a process has one team. */
 #ifndef REFCONV_TEAM_H
@@ -24,10 +25,10 @@
 
 /* In nanoseconds. Sleeping and being woken takes tens of microseconds, as long as a gap between two kernels of a training
    step; beside a busy process, a spinning thread holds a processor that the thread it waits for may need. */
-#ifndef IDLE_SPIN
 #define IDLE_SPIN 100000
 #define FINAL_SPIN 20000
-#endif
+#define PREEMPTED 50000 /* between two readings of the clock, which are a microsecond apart: another process has run */
+#define STAYS_BUSY 100000000
 #define PAUSES_PER_CLOCK 16 /* reading the clock takes as long as a few pauses */
 
 typedef struct {
@@ -35,16 +36,22 @@ typedef struct {
     atomic_long taken; /* iterations of its dynamic loop that have begun */
 } Region;
 
-static _Thread_local struct { Region *region; int number; } current; /* the call that this thread runs */
+typedef struct {
+    Region *region;
+    int number;
+} Call;
+
+static _Thread_local Call current; /* the call that this thread runs */
 
 static struct {
     atomic_flag in_use;
     atomic_uint pending;    /* calls of the open region that have not begun; idle workers sleep while it is 0 */
     atomic_uint unfinished; /* calls, other than number 0, that have not ended; the caller sleeps until it is 0 */
-    atomic_uint sleepers;
     atomic_uint caller_sleeps;
-    atomic_uint workers;
+    atomic_uint workers, sleepers;
+    atomic_uint threads; /* of the region that was opened last */
     unsigned processors;
+    atomic_llong busy_until; /* no thread spins before this time */
     Region region;
     void (*body)(void *);
     void *data;
@@ -73,25 +80,33 @@ static inline void pause_briefly(void)
 #endif
 }
 
-/* Spin until the word is zero (or until it is not); gives up after this time, or at once if the region outnumbers the processors. */
+/* Spin until the word is zero (or until it is not zero) for at most this time; not at all if processors are scarce. */
 static void spin_until(atomic_uint *word, int zero, long long nanoseconds)
 {
-    if (atomic_load_explicit(&pool.workers, memory_order_relaxed) >= pool.processors)
+    if (atomic_load_explicit(&pool.threads, memory_order_relaxed) > pool.processors)
         return;
-    for (long long end = now() + nanoseconds; now() < end;)
+    long long start = now(), before = start;
+    if (start < atomic_load_explicit(&pool.busy_until, memory_order_relaxed))
+        return;
+    for (long long time = start; time < start + nanoseconds; before = time, time = now()) {
+        if (time - before > PREEMPTED) {
+            atomic_store_explicit(&pool.busy_until, time + STAYS_BUSY, memory_order_relaxed);
+            return;
+        }
         for (int k = 0; k < PAUSES_PER_CLOCK; k++) {
             if ((atomic_load_explicit(word, memory_order_relaxed) == 0) == zero)
                 return;
             pause_briefly();
         }
+    }
 }
 
 static void call(void (*body)(void *), void *data, Region *region, int number)
 {
-    current.region = region;
-    current.number = number;
+    Call outer = current;
+    current = (Call){region, number};
     body(data);
-    current.region = NULL;
+    current = outer;
 }
 
 /* Run one call that has not begun; 0 if there is none. The region stays open, and its fields constant, until the call ends. */
@@ -163,6 +178,15 @@ static void start_workers(unsigned wanted)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* Wake as many as are missing. Whoever is not counted as a sleeper looks for pending calls before it sleeps. */
+static void wake_workers(unsigned wanted)
+{
+    unsigned workers = atomic_load(&pool.workers), sleepers = atomic_load(&pool.sleepers);
+    unsigned awake = workers > sleepers ? workers - sleepers : 0;
+    if (sleepers && wanted > awake)
+        wake(&pool.pending, wanted - awake);
+}
+
 static void run_alone(void (*body)(void *), void *data, int size)
 {
     Region region = {.size = size};
@@ -172,7 +196,7 @@ static void run_alone(void (*body)(void *), void *data, int size)
 
 static void run_region(void (*body)(void *), void *data, int size)
 {
-    if (size == 1 || current.region || atomic_flag_test_and_set(&pool.in_use)) {
+    if (size == 1 || atomic_flag_test_and_set(&pool.in_use)) {
         run_alone(body, data, size);
         return;
     }
@@ -180,11 +204,11 @@ static void run_region(void (*body)(void *), void *data, int size)
     pool.body = body;
     pool.data = data;
     pool.region.size = size;
+    atomic_store(&pool.threads, size);
     atomic_store(&pool.region.taken, 0);
     atomic_store(&pool.unfinished, size - 1);
     atomic_store(&pool.pending, size - 1); /* opens the region */
-    if (atomic_load(&pool.sleepers))
-        wake(&pool.pending, size - 1);
+    wake_workers(size - 1);
     call(body, data, &pool.region, 0);
     while (run_pending())
         ;

@@ -101,6 +101,19 @@ def test_python_threads_that_call_kernels_at_the_same_time_get_the_same_bits():
 
 
 @needs_own_team
+@needs_proc
+def test_kernels_run_with_fewer_threads_if_the_system_refuses_more(tmp_path):
+    script = (
+        "import resource\n"
+        "set_num_threads(1); y = conv2d(x, w)\n"
+        "if not os.getuid(): os.setuid(65534)\n"  # no limit holds for root
+        "resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
+        "set_num_threads(4); print(np.array_equal(conv2d(x, w), y), len(os.listdir('/proc/self/task')))\n"
+    )
+    assert run_script(tmp_path, script, OPENBLAS_NUM_THREADS="1") == "True 1"
+
+
+@needs_own_team
 @needs_fork
 def test_a_forked_child_may_use_threads(tmp_path):
     script = (
@@ -135,8 +148,7 @@ def test_a_child_forked_while_kernels_run_in_another_thread_computes(tmp_path):
     assert run_script(tmp_path, script) == "{0}"
 
 
-@needs_own_team
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", [pytest.param("fork", marks=needs_own_team), "spawn", "forkserver"])
 def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
     import multiprocessing
 
