@@ -130,31 +130,30 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, nu
     weights.load_model(tmp_path / "out" / "model.safetensors")
 
 
-def run_main(setup, call, cwd):
-    """Run statements in a fresh interpreter in which train(name) trains for a moment; returns what they print."""
-    arguments = [*SMALL, "--test-images", "50", "--threads", "1", "--out"]
-    define = f"from refconv.cli import main\ndef train(name): return main({arguments!r} + [name])\n"
-    command = [sys.executable, "-c", f"{setup}\n{define}\n{call}"]
-    run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
-
-
 @needs_kernels
 def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
-    setup = "import threading; status = []"
-    call = (
-        "worker = threading.Thread(target=lambda: status.append(train('out'))); worker.start(); worker.join(); print(status)"
+    arguments = [*SMALL, "--test-images", "50", "--threads", "1", "--out", "out"]
+    script = (
+        "import threading\n"
+        "from refconv.cli import main\n"
+        "statuses = []\n"
+        f"worker = threading.Thread(target=lambda: statuses.append(main({arguments})))\n"
+        "worker.start(); worker.join(); print(statuses)\n"
     )
-    assert run_main(setup, call, tmp_path).endswith("\n[0]\n")
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert run.stdout.endswith("\n[0]\n"), run.stderr
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 
-@needs_kernels
-@pytest.mark.skipif(sys.platform == "win32", reason="faulthandler.register is not on Windows")
-def test_train_runs_although_a_signal_is_handled_outside_of_python(tmp_path):
-    setup = "import faulthandler, signal; faulthandler.register(signal.SIGTERM)"
-    assert run_main(setup, "print(train('out'), signal.getsignal(signal.SIGTERM))", tmp_path).endswith("\n0 None\n")
+def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
+    from refconv.commands.train import _stop_signals
+
+    handler_of = signal.getsignal
+    before = handler_of(signal.SIGTERM)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program that embeds Python installed one
+    with _stop_signals() as stop:
+        assert handler_of(signal.SIGTERM) is before
+    assert not stop()
 
 
 @needs_kernels
