@@ -9,8 +9,8 @@ to the time alone. Another checkout needs its own compiled kernels.
 
 import argparse
 import contextlib
+import csv
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -53,8 +53,7 @@ class Importer:
         return float(self.process.stdout.readline())
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
 
 class Command:
@@ -69,8 +68,9 @@ class Command:
         """Train two epochs; seconds of the second."""
         with tempfile.TemporaryDirectory() as folder:
             command = [*self.arguments, f"{folder}/run"]
-            done = subprocess.run(command, cwd=folder, env=environment(self.root), capture_output=True, text=True, check=True)
-        return float(re.findall(r"\| +([\d.]+) s, ", done.stdout + done.stderr)[-1])
+            subprocess.run(command, cwd=folder, env=environment(self.root), capture_output=True, check=True)
+            with open(f"{folder}/run/history.csv", encoding="utf-8", newline="") as file:
+                return float(list(csv.DictReader(file))[-1]["seconds"])
 
     def close(self):
         pass
