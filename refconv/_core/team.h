@@ -150,7 +150,7 @@ static void wait_for_workers(void)
 }
 
 /* A forked child has no workers, and no region is open in it. */
-static void forget_workers(void)
+static void reset_in_child(void)
 {
     atomic_store(&pool.workers, 0);
     atomic_store(&pool.pending, 0);
@@ -160,7 +160,7 @@ static void forget_workers(void)
     atomic_flag_clear(&pool.in_use);
 }
 
-/* Start workers until there are so many. If the system refuses one, those that exist run its calls. */
+/* Start workers until there are `wanted`. If the system refuses to create one, the existing threads run its calls. */
 static void start_workers(unsigned wanted)
 {
     pthread_t thread;
@@ -178,7 +178,7 @@ static void start_workers(unsigned wanted)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Wake as many as are missing. Whoever is not counted as a sleeper looks for pending calls before it sleeps. */
+/* Wake the missing workers. A worker that is not counted as a sleeper checks for pending calls before it sleeps. */
 static void wake_workers(unsigned wanted)
 {
     unsigned workers = atomic_load(&pool.workers), sleepers = atomic_load(&pool.sleepers);
@@ -187,6 +187,7 @@ static void wake_workers(unsigned wanted)
         wake(&pool.pending, wanted - awake);
 }
 
+/* Run all calls in this thread. */
 static void run_alone(void (*body)(void *), void *data, int size)
 {
     Region region = {.size = size};
@@ -232,7 +233,7 @@ static int processors(void)
 static const Team *create_team(void)
 {
     pool.processors = processors();
-    pthread_atfork(NULL, NULL, forget_workers);
+    pthread_atfork(NULL, NULL, reset_in_child);
     return &own_team;
 }
 
