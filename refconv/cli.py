@@ -177,7 +177,7 @@ def _add_train(parser):
         choices=("kernels", "reference"),
         help="kernels (default where built), or the loops, a second or so an image",
     )
-    add("--threads", type=_threads, metavar="N", help="threads of the kernels (default: all cores)")
+    add("--threads", type=_threads, metavar="N", help="threads of the kernels (default: what refconv info prints)")
     add("--out", metavar="DIR", help="output folder (default: a new one, runs/MODEL-DATA)")
     add("--resume", metavar="DIR", help="go on with the run of this output folder, as it was begun")
     add("--checkpoint-every", type=_positive, metavar="N", help="steps between checkpoints (default: those of an epoch)")

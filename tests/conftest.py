@@ -5,8 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
-# Threads that wait shall sleep: on a busy machine, thousands of tiny kernels that spin take ten times as long. OpenMP
-# reads this when the first kernel module is loaded, so it is set before refconv is imported.
+# Where the compiler's OpenMP runs the kernels, waiting threads must sleep: on a busy machine, thousands of tiny kernels that
+# spin take ten times as long. It reads this when the first kernel module is loaded, so it is set before refconv is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 settings.register_profile("refconv", deadline=None, derandomize=True, print_blob=True, max_examples=40)

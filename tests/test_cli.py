@@ -150,6 +150,32 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, nu
 
 
 @needs_kernels
+def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
+    arguments = [*SMALL, "--test-images", "50", "--threads", "1", "--out", "out"]
+    script = (
+        "import threading\n"
+        "from refconv.cli import main\n"
+        "statuses = []\n"
+        f"worker = threading.Thread(target=lambda: statuses.append(main({arguments})))\n"
+        "worker.start(); worker.join(); print(statuses)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert run.stdout.endswith("\n[0]\n"), run.stderr
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
+    from refconv.commands.train import _stop_signals
+
+    handler_of = signal.getsignal
+    before = handler_of(signal.SIGTERM)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program that embeds Python installed one
+    with _stop_signals() as stop:
+        assert handler_of(signal.SIGTERM) is before
+    assert not stop()
+
+
+@needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
     options = (
@@ -294,6 +320,16 @@ def test_info_says_what_runs(tmp_path):
     printed = refconv("info", cwd=tmp_path, OMP_NUM_THREADS="2")
     assert re.search(r"^engine +" + ("kernels" if _core.ISA else "reference"), printed, re.M)
     assert re.search(r"^kernels +" + (_core.ISA or "none: built with REFCONV_PURE=1"), printed, re.M)
+    if _core.available_threads():
+        assert re.search(r"^threads +2 \(OMP_NUM_THREADS=2\)$", printed, re.M)
+
+
+@pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
+@pytest.mark.parametrize(
+    ("asked", "line"), [("1025", "1024 (OMP_NUM_THREADS=1025; at most 1024)"), ("4,2", "4 (OMP_NUM_THREADS=4,2)")]
+)
+def test_omp_num_threads_never_breaks_a_command(tmp_path, asked, line):
+    assert f"threads  {line}\n" in refconv("info", cwd=tmp_path, OMP_NUM_THREADS=asked)
 
 
 @needs_kernels

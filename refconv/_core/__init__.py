@@ -12,12 +12,6 @@ import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-# GNU's OpenMP lets a thread that waits for others spin, for a millisecond and more. Where another program holds a core that
-# makes a step tens of times slower, so it spins for a tenth of one here: as long as what lies between two kernels of a
-# training step. The user may decide otherwise.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-
 __all__ = ["FAMILIES", "ISA"]
 
 FAMILIES = (
@@ -82,8 +76,13 @@ if ISA:
 
 
 def available_threads() -> int:
-    """The threads that OpenMP offers, or 0 where the build has no OpenMP or no kernels."""
+    """Number of processors that kernels can use, or 0 if the build has no OpenMP or no kernels."""
     return importlib.import_module(f"{__name__}.baseline.cpu").available_threads() if ISA else 0
+
+
+def threads_survive_fork() -> bool:
+    """True if kernels may run on several threads in a forked child."""
+    return not ISA or importlib.import_module(f"{__name__}.baseline.cpu").team is not None
 
 
 def keep_freed_memory() -> bool:

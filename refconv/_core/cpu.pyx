@@ -1,5 +1,14 @@
 """The machine: the instruction sets it has, its threads, its allocator. Built for the baseline, so that asking is safe."""
-from refconv._core.threads cimport openmp_threads
+from cpython.pycapsule cimport PyCapsule_New
+
+from cython.parallel cimport prange
+
+from refconv._core.threads cimport Team, use_team
+
+cdef extern from "team.h":
+    const Team *create_team()
+    void reserve_workers()
+    void release_workers()
 
 cdef extern from *:
     """
@@ -41,10 +50,46 @@ cdef extern from *:
     #else
     static int keep_freed(void) { return 0; }
     #endif
+
+    #if defined(REFCONV_OWN_TEAM)
+    static int openmp_threads(void) { return processors(); }
+    #elif defined(_OPENMP)
+    #include <omp.h>
+    static int openmp_threads(void) { return omp_get_max_threads(); }
+    #else
+    static int openmp_threads(void) { return 0; }
+    #endif
     """
     int has_v3()
     int has_v4()
     int keep_freed()
+    int openmp_threads()
+
+
+cdef int run_each_iteration_once() noexcept:
+    """Whether the compiler's code for `prange` calls the functions of regions.h: loops of a region run each iteration once."""
+    cdef int k, visits[5], ok = 1
+    for k in range(5):
+        visits[k] = 0
+    for k in prange(5, nogil=True, schedule="dynamic", num_threads=2):
+        visits[k] += 1
+    for k in prange(5, nogil=True, schedule="static", num_threads=2):
+        visits[k] += 1
+    for k in range(5):
+        ok &= visits[k] == 2
+    return ok
+
+
+cdef const Team *own_team = create_team()
+if own_team != NULL:
+    use_team(own_team)
+    reserve_workers()  # regions then run on this thread: importing starts no other
+    _works = run_each_iteration_once()
+    release_workers()
+    if not _works:
+        raise ImportError("this compiler's OpenMP calls are unknown to refconv: build it with CFLAGS=-DREFCONV_OPENMP_TEAM")
+
+team = None if own_team == NULL else PyCapsule_New(<void *> own_team, "refconv.team", NULL)  # for the kernel modules
 
 
 def instruction_sets():
@@ -53,7 +98,7 @@ def instruction_sets():
 
 
 def available_threads():
-    """The threads that OpenMP would use, or 0 where the build has no OpenMP."""
+    """Number of threads that kernels can use by default, or 0 if the build has no OpenMP."""
     return openmp_threads()
 
 

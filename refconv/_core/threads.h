@@ -4,16 +4,15 @@
 
 #include <stddef.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-static int openmp_threads(void) { return omp_get_max_threads(); }
-#else
-static int openmp_threads(void) { return 0; }
-#endif
+#include "regions.h"
 
 static int threads_in_use = 1;
 static inline int num_threads(void) { return threads_in_use; }
 static inline void use_threads(int n) { threads_in_use = n; }
+
+#ifdef REFCONV_OWN_TEAM
+REPLACES_LIBGOMP int omp_get_max_threads(void) { return threads_in_use; } /* in Cython's code, but without a num_threads only */
+#endif
 
 /* Waking another thread takes as long as this many steps, each one element read, a few operations, and one written. */
 #define STEPS_TO_WAKE 65536

@@ -10,7 +10,7 @@ from refconv import _core
 from refconv._version import __version__
 from refconv.data.files import available, data_folders
 from refconv.data.mnist import MNIST
-from refconv.ops.engine import current_engine, get_num_threads
+from refconv.ops.engine import THREADS_REASON, current_engine, get_num_threads
 
 __all__ = ["info"]
 
@@ -26,7 +26,6 @@ EXTRAS = ("matplotlib", "PIL", "pooch", "safetensors", "tqdm")
 
 def info() -> None:
     """Print versions, engine, instruction set, threads, data and extras, a line each."""
-    openmp = "" if _core.available_threads() else " (no OpenMP in this build)"
     folders = ", ".join(map(str, data_folders(None)))
     missing = [module for module in EXTRAS if importlib.util.find_spec(module) is None]
     for name, value in {
@@ -34,7 +33,7 @@ def info() -> None:
         "Python": f"{platform.python_version()}, NumPy {np.__version__}, {platform.platform()}",
         "engine": current_engine(),
         "kernels": _kernels(),
-        "threads": f"{get_num_threads()}{openmp}",
+        "threads": f"{get_num_threads()} ({THREADS_REASON})",
         "MNIST": "found" if available(MNIST) else f"not found in {folders}; downloaded when asked for",
         "extras": "all there" if not missing else f"{', '.join(missing)} missing: pip install 'refconv[train]'",
     }.items():

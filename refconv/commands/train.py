@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 
@@ -261,18 +262,27 @@ class _ProgressBars:
 
 @contextlib.contextmanager
 def _stop_signals():
-    """A function that says whether Ctrl-C or SIGTERM came; after the first they have their usual effect again."""
-    came, usual = [], {}
+    """Yield a function that returns True once Ctrl-C or SIGTERM was received; a second one has its usual effect.
 
-    def note(number, frame):
-        came.append(number)
-        for other, handler in usual.items():
-            signal.signal(other, handler)
+    Only the main thread may handle signals: in any other one the function always returns False.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    received, usual = [], {}
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        usual[number] = signal.signal(number, note)
-    try:
-        yield lambda: bool(came)
-    finally:
+    def restore():
         for number, handler in usual.items():
             signal.signal(number, handler)
+
+    def note(number, frame):
+        received.append(number)
+        restore()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not None:  # None: not installed from Python, which could not restore it
+            usual[number] = signal.signal(number, note)
+    try:
+        yield lambda: bool(received)
+    finally:
+        restore()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from refconv import _core, reference
+from refconv._core.processors import MOST_THREADS, default_threads
 from refconv.geometry import flag, per_axis
 
 __all__ = [
@@ -73,15 +74,15 @@ def implementation(family: str):
     return getattr(_rooms[_engine.get()], family)
 
 
-_threads = 1
-MOST_THREADS = 1024  # each has scratch memory of its own
+_threads, THREADS_REASON = default_threads(_core.available_threads())
+_forked = False
 
 
 def set_num_threads(n: int) -> None:
-    """Let the kernels run on n threads. The results are the same for any n, to the last bit.
+    """Set the number of threads that kernels run on. Results are the same for any n, to the last bit.
 
-    A process that was forked after kernels have run has one thread, and must be left with it: GNU's OpenMP keeps its team of
-    threads across a fork, where they no longer exist, and whoever asks for them waits for ever.
+    A forked child starts with one thread, since it is usually one of several workers. On Linux, with kernels compiled by
+    GCC, it may set another number; elsewhere threads do not survive a fork, and the child must keep one.
 
     Parameters
     ----------
@@ -92,17 +93,28 @@ def set_num_threads(n: int) -> None:
     ------
     TypeError, ValueError
         If n is not a whole number in this range.
+    RuntimeError
+        If n is above 1 in a forked child that can have only one thread.
     """
     global _threads
     (n,) = per_axis("n", n, 1)
     if n > MOST_THREADS:
         raise ValueError(f"n must be at most {MOST_THREADS}, but is {n}")
+    if n > 1 and _forked and not _core.threads_survive_fork():
+        raise RuntimeError(
+            f"n must be 1 in a forked child, got {n}: threads of this OpenMP do not survive a fork. "
+            "Start the process with multiprocessing's method 'spawn' instead."
+        )
     _core.set_num_threads(n)
     _threads = n
 
 
 def get_num_threads() -> int:
-    """The number of threads that the kernels run on; at first what OpenMP offers (``OMP_NUM_THREADS`` or all cores)."""
+    """Return the number of threads that kernels run on.
+
+    The default is ``OMP_NUM_THREADS``, or else the number of processors available to this process: those of its CPU affinity,
+    or the CPU quota of its container if that is smaller.
+    """
     return _threads
 
 
@@ -178,8 +190,12 @@ def keep_freed_memory() -> bool:
     return _core.keep_freed_memory()
 
 
-set_num_threads(max(_core.available_threads(), 1))
+def _after_fork_in_child():
+    global _forked
+    _forked = True
+    set_num_threads(1)
 
-# In a forked child one thread asks for nobody.
+
+set_num_threads(_threads)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: set_num_threads(1))
+    os.register_at_fork(after_in_child=_after_fork_in_child)

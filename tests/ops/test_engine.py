@@ -165,9 +165,28 @@ x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  
 """
 
 
+@pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
+@pytest.mark.parametrize(("asked", "n"), [("3", 3), ("1025", 1024), ("7,2", 7)])
+def test_omp_num_threads_is_the_default_number_of_threads(asked, n):
+    assert run_python(CONVOLUTION + "print(get_num_threads())", OMP_NUM_THREADS=asked) == str(n)
+
+
 @needs_kernels
-def test_the_default_number_of_threads_is_openmps():
-    assert run_python(CONVOLUTION + "print(get_num_threads())", OMP_NUM_THREADS="3") in ("3", "1")
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no CPU affinity on this system")
+def test_the_default_number_of_threads_is_at_most_that_of_the_processors_of_the_affinity():
+    script = "import os; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])\n"
+    environment = {"OMP_NUM_THREADS": "", "OMP_THREAD_LIMIT": ""}
+    assert run_python(script + CONVOLUTION + "print(get_num_threads())", **environment) == "1"
+
+
+def test_threads_are_refused_in_a_forked_child_where_they_would_hang(monkeypatch):
+    with threads(1):
+        monkeypatch.setattr("refconv.ops.engine._forked", True)
+        monkeypatch.setattr(_core, "threads_survive_fork", lambda: False)
+        with pytest.raises(RuntimeError, match=r"n must be 1 in a forked child, got 2: .* 'spawn'"):
+            set_num_threads(2)
+        assert get_num_threads() == 1
+        monkeypatch.undo()
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")

@@ -1,0 +1,138 @@
+"""LeNet-5's training beside busy processes: how much longer an epoch takes while other programs use the processor.
+
+    python -m benchmarks.busy --busy 0 1 2 --against /path/to/another/checkout
+
+An epoch of 12,000 images is trained alone and beside 1 and 2 processes that loop forever, from `import refconv` and from the
+command `refconv train`. Checkouts and numbers of busy processes take turns; printed are medians in seconds and their ratios
+to the time alone. Another checkout needs its own compiled kernels.
+"""
+
+import argparse
+import contextlib
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+IMAGES = 12_000
+
+# Trains one epoch for each line of its standard input and prints its seconds.
+TRAINER = """
+import sys
+import time
+import refconv
+from refconv import data, models, optim, training
+model = models.build("lenet")
+model.build(models.input_shape("lenet"), 0)
+batches = data.Batches(*data.draw_digits(int(sys.argv[1]), 0), 64, rng=0)
+optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9)
+for _ in sys.stdin:
+    began = time.perf_counter()
+    training.fit(model, batches, optimizer, epochs=1)
+    print(time.perf_counter() - began, flush=True)
+"""
+
+
+class Importer:
+    """A process that imports refconv from one checkout and trains an epoch when asked to."""
+
+    def __init__(self, root, images):
+        command = [sys.executable, "-c", TRAINER, str(images)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, cwd=root, env=environment(root), **pipes)
+        self.seconds()  # the first epoch also draws the images and touches memory for the first time
+
+    def seconds(self):
+        """Train an epoch; its seconds."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self):
+        self.process.communicate()
+
+
+class Command:
+    """The command ``refconv train`` of one checkout."""
+
+    def __init__(self, root, images):
+        self.root = root
+        options = f"--images {images} --test-images 10 --epochs 2 --out"
+        self.arguments = [sys.executable, "-m", "refconv", "train", "lenet", *options.split()]
+
+    def seconds(self):
+        """Train two epochs; seconds of the second."""
+        with tempfile.TemporaryDirectory() as folder:
+            command = [*self.arguments, f"{folder}/run"]
+            subprocess.run(command, cwd=folder, env=environment(self.root), capture_output=True, check=True)
+            with open(f"{folder}/run/history.csv", encoding="utf-8", newline="") as file:
+                return float(list(csv.DictReader(file))[-1]["seconds"])
+
+    def close(self):
+        pass
+
+
+def environment(root):
+    return {**os.environ, "PYTHONPATH": str(root)}
+
+
+@contextlib.contextmanager
+def busy_processes(count):
+    """Processes that compute all the time, not bound to any processor."""
+    command = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for process in processes:
+            process.stdout.readline()
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def measure(sides, counts, rounds):
+    """Median seconds of an epoch of each side beside each number of busy processes."""
+    seconds = {(name, count): [] for name in sides for count in counts}
+    for _ in range(rounds):
+        for count in counts:
+            with busy_processes(count):
+                for name, side in sides.items():
+                    seconds[name, count].append(side.seconds())
+    return {key: statistics.median(values) for key, values in seconds.items()}
+
+
+def table(names, counts, seconds):
+    """Lines with the seconds, and their ratios to those beside the first number of busy processes."""
+    yield "seconds an epoch, beside busy processes: " + ", ".join(map(str, counts))
+    for name in names:
+        alone = seconds[name, counts[0]]
+        yield f"{name:40}" + "".join(f"{seconds[name, n]:8.3f} ({seconds[name, n] / alone:.2f}×)" for n in counts)
+
+
+def main(arguments=None):
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.busy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="numbers of busy processes")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--from", choices=("import", "command"), nargs="+", default=["import", "command"], dest="entries")
+    parser.add_argument("--against", type=Path, nargs="*", default=[], metavar="DIR", help="other checkouts")
+    options = parser.parse_args(arguments)
+    kinds = {"import": Importer, "command": Command}
+    roots = [ROOT, *(root.resolve() for root in options.against)]
+    with contextlib.ExitStack() as stack:
+        sides = {f"{root}, {entry}": kinds[entry](root, options.images) for entry in options.entries for root in roots}
+        for side in sides.values():
+            stack.callback(side.close)
+        print(*table(sides, options.busy, measure(sides, options.busy, options.rounds)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The number of threads that kernels start with: what the user asks for, or the processors that this process may use."""
+
+import math
+import os
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+__all__ = ["MOST_THREADS", "Default", "cpu_quota", "default_threads"]
+
+MOST_THREADS = 1024  # each has its own buffers
+
+
+class Default(NamedTuple):
+    """A number of threads, and the reason for it."""
+
+    threads: int
+    reason: str
+
+
+def default_threads(available, environment=os.environ, root="/") -> Default:
+    """Return the number of threads that kernels start with.
+
+    ``OMP_NUM_THREADS`` decides if it is a positive integer, or a list of them, whose first is the outermost level. Otherwise
+    it is the number of processors that the system lets this process use, or the CPU quota of its control group (Linux
+    containers), rounded up, if that is smaller. ``OMP_THREAD_LIMIT`` and 1024 are upper limits of both.
+
+    Parameters
+    ----------
+    available : int
+        Number of processors that this process may run on; 0 if kernels cannot use threads.
+    environment : mapping of str to str
+        Environment variables.
+    root : path
+        Folder that holds ``proc`` and ``sys``.
+    """
+    if not available:
+        return Default(1, "no OpenMP in this build")
+    asked, notes = environment.get("OMP_NUM_THREADS", "").strip(), []
+    counts = [_positive(part) for part in asked.split(",")] if asked else []
+    if counts and all(counts):
+        chosen = Default(counts[0], f"OMP_NUM_THREADS={asked}")
+    else:
+        quota = cpu_quota(root)
+        limited = Default(math.ceil(quota), f"CPU quota of the control group: {quota:g}") if quota < available else None
+        chosen = limited or Default(available, "available processors")
+        notes = [f"OMP_NUM_THREADS={asked} ignored: not a positive integer"] if asked else []
+    most = min(_positive(environment.get("OMP_THREAD_LIMIT", "")) or MOST_THREADS, MOST_THREADS)
+    if chosen.threads > most:
+        notes.append(f"at most {most}")
+    return Default(min(chosen.threads, most), "; ".join([chosen.reason, *notes]))
+
+
+def _positive(text):
+    """The integer in a string of at most 18 digits, or 0."""
+    text = text.strip().removeprefix("+")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
+def cpu_quota(root="/") -> float:
+    """Return the number of processors that Linux's control groups let this process use at a time; ∞ without a limit.
+
+    A group's limit also holds for the groups inside it, so the smallest one on the way up to the root counts.
+    """
+    quotas = [math.inf]
+    for line in _read(Path(root, "proc/self/cgroup")).splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if number == "0":
+            mounts, quota_of = ("unified", ""), _quota_v2
+        elif "cpu" in controllers.split(","):
+            mounts, quota_of = ("cpu", "cpu,cpuacct", "cpuacct,cpu"), _quota_v1
+        else:
+            continue
+        for mount in mounts:
+            quotas += [quota_of(Path(root, "sys/fs/cgroup", mount, folder)) for folder in _up_to_root(group)]
+    return min(quotas)
+
+
+def _up_to_root(group):
+    """The path of a group and of each group around it, relative to the mount; a container may see only the last ones."""
+    parts = [part for part in PurePosixPath(group).parts if part not in ("/", "..")]
+    return [PurePosixPath(*parts[:count]) for count in range(len(parts), -1, -1)]
+
+
+def _quota_v2(folder):
+    quota, _, period = _read(folder / "cpu.max").partition(" ")
+    return _ratio(quota, period)
+
+
+def _quota_v1(folder):
+    return _ratio(_read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us"))
+
+
+def _ratio(quota, period):
+    """Processors of a quota in microseconds per period; ∞ for "max", -1 and files that are missing or damaged."""
+    quota, period = _positive(quota), _positive(period)
+    return quota / period if quota and period else math.inf
+
+
+def _read(path):
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""

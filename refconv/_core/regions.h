@@ -1,0 +1,74 @@
+/* Parallel regions: what GCC makes of a `prange`, run by refconv's own team of threads (team.h).
+
+   GCC turns the body of a parallel loop into a function and calls GOMP_parallel and a few others of OpenMP's runtime. On
+   Linux they are defined here, hidden from other modules, so that GNU's runtime, libgomp, is not loaded: its threads spin for
+   milliseconds while they wait, which only the environment can change, and they do not survive a fork. Other compilers and
+   systems use their own OpenMP, and so does a build with CFLAGS=-DREFCONV_OPENMP_TEAM.
+
+   These functions suit what Cython generates from `prange`: one loop a region, with a static or dynamic schedule. */
+#ifndef REFCONV_REGIONS_H
+#define REFCONV_REGIONS_H
+
+#if defined(_OPENMP) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__INTEL_COMPILER) \
+    && !defined(REFCONV_OPENMP_TEAM)
+#define REFCONV_OWN_TEAM
+#endif
+
+typedef struct {
+    void (*run_region)(void (*body)(void *), void *data, int size);
+    int (*current_number)(void);
+    int (*current_size)(void);
+    long (*take_iteration)(void); /* 0, 1, 2, …: each number once in a region */
+} Team;
+
+static const Team *team; /* the same for all modules: NULL where OpenMP runs the regions */
+static inline void use_team(const Team *shared) { team = shared; }
+
+#ifdef REFCONV_OWN_TEAM
+
+#include <stdbool.h>
+
+#define REPLACES_LIBGOMP __attribute__((visibility("hidden"), used))
+
+REPLACES_LIBGOMP int omp_get_thread_num(void) { return team->current_number(); }
+REPLACES_LIBGOMP int omp_get_num_threads(void) { return team->current_size(); }
+
+/* Separates reading the loop variable's value before the loop from writing the last one. `prange` does not use the former. */
+REPLACES_LIBGOMP void GOMP_barrier(void) {}
+
+static _Thread_local struct Loop { long start, end, stride; } loop; /* the dynamic loop of the call that this thread runs */
+
+REPLACES_LIBGOMP void GOMP_parallel(void (*body)(void *), void *data, unsigned size, unsigned flags)
+{
+    struct Loop outer = loop;
+    (void)flags;
+    team->run_region(body, data, size ? (int)size : 1);
+    loop = outer;
+}
+
+REPLACES_LIBGOMP bool GOMP_loop_nonmonotonic_dynamic_next(long *first, long *last)
+{
+    *first = loop.start + team->take_iteration() * loop.stride;
+    *last = *first + loop.stride < loop.end ? *first + loop.stride : loop.end;
+    return *first < loop.end;
+}
+
+REPLACES_LIBGOMP bool GOMP_loop_nonmonotonic_dynamic_start(long start, long end, long step, long chunk, long *first, long *last)
+{
+    loop.start = start;
+    loop.end = end;
+    loop.stride = step * chunk;
+    return GOMP_loop_nonmonotonic_dynamic_next(first, last);
+}
+
+REPLACES_LIBGOMP void GOMP_loop_end_nowait(void) {}
+
+/* GCC 8 and older use these names. */
+REPLACES_LIBGOMP bool GOMP_loop_dynamic_next(long *first, long *last) { return GOMP_loop_nonmonotonic_dynamic_next(first, last); }
+REPLACES_LIBGOMP bool GOMP_loop_dynamic_start(long start, long end, long step, long chunk, long *first, long *last)
+{
+    return GOMP_loop_nonmonotonic_dynamic_start(start, end, step, chunk, first, last);
+}
+
+#endif
+#endif

@@ -1,0 +1,182 @@
+"""The threads that run parallel regions: shared, asleep when idle, and alive after a fork. Hangs end in a time-out."""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refconv
+from evidence import assert_same_bits, needs_kernels, threads
+from refconv import _core
+from refconv.ops.conv import conv2d, conv2d_dw
+from refconv.ops.max_pool import max_pool2d
+
+pytestmark = needs_kernels
+ROOT = Path(refconv.__file__).parents[1]
+
+needs_own_team = pytest.mark.skipif(
+    not (_core.ISA and _core.threads_survive_fork()), reason="OpenMP's threads run the regions of this build"
+)
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at threads in Linux's /proc")
+
+START = """
+import os, signal, sys, time
+import numpy as np
+import refconv
+from refconv import conv2d, get_num_threads, set_num_threads
+x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # work for more threads than a few
+"""
+
+
+def run_script(folder, script, seconds=60, **environment):
+    """Output of a script, run from a file, since multiprocessing's method "spawn" imports it again."""
+    path = folder / "script.py"
+    path.write_text(START + script, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, env=environment, timeout=seconds)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_refconv_leaves_the_environment_unchanged(tmp_path):
+    script = "print(set(os.environ.items()) ^ before)"
+    path = tmp_path / "script.py"
+    path.write_text(f"import os\nbefore = set(os.environ.items())\n{START}\nconv2d(x, w)\n{script}", encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, env=environment, timeout=60)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+@needs_own_team
+@needs_proc
+def test_no_kernel_loads_gnus_openmp(tmp_path):
+    script = (
+        "import importlib\n"
+        "from refconv import _core\n"
+        "for isa in importlib.import_module('refconv._core.baseline.cpu').instruction_sets():\n"
+        "    for family in (*_core.ALGORITHMS, *_core.FAMILIES, 'limits'):\n"
+        "        importlib.import_module(f'refconv._core.{isa}.{family}')\n"
+        "print('libgomp' in open('/proc/self/maps').read())\n"
+    )
+    assert run_script(tmp_path, script) == "False"
+
+
+@needs_own_team
+@needs_proc
+def test_idle_threads_sleep(tmp_path):
+    script = (
+        "set_num_threads(5); conv2d(x, w)\n"
+        "def states():\n"
+        "    folders = [f'/proc/self/task/{task}/stat' for task in os.listdir('/proc/self/task')]\n"
+        "    return sorted(open(file).read().rpartition(')')[2].split()[0] for file in folders)\n"
+        "end = time.monotonic() + 30\n"
+        "while states().count('R') > 1 and time.monotonic() < end:\n"
+        "    time.sleep(0.01)\n"
+        "print(*states())\n"
+    )
+    assert run_script(tmp_path, script, OPENBLAS_NUM_THREADS="1") == "R S S S S"
+
+
+def test_python_threads_that_call_kernels_at_the_same_time_get_the_same_bits():
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((5, 41, 37, 3), np.float32)
+    w = rng.standard_normal((3, 2, 3, 17), np.float32)
+
+    def compute(_=None):
+        y = conv2d(x, w, padding="same")
+        return y, max_pool2d(y, (2, 3)), conv2d_dw(x, y, (3, 2), padding="same")
+
+    with threads(1):
+        expected = compute()
+    for n in (2, 3, 8):
+        with threads(n), concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for found in pool.map(compute, range(40)):
+                assert_same_bits(found, expected)
+
+
+@needs_own_team
+@needs_proc
+def test_kernels_run_with_fewer_threads_if_the_system_refuses_more(tmp_path):
+    script = (
+        "import resource\n"
+        "set_num_threads(1); y = conv2d(x, w)\n"
+        "if not os.getuid(): os.setuid(65534)\n"  # no limit holds for root
+        "resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
+        "set_num_threads(4); print(np.array_equal(conv2d(x, w), y), len(os.listdir('/proc/self/task')))\n"
+    )
+    assert run_script(tmp_path, script, OPENBLAS_NUM_THREADS="1") == "True 1"
+
+
+@needs_own_team
+@needs_fork
+def test_a_forked_child_may_use_threads(tmp_path):
+    script = (
+        "set_num_threads(2); y = conv2d(x, w)\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(30)\n"  # ends a child that waits for threads it does not have
+        "    set_num_threads(3)\n"
+        "    os._exit(0 if np.array_equal(conv2d(x, w), y) else 1)\n"
+        "print(os.waitpid(child, 0)[1], np.array_equal(conv2d(x, w), y))\n"
+    )
+    assert run_script(tmp_path, script) == "0 True"
+
+
+@needs_fork
+def test_a_child_forked_while_kernels_run_in_another_thread_computes(tmp_path):
+    script = (
+        "import threading\n"
+        "set_num_threads(2); y = conv2d(x, w); stopped = threading.Event()\n"
+        "def compute():\n"
+        "    while not stopped.is_set(): conv2d(x, w)\n"
+        "worker = threading.Thread(target=compute); worker.start()\n"
+        "statuses = set()\n"
+        "for _ in range(20):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        signal.alarm(30)\n"
+        "        os._exit(0 if get_num_threads() == 1 and np.array_equal(conv2d(x, w), y) else 1)\n"
+        "    statuses.add(os.waitpid(child, 0)[1])\n"
+        "stopped.set(); worker.join(); print(statuses)\n"
+    )
+    assert run_script(tmp_path, script) == "{0}"
+
+
+@pytest.mark.parametrize("method", [pytest.param("fork", marks=needs_own_team), "spawn", "forkserver"])
+def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
+    import multiprocessing
+
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip("not on this system")
+    script = (
+        "import multiprocessing\n"
+        "def compute(threads):\n"
+        "    set_num_threads(threads)\n"
+        "    return conv2d(x, w)\n"
+        "if __name__ == '__main__':\n"
+        "    expected = compute(2)\n"
+        f"    with multiprocessing.get_context('{method}').Pool(2) as pool:\n"
+        "        found = pool.map_async(compute, [1, 2, 3, 4]).get(40)\n"
+        "    print([np.array_equal(y, expected) for y in found])\n"
+    )
+    assert run_script(tmp_path, script) == "[True, True, True, True]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
+def test_ctrl_c_interrupts_a_program_whose_kernels_use_threads(tmp_path):
+    script = (
+        "import threading\n"
+        "set_num_threads(3); conv2d(x, w)\n"
+        "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "try:\n"
+        "    while True: conv2d(x, w)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    assert run_script(tmp_path, script) == "interrupted"

@@ -1,0 +1,57 @@
+"""The measurement beside busy processes: that it trains, takes turns and prints what it measured. No speed is asserted."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import refconv
+from evidence import needs_kernels
+
+ROOT = Path(refconv.__file__).parents[1]
+if not (ROOT / "benchmarks").is_dir():
+    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+busy = importlib.import_module("benchmarks.busy")
+
+
+class Side:
+    """Reports times from a list."""
+
+    def __init__(self, *times):
+        self.times = list(times)
+
+    def seconds(self):
+        return self.times.pop(0)
+
+
+def test_each_side_takes_a_turn_beside_each_number_and_the_median_counts():
+    sides = {"new": Side(1.0, 3.0, 9.0, 5.0, 2.0, 4.0), "old": Side(10.0, 30.0, 20.0, 50.0, 70.0, 40.0)}
+    seconds = busy.measure(sides, [0, 1], rounds=3)
+    assert seconds == {("new", 0): 2.0, ("new", 1): 4.0, ("old", 0): 20.0, ("old", 1): 40.0}
+    assert [re.findall(r"[\d.]+", line) for line in busy.table(["new"], [0, 1], seconds)] == [
+        ["0", "1"],
+        ["2.000", "1.00", "4.000", "2.00"],
+    ]
+
+
+def test_busy_processes_run_until_the_block_ends(monkeypatch):
+    started, popen = [], busy.subprocess.Popen
+    monkeypatch.setattr(busy.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    with busy.busy_processes(2):
+        assert [process.poll() for process in started] == [None, None]
+    assert all(process.poll() is not None for process in started)
+
+
+@needs_kernels
+@pytest.mark.parametrize("entry", ["import", "command"])
+def test_epochs_are_trained_from_both_entries(capsys, entry):
+    for module in ("tqdm", "safetensors", "matplotlib"):
+        pytest.importorskip(module)
+    busy.main(["--busy", "0", "--rounds", "1", "--images", "130", "--from", entry])
+    heading, line = capsys.readouterr().out.splitlines()
+    assert heading == "seconds an epoch, beside busy processes: 0"
+    assert re.fullmatch(rf".*, {entry} +\d+\.\d+ \(1\.00×\)", line)
