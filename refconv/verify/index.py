@@ -18,7 +18,7 @@ from pathlib import Path
 
 import refconv
 from refconv import reference
-from refconv.verify.catalogue import OPERATORS
+from refconv.verify.catalogue import CATALOGUE
 from refconv.verify.lectures import STATEMENTS, ids
 from refconv.verify.plain import formula
 
@@ -52,6 +52,14 @@ class Entry:
     loops: tuple[Loop, ...]
     elsewhere: tuple[tuple[str, str, int], ...]
     properties: tuple[str, ...]
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The kinds of evidence for the loops, and for the layers and optimisers whose rows are about this statement."""
+        rows = [CATALOGUE[name] for name, *_ in self.elsewhere if name in CATALOGUE]
+        about = [_evidence(operator) for operator in rows if self.id in ids(operator.ids)]
+        found = {kind for kinds in (*about, *(loop.evidence for loop in self.loops)) for kind in kinds}
+        return tuple(kind for kind in ("symbolic", "numeric", "adjoint", "parity", "oracle") if kind in found)
 
     @property
     def stands(self) -> bool:
@@ -117,7 +125,7 @@ def _slides_first(found):
 
 def _loop(module, family, name):
     function, operator = getattr(module, name), _operator(name, family)
-    whole = name in OPERATORS  # the entry in the catalogue is this function's own
+    whole = name in CATALOGUE  # the entry in the catalogue is this function's own
     cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if whole else ())]
     return Loop(
         name,
@@ -133,8 +141,8 @@ def _loop(module, family, name):
 
 def _operator(name, family):
     """The operator that has this function; its own entry first, since one may be another's derivative."""
-    having = [o for o in OPERATORS.values() if o.family == family and name in o.functions]
-    return OPERATORS.get(name) or (having[0] if having else None)
+    having = [o for o in CATALOGUE.values() if o.family == family and name in (*o.functions, *o.loops)]
+    return CATALOGUE.get(name) or (having[0] if having else None)
 
 
 def _of_the_operator(operator, module):
@@ -147,8 +155,14 @@ def _evidence(operator):
     """The kinds of evidence that concern all functions of an operator, whatever libraries are installed."""
     if operator is None:
         return ()
-    kinds = (*(("symbolic", "numeric", "adjoint") if operator.derivatives else ()), "parity")
-    return tuple(kind for kind in kinds if kind not in operator.without)
+    has = {
+        "symbolic": operator.derivatives or operator.definition,
+        "numeric": operator.derivatives,
+        "adjoint": operator.derivatives,
+        "parity": True,
+        "oracle": operator.worked,
+    }
+    return tuple(kind for kind, there in has.items() if there and kind not in operator.without)
 
 
 def _place(path, pattern):
