@@ -22,7 +22,7 @@ from refconv.verify.catalogue import CATALOGUE
 from refconv.verify.lectures import STATEMENTS, ids
 from refconv.verify.plain import formula
 
-__all__ = ["Entry", "Loop", "entries", "loops", "root", "select"]
+__all__ = ["Entry", "Loop", "entries", "evidence", "loops", "root", "select"]
 
 PACKAGE = Path(refconv.__file__).parent
 ROOMS = ("geometry", "ops", "nn", "optim", "models", "training")  # where a statement may stand that is no loop
@@ -57,7 +57,7 @@ class Entry:
     def evidence(self) -> tuple[str, ...]:
         """The kinds of evidence for the loops, and for the layers and optimisers whose rows are about this statement."""
         rows = [CATALOGUE[name] for name, *_ in self.elsewhere if name in CATALOGUE]
-        about = [_evidence(operator) for operator in rows if self.id in ids(operator.ids)]
+        about = [evidence(operator) for operator in rows if self.id in ids(operator.ids)]
         found = {kind for kinds in (*about, *(loop.evidence for loop in self.loops)) for kind in kinds}
         return tuple(kind for kind in ("symbolic", "numeric", "adjoint", "parity", "oracle") if kind in found)
 
@@ -135,7 +135,7 @@ def _loop(module, family, name):
         _place(Path(inspect.getsourcefile(function)), rf"def {name}\("),
         _place(PACKAGE / "_core" / f"{family}.pyx", rf"def {name}\("),
         _tests(family),
-        _evidence(operator),
+        evidence(operator),
     )
 
 
@@ -151,7 +151,7 @@ def _of_the_operator(operator, module):
     return [id for id in ids(operator.ids) if not any(id in cited for cited in known)]
 
 
-def _evidence(operator):
+def evidence(operator):
     """The kinds of evidence that concern all functions of an operator, whatever libraries are installed."""
     if operator is None:
         return ()

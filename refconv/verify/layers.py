@@ -18,7 +18,6 @@ from refconv.verify.operator import Refuted
 __all__ = ["Make", "backward", "definition_of", "forward", "layer_case", "prepare"]
 
 SEED = 1
-BATCH = 2
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,14 @@ class Make:
         return repr(self.layer())
 
 
-def layer_case(make: Make, shape: tuple[int, ...], train: bool = True, positive: tuple[str, ...] = ()) -> Case:
+def layer_case(make: Make, shape: tuple[int, ...], train: bool = True, positive: tuple[str, ...] = (), batch: int = 3) -> Case:
     """Return the case of a layer with inputs of this shape: x, and an array for each parameter.
 
     Variances are positive, and so are the arrays named.
 
     >>> from refconv import nn
     >>> layer_case(Make(lambda: nn.Dense(4)), (5,)).shapes
-    {'x': (2, 5), 'w': (5, 4), 'b': (4,)}
+    {'x': (3, 5), 'w': (5, 4), 'b': (4,)}
     """
     layer = make.layer()
     if not make.trained:
@@ -52,7 +51,7 @@ def layer_case(make: Make, shape: tuple[int, ...], train: bool = True, positive:
     parameters = layer.named_parameters()
     shapes = {name: parameter.value.shape for name, parameter in parameters.items()}
     positive = (*positive, *(name for name in parameters if name.rpartition(".")[2] == "var"))
-    return Case({"x": (BATCH, *shape), **shapes}, given={"make": make, "train": train}, positive=positive)
+    return Case({"x": (batch, *shape), **shapes}, given={"make": make, "train": train}, positive=positive)
 
 
 def forward(layer: Layer, a: Arguments, trained: bool = False) -> np.ndarray:

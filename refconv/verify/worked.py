@@ -13,22 +13,30 @@ ROUNDING = 1e-14  # relative to the largest element, of float64 sums of a dozen 
 
 
 def worked(operator: Operator, pin: Pin) -> float:
-    """Compare an operator with one worked example; returns the largest error, relative to the largest element.
+    """Compare an operator, and its definition, with one worked example; returns the largest error.
 
-    Raises :class:`Refuted`.
+    The error is relative to the largest element. Raises :class:`Refuted`.
     """
     a = Arguments({name: np.array(numbers, np.float64) for name, numbers in pin.arrays.items()}, pin.options, pin.given)
     if pin.refused:
         return _refused(operator, pin, a)
     found = operator.results(a) if "dy" in a.arrays else {"y": np.asarray(operator(a))}
+    errors = [_difference(pin, operator.name, found)]
+    if operator.definition:
+        errors.append(_difference(pin, f"the definition of {operator.name}", operator.definition(a)))
+    return max(errors)
+
+
+def _difference(pin, who, found):
+    """The largest relative error of the results that the example expects."""
     errors = [0.0]
     for name, numbers in pin.expected.items():
-        expected, ours = np.array(numbers, np.float64), found[name]
+        expected, ours = np.array(numbers, np.float64), np.asarray(found[name])
         if ours.shape != expected.shape:
-            raise Refuted(f"{pin.words}: {name} of {operator.name} has shape {ours.shape}, expected {expected.shape}")
+            raise Refuted(f"{pin.words}: {name} of {who} has shape {ours.shape}, expected {expected.shape}")
         errors.append(np.max(np.abs(ours - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0)))
         if not errors[-1] <= ROUNDING:
-            raise Refuted(f"{pin.words}: {name} of {operator.name} is {ours.tolist()}, expected {expected.tolist()}")
+            raise Refuted(f"{pin.words}: {name} of {who} is {ours.tolist()}, expected {expected.tolist()}")
     return float(max(errors))
 
 

@@ -39,7 +39,7 @@ def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=()):
 
 def case(layer, shape, definition=None, *, trained=False, **options):
     """The case of a layer: how it is made, the shape of one input, and its output by operators."""
-    return layer_case(Make(layer, definition, trained), shape, **options)
+    return layer_case(Make(layer, definition, trained), shape, **{"batch": 2, **options})
 
 
 def with_batch(case, batch):

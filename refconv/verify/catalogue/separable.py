@@ -60,18 +60,23 @@ OPERATORS = (
 )
 
 
+def given(a):
+    """The kernel itself, or the product of a column u and a row v."""
+    return a.kernel if "kernel" in a.arrays else np.outer(a.u, a.v)
+
+
 def factors(a):
     """Column and row of a kernel of rank one, read from the kernel: its first column and row that are not zero."""
-    kernel = np.outer(a.u, a.v)
+    kernel = given(a)
     if not kernel.any():
-        return {"y": np.zeros_like(np.concatenate([a.u, a.v]))}
+        return {"y": np.zeros(sum(kernel.shape), kernel.dtype)}
     i, j = np.argwhere(kernel)[0][0], np.flatnonzero(kernel.any(0))[0]
     return {"y": np.concatenate([kernel[:, j], kernel[i] / kernel[i, j]])}
 
 
 def both(separate, a):
     """The column and the row, one after the other."""
-    return np.concatenate(separate(np.outer(a.u, a.v) if "u" in a.arrays else a.kernel))
+    return np.concatenate(separate(given(a)))
 
 
 def outer(kh, kw):

@@ -161,7 +161,7 @@ def by_hand(words, w, b, expected, **options):
     return Pin(words, arrays, {"y": expected}, options)
 
 
-SLIDE = dict(lr=(0.01, 0.02), momentum=0.9, weight_decay=0.0005)
+SLIDE = dict(lr=(0.01, 0.02), momentum=0.9, weight_decay=0.0005, nesterov=False)
 ROOTS = dict(lr=(0.75, 1.5), rho=0.75, momentum=0.5, weight_decay=0.25)
 
 UPDATES = (
@@ -180,7 +180,7 @@ UPDATES = (
             # v = −0.020015 and −0.004995, then 0.00195670015 and −0.04448545005
             by_hand("v ← 0.9·v − 0.0005·α·θ − α·∂L/∂θ", (3, 2, -1), (-1, 0.5, 2), [2.98194170015, -1.04948045005], **SLIDE),
             by_hand("biases do not decay", (3, 2, -1), (-1, 0.5, 2), [2.98194170015, -1.0495], decayed="weights", **SLIDE),
-            by_hand("Nesterov", (3, 2, -1), (0, 0, 0), [2.9837030725415, 0], nesterov=True, **SLIDE),
+            by_hand("Nesterov", (3, 2, -1), (0, 0, 0), [2.9837030725415, 0], **{**SLIDE, "nesterov": True}),
         ),
     ),
     row(
