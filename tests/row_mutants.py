@@ -6,8 +6,10 @@ __all__ = ["ROWS"]
 
 # An optimiser has no derivative: its definition, proved on symbols and compared with the kernels, and its examples refute it.
 UPDATE = "symbolic parity oracle"
-# A layer that has a definition: the definition tells what it is, whatever its derivative says.
+# The definition of a layer that computes one operator has derivatives, so that parity looks at gradients as well.
 LAYER = "symbolic numeric adjoint parity"
+GRADIENT = "symbolic numeric adjoint"
+# A layer that raises, or changes what it is given, is refuted wherever it is called.
 EVERY = "symbolic numeric adjoint parity oracle"
 
 FALL = "lr * (g.flat[i] + decay * theta.flat[i])"
@@ -101,7 +103,14 @@ FORMS = [
         "variance follows the mean", "nn/norm.py", "running_average", '_follow("var", var)', '_follow("var", mean)', UPDATE
     ),
     loop("filter not flipped", "conv", "centred_correlation", "w[f - i, f - j]", "w[f + i, f + j]", EVERY),
-    loop("filter flipped in the forward form", "conv", "centred_correlation", "w[f + i, f + j]", "w[f - i, f - j]", EVERY),
+    loop(
+        "filter flipped in the forward form",
+        "conv",
+        "centred_correlation",
+        "w[f + i, f + j] * at",
+        "w[f - i, f - j] * at",
+        EVERY,
+    ),
     loop(
         "image one pixel too far",
         "conv",
@@ -132,7 +141,7 @@ FORMS = [
         "zero_stuffed_conv_transpose2d",
         "turned_w[m, n, c % C_g, c // C_g * O_g + o]",
         "turned_w[m, n, c // groups, c % groups * O_g + o]",
-        "adjoint parity",
+        "numeric adjoint parity",
     ),
     module("higher rank taken", "ops/separable.py", "separate_rank1", "if rank > 1:", "if rank > 2:", "oracle"),
     module("row not scaled", "ops/separable.py", "separate_rank1", "* largest, row / one", "* largest, row", "parity oracle"),
@@ -155,6 +164,7 @@ LAYERS = [
         "nn.Tanh",
         "activation.tanh_dx(dy, y)",
         "np.multiply(dy, 1 - y * y, out=dy)",
+        EVERY,
     ),
     module(
         "statistics of the batch held constant",
@@ -169,14 +179,16 @@ LAYERS = [
         "nn.Sum",
         "[dy] * len(shapes)",
         "[dy / len(shapes)] * len(shapes)",
+        GRADIENT,
     ),
-    module("gradient not divided", "nn/combinators.py", "nn.Mean", "[dy * (1 / len(shapes))]", "[dy]"),
+    module("gradient not divided", "nn/combinators.py", "nn.Mean", "[dy * (1 / len(shapes))]", "[dy]", GRADIENT),
     module(
         "parts of the gradient from the other end",
         "nn/combinators.py",
         "nn.Concat",
         "np.split(dy, ends, axis)",
         "np.split(np.flip(dy, axis), ends, axis)",
+        GRADIENT,
     ),
     module(
         "gradient not scaled in inference",
@@ -184,6 +196,7 @@ LAYERS = [
         "nn.StochasticDepth",
         "way_back(dy * self.survival, want_dx)",
         "way_back(dy, want_dx)",
+        GRADIENT,
     ),
     module(
         "output not scaled in inference",
@@ -194,10 +207,15 @@ LAYERS = [
         "symbolic parity",
     ),
     module(
-        "backward functions in forward order", "nn/combinators.py", "nn.Sequential", "reversed(ways_back[1:])", "ways_back[1:]"
+        "backward functions in forward order",
+        "nn/combinators.py",
+        "nn.Sequential",
+        "reversed(ways_back[1:])",
+        "ways_back[1:]",
+        EVERY,
     ),
-    module("join not divided", "nn/fractal.py", "nn.Fractal", "djoin * (1 / len(back))", "djoin"),
-    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "back(dx + head_back(dasides[k]), ", "back(dx, "),
+    module("join not divided", "nn/fractal.py", "nn.Fractal", "djoin * (1 / len(back))", "djoin", GRADIENT),
+    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "back(dx + head_back(dasides[k]), ", "back(dx, ", GRADIENT),
     module(
         "trained further",
         "nn/transfer.py",
@@ -207,13 +225,14 @@ LAYERS = [
         "symbolic parity",
     ),
     module("derivative without the mask", "nn/dropout.py", "nn.Dropout", "dropout_dx(dy, mask)", "dy"),
-    module("the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :there]", "dy[..., -there:]"),
+    module("the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :there]", "dy[..., -there:]", GRADIENT),
     module(
         "margins swapped",
         "nn/crop.py",
         "nn.Crop2D",
         "margin, options = self.window.padding,",
         "margin, options = self.window.padding[::-1],",
+        EVERY,
     ),
     module("inhibition half as strong", "nn/cells.py", "nn.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"),
     module(

@@ -198,6 +198,14 @@ def test_a_row_for_a_layer_takes_the_cases_of_its_operator_and_refutes_another_o
     assert "by the definition" in gather(wrong, "symbolic", quick=True).refuted
 
 
+def test_the_default_of_the_layer_is_the_lectures():
+    """A14: τ is 0.99, and weights the old average."""
+    layer = nn.BatchNorm()
+    layer.build((1,), rng=0, dtype=np.float64)
+    layer.forward(np.array([[1.0], [5.0]]))
+    assert layer["mean"].value[0] == pytest.approx(0.03, rel=1e-14)
+
+
 def test_a_pin_may_hold_the_output_alone():
     pin = Pin("two shifted by a half", {"x": [[1.0, 2.0]], "w": [[3.0], [0.5]], "b": [0.5]}, {"y": [[4.5]]})
     assert worked(CATALOGUE["dense"], pin) == 0

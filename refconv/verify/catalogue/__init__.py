@@ -55,16 +55,16 @@ CATALOGUE = OPERATORS | FORMS | UPDATES | LAYERS
 
 
 def find(name, among=OPERATORS):
-    """Return the operator of this name, or the one of which this is a derivative.
+    """Return the operator of this name, or the one of which this is a derivative, or the optimiser that calls this loop.
 
     ``among`` is one of the dicts of this module.
 
-    >>> find("conv2d").name, find("conv2d_dw").name, find("centred_correlation_dx", CATALOGUE).name
-    ('conv2d', 'conv2d', 'centred_correlation')
+    >>> find("conv2d").name, find("conv2d_dw").name, find("sgd", CATALOGUE).name
+    ('conv2d', 'conv2d', 'optim.SGD')
     """
     if name in among:
         return among[name]
     for operator in among.values():
-        if name in operator.functions:
+        if name in (*operator.functions, *operator.loops):
             return operator
     raise ValueError(f"operator must be one of {', '.join(among)}, or a derivative of one, but is {name!r}")

@@ -94,7 +94,7 @@ FORMS = (
         ids="C2",
         formula="y[b,u,v,o] = bias[o] + Σ_{m,n,c} s[b, u − m·D, v − n·D, c] · w[m,n,o,c], s[b, i·S, j·S, c] = x[b,i,j,c]",
         forward=stuffed,
-        draws=20,
+        draws=12,
         worked=(
             Pin(
                 "two pixels stamp a 2 × 2 kernel, two columns apart",

@@ -58,7 +58,7 @@ def layer(name, operator, make, takes=lambda case: True, **changes):
         nature=operator.nature,
         slack=operator.slack,
         pins=operator.pins,
-        draws=20,
+        draws=12,
         definition=operator.results,
         like=operator.name,
     )

@@ -11,14 +11,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from refconv.nn import Parameter
-from refconv.reference.functions import is_symbolic
 from refconv.verify.case import Case
 from refconv.verify.operator import Operator, Pin
 
 __all__ = ["UPDATES"]
 
 NAMES = ("w", "b")  # the parameters: a matrix and a vector
-SWITCHES = ("nesterov", "eps_inside_sqrt", "decayed")
+SWITCHES = bool | str  # options that are no numbers
 
 
 def parameters(a):
@@ -27,32 +26,37 @@ def parameters(a):
 
 
 def settings(a):
-    """The options of the optimiser, numbers of the kind that the arrays hold: floats, fractions or symbols."""
+    """The learning rates, and the other options: floats beside floats, and symbols beside symbols."""
     if a.w.dtype != object:
-        return {name: convert(value, float) for name, value in a.options.items()}
-    if not is_symbolic(a.w.flat[0]):
-        return dict(a.options)
+        return _rates({name: convert(value, float) for name, value in a.options.items()})
     import sympy
 
-    named = {name: sympy.Symbol(name, positive=True) for name in a.options}
-    rates = tuple(sympy.Symbol(f"lr{step}", positive=True) for step in range(len(a.options["lr"])))
-    return {name: value if name in SWITCHES else named[name] for name, value in a.options.items()} | {"lr": rates}
+    rates, others = _rates(a.options)
+    numbers = [name for name, value in others.items() if not isinstance(value, SWITCHES)]
+    symbols = {name: sympy.Symbol(name, positive=True) for name in numbers}
+    return [sympy.Symbol(f"lr{step}", positive=True) for step in range(len(rates))], {**others, **symbols}
+
+
+def _rates(options):
+    """The learning rates, and the other options."""
+    return options["lr"], {name: value for name, value in options.items() if name != "lr"}
 
 
 def convert(value, kind):
     """A number, or each of several, as one of this kind; a switch as it is."""
     if isinstance(value, tuple):
         return tuple(map(kind, value))
-    return value if isinstance(value, bool | str) else kind(value)
+    return value if isinstance(value, SWITCHES) else kind(value)
 
 
 def trained(cls, a):
     """Return both parameters, flat, after a step of the optimiser for each learning rate."""
-    theta, (rates, chosen) = parameters(a), _rates(settings(a))
-    first, usual = _rates({name: convert(value, float) for name, value in a.options.items()})
-    optimizer = cls(theta, first[0], **usual)
+    theta = parameters(a)
+    rates, others = settings(a)
+    floats = {name: convert(value, float) for name, value in a.options.items()}
+    optimizer = cls(theta, **{**floats, "lr": floats["lr"][0]})
     if a.w.dtype == object:  # the constructor takes floats alone
-        vars(optimizer).update(chosen)
+        vars(optimizer).update(others)
     for step, lr in enumerate(rates):
         optimizer.lr = lr
         for name, parameter in theta.items():
@@ -61,23 +65,19 @@ def trained(cls, a):
     return np.concatenate([parameter.value.ravel() for parameter in theta.values()])
 
 
-def _rates(options):
-    """The learning rates, and the other options."""
-    others = dict(options)
-    return others.pop("lr"), others
-
-
 def definition(update):
     """``update(theta, g, o, memory)`` is the formula of one step of one parameter; memory is a dict, empty at first."""
 
     def defined(a):
-        rates, chosen = _rates(settings(a))
+        rates, others = settings(a)
         results = []
         for name in NAMES:
-            theta, memory, decays = a.arrays[name], {}, chosen.get("decayed") != "weights" or a.arrays[name].ndim > 1
-            o = SimpleNamespace(**{**chosen, "weight_decay": chosen.get("weight_decay", 0) if decays else 0})
-            for o.t, (o.lr, g) in enumerate(zip(rates, a.arrays[f"d{name}"], strict=True), 1):
-                theta = update(theta, g, o, memory)
+            theta = a.arrays[name]
+            memory = {}
+            decay = 0 if theta.ndim == 1 and others.get("decayed") == "weights" else others.get("weight_decay", 0)
+            for step, lr in enumerate(rates):
+                o = SimpleNamespace(**{**others, "weight_decay": decay, "lr": lr, "t": step + 1})
+                theta = update(theta, a.arrays[f"d{name}"][step], o, memory)
             results.append(theta.ravel())
         return {"y": np.concatenate(results)}
 
@@ -87,24 +87,27 @@ def definition(update):
 def sgd(theta, g, o, memory):
     """A12: v ← μ·v − λ·α·θ − α·∂L/∂θ, then θ ← θ + v; Nesterov's form adds μ·v and both other terms again."""
     fall = o.weight_decay * o.lr * theta + o.lr * g
-    memory["v"] = v = o.momentum * memory.get("v", 0) - fall
+    v = o.momentum * memory.get("v", 0) - fall
+    memory["v"] = v
     return theta + (o.momentum * v - fall if o.nesterov else v)
 
 
 def rmsprop(theta, g, o, memory):
     """A20: s ← ρ·s + (1 − ρ)·h², v ← μ·v − α·h / √(s + ε) or α·h / (√s + ε), θ ← θ + v."""
     h = g + o.weight_decay * theta
-    memory["s"] = s = o.rho * memory.get("s", 0) + (1 - o.rho) * h**2
+    s = o.rho * memory.get("s", 0) + (1 - o.rho) * h**2
     root = square_root(s + o.eps) if o.eps_inside_sqrt else square_root(s) + o.eps
-    memory["v"] = v = o.momentum * memory.get("v", 0) - o.lr * h / root
+    v = o.momentum * memory.get("v", 0) - o.lr * h / root
+    memory.update(s=s, v=v)
     return theta + v
 
 
 def adam(theta, g, o, memory):
     """m and s are means of h and h² with weights that fall from step to step, divided by the sum of these weights."""
     h = g + o.weight_decay * theta
-    memory["m"] = m = o.beta1 * memory.get("m", 0) + (1 - o.beta1) * h
-    memory["s"] = s = o.beta2 * memory.get("s", 0) + (1 - o.beta2) * h**2
+    m = o.beta1 * memory.get("m", 0) + (1 - o.beta1) * h
+    s = o.beta2 * memory.get("s", 0) + (1 - o.beta2) * h**2
+    memory.update(m=m, s=s)
     return theta - o.lr * (m / (1 - o.beta1**o.t)) / (square_root(s / (1 - o.beta2**o.t)) + o.eps)
 
 
@@ -149,6 +152,7 @@ def row(name, loop, ids, formula, update, cases, fixed, worked):
         fixed=tuple(steps((1, 2), (1,), {"lr": RATES, **DECAY, **options}) for options in fixed),
         cases=cases,
         nature="smooth",
+        draws=30,
         worked=worked,
         definition=definition(update),
         loops=(loop,),
