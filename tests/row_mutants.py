@@ -6,7 +6,7 @@ __all__ = ["ROWS"]
 
 # An optimiser has no derivative: its definition, proved on symbols and compared with the kernels, and its examples refute it.
 UPDATE = "symbolic parity oracle"
-# The definition of a layer that computes one operator has derivatives, so that parity looks at gradients as well.
+# The definition of a layer that computes one operator has derivatives, so parity compares gradients.
 LAYER = "symbolic numeric adjoint parity"
 GRADIENT = "symbolic numeric adjoint"
 # A layer that raises, or changes what it is given, is refuted wherever it is called.
@@ -14,7 +14,7 @@ EVERY = "symbolic numeric adjoint parity oracle"
 
 FALL = "lr * (g.flat[i] + decay * theta.flat[i])"
 MOVE = "        theta.flat[i] += momentum * v.flat[i] - fall if nesterov else v.flat[i]"
-REMEMBER = "v.flat[i] = momentum * v.flat[i] - fall\n"
+VELOCITY = "v.flat[i] = momentum * v.flat[i] - fall\n"
 MEAN_SQUARE = "s.flat[i] = rho * s.flat[i] + (1 - rho) * h * h"
 
 
@@ -30,9 +30,9 @@ def module(words, file, operator, old, new, kinds=LAYER):
 UPDATES = [
     update("weight decay not scaled by the rate", "SGD", FALL, "lr * g.flat[i] + decay * theta.flat[i]"),
     update("weight decay subtracted", "SGD", FALL, "lr * (g.flat[i] - decay * theta.flat[i])"),
-    update("decay outside of the velocity", "SGD", REMEMBER, f"{REMEMBER}        v.flat[i] += lr * decay * theta.flat[i]\n"),
-    update("velocity without the rate", "SGD", REMEMBER, f"{REMEMBER}        v.flat[i] *= lr\n"),
-    update("no momentum", "SGD", REMEMBER, "v.flat[i] = -fall\n"),
+    update("decay outside of the velocity", "SGD", VELOCITY, f"{VELOCITY}        v.flat[i] += lr * decay * theta.flat[i]\n"),
+    update("velocity without the rate", "SGD", VELOCITY, f"{VELOCITY}        v.flat[i] *= lr\n"),
+    update("no momentum", "SGD", VELOCITY, "v.flat[i] = -fall\n"),
     update("Nesterov without its look ahead", "SGD", MOVE, "        theta.flat[i] += v.flat[i]"),
     update("epsilon always beside the root", "RMSProp", "if eps_inside_sqrt else", "if False else"),
     update("epsilon always in the root", "RMSProp", "if eps_inside_sqrt else", "if True else"),
@@ -60,8 +60,8 @@ OPTIMIZERS = [
         "a new rate ignored",
         "optim/optimizers.py",
         "optim.RMSProp",
-        "room.rmsprop(theta, *remembered, g, self.lr,",
-        "self.first = vars(self).get('first', self.lr)\n        room.rmsprop(theta, *remembered, g, self.first,",
+        "self.lr, self.rho,",
+        "vars(self).setdefault('first', self.lr), self.rho,",
         UPDATE,
     ),
     module(

@@ -195,6 +195,8 @@ def test_vanishes_knows_roots_and_exponentials_and_is_not_fooled():
     assert vanishes(sympy.tanh(x) - (1 - sympy.exp(-2 * x)) / (1 + sympy.exp(-2 * x)))
     for wrong in (x, root - x, sympy.exp(x) - 1, x / root - x * root, sympy.Rational(1, 10**9)):
         assert not vanishes(wrong)
+    assert not vanishes(root * (x - sympy.Rational(50, 97)))  # zero at the one point that is looked at first
+    assert not vanishes(root / 10**12)
 
 
 def test_located_symbols_compare_by_place_and_compute_as_symbols():

@@ -1,4 +1,4 @@
-"""Rows of the table that are no public operators: optimisers, layers, running averages and the slides' own forms."""
+"""Rows of the table beside the public operators: optimisers, layers, running averages and the slides' own forms."""
 
 from dataclasses import replace
 
@@ -129,7 +129,7 @@ def test_a_worked_example_refutes_the_operator_and_its_definition():
         worked(SGD, replace(slide, expected={"y": [1.0]}))
 
 
-def test_an_example_that_must_be_refused_refutes_whatever_returns_or_says_something_else():
+def test_an_example_of_refused_arguments_needs_the_error_that_it_names():
     operator = FORMS["separate_rank1"]
     refused = next(pin for pin in operator.worked if pin.refused)
     assert worked(operator, refused) == 0

@@ -1,4 +1,7 @@
-"""Layers made of layers, and layers that move elements: cases of their own, with formulas of operators as definitions."""
+"""Rows for layers that are not one operator: combinators, layers that move elements, and the neocognitron's cells.
+
+The cases are listed here. The definition of each output is a formula of operators.
+"""
 
 from dataclasses import replace
 
@@ -16,9 +19,9 @@ FIRST = {"data_format": "channels_first"}
 
 
 def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=()):
-    """One layer class; ``drawn`` are cases for differences and for the comparison of the engines alone.
+    """Return the row of one layer class; ``drawn`` are more cases, for numeric evidence and parity alone.
 
-    ``ids`` are the statements that the layer itself is, and not those that a network made with it illustrates.
+    ``ids`` are the statements that the layer itself computes, without those that a network made with it illustrates.
     """
     return Operator(
         name=f"nn.{name}",
@@ -38,27 +41,27 @@ def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=()):
 
 
 def case(layer, shape, definition=None, *, trained=False, **options):
-    """The case of a layer: how it is made, the shape of one input, and its output by operators."""
+    """Return the case of a layer; ``definition(a)`` returns its output, computed by operators."""
     return layer_case(Make(layer, definition, trained), shape, **{"batch": 2, **options})
 
 
 def with_batch(case, batch):
-    """The same case with so many examples."""
+    """Return the same case with a batch of another size."""
     return replace(case, shapes={**case.shapes, "x": (batch, *case.shapes["x"][1:])})
 
 
 def dense(a, name, x=None):
-    """The dense layer of this name, for the input of the network or for x."""
+    """Compute the dense layer of this name for x, or for the input of the network."""
     return refconv.dense(a.x if x is None else x, a.arrays[f"{name}w"], a.arrays[f"{name}b"])
 
 
 def conv(a, name, **options):
-    """The convolution layer of this name, for the input of the network."""
+    """Compute the convolution layer of this name for the input of the network."""
     return refconv.conv2d(a.x, a.arrays[f"{name}w"], a.arrays[f"{name}b"], **options)
 
 
 def fractal(a, name=""):
-    """Two columns: the mean of one layer, and of two that follow each other."""
+    """Compute a fractal of two columns: the mean of one layer and of two layers in sequence."""
     longer = dense(a, f"{name}column2_row2.", dense(a, f"{name}column2_row1."))
     return (dense(a, f"{name}column1_row2.") + longer) * 0.5
 
@@ -80,18 +83,18 @@ def trunk_and_head(a):
 
 
 def frozen(layer, shape):
-    """A trained layer as it is."""
+    """Return a built layer, frozen."""
     layer.build(shape, 0, np.float64)
     return nn.Frozen(layer)
 
 
 def frozen_norm(a):
-    """Batch normalisation in inference."""
+    """Compute batch normalisation in inference, with the arrays of the inner layer."""
     return refconv.batch_norm_inference(a.x, *(a.arrays[f"layer.{name}"] for name in ("gamma", "beta", "mean", "var")))
 
 
 def conv_relu_pool():
-    """Layers that the kernels compute together."""
+    """Return layers that the kernels fuse."""
     return nn.Sequential(nn.Conv2D(3, (3, 2), padding="same"), nn.ReLU(), nn.MaxPool2D(2))
 
 

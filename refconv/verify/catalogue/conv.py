@@ -64,14 +64,14 @@ OPERATORS = (
 
 
 def as_layer(a):
-    """conv2d of one image with one channel, padded by the filter's reach, and both derivatives."""
+    """Return conv2d of one image with one channel, padded by the filter's reach f, and both derivatives."""
     arrays = {"x": a.x[None, ..., None], "w": a.w[..., None, None], "b": np.zeros(1, a.x.dtype), "dy": a.dy[None, ..., None]}
     found = OPERATORS[1].results(Arguments(arrays, {"padding": a.w.shape[0] // 2}, {}))
     return {"y": found["y"][0, ..., 0], "x": found["x"][0, ..., 0], "w": found["w"][..., 0, 0]}
 
 
 def one_channel(size, reach):
-    """The case of one image under a filter with indices from −reach to reach."""
+    """Return the case of one image and a filter with indices from −reach to reach."""
     return Case({"x": tuple(size), "w": (2 * reach + 1,) * 2})
 
 

@@ -78,7 +78,7 @@ OPERATORS = (
 
 
 def stuffed(loop, a):
-    """The loop takes images with their channels last, and the window and the output size as such."""
+    """Call the loop, which takes channels-last images, a window and the output size."""
     first = "data_format" in a.options and a.options["data_format"] == "channels_first"
     window = refconv.Window(a.w.shape[:2], **a.only("stride", "padding", "dilation"))
     size = window.transposed_output_size(a.size, a.options.get("output_padding", 0))

@@ -1,4 +1,7 @@
-"""Layers that compute one operator: the operator's own cases, and its output and derivatives as the definition."""
+"""Rows for layers that compute one operator.
+
+They share the operator's cases, and its output and its derivatives are their definition.
+"""
 
 from dataclasses import replace
 
@@ -40,7 +43,7 @@ OPERATORS = {operator.name: operator for family in FAMILIES for operator in fami
 
 
 def layer(name, operator, make, takes=lambda case: True, **changes):
-    """The layer ``make(cls, a)``, which computes an operator in those of its cases that the layer takes."""
+    """Return the row of the layer ``make(cls, a)``; ``takes(case)`` selects cases of the operator that the layer accepts."""
     operator = OPERATORS[operator]
 
     def taken(case):
@@ -66,42 +69,42 @@ def layer(name, operator, make, takes=lambda case: True, **changes):
 
 
 def on_axes(name, operator, make, **changes):
-    """A layer on signals and the same layer on images."""
+    """Return the rows of a layer on signals and of the same layer on images."""
     return tuple(layer(name.format(ndim), operator.format(ndim), make, **changes) for ndim in (1, 2))
 
 
 def kernels(cls, a):
-    """A convolution layer with the filters and the kernel size of a.w (kh, kw, C / groups, O)."""
+    """Return a convolution layer whose weights have the shape of a.w: (kh, kw, C / groups, O)."""
     return cls(a.w.shape[-1], a.w.shape[:-2], **a.options)
 
 
 def transposed_kernels(cls, a):
-    """A transposed convolution layer with those of a.w (kh, kw, O / groups, C)."""
+    """Return a transposed convolution layer whose weights have the shape of a.w: (kh, kw, O / groups, C)."""
     return cls(a.w.shape[-2] * a.options.get("groups", 1), a.w.shape[:-2], **a.options)
 
 
 def separate_kernels(cls, a):
-    """A separable convolution layer with those of both kernels."""
+    """Return a separable convolution layer whose weights have the shapes of a.depthwise and a.pointwise."""
     return cls(a.pointwise.shape[-1], a.depthwise.shape[:2], a.depthwise.shape[-1], **a.options)
 
 
 def options(cls, a):
-    """A layer with nothing but options."""
+    """Return a layer that takes options alone."""
     return cls(**a.options)
 
 
 def norm_definition(a):
-    """The operator of training where a has no averages, and that of inference where it has."""
+    """Return the results in training, or the results in inference if the case has running averages."""
     return OPERATORS["batch_norm_inference" if "mean" in a.arrays else "batch_norm"].results(a)
 
 
 def in_inference(case):
-    """The same case, in which layers are in inference."""
+    """Return the same case with the layer in inference."""
     return replace(case, given={**case.given, "train": False})
 
 
 def rounded(a):
-    """The arguments with the rate of dropout as a float: the layer keeps no fraction."""
+    """Return the arguments with the rate of dropout as a float, as the layer stores it."""
     return Arguments(a.arrays, a.options, {**a.given, "rate": float(a.rate)})
 
 

@@ -27,7 +27,7 @@ def grads(function, a):
 
 
 def averages(average, a):
-    """The averages of mean and biased variance after the batches x and next, each statistic written as its sum."""
+    """Return the averages of mean and biased variance after the batches x and next; both statistics are written as sums."""
     mean, var, momentum = a.mean, a.var, scalar("momentum", a.momentum, a.x)
     for x in (a.x, a.next):
         mu = sum(x) / len(x)
@@ -37,7 +37,7 @@ def averages(average, a):
 
 
 def averages_of_the_layer(a):
-    """What the layer keeps after the two batches."""
+    """Return the averages that :class:`refconv.nn.BatchNorm` keeps after the two batches."""
     layer = refconv.nn.BatchNorm(momentum=float(a.momentum))
     prepare(layer, a)
     layer.momentum = scalar("momentum", a.momentum, a.x)
@@ -47,7 +47,7 @@ def averages_of_the_layer(a):
 
 
 def two_batches(N, C, momentum):
-    """The case of two batches of N examples."""
+    """Return the case of two batches of N examples with C channels."""
     shapes = {"x": (N, C), "next": (N, C), "mean": (C,), "var": (C,)}
     return Case(shapes, given={"momentum": momentum}, positive=("var",))
 

@@ -61,12 +61,12 @@ OPERATORS = (
 
 
 def given(a):
-    """The kernel itself, or the product of a column u and a row v."""
+    """Return the kernel of a case, or the product of its column u and its row v."""
     return a.kernel if "kernel" in a.arrays else np.outer(a.u, a.v)
 
 
 def factors(a):
-    """Column and row of a kernel of rank one, read from the kernel: its first column and row that are not zero."""
+    """Return column and row, read from the first column and the first row of the kernel that are not zero."""
     kernel = given(a)
     if not kernel.any():
         return {"y": np.zeros(sum(kernel.shape), kernel.dtype)}
@@ -75,12 +75,12 @@ def factors(a):
 
 
 def both(separate, a):
-    """The column and the row, one after the other."""
+    """Return the column and the row, concatenated."""
     return np.concatenate(separate(given(a)))
 
 
 def outer(kh, kw):
-    """The case of a kernel that is a column u times a row v."""
+    """Return the case of a kernel that is a column u times a row v."""
     return Case({"u": (kh,), "v": (kw,)}, positive=("v",))
 
 

@@ -21,12 +21,12 @@ SWITCHES = bool | str  # options that are no numbers
 
 
 def parameters(a):
-    """The parameters of a case, with copies of its arrays."""
+    """Return the parameters of a case, with copies of its arrays."""
     return {name: Parameter(a.arrays[name].copy()) for name in NAMES}
 
 
 def settings(a):
-    """The learning rates, and the other options: floats beside floats, and symbols beside symbols."""
+    """Return the learning rates and the other options: symbols if the arrays hold symbols, else floats."""
     if a.w.dtype != object:
         return _rates({name: convert(value, float) for name, value in a.options.items()})
     import sympy
@@ -38,12 +38,12 @@ def settings(a):
 
 
 def _rates(options):
-    """The learning rates, and the other options."""
+    """Split options into the learning rates and the others."""
     return options["lr"], {name: value for name, value in options.items() if name != "lr"}
 
 
 def convert(value, kind):
-    """A number, or each of several, as one of this kind; a switch as it is."""
+    """Convert a number, or each number of a tuple; return a switch unchanged."""
     if isinstance(value, tuple):
         return tuple(map(kind, value))
     return value if isinstance(value, SWITCHES) else kind(value)
@@ -66,7 +66,7 @@ def trained(cls, a):
 
 
 def definition(update):
-    """``update(theta, g, o, memory)`` is the formula of one step of one parameter; memory is a dict, empty at first."""
+    """Return the definition made of ``update(theta, g, o, memory)``: one step of one parameter, with its state in a dict."""
 
     def defined(a):
         rates, others = settings(a)
@@ -103,7 +103,7 @@ def rmsprop(theta, g, o, memory):
 
 
 def adam(theta, g, o, memory):
-    """m and s are means of h and h² with weights that fall from step to step, divided by the sum of these weights."""
+    """Kingma and Ba, algorithm 1: m and s are running means of h and h², divided by the sum of their weights."""
     h = g + o.weight_decay * theta
     m = o.beta1 * memory.get("m", 0) + (1 - o.beta1) * h
     s = o.beta2 * memory.get("s", 0) + (1 - o.beta2) * h**2
@@ -112,7 +112,7 @@ def adam(theta, g, o, memory):
 
 
 def square_root(array):
-    """√ of each element, of floats or of symbols."""
+    """Return √ of each element, a float or a symbol."""
     if array.dtype != object:
         return np.sqrt(array)
     import sympy
@@ -121,14 +121,14 @@ def square_root(array):
 
 
 def steps(w, b, options):
-    """The case of parameters of these shapes and of a gradient of each for each learning rate."""
+    """Return the case of parameters of these shapes, with a gradient of each parameter for each learning rate."""
     count = len(options["lr"])
     return Case({"w": w, "b": b, "dw": (count, *w), "db": (count, *b)}, options)
 
 
 @st.composite
 def step_cases(draw, numbers, **switches):
-    """Parameters of any shape, one to four steps, and options from those that are listed."""
+    """Draw parameters of any shape, one to four steps, and options from the lists given."""
     w = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=2, unique=True)))
     rates = tuple(draw(st.lists(st.sampled_from([0.5, 0.125, 0.01]), min_size=1, max_size=4)))
     chosen = {name: draw(st.sampled_from(values)) for name, values in {**numbers, **switches}.items()}
@@ -141,7 +141,7 @@ DECAY = {"weight_decay": Fraction(1, 11)}
 
 
 def row(name, loop, ids, formula, update, cases, fixed, worked):
-    """One optimiser. Two steps of it are proved for all parameters, gradients and numbers among its options."""
+    """Return the row of an optimiser. Two steps are proved for all parameters, gradients, learning rates and other numbers."""
     return Operator(
         name=f"optim.{name}",
         family="update",
@@ -160,7 +160,7 @@ def row(name, loop, ids, formula, update, cases, fixed, worked):
 
 
 def by_hand(words, w, b, expected, **options):
-    """Two steps of w and b, each one number: ``w`` and ``b`` are the first value and the gradients."""
+    """Return an example of w and b with one element each; ``w`` and ``b`` hold the first value and the gradients."""
     arrays = {"w": [w[:1]], "b": b[:1], "dw": np.reshape(w[1:], (-1, 1, 1)), "db": np.reshape(b[1:], (-1, 1))}
     return Pin(words, arrays, {"y": expected}, options)
 
@@ -243,7 +243,7 @@ def clipped(clip, a):
 
 
 def clip_definition(a):
-    """g · min(1, most / ‖g‖), with the norm of all gradients together."""
+    """Return g · min(1, most / ‖g‖), with the norm of all gradients together."""
     g = np.concatenate([a.w.ravel(), a.b.ravel()])
     norm = np.sqrt(np.sum(g * g, dtype=np.float64))
     share = min(1.0, a.options["most"] / norm) if norm else 1.0
@@ -251,7 +251,7 @@ def clip_definition(a):
 
 
 def gradients(w, b, most):
-    """The case of two gradients of these shapes."""
+    """Return the case of two gradients of these shapes."""
     return Case({"w": w, "b": (b,)}, {"most": most})
 
 
