@@ -258,7 +258,7 @@ def _add_verify(parser):
         "operators", nargs="*", metavar="OPERATOR", help="such as conv2d, max_pool2d_dx, nn.Conv2D or optim.SGD (default: all)"
     )
     add("--engine", choices=("kernels", "reference"), help="where differences and libraries look (default: kernels)")
-    add("--quick", action="store_true", help="fewer cases: seconds instead of a minute or two")
+    add("--quick", action="store_true", help="fewer cases: about a minute instead of several")
 
 
 def _add_trace(parser):
