@@ -78,11 +78,14 @@ slip of the paper's, or a difference between the network of the paper and the on
 """
 
 VERIFY = """\
-Prove the operators: a table operator × evidence, which ends with exit status 1 if anything is refuted.
+Prove the operators, layers and optimisers: a table operator × evidence, which ends with exit status 1 if anything is refuted.
 
 symbolic: sympy's derivative of the loop minus the derivative's loop is zero. numeric: central differences. adjoint: exact
 fractions, forwards and backwards. parity: loops against kernels, on cases that hypothesis draws. oracle: SciPy, PyTorch,
-JAX and the ONNX operator tests, where installed. Beside each ✓ stand the number of cases and the largest error.
+JAX and the ONNX operator tests, where installed, and examples in literal numbers. Beside each ✓ stand the number of cases and
+the largest error.
+
+A layer is also compared with its operator, and an optimiser with its formula written in NumPy: on symbols, and in parity.
 """
 
 TRACE = """\
@@ -250,9 +253,11 @@ def _add_tables(parser):
 
 def _add_verify(parser):
     add = parser.add_argument
-    add("operators", nargs="*", metavar="OPERATOR", help="such as conv2d or max_pool2d_dx (default: all)")
+    add(
+        "operators", nargs="*", metavar="OPERATOR", help="such as conv2d, max_pool2d_dx, nn.Conv2D or optim.SGD (default: all)"
+    )
     add("--engine", choices=("kernels", "reference"), help="where differences and libraries look (default: kernels)")
-    add("--quick", action="store_true", help="fewer cases: seconds instead of a minute or two")
+    add("--quick", action="store_true", help="fewer cases: about a minute instead of several")
 
 
 def _add_trace(parser):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from evidence import assert_inputs_unchanged, assert_is_derivative
-from refconv.nn import BatchNorm
+from refconv.verify.catalogue.combinators import row
+from refconv.verify.layers import Make, layer_case
+from refconv.verify.numeric import numeric
 
 N = 3
 
@@ -27,50 +28,14 @@ def random_input(shape, seed=5, dtype=np.float64):
     return numbers.reshape(N, *shape).astype(dtype)
 
 
-def assert_layer(layer, shape, train=True):
-    """All that a layer promises, for inputs of this shape."""
-    foreseen = layer.output_shape(shape)
+def assert_layer(layer, shape, train=True, positive=()):
+    """All that a layer promises, for inputs of this shape; the arrays named get positive numbers only."""
+    layer.output_shape(shape)
     assert layer.parameters is None, "looking at shapes must not make parameters"
     counted, trainable = layer.count_parameters(shape), layer.count_parameters(shape, trainable_only=True)
-    built(layer, shape)
-    parameters = layer.named_parameters()
-    assert sum(p.value.size for p in parameters.values()) == counted
-    assert sum(p.value.size for p in parameters.values() if p.trainable) == trainable
-
-    x = random_input(shape)
-    y, backward = layer.forward(x, train)
-    assert y.shape == (N, *foreseen)
-    dy = np.random.default_rng(7).standard_normal(y.shape)
-    # A second pass with another input must not disturb the way back of the first.
-    layer.forward(random_input(shape, seed=6), train)
-    layer.zero_grad()
-    dx = backward(dy)
-    assert_is_derivative(dx, lambda x: layer.forward(x, train)[0], x, dy)
-    _assert_parameter_gradients(layer, x, dy, train)
-    _assert_accumulates(layer, x, dy, train)
-    if not any(isinstance(inner, BatchNorm) for inner in [layer]):
-        assert_inputs_unchanged(lambda x, dy: np.array(layer.forward(x, train)[1](dy)), x, dy)
-
-
-def _assert_parameter_gradients(layer, x, dy, train):
-    for name, parameter in layer.named_parameters().items():
-        if not parameter.trainable:
-            continue
-
-        def output(value, parameter=parameter):
-            kept = parameter.value.copy()
-            parameter.value[...] = value
-            y = layer.forward(x, train)[0]
-            parameter.value[...] = kept
-            return y
-
-        assert name
-        assert_is_derivative(parameter.grad, output, parameter.value, dy)
-
-
-def _assert_accumulates(layer, x, dy, train):
-    """A second way back adds to the gradients; without want_dx they are the same."""
-    once = {name: p.grad.copy() for name, p in layer.named_parameters().items() if p.trainable}
-    layer.forward(x, train)[1](dy, want_dx=False)
-    for name, grad in once.items():
-        np.testing.assert_allclose(layer.named_parameters()[name].grad, 2 * grad, rtol=1e-12, atol=1e-12, err_msg=name)
+    case = layer_case(Make(lambda: layer), shape, train, positive)
+    # The output shape, the gradients, that they are added, and that neither the input nor the layer changes.
+    numeric(row("layer", "", "", case), case)
+    parameters = layer.named_parameters().values()
+    assert sum(p.value.size for p in parameters) == counted
+    assert sum(p.value.size for p in parameters if p.trainable) == trainable

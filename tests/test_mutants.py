@@ -1,4 +1,4 @@
-"""The evidence can fail: each mutant of a loop or a kernel is refuted, by exactly the kinds of evidence that can see it."""
+"""The evidence can fail: each mutant is refuted, by exactly the kinds of evidence that can see it."""
 
 import importlib
 import importlib.util
@@ -17,48 +17,53 @@ import refconv
 from evidence import needs_kernels
 from mutants import KERNELS, LOOPS
 from refconv import _core
-from refconv.verify.catalogue import find
-from refconv.verify.evidence import gather
+from refconv.verify import evidence
+from refconv.verify.catalogue import CATALOGUE, find
+from refconv.verify.evidence import KINDS, gather
+from row_mutants import ROWS
 
 PACKAGE = Path(refconv.__file__).parent
 SCRIPT = Path(__file__).parent / "kernel_mutant.py"
-# Other libraries are not asked: which of them are here differs from machine to machine.
-KINDS = ["symbolic", "numeric", "adjoint", "parity"]
 
 
 def mutated(mutant):
     """The mutant as a module, under the name of the right one."""
     path = PACKAGE / mutant.file
-    module = types.ModuleType(f"refconv.reference.{path.stem}")
+    module = types.ModuleType(".".join(["refconv", *Path(mutant.file).with_suffix("").parts]))
     exec(compile(mutant.patched(path.read_text("utf-8")), str(path), "exec"), vars(module))
     return module
 
 
 @pytest.fixture
 def in_place(monkeypatch):
-    """Puts the functions of a module of loops in the place of the right ones, wherever these have been imported."""
+    """Puts what a module defines in the place of the right functions and classes, wherever these have been imported."""
 
     def put(module):
-        wrong = {id(right): getattr(module, right.__name__) for right in loops_of(importlib.import_module(module.__name__))}
-        for path in (PACKAGE / "reference").glob("[a-z]*.py"):
-            family = importlib.import_module(f"refconv.reference.{path.stem}")
-            for name, value in list(vars(family).items()):
-                if id(value) in wrong:
-                    monkeypatch.setattr(family, name, wrong[id(value)])
+        right = importlib.import_module(module.__name__)
+        wrong = {id(getattr(right, name)): getattr(module, name) for name in right.__all__}
+        for name, other in list(sys.modules.items()):
+            if name.partition(".")[0] == "refconv":
+                for attribute, value in list(vars(other).items()):
+                    if id(value) in wrong:
+                        monkeypatch.setattr(other, attribute, wrong[id(value)])
 
     return put
 
 
-def loops_of(module):
-    return [getattr(module, name) for name in module.__all__]
+@pytest.fixture
+def no_libraries(monkeypatch):
+    """Other libraries are not asked: which of them are here differs from machine to machine."""
+    monkeypatch.setattr(evidence, "installed", lambda libraries=(): [])
 
 
+@pytest.mark.usefixtures("no_libraries")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("mutant", LOOPS, ids=str)
-def test_a_mutant_of_a_loop_is_refuted(mutant, in_place):
+@pytest.mark.parametrize("mutant", [*LOOPS, *ROWS], ids=str)
+def test_a_mutant_of_a_loop_or_a_layer_is_refuted(mutant, in_place):
     in_place(mutated(mutant))
     # A few cases are enough, except where they are drawn and few of them have what the mistake needs, such as same padding.
-    outcomes = [gather(find(mutant.operator), kind, quick=kind != "parity", engine_name="reference") for kind in KINDS]
+    row = find(mutant.operator, CATALOGUE)
+    outcomes = [gather(row, kind, quick=kind != "parity", engine_name="reference") for kind in KINDS]
     kinds = {outcome.kind for outcome in outcomes if outcome.refuted is not None}
     assert kinds == mutant.kinds - (set() if _core.ISA else {"parity"})
 

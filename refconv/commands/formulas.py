@@ -52,7 +52,7 @@ def _block(loop):
 
 def _places(loop):
     kernel = "kernel {}:{}".format(*loop.kernel) if loop.kernel else ""
-    evidence = ", ".join([*loop.evidence, *_libraries(loop)])
+    evidence = ", ".join(dict.fromkeys([*loop.evidence, *_libraries(loop)]))
     return [
         "   ".join(filter(None, ("loop {}:{}".format(*loop.place), kernel))),
         *filter(None, (_together(loop.tests), evidence)),
@@ -67,10 +67,10 @@ def _together(files):
 
 def _libraries(loop):
     """ "oracle", if a library that is installed here has the loop's operator."""
-    from refconv.verify.catalogue import find
+    from refconv.verify.catalogue import CATALOGUE, find
     from refconv.verify.evidence import gather
 
-    return ["oracle"] if loop.evidence and gather(find(loop.name), "oracle", quick=True).cases else []
+    return ["oracle"] if loop.evidence and gather(find(loop.name, CATALOGUE), "oracle", quick=True).cases else []
 
 
 def markdown(names=()) -> str:
@@ -94,8 +94,7 @@ def _row(entry):
     files = {file.rpartition("/")[2]: file for room in ("reference", "ops") for file in _in_room(entry, room)}
     files |= {name.partition("::")[0]: name.partition("::")[0] for name in entry.properties}
     tests = dict.fromkeys(_link(file) for file in files.values())
-    kinds = dict.fromkeys(kind for loop in entry.loops for kind in loop.evidence)
-    return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), ", ".join(tests), ", ".join(kinds)
+    return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), ", ".join(tests), ", ".join(entry.evidence)
 
 
 def _in_room(entry, room):

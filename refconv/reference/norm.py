@@ -13,7 +13,7 @@ import numpy as np
 
 from refconv.reference.functions import sqrt
 
-__all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads"]
+__all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads", "running_average"]
 
 
 def batch_norm(x, gamma, beta, eps):
@@ -130,3 +130,25 @@ def batch_norm_inference_grads(dy, x, gamma, mean, var, eps):
             dbeta[c] += dy[m, c]
             dx[m, c] = dy[m, c] * gamma[c] / std
     return dx, dgamma, dbeta
+
+
+def running_average(average, batch, momentum):
+    r"""Update the running average of a mean or a variance with that of one batch.
+
+    .. math:: \hat{\mu}_c' = \tau \, \hat{\mu}_c + (1 - \tau) \, \mu_c
+
+    τ weights the old average. The same formula holds for the biased variance σ². :class:`refconv.nn.BatchNorm` computes it
+    in NumPy on either engine, so there is no kernel.
+
+    ``average`` (C,) is the old average, ``batch`` (C,) that of the batch, ``momentum`` is τ; returns the new average (C,).
+
+    >>> running_average(np.array([2.0, -1.0]), np.array([10.0, 3.0]), momentum=0.75)
+    array([4., 0.])
+
+    Source: A14; Ioffe and Szegedy, "Batch normalization", 2015, section 3.1.
+    """
+    (C,) = average.shape
+    new = np.zeros(C, average.dtype)
+    for c in range(C):
+        new[c] = momentum * average[c] + (1 - momentum) * batch[c]
+    return new

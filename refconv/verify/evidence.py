@@ -15,6 +15,7 @@ from refconv.verify.numeric import directional, numeric
 from refconv.verify.operator import Operator, Refuted
 from refconv.verify.oracle import QUICK_LIBRARIES, installed, oracle, written_tests
 from refconv.verify.parity import parity
+from refconv.verify.worked import worked
 
 __all__ = ["KINDS", "Outcome", "gather"]
 
@@ -115,7 +116,7 @@ def _symbolic(operator, quick):
 
 def _numeric(operator, quick):
     yield from _on_fixed_cases(numeric, operator, 2 if quick else None)
-    yield from _on_drawn_cases(directional, operator, 4 if quick else 60)
+    yield from _on_drawn_cases(directional, operator, 4 if quick else operator.draws)
 
 
 def _adjoint(operator, quick):
@@ -124,10 +125,12 @@ def _adjoint(operator, quick):
 
 def _parity(operator, quick):
     if _core.ISA is not None:
-        yield from _on_drawn_cases(parity, operator, 8 if quick else 60)
+        yield from _on_drawn_cases(parity, operator, 8 if quick else operator.draws)
 
 
 def _oracle(operator, quick):
+    for example in operator.worked:
+        yield worked(operator, example)
     soon = partial(oracle, libraries=installed(QUICK_LIBRARIES))
     if quick:
         yield from _on_fixed_cases(soon, operator, 1)

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import refconv
 from refconv import reference
-from refconv.verify.catalogue import OPERATORS
+from refconv.verify.catalogue import CATALOGUE
 from refconv.verify.lectures import STATEMENTS, ids
 from refconv.verify.plain import formula
 
-__all__ = ["Entry", "Loop", "entries", "loops", "root", "select"]
+__all__ = ["Entry", "Loop", "entries", "evidence", "loops", "root", "select"]
 
 PACKAGE = Path(refconv.__file__).parent
 ROOMS = ("geometry", "ops", "nn", "optim", "models", "training")  # where a statement may stand that is no loop
@@ -52,6 +52,14 @@ class Entry:
     loops: tuple[Loop, ...]
     elsewhere: tuple[tuple[str, str, int], ...]
     properties: tuple[str, ...]
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The kinds of evidence for the loops, and for the layers and optimisers whose rows are about this statement."""
+        rows = [CATALOGUE[name] for name, *_ in self.elsewhere if name in CATALOGUE]
+        about = [evidence(operator) for operator in rows if self.id in ids(operator.ids)]
+        found = {kind for kinds in (*about, *(loop.evidence for loop in self.loops)) for kind in kinds}
+        return tuple(kind for kind in ("symbolic", "numeric", "adjoint", "parity", "oracle") if kind in found)
 
     @property
     def stands(self) -> bool:
@@ -117,7 +125,7 @@ def _slides_first(found):
 
 def _loop(module, family, name):
     function, operator = getattr(module, name), _operator(name, family)
-    whole = name in OPERATORS  # the entry in the catalogue is this function's own
+    whole = name in CATALOGUE  # the entry in the catalogue is this function's own
     cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if whole else ())]
     return Loop(
         name,
@@ -127,14 +135,14 @@ def _loop(module, family, name):
         _place(Path(inspect.getsourcefile(function)), rf"def {name}\("),
         _place(PACKAGE / "_core" / f"{family}.pyx", rf"def {name}\("),
         _tests(family),
-        _evidence(operator),
+        evidence(operator),
     )
 
 
 def _operator(name, family):
     """The operator that has this function; its own entry first, since one may be another's derivative."""
-    having = [o for o in OPERATORS.values() if o.family == family and name in o.functions]
-    return OPERATORS.get(name) or (having[0] if having else None)
+    having = [o for o in CATALOGUE.values() if o.family == family and name in (*o.functions, *o.loops)]
+    return CATALOGUE.get(name) or (having[0] if having else None)
 
 
 def _of_the_operator(operator, module):
@@ -143,12 +151,18 @@ def _of_the_operator(operator, module):
     return [id for id in ids(operator.ids) if not any(id in cited for cited in known)]
 
 
-def _evidence(operator):
+def evidence(operator):
     """The kinds of evidence that concern all functions of an operator, whatever libraries are installed."""
     if operator is None:
         return ()
-    kinds = (*(("symbolic", "numeric", "adjoint") if operator.derivatives else ()), "parity")
-    return tuple(kind for kind in kinds if kind not in operator.without)
+    has = {
+        "symbolic": operator.derivatives or operator.definition,
+        "numeric": operator.derivatives,
+        "adjoint": operator.derivatives,
+        "parity": True,
+        "oracle": operator.worked,
+    }
+    return tuple(kind for kind, there in has.items() if there and kind not in operator.without)
 
 
 def _place(path, pattern):

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
 import refconv
+from refconv import reference
 from refconv.verify.case import Arguments, Case
 
-__all__ = ["Derivative", "Operator", "Pin", "Refuted"]
+__all__ = ["Derivative", "Operator", "Pin", "Refuted", "lookup"]
 
 
 class Refuted(AssertionError):  # noqa: N818 a verdict, as in logic
     """A claim about an operator that turned out to be false; the message says where."""
+
+
+def lookup(name: str) -> Callable:
+    """Return the public function or class of a dotted name in refconv, or the loop of a name that has no public function.
+
+    >>> lookup("conv2d") is refconv.conv2d, lookup("optim.SGD") is refconv.optim.SGD
+    (True, True)
+    >>> lookup("centred_correlation") is reference.conv.centred_correlation
+    True
+    """
+    if hasattr(refconv, name.partition(".")[0]):
+        return attrgetter(name)(refconv)
+    (module,) = [module for module in map(vars(reference).get, reference.__all__) if name in module.__all__]
+    return getattr(module, name)
 
 
 @dataclass(frozen=True)
@@ -26,9 +42,10 @@ class Derivative:
     name : str
         The public function, such as "conv2d_dx".
     wrt : tuple of str
-        The arrays whose derivatives it returns, in its order.
+        The arrays whose derivatives it returns, in its order; empty if the arrays differ from case to case.
     call : callable
-        ``call(function, a)`` calls it with the arguments a, of which ``a.dy`` is ∂e/∂y.
+        ``call(function, a)`` calls it with the arguments a, of which ``a.dy`` is ∂e/∂y. If ``wrt`` is empty it returns a
+        dict of derivatives by the names of their arrays.
     """
 
     name: str
@@ -37,27 +54,31 @@ class Derivative:
 
     def __call__(self, a: Arguments, function=None) -> dict[str, np.ndarray]:
         """The derivatives by the names of their arrays; :class:`Refuted` if one has not the shape of its array."""
-        result = self.call(function or getattr(refconv, self.name), a)
-        found = dict(zip(self.wrt, result if isinstance(result, tuple) else (result,), strict=True))
-        for name, derivative in found.items():
+        result = self.call(function or lookup(self.name), a)
+        if self.wrt:
+            result = dict(zip(self.wrt, result if isinstance(result, tuple) else (result,), strict=True))
+        for name, derivative in result.items():
             if np.shape(derivative) != a.arrays[name].shape:
                 raise Refuted(f"{self.name} has shape {np.shape(derivative)}, and {name} has {a.arrays[name].shape}")
-        return found
+        return result
 
 
 @dataclass(frozen=True)
 class Pin:
-    """A point on a kink, where the derivative is a matter of convention, and the convention.
+    """A point at which the results are known as literal numbers.
 
-    ``arrays`` holds the operator's arrays and dy; ``expected`` the derivatives there, by the names of their arrays;
-    ``options`` and ``given`` are those of a case.
+    Either a point on a kink, where the derivative is a matter of convention, or an example worked by hand. ``arrays`` holds
+    the operator's arrays and dy; ``expected`` the derivatives there, by the names of their arrays, and the output as "y";
+    ``options`` and ``given`` are those of a case. ``refused`` is the beginning of the ``ValueError`` that the arguments
+    must raise, if they must.
     """
 
     words: str
     arrays: Mapping[str, object]
-    expected: Mapping[str, object]
+    expected: Mapping[str, object] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
     given: Mapping[str, object] = field(default_factory=dict)
+    refused: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +88,7 @@ class Operator:
     Parameters
     ----------
     name : str
-        The public function, such as "conv2d".
+        The public function, such as "conv2d", the class, such as "nn.Conv2D", or a loop without a public function.
     family : str
         Where it lives: ``reference/FAMILY.py``, ``_core/FAMILY.pyx``, ``ops/FAMILY.py``.
     ids : str
@@ -86,8 +107,19 @@ class Operator:
         "smooth": with roots or exponentials.
     slack : float
         How many units of rounding loops and kernels of an operator that is not linear may lie apart.
+    draws : int
+        Number of cases that are drawn for differences, and for the comparison of loops and kernels.
     pins : tuple of Pin
         Its kinks.
+    worked : tuple of Pin
+        Examples worked by hand: an oracle that needs no other library.
+    definition : callable or None
+        ``definition(a)`` returns what the operator and its derivatives must return, computed in another way: a dict with the
+        output as "y" and the derivatives by the names of their arrays, or some of these.
+    like : str or None
+        The public operator that takes the same arguments and returns the same, for the libraries that know it.
+    loops : tuple of str
+        Loops of the family that the operator calls, if they do not bear its name.
     matrix : callable or None
         ``matrix(a)`` returns T with ``T @ x.ravel() == f(x).ravel()``, where there is a function that makes it.
     without : tuple of str
@@ -104,13 +136,23 @@ class Operator:
     cases: Callable[[], object]
     nature: str = "linear"
     slack: float = 64.0
+    draws: int = 60
     pins: tuple[Pin, ...] = ()
+    worked: tuple[Pin, ...] = ()
+    definition: Callable[[Arguments], Mapping[str, object]] | None = None
+    like: str | None = None
+    loops: tuple[str, ...] = ()
     matrix: Callable[[Arguments], np.ndarray] | None = None
     without: tuple[str, ...] = ()
 
     def __call__(self, a: Arguments, function=None):
         """The value y."""
-        return self.forward(function or getattr(refconv, self.name), a)
+        return self.forward(function or lookup(self.name), a)
+
+    def results(self, a: Arguments) -> dict[str, np.ndarray]:
+        """Return the output as "y" and all derivatives by the names of their arrays; ``a.dy`` is ∂e/∂y."""
+        derivatives = {name: d for derivative in self.derivatives for name, d in derivative(a).items()}
+        return {"y": np.asarray(self(a)), **derivatives}
 
     @property
     def functions(self) -> tuple[str, ...]:

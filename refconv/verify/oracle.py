@@ -53,7 +53,7 @@ def oracle(operator: Operator, case, libraries=None) -> float | None:
     errors = []
     for library in installed() if libraries is None else libraries:
         module = importlib.import_module(f"refconv.verify.oracles.{library}")
-        theirs = module.evaluate(operator.name, a)
+        theirs = module.evaluate(operator.like or operator.name, a)
         for name in ours.keys() & (theirs or {}).keys():
             what = operator.name if name == "y" else f"∂e/∂{name} of {operator.name}"
             errors.append(_difference(what, library, ours[name], np.asarray(theirs[name]), ROUNDING))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from refconv.verify.catalogue import OPERATORS, find
+from refconv.verify.catalogue import CATALOGUE, find
 from refconv.verify.evidence import KINDS, Outcome, gather
 
 __all__ = ["table"]
@@ -19,7 +19,7 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
     Parameters
     ----------
     names : sequence of str
-        Operators, or derivatives of theirs; all of them if empty.
+        Operators, derivatives of theirs, optimisers such as "optim.SGD" or layers such as "nn.Conv2D"; all if empty.
     quick : bool
         Fewer cases.
     engine : str or None
@@ -39,7 +39,7 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
         If there is no operator or kind of evidence of such a name.
     """
     out = sys.stdout if out is None else out
-    operators = list(dict.fromkeys(map(find, names))) if names else list(OPERATORS.values())
+    operators = list(dict.fromkeys(find(name, CATALOGUE) for name in names)) if names else list(CATALOGUE.values())
     kinds = tuple(kinds or KINDS)
     for kind in kinds:
         if kind not in KINDS:

@@ -3,6 +3,8 @@
 The loop runs on symbols, so that y is the formula itself. sympy differentiates the number ⟨dy, y⟩ with respect to each
 element of each array, and the difference from the derivative's own loop, on the same symbols, is zero for all values.
 
+Where an operator has a definition, its output and its derivatives on symbols are those of the definition, for all values.
+
 A piecewise function is proved on the pieces on which its located symbols stand, and pinned on the kink between them.
 """
 
@@ -23,19 +25,26 @@ ENGINES = ("reference", "kernels")
 
 
 def symbolic(operator: Operator, case) -> float | None:
-    """Prove the derivatives of an operator in one case; returns the largest error, which is 0.
+    """Prove the derivatives and the definition of an operator in one case; returns the largest error, which is 0.
 
-    None for an operator without derivatives. Raises :class:`Refuted` for the first element that is wrong.
+    None for an operator without derivatives and definition. Raises :class:`Refuted` for the first element that is wrong.
     """
+    if not operator.derivatives and not operator.definition:
+        return None
     with engine("reference"):
         a = fill(case, symbols)
         y = np.asarray(operator(a), object)
-        dy = symbols_like("dy", y)
-        e = sympy.Add(*np.ravel(dy * y))
+        a = a.with_arrays(dy=symbols_like("dy", y))
+        e = sympy.Add(*np.ravel(a.dy * y))
+        claims = {"y": y}
         for derivative in operator.derivatives:
-            for name, claimed in derivative(a.with_arrays(dy=dy)).items():
-                _prove(derivative.name, e, a.arrays[name], claimed)
-    return 0.0 if operator.derivatives else None
+            claimed = derivative(a)
+            for name in claimed:
+                _prove(derivative.name, e, a.arrays[name], claimed[name])
+            claims |= claimed
+        for name, true in (operator.definition(a) if operator.definition else {}).items():
+            _compare(operator.name, name, claims[name], np.asarray(true, object))
+    return 0.0
 
 
 def _prove(function, e, array, claimed):
@@ -43,6 +52,16 @@ def _prove(function, e, array, claimed):
         true = sympy.diff(e, array[index])
         if not vanishes(true - claimed[index]):
             raise Refuted(f"∂e/∂{array[index]} is {true}, but {function} says {claimed[index]}")
+
+
+def _compare(function, name, claimed, true):
+    """A result equals the definition's, element by element."""
+    what = name if name == "y" else f"∂e/∂{name}"
+    if claimed.shape != true.shape:
+        raise Refuted(f"{what} of {function} has shape {claimed.shape}, and by the definition {true.shape}")
+    for index in np.ndindex(true.shape):
+        if not vanishes(true[index] - claimed[index]):
+            raise Refuted(f"{what} at {index} is {true[index]} by the definition, but {function} says {claimed[index]}")
 
 
 def pinned(operator: Operator, pin) -> float:

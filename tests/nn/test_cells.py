@@ -17,7 +17,7 @@ from refconv import nn
     ],
 )
 def test_each_keeps_every_promise(layer, shape):
-    assert_layer(layer(), shape)
+    assert_layer(layer(), shape, positive=("a", "b"))
 
 
 def learnt(pattern, r):

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 import refconv
-from refconv import reference
+from refconv import nn, optim, reference
 from refconv.commands.formulas import formulas, markdown, text
 from refconv.verify import index
-from refconv.verify.catalogue import OPERATORS, find
+from refconv.verify.catalogue import CATALOGUE, FORMS, LAYERS, OPERATORS, UPDATES, find
 from refconv.verify.evidence import said
 from refconv.verify.index import PACKAGE, entries, loops, root, select
 from refconv.verify.lectures import FORMULAS, SIZES, STATEMENTS, ids
@@ -73,12 +73,42 @@ def test_what_stands_elsewhere_is_there():
     assert not names & {loop.name for loop in loops()}
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.parametrize("kind", ["symbolic", "numeric", "adjoint"])
 def test_the_evidence_that_is_listed_has_something_to_say(name, kind):
-    (loop,) = [loop for loop in loops() if loop.name == name]
-    says = next(said(find(name), kind, True), None) is not None
-    assert says == (kind in loop.evidence)
+    says = next(said(find(name, CATALOGUE), kind, True), None) is not None
+    assert says == (kind in index.evidence(CATALOGUE[name]))
+
+
+def test_loops_that_an_optimiser_calls_have_its_evidence():
+    listed = {loop.name: loop.evidence for loop in loops() if loop.family == "update"}
+    proved = ("symbolic", "parity", "oracle")
+    assert listed == {"rmsprop": proved, "sgd": proved, "sum_of_squares": ("parity", "oracle")}
+
+
+@pytest.mark.parametrize(
+    ("id", "kinds"),
+    [
+        ("A12", "symbolic, parity, oracle"),
+        ("A14", "symbolic, parity, oracle"),
+        ("A20", "symbolic, parity, oracle"),
+        ("A23", "symbolic, numeric, adjoint, parity"),
+        ("B7", ""),
+        ("C2", "symbolic, numeric, adjoint, parity, oracle"),
+        ("C6", "parity, oracle"),
+    ],
+)
+def test_the_evidence_of_a_statement_is_that_of_the_rows_about_it(id, kinds):
+    assert ", ".join(ENTRIES[id].evidence) == kinds
+
+
+def test_every_layer_optimiser_and_loop_without_a_kernel_has_a_row():
+    layers = {f"nn.{name}" for name in nn.__all__ if isinstance(getattr(nn, name), type)}
+    assert layers - {"nn.Layer", "nn.Parameter", "nn.Spec"} == set(LAYERS)
+    optimisers = {f"optim.{name}" for name in optim.__all__ if isinstance(getattr(optim, name), type)}
+    assert optimisers - {"optim.Optimizer", "optim.Plateau"} <= set(UPDATES)
+    functions = {name for form in FORMS.values() for name in form.functions}
+    assert {"centred_correlation", "zero_stuffed_conv_transpose2d", "running_average", "separate_rank1"} <= functions
 
 
 @in_a_checkout
@@ -90,16 +120,14 @@ def test_sources_md_is_up_to_date():
 
 
 def test_the_text_of_one_slide():
-    assert (
-        re.sub(r":\d+", ":LINE", text(["B4"])).splitlines()[:5]
-        == [
-            "B4   ∂e/∂x_kl = Σ_{i,j} ∂e/∂z_{k+i, l+j} w_{−i,−j}: the filter flipped",
-            "     centred_correlation_dx   ∂e/∂x[kl] = Σ_{i,j=−f}^f ∂e/∂z[k+i, l+j] · w[−i, −j]",
-            "         loop refconv/reference/conv.py:LINE",
-            *(["         tests/{reference,_core,ops,nn}/test_conv.py"] if root() else []),
-            "     conv2d_dx   ∂e/∂x[b,u,v,c] = Σ_{i,m: i·S + m·D = u; j,n: j·S + n·D = v} Σ_o ∂e/∂y[b,i,j,o] · w[m,n,c,o]",
-        ][: 5 if root() else 4]
-    )
+    assert re.sub(r":\d+", ":LINE", text(["B4"])).splitlines()[: 6 if root() else 5] == [
+        "B4   ∂e/∂x_kl = Σ_{i,j} ∂e/∂z_{k+i, l+j} w_{−i,−j}: the filter flipped",
+        "     centred_correlation_dx   ∂e/∂x[kl] = Σ_{i,j=−f}^f ∂e/∂z[k+i, l+j] · w[−i, −j]",
+        "         loop refconv/reference/conv.py:LINE",
+        *(["         tests/{reference,_core,ops,nn}/test_conv.py"] if root() else []),
+        "         symbolic, numeric, adjoint, parity, oracle",
+        "     conv2d_dx   ∂e/∂x[b,u,v,c] = Σ_{i,m: i·S + m·D = u; j,n: j·S + n·D = v} Σ_o ∂e/∂y[b,i,j,o] · w[m,n,c,o]",
+    ]
     assert "kernel refconv/_core/conv.pyx:" in text(["conv2d_dx"])
 
 

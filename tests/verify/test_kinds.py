@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import refconv
 from evidence import needs_kernels
 from refconv.verify.case import Case
-from refconv.verify.catalogue import OPERATORS, find
+from refconv.verify.catalogue import CATALOGUE, OPERATORS, find
 from refconv.verify.dual import Dual
 from refconv.verify.evidence import gather
 from refconv.verify.operator import Derivative
@@ -166,7 +166,7 @@ def test_the_table_says_what_it_tried_and_what_was_wrong(capsys, monkeypatch):
     ]
     assert "operators: 2, pieces of evidence: 4" in capsys.readouterr().out
     wrong = with_derivative(OPERATORS["relu"], lambda dx, a: -dx(a.dy, a.x))
-    monkeypatch.setitem(OPERATORS, "relu", wrong)
+    monkeypatch.setitem(CATALOGUE, "relu", wrong)
     assert any(o.refuted for o in table(["relu"], kinds=["numeric"]))
     assert "1 refuted" in capsys.readouterr().out
 
@@ -180,6 +180,9 @@ def test_unknown_names_are_refused(arguments):
 def test_find_takes_derivatives():
     assert find("max_pool2d_dx") is OPERATORS["max_pool2d"]
     assert find("cross_correlate1d").name == "cross_correlate1d"  # also the derivative of convolve1d
+    assert find("centred_correlation_dw", CATALOGUE).name == "centred_correlation"
+    with pytest.raises(ValueError, match="operator must be one of convolve1d, "):
+        find("optim.SGD")  # no operator that one may trace, or compare a function of one's own with
 
 
 def test_vanishes_knows_roots_and_exponentials_and_is_not_fooled():
@@ -192,6 +195,8 @@ def test_vanishes_knows_roots_and_exponentials_and_is_not_fooled():
     assert vanishes(sympy.tanh(x) - (1 - sympy.exp(-2 * x)) / (1 + sympy.exp(-2 * x)))
     for wrong in (x, root - x, sympy.exp(x) - 1, x / root - x * root, sympy.Rational(1, 10**9)):
         assert not vanishes(wrong)
+    assert not vanishes(root * (x - sympy.Rational(50, 97)))  # zero at the one point that is looked at first
+    assert not vanishes(root / 10**12)
 
 
 def test_located_symbols_compare_by_place_and_compute_as_symbols():

@@ -1,11 +1,14 @@
 """The convolution layer."""
 
+import numpy as np
+from hypothesis import strategies as st
+
 import refconv
-from refconv.verify.case import Case
-from refconv.verify.operator import Derivative, Operator
+from refconv.verify.case import Arguments, Case
+from refconv.verify.operator import Derivative, Operator, Pin
 from refconv.verify.strategies import conv_cases
 
-__all__ = ["OPERATORS"]
+__all__ = ["FORMS", "OPERATORS"]
 
 
 def layer(ndim, formula, ids, fixed):
@@ -56,5 +59,49 @@ OPERATORS = (
             Case({"x": (1, 4, 3, 4), "w": (1, 2, 2, 6), "b": (6,)}, dict(padding="full", groups=2, dilation=(1, 2))),
             Case({"x": (1, 4, 4, 2), "w": (2, 1, 2, 6), "b": (6,)}, dict(groups=2, stride=(2, 1), **FIRST)),
         ),
+    ),
+)
+
+
+def as_layer(a):
+    """Return conv2d of one image with one channel, padded by the filter's reach f, and both derivatives."""
+    arrays = {"x": a.x[None, ..., None], "w": a.w[..., None, None], "b": np.zeros(1, a.x.dtype), "dy": a.dy[None, ..., None]}
+    found = OPERATORS[1].results(Arguments(arrays, {"padding": a.w.shape[0] // 2}, {}))
+    return {"y": found["y"][0, ..., 0], "x": found["x"][0, ..., 0], "w": found["w"][..., 0, 0]}
+
+
+def one_channel(size, reach):
+    """Return the case of one image and a filter with indices from −reach to reach."""
+    return Case({"x": tuple(size), "w": (2 * reach + 1,) * 2})
+
+
+FORMS = (
+    Operator(
+        name="centred_correlation",
+        family="conv",
+        ids="B3, B4",
+        formula="z[k,l] = Σ_{i,j=−f}^f w[i,j] · x[k+i, l+j]",
+        forward=lambda correlate, a: correlate(a.x, a.w),
+        derivatives=(
+            Derivative("centred_correlation_dw", ("w",), lambda dw, a: dw(a.x, a.dy, a.w.shape[0] // 2)),
+            Derivative("centred_correlation_dx", ("x",), lambda dx, a: dx(a.dy, a.w)),
+        ),
+        fixed=(one_channel((3, 4), 1), one_channel((2, 5), 2), one_channel((4, 2), 0)),
+        cases=lambda: st.builds(
+            one_channel, st.lists(st.integers(1, 6), min_size=2, max_size=2, unique=True), st.integers(0, 2)
+        ),
+        draws=20,
+        worked=(
+            Pin(
+                "a 2 × 2 image and a filter of three weights",
+                {"x": [[1, 2], [3, 4]], "w": [[0, 0, 0], [0, 1, 10], [0, 100, 0]], "dy": [[1, 10], [0, 0]]},
+                {
+                    "y": [[321, 402], [43, 4]],
+                    "w": [[0, 0, 0], [10, 21, 2], [30, 43, 4]],
+                    "x": [[1, 20], [100, 1000]],
+                },
+            ),
+        ),
+        definition=as_layer,
     ),
 )

@@ -1,11 +1,15 @@
 """The transposed convolution."""
 
+from dataclasses import replace
+
+import numpy as np
+
 import refconv
 from refconv.verify.case import Case
-from refconv.verify.operator import Derivative, Operator
+from refconv.verify.operator import Derivative, Operator, Pin
 from refconv.verify.strategies import conv_transpose_cases
 
-__all__ = ["OPERATORS"]
+__all__ = ["FORMS", "OPERATORS"]
 
 FIRST = {"data_format": "channels_first"}
 
@@ -69,5 +73,46 @@ OPERATORS = (
             ),
             Case({"x": (1, 2, 3, 2), "w": (2, 3, 3, 2), "b": (3,)}, dict(stride=(1, 2), padding="same", **FIRST)),
         ),
+    ),
+)
+
+
+def stuffed(loop, a):
+    """Call the loop, which takes channels-last images, a window and the output size."""
+    first = "data_format" in a.options and a.options["data_format"] == "channels_first"
+    window = refconv.Window(a.w.shape[:2], **a.only("stride", "padding", "dilation"))
+    size = window.transposed_output_size(a.size, a.options.get("output_padding", 0))
+    x = np.moveaxis(a.x, 1, -1) if first else a.x
+    y = loop(x, a.w, a.b, size, window, a.options.get("groups", 1))
+    return np.moveaxis(y, -1, 1) if first else y
+
+
+FORMS = (
+    replace(
+        OPERATORS[1],
+        name="zero_stuffed_conv_transpose2d",
+        ids="C2",
+        formula="y[b,u,v,o] = bias[o] + Σ_{m,n,c} s[b, u − m·D, v − n·D, c] · w[m,n,o,c], s[b, i·S, j·S, c] = x[b,i,j,c]",
+        forward=stuffed,
+        draws=12,
+        worked=(
+            Pin(
+                "two pixels stamp a 2 × 2 kernel, two columns apart",
+                {
+                    "x": np.reshape([1, 10], (1, 1, 2, 1)),
+                    "w": np.reshape([[1, 2], [3, 5]], (2, 2, 1, 1)),
+                    "b": [0.5],
+                    "dy": np.reshape([[1, 0, 0, 0], [0, 0, 0, 100]], (1, 2, 4, 1)),
+                },
+                {
+                    "y": np.reshape([[1.5, 2.5, 10.5, 20.5], [3.5, 5.5, 30.5, 50.5]], (1, 2, 4, 1)),
+                    "x": np.reshape([1, 500], (1, 1, 2, 1)),
+                    "w": np.reshape([[1, 0], [0, 1000]], (2, 2, 1, 1)),
+                },
+                {"stride": (1, 2)},
+            ),
+        ),
+        definition=OPERATORS[1].results,
+        like="conv_transpose2d",
     ),
 )

@@ -1,10 +1,13 @@
 """Depthwise and depthwise separable convolution."""
 
+import numpy as np
+from hypothesis import strategies as st
+
 from refconv.verify.case import Case
-from refconv.verify.operator import Derivative, Operator
+from refconv.verify.operator import Derivative, Operator, Pin
 from refconv.verify.strategies import depthwise_cases, separable_cases
 
-__all__ = ["OPERATORS"]
+__all__ = ["FORMS", "OPERATORS"]
 
 FIRST = {"data_format": "channels_first"}
 
@@ -53,5 +56,57 @@ OPERATORS = (
             ),
         ),
         cases=separable_cases,
+    ),
+)
+
+
+def given(a):
+    """Return the kernel of a case, or the product of its column u and its row v."""
+    return a.kernel if "kernel" in a.arrays else np.outer(a.u, a.v)
+
+
+def factors(a):
+    """Return column and row, read from the first column and the first row of the kernel that are not zero."""
+    kernel = given(a)
+    if not kernel.any():
+        return {"y": np.zeros(sum(kernel.shape), kernel.dtype)}
+    i, j = np.argwhere(kernel)[0][0], np.flatnonzero(kernel.any(0))[0]
+    return {"y": np.concatenate([kernel[:, j], kernel[i] / kernel[i, j]])}
+
+
+def both(separate, a):
+    """Return the column and the row, concatenated."""
+    return np.concatenate(separate(given(a)))
+
+
+def outer(kh, kw):
+    """Return the case of a kernel that is a column u times a row v."""
+    return Case({"u": (kh,), "v": (kw,)}, positive=("v",))
+
+
+FORMS = (
+    Operator(
+        name="separate_rank1",
+        family="separable",
+        ids="C6",
+        formula="K[m,n] = column[m] · row[n]",
+        forward=both,
+        derivatives=(),
+        fixed=(outer(3, 2), outer(1, 4), outer(5, 3)),
+        cases=lambda: st.builds(outer, st.integers(1, 6), st.integers(1, 6)),
+        nature="smooth",
+        draws=20,
+        worked=(
+            Pin("the slide's kernel", {"kernel": [[3, 6, 9], [4, 8, 12], [5, 10, 15]]}, {"y": [3, 4, 5, 1, 2, 3]}),
+            Pin("a first column of zeros", {"kernel": [[0, -10, 20], [0, 15, -30]]}, {"y": [-10, 15, 0, 1, -2]}),
+            Pin("the zero kernel", {"kernel": [[0, 0, 0], [0, 0, 0]]}, {"y": [0, 0, 0, 0, 0]}),
+            Pin(
+                "one entry more than rank one",
+                {"kernel": [[3, 6, 9], [4, 8, 12], [5, 10, 14]]},
+                refused="kernel must be of rank 1, but has numerical rank 2",
+            ),
+        ),
+        definition=factors,
+        without=("symbolic",),  # the factors are singular vectors, which symbols do not have
     ),
 )

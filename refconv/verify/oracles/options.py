@@ -4,8 +4,8 @@ import inspect
 from fractions import Fraction
 from types import SimpleNamespace
 
-import refconv
 from refconv.geometry import Window, per_axis
+from refconv.verify.operator import lookup
 
 __all__ = ["FIRST", "options", "reach", "window"]
 
@@ -19,7 +19,7 @@ def options(name, a):
     >>> options("leaky_relu", Arguments({}, {}, {})).slope
     0.1
     """
-    parameters = inspect.signature(getattr(refconv, name)).parameters.values()
+    parameters = inspect.signature(lookup(name)).parameters.values()
     told = {p.name: p.default for p in parameters if p.default is not p.empty}
     told |= {**a.options, **a.given}
     return SimpleNamespace(**{key: float(value) if isinstance(value, Fraction) else value for key, value in told.items()})

@@ -1,4 +1,6 @@
-"""scipy.signal: plain convolution and correlation."""
+"""SciPy: plain convolution and correlation (scipy.signal), and the factors of a kernel (scipy.linalg)."""
+
+import numpy as np
 
 __all__ = ["evaluate"]
 
@@ -15,9 +17,33 @@ FUNCTIONS = {
 
 
 def evaluate(name, a):
-    """The value; SciPy does not differentiate."""
+    """The value; SciPy does not differentiate, but the slides' derivatives are correlations, too."""
+    if name in FORMS:
+        return FORMS[name](a)
     if name not in FUNCTIONS or any(n < k for n, k in zip(a.x.shape, a.w.shape, strict=True)):
         return None  # SciPy exchanges the two where the kernel is the larger one
     from scipy import signal
 
     return {"y": getattr(signal, FUNCTIONS[name])(a.x, a.w, a.options["mode"])}
+
+
+def centred_correlation(a):
+    """∂e/∂x is a convolution of ∂e/∂z with w; ∂e/∂w is a correlation of the padded x with ∂e/∂z."""
+    from scipy.signal import convolve2d, correlate2d
+
+    return {
+        "y": correlate2d(a.x, a.w, "same"),
+        "x": convolve2d(a.dy, a.w, "same"),
+        "w": correlate2d(np.pad(a.x, a.w.shape[0] // 2), a.dy, "valid"),
+    }
+
+
+def separate_rank1(a):
+    """Singular vectors by LAPACK's other algorithm, scaled so that the row begins with 1; ``a.v`` has no zeros."""
+    from scipy.linalg import svd
+
+    columns, values, rows = svd(np.outer(a.u, a.v), full_matrices=False, lapack_driver="gesvd")
+    return {"y": np.concatenate([columns[:, 0] * values[0] * rows[0, 0], rows[0] / rows[0, 0]])}
+
+
+FORMS = {"centred_correlation": centred_correlation, "separate_rank1": separate_rank1}

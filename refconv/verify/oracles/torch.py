@@ -9,6 +9,7 @@ from functools import partial, wraps
 from types import SimpleNamespace
 
 from refconv.geometry import Window, per_axis
+from refconv.verify.oracles import torch_steps
 from refconv.verify.oracles.options import FIRST, options, reach, window
 
 __all__ = ["evaluate"]
@@ -16,6 +17,8 @@ __all__ = ["evaluate"]
 
 def evaluate(name, a):
     """The value, and autograd's derivatives of ⟨dy, y⟩."""
+    if name in torch_steps.FUNCTIONS:
+        return torch_steps.evaluate(name, a)
     if name not in FUNCTIONS:
         return None
     import torch

@@ -1,0 +1,283 @@
+"""Rows for layers that are not one operator: combinators, layers that move elements, and the neocognitron's cells.
+
+The cases are listed here. The definition of each output is a formula of operators.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+import refconv
+from refconv import nn
+from refconv.verify.layers import Make, backward, definition_of, forward, layer_case
+from refconv.verify.operator import Derivative, Operator
+
+__all__ = ["COMBINATORS"]
+
+FIRST = {"data_format": "channels_first"}
+
+
+def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=()):
+    """Return the row of one layer class; ``drawn`` are more cases, for numeric evidence and parity alone.
+
+    ``ids`` are the statements that the layer itself computes, without those that a network made with it illustrates.
+    """
+    return Operator(
+        name=f"nn.{name}",
+        family="combinators",
+        ids=ids,
+        formula=formula,
+        forward=lambda _, a: forward(a.make.layer(), a, a.make.trained),
+        derivatives=(Derivative(f"nn.{name}", (), lambda _, a: backward(a.make.layer(), a, a.make.trained)),),
+        fixed=fixed,
+        cases=lambda: st.builds(with_batch, st.sampled_from([*fixed, *drawn]), st.integers(1, 5)),
+        nature=nature,
+        slack=256,
+        draws=20,
+        definition=lambda a: definition_of(a.make, a),
+        without=without,
+    )
+
+
+def case(layer, shape, definition=None, *, trained=False, **options):
+    """Return the case of a layer; ``definition(a)`` returns its output, computed by operators."""
+    return layer_case(Make(layer, definition, trained), shape, **{"batch": 2, **options})
+
+
+def with_batch(case, batch):
+    """Return the same case with a batch of another size."""
+    return replace(case, shapes={**case.shapes, "x": (batch, *case.shapes["x"][1:])})
+
+
+def dense(a, name, x=None):
+    """Compute the dense layer of this name for x, or for the input of the network."""
+    return refconv.dense(a.x if x is None else x, a.arrays[f"{name}w"], a.arrays[f"{name}b"])
+
+
+def conv(a, name, **options):
+    """Compute the convolution layer of this name for the input of the network."""
+    return refconv.conv2d(a.x, a.arrays[f"{name}w"], a.arrays[f"{name}b"], **options)
+
+
+def fractal(a, name=""):
+    """Compute a fractal of two columns: the mean of one layer and of two layers in sequence."""
+    longer = dense(a, f"{name}column2_row2.", dense(a, f"{name}column2_row1."))
+    return (dense(a, f"{name}column1_row2.") + longer) * 0.5
+
+
+def two_columns(**options):
+    return nn.Fractal(lambda: nn.Dense(3), 2, **options)
+
+
+def heads():
+    return nn.Heads(nn.Sequential(a=nn.Dense(4), b=nn.Tanh(), c=nn.Dense(2)), b=nn.Dense(3))
+
+
+def trunk(a):
+    return dense(a, "trunk.c.", refconv.tanh(dense(a, "trunk.a.")))
+
+
+def trunk_and_head(a):
+    return np.concatenate([trunk(a), dense(a, "head_b.", refconv.tanh(dense(a, "trunk.a.")))], -1)
+
+
+def frozen(layer, shape):
+    """Return a built layer, frozen."""
+    layer.build(shape, 0, np.float64)
+    return nn.Frozen(layer)
+
+
+def frozen_norm(a):
+    """Compute batch normalisation in inference, with the arrays of the inner layer."""
+    return refconv.batch_norm_inference(a.x, *(a.arrays[f"layer.{name}"] for name in ("gamma", "beta", "mean", "var")))
+
+
+def conv_relu_pool():
+    """Return layers that the kernels fuse."""
+    return nn.Sequential(nn.Conv2D(3, (3, 2), padding="same"), nn.ReLU(), nn.MaxPool2D(2))
+
+
+def conv_norm_relu():
+    return nn.Sequential(nn.Conv2D(3, (2, 3), bias=False), nn.BatchNorm(), nn.ReLU())
+
+
+MOVING = (
+    row("Identity", "A23", "y = x", case(lambda: nn.Identity(), (4, 2), lambda a: a.x), nature="linear"),
+    row(
+        "Flatten",
+        "",
+        "y[(i·W + j)·C + c] = x[i,j,c]",
+        case(lambda: nn.Flatten(), (2, 4, 3), lambda a: a.x.reshape(len(a.x), -1)),
+        nature="linear",
+    ),
+    row(
+        "Select",
+        "M2",
+        "y[k] = x[channels[k]]",
+        case(lambda: nn.Select([2, 0]), (4, 3), lambda a: a.x[..., [2, 0]]),
+        nature="linear",
+    ),
+    row(
+        "PadChannels",
+        "A23",
+        "y[c] = x[c], zero beyond",
+        case(lambda: nn.PadChannels(6), (2, 3, 4), lambda a: np.concatenate([a.x, 0 * a.x[..., :2]], -1)),
+        case(lambda: nn.PadChannels(4), (4,), lambda a: a.x),
+        nature="linear",
+    ),
+    row(
+        "Crop2D",
+        "M16",
+        "y[i,j,c] = x[i + top, j + left, c]",
+        case(lambda: nn.Crop2D(((1, 0), (2, 1))), (3, 5, 2), lambda a: a.x[:, 1:, 2:-1]),
+        case(lambda: nn.Crop2D((0, 1), **FIRST), (3, 2, 5), lambda a: a.x[..., 1:-1]),
+        nature="linear",
+    ),
+    row(
+        "GlobalMaxPool1D",
+        "A11, B5",
+        "y[c] = max_u x[u,c]",
+        case(lambda: nn.GlobalMaxPool1D(), (4, 2), lambda a: refconv.max_pool1d(a.x, 4)[:, 0]),
+        case(lambda: nn.GlobalMaxPool1D(**FIRST), (2, 4), lambda a: refconv.max_pool1d(a.x, 4, **FIRST)[..., 0]),
+    ),
+    row(
+        "GlobalMaxPool2D",
+        "A11, B5",
+        "y[c] = max_{u,v} x[u,v,c]",
+        case(lambda: nn.GlobalMaxPool2D(), (4, 3, 2), lambda a: refconv.max_pool2d(a.x, (4, 3))[:, 0, 0]),
+        case(lambda: nn.GlobalMaxPool2D(**FIRST), (2, 4, 3), lambda a: refconv.max_pool2d(a.x, (4, 3), **FIRST)[..., 0, 0]),
+    ),
+)
+
+BRANCHES = (
+    row(
+        "Sequential",
+        "",
+        "y = f_n(… f_1(x))",
+        case(
+            lambda: nn.Sequential(nn.Dense(4), nn.Tanh(), nn.Dense(2)),
+            (3,),
+            lambda a: dense(a, "2.", refconv.tanh(dense(a, "0."))),
+        ),
+        drawn=(
+            case(conv_relu_pool, (5, 4, 2), lambda a: refconv.max_pool2d(refconv.relu(conv(a, "0.", padding="same")), 2)),
+            case(conv_norm_relu, (4, 5, 2)),
+            case(conv_norm_relu, (4, 5, 2), train=False),
+        ),
+        nature="smooth",
+    ),
+    row(
+        "Sum",
+        "A23",
+        "y = Σ_k f_k(x)",
+        case(
+            lambda: nn.Sum(nn.Conv2D(2, (3, 2), padding="same"), nn.Identity()),
+            (2, 3, 2),
+            lambda a: conv(a, "0.", padding="same") + a.x,
+        ),
+        case(
+            lambda: nn.Sum(nn.Dense(4), nn.Sequential(nn.Dense(2), nn.Dense(4))),
+            (3,),
+            lambda a: dense(a, "0.") + dense(a, "1.1.", dense(a, "1.0.")),
+        ),
+        case(lambda: nn.Sum(nn.Identity(), nn.Identity()), (3,), lambda a: a.x + a.x),
+    ),
+    row(
+        "Mean",
+        "M13",
+        "y = Σ_k f_k(x) / K",
+        case(lambda: nn.Mean(nn.Identity(), nn.Dense(3)), (3,), lambda a: (a.x + dense(a, "1.")) * 0.5),
+        case(
+            lambda: nn.Mean(nn.Identity(), nn.Dense(2), nn.Tanh()),
+            (2,),
+            lambda a: (a.x + dense(a, "1.") + refconv.tanh(a.x)) * (1 / 3),
+        ),
+        nature="smooth",
+    ),
+    row(
+        "Concat",
+        "M7, M14",
+        "y = (f_1(x), …, f_K(x)) along the channels",
+        case(
+            lambda: nn.Concat(nn.Conv2D(3, 1), nn.Identity(), nn.Conv2D(1, 1)),
+            (3, 2, 2),
+            lambda a: np.concatenate([conv(a, "0."), a.x, conv(a, "2.")], -1),
+        ),
+        case(
+            lambda: nn.Concat(nn.Conv2D(3, 1, **FIRST), nn.Identity(), axis=0),
+            (2, 3, 4),
+            lambda a: np.concatenate([conv(a, "0.", **FIRST), a.x], 1),
+        ),
+        case(lambda: nn.Concat(nn.Identity(), nn.Identity()), (3,), lambda a: np.concatenate([a.x, a.x], -1)),
+    ),
+    row(
+        "StochasticDepth",
+        "B8",
+        "y = s · f(x), s = 1 or 0 in training, s = p in inference",
+        case(lambda: nn.StochasticDepth(nn.Dense(2), survival=1.0), (4,), lambda a: dense(a, "0.")),
+        case(lambda: nn.StochasticDepth(nn.Dense(2), 0.75), (4,), lambda a: dense(a, "0.") * 0.75, train=False),
+        drawn=(case(lambda: nn.StochasticDepth(nn.Dense(2), 0.5), (3,)),),
+        nature="smooth",
+    ),
+    row(
+        "Fractal",
+        "M13",
+        "f_{C+1}(x) = f_C(f_C(x)) ⊕ layer(x)",
+        case(two_columns, (4,), fractal),
+        case(lambda: two_columns(drop=0.4), (4,), fractal, train=False),
+        drawn=(
+            case(lambda: two_columns(drop=0.4), (4,)),
+            case(lambda: nn.Fractal(lambda: nn.Dense(2), 3, drop=0.6), (3,)),
+        ),
+        nature="smooth",
+    ),
+    row(
+        "DropPath",
+        "M13",
+        "the network, or in training one of its columns",
+        case(lambda: nn.DropPath(two_columns(), share=0.0), (4,), lambda a: fractal(a, "network.")),
+        case(lambda: nn.DropPath(two_columns(), share=1.0), (4,), lambda a: fractal(a, "network."), train=False),
+        drawn=(case(lambda: nn.DropPath(two_columns(), share=1.0), (4,)),),
+        nature="smooth",
+    ),
+    row(
+        "Heads",
+        "",
+        "y = (scores, head_1, …) in training, the scores in inference",
+        case(heads, (5,), trunk_and_head),
+        case(heads, (5,), trunk, train=False),
+        nature="smooth",
+    ),
+    row(
+        "Frozen",
+        "",
+        "y = f(x), in training as in inference",
+        case(lambda: frozen(nn.Dense(4), (3,)), (3,), lambda a: dense(a, "layer."), trained=True),
+        case(lambda: frozen(nn.BatchNorm(), (2,)), (2,), frozen_norm, trained=True),
+        nature="smooth",
+    ),
+)
+
+CELL_LAYERS = (
+    row(
+        "SCells",
+        "M1",
+        "u[i,j,k] = r · max(0, (1 + Σ a·x) / (1 + 2r/(1+r) · b[k]·v[i,j]) − 1)",
+        case(lambda: nn.SCells(3, (2, 3), selectivity=1.5), (4, 5, 2), positive=("a", "b")),
+        case(lambda: nn.SCells(2, 3, padding="same"), (3, 4, 1), positive=("a", "b")),
+        nature="smooth",
+        without=("symbolic", "adjoint"),  # it takes roots by numpy.sqrt, which refuses symbols and Python's floats
+    ),
+    row(
+        "CCells",
+        "M1",
+        "u[i,j,k] = ψ((1 + s[i,j,k]) / (1 + Σ_k' s[i,j,k'] / K) − 1)",
+        case(lambda: nn.CCells((3, 2), stride=(2, 1), padding="same"), (5, 4, 3), positive=("x",)),
+        case(lambda: nn.CCells(2, saturation=0.7), (3, 4, 2), positive=("x",)),
+        nature="smooth",
+        without=("symbolic",),  # it takes maxima by numpy.maximum, which refuses sums of symbols
+    ),
+)
+
+COMBINATORS = (*MOVING, *BRANCHES, *CELL_LAYERS)

@@ -1,0 +1,146 @@
+"""Rows for layers that compute one operator.
+
+They share the operator's cases, and its output and its derivatives are their definition.
+"""
+
+from dataclasses import replace
+
+from refconv.verify.case import Arguments
+from refconv.verify.catalogue import (
+    activation,
+    avg_pool,
+    conv,
+    conv_transpose,
+    dense,
+    dropout,
+    loss,
+    max_pool,
+    norm,
+    resize,
+    response_norm,
+    separable,
+)
+from refconv.verify.layers import backward, forward
+from refconv.verify.operator import Derivative, Operator
+
+__all__ = ["LAYERS"]
+
+FAMILIES = (
+    conv,
+    conv_transpose,
+    separable,
+    max_pool,
+    avg_pool,
+    resize,
+    norm,
+    response_norm,
+    dropout,
+    activation,
+    dense,
+    loss,
+)
+OPERATORS = {operator.name: operator for family in FAMILIES for operator in family.OPERATORS}
+
+
+def layer(name, operator, make, takes=lambda case: True, **changes):
+    """Return the row of the layer ``make(cls, a)``; ``takes(case)`` selects cases of the operator that the layer accepts."""
+    operator = OPERATORS[operator]
+
+    def taken(case):
+        return len(case.shapes["x"]) > 0 and takes(case)
+
+    entry = Operator(
+        name=f"nn.{name}",
+        family=operator.family,
+        ids=operator.ids,
+        formula=operator.formula,
+        forward=lambda cls, a: forward(make(cls, a), a),
+        derivatives=(Derivative(f"nn.{name}", (), lambda cls, a: backward(make(cls, a), a)),),
+        fixed=tuple(filter(taken, operator.fixed)),
+        cases=lambda: operator.cases().filter(taken),
+        nature=operator.nature,
+        slack=operator.slack,
+        pins=operator.pins,
+        draws=12,
+        definition=operator.results,
+        like=operator.name,
+    )
+    return replace(entry, **changes)
+
+
+def on_axes(name, operator, make, **changes):
+    """Return the rows of a layer on signals and of the same layer on images."""
+    return tuple(layer(name.format(ndim), operator.format(ndim), make, **changes) for ndim in (1, 2))
+
+
+def kernels(cls, a):
+    """Return a convolution layer whose weights have the shape of a.w: (kh, kw, C / groups, O)."""
+    return cls(a.w.shape[-1], a.w.shape[:-2], **a.options)
+
+
+def transposed_kernels(cls, a):
+    """Return a transposed convolution layer whose weights have the shape of a.w: (kh, kw, O / groups, C)."""
+    return cls(a.w.shape[-2] * a.options.get("groups", 1), a.w.shape[:-2], **a.options)
+
+
+def separate_kernels(cls, a):
+    """Return a separable convolution layer whose weights have the shapes of a.depthwise and a.pointwise."""
+    return cls(a.pointwise.shape[-1], a.depthwise.shape[:2], a.depthwise.shape[-1], **a.options)
+
+
+def options(cls, a):
+    """Return a layer that takes options alone."""
+    return cls(**a.options)
+
+
+def norm_definition(a):
+    """Return the results in training, or the results in inference if the case has running averages."""
+    return OPERATORS["batch_norm_inference" if "mean" in a.arrays else "batch_norm"].results(a)
+
+
+def in_inference(case):
+    """Return the same case with the layer in inference."""
+    return replace(case, given={**case.given, "train": False})
+
+
+def rounded(a):
+    """Return the arguments with the rate of dropout as a float, as the layer stores it."""
+    return Arguments(a.arrays, a.options, {**a.given, "rate": float(a.rate)})
+
+
+LAYERS = (
+    *on_axes("Conv{}D", "conv{}d", kernels),
+    *on_axes("ConvTranspose{}D", "conv_transpose{}d", transposed_kernels),
+    layer("DepthwiseConv2D", "depthwise_conv2d", lambda cls, a: cls(a.w.shape[:2], a.w.shape[-1], **a.options)),
+    layer("SeparableConv2D", "separable_conv2d", separate_kernels),
+    *on_axes("MaxPool{}D", "max_pool{}d", lambda cls, a: cls(a.window, **a.options)),
+    *on_axes("AvgPool{}D", "avg_pool{}d", lambda cls, a: cls(a.window, **a.options)),
+    *on_axes("GlobalAvgPool{}D", "global_avg_pool{}d", options),
+    layer("Pad2D", "pad", lambda cls, a: cls(a.padding, **a.options), lambda case: len(case.shapes["x"]) == 4),
+    layer("Upsample2D", "upsample2d", lambda cls, a: cls(a.scale, **a.options)),
+    layer(
+        "BatchNorm",
+        "batch_norm",
+        options,
+        ids="A13, A15–A17",
+        fixed=(*OPERATORS["batch_norm"].fixed, *map(in_inference, OPERATORS["batch_norm_inference"].fixed)),
+        cases=lambda: OPERATORS["batch_norm"].cases() | OPERATORS["batch_norm_inference"].cases().map(in_inference),
+        definition=norm_definition,
+        like=None,
+    ),
+    layer("LocalResponseNorm", "local_response_norm", options),
+    layer(
+        "Dropout",
+        "dropout",
+        lambda cls, a: cls(float(a.rate), a.seed),
+        nature="smooth",
+        definition=lambda a: OPERATORS["dropout"].results(rounded(a)),
+    ),
+    layer("ReLU", "relu", options),
+    layer("LeakyReLU", "leaky_relu", options),
+    layer("ELU", "elu", options),
+    layer("Sigmoid", "sigmoid", options),
+    layer("Tanh", "tanh", options),
+    layer("Dense", "dense", lambda cls, a: cls(a.w.shape[-1])),
+    layer("Softmax", "softmax", options),
+)

@@ -1,0 +1,280 @@
+"""Optimisers, as functions of the first parameters and of the gradients of each step.
+
+A row is about the class: its step over several parameters, with a learning rate that changes between steps, and through it
+the loop of the update and its kernel. Each definition is written in NumPy from the formula, for one parameter.
+"""
+
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from refconv.nn import Parameter
+from refconv.verify.case import Case
+from refconv.verify.operator import Operator, Pin
+
+__all__ = ["UPDATES"]
+
+NAMES = ("w", "b")  # the parameters: a matrix and a vector
+SWITCHES = bool | str  # options that are no numbers
+
+
+def parameters(a):
+    """Return the parameters of a case, with copies of its arrays."""
+    return {name: Parameter(a.arrays[name].copy()) for name in NAMES}
+
+
+def settings(a):
+    """Return the learning rates and the other options: symbols if the arrays hold symbols, else floats."""
+    if a.w.dtype != object:
+        return _rates({name: convert(value, float) for name, value in a.options.items()})
+    import sympy
+
+    rates, others = _rates(a.options)
+    numbers = [name for name, value in others.items() if not isinstance(value, SWITCHES)]
+    symbols = {name: sympy.Symbol(name, positive=True) for name in numbers}
+    return [sympy.Symbol(f"lr{step}", positive=True) for step in range(len(rates))], {**others, **symbols}
+
+
+def _rates(options):
+    """Split options into the learning rates and the others."""
+    return options["lr"], {name: value for name, value in options.items() if name != "lr"}
+
+
+def convert(value, kind):
+    """Convert a number, or each number of a tuple; return a switch unchanged."""
+    if isinstance(value, tuple):
+        return tuple(map(kind, value))
+    return value if isinstance(value, SWITCHES) else kind(value)
+
+
+def trained(cls, a):
+    """Return both parameters, flat, after a step of the optimiser for each learning rate."""
+    theta = parameters(a)
+    rates, others = settings(a)
+    floats = {name: convert(value, float) for name, value in a.options.items()}
+    optimizer = cls(theta, **{**floats, "lr": floats["lr"][0]})
+    if a.w.dtype == object:  # the constructor takes floats alone
+        vars(optimizer).update(others)
+    for step, lr in enumerate(rates):
+        optimizer.lr = lr
+        for name, parameter in theta.items():
+            parameter.grad[...] = a.arrays[f"d{name}"][step]
+        optimizer.step()
+    return np.concatenate([parameter.value.ravel() for parameter in theta.values()])
+
+
+def definition(update):
+    """Return the definition made of ``update(theta, g, o, memory)``: one step of one parameter, with its state in a dict."""
+
+    def defined(a):
+        rates, others = settings(a)
+        results = []
+        for name in NAMES:
+            theta = a.arrays[name]
+            memory = {}
+            decay = 0 if theta.ndim == 1 and others.get("decayed") == "weights" else others.get("weight_decay", 0)
+            for step, lr in enumerate(rates):
+                o = SimpleNamespace(**{**others, "weight_decay": decay, "lr": lr, "t": step + 1})
+                theta = update(theta, a.arrays[f"d{name}"][step], o, memory)
+            results.append(theta.ravel())
+        return {"y": np.concatenate(results)}
+
+    return defined
+
+
+def sgd(theta, g, o, memory):
+    """A12: v ← μ·v − λ·α·θ − α·∂L/∂θ, then θ ← θ + v; Nesterov's form adds μ·v and both other terms again."""
+    fall = o.weight_decay * o.lr * theta + o.lr * g
+    v = o.momentum * memory.get("v", 0) - fall
+    memory["v"] = v
+    return theta + (o.momentum * v - fall if o.nesterov else v)
+
+
+def rmsprop(theta, g, o, memory):
+    """A20: s ← ρ·s + (1 − ρ)·h², v ← μ·v − α·h / √(s + ε) or α·h / (√s + ε), θ ← θ + v."""
+    h = g + o.weight_decay * theta
+    s = o.rho * memory.get("s", 0) + (1 - o.rho) * h**2
+    root = square_root(s + o.eps) if o.eps_inside_sqrt else square_root(s) + o.eps
+    v = o.momentum * memory.get("v", 0) - o.lr * h / root
+    memory.update(s=s, v=v)
+    return theta + v
+
+
+def adam(theta, g, o, memory):
+    """Kingma and Ba, algorithm 1: m and s are running means of h and h², divided by the sum of their weights."""
+    h = g + o.weight_decay * theta
+    m = o.beta1 * memory.get("m", 0) + (1 - o.beta1) * h
+    s = o.beta2 * memory.get("s", 0) + (1 - o.beta2) * h**2
+    memory.update(m=m, s=s)
+    return theta - o.lr * (m / (1 - o.beta1**o.t)) / (square_root(s / (1 - o.beta2**o.t)) + o.eps)
+
+
+def square_root(array):
+    """Return √ of each element, a float or a symbol."""
+    if array.dtype != object:
+        return np.sqrt(array)
+    import sympy
+
+    return array ** sympy.Rational(1, 2)
+
+
+def steps(w, b, options):
+    """Return the case of parameters of these shapes, with a gradient of each parameter for each learning rate."""
+    count = len(options["lr"])
+    return Case({"w": w, "b": b, "dw": (count, *w), "db": (count, *b)}, options)
+
+
+@st.composite
+def step_cases(draw, numbers, **switches):
+    """Draw parameters of any shape, one to four steps, and options from the lists given."""
+    w = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=2, unique=True)))
+    rates = tuple(draw(st.lists(st.sampled_from([0.5, 0.125, 0.01]), min_size=1, max_size=4)))
+    chosen = {name: draw(st.sampled_from(values)) for name, values in {**numbers, **switches}.items()}
+    decay = {"weight_decay": draw(st.sampled_from([0.0, 0.0005, 0.25])), "decayed": draw(st.sampled_from(["all", "weights"]))}
+    return steps(w, (draw(st.integers(1, 9)),), {"lr": rates, **chosen, **decay})
+
+
+RATES = (Fraction(1, 7), Fraction(2, 5))  # α of two steps: the second meets what the first has left behind
+DECAY = {"weight_decay": Fraction(1, 11)}
+
+
+def row(name, loop, ids, formula, update, cases, fixed, worked):
+    """Return the row of an optimiser. Two steps are proved for all parameters, gradients, learning rates and other numbers."""
+    return Operator(
+        name=f"optim.{name}",
+        family="update",
+        ids=ids,
+        formula=formula,
+        forward=trained,
+        derivatives=(),
+        fixed=tuple(steps((1, 2), (1,), {"lr": RATES, **DECAY, **options}) for options in fixed),
+        cases=cases,
+        nature="smooth",
+        draws=30,
+        worked=worked,
+        definition=definition(update),
+        loops=(loop,),
+    )
+
+
+def by_hand(words, w, b, expected, **options):
+    """Return an example of w and b with one element each; ``w`` and ``b`` hold the first value and the gradients."""
+    arrays = {"w": [w[:1]], "b": b[:1], "dw": np.reshape(w[1:], (-1, 1, 1)), "db": np.reshape(b[1:], (-1, 1))}
+    return Pin(words, arrays, {"y": expected}, options)
+
+
+SLIDE = dict(lr=(0.01, 0.02), momentum=0.9, weight_decay=0.0005, nesterov=False)
+ROOTS = dict(lr=(0.75, 1.5), rho=0.75, momentum=0.5, weight_decay=0.25)
+
+UPDATES = (
+    row(
+        "SGD",
+        "sgd",
+        "A12",
+        "v ← μ·v − α·(g + λ·θ); θ ← θ + v",
+        sgd,
+        lambda: step_cases({"momentum": [0.0, 0.5, 0.9]}, nesterov=[False, True]),
+        (
+            dict(momentum=Fraction(3, 5), nesterov=False, decayed="all"),
+            dict(momentum=Fraction(3, 5), nesterov=True, decayed="weights"),
+        ),
+        (
+            # v = −0.020015 and −0.004995, then 0.00195670015 and −0.04448545005
+            by_hand("v ← 0.9·v − 0.0005·α·θ − α·∂L/∂θ", (3, 2, -1), (-1, 0.5, 2), [2.98194170015, -1.04948045005], **SLIDE),
+            by_hand("biases do not decay", (3, 2, -1), (-1, 0.5, 2), [2.98194170015, -1.0495], decayed="weights", **SLIDE),
+            by_hand("Nesterov", (3, 2, -1), (0, 0, 0), [2.9837030725415, 0], **{**SLIDE, "nesterov": True}),
+        ),
+    ),
+    row(
+        "RMSProp",
+        "rmsprop",
+        "A20",
+        "h = g + λ·θ; s ← ρ·s + (1 − ρ)·h²; v ← μ·v − α·h / √(s + ε); θ ← θ + v",
+        rmsprop,
+        lambda: step_cases({"rho": [0.0, 0.9], "momentum": [0.0, 0.9], "eps": [1.0, 0.125]}, eps_inside_sqrt=[True, False]),
+        tuple(
+            dict(rho=Fraction(2, 3), momentum=Fraction(3, 5), eps=Fraction(1, 3), eps_inside_sqrt=inside, decayed=decayed)
+            for inside, decayed in ((True, "all"), (False, "weights"))
+        ),
+        (
+            # h = 4 and −4, then 2 and 2; s = 4 both times: √(4 + 5) = √4 + 1 = 3
+            by_hand("ε in the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=5, eps_inside_sqrt=True, **ROOTS),
+            by_hand("ε beside the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=1, eps_inside_sqrt=False, **ROOTS),
+        ),
+    ),
+    row(
+        "Adam",
+        "adam",
+        "",
+        "m ← β₁·m + (1 − β₁)·h; s ← β₂·s + (1 − β₂)·h²; θ ← θ − α · m/(1 − β₁ᵗ) / (√(s/(1 − β₂ᵗ)) + ε)",
+        adam,
+        lambda: step_cases({"beta1": [0.0, 0.9], "beta2": [0.5, 0.99], "eps": [1.0, 0.125]}),
+        (
+            dict(beta1=Fraction(2, 3), beta2=Fraction(3, 4), eps=Fraction(1, 3), decayed="all"),
+            dict(beta1=Fraction(2, 3), beta2=Fraction(3, 4), eps=Fraction(1, 3), decayed="weights"),
+        ),
+        (
+            # h = 3 and −3, then −3 and 3: without their beginning at zero the means are 3, then −1; of the squares 9
+            by_hand(
+                "h changes its sign",
+                (4, 2, -3.625),
+                (-8, -1, 4.625),
+                [3.5, -7.5],
+                lr=(2, 4),
+                beta1=0.5,
+                beta2=0.75,
+                eps=1,
+                weight_decay=0.25,
+            ),
+        ),
+    ),
+)
+
+
+def clipped(clip, a):
+    """Return both gradients, flat, after clipping, and the norm that was returned."""
+    theta = parameters(a)
+    for parameter in theta.values():
+        parameter.grad[...] = parameter.value
+    norm = clip(theta, **a.options)
+    return np.concatenate([*(parameter.grad.ravel() for parameter in theta.values()), np.array([norm], a.w.dtype)])
+
+
+def clip_definition(a):
+    """Return g · min(1, most / ‖g‖), with the norm of all gradients together."""
+    g = np.concatenate([a.w.ravel(), a.b.ravel()])
+    norm = np.sqrt(np.sum(g * g, dtype=np.float64))
+    share = min(1.0, a.options["most"] / norm) if norm else 1.0
+    return {"y": np.append(g * g.dtype.type(share), g.dtype.type(norm))}
+
+
+def gradients(w, b, most):
+    """Return the case of two gradients of these shapes."""
+    return Case({"w": w, "b": (b,)}, {"most": most})
+
+
+SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+UPDATES += (
+    Operator(
+        name="optim.clip_by_global_norm",
+        family="update",
+        ids="A20",
+        formula="g ← g · min(1, most / ‖g‖)",
+        forward=clipped,
+        derivatives=(),
+        fixed=(gradients((2, 3), 4, 2.0), gradients((1, 2), 1, 50.0)),
+        cases=lambda: st.builds(gradients, SHAPES, st.integers(1, 5), st.sampled_from([0.5, 2.0, 50.0])),
+        nature="smooth",
+        draws=20,
+        worked=(
+            Pin("13 becomes 6.5", {"w": [[3, -4]], "b": [12]}, {"y": [1.5, -2, 6, 13]}, {"most": 6.5}),
+            Pin("13 is not above 20", {"w": [[3, -4]], "b": [12]}, {"y": [3, -4, 12, 13]}, {"most": 20}),
+        ),
+        definition=clip_definition,
+        loops=("sum_of_squares",),
+        without=("symbolic",),  # the norm is a float, whatever the gradients hold
+    ),
+)

@@ -1,0 +1,248 @@
+"""Wrong versions of optimisers, running averages, other forms of operators and layers, and the evidence that refutes them."""
+
+from mutants import Mutant, loop
+
+__all__ = ["ROWS"]
+
+# An optimiser has no derivative: its definition, proved on symbols and compared with the kernels, and its examples refute it.
+UPDATE = "symbolic parity oracle"
+# The definition of a layer that computes one operator has derivatives, so parity compares gradients.
+LAYER = "symbolic numeric adjoint parity"
+GRADIENT = "symbolic numeric adjoint"
+# A layer that raises, or changes what it is given, is refuted wherever it is called.
+EVERY = "symbolic numeric adjoint parity oracle"
+
+FALL = "lr * (g.flat[i] + decay * theta.flat[i])"
+MOVE = "        theta.flat[i] += momentum * v.flat[i] - fall if nesterov else v.flat[i]"
+VELOCITY = "v.flat[i] = momentum * v.flat[i] - fall\n"
+MEAN_SQUARE = "s.flat[i] = rho * s.flat[i] + (1 - rho) * h * h"
+
+
+def update(words, optimizer, old, new, kinds=UPDATE):
+    return loop(words, "update", f"optim.{optimizer}", old, new, kinds)
+
+
+def module(words, file, operator, old, new, kinds=LAYER):
+    """A mutant of a module of layers, optimisers or operators."""
+    return Mutant(words, file.rpartition("/")[2].removesuffix(".py"), file, operator, old, new, frozenset(kinds.split()))
+
+
+UPDATES = [
+    update("weight decay not scaled by the rate", "SGD", FALL, "lr * g.flat[i] + decay * theta.flat[i]"),
+    update("weight decay subtracted", "SGD", FALL, "lr * (g.flat[i] - decay * theta.flat[i])"),
+    update("decay outside of the velocity", "SGD", VELOCITY, f"{VELOCITY}        v.flat[i] += lr * decay * theta.flat[i]\n"),
+    update("velocity without the rate", "SGD", VELOCITY, f"{VELOCITY}        v.flat[i] *= lr\n"),
+    update("no momentum", "SGD", VELOCITY, "v.flat[i] = -fall\n"),
+    update("Nesterov without its look ahead", "SGD", MOVE, "        theta.flat[i] += v.flat[i]"),
+    update("epsilon always beside the root", "RMSProp", "if eps_inside_sqrt else", "if False else"),
+    update("epsilon always in the root", "RMSProp", "if eps_inside_sqrt else", "if True else"),
+    update("decay left out of the squares", "RMSProp", MEAN_SQUARE, MEAN_SQUARE.replace("h * h", "g.flat[i] ** 2")),
+    update("weights of the mean swapped", "RMSProp", MEAN_SQUARE, "s.flat[i] = (1 - rho) * s.flat[i] + rho * h * h"),
+    update("mean not corrected", "Adam", "m.flat[i] / (1 - beta1**t)", "m.flat[i]"),
+    update("every step corrected like the first", "Adam", "s.flat[i] / (1 - beta2**t)", "s.flat[i] / (1 - beta2)"),
+    update("decay apart from the gradient", "Adam", "-= lr * mean /", "-= lr * decay * theta.flat[i] + lr * mean /"),
+    update("the last element alone", "clip_by_global_norm", "total += g", "total = g", "parity oracle"),
+]
+
+OPTIMIZERS = [
+    module("weight decay lost", "optim/optimizers.py", "optim.SGD", "self.weight_decay if decays else 0.0", "0.0", UPDATE),
+    module("biases decay", "optim/optimizers.py", "optim.SGD", 'self.decayed == "all" or row[0].ndim > 1', "True", UPDATE),
+    module("steps not counted", "optim/optimizers.py", "optim.Adam", "self.steps += 1", "self.steps = 1", UPDATE),
+    module(
+        "momentum and decay swapped",
+        "optim/optimizers.py",
+        "optim.SGD",
+        "self.lr, self.momentum, decay, self.nesterov",
+        "self.lr, decay, self.momentum, self.nesterov",
+        UPDATE,
+    ),
+    module(
+        "a new rate ignored",
+        "optim/optimizers.py",
+        "optim.RMSProp",
+        "self.lr, self.rho,",
+        "vars(self).setdefault('first', self.lr), self.rho,",
+        UPDATE,
+    ),
+    module(
+        "each gradient by its own norm",
+        "optim/clip.py",
+        "optim.clip_by_global_norm",
+        "g *= most / norm",
+        "g *= most / math.sqrt(float(sum_of_squares(g)))",
+        "parity oracle",
+    ),
+]
+
+FORMS = [
+    loop(
+        "weights of the average swapped",
+        "norm",
+        "running_average",
+        "momentum * average[c] + (1 - momentum) * batch[c]",
+        "(1 - momentum) * average[c] + momentum * batch[c]",
+        UPDATE,
+    ),
+    loop(
+        "unbiased variance",
+        "norm",
+        "running_average",
+        "(x[m, c] - mean[c]) ** 2 / M",
+        "(x[m, c] - mean[c]) ** 2 / (M - 1)",
+        "symbolic oracle",
+    ),
+    module(
+        "weights of the average swapped in the layer",
+        "nn/norm.py",
+        "running_average",
+        "average *= self.momentum\n        average += (1 - self.momentum) * batch",
+        "average *= 1 - self.momentum\n        average += self.momentum * batch",
+        UPDATE,
+    ),
+    module(
+        "variance follows the mean", "nn/norm.py", "running_average", '_follow("var", var)', '_follow("var", mean)', UPDATE
+    ),
+    loop("filter not flipped", "conv", "centred_correlation", "w[f - i, f - j]", "w[f + i, f + j]", EVERY),
+    loop(
+        "filter flipped in the forward form",
+        "conv",
+        "centred_correlation",
+        "w[f + i, f + j] * at",
+        "w[f - i, f - j] * at",
+        EVERY,
+    ),
+    loop(
+        "image one pixel too far",
+        "conv",
+        "centred_correlation",
+        "dz[k, l] * at(x, k + i, l + j)",
+        "dz[k, l] * at(x, k + i + 1, l + j)",
+        EVERY,
+    ),
+    loop(
+        "one zero fewer between pixels",
+        "matrix",
+        "zero_stuffed_conv_transpose2d",
+        "stuffed = (i * S for",
+        "stuffed = (i * max(S - 1, 1) for",
+        EVERY,
+    ),
+    loop(
+        "kernel not turned",
+        "conv_transpose",
+        "zero_stuffed_conv_transpose2d",
+        "w[kh - 1 - m, kw - 1 - n, o, c]",
+        "w[m, n, o, c]",
+        EVERY,
+    ),
+    loop(
+        "channels of groups interleaved",
+        "conv_transpose",
+        "zero_stuffed_conv_transpose2d",
+        "turned_w[m, n, c % C_g, c // C_g * O_g + o]",
+        "turned_w[m, n, c // groups, c % groups * O_g + o]",
+        "numeric adjoint parity",
+    ),
+    module("higher rank taken", "ops/separable.py", "separate_rank1", "if rank > 1:", "if rank > 2:", "oracle"),
+    module("row not scaled", "ops/separable.py", "separate_rank1", "* largest, row / one", "* largest, row", "parity oracle"),
+]
+
+LAYERS = [
+    module("gradient overwritten", "nn/dense.py", "nn.Dense", "w.grad += dense_dw", "w.grad[...] = dense_dw"),
+    module("bias gradient overwritten", "nn/conv.py", "nn.Conv2D", "b.grad += self", "b.grad[...] = self"),
+    module("dx ignores dy", "nn/activation.py", "nn.ReLU", "activation.relu_dx(dy, x)", "activation.relu_dx(0 * dy + 1, x)"),
+    module(
+        "input kept in the layer",
+        "nn/activation.py",
+        "nn.ReLU",
+        "return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x)",
+        "self.x = x\n        return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, self.x)",
+    ),
+    module(
+        "dy changed in place",
+        "nn/activation.py",
+        "nn.Tanh",
+        "activation.tanh_dx(dy, y)",
+        "np.multiply(dy, 1 - y * y, out=dy)",
+        EVERY,
+    ),
+    module(
+        "statistics of the batch held constant",
+        "nn/norm.py",
+        "nn.BatchNorm",
+        "gradients = batch_norm_grads\n",
+        "gradients = batch_norm_inference_grads\n",
+    ),
+    module(
+        "gradient shared among the branches",
+        "nn/combinators.py",
+        "nn.Sum",
+        "[dy] * len(shapes)",
+        "[dy / len(shapes)] * len(shapes)",
+        GRADIENT,
+    ),
+    module("gradient not divided", "nn/combinators.py", "nn.Mean", "[dy * (1 / len(shapes))]", "[dy]", GRADIENT),
+    module(
+        "parts of the gradient from the other end",
+        "nn/combinators.py",
+        "nn.Concat",
+        "np.split(dy, ends, axis)",
+        "np.split(np.flip(dy, axis), ends, axis)",
+        GRADIENT,
+    ),
+    module(
+        "gradient not scaled in inference",
+        "nn/combinators.py",
+        "nn.StochasticDepth",
+        "way_back(dy * self.survival, want_dx)",
+        "way_back(dy, want_dx)",
+        GRADIENT,
+    ),
+    module(
+        "output not scaled in inference",
+        "nn/combinators.py",
+        "nn.StochasticDepth",
+        "return y * self.survival, lambda dy, want_dx=True: way_back(dy * self.survival, want_dx)",
+        "return y, lambda dy, want_dx=True: way_back(dy, want_dx)",
+        "symbolic parity",
+    ),
+    module(
+        "backward functions in forward order",
+        "nn/combinators.py",
+        "nn.Sequential",
+        "reversed(ways_back[1:])",
+        "ways_back[1:]",
+        EVERY,
+    ),
+    module("join not divided", "nn/fractal.py", "nn.Fractal", "djoin * (1 / len(back))", "djoin", GRADIENT),
+    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "back(dx + head_back(dasides[k]), ", "back(dx, ", GRADIENT),
+    module(
+        "trained further",
+        "nn/transfer.py",
+        "nn.Frozen",
+        "self.layer.forward(x, train=False)",
+        "self.layer.forward(x, train)",
+        "symbolic parity",
+    ),
+    module("derivative without the mask", "nn/dropout.py", "nn.Dropout", "dropout_dx(dy, mask)", "dy"),
+    module("the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :there]", "dy[..., -there:]", GRADIENT),
+    module(
+        "margins swapped",
+        "nn/crop.py",
+        "nn.Crop2D",
+        "margin, options = self.window.padding,",
+        "margin, options = self.window.padding[::-1],",
+        EVERY,
+    ),
+    module("inhibition half as strong", "nn/cells.py", "nn.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"),
+    module(
+        "planes do not inhibit",
+        "nn/cells.py",
+        "nn.CCells",
+        "dexcess / mean + dmean / x.shape[-1]",
+        "dexcess / mean",
+        "numeric adjoint",
+    ),
+]
+
+ROWS = [*UPDATES, *OPTIMIZERS, *FORMS, *LAYERS]
