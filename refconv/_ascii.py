@@ -13,10 +13,14 @@ def _pairs(characters, forms):
 
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀᵏⁿˣ", "0123456789+-Tknx", strict=True))
 FORMS = {
-    **_pairs("αβγδεηθλμπρστφ", "alpha beta gamma delta epsilon eta theta lambda mu pi rho sigma tau phi"),
+    **_pairs(
+        "αβγδεζηθικλμνξοπρστυφχψω",
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi"
+        " rho sigma tau upsilon phi chi psi omega",
+    ),
     **_pairs("∂ΣΠ∫√∛∞∈\u0302⊥", "d sum prod integral sqrt cbrt inf in _hat _perp"),
     **_pairs("−×·÷±≤≥≈′∗⋆⊕⊙⟨⟩→←↻", "- x * / +/- <= >= ~ ' * (*) (+) (.) < > -> <- (turn)"),
-    **_pairs("⌊⌋⌈⌉½¼°", "floor( ) ceil( ) (1/2) (1/4) deg"),
+    **_pairs("⌊⌋⌈⌉‖½¼°", "floor( ) ceil( ) || (1/2) (1/4) deg"),
     **_pairs("–…’✓✗─│├┤┴", "- ... ' + x - | | | +"),
 }
 

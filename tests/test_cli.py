@@ -159,7 +159,7 @@ def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
         f"worker = threading.Thread(target=lambda: statuses.append(main({arguments})))\n"
         "worker.start(); worker.join(); print(statuses)\n"
     )
-    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300)
     assert run.stdout.endswith("\n[0]\n"), run.stderr
     assert (tmp_path / "out" / "model.safetensors").exists()
 

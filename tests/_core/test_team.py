@@ -38,7 +38,7 @@ def run_script(folder, script, seconds=60, **environment):
     path = folder / "script.py"
     path.write_text(START + script, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, env=environment, timeout=seconds)
+    done = subprocess.run([sys.executable, path], capture_output=True, encoding="utf-8", env=environment, timeout=seconds)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -49,7 +49,7 @@ def test_importing_refconv_leaves_the_environment_unchanged(tmp_path):
     path.write_text(f"import os\nbefore = set(os.environ.items())\n{START}\nconv2d(x, w)\n{script}", encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     environment["PYTHONPATH"] = str(ROOT)
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run([sys.executable, path], capture_output=True, encoding="utf-8", env=environment, timeout=60)
     assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
