@@ -57,8 +57,9 @@ def loops_of(module):
 @pytest.mark.parametrize("mutant", LOOPS, ids=str)
 def test_a_mutant_of_a_loop_is_refuted(mutant, in_place):
     in_place(mutated(mutant))
-    # A few cases are enough, except where they are drawn and few of them have what the mistake needs, such as same padding.
-    outcomes = [gather(find(mutant.operator), kind, quick=kind != "parity", engine_name="reference") for kind in KINDS]
+    # A few fixed cases are enough. Drawn cases differ between versions of hypothesis, and few have what a mistake needs.
+    drawn = ("numeric", "parity")
+    outcomes = [gather(find(mutant.operator), kind, quick=kind not in drawn, engine_name="reference") for kind in KINDS]
     kinds = {outcome.kind for outcome in outcomes if outcome.refuted is not None}
     assert kinds == mutant.kinds - (set() if _core.ISA else {"parity"})
 
