@@ -4,7 +4,7 @@ from importlib.metadata import requires
 
 from packaging.requirements import Requirement
 
-# Newer releases of these deprecate what sympy 1.12 and matplotlib 3.7 call, and the tests turn warnings into errors.
+# Newer releases of these deprecate what sympy 1.12 and matplotlib 3.9 call, and the tests turn warnings into errors.
 CONTEMPORARIES = ["mpmath<1.4", "pyparsing<3.3"]
 
 
