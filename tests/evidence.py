@@ -4,6 +4,7 @@
 numeric                   :func:`assert_is_derivative`: central differences of ⟨dy, f(x)⟩ in float64
 adjoint                   :func:`assert_adjoint`: ⟨dy, f(x)⟩ = ⟨fᵀ(dy), x⟩ in fractions, without any rounding
 parity                    :func:`assert_parity`: loops and kernels, the kernels' memory filled with garbage twice
+rounding                  :func:`assert_same_sums`: the same products added in another order, within the error bound
 threads                   :func:`assert_same_bits_at_any_thread_count`
 arguments                 :func:`assert_inputs_unchanged`, :func:`fenced`
 ========================  =======================================================================================
@@ -22,7 +23,7 @@ from refconv.ops.engine import engine, get_num_threads, set_num_threads
 from refconv.verify import parity
 from refconv.verify.adjoint import assert_adjoint, inner
 from refconv.verify.numeric import assert_is_derivative, numeric_derivative
-from refconv.verify.parity import GARBAGE, garbage, rounding, several
+from refconv.verify.parity import GARBAGE, assert_within, garbage, rounding, several
 
 __all__ = [
     "assert_adjoint",
@@ -31,10 +32,13 @@ __all__ = [
     "assert_parity",
     "assert_same_bits",
     "assert_same_bits_at_any_thread_count",
+    "assert_same_sums",
+    "assert_within",
     "assert_writes_every_cell",
     "both_engines",
     "engines",
     "fenced",
+    "fft_rounding",
     "fractions",
     "garbage",
     "inner",
@@ -72,6 +76,30 @@ def assert_parity(call, *arrays, **near):
     """:func:`refconv.verify.parity.assert_parity`, where there are kernels."""
     _skip_without_kernels()
     parity.assert_parity(call, *arrays, **near)
+
+
+def assert_same_sums(found, call, *arrays, terms):
+    """Assert that results equal ``call(*arrays)`` up to the rounding of sums of ``terms`` products.
+
+    ``call`` adds the same products in another order, for instance ``lambda x, w: x @ w``; which order depends on the BLAS
+    kernel and on the instruction set. It must be linear in each array: called with magnitudes it returns the sums of
+    magnitudes, from which :func:`refconv.verify.parity.rounding` computes the bound. A relative tolerance would fail
+    where a sum cancels. Several results, and several results of ``call``, are tuples.
+    """
+    allowed = rounding(call, *arrays, terms=terms)
+    for have, want, within in zip(several(found), several(call(*arrays)), allowed, strict=True):
+        assert_within(np.asarray(have), np.asarray(want), within, who=("the test found", "but expected"))
+
+
+def fft_rounding(*arrays, size=None):
+    """Bound on the rounding error of the product of these arrays' Fourier transforms, or of its inverse transform.
+
+    ``size`` is the number of elements of the transforms; by default that of the full convolution of the arrays. No |X_k|
+    exceeds Σ|x|, and the error of a sum of n terms is at most n·ε times the sum of their magnitudes. Three sums of at most
+    n terms and a few roundings, computed in two ways, stay below 4 (n + 4)·ε·Σ|x|·Σ|w|.
+    """
+    n = size or np.prod(np.sum([a.shape for a in arrays], axis=0) - len(arrays) + 1)
+    return 4 * (n + 4) * np.finfo(arrays[0].dtype).eps * float(np.prod([np.abs(a).sum() for a in arrays]))
 
 
 def assert_writes_every_cell(call):

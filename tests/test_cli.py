@@ -275,19 +275,19 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
 
 
 @pytest.mark.parametrize(
-    ("name", "pixels", "mode"),
+    ("name", "pixels", "modes"),
     [
-        ("share.tif", np.eye(30, dtype=np.float32), "F"),
-        ("holes.tif", np.full((30, 20), np.nan, np.float32), "F"),
-        ("count.tif", np.eye(30, dtype=np.int32) * 70_000, "I"),
-        ("deep.png", np.eye(30, dtype=np.uint16) * 60_000, "I"),
+        ("share.tif", np.eye(30, dtype=np.float32), {"F"}),
+        ("holes.tif", np.full((30, 20), np.nan, np.float32), {"F"}),
+        ("count.tif", np.eye(30, dtype=np.int32) * 70_000, {"I"}),
+        ("deep.png", np.eye(30, dtype=np.uint16) * 60_000, {"I", "I;16"}),  # Pillow 10.0 opens such a PNG as I
     ],
 )
-def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, name, pixels, mode):
+def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, name, pixels, modes):
     folder, _ = trained
     pillow.fromarray(pixels).save(folder / name)
     printed = refconv("predict", "out/model.safetensors", name, cwd=folder, status=1)
-    assert printed.startswith(f"refconv: {name} has pixels of more than 8 bits (mode {mode}")
+    assert any(printed.startswith(f"refconv: {name} has pixels of more than 8 bits (mode {mode})") for mode in modes)
     assert "save it with 8 bits a channel" in printed
 
 

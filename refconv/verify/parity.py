@@ -18,7 +18,7 @@ from refconv.ops.engine import current_engine, engine
 from refconv.verify.case import fill, floats, integers
 from refconv.verify.operator import Operator, Refuted
 
-__all__ = ["GARBAGE", "assert_parity", "garbage", "parity", "rounding", "several"]
+__all__ = ["GARBAGE", "assert_parity", "assert_within", "garbage", "parity", "rounding", "several"]
 
 GARBAGE = (0xFF, 0x7E)  # as float32 and float64: NaN, and 8e37 or 1e301; as integers: −1, and a huge one
 
@@ -111,7 +111,7 @@ def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
         with garbage(byte), engine("kernels"):
             found = several(call(*arrays))
         for have, want, within in zip(found, expected, tolerance, strict=True):
-            worst = max(worst, _close(np.asarray(have), np.asarray(want), within, rtol))
+            worst = max(worst, assert_within(np.asarray(have), np.asarray(want), within, rtol))
     return worst
 
 
@@ -121,10 +121,15 @@ def _assert_as_in_double(call, arrays, tolerance):
         found, expected = several(call(*arrays)), several(call(*[a.astype(np.float64) for a in arrays]))
     tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
     for have, want, within in zip(found, expected, tolerance, strict=True):
-        _close(np.asarray(have).astype(np.float64), np.asarray(want), within, 0.0, ("float32 gives", "float64 gives"))
+        assert_within(np.asarray(have).astype(np.float64), np.asarray(want), within, who=("float32 gives", "float64 gives"))
 
 
-def _close(found, expected, tolerance, rtol, who=("kernels give", "loops give")):
+def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "loops give")) -> float:
+    """Assert that two arrays have one dtype and shape, and differ by at most ``tolerance + rtol * |expected|`` anywhere.
+
+    ``tolerance`` broadcasts against the arrays. Equal infinities and pairs of NaN count as equal. ``who`` names the two
+    sides in the message. Returns the largest error, relative to the largest value.
+    """
     ours, theirs = who
     assert found.dtype == expected.dtype, f"{ours} {found.dtype}, {theirs} {expected.dtype}"
     assert found.shape == expected.shape, f"{ours} shape {found.shape}, {theirs} {expected.shape}"
@@ -133,7 +138,7 @@ def _close(found, expected, tolerance, rtol, who=("kernels give", "loops give"))
     # An exact match first: ∞ − ∞ is not a number.
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
-        error = np.where(same, 0, np.abs(found.astype(np.float64) - expected))
+        error = np.where(same, 0, np.abs(found.astype(np.result_type(found, np.float64)) - expected))
     wrong = ~same & ~(error <= allowed)
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])

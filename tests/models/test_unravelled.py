@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from evidence import needs_kernels
+from evidence import assert_within, needs_kernels
 from layer_evidence import built, random_input
 from refconv import models, nn
 from refconv.models.unravelled import count_paths, deletable, path_lengths, paths, without
@@ -27,13 +27,30 @@ def linear_network():
     )
 
 
+def magnitudes(network):
+    """The network with the magnitudes of its weights: on magnitudes it computes the sums of magnitudes of a linear one."""
+    for parameter in network.named_parameters().values():
+        parameter.value = np.abs(parameter.value)
+    return network
+
+
+def bound(network, sums):
+    """Bound on the difference between two ways to add the products, whose magnitudes have these sums.
+
+    A path leads through six layers at most; the terms of their sums add up to fewer than there are weights.
+    """
+    weights = sum(parameter.value.size for parameter in network.named_parameters().values())
+    return 2 * weights * np.finfo(sums.dtype).eps * sums
+
+
 def test_a_linear_residual_network_is_the_sum_of_its_paths():
     """B9: 2³ paths."""
     network = built(linear_network(), (6, 5, 2))
     x = random_input((6, 5, 2))
     ways = list(paths(network))
     assert len(ways) == count_paths(network) == 8
-    np.testing.assert_allclose(sum(way(x) for way in ways), network(x), rtol=1e-10, atol=1e-12)
+    sums = magnitudes(built(linear_network(), (6, 5, 2)))(np.abs(x))
+    assert_within(sum(way(x) for way in ways), network(x), bound(network, sums))
     # Each path counts: without any of them the sum is another.
     for way in ways:
         assert abs(way(x)).max() > 1e-3
@@ -52,7 +69,9 @@ def test_the_gradients_are_the_sum_of_the_paths_gradients_too():
     y, backward = network.forward(x)
     dy = np.random.default_rng(0).standard_normal(y.shape)
     expected = backward(dy)
-    np.testing.assert_allclose(sum(way.forward(x)[1](dy) for way in paths(network)), expected, rtol=1e-10, atol=1e-12)
+    _, backward = magnitudes(built(linear_network(), (6, 5, 2))).forward(np.abs(x))
+    sums = backward(np.abs(dy))
+    assert_within(sum(way.forward(x)[1](dy) for way in paths(network)), expected, bound(network, sums))
 
 
 @pytest.mark.parametrize(("depth", "blocks"), [(8, 3), (20, 9), (56, 27)])

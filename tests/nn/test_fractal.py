@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from evidence import assert_same_sums
 from layer_evidence import assert_layer, built, random_input
 from refconv import nn
 
@@ -32,10 +33,10 @@ def test_the_expansion_rule_with_three_columns():
     ]
     x = random_input((3,))
     half = (layer["column2_row2"](x) + layer["column3_row2"](layer["column3_row1"](x))) / 2
-    end = layer["column2_row4"](half) + layer["column3_row4"](layer["column3_row3"](half)) + layer["column1_row4"](x)
-    np.testing.assert_allclose(block(x), end / 3, rtol=1e-12)
-    np.testing.assert_allclose(block.activations(x, "column3_row3"), layer["column3_row3"](half), rtol=1e-12)
-    np.testing.assert_allclose(block.activations(x, "column1_row4"), layer["column1_row4"](x), rtol=1e-12)
+    ends = layer["column1_row4"](x), layer["column2_row4"](half), layer["column3_row4"](layer["column3_row3"](half))
+    assert_same_sums(block(x), lambda a, b, c: (a + b + c) / 3, *ends, terms=3)
+    np.testing.assert_array_equal(block.activations(x, "column3_row3"), layer["column3_row3"](half))
+    np.testing.assert_array_equal(block.activations(x, "column1_row4"), layer["column1_row4"](x))
 
 
 def test_a_join_lets_in_one_at_least_and_takes_the_mean_of_those():

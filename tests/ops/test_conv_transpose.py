@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 import refconv
-from evidence import assert_inputs_unchanged, assert_same_bits, fractions
+from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, fractions
 from refconv.geometry import Window
 from refconv.ops import conv_transpose
 from refconv.ops.conv import conv1d, conv1d_dx, conv2d, conv2d_dx
@@ -102,13 +102,14 @@ def test_it_is_the_dx_of_the_convolution_plus_a_bias(p):
 
 def test_groups_of_several_outputs_each_are_layers_side_by_side():
     p = small_problem()
-    whole = conv_transpose2d(p.x, p.w, p.b, **p.options)
     alone = {**p.options, "groups": 1}
-    parts = [
-        conv_transpose2d(x, w, b, **alone)
-        for x, w, b in zip(np.split(p.x, 2, -1), np.split(p.w, 2, -1), np.split(p.b, 2), strict=True)
-    ]
-    np.testing.assert_allclose(whole, np.concatenate(parts, axis=-1), rtol=1e-12, atol=1e-12)
+
+    def side_by_side(x, w, b):
+        halves = zip(np.split(x, 2, -1), np.split(w, 2, -1), np.split(b, 2), strict=True)
+        return np.concatenate([conv_transpose2d(*half, **alone) for half in halves], axis=-1)
+
+    whole = conv_transpose2d(p.x, p.w, p.b, **p.options)
+    assert_same_sums(whole, side_by_side, p.x, p.w, p.b, terms=p.w.size)
 
 
 TORCH = [  # kernel, stride, padding, output_padding, dilation

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from scipy import signal
 
-from evidence import assert_adjoint, assert_is_derivative, fractions
+from evidence import assert_adjoint, assert_is_derivative, assert_same_sums, fractions
 from refconv.geometry import Window
 from refconv.reference import conv
 from strategies import conv_problems, problem, small_integers
@@ -45,11 +45,11 @@ def test_an_image_worked_by_hand():
     assert conv.conv2d(x, w, None, padded, 1)[0, :, :, 0].tolist() == [[650210, 87043], [1090, 131]]
 
 
-def test_a_one_by_one_kernel_is_a_dense_layer_shared_by_all_pixels():
-    p = problem((3, 4), Window((1, 1)), C_g=5, O_g=2)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_one_by_one_kernel_is_a_dense_layer_shared_by_all_pixels(dtype):
+    p = problem((3, 4), Window((1, 1)), C_g=5, O_g=2, dtype=dtype)
     y = conv.conv2d(p.x, p.w, p.b, p.window, 1)
-    for b, i, j in np.ndindex(y.shape[:3]):
-        np.testing.assert_allclose(y[b, i, j], p.x[b, i, j] @ p.w[0, 0] + p.b, rtol=1e-13)
+    assert_same_sums(y, lambda x, w, b: x @ w[0, 0] + b, p.x, p.w, p.b, terms=5 + 1)
 
 
 def test_each_group_sees_its_own_channels_only():
@@ -74,8 +74,8 @@ def test_forward_is_patches_times_weights(ndim):
 @pytest.mark.parametrize("padding", ["valid", "full", "same"])
 def test_forward_is_scipys_correlation(padding):
     p = problem((5, 6), Window((2, 3), padding=padding), N=1, C_g=1, O_g=1)
-    expected = signal.correlate2d(p.x[0, :, :, 0], p.w[:, :, 0, 0], padding)
-    np.testing.assert_allclose(conv.conv2d(p.x, p.w, None, p.window, 1)[0, :, :, 0], expected, rtol=1e-12, atol=1e-12)
+    y = conv.conv2d(p.x, p.w, None, p.window, 1)[0, :, :, 0]
+    assert_same_sums(y, lambda x, w: signal.correlate2d(x[0, :, :, 0], w[:, :, 0, 0], padding), p.x, p.w, terms=2 * 3)
 
 
 SETTINGS = [

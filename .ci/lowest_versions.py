@@ -1,0 +1,21 @@
+"""Print pip constraints for the lowest versions that refconv states: ``name>=1.24`` becomes ``name==1.24.*``."""
+
+from importlib.metadata import requires
+
+from packaging.requirements import Requirement
+
+# Newer releases of these deprecate what sympy 1.12 and matplotlib 3.9 call, and the tests turn warnings into errors.
+CONTEMPORARIES = ["mpmath<1.4", "pyparsing<3.3"]
+
+
+def constraints(texts):
+    """The lowest minor version of each requirement that has a lower bound; markers and extras are dropped."""
+    for requirement in map(Requirement, texts):
+        for bound in requirement.specifier:
+            if bound.operator == ">=":
+                release = bound.version if "." in bound.version else f"{bound.version}.0"
+                yield f"{requirement.name}=={release}.*"
+
+
+if __name__ == "__main__":
+    print(*constraints(requires("refconv")), *CONTEMPORARIES, sep="\n")

@@ -1,0 +1,56 @@
+"""Print the x86 processors that this machine can imitate, newest first, one per line with its environment.
+
+``REFCONV_ISA`` selects the kernels, ``OPENBLAS_CORETYPE`` the BLAS kernels of NumPy and SciPy, and
+``NPY_DISABLE_CPU_FEATURES`` switches off NumPy's own newer instructions. OpenBLAS does not check whether the processor
+can run the kernels it is told to use, so this program does. It prints nothing on other architectures and systems.
+
+``--older`` prints one processor only: the newest whose instruction set differs from this machine's.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+PROCESSORS = [  # name in OpenBLAS, instruction set of the kernels, flags in /proc/cpuinfo
+    ("SkylakeX", "v4", {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}),
+    ("Haswell", "v3", {"avx2", "fma"}),
+    ("Zen", "v3", {"avx2", "fma"}),
+    ("Sandybridge", "baseline", {"avx"}),
+    ("Nehalem", "baseline", {"sse4_2"}),
+    ("Prescott", "baseline", {"pni"}),
+]
+
+
+def cpu_flags():
+    """Features of the first processor in /proc/cpuinfo."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((set(line.split()[2:]) for line in lines if line.startswith("flags")), set())
+
+
+def newer_features(isa):
+    """NumPy's optional features that a processor with this instruction set lacks."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    if isa == "v4":
+        return []
+    return [name for name in found if isa == "baseline" or name.startswith(("AVX512", "X86_V4"))]
+
+
+def environment(name, isa):
+    """The variables that imitate a processor, as ``env`` takes them."""
+    return f"REFCONV_ISA={isa} OPENBLAS_CORETYPE={name} NPY_DISABLE_CPU_FEATURES={','.join(newer_features(isa))}"
+
+
+def main():
+    flags = cpu_flags()
+    possible = [(name, isa) for name, isa, needed in PROCESSORS if needed <= flags]
+    if "--older" in sys.argv[1:]:
+        best = possible[0][1] if possible else None
+        possible = [(name, isa) for name, isa in possible if isa != best][:1] or possible[-1:]
+    for name, isa in possible:
+        print(name, environment(name, isa))
+
+
+if __name__ == "__main__":
+    main()
