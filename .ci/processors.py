@@ -25,7 +25,7 @@ PROCESSORS = [  # name in OpenBLAS, instruction set of the kernels, flags in /pr
 def cpu_flags():
     """Features of the first processor in /proc/cpuinfo."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     return next((set(line.split()[2:]) for line in lines if line.startswith("flags")), set())
 
 
