@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +12,34 @@ from refconv import _core
 from refconv._extras import need
 from refconv.ops.engine import current_engine, engine
 from refconv.verify.adjoint import adjoint
+from refconv.verify.case import fill, spread
 from refconv.verify.numeric import directional, numeric
 from refconv.verify.operator import Operator, Refuted
-from refconv.verify.oracle import QUICK_LIBRARIES, installed, oracle, written_tests
+from refconv.verify.oracle import QUICK_LIBRARIES, QUICK_OTHERS, accepting, installed, oracle, tables, written_tests
 from refconv.verify.parity import parity
 
-__all__ = ["KINDS", "Outcome", "gather"]
+__all__ = ["KINDS", "LeftOut", "Outcome", "gather"]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Cases of one operator in which there was nothing to compare.
+
+    Parameters
+    ----------
+    reason : str
+        What they have in common.
+    cases : int
+    error : str
+        How the operator refuses the first of them; empty if it was not called.
+    accepting : tuple of str
+        Other libraries that return an output in that case.
+    """
+
+    reason: str
+    cases: int
+    error: str = ""
+    accepting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -24,7 +47,8 @@ class Outcome:
     """What one kind of evidence said about one operator.
 
     ``cases`` counts the cases tried; 0 where this kind has nothing to say. ``error`` is the largest error, in the unit of
-    the kind; 0 where the evidence is exact. ``refuted`` holds what was wrong, in words, or None.
+    the kind; 0 where the evidence is exact. ``refuted`` holds what was wrong, in words, or None. ``left_out`` says which
+    further cases could not be compared, and why.
     """
 
     operator: str
@@ -33,6 +57,7 @@ class Outcome:
     error: float
     seconds: float
     refuted: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def cell(self) -> str:
@@ -62,18 +87,20 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
     -------
     Outcome
     """
-    start, errors, refuted = time.perf_counter(), [], None
+    start, said_so_far, refuted = time.perf_counter(), [], None
     with engine(engine_name or current_engine()):
         try:
-            errors += said(operator, kind, quick)
+            said_so_far += said(operator, kind, quick)
         except Refuted as refutation:
             refuted = str(refutation)
-    found = [error for error in errors if error is not None]
-    return Outcome(operator.name, kind, len(found), max(found, default=0.0), time.perf_counter() - start, refuted)
+    left_out = tuple(entry for entry in said_so_far if isinstance(entry, LeftOut))
+    errors = [entry for entry in said_so_far if entry is not None and not isinstance(entry, LeftOut)]
+    seconds = time.perf_counter() - start
+    return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out)
 
 
-def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | None]:
-    """The error of each case of one kind; nothing where the operator is without this kind."""
+def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut | None]:
+    """The error of each case of one kind, and what was left out; nothing where the operator is without this kind."""
     return iter(()) if kind in operator.without else KINDS[kind](operator, quick)
 
 
@@ -82,10 +109,13 @@ def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Ite
         yield _blamed(check, operator, case)
 
 
-def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[float | None]:
-    """The same cases in every run, and nothing kept on disk. Hypothesis shrinks a failing case before it raises."""
+def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> Iterator[float | LeftOut | None]:
+    """The same cases in every run, and nothing kept on disk. Hypothesis shrinks a failing case before it raises.
+
+    Some of the cases drawn must be refused; they do not count among the ``most`` that are checked.
+    """
     hypothesis = need("hypothesis", "verify", "drawing cases")
-    errors = []
+    errors, refused = [], {}
 
     @hypothesis.settings(
         max_examples=most,
@@ -98,10 +128,35 @@ def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[floa
     )
     @hypothesis.given(operator.cases())
     def run(case):
+        if case.refused:
+            refused.setdefault(case.refused, {})[str(case)] = case
+        hypothesis.assume(not case.refused)
         errors.append(_blamed(check, operator, case))
 
-    run()
-    return errors
+    try:
+        run()
+    except Refuted:
+        raise
+    except Exception as error:
+        raise Refuted(f"drawing a case of {operator.name} raises {type(error).__name__}: {error}") from error
+    yield from errors
+    for reason, cases in refused.items():
+        yield _refusals(operator, reason, list(cases.values()))
+
+
+def _refusals(operator, reason, cases) -> LeftOut:
+    """Check that an operator refuses each of these cases in words."""
+    messages = []
+    for case in cases:
+        try:
+            operator(fill(case, spread))
+        except (TypeError, ValueError) as error:
+            messages.append(str(error))
+        except Exception as error:
+            raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
+        else:
+            raise Refuted(f"{operator.name} accepts a case in which {reason}\n  in the case {case}")
+    return LeftOut(reason, len(cases), messages[0], tuple(accepting(operator, cases[0])))
 
 
 def _symbolic(operator, quick):
@@ -129,13 +184,22 @@ def _parity(operator, quick):
 
 def _oracle(operator, quick):
     soon = partial(oracle, libraries=installed(QUICK_LIBRARIES))
+    literal = list(tables(operator))
+    for check, case in literal:
+        yield _blamed(check, operator, case)
     if quick:
         yield from _on_fixed_cases(soon, operator, 1)
-    else:
-        yield from _on_fixed_cases(oracle, operator, None)
-        yield from _on_drawn_cases(soon, operator, 10)
-        # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
-        yield from written_tests(operator)
+        return
+    others = partial(oracle, libraries=installed(QUICK_OTHERS))
+    for _, case in literal:
+        yield _blamed(others, operator, case)
+    yield from _on_fixed_cases(oracle, operator, None)
+    yield from _on_drawn_cases(soon, operator, 10)
+    # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
+    inexpressible = []
+    yield from written_tests(operator, inexpressible)
+    for reason, cases in Counter(inexpressible).items():
+        yield LeftOut(f"an ONNX test asks for {reason}", cases)
 
 
 def _blamed(check, operator, case):
