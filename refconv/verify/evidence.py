@@ -109,13 +109,15 @@ def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Ite
         yield _blamed(check, operator, case)
 
 
-def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> Iterator[float | LeftOut | None]:
-    """The same cases in every run, and nothing kept on disk. Hypothesis shrinks a failing case before it raises.
+def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[float | None]:
+    """The error in each case drawn. Hypothesis shrinks a failing case before it raises."""
+    return _drawn(operator.name, operator.cases(), most, partial(_blamed, check, operator))
 
-    Some of the cases drawn must be refused; they do not count among the ``most`` that are checked.
-    """
+
+def _drawn(name, strategy, most, use) -> list:
+    """What ``use(case)`` returns for each case drawn: the same cases in every run, and nothing kept on disk."""
     hypothesis = need("hypothesis", "verify", "drawing cases")
-    errors, refused = [], {}
+    results = []
 
     @hypothesis.settings(
         max_examples=most,
@@ -126,37 +128,40 @@ def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> Iterator[
         report_multiple_bugs=False,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(operator.cases())
+    @hypothesis.given(strategy)
     def run(case):
-        if case.refused:
-            refused.setdefault(case.refused, {})[str(case)] = case
-        hypothesis.assume(not case.refused)
-        errors.append(_blamed(check, operator, case))
+        results.append(use(case))
 
     try:
         run()
     except Refuted:
         raise
     except Exception as error:
-        raise Refuted(f"drawing a case of {operator.name} raises {type(error).__name__}: {error}") from error
-    yield from errors
-    for reason, cases in refused.items():
-        yield _refusals(operator, reason, list(cases.values()))
+        raise Refuted(f"drawing a case of {name} raises {type(error).__name__}: {error}") from error
+    return results
 
 
-def _refusals(operator, reason, cases) -> LeftOut:
-    """Check that an operator refuses each of these cases in words."""
-    messages = []
-    for case in cases:
-        try:
-            operator(fill(case, spread))
-        except (TypeError, ValueError) as error:
-            messages.append(str(error))
-        except Exception as error:
-            raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
-        else:
-            raise Refuted(f"{operator.name} accepts a case in which {reason}\n  in the case {case}")
-    return LeftOut(reason, len(cases), messages[0], tuple(accepting(operator, cases[0])))
+def _on_refused_cases(operator: Operator, most: int) -> Iterator[LeftOut]:
+    """Check that an operator refuses what it must refuse; what all cases of one reason have in common is said once."""
+    if operator.refused_cases is None:
+        return
+    messages, first = {}, {}
+    for case, message in _drawn(operator.name, operator.refused_cases(), most, lambda case: (case, _refusal(operator, case))):
+        messages.setdefault(case.refused, {})[str(case)] = message
+        first.setdefault(case.refused, case)
+    for reason, found in messages.items():
+        yield LeftOut(reason, len(found), next(iter(found.values())), tuple(accepting(operator, first[reason])))
+
+
+def _refusal(operator, case):
+    """The message with which an operator refuses a case."""
+    try:
+        operator(fill(case, spread))
+    except (TypeError, ValueError) as error:
+        return str(error)
+    except Exception as error:
+        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
+    raise Refuted(f"{operator.name} accepts a case in which {case.refused}\n  in the case {case}")
 
 
 def _symbolic(operator, quick):
@@ -195,6 +200,7 @@ def _oracle(operator, quick):
         yield _blamed(others, operator, case)
     yield from _on_fixed_cases(oracle, operator, None)
     yield from _on_drawn_cases(soon, operator, 10)
+    yield from _on_refused_cases(operator, 20)
     # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
     inexpressible = []
     yield from written_tests(operator, inexpressible)

@@ -138,7 +138,7 @@ def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, ex
 def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, most_size=3, refused=False):
     """Cases of the transposed convolution: every window that leaves an output, and every output padding.
 
-    With ``refused``, also those in which the padding leaves no output.
+    With ``refused``, those in which the padding leaves no output.
     """
     window = draw(windows(ndim))
     groups = draw(st.integers(1, most_groups))
@@ -150,7 +150,7 @@ def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_b
     output_padding = tuple(draw(st.integers(0, S - 1)) for S in window.stride)
     axes = transposed_axes(size, window.kernel, window.stride, window.padding, window.dilation, output_padding)
     refusal = "" if min(axis.size for axis in axes) > 0 else "the padding leaves no output"
-    assume(refused or not refusal)
+    assume(bool(refusal) == refused)
     data_format = draw(st.sampled_from(FORMATS))
     shapes = {
         "x": layout(N, size, C_g * groups, data_format),
@@ -278,7 +278,7 @@ def dense_cases(draw, most=6):
 
 @st.composite
 def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, refused=False):
-    """Pooling with every window that holds at least one pixel wherever it lands; with ``refused``, also the others."""
+    """Pooling with every window that holds at least one pixel wherever it lands; with ``refused``, with the others."""
     window = draw(windows(ndim, most_dilation=1 if average else 2))
     C = draw(channels(most_channels))
     N = draw(unlike({C}, 1, most_batch))
@@ -286,7 +286,7 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, re
     window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
     size = draw(input_sizes(window, unlike_these={N, C}))
     refusal = _refusal(window, size)
-    assume(refused or not refusal)
+    assume(bool(refusal) == refused)
     options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
     options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
     return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel}, refused=refusal)

@@ -16,29 +16,38 @@ from refconv.verify.catalogue import OPERATORS
 from refconv.verify.evidence import gather
 from refconv.verify.report import table
 
-
-def drawing(case):
-    """An operator for which this case is drawn again and again."""
-    return replace(OPERATORS["max_pool1d"], cases=lambda: st.just(case) | st.just(LEGAL))
+POOLS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d")
 
 
-LEGAL = Case({"x": (1, 4, 1)}, {"stride": 2}, {"window": 2})
 NOTHING = "a window holds nothing but padding"
+REFUSED = Case({"x": (1, 4, 1)}, {"padding": 2, "stride": 1}, {"window": 2}, refused=NOTHING)
+
+
+def refusing(case):
+    """An operator that must refuse this case."""
+    return replace(OPERATORS["max_pool1d"], refused_cases=lambda: st.just(case))
 
 
 def test_cases_that_must_be_refused_are_counted_with_their_reason_and_message():
-    case = Case({"x": (1, 4, 1)}, {"padding": 2, "stride": 1}, {"window": 2}, refused=NOTHING)
-    outcome = gather(drawing(case), "numeric", quick=True)
+    outcome = gather(refusing(REFUSED), "oracle")
     assert outcome.refuted is None
-    (left_out,) = outcome.left_out
+    left_out = outcome.left_out[0]
     assert (left_out.reason, left_out.cases) == (NOTHING, 1)
     assert left_out.error.startswith("padding ((2, 2),) makes a window (2,) with stride (1,) and dilation (1,) hold nothing")
-    assert outcome.cases == len(OPERATORS["max_pool1d"].fixed[:2]) + 1
 
 
 def test_a_case_that_is_accepted_but_must_be_refused_is_refuted():
-    outcome = gather(drawing(replace(LEGAL, options={"stride": 1}, refused=NOTHING)), "numeric", quick=True)
-    assert outcome.refuted.startswith(f"max_pool1d accepts a case in which {NOTHING}\n  in the case x (1, 4, 1)")
+    accepted = replace(REFUSED, options={"stride": 1})
+    refuted = gather(refusing(accepted), "oracle").refuted
+    assert refuted.startswith(f"max_pool1d accepts a case in which {NOTHING}\n  in the case x (1, 4, 1)")
+
+
+@pytest.mark.parametrize("name", ["conv_transpose1d", "conv_transpose2d", *POOLS])
+def test_each_operator_that_must_refuse_something_does(name):
+    outcome = gather(OPERATORS[name], "oracle")
+    assert outcome.refuted is None
+    assert outcome.left_out[0].cases >= 10
+    assert outcome.left_out[0].error
 
 
 @pytest.mark.parametrize("kind", ["numeric", "parity", "oracle"])
@@ -61,7 +70,7 @@ def test_an_error_while_a_case_is_drawn_is_refuted():
     def broken(case):
         raise KeyError("no such option")
 
-    operator = replace(OPERATORS["relu"], fixed=(), cases=lambda: st.just(LEGAL).map(broken))
+    operator = replace(OPERATORS["relu"], fixed=(), cases=lambda: st.just(REFUSED).map(broken))
     assert gather(operator, "numeric").refuted == "drawing a case of relu raises KeyError: 'no such option'"
 
 
@@ -72,17 +81,17 @@ def test_a_library_that_accepts_what_is_refused_is_named(monkeypatch):
     other = types.SimpleNamespace(evaluate=evaluate)
     monkeypatch.setitem(sys.modules, "refconv.verify.oracles.other_library", other)
     monkeypatch.setattr(oracle, "installed", lambda libraries=(): ["conventions", "other_library"])
-    case = Case({"x": (1, 4, 1)}, {"padding": 2, "stride": 1}, {"window": 2}, refused=NOTHING)
-    assert oracle.accepting(OPERATORS["max_pool1d"], case) == ["other_library"]
+    assert oracle.accepting(OPERATORS["max_pool1d"], REFUSED) == ["other_library"]
     monkeypatch.setattr(other, "evaluate", lambda name, a: None)
-    assert oracle.accepting(OPERATORS["max_pool1d"], case) == []
+    assert oracle.accepting(OPERATORS["max_pool1d"], REFUSED) == []
 
 
 def test_the_report_counts_what_was_not_compared_and_shows_each_message_once(capsys, monkeypatch):
-    case = Case({"x": (1, 4, 1)}, {"padding": 2, "stride": 1}, {"window": 2}, refused=NOTHING)
-    monkeypatch.setitem(OPERATORS, "max_pool1d", drawing(case))
-    table(["max_pool1d", "relu"], kinds=["numeric"])
+    monkeypatch.setitem(OPERATORS, "max_pool1d", refusing(REFUSED))
+    monkeypatch.setattr(evidence, "written_tests", lambda operator, left_out: left_out.extend(["A", "B", "A"]) or ())
+    table(["max_pool1d", "relu"], kinds=["oracle"])
     printed = capsys.readouterr().out
-    assert "cases not compared: 1\n" in printed
+    assert "cases not compared: 7\n" in printed
     assert printed.count(f"  max_pool1d: 1 in which {NOTHING}, refused") == 1
     assert printed.count("hold nothing but padding at -2 on axis 0 of an input of size (4,)") == 1
+    assert "  relu: 2 in which an ONNX test asks for A\n" in printed

@@ -19,7 +19,8 @@ def avg_pool(ndim, formula, fixed):
         forward=lambda pool, a: pool(a.x, a.window, **a.options),
         derivatives=(Derivative(f"avg_pool{ndim}d_dx", ("x",), lambda dx, a: dx(a.dy, a.window, a.size, **a.options)),),
         fixed=fixed,
-        cases=lambda: pool_cases(ndim, average=True, refused=True),
+        cases=lambda: pool_cases(ndim, average=True),
+        refused_cases=lambda: pool_cases(ndim, average=True, refused=True),
         nature="rational",
     )
 

@@ -37,7 +37,8 @@ def transposed(ndim, formula, ids, fixed):
             Derivative(f"{name}_db", ("b",), lambda db, a: db(a.dy, **a.only("data_format"))),
         ),
         fixed=fixed,
-        cases=lambda: conv_transpose_cases(ndim, refused=True),
+        cases=lambda: conv_transpose_cases(ndim),
+        refused_cases=lambda: conv_transpose_cases(ndim, refused=True),
         matrix=matrix,
     )
 
