@@ -196,7 +196,7 @@ def _oracle(operator, quick):
         yield from _on_fixed_cases(soon, operator, 1)
         return
     others = partial(oracle, libraries=installed(QUICK_OTHERS))
-    for _, case in literal:
+    for _, case in literal if installed(QUICK_OTHERS) else ():
         yield _blamed(others, operator, case)
     yield from _on_fixed_cases(oracle, operator, None)
     yield from _on_drawn_cases(soon, operator, 10)

@@ -55,8 +55,11 @@ def oracle(operator: Operator, case, libraries=None) -> float | None:
     errors = []
     for library in installed() if libraries is None else libraries:
         module = importlib.import_module(f"refconv.verify.oracles.{library}")
-        allowed = getattr(module, "ROUNDING", ROUNDING)
-        errors += _compared(operator, library, ours, module.evaluate(operator.name, a), allowed)
+        try:
+            theirs = module.evaluate(operator.name, a)
+        except Exception as error:
+            raise Refuted(f"{operator.name} returns, but {library} raises {type(error).__name__}: {error}") from error
+        errors += _compared(operator, library, ours, theirs, getattr(module, "ROUNDING", ROUNDING))
     return max(errors, default=None)
 
 

@@ -14,6 +14,7 @@ from refconv.verify import evidence, oracle
 from refconv.verify.case import Case
 from refconv.verify.catalogue import OPERATORS
 from refconv.verify.evidence import gather
+from refconv.verify.operator import Refuted
 from refconv.verify.report import table
 
 POOLS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d")
@@ -84,6 +85,15 @@ def test_a_library_that_accepts_what_is_refused_is_named(monkeypatch):
     assert oracle.accepting(OPERATORS["max_pool1d"], REFUSED) == ["other_library"]
     monkeypatch.setattr(other, "evaluate", lambda name, a: None)
     assert oracle.accepting(OPERATORS["max_pool1d"], REFUSED) == []
+
+
+def test_an_error_of_a_library_is_not_blamed_on_the_operator(monkeypatch):
+    def evaluate(name, a):
+        raise RuntimeError("no such size")
+
+    monkeypatch.setitem(sys.modules, "refconv.verify.oracles.other_library", types.SimpleNamespace(evaluate=evaluate))
+    with pytest.raises(Refuted, match="relu returns, but other_library raises RuntimeError: no such size"):
+        oracle.oracle(OPERATORS["relu"], Case({"x": (3,)}), ["other_library"])
 
 
 def test_the_report_counts_what_was_not_compared_and_shows_each_message_once(capsys, monkeypatch):

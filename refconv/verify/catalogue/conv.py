@@ -52,9 +52,10 @@ OPERATORS = (
         (
             Case({"x": (2, 3, 4, 1), "w": (2, 3, 1, 1), "b": (1,)}),
             Case({"x": (1, 5, 4, 2), "w": (2, 3, 2, 3), "b": (3,)}, dict(stride=(2, 1), padding=((0, 1), (2, 0)))),
-            Case({"x": (1, 5, 4, 2), "w": (3, 2, 2, 1), "b": (1,)}, dict(stride=(3, 2), padding="same", dilation=(1, 2))),
+            Case({"x": (1, 4, 5, 2), "w": (3, 2, 2, 1), "b": (1,)}, dict(stride=(3, 2), padding="same", dilation=(1, 2))),
             Case({"x": (1, 4, 3, 4), "w": (1, 2, 2, 6), "b": (6,)}, dict(padding="full", groups=2, dilation=(1, 2))),
             Case({"x": (1, 4, 4, 2), "w": (2, 1, 2, 6), "b": (6,)}, dict(groups=2, stride=(2, 1), **FIRST)),
+            Case({"x": (1, 5, 4, 2), "w": (3, 2, 2, 1), "b": (1,)}, dict(stride=(3, 2), padding="same", dilation=(1, 2))),
         ),
     ),
 )

@@ -5,6 +5,7 @@ moved, which autograd undoes in the derivatives, and other paddings are written 
 """
 
 import math
+import warnings
 from functools import partial, wraps
 from types import SimpleNamespace
 
@@ -25,7 +26,9 @@ def evaluate(name, a):
     leaves = {
         key: torch.tensor(array, dtype=torch.float64, requires_grad=True) for key, array in a.arrays.items() if key != "dy"
     }
-    y = FUNCTIONS[name](torch.nn.functional, options(name, a), **leaves)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)  # that it may copy the input
+        y = FUNCTIONS[name](torch.nn.functional, options(name, a), **leaves)
     if y is None:
         return None
     if np.shape(a.arrays.get("dy")) != y.shape:
