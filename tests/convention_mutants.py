@@ -58,7 +58,7 @@ def applied(mutant):
             for name, method in vars(wrong.Window).items():
                 if isinstance(method, types.FunctionType):
                     stack.enter_context(mock.patch.object(geometry.Window, name, method))
-            wrong.Window = geometry.Window  # its methods make windows of the class that everybody else has
+            wrong.Window = geometry.Window  # the class of which its methods make instances
         for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "refconv"]:
             for name, value in list(vars(module).items()):
                 if id(value) in functions:

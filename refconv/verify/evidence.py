@@ -87,14 +87,14 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
     -------
     Outcome
     """
-    start, said_so_far, refuted = time.perf_counter(), [], None
+    start, entries, refuted = time.perf_counter(), [], None
     with engine(engine_name or current_engine()):
         try:
-            said_so_far += said(operator, kind, quick)
+            entries += said(operator, kind, quick)
         except Refuted as refutation:
             refuted = str(refutation)
-    left_out = tuple(entry for entry in said_so_far if isinstance(entry, LeftOut))
-    errors = [entry for entry in said_so_far if entry is not None and not isinstance(entry, LeftOut)]
+    left_out = tuple(entry for entry in entries if isinstance(entry, LeftOut))
+    errors = [entry for entry in entries if entry is not None and not isinstance(entry, LeftOut)]
     seconds = time.perf_counter() - start
     return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out)
 
@@ -142,15 +142,15 @@ def _drawn(name, strategy, most, use) -> list:
 
 
 def _on_refused_cases(operator: Operator, most: int) -> Iterator[LeftOut]:
-    """Check that an operator refuses what it must refuse; what all cases of one reason have in common is said once."""
+    """Check that an operator refuses what it must refuse; one entry for each reason."""
     if operator.refused_cases is None:
         return
     messages, first = {}, {}
     for case, message in _drawn(operator.name, operator.refused_cases(), most, lambda case: (case, _refusal(operator, case))):
         messages.setdefault(case.refused, {})[str(case)] = message
         first.setdefault(case.refused, case)
-    for reason, found in messages.items():
-        yield LeftOut(reason, len(found), next(iter(found.values())), tuple(accepting(operator, first[reason])))
+    for reason, by_case in messages.items():
+        yield LeftOut(reason, len(by_case), next(iter(by_case.values())), tuple(accepting(operator, first[reason])))
 
 
 def _refusal(operator, case):

@@ -1,7 +1,7 @@
 """Oracle evidence: conventions decided outside of refconv, and other libraries where they are installed.
 
-Loops and kernels share :mod:`refconv.geometry`, so comparing them says nothing about padding, output sizes or divisors. The
-witness "conventions", which needs NumPy alone, takes these from literal tables and computes outputs and derivatives from them.
+Loops and kernels share :mod:`refconv.geometry`, so comparing them says nothing about padding or output sizes. The oracle
+"conventions", which needs NumPy alone, takes these from literal tables and computes outputs and derivatives from them.
 
 Each module of :mod:`refconv.verify.oracles` speaks for one library. It takes our arguments, brings layouts, paddings and
 names into its library's form, and gives back the value and, where the library can differentiate, all derivatives of
@@ -69,10 +69,10 @@ def accepting(operator: Operator, case) -> list[str]:
     for library in [name for name in installed() if name != CONVENTIONS]:
         try:
             with np.errstate(all="ignore"):
-                found = importlib.import_module(f"refconv.verify.oracles.{library}").evaluate(operator.name, a)
+                theirs = importlib.import_module(f"refconv.verify.oracles.{library}").evaluate(operator.name, a)
         except Exception:  # the library refuses it too, with an error of its own
             continue
-        names += [library] if found else []
+        names += [library] if theirs else []
     return names
 
 

@@ -76,13 +76,13 @@ def _summary(outcomes, seconds):
 
 def _left_out(outcomes):
     """Lines about the cases that were not compared: each reason once for each operator, with the first error message."""
-    found = {}
+    grouped = {}
     for outcome in outcomes:
         for entry in outcome.left_out:
-            found.setdefault((outcome.operator, entry.reason), []).append(entry)
-    if found:
-        yield f"\ncases not compared: {sum(entry.cases for entries in found.values() for entry in entries)}"
-    for (operator, reason), entries in found.items():
+            grouped.setdefault((outcome.operator, entry.reason), []).append(entry)
+    if grouped:
+        yield f"\ncases not compared: {sum(entry.cases for entries in grouped.values() for entry in entries)}"
+    for (operator, reason), entries in grouped.items():
         cases, first = sum(entry.cases for entry in entries), entries[0]
         accepting = f", accepted by {', '.join(first.accepting)}" if first.accepting else ""
         yield f"  {operator}: {cases} in which {reason}{', refused' if first.error else ''}{accepting}"

@@ -18,13 +18,13 @@ TRANSPOSED_ROWS = [(padding, *row) for padding, rows in TRANSPOSED.items() for r
 MODE_ROWS = [(mode, *row) for mode, rows in MODES.items() for row in rows]
 
 
-def said(padding, before, after):
+def padding_option(padding, before, after):
     return ((before, after),) if padding == "numbers" else padding
 
 
 @pytest.mark.parametrize(("padding", "size", "k", "S", "D", "before", "after", "outputs"), WINDOW_ROWS)
 def test_padding_and_size_of_a_window_are_those_of_the_table(padding, size, k, S, D, before, after, outputs):
-    padding = said(padding, before, after)
+    padding = padding_option(padding, before, after)
     window, (axis,) = Window((k,), S, padding, D), axes_of((size,), k, S, padding, D)
     assert (window.pads((size,)), window.output_size((size,))) == (((before, after),), (outputs,))
     assert (axis.before, axis.after, axis.outputs) == (before, after, outputs)
@@ -36,7 +36,7 @@ def test_padding_and_size_of_a_window_are_those_of_the_table(padding, size, k, S
 def test_size_and_divisors_of_a_pool_are_those_of_the_table(
     padding, ceil_mode, size, k, S, D, before, after, outputs, divisors, with_padding
 ):
-    padding = said(padding, before, after)
+    padding = padding_option(padding, before, after)
     window, (axis,) = Window((k,), S, padding, D, ceil_mode), axes_of((size,), k, S, padding, D, ceil_mode)
     assert (window.pads((size,)), window.pooled_size((size,))) == (((before, after),), (outputs,))
     assert (axis.before, axis.after, axis.outputs, axis.refusal) == (before, after, outputs, "")
@@ -46,7 +46,7 @@ def test_size_and_divisors_of_a_pool_are_those_of_the_table(
 
 @pytest.mark.parametrize(("padding", "inputs", "k", "S", "D", "extra", "cut", "cut_after", "outputs"), TRANSPOSED_ROWS)
 def test_size_and_cut_of_a_transposed_window_are_those_of_the_table(padding, inputs, k, S, D, extra, cut, cut_after, outputs):
-    padding = said(padding, cut, cut_after)
+    padding = padding_option(padding, cut, cut_after)
     window, (axis,) = Window((k,), S, padding, D), transposed_axes((inputs,), k, S, padding, D, extra)
     assert window.transposed_output_size((inputs,), extra) == (outputs,)
     assert window.pads((outputs,)) == ((cut, cut_after),)

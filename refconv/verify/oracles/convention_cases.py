@@ -38,8 +38,8 @@ def by_axes(rows, ndim):
     return zip(rows, *([[*rows[1:], rows[0]]] if ndim == 2 else []), strict=True)
 
 
-def said(padding, axes):
-    """The padding as the operator is told it: by name, or in numbers."""
+def padding_option(padding, axes):
+    """The option ``padding``: the name, or one (before, after) pair for each axis."""
     return tuple((axis.before, axis.after) for axis in axes) if padding == "numbers" else padding
 
 
@@ -57,9 +57,12 @@ def layout(number, *shape):
 def windows(ndim):
     """Options and axes of each window."""
     for padding, rows in WINDOWS.items():
-        for found in by_axes(rows, ndim):
-            axes = tuple(Axis(*row) for row in found)
-            yield dict(stride=column(axes, "stride"), padding=said(padding, axes), dilation=column(axes, "dilation")), axes
+        for entries in by_axes(rows, ndim):
+            axes = tuple(Axis(*row) for row in entries)
+            yield (
+                dict(stride=column(axes, "stride"), padding=padding_option(padding, axes), dilation=column(axes, "dilation")),
+                axes,
+            )
 
 
 def conv(ndim):
@@ -105,19 +108,21 @@ def toeplitz(ndim):
 def conv_transpose(ndim):
     number = 0
     for padding, rows in TRANSPOSED.items():
-        for found in by_axes(rows, ndim):
+        for entries in by_axes(rows, ndim):
             # A row begins with what is the window's output and the input here.
-            axes = tuple(Axis(size, k, S, D, cut, end, n) for n, k, S, D, _, cut, end, size in found)
+            axes = tuple(Axis(size, k, S, D, cut, end, n) for n, k, S, D, _, cut, end, size in entries)
             x, first = layout(number, 1, *column(axes, "outputs"), 4)
-            options = dict(stride=column(axes, "stride"), padding=said(padding, axes), dilation=column(axes, "dilation"))
-            options["output_padding"] = tuple(row[4] for row in found)
+            options = dict(
+                stride=column(axes, "stride"), padding=padding_option(padding, axes), dilation=column(axes, "dilation")
+            )
+            options["output_padding"] = tuple(row[4] for row in entries)
             yield Case({"x": x, "w": (*column(axes, "kernel"), 1, 4), "b": (2,)}, {**options, **first, "groups": 2}), axes
             number += 1
 
 
 def zero_stuff():
-    for number, found in enumerate(chain(by_axes(STUFFED, 1), by_axes(STUFFED, 2))):
-        axes = tuple(Axis(size, 1, S, 1, 0, 0, n) for n, S, size in found)
+    for number, entries in enumerate(chain(by_axes(STUFFED, 1), by_axes(STUFFED, 2))):
+        axes = tuple(Axis(size, 1, S, 1, 0, 0, n) for n, S, size in entries)
         x, first = layout(number, 2, *column(axes, "outputs"), 3)
         yield Case({"x": x}, first, {"stride": column(axes, "stride")}), axes
 
@@ -125,9 +130,9 @@ def zero_stuff():
 def pools(ndim, average):
     """Options and axes of each window of a pool; those with dilation are for maxima alone."""
     for (padding, ceil_mode), rows in POOLS.items():
-        for found in by_axes([row for row in rows if row[-1] or not average], ndim):
-            axes = tuple(Axis(*row[:-2], divisors=row[-2:] if row[-1] else None) for row in found)
-            yield dict(stride=column(axes, "stride"), padding=said(padding, axes), ceil_mode=ceil_mode), axes
+        for entries in by_axes([row for row in rows if row[-1] or not average], ndim):
+            axes = tuple(Axis(*row[:-2], divisors=row[-2:] if row[-1] else None) for row in entries)
+            yield dict(stride=column(axes, "stride"), padding=padding_option(padding, axes), ceil_mode=ceil_mode), axes
 
 
 def max_pool(ndim):
@@ -147,16 +152,16 @@ def avg_pool(ndim):
 
 def sliding(ndim):
     for mode, rows in MODES.items():
-        for found in by_axes(rows, ndim):
-            axes = tuple(Axis(n, k, 1, 1, before, after, outputs) for n, k, before, after, outputs in found)
+        for entries in by_axes(rows, ndim):
+            axes = tuple(Axis(n, k, 1, 1, before, after, outputs) for n, k, before, after, outputs in entries)
             yield Case({"x": column(axes, "size"), "w": column(axes, "kernel")}, {"mode": mode}), axes
 
 
 def pad():
     """Signals and images in each mode; a matrix decides what an axis reads."""
     for mode, rows in FRAMES.items():
-        for number, found in enumerate(chain(by_axes(rows, 1), by_axes(rows, 2))):
-            sizes, before, after, reads = zip(*found, strict=True)
+        for number, entries in enumerate(chain(by_axes(rows, 1), by_axes(rows, 2))):
+            sizes, before, after, reads = zip(*entries, strict=True)
             x, first = layout(number, 2, *sizes, 3)
             matrices = [np.equal.outer(read, np.arange(n)).astype(float) for n, read in zip(sizes, reads, strict=True)]
             yield Case({"x": x}, {"mode": mode, **first}, {"padding": tuple(zip(before, after, strict=True))}), matrices
@@ -164,8 +169,8 @@ def pad():
 
 def upsample():
     for mode, rows in UPSAMPLED.items():
-        for number, found in enumerate(by_axes(rows, 2)):
-            sizes, scale, weights = zip(*found, strict=True)
+        for number, entries in enumerate(by_axes(rows, 2)):
+            sizes, scale, weights = zip(*entries, strict=True)
             x, first = layout(number, 1, *sizes, 3)
             yield Case({"x": x}, {"mode": mode, **first}, {"scale": scale}), list(map(np.array, weights))
 

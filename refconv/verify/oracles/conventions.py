@@ -1,4 +1,4 @@
-"""The conventions themselves as a witness: outputs and derivatives by NumPy, from axes that refconv did not decide.
+"""Outputs and derivatives by NumPy alone, from paddings, sizes and divisors that refconv did not decide.
 
 Along each axis, a window is a 0-1 array G (outputs, kernel, inputs): entry m at output i reads input u. With it, every
 operator with a window is a sum of products, and so is each of its derivatives: the same sum, with ∂e/∂y in place of the
@@ -30,9 +30,9 @@ def evaluate(name, a, decided=None):
         return None
     o, arrays = options(name, a), dict(a.arrays)
     dy = arrays.pop("dy", None)
-    found = FUNCTIONS[name](o, Arguments(arrays, a.options, a.given), None, decided)
-    if dy is None or np.shape(dy) != np.shape(found["y"]):
-        return {"y": found["y"]}
+    results = FUNCTIONS[name](o, Arguments(arrays, a.options, a.given), None, decided)
+    if dy is None or np.shape(dy) != np.shape(results["y"]):
+        return {"y": results["y"]}
     return FUNCTIONS[name](o, a, dy, decided)
 
 
@@ -44,12 +44,12 @@ def multilinear(formula, constants, arrays, dy):
     """
     inputs, output = formula.split("->")
     letters, operands = inputs.split(","), [*constants, *arrays.values()]
-    found = {"y": np.einsum(formula, *operands, optimize=True)}
+    results = {"y": np.einsum(formula, *operands, optimize=True)}
     for place, name in enumerate(arrays if dy is not None else (), start=len(constants)):
         terms, exchanged = [*letters], [*operands]
         terms[place], exchanged[place] = output, dy
-        found[name] = np.einsum(f"{','.join(terms)}->{letters[place]}", *exchanged, optimize=True)
-    return found
+        results[name] = np.einsum(f"{','.join(terms)}->{letters[place]}", *exchanged, optimize=True)
+    return results
 
 
 def letters_of(axes):
@@ -67,10 +67,10 @@ def last(o, array):
     return np.moveaxis(array, 1, -1) if o.data_format == FIRST and array.ndim > 2 else array
 
 
-def back(o, found, *names):
+def back(o, results, *names):
     """The results, those of the given names in the layout of the images."""
-    first = {name: np.moveaxis(found[name], -1, 1) for name in names if name in found and o.data_format == FIRST}
-    return {**found, **{name: array for name, array in first.items() if array.ndim > 2}}
+    first = {name: np.moveaxis(results[name], -1, 1) for name in names if name in results and o.data_format == FIRST}
+    return {**results, **{name: array for name, array in first.items() if array.ndim > 2}}
 
 
 def gradient(o, dy, *shape):
@@ -78,18 +78,18 @@ def gradient(o, dy, *shape):
     return None if dy is None else last(o, dy).reshape(shape or last(o, dy).shape)
 
 
-def shaped(found, **shapes):
+def shaped(results, **shapes):
     """The results, reshaped from a formula's axes to those of the arrays."""
-    return {**found, **{name: found[name].reshape(shape) for name, shape in shapes.items() if name in found}}
+    return {**results, **{name: results[name].reshape(shape) for name, shape in shapes.items() if name in results}}
 
 
-def with_bias(o, a, found, dy):
+def with_bias(o, a, results, dy):
     """Add the bias to each output of its channel; its derivative is the sum over all others."""
     if a.arrays.get("b") is not None:
-        found = {**found, "y": found["y"] + a.b}
+        results = {**results, "y": results["y"] + a.b}
         if dy is not None:
-            found["b"] = last(o, dy).reshape(-1, len(a.b)).sum(axis=0)
-    return back(o, found, "y", "x")
+            results["b"] = last(o, dy).reshape(-1, len(a.b)).sum(axis=0)
+    return back(o, results, "y", "x")
 
 
 def window_of(o, size, kernel):
@@ -109,8 +109,8 @@ def conv(o, a, dy, axes):
     arrays = {"x": x.reshape(*x.shape[:-1], o.groups, C_g), "w": a.w.reshape(*kernel, C_g, o.groups, -1)}
     y_shape = (len(x), *outputs_of(axes), O)
     dy_by_group = gradient(o, dy, *y_shape[:-1], o.groups, O // o.groups)
-    found = multilinear(f"{G},b{u}gc,{m}cgo->b{i}go", selections(axes), arrays, dy_by_group)
-    return with_bias(o, a, shaped(found, y=y_shape, x=x.shape, w=a.w.shape), dy)
+    results = multilinear(f"{G},b{u}gc,{m}cgo->b{i}go", selections(axes), arrays, dy_by_group)
+    return with_bias(o, a, shaped(results, y=y_shape, x=x.shape, w=a.w.shape), dy)
 
 
 def conv_transpose(o, a, dy, axes):
@@ -120,39 +120,39 @@ def conv_transpose(o, a, dy, axes):
     arrays = {"x": x.reshape(*x.shape[:-1], o.groups, -1), "w": a.w.reshape(*kernel, O_g, o.groups, -1)}
     y_shape = (len(x), *(axis.size for axis in axes), O_g * o.groups)
     dy_by_group = gradient(o, dy, *y_shape[:-1], o.groups, O_g)
-    found = multilinear(f"{G},b{i}gc,{m}ogc->b{u}go", selections(axes), arrays, dy_by_group)
-    return with_bias(o, a, shaped(found, y=y_shape, x=x.shape, w=a.w.shape), dy)
+    results = multilinear(f"{G},b{i}gc,{m}ogc->b{u}go", selections(axes), arrays, dy_by_group)
+    return with_bias(o, a, shaped(results, y=y_shape, x=x.shape, w=a.w.shape), dy)
 
 
 def depthwise_conv(o, a, dy, axes):
     axes, x = axes or window_of(o, a.size, a.w.shape[:2]), last(o, a.x)
     y_shape, channels = (len(x), *outputs_of(axes)), a.w.shape[2:]
     arrays, dy_by_channel = {"x": x, "w": a.w}, gradient(o, dy, *y_shape, *channels)
-    found = multilinear("imu,jnv,buvc,mncq->bijcq", selections(axes), arrays, dy_by_channel)
-    return with_bias(o, a, shaped(found, y=(*y_shape, -1)), dy)
+    results = multilinear("imu,jnv,buvc,mncq->bijcq", selections(axes), arrays, dy_by_channel)
+    return with_bias(o, a, shaped(results, y=(*y_shape, -1)), dy)
 
 
 def separable_conv(o, a, dy, axes):
     axes = axes or window_of(o, a.size, a.depthwise.shape[:2])
     by_channel = a.pointwise.reshape(*a.depthwise.shape[2:], -1)
     arrays = {"x": last(o, a.x), "depthwise": a.depthwise, "pointwise": by_channel}
-    found = multilinear("imu,jnv,buvc,mncq,cqo->bijo", selections(axes), arrays, gradient(o, dy))
-    return with_bias(o, a, shaped(found, pointwise=a.pointwise.shape), dy)
+    results = multilinear("imu,jnv,buvc,mncq,cqo->bijo", selections(axes), arrays, gradient(o, dy))
+    return with_bias(o, a, shaped(results, pointwise=a.pointwise.shape), dy)
 
 
 def im2col(o, a, dy, axes):
     axes, x = axes or window_of(o, a.size, o.kernel_size), last(o, a.x)
     shape = (*(axis.kernel for axis in axes), x.shape[-1], len(x), *outputs_of(axes))
-    found = multilinear("imu,jnv,buvc->mncbij", selections(axes), {"x": x}, None if dy is None else dy.reshape(shape))
-    return back(o, shaped(found, y=(np.prod(shape[:3]), -1)), "x")
+    results = multilinear("imu,jnv,buvc->mncbij", selections(axes), {"x": x}, None if dy is None else dy.reshape(shape))
+    return back(o, shaped(results, y=(np.prod(shape[:3]), -1)), "x")
 
 
 def col2im(o, a, dy, axes):
     axes = axes or window_of(o, o.input_size, o.kernel_size)
     kernel, outputs = [axis.kernel for axis in axes], outputs_of(axes)
     columns = a.x.reshape(*kernel, len(a.x) // np.prod(kernel), -1, *outputs)
-    found = multilinear("imu,jnv,mncbij->buvc", selections(axes), {"x": columns}, gradient(o, dy))
-    return back(o, shaped(found, x=a.x.shape), "y")
+    results = multilinear("imu,jnv,mncbij->buvc", selections(axes), {"x": columns}, gradient(o, dy))
+    return back(o, shaped(results, x=a.x.shape), "y")
 
 
 def toeplitz(o, a, dy, axes):
@@ -163,15 +163,15 @@ def toeplitz(o, a, dy, axes):
     w, same_group = a.w.reshape(*kernel, C_g, o.groups, -1), np.eye(o.groups)
     y_shape = (*outputs_of(axes), o.groups, w.shape[-1], *(axis.size for axis in axes), o.groups, C_g)
     dy = None if dy is None else dy.reshape(y_shape)
-    found = multilinear(f"{G},gh,{m}cgo->{i}go{u}hc", [*selections(axes), same_group], {"w": w}, dy)
-    return shaped(found, y=(np.prod(y_shape[: ndim + 2]), -1), w=a.w.shape)
+    results = multilinear(f"{G},gh,{m}cgo->{i}go{u}hc", [*selections(axes), same_group], {"w": w}, dy)
+    return shaped(results, y=(np.prod(y_shape[: ndim + 2]), -1), w=a.w.shape)
 
 
 def zero_stuff(o, a, dy, axes):
     axes = axes or transposed_axes(a.size, 1, o.stride, "valid")
     i, _, u, G = letters_of(axes)
-    found = multilinear(f"{G},b{i}c->b{u}c", selections(axes), {"x": last(o, a.x)}, gradient(o, dy))
-    return back(o, found, "y", "x")
+    results = multilinear(f"{G},b{i}c->b{u}c", selections(axes), {"x": last(o, a.x)}, gradient(o, dy))
+    return back(o, results, "y", "x")
 
 
 def avg_pool(o, a, dy, axes):
@@ -182,8 +182,8 @@ def avg_pool(o, a, dy, axes):
 def global_avg_pool(o, a, dy, _):
     axes = [Axis(n, n, 1, 1, 0, 0, outputs=1) for n in a.size]
     dy = None if dy is None else dy.reshape(len(dy), *[1] * len(axes), -1)
-    found = mean(o, a, dy, axes, [np.array([n]) for n in a.size])
-    return {**found, "y": found["y"].reshape(len(a.x), -1)}
+    results = mean(o, a, dy, axes, [np.array([n]) for n in a.size])
+    return {**results, "y": results["y"].reshape(len(a.x), -1)}
 
 
 def mean(o, a, dy, axes, divisors):
@@ -206,12 +206,12 @@ def max_pool(o, a, dy, axes):
     first = under.argmax(axis=3)[:, :, :, None]  # NumPy returns the first of equal values
     positions = np.broadcast_to(u * W + v, inside.shape).reshape(1, rows.outputs, columns.outputs, -1, 1)
     argmax = np.take_along_axis(positions, first, axis=3)[:, :, :, 0]
-    found = {"y": under.max(axis=3), "argmax": argmax}
+    results = {"y": under.max(axis=3), "argmax": argmax}
     if dy is not None:
-        found["x"] = np.zeros((N, H * W, C))
+        results["x"] = np.zeros((N, H * W, C))
         at = np.arange(N)[:, None, None, None], argmax, np.arange(C)
-        np.add.at(found["x"], at, gradient(o, dy, *argmax.shape))
-    return back(o, shaped(found, y=y_shape, argmax=y_shape, x=x_shape), "y", "argmax", "x")
+        np.add.at(results["x"], at, gradient(o, dy, *argmax.shape))
+    return back(o, shaped(results, y=y_shape, argmax=y_shape, x=x_shape), "y", "argmax", "x")
 
 
 def sliding(flipped):
@@ -259,8 +259,8 @@ def by_axes(o, a, dy, matrices):
     """The product with one matrix along each axis of images or signals."""
     i, u = OUTPUTS[: len(matrices)], INPUTS[: len(matrices)]
     terms = ",".join(map("".join, zip(i, u, strict=True)))
-    found = multilinear(f"{terms},b{u}c->b{i}c", matrices, {"x": last(o, a.x)}, gradient(o, dy))
-    return back(o, found, "y", "x")
+    results = multilinear(f"{terms},b{u}c->b{i}c", matrices, {"x": last(o, a.x)}, gradient(o, dy))
+    return back(o, results, "y", "x")
 
 
 def softmax_cross_entropy(o, a, dy, targets):
@@ -270,8 +270,8 @@ def softmax_cross_entropy(o, a, dy, targets):
         targets = o.label_smoothing / K + (1 - o.label_smoothing) * np.eye(K)[np.asarray(o.labels)]
     shifted = a.logits - a.logits.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    found = {"y": -np.sum(targets * log_p) / N}
-    return found if dy is None else {**found, "logits": dy * (np.exp(log_p) - targets) / N}
+    results = {"y": -np.sum(targets * log_p) / N}
+    return results if dy is None else {**results, "logits": dy * (np.exp(log_p) - targets) / N}
 
 
 def local_response_norm(o, a, _, neighbours):
