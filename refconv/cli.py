@@ -81,9 +81,10 @@ VERIFY = """\
 Prove the operators, layers and optimisers: a table operator × evidence, which ends with exit status 1 if anything is refuted.
 
 symbolic: sympy's derivative of the loop minus the derivative's loop is zero. numeric: central differences. adjoint: exact
-fractions, forwards and backwards. parity: loops against kernels, on cases that hypothesis draws. oracle: SciPy, PyTorch,
-JAX and the ONNX operator tests, where installed, and examples in literal numbers. Beside each ✓ stand the number of cases and
-the largest error.
+fractions, forwards and backwards. parity: loops against kernels, on cases that hypothesis draws. oracle: literal tables of
+paddings, sizes and divisors; worked examples; SciPy; PyTorch, JAX, ONNX Runtime and the ONNX operator tests, where installed.
+Beside each ✓ stand the number of cases and the largest error. Below the table, cases that were not compared are counted, with
+the reason.
 
 A layer is also compared with its operator, and an optimiser with its formula written in NumPy: on symbols, and in parity.
 """

@@ -5,7 +5,8 @@ symbolic      the loops run on symbols; sympy's derivative of ⟨dy, f⟩ minus 
 numeric       central differences in float64, with a random dy
 adjoint       ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ in exact fractions, J v from dual numbers; and T, Tᵀ as matrices
 parity        loops and kernels on the same input, float32 and float64, driven by hypothesis
-oracle        SciPy, PyTorch, JAX and the ONNX operator tests, where they are installed; examples in literal numbers
+oracle        literal tables of paddings, sizes and divisors; worked examples; SciPy; PyTorch, JAX, ONNX Runtime and the ONNX
+              operator tests, where they are installed
 ============  ====================================================================================================
 
 Layers and optimisers have rows of the same table. What they compute is also defined in another way, by operators or in NumPy,

@@ -26,12 +26,15 @@ class Case:
         What is part of the situation and never differentiated: labels, a seed.
     positive : tuple of str
         The arrays whose numbers must be larger than zero, such as a variance.
+    refused : str
+        Reason why the operator must refuse this case; empty for a case that it must accept.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     options: Mapping[str, object] = field(default_factory=dict)
     given: Mapping[str, object] = field(default_factory=dict)
     positive: tuple[str, ...] = ()
+    refused: str = ""
 
     @property
     def elements(self) -> int:

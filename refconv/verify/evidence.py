@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +12,35 @@ from refconv import _core
 from refconv._extras import need
 from refconv.ops.engine import current_engine, engine
 from refconv.verify.adjoint import adjoint
+from refconv.verify.case import fill, spread
 from refconv.verify.numeric import directional, numeric
 from refconv.verify.operator import Operator, Refuted
-from refconv.verify.oracle import QUICK_LIBRARIES, installed, oracle, written_tests
+from refconv.verify.oracle import QUICK_LIBRARIES, QUICK_OTHERS, accepting, installed, oracle, tables, written_tests
 from refconv.verify.parity import parity
 from refconv.verify.worked import worked
 
-__all__ = ["KINDS", "Outcome", "gather"]
+__all__ = ["KINDS", "LeftOut", "Outcome", "gather"]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Cases of one operator in which there was nothing to compare.
+
+    Parameters
+    ----------
+    reason : str
+        What they have in common.
+    cases : int
+    error : str
+        How the operator refuses the first of them; empty if it was not called.
+    accepting : tuple of str
+        Other libraries that return an output in that case.
+    """
+
+    reason: str
+    cases: int
+    error: str = ""
+    accepting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -25,7 +48,8 @@ class Outcome:
     """What one kind of evidence said about one operator.
 
     ``cases`` counts the cases tried; 0 where this kind has nothing to say. ``error`` is the largest error, in the unit of
-    the kind; 0 where the evidence is exact. ``refuted`` holds what was wrong, in words, or None.
+    the kind; 0 where the evidence is exact. ``refuted`` holds what was wrong, in words, or None. ``left_out`` says which
+    further cases could not be compared, and why.
     """
 
     operator: str
@@ -34,6 +58,7 @@ class Outcome:
     error: float
     seconds: float
     refuted: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def cell(self) -> str:
@@ -63,18 +88,20 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
     -------
     Outcome
     """
-    start, errors, refuted = time.perf_counter(), [], None
+    start, entries, refuted = time.perf_counter(), [], None
     with engine(engine_name or current_engine()):
         try:
-            errors += said(operator, kind, quick)
+            entries += said(operator, kind, quick)
         except Refuted as refutation:
             refuted = str(refutation)
-    found = [error for error in errors if error is not None]
-    return Outcome(operator.name, kind, len(found), max(found, default=0.0), time.perf_counter() - start, refuted)
+    left_out = tuple(entry for entry in entries if isinstance(entry, LeftOut))
+    errors = [entry for entry in entries if entry is not None and not isinstance(entry, LeftOut)]
+    seconds = time.perf_counter() - start
+    return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out)
 
 
-def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | None]:
-    """The error of each case of one kind; nothing where the operator is without this kind."""
+def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut | None]:
+    """The error of each case of one kind, and what was left out; nothing where the operator is without this kind."""
     return iter(()) if kind in operator.without else KINDS[kind](operator, quick)
 
 
@@ -84,9 +111,14 @@ def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Ite
 
 
 def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[float | None]:
-    """The same cases in every run, and nothing kept on disk. Hypothesis shrinks a failing case before it raises."""
+    """The error in each case drawn. Hypothesis shrinks a failing case before it raises."""
+    return _drawn(operator.name, operator.cases(), most, partial(_blamed, check, operator))
+
+
+def _drawn(name, strategy, most, use) -> list:
+    """What ``use(case)`` returns for each case drawn: the same cases in every run, and nothing kept on disk."""
     hypothesis = need("hypothesis", "verify", "drawing cases")
-    errors = []
+    results = []
 
     @hypothesis.settings(
         max_examples=most,
@@ -97,12 +129,40 @@ def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[floa
         report_multiple_bugs=False,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(operator.cases())
+    @hypothesis.given(strategy)
     def run(case):
-        errors.append(_blamed(check, operator, case))
+        results.append(use(case))
 
-    run()
-    return errors
+    try:
+        run()
+    except Refuted:
+        raise
+    except Exception as error:
+        raise Refuted(f"drawing a case of {name} raises {type(error).__name__}: {error}") from error
+    return results
+
+
+def _on_refused_cases(operator: Operator, most: int) -> Iterator[LeftOut]:
+    """Check that an operator refuses what it must refuse; one entry for each reason."""
+    if operator.refused_cases is None:
+        return
+    messages, first = {}, {}
+    for case, message in _drawn(operator.name, operator.refused_cases(), most, lambda case: (case, _refusal(operator, case))):
+        messages.setdefault(case.refused, {})[str(case)] = message
+        first.setdefault(case.refused, case)
+    for reason, by_case in messages.items():
+        yield LeftOut(reason, len(by_case), next(iter(by_case.values())), tuple(accepting(operator, first[reason])))
+
+
+def _refusal(operator, case):
+    """The message with which an operator refuses a case."""
+    try:
+        operator(fill(case, spread))
+    except (TypeError, ValueError) as error:
+        return str(error)
+    except Exception as error:
+        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
+    raise Refuted(f"{operator.name} accepts a case in which {case.refused}\n  in the case {case}")
 
 
 def _symbolic(operator, quick):
@@ -132,13 +192,23 @@ def _oracle(operator, quick):
     for example in operator.worked:
         yield worked(operator, example)
     soon = partial(oracle, libraries=installed(QUICK_LIBRARIES))
+    literal = list(tables(operator))
+    for check, case in literal:
+        yield _blamed(check, operator, case)
     if quick:
         yield from _on_fixed_cases(soon, operator, 1)
-    else:
-        yield from _on_fixed_cases(oracle, operator, None)
-        yield from _on_drawn_cases(soon, operator, 10)
-        # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
-        yield from written_tests(operator)
+        return
+    others = partial(oracle, libraries=installed(QUICK_OTHERS))
+    for _, case in literal if installed(QUICK_OTHERS) else ():
+        yield _blamed(others, operator, case)
+    yield from _on_fixed_cases(oracle, operator, None)
+    yield from _on_drawn_cases(soon, operator, 10)
+    yield from _on_refused_cases(operator, 20)
+    # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
+    inexpressible = []
+    yield from written_tests(operator, inexpressible)
+    for reason, cases in Counter(inexpressible).items():
+        yield LeftOut(f"an ONNX test asks for {reason}", cases)
 
 
 def _blamed(check, operator, case):

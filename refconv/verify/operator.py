@@ -124,6 +124,10 @@ class Operator:
         ``matrix(a)`` returns T with ``T @ x.ravel() == f(x).ravel()``, where there is a function that makes it.
     without : tuple of str
         Kinds of evidence that cannot be had for this operator; the catalogue says why beside it.
+    refused_cases : callable or None
+        Returns the hypothesis strategy that draws cases that the operator must refuse.
+    further : mapping of str to callable
+        Further results that oracles compare, such as the positions of maxima: ``further[name](a)`` returns one.
     """
 
     name: str
@@ -144,6 +148,8 @@ class Operator:
     loops: tuple[str, ...] = ()
     matrix: Callable[[Arguments], np.ndarray] | None = None
     without: tuple[str, ...] = ()
+    refused_cases: Callable[[], object] | None = None
+    further: Mapping[str, Callable[[Arguments], np.ndarray]] = field(default_factory=dict)
 
     def __call__(self, a: Arguments, function=None):
         """The value y."""

@@ -59,6 +59,8 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
                 print(f"  {outcome.kind}: {outcome.refuted}", file=out)
         outcomes += row
     print(_summary(outcomes, time.perf_counter() - start), file=out)
+    for line in _left_out(outcomes):
+        print(line, file=out)
     return outcomes
 
 
@@ -70,3 +72,19 @@ def _summary(outcomes, seconds):
     cases = sum(outcome.cases for outcome in proved)
     total = f"operators: {operators}, pieces of evidence: {len(proved)}, cases: {cases}; {verdict}, {seconds:.0f} s"
     return f"\n✓ number of cases and largest relative error; – nothing to be had for this operator here\n{total}"
+
+
+def _left_out(outcomes):
+    """Lines about the cases that were not compared: each reason once for each operator, with the first error message."""
+    grouped = {}
+    for outcome in outcomes:
+        for entry in outcome.left_out:
+            grouped.setdefault((outcome.operator, entry.reason), []).append(entry)
+    if grouped:
+        yield f"\ncases not compared: {sum(entry.cases for entries in grouped.values() for entry in entries)}"
+    for (operator, reason), entries in grouped.items():
+        cases, first = sum(entry.cases for entry in entries), entries[0]
+        accepting = f", accepted by {', '.join(first.accepting)}" if first.accepting else ""
+        yield f"  {operator}: {cases} in which {reason}{', refused' if first.error else ''}{accepting}"
+        if first.error:
+            yield f"    {first.error}"

@@ -2,6 +2,9 @@
 
 Sizes and options are drawn; numbers come from seeds. So an example is made fast, and shrinks where it matters: to small
 sizes and a plain window. Sizes in one case are mutually distinct, so that two exchanged axes show.
+
+Which cases are legal is decided here and in :mod:`refconv.verify.axis`, never by asking refconv: a legal case in which refconv
+raises must not be dropped.
 """
 
 import math
@@ -11,6 +14,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from refconv.geometry import Window
+from refconv.verify.axis import axes_of, transposed_axes
 from refconv.verify.case import Case
 
 __all__ = [
@@ -82,7 +86,7 @@ def least_size(window):
     """The smallest input that a window fits, along each axis."""
     if window.padding in ("same", "same_lower", "full"):
         return (1,) * window.ndim
-    pads = window.pads((1,) * window.ndim)
+    pads = ((0, 0),) * window.ndim if window.padding == "valid" else window.padding
     may_miss = [S - 1 if window.ceil_mode else 0 for S in window.stride]
     rest = zip(window.span, pads, may_miss, strict=True)
     return tuple(max(span - before - after - missing, 1) for span, (before, after), missing in rest)
@@ -131,8 +135,11 @@ def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, ex
 
 
 @st.composite
-def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, most_size=3):
-    """Cases of the transposed convolution: every window that leaves an output, and every output padding."""
+def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, most_size=3, refused=False):
+    """Cases of the transposed convolution: every window that leaves an output, and every output padding.
+
+    With ``refused``, those in which the padding leaves no output.
+    """
     window = draw(windows(ndim))
     groups = draw(st.integers(1, most_groups))
     C_g = draw(st.integers(1, most_channels))
@@ -141,7 +148,9 @@ def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_b
     N = draw(unlike(taken, 1, most_batch))
     size = tuple(draw(st.lists(st.integers(1, most_size + ndim), min_size=ndim, max_size=ndim, unique=True)))
     output_padding = tuple(draw(st.integers(0, S - 1)) for S in window.stride)
-    assume(_leaves_an_output(window, size, output_padding))
+    axes = transposed_axes(size, window.kernel, window.stride, window.padding, window.dilation, output_padding)
+    refusal = "" if min(axis.size for axis in axes) > 0 else "the padding leaves no output"
+    assume(bool(refusal) == refused)
     data_format = draw(st.sampled_from(FORMATS))
     shapes = {
         "x": layout(N, size, C_g * groups, data_format),
@@ -149,14 +158,7 @@ def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_b
         "b": (O_g * groups,),
     }
     options = {"output_padding": output_padding, "groups": groups, "data_format": data_format}
-    return Case(shapes, {**window_options(window), **options})
-
-
-def _leaves_an_output(window, size, output_padding):
-    try:
-        return window.output_size(window.transposed_output_size(size, output_padding)) == size
-    except ValueError:
-        return False
+    return Case(shapes, {**window_options(window), **options}, refused=refusal)
 
 
 @st.composite
@@ -234,7 +236,8 @@ def col2im_cases(draw, most_channels=3, most_batch=3):
     C = draw(st.integers(1, most_channels))
     N = draw(unlike({C}, 1, most_batch))
     size = draw(input_sizes(window, unlike_these={N, C}))
-    columns = (math.prod(window.kernel) * C, N * math.prod(window.output_size(size)))
+    outputs = (axis.outputs for axis in axes_of(size, window.kernel, window.stride, window.padding, window.dilation))
+    columns = (math.prod(window.kernel) * C, N * math.prod(outputs))
     options = {**window_options(window), "data_format": draw(st.sampled_from(FORMATS))}
     return Case({"x": columns}, options, {"input_size": size, "kernel_size": window.kernel})
 
@@ -274,18 +277,19 @@ def dense_cases(draw, most=6):
 
 
 @st.composite
-def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3):
-    """Pooling with every window that holds at least one pixel wherever it lands."""
+def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, refused=False):
+    """Pooling with every window that holds at least one pixel wherever it lands; with ``refused``, with the others."""
     window = draw(windows(ndim, most_dilation=1 if average else 2))
     C = draw(channels(most_channels))
     N = draw(unlike({C}, 1, most_batch))
     data_format, ceil_mode = draw(st.sampled_from(FORMATS)), draw(st.booleans())
     window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
     size = draw(input_sizes(window, unlike_these={N, C}))
-    assume(holds_pixels(window, size))
+    refusal = _refusal(window, size)
+    assume(bool(refusal) == refused)
     options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
     options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
-    return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel})
+    return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel}, refused=refusal)
 
 
 @st.composite
@@ -297,20 +301,14 @@ def global_pool_cases(draw, ndim):
 
 
 def holds_pixels(window, size):
-    """Whether each place of the window has at least one entry in an input of this size."""
-    return all(
-        any(0 <= i * S + m * D - before < n for m in range(k))
-        for k, S, D, n, outputs, (before, _) in zip(
-            window.kernel,
-            window.stride,
-            window.dilation,
-            size,
-            window.output_size(size),
-            window.pads(size),
-            strict=True,
-        )
-        for i in range(outputs)
-    )
+    """Whether each position of the window has at least one entry in an input of this size."""
+    return not _refusal(window, size)
+
+
+def _refusal(window, size):
+    """Reason why no pool can have this window on an input of this size; empty if one can."""
+    axes = axes_of(size, window.kernel, window.stride, window.padding, window.dilation, window.ceil_mode)
+    return next((axis.refusal for axis in axes if axis.refusal), "")
 
 
 @st.composite

@@ -17,14 +17,16 @@ from refconv.verify.case import Arguments, Case, fill, spread
 from refconv.verify.catalogue import OPERATORS
 from refconv.verify.evidence import gather
 from refconv.verify.operator import Refuted
-from refconv.verify.oracles import onnx, onnx_calls, options
+from refconv.verify.oracles import conventions, onnx, onnx_calls, options
 from refconv.verify.oracles import torch as torch_oracle
 
-LIBRARIES = {"scipy": 30, "torch": 30, "jax": 3}  # with how many cases are drawn; JAX compiles each of them
+# With how many cases are drawn; JAX compiles each of them.
+LIBRARIES = {"conventions": 30, "scipy": 30, "torch": 30, "jax": 3, "onnxruntime": 10}
+BUILT_IN = {"conventions"}
 
 
 def needs(*libraries):
-    missing = [name for name in libraries if find_spec(name) is None]
+    missing = [name for name in libraries if name not in BUILT_IN and find_spec(name) is None]
     return pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} not installed")
 
 
@@ -58,7 +60,7 @@ def test_libraries_agree_on_whatever_is_drawn(library, operator):
     run()
 
 
-@pytest.mark.parametrize(("library", "operator"), [p for p in SPOKEN_OF if p.values[0] != "scipy"])
+@pytest.mark.parametrize(("library", "operator"), [p for p in SPOKEN_OF if p.values[0] in ("torch", "jax")])
 def test_a_library_that_differentiates_speaks_of_every_derivative(library, operator):
     module = importlib.import_module(f"refconv.verify.oracles.{library}")
     a = fill(operator.fixed[0], spread)
@@ -184,7 +186,8 @@ MUTANTS = {
 
 def mutations():
     for words, (operator, function, change, witnesses) in MUTANTS.items():
-        for witness in witnesses:
+        decides = operator in conventions.FUNCTIONS and function != "batch_norm_grads"  # which it leaves to others
+        for witness in (*witnesses, "conventions") if decides else witnesses:
             yield pytest.param(OPERATORS[operator], function, change, witness, marks=needs(witness), id=f"{witness}-{words}")
 
 
@@ -271,9 +274,11 @@ def test_an_operator_that_raises_in_an_onnx_test_is_refuted_with_its_name(monkey
 @needs("onnx")
 def test_the_onnx_tests_are_part_of_the_evidence_unless_it_shall_be_quick():
     few, all = (gather(OPERATORS["conv2d"], "oracle", quick=quick).cases for quick in (True, False))
-    others = len(OPERATORS["conv2d"].fixed) + 10 if oracles.installed(["torch"]) else 0
-    assert few <= 3
-    assert all == len(list(onnx.cases("conv2d"))) + others
+    operator, others = OPERATORS["conv2d"], oracles.installed(oracles.QUICK_OTHERS)
+    literal = [case for _, case in oracles.tables(operator)]
+    asked = [case for case in literal if oracles.oracle(operator, case, others) is not None]
+    assert few == len(literal) + 1
+    assert all == len(literal) + len(asked) + len(operator.fixed) + 10 + len(list(onnx.cases("conv2d")))
 
 
 @needs("onnx")
@@ -286,7 +291,7 @@ def test_only_the_largest_of_the_onnx_tests_is_kept_from_the_loops():
 @pytest.fixture
 def nothing_installed(monkeypatch):
     """No oracle can be imported: None in ``sys.modules`` makes ``import`` raise ImportError."""
-    for library in (*oracles.LIBRARIES, "onnx"):
+    for library in {*oracles.LIBRARIES, "onnx"} - BUILT_IN:
         monkeypatch.setitem(sys.modules, library, None)
     oracles.importable.cache_clear()
     yield
@@ -294,8 +299,8 @@ def nothing_installed(monkeypatch):
 
 
 def test_libraries_that_are_not_installed_are_not_asked(nothing_installed):
-    assert oracles.installed() == []
-    assert gather(OPERATORS["conv2d"], "oracle").cell == "–"
+    assert oracles.installed() == ["conventions"]
+    assert gather(OPERATORS["relu"], "oracle").cell == "–"
 
 
 @needs("torch")

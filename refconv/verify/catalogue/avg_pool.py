@@ -20,6 +20,7 @@ def avg_pool(ndim, formula, fixed):
         derivatives=(Derivative(f"avg_pool{ndim}d_dx", ("x",), lambda dx, a: dx(a.dy, a.window, a.size, **a.options)),),
         fixed=fixed,
         cases=lambda: pool_cases(ndim, average=True),
+        refused_cases=lambda: pool_cases(ndim, average=True, refused=True),
         nature="rational",
     )
 

@@ -45,7 +45,7 @@ OPERATORS = (
         (
             Case({"x": (2, 5, 1), "w": (3, 1, 2), "b": (2,)}),
             Case({"x": (1, 8, 4), "w": (3, 2, 6), "b": (6,)}, dict(stride=2, padding=((2, 1),), dilation=2, groups=2)),
-            Case({"x": (2, 3, 5), "w": (2, 3, 2), "b": (2,)}, dict(stride=3, padding="same", **FIRST)),
+            Case({"x": (2, 3, 5), "w": (3, 3, 2), "b": (2,)}, dict(stride=3, padding="same", **FIRST)),
         ),
     ),
     layer(
@@ -58,6 +58,7 @@ OPERATORS = (
             Case({"x": (1, 4, 5, 2), "w": (3, 2, 2, 1), "b": (1,)}, dict(stride=(3, 2), padding="same", dilation=(1, 2))),
             Case({"x": (1, 4, 3, 4), "w": (1, 2, 2, 6), "b": (6,)}, dict(padding="full", groups=2, dilation=(1, 2))),
             Case({"x": (1, 4, 4, 2), "w": (2, 1, 2, 6), "b": (6,)}, dict(groups=2, stride=(2, 1), **FIRST)),
+            Case({"x": (1, 5, 4, 2), "w": (3, 2, 2, 1), "b": (1,)}, dict(stride=(3, 2), padding="same", dilation=(1, 2))),
         ),
     ),
 )

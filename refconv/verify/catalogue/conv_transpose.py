@@ -42,6 +42,7 @@ def transposed(ndim, formula, ids, fixed):
         ),
         fixed=fixed,
         cases=lambda: conv_transpose_cases(ndim),
+        refused_cases=lambda: conv_transpose_cases(ndim, refused=True),
         matrix=matrix,
     )
 
@@ -57,7 +58,10 @@ OPERATORS = (
                 {"x": (1, 3, 4), "w": (3, 3, 4), "b": (6,)},
                 dict(stride=3, padding=((2, 1),), output_padding=2, dilation=2, groups=2),
             ),
-            Case({"x": (2, 2, 3), "w": (4, 1, 2), "b": (1,)}, dict(stride=2, padding="same", **FIRST)),
+            Case(
+                {"x": (2, 4, 3), "w": (3, 1, 4), "b": (2,)},
+                dict(stride=2, padding="same", output_padding=1, dilation=2, groups=2, **FIRST),
+            ),
         ),
     ),
     transposed(
@@ -71,7 +75,10 @@ OPERATORS = (
                 {"x": (1, 2, 3, 4), "w": (2, 3, 3, 4), "b": (6,)},
                 dict(stride=(3, 1), padding=((0, 1), (2, 1)), output_padding=(1, 0), dilation=(2, 1), groups=2),
             ),
-            Case({"x": (1, 2, 3, 2), "w": (2, 3, 3, 2), "b": (3,)}, dict(stride=(1, 2), padding="same", **FIRST)),
+            Case(
+                {"x": (1, 2, 3, 2), "w": (2, 3, 1, 2), "b": (2,)},
+                dict(stride=(1, 2), padding="same", output_padding=(0, 1), dilation=(2, 1), groups=2, **FIRST),
+            ),
         ),
     ),
 )

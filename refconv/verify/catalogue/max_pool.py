@@ -13,9 +13,11 @@ FIRST = {"data_format": "channels_first"}
 
 
 def max_pool(ndim, formula, fixed, pins):
+    def argmax(a):
+        return getattr(refconv, f"max_pool{ndim}d_with_argmax")(a.x, a.window, **a.options)[1]
+
     def dx(function, a):
-        _, argmax = getattr(refconv, f"max_pool{ndim}d_with_argmax")(a.x, a.window, **a.options)
-        return function(a.dy, argmax, a.size, **a.only("data_format"))
+        return function(a.dy, argmax(a), a.size, **a.only("data_format"))
 
     return Operator(
         name=f"max_pool{ndim}d",
@@ -26,8 +28,10 @@ def max_pool(ndim, formula, fixed, pins):
         derivatives=(Derivative(f"max_pool{ndim}d_dx", ("x",), dx),),
         fixed=fixed,
         cases=lambda: pool_cases(ndim),
+        refused_cases=lambda: pool_cases(ndim, refused=True),
         nature="rational",
         pins=pins,
+        further={"argmax": argmax},
     )
 
 
@@ -46,7 +50,7 @@ OPERATORS = (
         (
             Case({"x": (2, 5, 3)}, dict(stride=2), {"window": 3}),
             Case({"x": (1, 7, 2)}, dict(stride=3, padding=((2, 1),), dilation=2, ceil_mode=True), {"window": 3}),
-            Case({"x": (1, 2, 6)}, FIRST, {"window": 2}),
+            Case({"x": (1, 2, 6)}, dict(stride=1, padding="same", **FIRST), {"window": 2}),
             Case({"x": (1, 3, 2)}, dict(ceil_mode=True), {"window": 4}),
         ),
         (tied([2.0, 5, 5, 1], 4, [0, 7, 0, 0]),),
@@ -58,7 +62,7 @@ OPERATORS = (
             Case({"x": (2, 4, 6, 1)}, {}, {"window": (2, 3)}),
             Case({"x": (1, 5, 4, 2)}, dict(stride=(1, 2), padding=((1, 0), (0, 1))), {"window": (3, 2)}),
             Case({"x": (1, 5, 7, 2)}, dict(stride=(2, 3), padding=1, dilation=(2, 1), ceil_mode=True), {"window": (2, 3)}),
-            Case({"x": (1, 2, 4, 5)}, dict(stride=(2, 1), **FIRST), {"window": (3, 2)}),
+            Case({"x": (1, 2, 4, 5)}, dict(stride=(2, 1), padding="same", **FIRST), {"window": (3, 2)}),
         ),
         (tied([[1.0, 5, 3], [5, 5, 0]], (2, 3), [[0, 7, 0], [0, 0, 0]]),),
     ),

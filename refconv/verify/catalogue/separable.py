@@ -26,7 +26,7 @@ OPERATORS = (
         fixed=(
             Case({"x": (1, 3, 4, 2), "w": (2, 3, 2, 3), "b": (6,)}),
             Case({"x": (2, 4, 3, 2), "w": (3, 2, 2, 1), "b": (2,)}, dict(stride=(2, 1), padding=((1, 0), (0, 2)))),
-            Case({"x": (1, 2, 5, 4), "w": (2, 1, 2, 2), "b": (4,)}, dict(padding="same", dilation=(2, 1), **FIRST)),
+            Case({"x": (1, 2, 5, 4), "w": (2, 1, 2, 2), "b": (4,)}, dict(padding="same", dilation=(3, 1), **FIRST)),
         ),
         cases=depthwise_cases,
     ),
@@ -52,7 +52,7 @@ OPERATORS = (
             ),
             Case(
                 {"x": (1, 2, 3, 4), "depthwise": (2, 1, 2, 2), "pointwise": (1, 1, 4, 1), "b": (1,)},
-                dict(padding="same", dilation=(2, 1), **FIRST),
+                dict(padding="same", dilation=(3, 1), **FIRST),
             ),
         ),
         cases=separable_cases,

@@ -15,7 +15,7 @@ import numpy as np
 import refconv
 from refconv.ops.engine import current_engine
 from refconv.verify.operator import Refuted
-from refconv.verify.oracles.onnx_calls import CALLS, Inexpressible
+from refconv.verify.oracles.onnx_calls import CALLS, OTHER_AXES, Inexpressible
 
 __all__ = ["cases", "survey"]
 
@@ -40,10 +40,11 @@ class Test:
     output: np.ndarray
 
 
-def cases(name):
+def cases(name, left_out=None):
     """Run the operator of this name on all tests that it can express: yields (test, our result, theirs, allowed error).
 
-    The loops are spared the largest test.
+    The loops are spared the largest test. For each other test that the operator cannot express, the reason is appended to
+    the list ``left_out``; tests for another number of axes belong to another operator and do not count.
 
     Raises :class:`Refuted` if the operator itself raises.
     """
@@ -54,7 +55,9 @@ def cases(name):
             if op == test.op:
                 try:
                     ours = call(getattr(refconv, name), test)
-                except Inexpressible:
+                except Inexpressible as reason:
+                    if left_out is not None and str(reason) != OTHER_AXES:
+                        left_out.append(str(reason))
                     continue
                 except Exception as error:
                     words = f"{name} raises {type(error).__name__}: {error}\n  in the ONNX test {test.name}"

@@ -5,9 +5,10 @@ ONNX knows channels_first alone, kernels (outputs, inputs / groups, kh, kw), and
 
 import numpy as np
 
-__all__ = ["CALLS", "Inexpressible"]
+__all__ = ["CALLS", "OTHER_AXES", "Inexpressible"]
 
 FIRST = "channels_first"
+OTHER_AXES = "another number of axes"
 
 
 class Inexpressible(Exception):  # noqa: N818 a reason to pass on, not an error
@@ -23,7 +24,7 @@ def of_axes(ndim, call):
     """A call for tests on signals (1) or images (2)."""
 
     def checked(function, test):
-        demand(test.inputs[0].ndim == ndim + 2, "another number of axes")
+        demand(test.inputs[0].ndim == ndim + 2, OTHER_AXES)
         return call(function, test)
 
     return checked

@@ -1,4 +1,4 @@
-"""SciPy: plain convolution and correlation (scipy.signal), and the factors of a kernel (scipy.linalg)."""
+"""SciPy: convolution and correlation (signal), sigmoid and softmax (special), the factors of a kernel (linalg)."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ __all__ = ["evaluate"]
 
 # correlate2d is left out: with an even kernel and mode "same", its odd zero is at the end. Everywhere else, and with us,
 # it is in front.
-FUNCTIONS = {
+SIGNAL = {
     "convolve1d": "convolve",
     "convolve2d": "convolve2d",
     "cross_correlate1d": "correlate",
@@ -14,17 +14,23 @@ FUNCTIONS = {
     "fft_convolve1d": "fftconvolve",
     "fft_convolve2d": "fftconvolve",
 }
+SPECIAL = {"sigmoid": "expit", "softmax": "softmax", "log_softmax": "log_softmax"}
+FUNCTIONS = {**SIGNAL, **SPECIAL}
 
 
 def evaluate(name, a):
     """The value; SciPy does not differentiate, but the slides' derivatives are correlations, too."""
     if name in FORMS:
         return FORMS[name](a)
-    if name not in FUNCTIONS or any(n < k for n, k in zip(a.x.shape, a.w.shape, strict=True)):
+    if name in SPECIAL:
+        from scipy import special
+
+        return {"y": getattr(special, SPECIAL[name])(a.x, **({} if name == "sigmoid" else {"axis": -1}))}
+    if name not in SIGNAL or any(n < k for n, k in zip(a.x.shape, a.w.shape, strict=True)):
         return None  # SciPy exchanges the two where the kernel is the larger one
     from scipy import signal
 
-    return {"y": getattr(signal, FUNCTIONS[name])(a.x, a.w, a.options["mode"])}
+    return {"y": getattr(signal, SIGNAL[name])(a.x, a.w, a.options["mode"])}
 
 
 def centred_correlation(a):

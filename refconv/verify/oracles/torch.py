@@ -5,8 +5,11 @@ moved, which autograd undoes in the derivatives, and other paddings are written 
 """
 
 import math
+import warnings
 from functools import partial, wraps
 from types import SimpleNamespace
+
+import numpy as np
 
 from refconv.geometry import Window, per_axis
 from refconv.verify.oracles import torch_steps
@@ -16,7 +19,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(name, a):
-    """The value, and autograd's derivatives of ⟨dy, y⟩."""
+    """The value, and autograd's derivatives of ⟨dy, y⟩ if there is a dy of y's shape."""
     if name in torch_steps.FUNCTIONS:
         return torch_steps.evaluate(name, a)
     if name not in FUNCTIONS:
@@ -26,9 +29,13 @@ def evaluate(name, a):
     leaves = {
         key: torch.tensor(array, dtype=torch.float64, requires_grad=True) for key, array in a.arrays.items() if key != "dy"
     }
-    y = FUNCTIONS[name](torch.nn.functional, options(name, a), **leaves)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)  # that it may copy the input
+        y = FUNCTIONS[name](torch.nn.functional, options(name, a), **leaves)
     if y is None:
         return None
+    if np.shape(a.arrays.get("dy")) != y.shape:
+        return {"y": y.detach().numpy()}
     derivatives = torch.autograd.grad(y, list(leaves.values()), torch.tensor(a.dy, dtype=torch.float64), allow_unused=True)
     found = {key: d.numpy() for key, d in zip(leaves, derivatives, strict=True) if d is not None}
     return {"y": y.detach().numpy(), **found}
@@ -51,6 +58,13 @@ def padded(F, x, pads, mode="constant", **value):
     return F.pad(x, [p for pair in reversed(pads) for p in pair], mode, **value)
 
 
+def padded_or_named(F, x, win):
+    """x and the padding of a convolution: by the name that PyTorch decides itself ("same" with stride 1), else in zeros."""
+    if win.padding == "valid" or (win.padding == "same" and max(win.stride) == 1):
+        return x, win.padding
+    return padded(F, x, win.pads(x.shape[2:])), 0
+
+
 def kernel_first(w):
     """(…, inputs, outputs) as (outputs, inputs, …), contiguous, without which PyTorch's slow path refuses to go back."""
     return w.movedim((-1, -2), (0, 1)).contiguous()
@@ -60,8 +74,8 @@ def kernel_first(w):
 def conv(F, o, x, w, b=None):
     ndim = x.ndim - 2
     win = window(o, w.shape[:ndim], ndim)
-    x = padded(F, x, win.pads(x.shape[2:]))
-    return getattr(F, f"conv{ndim}d")(x, kernel_first(w), b, win.stride, 0, win.dilation, o.groups)
+    x, padding = padded_or_named(F, x, win)
+    return getattr(F, f"conv{ndim}d")(x, kernel_first(w), b, win.stride, padding, win.dilation, o.groups)
 
 
 @in_both_layouts
@@ -83,14 +97,16 @@ def conv_transpose(F, o, x, w, b=None):
 def depthwise_conv(F, o, x, w, b=None):
     win = window(o, w.shape[:2], 2)
     w = w.flatten(2).movedim(-1, 0)[:, None]
-    return F.conv2d(padded(F, x, win.pads(x.shape[2:])), w, b, win.stride, 0, win.dilation, groups=x.shape[1])
+    x, padding = padded_or_named(F, x, win)
+    return F.conv2d(x, w, b, win.stride, padding, win.dilation, groups=x.shape[1])
 
 
 @in_both_layouts
 def separable_conv(F, o, x, depthwise, pointwise, b=None):
     win = window(o, depthwise.shape[:2], 2)
     w = depthwise.flatten(2).movedim(-1, 0)[:, None]
-    x = F.conv2d(padded(F, x, win.pads(x.shape[2:])), w, None, win.stride, 0, win.dilation, groups=x.shape[1])
+    x, padding = padded_or_named(F, x, win)
+    x = F.conv2d(x, w, None, win.stride, padding, win.dilation, groups=x.shape[1])
     return F.conv2d(x, kernel_first(pointwise), b)
 
 

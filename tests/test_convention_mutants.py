@@ -1,0 +1,31 @@
+"""A wrong convention that loops and kernels share is refuted for each operator that uses it, with NumPy and SciPy alone."""
+
+import pytest
+
+from convention_mutants import MUTANTS, applied
+from refconv.verify import oracle
+from refconv.verify.catalogue import find
+from refconv.verify.evidence import gather
+
+PAIRS = [pytest.param(mutant, name, id=f"{mutant.name} refutes {name}") for mutant in MUTANTS for name in mutant.operators]
+
+
+@pytest.fixture(autouse=True)
+def verify_extra_alone(monkeypatch):
+    """As if torch, JAX and ONNX were not installed."""
+    monkeypatch.setattr(oracle, "importable", lambda name: name == "scipy")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("mutant", "name"), PAIRS)
+def test_a_shared_convention_that_is_wrong_is_refuted(mutant, name):
+    # On the loops: a kernel with a wrong geometry could read outside of its arrays.
+    with applied(mutant):
+        outcome = gather(find(name), "oracle", quick=True, engine_name="reference")
+    assert outcome.refuted is not None
+
+
+def test_a_mutant_leaves_nothing_behind():
+    with applied(MUTANTS[0]):
+        assert gather(find("conv1d"), "oracle", quick=True, engine_name="reference").refuted is not None
+    assert gather(find("conv1d"), "oracle", quick=True, engine_name="reference").refuted is None
