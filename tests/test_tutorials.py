@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import refconv
@@ -19,6 +20,14 @@ FOLDER = ROOT / "tutorials"
 PAGES = [*sorted(FOLDER.glob("*.md")), FOLDER / "exercises" / "README.md", ROOT / "figures" / "README.md"]
 TEXTS = sorted(text.stem for text in FOLDER.glob("[0-9]*.md"))
 EXERCISES = sorted(module.stem for module in (FOLDER / "exercises").glob("[a-z]*.py"))
+
+# Exercises whose answer is a function of arrays, and of numbers alone.
+OF_ARRAYS = [
+    *(("one_sum", 3), ("one_sum", 4), ("the_layer", 5), ("derivatives", 4), ("pooling_and_norm", 1), ("architectures", 4)),
+    *(("lenet", 4), ("lenet", 5), ("more_convolutions", 4), ("pixels_out", 1), ("pixels_out", 5), ("residual", 1)),
+    *(("new_task", 3), ("new_task", 4), ("training", 1), ("training", 4)),
+]
+OF_NUMBERS = [("architectures", 3), ("lenet", 1), ("pixels_out", 2), ("pixels_out", 4), ("residual", 2), ("residual", 3)]
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an installed package has no tutorials")
 
@@ -97,6 +106,60 @@ def test_an_exercise_tells_its_answer_from_a_mistake_and_from_none(module, capsy
         assert "Still open" in capsys.readouterr().out, number
         with pytest.raises(AssertionError):
             check(mistake)
+
+
+def adds_up(answer, kept):
+    """The answer to the first call, and more than that in later ones."""
+
+    def stateful(*arguments):
+        kept["calls"] = kept.get("calls", -1) + 1
+        return moved(answer(*arguments), kept["calls"])
+
+    return stateful
+
+
+def moved(result, by):
+    if result is None:
+        return None
+    return tuple(part + by for part in result) if isinstance(result, tuple) else np.asarray(result) + by
+
+
+def cached(answer, kept):
+    """The answer to the first call with arrays of these shapes and these other arguments."""
+
+    def stateful(*arguments):
+        key = str([a.shape if isinstance(a, np.ndarray) else a for a in arguments])
+        return kept.setdefault(key, answer(*arguments))
+
+    return stateful
+
+
+def buffered(answer, kept):
+    """The answer in a buffer that the next call overwrites."""
+
+    def stateful(*arguments):
+        results = answer(*arguments)
+        parts = [np.asarray(part) for part in (results if isinstance(results, tuple) else (results,))]
+        buffers = [kept.setdefault((k, part.shape, part.dtype), part.copy()) for k, part in enumerate(parts)]
+        for buffer, part in zip(buffers, parts, strict=True):
+            buffer[...] = part
+        return tuple(buffers) if isinstance(results, tuple) else buffers[0]
+
+    return stateful
+
+
+@pytest.mark.parametrize(
+    ("version", "module", "number"),
+    [
+        *((version, *check) for version in (adds_up, cached, buffered) for check in OF_ARRAYS),
+        *((adds_up, *check) for check in OF_NUMBERS),
+    ],
+)
+def test_an_answer_that_keeps_state_between_calls_is_refused(version, module, number):
+    exercises = importlib.import_module(f"exercises.{module}")
+    check, answer = getattr(exercises, f"check_{number}"), getattr(exercises, f"answer_{number}")
+    with pytest.raises(AssertionError):
+        check(version(answer, {}))
 
 
 def test_a_loop_is_shown_with_its_formula_and_without_its_docstring():

@@ -130,13 +130,16 @@ def _drawn(name, strategy, most, use) -> list:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(strategy)
-    def run(case):
+    def run(case):  # its source text seeds the draws
         results.append(use(case))
 
     try:
         run()
     except Refuted:
         raise
+    except hypothesis.errors.Flaky as flaky:  # hypothesis tries a failing case again, and it passed
+        first = next(iter(getattr(flaky, "exceptions", ())), flaky)
+        raise Refuted(f"wrong in one call, right in another with the same input: {first}") from None
     except Exception as error:
         raise Refuted(f"drawing a case of {name} raises {type(error).__name__}: {error}") from error
     return results
@@ -212,13 +215,15 @@ def _oracle(operator, quick):
 
 
 def _blamed(check, operator, case):
-    """Run a check; a refutation says in which case, and so does an operator that raises."""
+    """Run a check; a refutation states the case, and so does an operator that raises."""
     try:
         return check(operator, case)
     except Refuted as refutation:
-        raise Refuted(f"{refutation}\n  in the case {case}") from None
+        refuted, cause = Refuted(f"{refutation}\n  in the case {case}"), None
     except Exception as error:
-        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
+        refuted, cause = Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}"), error
+    # Outside of the except clauses: for Hypothesis, errors with different contexts are different errors.
+    raise refuted from cause
 
 
 KINDS: dict[str, Callable[[Operator, bool], Iterator[float | None]]] = {

@@ -20,6 +20,7 @@ import refconv
 from refconv import reference
 from refconv.verify.catalogue import CATALOGUE
 from refconv.verify.lectures import STATEMENTS, ids
+from refconv.verify.oracle import tables
 from refconv.verify.plain import formula
 
 __all__ = ["Entry", "Loop", "entries", "evidence", "loops", "root", "select"]
@@ -160,7 +161,7 @@ def evidence(operator):
         "numeric": operator.derivatives,
         "adjoint": operator.derivatives,
         "parity": True,
-        "oracle": operator.worked,
+        "oracle": operator.worked or next(tables(operator), None),
     }
     return tuple(kind for kind, there in has.items() if there and kind not in operator.without)
 

@@ -5,6 +5,11 @@ bound of rounding, and with small integers, where sums are exact, to the last bi
 garbage in the memory they allocate, so a cell that they forget to write shows.
 
 Where an operator has a definition, the definition on the kernels also gives what the operator gives on the loops.
+
+All these calls are watched: arguments must not change, a call with the same arguments must give the same bits, and a later
+call with other numbers of the same shapes must not change an earlier result. So a kernel or a loop that keeps state between
+calls is refuted. One that errs by chance is refuted by chance: sixty cases make 480 calls of a kernel, of which one at least
+is wrong with a probability of 99.99 % if 2 % of the calls are.
 """
 
 from __future__ import annotations
@@ -28,21 +33,70 @@ def parity(operator: Operator, case) -> float:
 
     Raises :class:`Refuted`.
     """
-    worst = 0.0
+    worst, watched = 0.0, {}
     for dtype in (np.float32, np.float64):
         for make in (floats, integers):
             a = _with_dy(operator, fill(case, _typed(make, dtype)), _typed(make, dtype))
             exact = make is integers and operator.nature == "linear"
-            for name, call in _calls(operator, a):
+            for number, (name, function) in enumerate(_calls(operator, a)):
                 arrays = a.arrays.values()
-                tolerance = 0.0 if exact else _tolerance(operator, call, arrays)
+                call = watched.setdefault(number, Watched())  # not by name: one function may give output and derivative
+                call.function = function
                 try:
+                    tolerance = 0.0 if exact else _tolerance(operator, call, arrays)
                     worst = max(worst, assert_parity(call, *arrays, tolerance=tolerance))
                     if dtype is np.float32:
                         _assert_as_in_double(call, arrays, tolerance)
+                    call.assert_results_unchanged()
                 except AssertionError as error:
                     raise Refuted(f"{name}, {np.dtype(dtype)}: {error}") from None
     return worst
+
+
+class Watched:
+    """A function whose calls are watched: its results must depend on nothing but its arguments.
+
+    A call raises ``AssertionError`` if it changes an argument, or if its results are not, to the last bit, those of an earlier
+    call with the same arguments on the same engine.
+    """
+
+    def __init__(self, function=None):
+        self.function, self.results = function, {}
+
+    def __call__(self, *arrays):
+        """Call the function; its results, as a tuple."""
+        before = tuple(_bits(array) for array in arrays)
+        results = several(self.function(*arrays))
+        for position, (array, bits) in enumerate(zip(arrays, before, strict=True)):
+            assert _bits(array) == bits, f"argument {position} is changed"
+        copies = tuple(np.array(result) for result in results)
+        _, first = self.results.setdefault((current_engine(), before), (results, copies))
+        for one, other in zip(first, copies, strict=True):
+            if _bits(one) != _bits(other):
+                words = "it keeps state between calls, or reads memory that it did not write"
+                raise AssertionError(f"the second call with the same input {_difference(one, other)}: {words}")
+        return results
+
+    def assert_results_unchanged(self):
+        """Raise ``AssertionError`` if a result is no longer what it was when its call returned."""
+        for results, copies in self.results.values():
+            for now, before in zip(results, copies, strict=True):
+                if _bits(now) != _bits(before):
+                    words = "the result of an earlier call is changed by a later one"
+                    raise AssertionError(f"{words}, which {_difference(before, np.asarray(now))}: it is a buffer that is kept")
+
+
+def _bits(value):
+    array = np.asarray(value)
+    return array.dtype.str, array.shape, array.tobytes()
+
+
+def _difference(first, second):
+    """Where the second of two arrays differs from the first, in words."""
+    if (first.dtype, first.shape) != (second.dtype, second.shape):
+        return f"gives {second.dtype} of shape {second.shape}, not {first.dtype} of shape {first.shape}"
+    at = tuple(np.argwhere((first != second) & ~(np.isnan(first) & np.isnan(second)))[:1].ravel().tolist())
+    return f"gives {second[at]!r}, not {first[at]!r}, at {at}"
 
 
 def _calls(operator, a):
@@ -71,7 +125,7 @@ def _typed(make, dtype):
 
 def _with_dy(operator, a, make):
     with engine("reference"):
-        y = operator(a)
+        y = operator(a.with_arrays(**{name: array.copy() for name, array in a.arrays.items()}))
     return a.with_arrays(dy=make("dy", np.shape(y), np.random.default_rng(1), False))
 
 
@@ -101,18 +155,25 @@ def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
 
     The tolerance is absolute, one for all results or, in a tuple, one for each, as :func:`rounding` gives; rtol is
     relative to the loops' result. A call may return several arrays. The kernels run twice, and find different garbage in
-    the memory they allocate. Returns the largest error, relative to the largest value.
+    the memory they allocate; both calls give the same bits, and none changes an array. Returns the largest error, relative to
+    the largest value.
     """
+    call = call if isinstance(call, Watched) else Watched(call)
     with engine("reference"):
-        expected = several(call(*arrays))
+        expected = call(*arrays)
     tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
-    worst = 0.0
+    calls = []
     for byte in GARBAGE:
         with garbage(byte), engine("kernels"):
-            found = several(call(*arrays))
-        for have, want, within in zip(found, expected, tolerance, strict=True):
-            worst = max(worst, assert_within(np.asarray(have), np.asarray(want), within, rtol))
-    return worst
+            calls.append(call(*arrays))
+    return max(
+        (
+            assert_within(np.asarray(have), np.asarray(want), within, rtol)
+            for found in calls
+            for have, want, within in zip(found, expected, tolerance, strict=True)
+        ),
+        default=0.0,
+    )
 
 
 def _assert_as_in_double(call, arrays, tolerance):

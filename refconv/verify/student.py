@@ -1,8 +1,7 @@
-"""A student's own function against the loop of its name: the smallest case in which it is wrong, in plain words."""
+"""Check a student's own function against the loop of its name, and report the smallest case in which it is wrong."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,8 +14,9 @@ from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
 from refconv.verify.drawn import drawn, forms
 from refconv.verify.mistakes import explanation
+from refconv.verify.repeated import CALLS, CHANCE, UNSTEADY, chance_of_detection, repeated
 from refconv.verify.signature import Signature, parameters, read
-from refconv.verify.trial import Finding, Trial, fresh, shrink, tried
+from refconv.verify.trial import Attempt, Finding, Trial, fresh, shrink
 
 __all__ = ["Verdict", "check"]
 
@@ -37,7 +37,8 @@ class Verdict:
         What is wrong in the smallest case: its ``kind`` and ``words``, and, where numbers are wrong, the ``index``, what was
         ``expected`` there and what was ``got``.
     arguments : dict
-        The arguments of the smallest case, by refconv's names: call your function with them and look.
+        The arguments of the smallest case, by refconv's names: call your function with them and look. A function that is
+        wrong only when it is called again has to be called twice; ``finding.then`` holds what the second call changes.
     hint : str or None
         A common mistake that explains every result, right ones included; or, where it says so, every result with all
         options at their defaults.
@@ -64,12 +65,19 @@ class Verdict:
 
 
 def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
-    """Try your own function against the loop of this name, and print what came of it.
+    """Compare your own function with the loop of this name, and print a report.
 
     The function is called with the arguments of ``refconv.name``, as float64 arrays. It may take a part of the options
     only; those that it does not take stay at their defaults. A derivative may take arguments of the forward pass instead of
     what follows from them: ``max_pool2d_dx(dy, x, window)`` needs no argmax. A convolution that takes no mode is right if it
     is right in one mode throughout.
+
+    The result must depend on nothing but the arguments, so a function that is right is called again in each case: with the
+    same arguments, with other numbers of the same shapes, with float32 before float64, and in random order. State between
+    calls, a cache by shape, a returned buffer that the next call overwrites and unwritten memory of ``np.empty`` are found
+    with certainty in a case where they change the result. Errors by chance are found with a probability of 1 − (1 − p)ⁿ: with
+    99.9 % if p = 2 % of the calls are wrong, since there are at least n = 342 calls if time allows. If it does not, the report
+    states the probability.
 
     Parameters
     ----------
@@ -78,7 +86,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     name : str
         Any operator of refconv, or a derivative of one: "conv2d", "conv2d_dx", "batch_norm_grads".
     seconds : float
-        When to stop, up to a day.
+        Time limit for the comparison, up to a day. The repeated calls may take half of it in addition.
 
     Returns
     -------
@@ -116,7 +124,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     seconds = scalar("seconds", seconds, np.empty(0), least=0.01, most=86400)
     operator = find(name)
     signature = read(function, name, operator)
-    attempt = _Attempt(function, signature, operator, name)
+    attempt = Attempt(function, signature, operator, name)
     with _one_thread():
         cases = drawn(operator, name, signature)
         if "mode" in signature.missing:
@@ -147,43 +155,42 @@ def _of_shape(verdict):
     return verdict.finding is not None and verdict.finding.kind == "shape"
 
 
-class _Attempt:
-    """The function, to be tried in a case until the time is up."""
-
-    end = 0.0
-
-    def __init__(self, *what):
-        self.what = what
-
-    def allow(self, seconds):
-        self.end = time.perf_counter() + seconds
-
-    def __call__(self, case, make):
-        return tried(*self.what, case, make, max(self.end - time.perf_counter(), 0.01))
-
-
 def _verdict(name, signature, cases, seconds, attempt, *first_remarks):
+    attempt.calls = attempt.failures = 0
     attempt.allow(seconds)
     trials, stopped = _all(attempt, cases, seconds)
     counted, refused = _without_refused(trials)
+    counted, unsteady = _called_again(attempt, counted, seconds)
     wrong = [trial for trial in counted if trial.finding]
-    smallest = hint = None
-    if wrong:
+    smallest, hint = unsteady, None
+    if wrong and not unsteady:
         attempt.allow(seconds / 2)
-        smallest = wrong[0] if _out_of_time(wrong[0]) else shrink(wrong[0], attempt, name, attempt.end)
+        smallest = wrong[0] if wrong[0].late else shrink(wrong[0], attempt, name, attempt.end)
         hint = _hint(name, [smallest, *counted], {n: theirs for n, (theirs, _) in signature.differing.items()})
     remarks = [
         *first_remarks,
-        *_localised(counted, signature),
+        *([] if unsteady else _localised(counted, signature)),
         *_about_arguments(signature, name, smallest),
         *refused,
         *_about_results(counted, name),
-        *(_about_float32(attempt, counted) if not wrong else []),
+        *([] if smallest else [*_about_float32(attempt, counted), *_about_views(counted), *_about_chance(attempt, counted)]),
         *([f"Stopped after {seconds:g} s."] if stopped else []),
     ]
     report = _report(name, signature, counted, wrong, smallest, hint, remarks)
     arguments = fresh({n: v for n, v in smallest.given.items() if n in signature.takes}) if smallest else {}
-    return Verdict(name, len(counted), len(wrong), smallest and smallest.finding, arguments, hint, report)
+    failed = len(wrong) or int(unsteady is not None)
+    return Verdict(name, len(counted), failed, smallest and smallest.finding, arguments, hint, report)
+
+
+def _called_again(attempt, trials, seconds):
+    """The trials, with one more if a further call was wrong for its numbers; and a trial of a function that is unsteady."""
+    if not trials or any(trial.late for trial in trials):
+        return trials, None
+    attempt.allow(seconds / 2)
+    failed = repeated(attempt, trials)
+    if failed is None or failed.finding.kind in UNSTEADY:
+        return trials, failed
+    return [*trials, failed], None
 
 
 @contextmanager
@@ -205,16 +212,12 @@ def _all(attempt, cases, seconds):
     trials = []
     for number, case in enumerate(cases):
         trial = attempt(case, integers if number % 2 else floats)
-        if trial and _out_of_time(trial):
+        if trial and trial.late:
             return (trials, True) if trials and trial.seconds < seconds / 2 else ([*trials, trial], False)
         trials += [trial] if trial else []
-        if time.perf_counter() > attempt.end:
+        if attempt.time_is_up:
             return trials, number + 1 < len(cases)
     return trials, False
-
-
-def _out_of_time(trial):
-    return trial.finding is not None and trial.finding.kind == "time"
 
 
 def _without_refused(trials):
@@ -310,33 +313,61 @@ def _about_float32(attempt, trials):
     return []
 
 
+def _about_views(trials):
+    shared = next((trial.shares for trial in trials if trial.shares), None)
+    words = (
+        "A remark: the result can share memory with {}, so that changing one changes the other; refconv returns new arrays."
+    )
+    return [words.format(shared)] if shared else []
+
+
+def _about_chance(attempt, trials):
+    if not trials or attempt.calls >= CALLS:
+        return []
+    found = f"with a probability of {chance_of_detection(attempt.calls):.1%}"
+    return [f"Called {attempt.calls} times: if {CHANCE:.0%} of the calls were wrong, this would show {found}."]
+
+
 def _report(name, signature, counted, wrong, smallest, hint, remarks):
     if not counted:
         return "\n  ".join([f"{name}: not tried in any case.", *remarks])
-    if not wrong:
+    if smallest is None:
         return "\n  ".join([f"{name}: right. {len(counted)} cases agree with the loops.", *remarks])
-    lines = [f"{name}: wrong in {len(wrong)} of {len(counted)} cases. The smallest:"]
+    lines = [f"{name}: {_outcome(counted, wrong, smallest)}:"]
     lines += [f"  {line}" for line in _described(smallest, signature, name)]
     lines.append(_said(smallest))
     lines += [f"Hint: {hint}."] if hint else []
     return "\n  ".join([*lines, *remarks])
 
 
+def _outcome(counted, wrong, smallest):
+    cases = f"wrong in {len(wrong)} of {len(counted)} cases" if wrong else f"right in {len(counted)} cases"
+    if smallest.finding.kind not in UNSTEADY:
+        return f"{cases}. The smallest"
+    which = "One case" if wrong or smallest.finding.kind == "chance" else "The smallest case"
+    return f"{cases}, but the result depends on more than the arguments. {which}"
+
+
 def _described(trial: Trial, signature, name):
-    """The arguments of a call, so that they can be copied."""
+    """The arguments of a call, so that they can be copied; and those that a second call changes."""
     order = [*parameters(name), *trial.given]
     for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
-        if n not in signature.takes or value is None:
-            continue
-        if n == "rng":
-            yield f"rng = np.random.default_rng({value})"
-        elif not isinstance(value, np.ndarray):
-            yield f"{n} = {value!r}"
-        elif value.size <= MOST_NUMBERS:
-            numbers = np.array2string(value.ravel(), separator=", ", max_line_width=10**6, threshold=MOST_NUMBERS)
-            yield f"{n} = np.array({numbers})" + (f".reshape{value.shape}" if value.ndim != 1 else "")
-        else:
-            yield f"{n} of shape {value.shape}"
+        if n in signature.takes and value is not None:
+            yield _argument(n, value)
+    for n, value in trial.finding.then.items():
+        if n in signature.takes:
+            yield f"second call: {_argument(n, value)}"
+
+
+def _argument(name, value):
+    if name == "rng":
+        return f"rng = np.random.default_rng({value})"
+    if not isinstance(value, np.ndarray):
+        return f"{name} = {value!r}"
+    if value.size > MOST_NUMBERS:
+        return f"{name} of shape {value.shape}"
+    numbers = np.array2string(value.ravel(), separator=", ", max_line_width=10**6, threshold=MOST_NUMBERS)
+    return f"{name} = np.array({numbers})" + (f".reshape{value.shape}" if value.ndim != 1 else "")
 
 
 def _said(trial: Trial):
@@ -346,7 +377,7 @@ def _said(trial: Trial):
         if len(trial.expected) > 1 and finding.index is not None
         else ""
     )
-    if finding.index is None:
+    if finding.index is None or finding.kind in UNSTEADY:
         words = f"It {finding.words}" if finding.kind in BY_THE_FUNCTION else _sentence(finding.words)
         return words if words.endswith("?") else f"{words}."
     at = f"at {list(finding.index)} " if finding.index else ""

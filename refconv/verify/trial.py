@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from refconv.verify.operator import Operator
 from refconv.verify.parity import several
 from refconv.verify.signature import Signature, parameters
 
-__all__ = ["Finding", "TimeUp", "Trial", "close", "fresh", "right", "shrink", "time_limit", "tried"]
+__all__ = ["Attempt", "Finding", "TimeUp", "Trial", "close", "fresh", "right", "shrink", "time_limit", "tried"]
 
 
 REFUSALS = (TypeError, ValueError, NotImplementedError, AssertionError)
@@ -35,9 +35,10 @@ class TimeUp(BaseException):  # not an Exception, so that a student's "except Ex
 class Finding:
     """What is wrong with one result.
 
-    ``kind`` is "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies". The others say
-    where it shows, where that can be said: in which of several results (``part``), at which ``index`` of how many that are
-    ``wrong``.
+    ``kind`` is "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies", or one of
+    :data:`refconv.verify.repeated.UNSTEADY`, which take more than one call to see. The others say where it shows, where that
+    can be said: in which of several results (``part``), at which ``index`` of how many that are ``wrong``. ``then`` holds the
+    arguments that a second call changed.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Finding:
     expected: object = None
     got: object = None
     wrong: int = 0
+    then: dict = field(default_factory=dict)
 
     @property
     def sort(self):
@@ -59,7 +61,8 @@ class Trial:
     """A case, all that belongs to it by our names, the loops' results, and the function's: None if not to be compared.
 
     ``make`` filled the case with numbers; ``refused`` says that the function raised what one raises for an argument that one
-    does not want.
+    does not want. ``passed`` are the arguments that the function got, and ``results`` the very arrays that it returned, of
+    which ``found`` has copies. ``previous`` is the trial before, if the function was called by an :class:`Attempt`.
     """
 
     case: Case
@@ -70,6 +73,20 @@ class Trial:
     make: Callable
     seconds: float = 0.0
     refused: bool = False
+    passed: dict = field(default_factory=dict)
+    results: tuple = ()
+    previous: Trial | None = field(default=None, repr=False)
+
+    @property
+    def late(self) -> bool:
+        """True if the call was stopped because time was up."""
+        return self.finding is not None and self.finding.kind == "time"
+
+    @property
+    def shares(self) -> str | None:
+        """Name of an argument whose memory a result shares, or None."""
+        arrays = {n: v for n, v in self.passed.items() if isinstance(v, np.ndarray)}
+        return next((n for n, v in arrays.items() if any(np.may_share_memory(v, one) for one in self.results)), None)
 
 
 def right(name: str, given: dict) -> tuple:
@@ -84,25 +101,79 @@ def tried(function, signature: Signature, operator: Operator, name: str, case: C
         return None
     with engine("reference"):
         expected = right(name, given)
-    copies = fresh(given)
+    return _called(function, signature, name, Trial(case, given, expected, None, None, make), fresh(given), seconds)
+
+
+def _called(function, signature, name, trial, passed, seconds):
+    """The trial with the outcome of one call, in which the function gets the arguments ``passed``."""
     start, error = time.perf_counter(), None
     try:
         with time_limit(seconds), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            result = signature.call(function, copies)
+            result = signature.call(function, passed)
     except (Exception, SystemExit, TimeUp) as raised:
         error = raised
     took = time.perf_counter() - start
     if error is None:
-        found, finding = _judged(result, expected, name)
-        changed = [n for n, v in given.items() if isinstance(v, np.ndarray) and not np.array_equal(v, copies[n], True)]
+        results, finding = _judged(result, trial.expected, name)
+        changed = [n for n, v in trial.given.items() if isinstance(v, np.ndarray) and not np.array_equal(v, passed[n], True)]
         if finding is None and changed:
             finding = Finding("modifies", f"changes its argument {changed[0]}; work on a copy of it")
     else:
         late = isinstance(error, TimeUp)
         words = f"gives no answer within {took:.1f} s" if late else _raised(function, error)
-        found, finding = None, Finding("time" if late else "raises", words)
-    return Trial(case, given, expected, found, finding, make, took, isinstance(error, REFUSALS))
+        results, finding = None, Finding("time" if late else "raises", words)
+    return replace(
+        trial,
+        found=None if results is None else tuple(one.copy() for one in results),
+        finding=finding,
+        seconds=took,
+        refused=isinstance(error, REFUSALS),
+        passed=passed,
+        results=results or (),
+    )
+
+
+class Attempt:
+    """A student's function, called in cases until time is up; counts its calls and those that were wrong."""
+
+    end, calls, failures, last = 0.0, 0, 0, None
+
+    def __init__(self, function, signature: Signature, operator: Operator, name: str):
+        self.function, self.signature, self.operator, self.name = function, signature, operator, name
+
+    def allow(self, seconds):
+        """Set the time limit to this number of seconds from now."""
+        self.end = time.perf_counter() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until time is up, at least 0.01."""
+        return max(self.end - time.perf_counter(), 0.01)
+
+    @property
+    def time_is_up(self) -> bool:
+        """True if the time limit has passed."""
+        return time.perf_counter() > self.end
+
+    def __call__(self, case, make) -> Trial | None:
+        """Call the function in a case, as :func:`tried` does."""
+        return self._counted(tried(self.function, self.signature, self.operator, self.name, case, make, self.left))
+
+    def again(self, trial: Trial, passed: dict | None = None) -> Trial:
+        """Call the function with the arguments of a trial: with new copies, or in the arrays ``passed``."""
+        passed = fresh(trial.given) if passed is None else passed
+        return self._counted(_called(self.function, self.signature, self.name, trial, passed, self.left))
+
+    def _counted(self, trial):
+        if trial is None:
+            return None
+        if not trial.refused:
+            self.calls += 1
+            self.failures += trial.finding is not None and not trial.late
+        # Not a chain of all trials, whose arrays would then be kept.
+        self.last = replace(trial, previous=self.last and replace(self.last, previous=None))
+        return self.last
 
 
 def fresh(given: dict) -> dict:

@@ -1,11 +1,15 @@
+from itertools import combinations, product
+
 import numpy as np
 import pytest
 from hypothesis import given
 from scipy import signal
 
-from evidence import assert_adjoint, assert_is_derivative, assert_same_sums, fractions
+import refconv
+from evidence import assert_adjoint, assert_is_derivative, assert_same_sums, engines, fractions
 from refconv.geometry import Window
 from refconv.reference import conv
+from refconv.verify.slide_example import PRINTED, slide_example
 from strategies import conv_problems, problem, small_integers
 
 
@@ -43,6 +47,99 @@ def test_an_image_worked_by_hand():
     assert conv.conv2d(x, w, None, Window((2, 3)), 1)[0, :, :, 0].tolist() == [[765321, 876432], [1209765, 1320876]]
     padded = Window((2, 3), (2, 3), ((0, 1), (1, 1)))
     assert conv.conv2d(x, w, None, padded, 1)[0, :, :, 0].tolist() == [[650210, 87043], [1090, 131]]
+
+
+SLIDE_X = [  # the 7×7×3 input volume, with its padding of 1
+    [
+        [0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 1, 2, 2, 2, 0],
+        [0, 2, 0, 1, 0, 2, 0],
+        [0, 0, 0, 1, 1, 2, 0],
+        [0, 1, 0, 2, 2, 0, 0],
+        [0, 2, 1, 2, 1, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0],
+    ],
+    [
+        [0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 1, 0, 2, 2, 0],
+        [0, 0, 1, 0, 2, 0, 0],
+        [0, 2, 1, 1, 2, 0, 0],
+        [0, 1, 0, 0, 0, 0, 0],
+        [0, 0, 2, 1, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0],
+    ],
+    [
+        [0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 1, 2, 1, 2, 0],
+        [0, 2, 0, 1, 0, 1, 0],
+        [0, 1, 1, 2, 1, 0, 0],
+        [0, 1, 0, 2, 1, 0, 0],
+        [0, 2, 0, 0, 2, 2, 0],
+        [0, 0, 0, 0, 0, 0, 0],
+    ],
+]
+SLIDE_W0 = [
+    [[0, 0, 1], [1, -1, -1], [1, 1, 0]],
+    [[0, 1, -1], [0, 1, 0], [0, 0, 0]],  # [0, 2] is printed as 1: its minus sign is lost
+    [[1, 0, -1], [0, -1, 1], [-1, 1, 0]],  # [1, 1] is printed as 1: its minus sign is lost
+]
+SLIDE_W1 = [
+    [[-1, 1, 0], [1, 1, -1], [0, -1, -1]],
+    [[1, 1, -1], [1, 1, 1], [0, -1, 1]],
+    [[1, 1, -1], [-1, 0, 1], [-1, 1, -1]],  # [1, 0] is printed as 0
+]
+SLIDE_BIAS = [1, 0]
+SLIDE_Y = [
+    [[5, -1, 4], [4, 1, 1], [-3, 3, 1]],  # the slide has a question mark for the 5
+    [[2, 6, 6], [6, 2, 8], [6, 10, -2]],
+]
+
+
+def slide_arrays(dtype):
+    """The slide's x, w, bias and y, channels last."""
+    x, y = (np.moveaxis(np.array(volume, dtype), 0, -1) for volume in (SLIDE_X, SLIDE_Y))
+    w = np.stack([np.moveaxis(np.array(filter, dtype), 0, -1) for filter in (SLIDE_W0, SLIDE_W1)], axis=-1)
+    return x[None], w, np.array(SLIDE_BIAS, dtype), y[None]
+
+
+@engines
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_slides_example_of_a_layer_gives_its_printed_outputs(dtype):
+    """B1: an input of 7×7×3 with its padding, two filters of 3×3×3, stride 2. Source: lecture row B1 (SOURCES.md)."""
+    x, w, bias, y = slide_arrays(dtype)
+    np.testing.assert_array_equal(refconv.conv2d(x, w, bias, stride=2), y, strict=True)
+    np.testing.assert_array_equal(refconv.conv2d(x[:, 1:-1, 1:-1], w, bias, stride=2, padding=1), y, strict=True)
+
+
+def test_the_slides_example_of_the_package_is_that_of_the_slide():
+    (x, w, bias, y), example = slide_arrays(float), slide_example()
+    np.testing.assert_array_equal(np.pad(example.x, ((1, 1), (1, 1), (0, 0))), x[0], strict=True)
+    for found, expected in ((example.w, w), (example.bias, bias), (example.y, y[0])):
+        np.testing.assert_array_equal(found, expected, strict=True)
+    assert (example.stride, example.padding) == (2, 1)
+
+
+@pytest.mark.parametrize(("filter", "changes"), [(0, 2), (1, 1)])
+def test_no_other_repair_of_the_slides_filter_gives_its_outputs(filter, changes):
+    x, w, bias, stride, padding, y = slide_example()
+    columns = refconv.im2col(x[None], (3, 3), stride=stride, padding=padding)
+    legible = np.arange(9) > 0 if filter == 0 else np.full(9, True)  # all but the question mark
+    expected = (y[..., filter].ravel() - bias[filter])[legible]
+    printed = w[..., filter].copy()
+    for (m, n, c, _), entry in ((at, entry) for at, entry in PRINTED.items() if at[-1] == filter):
+        printed[m, n, c] = entry
+
+    def repairs(count):
+        for places in combinations(range(27), count):
+            for entries in product((-1, 0, 1), repeat=count):
+                repaired = printed.flatten()
+                repaired[list(places)] = entries
+                if np.array_equal((repaired @ columns)[legible], expected):
+                    yield repaired
+
+    assert not any(True for count in range(changes) for _ in repairs(count))
+    (only,) = repairs(changes)
+    np.testing.assert_array_equal(only, w[..., filter].ravel())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

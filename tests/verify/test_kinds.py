@@ -8,7 +8,7 @@ import sympy
 from hypothesis import strategies as st
 
 import refconv
-from evidence import needs_kernels
+from evidence import assert_parity, needs_kernels
 from refconv.verify.case import Case
 from refconv.verify.catalogue import CATALOGUE, OPERATORS, find
 from refconv.verify.dual import Dual
@@ -93,6 +93,89 @@ def test_a_kernel_that_is_wrong_from_a_vectors_width_on_is_refuted():
         return 2 * y if refconv.current_engine() == "kernels" and a.x.shape[-1:] > (15,) else y
 
     assert gather(replace(OPERATORS["relu"], forward=wide), "parity").refuted is not None
+
+
+def kept_sum(y, x, kept, rng):
+    return kept.setdefault((y.shape, y.dtype), np.zeros_like(y)).__iadd__(y).copy()
+
+
+def cached_by_shape(y, x, kept, rng):
+    return kept.setdefault((y.shape, y.dtype), y).copy()
+
+
+def kept_buffer(y, x, kept, rng):
+    buffer = kept.setdefault((y.shape, y.dtype), np.zeros_like(y))
+    buffer[...] = y
+    return buffer
+
+
+def buffer_of_the_first_type(y, x, kept, rng):
+    buffer = kept.setdefault(y.shape, np.zeros_like(y))
+    buffer[...] = y
+    return buffer.astype(y.dtype)
+
+
+def wrong_in_2_percent_of_the_calls(y, x, kept, rng):
+    return y + y.dtype.type(rng.random() < 0.02)
+
+
+def argument_overwritten(y, x, kept, rng):
+    x[...] = 0
+    return y
+
+
+STATEFUL = [
+    kept_sum,
+    cached_by_shape,
+    kept_buffer,
+    buffer_of_the_first_type,
+    wrong_in_2_percent_of_the_calls,
+    argument_overwritten,
+]
+
+
+@needs_kernels
+@pytest.mark.parametrize("engine", ["reference", "kernels"])
+@pytest.mark.parametrize("version", STATEFUL)
+def test_a_function_that_depends_on_more_than_its_arguments_is_refuted(version, engine):
+    kept, rng = {}, np.random.default_rng(0)
+
+    def stateful(f, a):
+        y = f(a.x)
+        return version(y, a.x, kept, rng) if refconv.current_engine() == engine else y
+
+    outcome = gather(replace(OPERATORS["relu"], forward=stateful, derivatives=()), "parity")
+    assert outcome.refuted is not None
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (kept_buffer, "the result of an earlier call is changed by a later one"),
+        (wrong_in_2_percent_of_the_calls, "wrong in one call, right in another with the same input: relu"),
+        (argument_overwritten, "argument 0 is changed"),
+    ],
+)
+def test_a_refuted_function_with_state_is_described(version, words):
+    kept, rng = {}, np.random.default_rng(0)
+    stateful = replace(
+        OPERATORS["relu"], forward=lambda f, a: version(f(a.x), a.x, kept, rng), derivatives=(), cases=lambda: st.just(FIVE)
+    )
+    if version is wrong_in_2_percent_of_the_calls:
+        stateful = replace(stateful, cases=OPERATORS["relu"].cases)
+    assert words in gather(stateful, "parity").refuted
+
+
+FIVE = Case({"x": (5,)})
+
+
+def test_a_kernel_that_adds_to_a_kept_buffer_is_wrong_in_its_second_call():
+    kept = {}  # the loops add to it first
+    with pytest.raises(
+        AssertionError, match=r"the second call with the same input gives .*6.*, not .*4.*, at \(1,\): it keeps state"
+    ):
+        assert_parity(lambda x: kept_sum(np.maximum(x, 0), x, kept, None), np.array([-1.0, 2.0]))
 
 
 def test_an_operator_that_is_wrong_in_float32_only_is_refuted():

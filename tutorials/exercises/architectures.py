@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 import refconv
 from refconv import models, nn
@@ -64,7 +64,7 @@ def mistake_2(before, after):
     return nn.Sequential(nn.Sum(main, nn.Conv2D(after, 1)), nn.ReLU())  # the shortcut has no stride
 
 
-@checked
+@checked_function
 def check_3(weights):
     """How many weights have the 3 × 3 convolutions of a dense block without bottlenecks?"""
     for depth, growth, channels in ((1, 5, 7), (3, 4, 11), (12, 12, 24)):
@@ -84,7 +84,7 @@ def mistake_3(depth, growth, channels):
     return depth * 9 * channels * growth  # as if each layer saw the block's input only
 
 
-@checked
+@checked_function
 def check_4(behind_concat):
     """A 1 × 1 convolution behind a concatenation, without concatenating."""
     rng = np.random.default_rng(0)

@@ -3,7 +3,7 @@
 import inspect
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 from refconv import conv2d, conv2d_dx, verify
 
@@ -88,7 +88,7 @@ def mistake_3(dy, w, input_size, stride=1):
     return dx
 
 
-@checked
+@checked_function
 def check_4(fooling):
     """Which wrong ∂e/∂x passes a check in which ∂e/∂y is 1 everywhere?"""
     rng = np.random.default_rng(4)

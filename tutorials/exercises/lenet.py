@@ -1,13 +1,13 @@
 """Checks and worked answers of notebook 05, LeNet on MNIST."""
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 from refconv import data, nn, optim, softmax_cross_entropy
 from refconv.training import train_step
 
 
-@checked
+@checked_function
 def check_1(read):
     """What is in an IDX file of bytes?"""
     rng = np.random.default_rng(1)
@@ -86,7 +86,7 @@ def mistake_3(model, optimizer, x, labels):
     return loss
 
 
-@checked
+@checked_function
 def check_4(most_confused):
     """Which two classes are confused most?"""
     first = np.array([[90, 0, 4], [1, 80, 3], [2, 6, 70]])  # 0 and 1: 1, 0 and 2: 6, 1 and 2: 9
@@ -107,7 +107,7 @@ def mistake_4(confusion):
     return sorted(np.unravel_index(wrong.argmax(), wrong.shape))
 
 
-@checked
+@checked_function
 def check_5(centred):
     """Where is a digit's centre of mass, and how does it come into the middle?"""
     images, _ = data.draw_digits(20, seed=8)

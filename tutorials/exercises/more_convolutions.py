@@ -1,7 +1,7 @@
 """Exercises of 06: stamps, sizes with one shadow, dilations without holes, a separable kernel whole again, and counting."""
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 from refconv import Window, conv2d, conv2d_dx, nn, receptive_field, separable_conv2d, verify
 
@@ -65,7 +65,7 @@ answer_3 = (1, 2, 4, 8, 16)  # 1 + 2 · (1 + 2 + 4 + 8 + 16) = 63, and each laye
 mistake_3 = (1, 1, 1, 1, 27)  # far enough, but with holes
 
 
-@checked
+@checked_function
 def check_4(together):
     """Which kernel of a plain convolution does what a depthwise and a pointwise one do together?"""
     rng = np.random.default_rng(4)

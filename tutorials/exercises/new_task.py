@@ -1,7 +1,7 @@
 """Exercises of 11_new_task: counts, a new head, neighbours and votes."""
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 from refconv import models, nn, optim, softmax, training
 
@@ -63,7 +63,7 @@ def mistake_2(model, at, classes, shape):
     return nn.Sequential.of({"features": features, "scores": head})
 
 
-@checked
+@checked_function
 def check_3(nearest):
     """The label of the vector in the likest direction."""
     vectors, labels = np.array([[9.0, 0.0], [1.0, 1.2], [0.0, 2.0]]), np.array([7, 5, 8])
@@ -82,7 +82,7 @@ def mistake_3(vectors, labels, queries):
     return labels[(queries @ vectors.T).argmax(1)]  # a long vector is the likest to everything
 
 
-@checked
+@checked_function
 def check_4(vote):
     """The class that is the likeliest in the mean of the probabilities."""
     rng = np.random.default_rng(0)

@@ -1,7 +1,7 @@
 """01 · One sum: convolution and cross-correlation, by hand, as a loop, as a matrix."""
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 from refconv import convolve1d, cross_correlate1d, cross_correlate2d, verify
 
@@ -49,7 +49,7 @@ def mistake_2(x, w):
     return y
 
 
-@checked
+@checked_function
 def check_3(both):
     """Which kernel does in one step what a and b do one after the other?"""
     rng = np.random.default_rng(3)
@@ -74,7 +74,7 @@ def mistake_3(a, b):
     return cross_correlate1d(a, b, "full")
 
 
-@checked
+@checked_function
 def check_4(matrix):
     """What is the matrix of the valid convolution with w on signals of length n?"""
     rng = np.random.default_rng(4)

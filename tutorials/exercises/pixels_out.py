@@ -1,13 +1,13 @@
 """Exercises of 10_pixels_out: measures, sizes, ways across, stamps and masks."""
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 from refconv import conv_transpose1d, models, nn
 from refconv.models.unet import double_conv, lost
 
 
-@checked
+@checked_function
 def check_1(dice):
     """The Dice coefficient of two sets of pixels."""
     found, truth = np.array([[1, 1, 0, 1], [0, 1, 0, 0]]), np.array([[1, 0, 0, 0], [0, 1, 1, 0]])
@@ -26,7 +26,7 @@ def mistake_1(found, truth):
     return (found * truth).sum() / (found.sum() + truth.sum())  # twice the intersection: it lies in both sets
 
 
-@checked
+@checked_function
 def check_2(output_side):
     """The side of an unpadded U-Net's output, or None."""
     for depth in (1, 2, 3, 4):
@@ -95,7 +95,7 @@ def mistake_3(filters, *deeper):
     return nn.Sequential(double_conv("same", filters), nn.Concat(nn.Identity(), below), double_conv("same", filters))
 
 
-@checked
+@checked_function
 def check_4(stamps):
     """How many stamps of a transposed convolution meet on each pixel."""
     for n, kernel, stride in ((4, 2, 2), (5, 3, 2), (3, 4, 2), (1, 3, 1), (4, 1, 3), (6, 5, 3)):
@@ -117,7 +117,7 @@ def mistake_4(n, kernel, stride):
     return np.full((n - 1) * stride + kernel, kernel // stride)  # on average perhaps, but not on each pixel
 
 
-@checked
+@checked_function
 def check_5(masked):
     """The loss of inpainting and its derivative."""
     rng = np.random.default_rng(0)

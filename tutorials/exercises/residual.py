@@ -3,13 +3,13 @@
 import math
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 import refconv
 from refconv import models, nn
 
 
-@checked
+@checked_function
 def check_1(way_back):
     """The way back of y = ReLU(x + f(x))."""
     shape = (7, 5, 4)
@@ -34,7 +34,7 @@ def mistake_1(dy, y, back):
     return dy + back(refconv.relu_dx(dy, y))  # as if the shortcut went past the ReLU too
 
 
-@checked
+@checked_function
 def check_2(paths_left):
     """Deleting m of n blocks: the share of paths that are left, and how many blocks they go through on average."""
     for n, m in ((9, 1), (9, 4), (15, 2), (27, 0)):
@@ -58,7 +58,7 @@ def mistake_2(n, m):
     return (n - m) / n, (n - m) / 2  # as if a block took its own share with it
 
 
-@checked
+@checked_function
 def check_3(probability):
     """The linear rule of stochastic depth."""
     for depth, last in ((3, 0.5), (18, 0.5), (5, 0.8)):

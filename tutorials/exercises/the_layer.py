@@ -3,7 +3,7 @@
 import inspect
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 from refconv import Window, conv2d, nn, verify
 
@@ -97,7 +97,7 @@ answer_4 = np.array([[0.3, 1], [0.6, 0], [0.1, -1]]).reshape(1, 1, 3, 2)
 mistake_4 = np.array([[0.3, 0.6, 0.1], [1, 0, -1]]).reshape(1, 1, 3, 2)  # a row for each output, and then reshaped
 
 
-@checked
+@checked_function
 def check_5(ungrouped):
     """Which ordinary kernel does the same as a grouped one?"""
     rng = np.random.default_rng(5)

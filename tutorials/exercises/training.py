@@ -1,12 +1,12 @@
 """Checks and worked answers of notebook 08, how training works."""
 
 import numpy as np
-from lesson import checked
+from lesson import checked, checked_function
 
 from refconv import batch_norm_inference, conv2d, nn, optim, softmax_cross_entropy, verify
 
 
-@checked
+@checked_function
 def check_1(step):
     """What is a step of AlexNet's update, when the learning rate changes on the way?"""
     rng = np.random.default_rng(3)
@@ -67,7 +67,7 @@ def mistake_3(x, gamma, beta, eps=1e-3):
     return gamma * (x - mean) / np.sqrt(var + eps) + beta, mean, var
 
 
-@checked
+@checked_function
 def check_4(folded):
     """How does a trained batch normalisation disappear into the convolution before it?"""
     rng = np.random.default_rng(4)
