@@ -1,5 +1,7 @@
 """The engine: the functions of the book as Cython kernels, one module a family, same names and arguments.
 
+Long sums are added in blocks; sums.h states the bound on their rounding error.
+
 Each family is compiled once for each instruction set (``baseline``, ``v3`` with AVX2, ``v4`` with AVX-512); the best one
 that this processor can run is imported. ``REFCONV_ISA=baseline|v3|v4`` asks for another. ``ISA`` is None where the package
 was built without kernels (``REFCONV_PURE=1``), and nothing compiled lies here for this Python. Where only a part of the

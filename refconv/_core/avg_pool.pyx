@@ -7,7 +7,7 @@ dx          a task is a row of inputs: it gathers from the outputs whose windows
 """
 import numpy as np
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
@@ -15,6 +15,7 @@ from refconv._core.pool cimport (
     Entries, Pool, Run, avg_windows_double, avg_windows_float, end_inside, enter, pool_of, rows_of_task, run_from, steps_of
 )
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, carry, carry_block
 from refconv.geometry import Window
 
 include "threads.pxi"
@@ -65,34 +66,63 @@ def avg_pool2d_dx(const real[:, :, :, ::1] dy, window, tuple input_size, bint co
     cdef Pool p = pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)
     result = aligned_empty((p.N, p.H, p.W, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
+    cdef int threads = threads_for(steps_of(&p, p.N * p.rows))
+    # A block and a group of a row's sums, where an input may be in more than SUM_BLOCK windows.
+    cdef bint is_long = min(p.kh, p.rows) * min(p.kw, p.columns) > SUM_BLOCK
+    cdef real[:, ::1] scratch = np.zeros((threads, 2 * p.W * p.C if is_long else 0), dtype_of[real](NULL))
     cdef Py_ssize_t row
-    for row in prange(p.N * p.H, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, p.N * p.rows))):
-        avg_row_dx(&p, row % p.H, &dy[row // p.H, 0, 0, 0], &dx[row // p.H, row % p.H, 0, 0])
+    for row in prange(p.N * p.H, nogil=True, schedule="static", num_threads=threads):
+        avg_row_dx(&p, row % p.H, &dy[row // p.H, 0, 0, 0], &scratch[threadid(), 0] if is_long else NULL,
+                   &dx[row // p.H, row % p.H, 0, 0])
     return result
 
 
-cdef void avg_row_dx(const Pool *p, Py_ssize_t u, const real *image, real *dx) noexcept nogil:
-    """Row u of one image's ∂e/∂x, from the output rows i with i·S + m·D − top = u; image is one of ∂e/∂y."""
-    cdef Entries e
-    cdef Py_ssize_t m, reach, i, j, at, n, c
-    cdef const real *dy
-    cdef real *to
-    cdef real share
-    memset(dx, 0, p.W * p.C * sizeof(real))
+cdef void avg_row_dx(const Pool *p, Py_ssize_t u, const real *image, real *block, real *dx) noexcept nogil:
+    """Row u of one image's ∂e/∂x, from the output rows i with i·S + m·D − top = u; image is one of ∂e/∂y.
+
+    block, of two rows, is zero before and after; NULL if SUM_BLOCK terms are all.
+    """
+    cdef Py_ssize_t m, reach, i, j, end, terms = 0, number = 0, size = p.W * p.C
+    memset(dx, 0, size * sizeof(real))
     # Backwards, so that i goes forwards, as in the loops of the book; and from where i is no longer negative.
     for m in range(min(p.kh - 1, (u + p.top) // p.D_h), -1, -1):
         reach = u + p.top - m * p.D_h
         if reach % p.S_h != 0 or reach // p.S_h >= p.rows:
             continue
         i = reach // p.S_h
-        for j in range(p.columns):
-            at = enter(p, i, j, &e)
-            share = <real>1 / counted(p, i, j, &e)
-            dy = image + (i * p.columns + j) * p.C
-            for n in range(e.across):
-                to = dx + (at % p.W + n * p.D_w) * p.C
-                for c in range(p.C):
-                    to[c] += share * dy[c]
+        j = 0
+        while j < p.columns:
+            end = p.columns
+            if block != NULL:
+                end = min(j + SUM_BLOCK, end)
+                if terms + min(end - j, p.kw) > SUM_BLOCK:
+                    carry_block(number, size, block, block + size, dx)
+                    number += 1
+                    terms = 0
+                terms += min(end - j, p.kw)
+            add_shares(p, i, j, end, image, dx if block == NULL else block)
+            j = end
+    if block != NULL:
+        carry(size, block, block + size)
+        carry(size, block + size, dx)
+
+
+cdef inline void add_shares(const Pool *p, Py_ssize_t i, Py_ssize_t first, Py_ssize_t end, const real *image,
+                            real *dx) noexcept nogil:
+    """Add to a row of ∂e/∂x its shares of outputs (i, first) … (i, end − 1)."""
+    cdef Entries e
+    cdef Py_ssize_t j, at, n, c
+    cdef const real *dy
+    cdef real *to
+    cdef real share
+    for j in range(first, end):
+        at = enter(p, i, j, &e)
+        share = <real>1 / counted(p, i, j, &e)
+        dy = image + (i * p.columns + j) * p.C
+        for n in range(e.across):
+            to = dx + (at % p.W + n * p.D_w) * p.C
+            for c in range(p.C):
+                to[c] += share * dy[c]
 
 
 def avg_pool1d(x, window, count_include_pad):

@@ -40,9 +40,9 @@ def conv2d(x, w, bias, window, groups):
         y = winograd.conv2d(x, w, bias, before(window, x.shape[1:3]), size, tile_side_for(len(x), size))
         if y is not None:
             return y
-    if x.shape[3] == 1 and window.stride[1] == 1 and len(x):
+    if x.shape[3] == 1 and len(x):
         size = window.output_size(x.shape[1:3])
-        if size[1] >= one_channel.LEAST_COLUMNS:
+        if one_channel.takes(window, size):
             return one_channel.conv2d(x, w, bias, window, size)
     if depthwise.takes(*w.shape[2:], groups, w.dtype) and is_finite(w):
         return depthwise.conv2d(x, w, bias, window)

@@ -7,6 +7,7 @@ are sums over winners, a quarter of the products or fewer.
 
 registers   forward the sums of a tile (tile.h); of one channel, 2×2 outputs of LANE_OUTPUTS channels in all windows of a row
             (conv_relu_pool.h); back, three to fifteen vectors of sums
+sums        forward one block, as larger kernels are left to conv.pyx; ∂e/∂w in blocks of winners, groups and chunks (sums.h)
 L1          one image of x with its zeros, its sums or its ∂e/∂x, and the kernels
 threads     forward tasks of (image, band of rows); back chunks of images, cut by shapes alone, each with sums of its own for
             ∂e/∂w, which are added in order at the end: the same bits at any thread count
@@ -21,6 +22,7 @@ from libc.string cimport memcpy, memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, block_count, carry
 from refconv._core.sweep cimport (MOST_PARTIAL, TASKS, Sweep, Taps, View, list_runs, rows_of, run_sweep,
                                   view_of)
 from refconv._core.tile cimport Shape, panels, tile_shape
@@ -84,7 +86,8 @@ cdef Py_ssize_t lanes_of(const real *_) noexcept nogil:
 
 def takes(window, Py_ssize_t C, Py_ssize_t groups):
     """Whether a convolution with this window, C inputs and 2×2 pooling behind it is computed here."""
-    return groups == 1 and window.stride == (1, 1) and window.dilation == (1, 1) and C <= MOST_CHANNELS
+    short = window.kernel[0] * window.kernel[1] * C <= SUM_BLOCK
+    return groups == 1 and window.stride == (1, 1) and window.dilation == (1, 1) and C <= MOST_CHANNELS and short
 
 
 def forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window):
@@ -279,6 +282,9 @@ def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[
     cdef real[:, ::1] db = bias_sums, scratch = np.zeros((threads, 2 * image), dtype)
     cdef real[:, ::1] weight = np.empty((threads, max(c.P * c.Q, c.O)), dtype)
     cdef Py_ssize_t[:, ::1] at = np.empty((threads, max(c.P * c.Q, c.O)), np.intp)
+    # A group of sums, for chunks of more than SUM_BLOCK blocks.
+    cdef bint grouped = (c.N + chunks - 1) // chunks * block_count(c.P * c.Q) > SUM_BLOCK
+    cdef real[:, ::1] group = np.zeros((threads, c.O * (k.entries + 1) if grouped else 0), dtype)
     cdef real[:, :, :, ::1] dx = inputs
     cdef real[::1] kernels = shifted_kernels(w, c, k) if want_dx else None
     cdef const real *shifted = &kernels[0] if want_dx else NULL
@@ -287,7 +293,7 @@ def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[
         finite &= back_through_images(&c, &k, chunk * c.N // chunks, (chunk + 1) * c.N // chunks, &x[0, 0, 0, 0], shifted,
                                       &dy[0, 0, 0, 0], &winners[0, 0, 0, 0], &scratch[threadid(), 0], image,
                                       &weight[threadid(), 0], &at[threadid(), 0], &dx[0, 0, 0, 0] if want_dx else NULL,
-                                      &dw[chunk, 0, 0], &db[chunk, 0])
+                                      &group[threadid(), 0] if grouped else NULL, &dw[chunk, 0, 0], &db[chunk, 0])
     if not finite:
         return None
     rows = kernel_sums.sum(0).reshape(c.O, -1, k.row)[:, :c.kh, :c.kw * c.C]
@@ -303,9 +309,13 @@ cdef object shifted_kernels(const real[:, :, :, ::1] w, Layer c, Back k):
 
 cdef bint back_through_images(const Layer *c, const Back *k, Py_ssize_t first, Py_ssize_t end, const real *x,
                               const real *kernels, const real *dy, const unsigned char *winners, real *scratch,
-                              Py_ssize_t size, real *weight, Py_ssize_t *at, real *dx, real *dw, real *db) noexcept nogil:
-    """Adds the share of images first … end − 1 to dw and db, and makes their dx; False if a number is not finite."""
-    cdef Py_ssize_t b, o, i, found, outputs = c.P * c.Q * c.O, inside = (c.top * c.pitch) + c.left * c.C
+                              Py_ssize_t size, real *weight, Py_ssize_t *at, real *dx, real *group, real *dw,
+                              real *db) noexcept nogil:
+    """Adds the share of images first … end − 1 to dw and db, and makes their dx; False if a number is not finite.
+
+    group has the elements of dw and of db, and is zero before and after; NULL if SUM_BLOCK blocks are all.
+    """
+    cdef Py_ssize_t b, o, i, found, number = 0, outputs = c.P * c.Q * c.O, inside = (c.top * c.pitch) + c.left * c.C
     cdef Py_ssize_t width = c.W * c.C
     for b in range(first, end):
         if not (all_finite(x + b * c.H * width, c.H * width) and all_finite(dy + b * outputs, outputs)):
@@ -314,14 +324,41 @@ cdef bint back_through_images(const Layer *c, const Back *k, Py_ssize_t first, P
             memcpy(scratch + inside + i * c.pitch, x + (b * c.H + i) * width, width * sizeof(real))
         for o in range(c.O):
             found = winners_of_output(c, dy + b * outputs + o, winners + b * outputs + o, weight, at)
-            db[o] += total(weight, found)
-            add_patches(found, at, weight, scratch, c.pitch, c.kh, c.kw * c.C, dw + o * k.entries, k.row)
+            add_winners(c, k, found, at, weight, scratch, number, NULL if group == NULL else group + o * (k.entries + 1),
+                        dw + o * k.entries, db + o)
+        number += block_count(c.P * c.Q)
         if dx != NULL:
             memset(scratch + size, 0, size * sizeof(real))
             back_to_inputs(c, k, kernels, dy + b * outputs, winners + b * outputs, weight, at, scratch + size)
             for i in range(c.H):
                 memcpy(dx + (b * c.H + i) * width, scratch + size + inside + i * c.pitch, width * sizeof(real))
+    if group != NULL:
+        for o in range(c.O):
+            carry_group(k, group + o * (k.entries + 1), dw + o * k.entries, db + o)
     return True
+
+
+cdef void add_winners(const Layer *c, const Back *k, Py_ssize_t found, const Py_ssize_t *at, const real *weight, const real *x,
+                      Py_ssize_t number, real *group, real *dw, real *db) noexcept nogil:
+    """Add the winners of one output and image, blocks `number` and following, to the group, or without one to dw and db."""
+    cdef Py_ssize_t first = 0, count
+    cdef real *to = dw if group == NULL else group
+    cdef real *bias_to = db if group == NULL else group + k.entries
+    while first < c.P * c.Q:
+        count = min(found - first, SUM_BLOCK)
+        if count > 0:
+            bias_to[0] += total(weight + first, count)
+            add_patches(count, at + first, weight + first, x, c.pitch, c.kh, c.kw * c.C, to, k.row)
+        first += SUM_BLOCK
+        number += 1
+        if group != NULL and number % SUM_BLOCK == 0:
+            carry_group(k, group, dw, db)
+
+
+cdef void carry_group(const Back *k, real *group, real *dw, real *db) noexcept nogil:
+    """Add the group of one output to dw and db; it becomes zero."""
+    carry(k.entries, group, dw)
+    carry(1, group + k.entries, db)
 
 
 cdef Py_ssize_t winners_of_output(const Layer *c, const real *dy, const unsigned char *winners, real *weight,
@@ -346,7 +383,7 @@ cdef Py_ssize_t winners_of_output(const Layer *c, const real *dy, const unsigned
 cdef void back_to_inputs(const Layer *c, const Back *k, const real *kernels, const real *dy, const unsigned char *winners,
                          real *weight, Py_ssize_t *at, real *dx) noexcept nogil:
     """Adds to dx, window by window, the kernels of its winners, each shifted to where its winner sees."""
-    cdef Py_ssize_t O = c.O, size = k.kernel, kernel, p, q, o, found
+    cdef Py_ssize_t O = c.O, size = k.kernel, kernel, p, q, o, block, found
     cdef Py_ssize_t shift[OFF + 1]
     for p in range(OFF + 1):
         shift[p] = (1 - p // 2) * k.kernel_row + (1 - p % 2) * c.C
@@ -360,14 +397,16 @@ cdef void back_to_inputs(const Layer *c, const Back *k, const real *kernels, con
                 kernel += size
             dy += O
             winners += O
-            add_patches(found, at, weight, kernels, k.kernel_row, c.kh + 1, (c.kw + 1) * c.C,
-                        dx + 2 * p * c.pitch + 2 * q * c.C, c.pitch)
+            for block in range(block_count(found)):
+                o = block * SUM_BLOCK
+                add_patches(min(found - o, SUM_BLOCK), at + o, weight + o, kernels, k.kernel_row, c.kh + 1, (c.kw + 1) * c.C,
+                            dx + 2 * p * c.pitch + 2 * q * c.C, c.pitch)
 
 
 cdef inline void add_patches(Py_ssize_t count, const Py_ssize_t *at, const real *weight, const real *source,
                              Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t width, real *out,
                              Py_ssize_t out_pitch) noexcept nogil:
-    """The sum of the patches, so many rows of so many elements each, or some more: whole vectors, a few rows at a time."""
+    """Add the patches, so many rows of so many elements each, or some more: whole vectors, a few rows at a time."""
     cdef Py_ssize_t lanes = patch_lanes[real](NULL), left = (width + lanes - 1) // lanes, vectors, done
     while left > 0:
         vectors = min(left, MOST_PATCH_VECTORS)

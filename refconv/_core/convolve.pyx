@@ -1,17 +1,19 @@
 """Plain convolution and cross-correlation: the convolution layer with one image, one channel and one kernel.
 
 A layer correlates (A4), so a convolution flips its kernel first. One output channel would leave the vector lanes idle;
-instead the lanes hold neighbouring outputs of a row, and each weight in turn is broadcast to all of them.
+instead the lanes hold neighbouring outputs of a row, and each weight in turn is broadcast to all of them. The sums of a large
+kernel are computed block by block (sums.h).
 
 By the FFT it is NumPy's fast transform, on one thread. Of real numbers half of the transform is enough, the other half being
 its mirror image; and zeros fill up the signal to a length without prime factors above 5, for which the transform is fastest.
 """
 import numpy as np
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 
 from refconv._core.arrays cimport dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, carry, carry_block
 from refconv.geometry import mode_window
 
 include "threads.pxi"
@@ -24,24 +26,43 @@ def cross_correlate2d(const real[:, ::1] x, const real[:, ::1] w, mode):
     cdef Py_ssize_t top = window.pads((H, W))[0][0], left = window.pads((H, W))[1][0]
     result = np.zeros(window.output_size((H, W)), dtype_of[real](NULL))
     cdef real[:, ::1] y = result
-    cdef Py_ssize_t rows = y.shape[0], columns = y.shape[1], i
-    for i in prange(rows, nogil=True, num_threads=num_threads()):
-        correlate_row(&x[0, 0], &w[0, 0], &y[i, 0], i - top, left, H, W, kh, kw, columns)
+    cdef Py_ssize_t rows = y.shape[0], i
+    cdef int threads = num_threads()
+    cdef Slide s = Slide(H=H, W=W, kh=kh, kw=kw, left=left, columns=y.shape[1])
+    cdef real[:, ::1] scratch = np.zeros((threads, 2 * s.columns if kh * kw > SUM_BLOCK else 0), dtype_of[real](NULL))
+    for i in prange(rows, nogil=True, num_threads=threads):
+        correlate_row(&s, &x[0, 0], &w[0, 0], i - top, &scratch[threadid(), 0] if scratch.shape[1] else NULL, &y[i, 0])
     return result
 
 
-cdef void correlate_row(const real *x, const real *w, real *y, Py_ssize_t row, Py_ssize_t left, Py_ssize_t H,
-                        Py_ssize_t W, Py_ssize_t kh, Py_ssize_t kw, Py_ssize_t columns) noexcept nogil:
-    """One row of outputs, from input rows row … row + kh − 1; what lies outside of the image adds nothing."""
-    cdef Py_ssize_t m, n, j
-    cdef const real *line
-    cdef real weight
-    for m in range(max(0, -row), min(kh, H - row)):
-        line = x + (row + m) * W - left
-        for n in range(kw):
-            weight = w[m * kw + n]
-            for j in range(max(0, left - n), min(columns, W + left - n)):
-                y[j] += line[j + n] * weight
+cdef struct Slide:
+    # Sizes of image and kernel, zeros to the left of the image, and outputs in a row.
+    Py_ssize_t H, W, kh, kw, left, columns
+
+
+cdef void correlate_row(const Slide *s, const real *x, const real *w, Py_ssize_t row, real *block, real *y) noexcept nogil:
+    """One row of outputs, from input rows row … row + kh − 1; what lies outside of the image adds nothing.
+
+    block, of two rows, is zero before and after; NULL if SUM_BLOCK taps are all.
+    """
+    cdef Py_ssize_t m, n, taps = 0, number = 0
+    for m in range(max(0, -row), min(s.kh, s.H - row)):
+        for n in range(s.kw):
+            add_tap(s, x + (row + m) * s.W - s.left + n, n, w[m * s.kw + n], y if block == NULL else block)
+            taps += 1
+            if block != NULL and taps % SUM_BLOCK == 0:
+                carry_block(number, s.columns, block, block + s.columns, y)
+                number += 1
+    if block != NULL:
+        carry(s.columns, block, block + s.columns)
+        carry(s.columns, block + s.columns, y)
+
+
+cdef inline void add_tap(const Slide *s, const real *x, Py_ssize_t n, real weight, real *y) noexcept nogil:
+    """Add to a row of outputs the inputs under tap n of a row of the kernel, times its weight."""
+    cdef Py_ssize_t j
+    for j in range(max(0, s.left - n), min(s.columns, s.W + s.left - n)):
+        y[j] += x[j] * weight
 
 
 def convolve2d(x, w, mode):

@@ -12,7 +12,8 @@ A transposed matrix is the same numbers read with its steps exchanged.
 registers   the sums of a tile (tile.h)
 L1          the rows of a under one tile, while one panel of b streams past it
 L2          that panel, DEPTH rows of it at a time, packed by the task itself: [k][lanes], zero-padded to whole vectors
-threads     tasks of (rows of out, panel); each element belongs to one task, which adds its products in the order of k
+threads     tasks of (rows of out, panel); each element belongs to one task, which adds its products in the order of k, in
+            blocks of DEPTH and groups of blocks (sums.h)
 
 A few rows of out, as of one image in inference, are sums of rows of b, which pass through once and as they lie: what packing
 moves would be all that there is to move.
@@ -22,9 +23,11 @@ import importlib
 import numpy as np
 
 from cython.parallel cimport prange, threadid
+from libc.string cimport memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, block_count, carry, carry_block
 from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, rows_of_sums, tile, tile_shape
 
 include "threads.pxi"
@@ -33,10 +36,12 @@ include "threads.pxi"
 direct = importlib.import_module(__name__.rpartition(".")[0] + ".direct")
 
 cdef enum:
-    DEPTH = 512     # rows of a packed panel
+    DEPTH = SUM_BLOCK           # rows of a packed panel: one block of each sum
+    GROUP = DEPTH * SUM_BLOCK   # products of one group
     ROWS = 168      # of out in one task at most: enough tiles to be worth packing a panel
     FEW_ROWS = 4    # of out: each number of b is used so seldom that packing it would cost more
     LINE = 512      # of their columns in one task
+    MOST_WIDTH = 32 # lanes of a panel
     AT_ONCE = 4     # rows of b that pass through them together
     A_STEP = 4      # multiply-adds that take as long as one step of a region that moves numbers
 
@@ -108,19 +113,39 @@ cdef multiply_few(Product m, const real *a, const real *b, const real[::1] bias,
 
 cdef void multiply_lines(const Product *m, const real *a, const real *b, const real *start, Py_ssize_t width,
                          real *out) noexcept nogil:
-    """Some columns of all rows: their sums stay in L1 while b passes, AT_ONCE rows of it side by side."""
-    cdef Py_ssize_t k, p, v
+    """Some columns of all rows: their sums stay in L1 while b passes."""
+    cdef real block[FEW_ROWS * LINE]
+    cdef real group[FEW_ROWS * LINE]
+    cdef Py_ssize_t k, p, v, number
     for p in range(m.rows):
         for v in range(width):
             out[p * m.columns + v] = start[v] if start != NULL else 0
-    for k in range(m.depth // AT_ONCE):
+    if m.depth <= SUM_BLOCK:
+        add_products(m, a, b, m.depth, width, m.columns, out)
+        return
+    memset(block, 0, sizeof(block))
+    memset(group, 0, sizeof(group))
+    for number in range(block_count(m.depth)):
+        k = number * SUM_BLOCK
+        add_products(m, a + k * m.a_step, b + k * m.b_row, min(SUM_BLOCK, m.depth - k), width, LINE, block)
+        for p in range(m.rows):
+            carry_block(number, width, block + p * LINE, group + p * LINE, out + p * m.columns)
+    for p in range(m.rows):
+        carry(width, group + p * LINE, out + p * m.columns)
+
+
+cdef inline void add_products(const Product *m, const real *a, const real *b, Py_ssize_t depth, Py_ssize_t width,
+                              Py_ssize_t pitch, real *sums) noexcept nogil:
+    """Add `depth` rows of b, AT_ONCE of them side by side, to the sums of all rows, which begin `pitch` elements apart."""
+    cdef Py_ssize_t k, p, v
+    for k in range(depth // AT_ONCE):
         for p in range(m.rows):
             add_lines(a + p * m.a_row + AT_ONCE * k * m.a_step, m.a_step, b + AT_ONCE * k * m.b_row, m.b_row, width,
-                      out + p * m.columns)
-    for k in range(m.depth - m.depth % AT_ONCE, m.depth):
+                      sums + p * pitch)
+    for k in range(depth - depth % AT_ONCE, depth):
         for p in range(m.rows):
             for v in range(width):
-                out[p * m.columns + v] += a[p * m.a_row + k * m.a_step] * b[k * m.b_row + v]
+                sums[p * pitch + v] += a[p * m.a_row + k * m.a_step] * b[k * m.b_row + v]
 
 
 cdef inline void add_lines(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_row, Py_ssize_t width,
@@ -137,27 +162,42 @@ cdef inline void add_lines(const real *a, Py_ssize_t a_step, const real *b, Py_s
 
 cdef void multiply_block(const Product *m, Shape shape, const real *a, const real *b, const real *start, Py_ssize_t column,
                          Py_ssize_t row, Py_ssize_t end_row, real *packed, real *out) noexcept nogil:
-    """One panel of columns of some rows of out."""
+    """One panel of columns of some rows of out: the first group of blocks, then the others added to it."""
+    cdef real group[ROWS * MOST_WIDTH]
+    cdef Py_ssize_t k = GROUP, p, width = min(shape.width, m.columns - column)
+    out += row * m.columns + column
+    multiply_group(m, shape, a, b, start, column, row, end_row, 0, packed, out, m.columns)
+    while k < m.depth:
+        multiply_group(m, shape, a, b, <const real *>NULL, column, row, end_row, k, packed, group, MOST_WIDTH)
+        for p in range(end_row - row):
+            carry(width, group + p * MOST_WIDTH, out + p * m.columns)
+        k += GROUP
+
+
+cdef void multiply_group(const Product *m, Shape shape, const real *a, const real *b, const real *start, Py_ssize_t column,
+                         Py_ssize_t row, Py_ssize_t end_row, Py_ssize_t k, real *packed, real *out,
+                         Py_ssize_t pitch) noexcept nogil:
+    """The products from k to the end of its group; rows of out begin `pitch` elements apart."""
     cdef const real *at[MOST_ROWS]
     cdef real *sums_at[MOST_ROWS]
     cdef real sums[MOST_SUMS]
-    cdef Py_ssize_t k, depth, p, i, v, filled, width = min(shape.width, m.columns - column), none = 0
+    cdef Py_ssize_t depth, p, i, v, filled, width = min(shape.width, m.columns - column), none = 0, first = k
+    cdef Py_ssize_t end = min(first + GROUP, m.depth)
     cdef real *to
     rows_of_sums(shape, sums, sums_at)
-    k = 0
-    while k == 0 or k < m.depth:
-        depth = min(DEPTH, m.depth - k)
+    while k == first or k < end:
+        depth = min(DEPTH, end - k)
         pack(b + k * m.b_row + column * m.b_step, depth, m.b_row, m.columns - column, m.b_step, shape.width, packed)
         p = row
         while p < end_row:
             filled = min(shape.rows, end_row - p)
             for i in range(shape.rows):
                 at[i] = a + (p + i if i < filled else p) * m.a_row + k * m.a_step
-            tile(shape, filled, 1, &none, depth, m.a_step, at, packed, start + column if k == 0 else <const real *>NULL,
-                 sums_at)
+            tile(shape, filled, 1, &none, depth, m.a_step, at, packed,
+                 start + column if k == first and start != NULL else <const real *>NULL, sums_at)
             for i in range(filled):
-                to = out + (p + i) * m.columns + column
-                if k == 0:
+                to = out + (p - row + i) * pitch
+                if k == first:
                     for v in range(width):
                         to[v] = sums[i * shape.width + v]
                 else:

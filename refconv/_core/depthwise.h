@@ -13,6 +13,9 @@
  *
  * In the second one v is an input channel and c an output channel of the group: the weights with both exchanged.
  *
+ * A sweep with more than SUM_BLOCK products in a sum takes the kernel apart into smaller rectangles of taps (sums.h). The caller of
+ * the gather sees to it that no more pixels are added to the same sums.
+ *
  * Any number of channels from one vector on: the last vector ends with the last channel, and begins before the end of the one
  * before it. What both hold is computed twice, with the same bits. Tiles of pixels do the same. So nothing outside is read.
  */
@@ -88,8 +91,8 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
 /* The same with any taps. */
 #define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
     DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                               \
-    static void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,  \
-                           const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                                \
+    static INLINE void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x,              \
+                                  ptrdiff_t x_pixel, const real *w, const real *bias, real *y, ptrdiff_t y_pixel)      \
     {                                                                                                                  \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
         for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
@@ -118,6 +121,31 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
+    AS_WRITTEN static void name##_long(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel, \
+                            const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                               \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real), SIZE = PIXELS * LANES, MOST = SUM_BLOCK / G };                   \
+        const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
+        const ptrdiff_t across = LEAST(taps->columns, MOST), down = MOST / across;                                     \
+        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
+            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
+            real block[SIZE], group[SIZE] = {0}, total[SIZE] = {0};                                                    \
+            ptrdiff_t number = 0;                                                                                      \
+            for (ptrdiff_t m = 0; m < taps->rows; m += down)                                                           \
+                for (ptrdiff_t n = 0; n < taps->columns; n += across, number++) {                                      \
+                    Patch part = *taps;                                                                                \
+                    part.rows = LEAST(down, taps->rows - m);                                                           \
+                    part.columns = LEAST(across, taps->columns - n);                                                   \
+                    name##_any(&part, PIXELS, channels, x + first * x_pixel + m * taps->x_row + n * taps->x_column,    \
+                               x_pixel, w + m * taps->w_row + n * taps->w_column, NULL, block, LANES);                 \
+                    carry_block_##real(number, SIZE, block, group, total);                                             \
+                }                                                                                                      \
+            carry_##real(SIZE, group, total);                                                                          \
+            for (int p = 0; p < PIXELS; p++)                                                                           \
+                *(vector *)(y + (first + p) * y_pixel) = *(const vector *)(total + p * LANES) + start;                 \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
     static void name(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
                      const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                                      \
     {                                                                                                                  \
@@ -130,6 +158,8 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 name##_square(1, taps, pixels, channels, x + v, w + v, offset, y + v, y_pixel);                        \
             else if (step == 2)                                                                                        \
                 name##_square(2, taps, pixels, channels, x + v, w + v, offset, y + v, y_pixel);                        \
+            else if (taps->rows * taps->columns * G > SUM_BLOCK)                                                       \
+                name##_long(taps, pixels, channels, x + v, x_pixel, w + v, offset, y + v, y_pixel);                    \
             else                                                                                                       \
                 name##_any(taps, pixels, channels, x + v, x_pixel, w + v, offset, y + v, y_pixel);                     \
         }                                                                                                              \

@@ -15,19 +15,21 @@ rectangle of taps. It is walked row by row; where it is narrow, at the left and 
 ∂e/∂x gathers: it is the same sweep over ∂e/∂y, in phases of the stride as in direct.pyx, with inputs and outputs of each
 group exchanged in the weights.
 
-∂e/∂w[m,n,c,o] sums over all pixels of all images. The sums of a few taps stay in registers along a span of a row. The output
-rows of all images are cut into chunks by shapes alone, each with sums of its own, which are added in order at the end.
+∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of SUM_BLOCK pixels (sums.h). The sums of a few taps stay in
+registers along a span of a row. The output rows of all images are cut into chunks by shapes alone, each with sums of its own,
+which are added in order at the end.
 
 What is left out, 0 · w of y and 0 · ∂e/∂y of ∂e/∂w, is zero for finite numbers only. Whether weights are finite is asked
 beforehand. A ∂e/∂y that is not makes ∂e/∂w so too; then the function returns None, and another algorithm decides.
 """
 import numpy as np
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.depthwise cimport SWEEP_PIXELS, Patch, gather, kernel_for, lanes_of, sweep
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, carry, carry_block
 from refconv._core.sweep cimport BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Taps, first_inside, period, taps_of_phase
 
 include "threads.pxi"
@@ -39,6 +41,11 @@ cdef struct Span:
     Py_ssize_t y, w, x
     Py_ssize_t y_step, x_step
     Py_ssize_t w_tap, x_tap
+
+
+cdef struct Progress:
+    # The sums of one chunk of ∂e/∂w: elements of a block, the pixels that it has so far, and the blocks before it.
+    Py_ssize_t size, pixels, number
 
 
 cdef struct Images:
@@ -215,11 +222,12 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef Py_ssize_t taps = kh * kw, task, most = MOST_PARTIAL // (taps * G * width)
     cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // CHUNK_LEAST, most), TASKS), 1)
     partial_sums = np.zeros((chunks, taps * G, width), dtype)
-    cdef real[:, :, ::1] partial = partial_sums
-    for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=num_threads()):
+    cdef int threads = num_threads()
+    cdef real[:, :, ::1] partial = partial_sums, scratch = np.zeros((threads, 2, taps * G * width), dtype)
+    for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
         gather_chunk(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], dy.shape[1], task * count // chunks,
                      (task + 1) * count // chunks, <const Span *>&columns[0, 0], columns.shape[0], width,
-                     &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &partial[task, 0, 0])
+                     &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &scratch[threadid(), 0, 0], taps * G * width, &partial[task, 0, 0])
     for share in partial_sums[1:]:
         partial_sums[0] += share
     if not np.isfinite(partial_sums[0]).all():
@@ -231,9 +239,13 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
 
 cdef void gather_chunk(const Images *g, int kernel, const Span *rows, Py_ssize_t row_spans, Py_ssize_t of_image,
                        Py_ssize_t first, Py_ssize_t end, const Span *columns, Py_ssize_t column_spans, Py_ssize_t width,
-                       const real *x, const real *dy, real *sums) noexcept nogil:
-    """Adds the share of output rows first … end − 1, counted through all images, to the sums."""
+                       const real *x, const real *dy, real *scratch, Py_ssize_t size, real *total) noexcept nogil:
+    """OUT total, of `size` elements: the sums over output rows first … end − 1, counted through all images.
+
+    scratch has a block and a group, and is zero before and after.
+    """
     cdef Py_ssize_t image = first // of_image, r, s, before, begin, stop
+    cdef Progress done = Progress(size=size, pixels=0, number=0)
     cdef Span row
     while image * of_image < end:
         for r in range(row_spans):
@@ -243,20 +255,40 @@ cdef void gather_chunk(const Images *g, int kernel, const Span *rows, Py_ssize_t
                 row = part_of(rows + r, begin, stop)
                 for s in range(column_spans):
                     gather_rectangle(g, kernel, &row, columns + s, width, x + image * g.x_image, dy + image * g.y_image,
-                                     sums)
+                                     &done, scratch, total)
         image += 1
+    carry_block(done.number, size, scratch, scratch + size, total)
+    carry(size, scratch + size, total)
 
 
 cdef void gather_rectangle(const Images *g, int kernel, const Span *row, const Span *column, Py_ssize_t width,
-                           const real *x, const real *dy, real *sums) noexcept nogil:
+                           const real *x, const real *dy, Progress *done, real *scratch, real *total) noexcept nogil:
     cdef Py_ssize_t k, x_down = row.x_step * g.x_row, x_across = column.x_step * g.C
     cdef Patch taps = taps_in(g, row, column, g.G * width)
+    cdef Py_ssize_t at = (row.w * g.kw + column.w) * g.G * width
     x += row.x * g.x_row + column.x * g.C
     dy += row.y * g.y_row + column.y * g.C
-    sums += (row.w * g.kw + column.w) * g.G * width
     if column.outputs >= SWEEP_PIXELS:
         for k in range(row.outputs):
-            gather(kernel, &taps, column.outputs, g.C, x + k * x_down, x_across, dy + k * g.y_row, g.C, sums)
+            gather_line(g, kernel, &taps, column.outputs, x + k * x_down, x_across, dy + k * g.y_row, g.C, at, done, scratch,
+                        total)
     else:
         for k in range(column.outputs):
-            gather(kernel, &taps, row.outputs, g.C, x + k * x_across, x_down, dy + k * g.C, g.y_row, sums)
+            gather_line(g, kernel, &taps, row.outputs, x + k * x_across, x_down, dy + k * g.C, g.y_row, at, done, scratch,
+                        total)
+
+
+cdef void gather_line(const Images *g, int kernel, const Patch *taps, Py_ssize_t pixels, const real *x, Py_ssize_t x_pixel,
+                      const real *dy, Py_ssize_t dy_pixel, Py_ssize_t at, Progress *done, real *scratch,
+                      real *total) noexcept nogil:
+    """Add a line of pixels to the block, from its element `at` on; a block that has no place left is carried before."""
+    cdef Py_ssize_t first = 0, count
+    while first < pixels:
+        count = min(pixels - first, SUM_BLOCK)
+        if done.pixels + count > SUM_BLOCK:
+            carry_block(done.number, done.size, scratch, scratch + done.size, total)
+            done.number += 1
+            done.pixels = 0
+        gather(kernel, taps, count, g.C, x + first * x_pixel, x_pixel, dy + first * dy_pixel, dy_pixel, scratch + at)
+        done.pixels += count
+        first += count

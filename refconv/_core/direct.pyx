@@ -18,8 +18,8 @@ every P = S / gcd(S, D) taps. So the taps split into min(k, P) phases, t = 0, 1,
 ∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. Around ∂e/∂y lie zeros, which the
 weights are multiplied with as well; that is why weights that are no finite numbers take another way.
 
-∂e/∂w[m,n,c,o] sums over all pixels of all images. Rows of the tile are the kernel's entries (m, n, c), k runs over pixels,
-and ∂e/∂y is packed in place of the weights. Where there are many pixels, the output rows of all images are cut into chunks, each with a sum of its own,
+∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of some output rows of one image (sums.h). Rows of the tile are the
+kernel's entries (m, n, c), k runs over pixels, and ∂e/∂y is packed in place of the weights. Where there are many pixels, the output rows of all images are cut into chunks, each with a sum of its own,
 and at the end the sums are added in order; where there are few, the entries are cut into parts. Both numbers depend on shapes
 alone, so the result has the same bits at any thread count.
 """
@@ -29,6 +29,7 @@ from cython.parallel cimport parallel, prange, threadid
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, block_count, carry, carry_block, pairwise_sum
 from refconv._core.sweep cimport (BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Sweep, Taps, View, first_inside, list_runs,
                                   period, rows_of, run_sweep, taps_of_phase, view_of)
 from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, rows_of_sums, tile, tile_shape
@@ -36,7 +37,7 @@ from refconv._core.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, rows_
 include "threads.pxi"
 
 cdef enum:
-    CHUNK_PIXELS = 512    # pixels of one packed block of ∂e/∂y
+    CHUNK_PIXELS = SUM_BLOCK    # pixels of one packed block of ∂e/∂y
     A_STEP = 8            # multiply-adds that take as long as one step of a region that moves numbers
     LINE = 128            # elements of ∂e/∂y that are added to their sums at once
 
@@ -255,12 +256,16 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef int threads = threads_for(rows * c.columns * weights // A_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
     cdef real[:, ::1] packed = aligned_empty((threads, panels(shape, c.O_g) * shape.width * band * c.columns), dtype)
+    # Blocks of one chunk at most: it has rows // chunks + 1 output rows, and each image in it ends a block early.
+    cdef Py_ssize_t blocks = (rows // chunks + 1) // band + (rows // chunks) // c.rows + 2
+    cdef real[:, ::1] group = np.zeros((threads, weights if blocks > SUM_BLOCK else 0), dtype)
     cdef Py_ssize_t task, per_part = (entries + parts - 1) // parts
     for task in prange(chunks * parts, nogil=True, schedule="dynamic", num_threads=threads):
         conv2d_dw_chunk(&c, shape, view, band, &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &entry[0], &run[0],
                         task % parts * per_part, min((task % parts + 1) * per_part, entries),
                         task // parts * rows // chunks, (task // parts + 1) * rows // chunks,
-                        &scratch[threadid(), 0], &packed[threadid(), 0], &partial[task // parts, 0])
+                        &scratch[threadid(), 0], &packed[threadid(), 0], &group[threadid(), 0] if group.shape[1] else NULL,
+                        &partial[task // parts, 0])
     cdef real[::1] dw = result.reshape(-1)
     if chunks > 1:
         for k in prange(weights, nogil=True, num_threads=threads_for(chunks * weights)):
@@ -271,9 +276,14 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
 
 cdef void conv2d_dw_chunk(const Conv *c, Shape shape, View view, Py_ssize_t band, const real *x, const real *dy,
                           const Py_ssize_t *entry, const Py_ssize_t *run, Py_ssize_t first_entry, Py_ssize_t end_entry,
-                          Py_ssize_t row, Py_ssize_t end_row, real *scratch, real *packed, real *dw) noexcept nogil:
-    """Adds the share of output rows row … end_row − 1, counted through all images, to entries of ∂e/∂w."""
-    cdef Py_ssize_t b, i, g, panel, count
+                          Py_ssize_t row, Py_ssize_t end_row, real *scratch, real *packed, real *group,
+                          real *dw) noexcept nogil:
+    """Add output rows row … end_row − 1, counted through all images, to entries of ∂e/∂w.
+
+    group, of dw's size and zero before and after, holds groups of blocks. It is NULL if SUM_BLOCK blocks are all.
+    """
+    cdef Py_ssize_t b, i, g, panel, count, number = 0
+    cdef Py_ssize_t start = first_entry * c.O, size = (end_entry - first_entry) * c.O
     cdef const real *image
     while row < end_row:
         b, i = row // c.rows, row % c.rows
@@ -285,8 +295,11 @@ cdef void conv2d_dw_chunk(const Conv *c, Shape shape, View view, Py_ssize_t band
                 pack(dy + row * c.columns * c.O + g * c.O_g + panel * shape.width, count * c.columns, c.O,
                      c.O_g - panel * shape.width, 1, shape.width, packed + panel * shape.width * count * c.columns)
             add_products(c, shape, image + g * c.C_g, packed, entry, first_entry, end_entry, run, count,
-                         dw + g * c.O_g)
+                         (dw if group == NULL else group) + g * c.O_g)
         row += count
+        number += 1
+        if group != NULL and (number % SUM_BLOCK == 0 or row == end_row):
+            carry(size, group + start, dw + start)
 
 
 cdef void add_products(const Conv *c, Shape shape, const real *image, const real *packed, const Py_ssize_t *entry,
@@ -323,14 +336,30 @@ def conv2d_db(const real[:, :, :, ::1] dy):
     """
     cdef Py_ssize_t O = dy.shape[3], pixels = dy.shape[0] * dy.shape[1] * dy.shape[2]
     cdef Py_ssize_t at_once = max(LINE // max(O, 1), 1), lines = pixels // at_once, line = at_once * O
-    cdef Py_ssize_t chunks = min(TASKS, lines), t, k, v
+    cdef Py_ssize_t chunks = min(TASKS, lines), t, v
     cdef int threads = threads_for(O * pixels)
-    cdef real[:, ::1] sums = np.zeros((chunks + 1, line), dtype_of[real](NULL))
+    totals = np.zeros((chunks + 1, line), dtype_of[real](NULL))
+    cdef real[:, ::1] total = totals
+    cdef bint is_long = lines > chunks * SUM_BLOCK
+    cdef real[:, ::1] scratch = np.zeros((chunks, 2 * line), totals.dtype) if is_long else None  # a block and a group
     cdef const real *source = &dy[0, 0, 0, 0] if pixels and O else NULL
     for t in prange(chunks, nogil=True, num_threads=threads):
-        for k in range(t * lines // chunks, (t + 1) * lines // chunks):
-            for v in range(line):
-                sums[t, v] += source[k * line + v]
+        add_lines(source, line, t * lines // chunks, (t + 1) * lines // chunks, &scratch[t, 0] if is_long else NULL, &total[t, 0])
     for v in range(pixels * O - lines * line):
-        sums[chunks, v] = source[lines * line + v]
-    return np.asarray(sums).reshape(-1, O).sum(0) if O else np.zeros(0, dtype_of[real](NULL))
+        total[chunks, v] = source[lines * line + v]
+    return pairwise_sum(totals.reshape(-1, O)) if O else np.zeros(0, dtype_of[real](NULL))
+
+
+cdef void add_lines(const real *source, Py_ssize_t line, Py_ssize_t first, Py_ssize_t end, real *block,
+                    real *total) noexcept nogil:
+    """OUT total: the sum of lines first … end − 1. block, of two lines, is zero before and after; NULL if SUM_BLOCK are all."""
+    cdef Py_ssize_t number, k, v
+    cdef real *to = total if block == NULL else block
+    for number in range(block_count(end - first)):
+        for k in range(first + number * SUM_BLOCK, min(first + (number + 1) * SUM_BLOCK, end)):
+            for v in range(line):
+                to[v] += source[k * line + v]
+        if block != NULL:
+            carry_block(number, line, block, block + line, total)
+    if block != NULL:
+        carry(line, block + line, total)

@@ -16,7 +16,7 @@ cdef enum:
 
 
 def dropout(x, u, double rate):
-    """IN x, u (float64); OUT y = x · mask, mask = u < rate ? 0 : 1 / (1 − rate). All arrays are C-contiguous."""
+    """IN x, u (float64); OUT mask = u < rate ? 0 : 1 / (1 − rate), y = x · mask, 0 where mask is. All are C-contiguous."""
     y, mask = np.empty_like(x), np.empty_like(x)
     drop(x.reshape(-1), u.reshape(-1), rate, y.reshape(-1), mask.reshape(-1))
     return y, mask
@@ -29,19 +29,19 @@ def drop(const real[::1] x, const double[::1] u, double rate, real[::1] y, real[
     for block in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=num_threads()):
         for i in range(block * BLOCK, min((block + 1) * BLOCK, size)):
             mask[i] = 0 if u[i] < rate else enlarged
-            y[i] = x[i] * mask[i]
+            y[i] = 0 if u[i] < rate else x[i] * enlarged
 
 
 def dropout_dx(dy, mask):
-    """IN dy, mask; OUT dx = dy · mask."""
+    """IN dy, mask; OUT dx = dy · mask, 0 where mask is."""
     dx = np.empty_like(dy)
-    multiply(dy.reshape(-1), mask.reshape(-1), dx.reshape(-1))
+    multiply_kept(dy.reshape(-1), mask.reshape(-1), dx.reshape(-1))
     return dx
 
 
-def multiply(const real[::1] a, const real[::1] b, real[::1] product):
-    """IN a, b, both flat; OUT product."""
-    cdef Py_ssize_t size = a.shape[0], block, i
+def multiply_kept(const real[::1] dy, const real[::1] mask, real[::1] dx):
+    """IN dy, mask, both flat; OUT dx."""
+    cdef Py_ssize_t size = dy.shape[0], block, i
     for block in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=num_threads()):
         for i in range(block * BLOCK, min((block + 1) * BLOCK, size)):
-            product[i] = a[i] * b[i]
+            dx[i] = 0 if mask[i] == 0 else dy[i] * mask[i]

@@ -2,7 +2,8 @@
 
 Exponentials are taken and summed in double precision. They are of logits less the row's maximum: no exponent is
 positive and one is 0, so that the sum neither overflows nor vanishes. Sums and maxima of a row are kept in LANES parts,
-element k in part k mod LANES, so that the loops over lanes are vectors.
+element k in part k mod LANES, so that the loops over lanes are vectors. Sums over the classes or over the rows of a batch are
+computed block by block (sums.h).
 
 Float32 logits need no more than ten digits of an exponential, and get them from eight products that become vectors,
 in place of calls of the C library, which would take several times as long. Rounded to float32 the two hardly ever differ.
@@ -16,6 +17,7 @@ from libc.string cimport memcpy
 
 from refconv._core.arrays cimport dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, block_count
 
 include "threads.pxi"
 
@@ -108,10 +110,13 @@ def softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
 
 
 cdef void softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *dx) noexcept nogil:
-    cdef double mean = 0
-    cdef Py_ssize_t k
-    for k in range(K):
-        mean += <double>dy[k] * y[k]
+    cdef double mean = 0, block
+    cdef Py_ssize_t n, k
+    for n in range(block_count(K)):
+        block = 0
+        for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
+            block += <double>dy[k] * y[k]
+        mean += block
     for k in range(K):
         dx[k] = <real>(y[k] * (dy[k] - mean))
 
@@ -145,10 +150,13 @@ def log_softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
 
 
 cdef void log_softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *dx) noexcept nogil:
-    cdef double total = 0
-    cdef Py_ssize_t k
-    for k in range(K):
-        total += dy[k]
+    cdef double total = 0, block
+    cdef Py_ssize_t n, k
+    for n in range(block_count(K)):
+        block = 0
+        for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
+            block += dy[k]
+        total += block
     for k in range(K):
         dx[k] = <real>(dy[k] - exp(y[k]) * total)
 
@@ -165,9 +173,13 @@ def softmax_cross_entropy(const real[:, ::1] logits, const Py_ssize_t[::1] label
     cdef double[::1] row_loss = np.empty(N)
     for b in prange(N, nogil=True, num_threads=threads_for(STEPS_OF_EXP * N * K)):
         row_loss[b] = cross_entropy_row(&logits[b, 0], K, labels[b], alpha, N, &dlogits[b, 0])
-    cdef double loss = 0
-    for b in range(N):
-        loss += row_loss[b]
+    cdef double loss = 0, block
+    cdef Py_ssize_t n
+    for n in range(block_count(N)):
+        block = 0
+        for b in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, N)):
+            block += row_loss[b]
+        loss += block
     return dtype(loss / N), result
 
 
@@ -176,8 +188,8 @@ cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label
     """The loss of one row; OUT its share of ∂e/∂logits, which is (softmax − target) / N."""
     cdef double largest = maximum(logits, K), total = exponentials(logits, K, largest, dlogits)
     cdef double log_total = log(total), share = alpha / K, of_label = dlogits[label] / total, scale = 1 / (total * N)
-    cdef double loss = 0
-    cdef Py_ssize_t k
+    cdef double loss = 0, block
+    cdef Py_ssize_t n, k
     for k in range(K):
         dlogits[k] = <real>(dlogits[k] * scale - share / N)
     # From double precision: of a sure p − 1 float32 would leave nothing.
@@ -186,6 +198,9 @@ cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label
     if alpha < 1:
         loss -= (1 - alpha) * (logits[label] - largest - log_total)
     if alpha > 0:
-        for k in range(K):
-            loss -= share * (logits[k] - largest - log_total)
+        for n in range(block_count(K)):
+            block = 0
+            for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
+                block += share * (logits[k] - largest - log_total)
+            loss -= block
     return loss

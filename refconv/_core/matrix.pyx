@@ -1,7 +1,8 @@
 """The convolution layer as a matrix product: im2col and its adjoint, Toeplitz matrices, stuffed zeros.
 
 The matrix of im2col holds one kernel entry (m, n, c) a row, over all output pixels. Each element belongs to one task, and adds
-in the order of the loops, so loops and kernels agree to the last bit, at any thread count:
+in the order of the loops, so loops and kernels agree to the last bit, at any thread count. Only a sum of more than SUM_BLOCK
+elements is computed block by block (sums.h):
 
 im2col      a task is one row of the matrix in one image: it copies, and writes zeros where the window leaves the image
 col2im      a task is one row of one image: it gathers from the rows of the matrix that a kernel entry put there
@@ -10,10 +11,11 @@ T is nearly all zeros, and memory sets its pace, not arithmetic: NumPy fills in 
 """
 import numpy as np
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 
 from refconv._core.arrays cimport dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, carry, carry_block
 from refconv.geometry import Window
 
 include "threads.pxi"
@@ -73,14 +75,22 @@ def col2im(const real[:, ::1] matrix, tuple input_size, window):
     cdef real[:, :, :, ::1] x = result
     cdef const real *source = &matrix[0, 0]
     cdef Py_ssize_t task
-    for task in prange(p.N * p.H, nogil=True, schedule="static", num_threads=num_threads()):
-        gather_row(&p, source + task // p.H * p.rows * p.columns, task % p.H, &x[task // p.H, task % p.H, 0, 0])
+    cdef int threads = num_threads()
+    cdef bint is_long = min(p.kh, p.rows) * min(p.kw, p.columns) > SUM_BLOCK
+    cdef real[:, ::1] scratch = np.zeros((threads, 2 * p.W * p.C if is_long else 0), dtype_of[real](NULL))
+    for task in prange(p.N * p.H, nogil=True, schedule="static", num_threads=threads):
+        gather_row(&p, source + task // p.H * p.rows * p.columns, task % p.H,
+                   &scratch[threadid(), 0] if is_long else NULL, &x[task // p.H, task % p.H, 0, 0])
     return result
 
 
-cdef void gather_row(const Patches *p, const real *image, Py_ssize_t u, real *to) noexcept nogil:
-    """Row u of one image; ``image`` is its first column of the matrix. Taps go last first, so that i and j go up."""
-    cdef Py_ssize_t m, n, c, i, j, v, entry, reach
+cdef void gather_row(const Patches *p, const real *image, Py_ssize_t u, real *block, real *x) noexcept nogil:
+    """Row u of one image; ``image`` is its first column of the matrix. Taps go last first, so that i and j go up.
+
+    block, of two rows, is zero before and after; NULL if SUM_BLOCK terms are all.
+    """
+    cdef Py_ssize_t m, n, c, i, j, v, entry, reach, taps = 0, number = 0, size = p.W * p.C
+    cdef real *to = x if block == NULL else block
     for m in range(p.kh - 1, -1, -1):
         reach = u + p.top - m * p.D_h
         i = reach // p.S_h
@@ -93,6 +103,13 @@ cdef void gather_row(const Patches *p, const real *image, Py_ssize_t u, real *to
                     v = j * p.S_w + n * p.D_w - p.left
                     if 0 <= v < p.W:
                         to[v * p.C + c] += image[(entry * p.N * p.rows + i) * p.columns + j]
+            taps += 1
+            if block != NULL and taps % SUM_BLOCK == 0:
+                carry_block(number, size, block, block + size, x)
+                number += 1
+    if block != NULL:
+        carry(size, block, block + size)
+        carry(size, block + size, x)
 
 
 def toeplitz2d(w, input_size, window, groups):

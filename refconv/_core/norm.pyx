@@ -13,7 +13,7 @@ chunks the batch's:
 
 With a = 0, where the mean is large against the deviation, nothing would be left of q_t. Deviations from the first rows are
 small, unless these are unlike the others: a black border, say. They are rounded in the type of x, and so are the sums of a few
-rows at a time; all others are kept in double precision. So if less than 1 / OFF of Σd² is left, or if a sum is not finite, the
+rows at a time; all others are kept in double precision, in chunks of at most MOST_ROWS rows (sums.h). So if less than 1 / OFF of Σd² is left, or if a sum is not finite, the
 chunk is read again, in double precision: once for its mean, and once for the deviations from that.
 
 The number of chunks depends on shapes alone, and they are added in order, so the result has the same bits at any thread
@@ -26,6 +26,7 @@ from libc.math cimport isfinite, sqrt
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, block_count, carry
 from refconv._core.stream cimport PIECE, past_caches, stream, stream_end
 
 include "threads.pxi"
@@ -36,11 +37,12 @@ cdef enum:
     STEPS = 2         # of an element in one pass, on average
     FEWEST_ROWS = 16  # of a chunk, so that the partial sums stay small against the array; and those that centre it
     FEW = 8           # rows whose sums are kept in the type of x
+    MOST_ROWS = FEW * SUM_BLOCK   # of a chunk
     OFF = 16          # a centre is off if Σd² is so many times what is left of it
 
 
 cdef Py_ssize_t chunk_rows(Py_ssize_t C) noexcept nogil:
-    return max(CHUNK // C, FEWEST_ROWS)
+    return min(max(CHUNK // C, FEWEST_ROWS), MOST_ROWS)
 
 
 cdef Py_ssize_t chunk_count(Py_ssize_t M, Py_ssize_t C) noexcept nogil:
@@ -131,18 +133,25 @@ cdef void exact_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t
                         double *squares) noexcept nogil:
     """What block_moments computes, in two passes in double precision."""
     cdef double deviation
-    cdef Py_ssize_t m, c
+    cdef double total[BLOCK]
+    cdef Py_ssize_t k, m, c
     for c in range(first, first + width):
         means[c] = squares[c] = 0
-    for m in range(rows):
-        for c in range(first, first + width):
-            means[c] += x[m * C + c]
+    for c in range(width):
+        total[c] = 0
+    for k in range(block_count(rows)):
+        for m in range(k * SUM_BLOCK, min((k + 1) * SUM_BLOCK, rows)):
+            for c in range(width):
+                total[c] += x[m * C + first + c]
+        carry(width, total, means + first)
     for c in range(first, first + width):
         means[c] /= rows
-    for m in range(rows):
-        for c in range(first, first + width):
-            deviation = x[m * C + c] - means[c]
-            squares[c] += deviation * deviation
+    for k in range(block_count(rows)):
+        for m in range(k * SUM_BLOCK, min((k + 1) * SUM_BLOCK, rows)):
+            for c in range(width):
+                deviation = x[m * C + first + c] - means[first + c]
+                total[c] += deviation * deviation
+        carry(width, total, squares + first)
 
 
 cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:, ::1] squares, double[::1] mean,

@@ -5,16 +5,18 @@ a broadcast. Here lanes are the pixels of an output row (one_channel.h), two row
 vector of a row begins earlier and computes some pixels again, so that nothing beyond the row is read. The sums come out with
 their channels apart, and are put side by side when they are stored.
 
-registers   2 × 6 sums, two vectors of x, one weight
+registers   2 × 6 sums, two vectors of x, one weight; a kernel of more than SUM_BLOCK taps is several blocks of its rows (sums.h)
 L1          the few rows of the image under them; all weights: [six outputs][tap][6], zero beyond the last output
 threads     tasks of (image, band of rows); each output element belongs to one task
 """
 import numpy as np
 
 from cython.parallel cimport prange, threadid
+from libc.string cimport memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, carry, carry_block
 from refconv._core.sweep cimport View, rows_of, view_of
 
 include "threads.pxi"
@@ -37,6 +39,11 @@ cdef enum:
     MOST_OUT = 2 * 6 * 16   # sums of one tile
 
 LEAST_COLUMNS = LANES_OF_PIXELS_float  # a row must fill a vector of either type
+
+
+def takes(window, tuple output_size):
+    """Whether convolutions of one channel with this window are computed here."""
+    return window.stride[1] == 1 and output_size[1] >= LEAST_COLUMNS and window.kernel[1] <= SUM_BLOCK
 
 
 cdef struct Band:
@@ -104,10 +111,37 @@ cdef void make_band(const Band *band, const real *x, const real *weights, Py_ssi
 
 cdef inline void pixels(const Band *band, const real *x, Py_ssize_t next_row, const real *w, const real *start,
                         real *out) noexcept nogil:
-    if real is float:
-        pixels_float(band.kh, band.kw, band.down, band.across, x, next_row, w, start, out)
+    if band.kh * band.kw <= SUM_BLOCK:
+        rows_of_taps(band, band.kh, x, next_row, w, start, out)
     else:
-        pixels_double(band.kh, band.kw, band.down, band.across, x, next_row, w, start, out)
+        long_pixels(band, x, next_row, w, start, out)
+
+
+cdef inline void rows_of_taps(const Band *band, Py_ssize_t rows, const real *x, Py_ssize_t next_row, const real *w,
+                              const real *start, real *out) noexcept nogil:
+    if real is float:
+        pixels_float(rows, band.kw, band.down, band.across, x, next_row, w, start, out)
+    else:
+        pixels_double(rows, band.kw, band.down, band.across, x, next_row, w, start, out)
+
+
+cdef void long_pixels(const Band *band, const real *x, Py_ssize_t next_row, const real *w, const real *start,
+                      real *out) noexcept nogil:
+    """The sums of a large kernel: blocks of its rows, at most SUM_BLOCK taps each."""
+    cdef Py_ssize_t step = SUM_BLOCK // band.kw, number, m
+    cdef Py_ssize_t size = PIXEL_ROWS * PIXEL_OUTPUTS * (LANES_OF_PIXELS_float if real is float else LANES_OF_PIXELS_double)
+    cdef real block[MOST_OUT]
+    cdef real group[MOST_OUT]
+    cdef real zeros[PIXEL_OUTPUTS]
+    memset(zeros, 0, sizeof(zeros))
+    memset(group, 0, sizeof(group))
+    memset(out, 0, size * sizeof(real))
+    for number in range((band.kh + step - 1) // step):
+        m = number * step
+        rows_of_taps(band, min(step, band.kh - m), x + m * band.down, next_row, w + m * band.kw * PIXEL_OUTPUTS,
+                     start if number == 0 else <const real *>zeros, block)
+        carry_block(number, size, block, group, out)
+    carry(size, group, out)
 
 
 cdef inline void store(const real *out, Py_ssize_t lanes, Py_ssize_t channels, Py_ssize_t O, real *y) noexcept nogil:

@@ -5,6 +5,8 @@
  * next pixel, and write where the next window will overwrite them. So all lanes are taken wherever both arrays go on for
  * so long; at their ends it is the channels that are left, one by one: nothing outside is read or written.
  *
+ * The sum of a large window is computed block by block (sums.h).
+ *
  * Two ways are faster than the others: of windows of 2×2 and 3×3 the compiler knows the size, and makes their loops straight
  * lines. Without places, the largest value is one instruction, which forgets a NaN; so that there was one is kept beside it.
  */
@@ -16,6 +18,7 @@
 #include <stdint.h>
 
 #include "lanes.h"
+#include "sums.h"
 
 enum { LANES = 16 }; /* a cache line of float32 */
 
@@ -86,9 +89,32 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
             }                                                                                                          \
     }                                                                                                                  \
                                                                                                                        \
-    static INLINE void avg_lanes_##real(const real *x, Entries e, real count, ptrdiff_t lanes, real *y)                \
+    static void long_sums_##real(const real *x, Entries e, ptrdiff_t lanes, real *total)                               \
+    {                                                                                                                  \
+        real block[LANES] = {0}, group[LANES] = {0};                                                                   \
+        ptrdiff_t terms = 0, number = 0;                                                                               \
+        for (ptrdiff_t m = 0; m < e.down; m++)                                                                         \
+            for (ptrdiff_t n = 0, count; n < e.across; n += count) {                                                   \
+                const real *value = x + (m * e.row + n * e.column) * e.channels;                                       \
+                count = e.across - n < SUM_BLOCK - terms ? e.across - n : SUM_BLOCK - terms;                           \
+                for (ptrdiff_t k = 0; k < count; k++, value += e.column * e.channels)                                  \
+                    EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) block[c] += value[c];                              \
+                terms += count;                                                                                        \
+                if (terms == SUM_BLOCK) {                                                                              \
+                    carry_block_##real(number++, LANES, block, group, total);                                          \
+                    terms = 0;                                                                                         \
+                }                                                                                                      \
+            }                                                                                                          \
+        carry_##real(LANES, block, group);                                                                             \
+        carry_##real(LANES, group, total);                                                                             \
+    }                                                                                                                  \
+    static INLINE void avg_lanes_##real(const real *x, Entries e, real count, ptrdiff_t lanes, real *y, int is_long)   \
     {                                                                                                                  \
         real sum[LANES] = {0};                                                                                         \
+        if (is_long) {                                                                                                 \
+            long_sums_##real(x, e, lanes, sum);                                                                        \
+            e.down = 0;                                                                                                \
+        }                                                                                                              \
         for (ptrdiff_t m = 0; m < e.down; m++)                                                                         \
             for (ptrdiff_t n = 0; n < e.across; n++) {                                                                 \
                 const real *value = x + (m * e.row + n * e.column) * e.channels;                                       \
@@ -97,16 +123,16 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
         EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) y[c] = sum[c] / count;                                         \
     }                                                                                                                  \
                                                                                                                        \
-    static INLINE void avg_run_##real(const real *x, Entries e, Run run, real count, real *y)                          \
+    static INLINE void avg_run_##real(const real *x, Entries e, Run run, real count, real *y, int is_long)             \
     {                                                                                                                  \
         for (ptrdiff_t j = 0; j < run.count; j++)                                                                      \
             for (ptrdiff_t c = 0; c < e.channels; c += LANES) {                                                        \
                 const real *from = x + j * run.stride * e.channels + c;                                                \
                 ptrdiff_t to = j * e.channels + c, lanes = lanes_at(&e, &run, j, c);                                   \
                 if (lanes < LANES)                                                                                     \
-                    avg_lanes_##real(from, e, count, lanes, y + to);                                                   \
+                    avg_lanes_##real(from, e, count, lanes, y + to, is_long);                                          \
                 else                                                                                                   \
-                    avg_lanes_##real(from, e, count, LANES, y + to);                                                   \
+                    avg_lanes_##real(from, e, count, LANES, y + to, is_long);                                          \
             }                                                                                                          \
     }                                                                                                                  \
                                                                                                                        \
@@ -132,7 +158,10 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
     }                                                                                                                  \
     static void avg_windows_##real(const real *x, Entries e, Run run, real count, real *y)                             \
     {                                                                                                                  \
-        avg_run_##real(x, e, run, count, y);                                                                           \
+        if (e.down * e.across > SUM_BLOCK)                                                                             \
+            avg_run_##real(x, e, run, count, y, 1);                                                                    \
+        else                                                                                                           \
+            avg_run_##real(x, e, run, count, y, 0);                                                                    \
     }
 
 DEFINE_POOL(float, int32_t)

@@ -2,17 +2,18 @@
 
 Upsampling is a matrix with few entries along each axis: each output sums a few inputs, with weights. Its derivative is the
 transposed matrix: each input gathers from the outputs that read it. So one kernel serves for both, with the entries of the
-one matrix or of the other, and each thread writes rows that are its own.
+one matrix or of the other, and each thread writes rows that are its own. A sum of many entries is computed block by block (sums.h).
 
 Padding copies, and its derivative adds what lay outside to the edges. That is a handful of slices, and so it is NumPy.
 """
 import numpy as np
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, block_count, carry, carry_block, pairwise_sum
 
 include "threads.pxi"
 
@@ -58,25 +59,75 @@ def weigh(const real[:, :, :, ::1] x, const Py_ssize_t[::1] start_h, const Py_ss
           const real[::1] weight_w):
     """IN x (N, H, W, C), a matrix for each axis; OUT y (N, rows, columns, C)."""
     cdef Py_ssize_t N = x.shape[0], W = x.shape[2], C = x.shape[3]
-    cdef Py_ssize_t rows = start_h.shape[0] - 1, columns = start_w.shape[0] - 1, row, e
+    cdef Py_ssize_t rows = start_h.shape[0] - 1, columns = start_w.shape[0] - 1, size = columns * C, row
     result = aligned_empty((N, rows, columns, C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
-    for row in prange(N * rows, nogil=True, schedule="static", num_threads=num_threads()):
-        memset(&y[row // rows, row % rows, 0, 0], 0, columns * C * sizeof(real))
-        for e in range(start_h[row % rows], start_h[row % rows + 1]):
-            add_row(&x[row // rows, index_h[e], 0, 0], weight_h[e], &start_w[0], &index_w[0], &weight_w[0], columns, C,
-                    &y[row // rows, row % rows, 0, 0])
+    cdef int threads = num_threads()
+    cdef Py_ssize_t down = longest(start_h), across = longest(start_w)
+    cdef bint is_long = down * across > SUM_BLOCK
+    cdef real[:, ::1] scratch = np.zeros((threads, 2 * size if is_long else 0), dtype_of[real](NULL))
+    cdef Axis axis = Axis(columns=columns, C=C, longest=across, pieces=1, place=&start_w[0], pitch=1, index=&index_w[0])
+    cdef Py_ssize_t[:, ::1] place
+    if is_long:
+        axis.pieces, axis.pitch, starts = block_count(across), columns, np.asarray(start_w)
+        place = np.minimum(starts[:-1] + SUM_BLOCK * np.arange(axis.pieces + 1)[:, None], starts[1:])
+        axis.place = &place[0, 0]
+    for row in prange(N * rows, nogil=True, schedule="static", num_threads=threads):
+        make_row(&axis, &x[row // rows, 0, 0, 0], W * C, start_h[row % rows], start_h[row % rows + 1], &index_h[0],
+                 &weight_h[0], &weight_w[0], &scratch[threadid(), 0] if is_long else NULL, &y[row // rows, row % rows, 0, 0])
     return result
 
 
-cdef void add_row(const real *x, real weight, const Py_ssize_t *start, const Py_ssize_t *index, const real *weights,
-                  Py_ssize_t columns, Py_ssize_t C, real *y) noexcept nogil:
-    """Adds one input row, times its weight, to one output row."""
-    cdef Py_ssize_t j, e, c
+cdef struct Axis:
+    # Outputs of a row, their channels, and which inputs each of them reads: `longest` at most, in pieces of SUM_BLOCK.
+    # Output j reads the entries from place[k·pitch + j] up to place[(k + 1)·pitch + j] in piece k.
+    Py_ssize_t columns, C, longest, pieces, pitch
+    const Py_ssize_t *place
+    const Py_ssize_t *index
+
+
+cdef Py_ssize_t longest(const Py_ssize_t[::1] start):
+    """The most entries that an output of an axis has."""
+    cdef Py_ssize_t i, most = 0
+    for i in range(start.shape[0] - 1):
+        most = max(most, start[i + 1] - start[i])
+    return most
+
+
+cdef void make_row(const Axis *axis, const real *image, Py_ssize_t pitch, Py_ssize_t first, Py_ssize_t end,
+                   const Py_ssize_t *index, const real *weight, const real *weights, real *block, real *y) noexcept nogil:
+    """One output row, from entries first … end − 1 of the other axis.
+
+    block, of two rows, is zero before and after; NULL if SUM_BLOCK terms are all.
+    """
+    cdef Py_ssize_t e, k, most, terms = 0, number = 0, size = axis.columns * axis.C
+    memset(y, 0, size * sizeof(real))
+    for e in range(first, end):
+        for k in range(axis.pieces):
+            if block != NULL:
+                most = min(axis.longest - k * SUM_BLOCK, SUM_BLOCK)
+                if terms + most > SUM_BLOCK:
+                    carry_block(number, size, block, block + size, y)
+                    number += 1
+                    terms = 0
+                terms += most
+            add_row(axis, image + index[e] * pitch, weight[e], axis.place + k * axis.pitch, weights,
+                    y if block == NULL else block)
+    if block != NULL:
+        carry(size, block, block + size)
+        carry(size, block + size, y)
+
+
+cdef void add_row(const Axis *axis, const real *x, real weight, const Py_ssize_t *place, const real *weights,
+                  real *y) noexcept nogil:
+    """Add one piece of one input row, times its weight, to one output row."""
+    cdef Py_ssize_t j, e, c, columns = axis.columns, C = axis.C
+    cdef const Py_ssize_t *index = axis.index
+    cdef const Py_ssize_t *end = place + axis.pitch
     cdef const real *pixel
     cdef real product
     for j in range(columns):
-        for e in range(start[j], start[j + 1]):
+        for e in range(place[j], end[j]):
             pixel = x + index[e] * C
             product = weight * weights[e]
             for c in range(C):
@@ -100,9 +151,14 @@ cdef folded(dy, Py_ssize_t before, Py_ssize_t after, mode):
     end = dy.shape[1] - after
     dx = dy[:, before:end].copy()
     if mode == "edge":
-        dx[:, 0] += dy[:, :before].sum(1)
-        dx[:, end - before - 1] += dy[:, end:].sum(1)
+        dx[:, 0] += border(dy[:, :before])
+        dx[:, end - before - 1] += border(dy[:, end:])
     elif mode == "reflect":
         dx[:, 1:before + 1] += dy[:, :before][:, ::-1]
         dx[:, end - before - 1 - after:end - before - 1] += dy[:, end:][:, ::-1]
     return dx
+
+
+cdef border(copies):
+    """The sum over axis 1."""
+    return copies.sum(1) if copies.shape[1] <= SUM_BLOCK else pairwise_sum(copies.swapaxes(0, 1).copy())

@@ -15,7 +15,8 @@
  * a[p] + run[r]. Nothing outside of these is read. `start`, the bias, may be NULL. Rows are stored in order, so one may
  * reach into the next.
  *
- * Each sum adds its products in the order of k, whoever computes it: the result has the same bits at any thread count.
+ * A sum of more than SUM_BLOCK products is computed block by block (sums.h). Each block adds its products in the order of k, and
+ * blocks depend on runs and length alone: the result has the same bits at any thread count.
  */
 #ifndef REFCONV_TILE_H
 #define REFCONV_TILE_H
@@ -24,6 +25,7 @@
 #include <string.h>
 
 #include "lanes.h"
+#include "sums.h"
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
@@ -47,6 +49,7 @@
 #define SHORT_ROWS 2
 #endif
 #define MOST_ROWS 14
+#define MOST_SUMS (MOST_ROWS * 2 * 16) /* MOST_ROWS rows of two vectors of sixteen float lanes */
 
 /* The widest tile of two vectors, a tile of one, and one of half a vector for layers with few channels: six output
  * channels would leave ten of sixteen lanes idle. The smallest vectors are not halved. Each of them once more with few
@@ -179,11 +182,13 @@ DEFINE_COPY_ROW(double)
 
 typedef enum { WIDE, NARROW, HALF } Kind;
 
-/* The tile of one kind for so many rows: where few are left at the end, a short one is done sooner. */
+/* block_tile: one block of the sums of a tile. Where few rows are left at the end of a sweep, a short tile is done sooner.
+ *
+ * long_tile: the sums of many products. A block is several whole runs, or a part of one run. */
 #define DEFINE_TILE_OF_KIND(real)                                                                                      \
-    static inline void tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length,  \
-                                   ptrdiff_t step, const real *const *a, const real *b, const real *start,             \
-                                   real *const *out)                                                                   \
+    static inline void block_tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run,              \
+                                         ptrdiff_t length, ptrdiff_t step, const real *const *a, const real *b,        \
+                                         const real *start, real *const *out)                                          \
     {                                                                                                                  \
         int few = rows <= SHORT_ROWS;                                                                                  \
         if (kind == WIDE)                                                                                              \
@@ -192,6 +197,50 @@ typedef enum { WIDE, NARROW, HALF } Kind;
             (few ? short_narrow_tile_##real : narrow_tile_##real)(runs, run, length, step, a, b, start, out);          \
         else                                                                                                           \
             (few ? short_half_tile_##real : half_tile_##real)(runs, run, length, step, a, b, start, out);              \
+    }                                                                                                                  \
+    AS_WRITTEN static void long_tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run,           \
+                                            ptrdiff_t length, ptrdiff_t step, const real *const *a, const real *b,     \
+                                            const real *start, real *const *out)                                       \
+    {                                                                                                                  \
+        const ptrdiff_t width = kind == WIDE ? 2 * LANES_##real : kind == NARROW ? LANES_##real : HALF_LANES_##real;   \
+        const ptrdiff_t most = kind == WIDE ? WIDE_ROWS : NARROW_ROWS, size = (rows < most ? rows : most) * width;     \
+        const ptrdiff_t runs_of_block = length < SUM_BLOCK ? SUM_BLOCK / length : 1;                                   \
+        const ptrdiff_t pieces = (length + SUM_BLOCK - 1) / SUM_BLOCK;                                                 \
+        const ptrdiff_t blocks = (runs + runs_of_block - 1) / runs_of_block * pieces;                                  \
+        const real *at[MOST_ROWS];                                                                                     \
+        real block[MOST_SUMS], group[MOST_SUMS], total[MOST_SUMS], *block_rows[MOST_ROWS], *group_rows[MOST_ROWS];     \
+        const real *result = blocks > SUM_BLOCK ? total : group;                                                       \
+        memset(total, 0, blocks > SUM_BLOCK ? size * sizeof(real) : 0);                                                \
+        for (ptrdiff_t p = 0; p < most; p++) {                                                                         \
+            block_rows[p] = block + p * width;                                                                         \
+            group_rows[p] = group + p * width;                                                                         \
+        }                                                                                                              \
+        for (ptrdiff_t number = 0; number < blocks; number++) {                                                        \
+            const ptrdiff_t r = number / pieces * runs_of_block, k = number % pieces * SUM_BLOCK;                      \
+            const ptrdiff_t count = runs - r < runs_of_block ? runs - r : runs_of_block;                               \
+            const ptrdiff_t depth = length - k < SUM_BLOCK ? length - k : SUM_BLOCK;                                   \
+            const int first = number % SUM_BLOCK == 0, last = (number + 1) % SUM_BLOCK == 0 || number + 1 == blocks;   \
+            for (ptrdiff_t p = 0; p < most; p++)                                                                       \
+                at[p] = a[p] + k * step;                                                                               \
+            block_tile_##real(kind, rows, count, run + r, depth, step, at, b, number ? NULL : start,                   \
+                              first ? group_rows : block_rows);                                                        \
+            b += count * depth * width;                                                                                \
+            if (!first)                                                                                                \
+                add_sums_##real(size, block, group);                                                                   \
+            if (last && result == total)                                                                               \
+                add_sums_##real(size, group, total);                                                                   \
+        }                                                                                                              \
+        for (ptrdiff_t v = 0; v < size; v += width)                                                                    \
+            memcpy(*out++, result + v, width * sizeof(real));                                                          \
+    }                                                                                                                  \
+    static inline void tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length,  \
+                                   ptrdiff_t step, const real *const *a, const real *b, const real *start,             \
+                                   real *const *out)                                                                   \
+    {                                                                                                                  \
+        if (runs * length > SUM_BLOCK)                                                                                 \
+            long_tile_##real(kind, rows, runs, run, length, step, a, b, start, out);                                   \
+        else                                                                                                           \
+            block_tile_##real(kind, rows, runs, run, length, step, a, b, start, out);                                  \
     }
 
 DEFINE_TILES(float)

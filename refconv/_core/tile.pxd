@@ -6,6 +6,7 @@ cdef extern from "tile.h" nogil:
         WIDE_ROWS
         NARROW_ROWS
         MOST_ROWS
+        MOST_SUMS
         LANES_float
         LANES_double
         HALF_LANES_float
@@ -20,9 +21,6 @@ cdef extern from "tile.h" nogil:
                      const double *const *a, const double *b, const double *start, double *const *out)
     void copy_row_float(const float *start, Py_ssize_t channels, Py_ssize_t width, float *to)
     void copy_row_double(const double *start, Py_ssize_t channels, Py_ssize_t width, double *to)
-
-cdef enum:
-    MOST_SUMS = 14 * 2 * 16  # MOST_ROWS rows of two vectors of sixteen float lanes
 
 
 cdef struct Shape:

@@ -115,33 +115,35 @@ cdef void adam_block(Py_ssize_t size, real *theta, real *m, real *s, const real 
         theta[i] -= lr * m[i] / (root(s[i] * squared) + eps)
 
 
-def sum_of_squares(g):
-    """IN g; returns Σ g², summed in double precision: block by block, and the blocks in order."""
-    return _sum_of_squares[float](g.reshape(-1)) if g.itemsize == 4 else _sum_of_squares[double](g.reshape(-1))
+def sum_of_squares(g, double scale=1):
+    """IN g; returns Σ (scale · g)², summed in double precision: block by block, and the blocks in order."""
+    if g.itemsize == 4:
+        return _sum_of_squares[float](g.reshape(-1), scale)
+    return _sum_of_squares[double](g.reshape(-1), scale)
 
 
-cdef double _sum_of_squares(const real[::1] g):
+cdef double _sum_of_squares(const real[::1] g, double scale):
     cdef Py_ssize_t size = g.shape[0], task
     cdef double[::1] sums = np.empty((size + BLOCK - 1) // BLOCK)
-    cdef double total = 0
     for task in prange(sums.shape[0], nogil=True, schedule="static", num_threads=threads_for(size)):
-        sums[task] = block_squares(min(BLOCK, size - task * BLOCK), &g[task * BLOCK])
-    for task in range(sums.shape[0]):
-        total += sums[task]
-    return total
+        sums[task] = block_squares(min(BLOCK, size - task * BLOCK), &g[task * BLOCK], scale)
+    return np.sum(sums)  # pairwise
 
 
-cdef double block_squares(Py_ssize_t size, const real *g) noexcept nogil:
+cdef double block_squares(Py_ssize_t size, const real *g, double scale) noexcept nogil:
     """Eight sums side by side: one vector, in an order that the compiler need not be asked to change."""
     cdef double sums[8]
+    cdef double scaled
     cdef Py_ssize_t i, k, whole = size - size % 8
     for k in range(8):
         sums[k] = 0
     for i in range(0, whole, 8):
         for k in range(8):
-            sums[k] += <double>g[i + k] * g[i + k]
+            scaled = scale * g[i + k]
+            sums[k] += scaled * scaled
     for i in range(whole, size):
-        sums[i - whole] += <double>g[i] * g[i]
+        scaled = scale * g[i]
+        sums[i - whole] += scaled * scaled
     return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
 
 

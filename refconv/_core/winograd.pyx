@@ -28,6 +28,7 @@ from libc.string cimport memcpy, memset
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
+from refconv._core.sums cimport SUM_BLOCK, carry
 from refconv._core.tile cimport LANES_double, LANES_float, MOST_ROWS, MOST_SUMS, Shape, panels, rows_of_sums, tile, tile_shape
 from refconv._core.winograd cimport (input_transform, kernel_back_transform, kernel_transform, output_back_transform,
                                      output_transform)
@@ -198,7 +199,9 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple off
     cdef Py_ssize_t v_plane = blocks * tiles * lanes + LINE, z_plane = panels(shape, O) * tiles * shape.width + LINE
     cdef real[::1] v = aligned_empty((16 * v_plane,), dtype)
     cdef real[::1] z = np.zeros(16 * z_plane, dtype)  # lanes beyond the last output channel stay zero
-    cdef real[:, :, ::1] sums = np.zeros((16, g.C, O), dtype)
+    cdef real[:, :, ::1] sums = np.zeros((16, g.C, O), dtype), group = sums
+    if g.count > tiles * SUM_BLOCK:
+        group = np.zeros((16, g.C, O), dtype)
     cdef int threads = num_threads()
     cdef real[:, ::1] patch = aligned_empty((threads, 16 * max(g.C, O)), dtype)
     cdef Py_ssize_t parts = (g.C + shape.rows - 1) // shape.rows, first, count, k, task
@@ -209,7 +212,10 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple off
                            v_plane, &v[0], z_plane, &z[0])
         for task in prange(16 * parts, nogil=True, schedule="static", num_threads=threads):
             add_products(&g, shape, lanes, task // parts, task % parts * shape.rows, tiles, count,
-                         &v[task // parts * v_plane], &z[task // parts * z_plane], &sums[task // parts, 0, 0])
+                         &v[task // parts * v_plane], &z[task // parts * z_plane], &group[task // parts, 0, 0])
+        if g.count > tiles * SUM_BLOCK and ((first // tiles + 1) % SUM_BLOCK == 0 or first + count == g.count):
+            for task in prange(16, nogil=True, schedule="static", num_threads=threads):
+                carry(g.C * O, &group[task, 0, 0], &sums[task, 0, 0])
     result = np.empty((3, 3, g.C, O), dtype)
     cdef real[:, :, :, ::1] dw = result
     cdef Py_ssize_t c

@@ -91,11 +91,12 @@ def fit_image(
     model.build(z.shape[1:], rng)
     optimizer = optim.SGD(model.named_parameters(), LR, momentum=0.9)
     mask, average = 1 if known is None else known, spoilt
+    target = np.where(mask == 0, np.zeros_like(spoilt), spoilt)  # an unknown pixel may be NaN, and 0 · NaN is NaN
     for step in range(steps):
         image, backward = model.forward(z + jitter * rng.standard_normal(z.shape, np.float32), train=True)
         on_step(step, image[0])
         model.zero_grad()
-        backward(2 / spoilt[..., 0].size * mask * (image - spoilt), want_dx=False)
+        backward(2 / spoilt[..., 0].size * mask * (image - target), want_dx=False)
         optimizer.step()
         average = image[0] if step == 0 else smooth * average + (1 - smooth) * image[0]
     return average

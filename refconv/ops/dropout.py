@@ -16,6 +16,8 @@ def dropout(x, rate, rng):
     .. math:: y = x \cdot \mathrm{mask}, \qquad \mathrm{mask} = \begin{cases} 0 & \text{with probability rate} \\
               1 / (1 - \mathrm{rate}) & \text{else} \end{cases}
 
+    A dropped unit is 0 even if x is infinite or NaN.
+
     In inference nothing is done. The random numbers are float64 whatever x is, so a seed gives one mask for both types.
 
     Parameters
@@ -59,6 +61,8 @@ def dropout_dx(dy, mask):
     r"""∂e/∂x of :func:`dropout`, from ∂e/∂y and the mask.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
+
+    A dropped unit, where the mask is 0, gets 0 even if ∂e/∂y is infinite or NaN.
 
     Parameters
     ----------

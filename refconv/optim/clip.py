@@ -2,10 +2,14 @@
 
 import math
 
+import numpy as np
+
 from refconv.ops.engine import implementation
 from refconv.optim.argument import above_zero, trainable
 
 __all__ = ["clip_by_global_norm"]
+
+MOST_EXPONENT = 1022  # of a power of two whose inverse is a normal float64
 
 
 def clip_by_global_norm(parameters, most=2.0):
@@ -14,7 +18,8 @@ def clip_by_global_norm(parameters, most=2.0):
     .. math:: \lVert g \rVert = \sqrt{\sum_{\theta} \sum_i g_{\theta,i}^2}, \qquad
               g \leftarrow g \cdot \min \left( 1, \frac{\mathrm{most}}{\lVert g \rVert} \right)
 
-    The sum runs over all parameters; a norm that is no finite number leaves the gradients as they are.
+    The sum runs over all parameters. The elements are scaled by the largest of them before they are squared, so neither large
+    nor small gradients leave the range of their type. If an element is infinite or NaN, the gradients stay as they are.
 
     Parameters
     ----------
@@ -26,7 +31,7 @@ def clip_by_global_norm(parameters, most=2.0):
     Returns
     -------
     float
-        The norm before.
+        The norm before; ∞ or NaN if an element is, and ∞ if it exceeds float64.
 
     Raises
     ------
@@ -47,9 +52,17 @@ def clip_by_global_norm(parameters, most=2.0):
     """
     most = above_zero("most", most, "nothing would move any more")
     gradients = [p.grad for p in trainable(parameters).values()]
+    largest = float(np.max([np.max(np.abs([g.min(), g.max()])) for g in gradients if g.size], initial=0.0))
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    # The squares of elements scaled to between ½ and 1 neither overflow nor vanish. A power of two rounds nothing.
+    exponent = max(math.frexp(largest)[1], -MOST_EXPONENT)
+    scale = np.ldexp(1.0, -exponent)  # of NumPy's float64, in which the loops then compute
     sum_of_squares = implementation("update").sum_of_squares
-    norm = math.sqrt(sum(float(sum_of_squares(g)) for g in gradients))
-    if most < norm < math.inf:
-        for g in gradients:
-            g *= most / norm
+    scaled_norm = math.sqrt(math.fsum(float(sum_of_squares(g, scale)) for g in gradients))
+    norm = scaled_norm / float(scale)  # ∞ if float64 cannot hold it
+    if norm > most:
+        fraction, power = math.frexp(most / scaled_norm)
+        for g in gradients:  # most / norm itself may be too small for the gradients' type
+            np.ldexp(np.multiply(g, fraction, out=g), power - exponent, out=g)
     return norm

@@ -16,6 +16,8 @@ def dropout(x, u, rate):
     .. math:: y = x \cdot \mathrm{mask}, \qquad
               \mathrm{mask} = \begin{cases} 0 & u < \mathrm{rate} \\ 1 / (1 - \mathrm{rate}) & \text{else} \end{cases}
 
+    A dropped unit is 0 even if x is infinite or NaN.
+
     ``x`` of any shape, ``u`` of the same shape, uniform in [0, 1); returns y and mask.
 
     >>> dropout(np.array([1.0, 2, 3]), np.array([0.1, 0.75, 0.8]), 0.75)
@@ -26,7 +28,7 @@ def dropout(x, u, rate):
     y, mask = np.empty_like(x), np.empty_like(x)
     for i in range(x.size):
         mask.flat[i] = 0 if u.flat[i] < rate else 1 / (1 - rate)
-        y.flat[i] = x.flat[i] * mask.flat[i]
+        y.flat[i] = x.flat[i] * mask.flat[i] if mask.flat[i] != 0 else 0
     return y, mask
 
 
@@ -34,6 +36,8 @@ def dropout_dx(dy, mask):
     r"""∂e/∂x of :func:`dropout`: a dropped unit has no part in the error, the others their enlarged one.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
+
+    A dropped unit gets 0 even if ∂e/∂y is infinite or NaN.
 
     ``dy`` of x's shape, ``mask`` as the forward pass returned it.
 
@@ -44,5 +48,5 @@ def dropout_dx(dy, mask):
     """
     dx = np.empty_like(dy)
     for i in range(dy.size):
-        dx.flat[i] = dy.flat[i] * mask.flat[i]
+        dx.flat[i] = dy.flat[i] * mask.flat[i] if mask.flat[i] != 0 else 0
     return dx

@@ -88,12 +88,12 @@ def adam(theta, m, s, g, lr, beta1, beta2, eps, t, decay):
         theta.flat[i] -= lr * mean / (sqrt(square) + eps)
 
 
-def sum_of_squares(g):
+def sum_of_squares(g, scale=1):
     r"""The sum of the squares of all elements: of all gradients together, the square of their global norm.
 
-    .. math:: n = \sum_i g_i^2
+    .. math:: n = \sum_i (s \cdot g_i)^2
 
-    ``g`` of any shape; returns n.
+    ``g`` of any shape; ``scale`` is s, which keeps the squares of very large or very small numbers in range; returns n.
 
     >>> import numpy as np
     >>> float(sum_of_squares(np.array([[3.0, -4.0], [12.0, 0.0]])))
@@ -103,5 +103,6 @@ def sum_of_squares(g):
     """
     total = 0
     for i in range(g.size):
-        total += g.flat[i] * g.flat[i]
+        scaled = scale * g.flat[i]
+        total += scaled * scaled
     return total

@@ -49,6 +49,10 @@ def test_nothing_outside_of_the_arrays_is_read(side, dtype):
     assert_same_bits(_core.dropout.dropout_dx(fenced(x, side), fenced(mask, side)), y)
 
 
-def test_a_value_that_is_no_number_is_dropped_to_none():
-    x = np.array([np.nan, np.inf, np.nan, np.inf, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_non_finite_numbers_give_the_same_on_loops_and_kernels(dtype):
+    x = np.resize(np.array([np.nan, np.inf, -np.inf, 1.0, np.nan], dtype), 37)
+    mask = dropout(x, 0.5, 1)[1]
+    assert 0 < np.count_nonzero(mask) < 37
     assert_parity(lambda x: dropout(x, 0.5, 1), x)
+    assert_parity(lambda dy: dropout_dx(dy, mask), x)

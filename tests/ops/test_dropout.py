@@ -92,3 +92,16 @@ def test_ragged_input_is_refused_by_name():
         dropout([[1], [1, 2]], 0.5, 1)
     with pytest.raises(ValueError, match="mask must have rows of one length"):
         dropout_dx([[1.0, 2]], [[1], [1, 2]])
+
+
+@engines
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
+def test_dropped_units_are_zero_even_if_they_are_not_finite(number, dtype):
+    x = np.full((7, 5), number, dtype)
+    y, mask = dropout(x, 0.4, 3)
+    dropped = mask == 0
+    assert 0 < np.count_nonzero(dropped) < x.size
+    for result in (y, dropout_dx(x, mask)):
+        assert (result[dropped] == 0).all()
+        np.testing.assert_array_equal(result[~dropped], number)

@@ -1,0 +1,52 @@
+/* How the kernels add many terms, and how large the rounding error of a sum is.
+ *
+ * A running sum of n terms may be off by n·u·Σ|terms|, where u is the unit roundoff: 2⁻²⁴ in float32, 2⁻⁵³ in float64. In
+ * float32 a running sum of ones stops growing at 2²⁴. So no kernel keeps one running sum of many terms:
+ *
+ *     block    a running sum of at most SUM_BLOCK terms, in registers
+ *     group    a running sum of at most SUM_BLOCK blocks
+ *     total    a running sum of groups
+ *
+ * Blocks are cut by shapes alone, so a result has the same bits at any thread count. A sum of at most SUM_BLOCK terms is one
+ * block. With m blocks, m <= 2·n / SUM_BLOCK, plus one an image in ∂e/∂w, and at most 16 chunks (sweep.pxd), the error is at most
+ *
+ *     (min(n, SUM_BLOCK) + min(m, SUM_BLOCK) + m / SUM_BLOCK + 40)·u·Σ|terms|
+ *
+ * to first order in u. The 40 are the sums of chunks, the product of each term, the bias and the division of an average. Winograd's
+ * algorithm multiplies it by a constant of its transforms (winograd.h). Sums that are kept in double precision are off by less.
+ *
+ * An exception is the derivative of max pooling: a pixel that wins k overlapping windows gets a running sum of k terms.
+ */
+#ifndef REFCONV_SUMS_H
+#define REFCONV_SUMS_H
+
+#include <stddef.h>
+
+#define SUM_BLOCK 512 /* terms; divisible by the rows and lanes that any kernel adds at once */
+
+/* add_sums: to += from. carry: the same, and from becomes zero, ready for the next block. carry_block: the same from block number `number` to its
+ * group, and from each full group to the total. The last group is carried by the caller. */
+#define DEFINE_CARRY(real)                                                                                             \
+    static inline void add_sums_##real(ptrdiff_t size, const real *from, real *to)                                     \
+    {                                                                                                                  \
+        for (ptrdiff_t v = 0; v < size; v++)                                                                           \
+            to[v] += from[v];                                                                                          \
+    }                                                                                                                  \
+    static inline void carry_##real(ptrdiff_t size, real *from, real *to)                                              \
+    {                                                                                                                  \
+        for (ptrdiff_t v = 0; v < size; v++) {                                                                         \
+            to[v] += from[v];                                                                                          \
+            from[v] = 0;                                                                                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static inline void carry_block_##real(ptrdiff_t number, ptrdiff_t size, real *block, real *group, real *total)     \
+    {                                                                                                                  \
+        carry_##real(size, block, group);                                                                              \
+        if ((number + 1) % SUM_BLOCK == 0)                                                                             \
+            carry_##real(size, group, total);                                                                          \
+    }
+
+DEFINE_CARRY(float)
+DEFINE_CARRY(double)
+
+#endif
