@@ -42,7 +42,7 @@ class Importer:
 
     def __init__(self, root, images):
         command = [sys.executable, "-c", TRAINER, str(images)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
         self.process = subprocess.Popen(command, cwd=root, env=environment(root), **pipes)
         self.seconds()  # the first epoch also draws the images and touches memory for the first time
 

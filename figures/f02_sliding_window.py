@@ -4,8 +4,9 @@
 
 The example of the slide: an input of 5×5 pixels and 3 channels with a ring of zeros, two filters of 3×3×3 weights, stride 2.
 At each place the filter is laid over the three channels, entry times entry; all 27 products and the bias add up to one pixel
-of that filter's output. The three framed weights are repaired: the slide's text has 1, 1 and 0 in place of −1, and with those
-the layer does not give the slide's outputs. Numbers and sums are those of ``conv2d`` and ``im2col``. Source: F2, A7, B1.
+of that filter's output. The weights in pink frames (two of filter w0, one of w1) are corrected: the slide's text has 1, 1 and
+0 in place of −1, and with those the layer does not give the slide's outputs. ``conv2d`` and ``im2col`` compute the numbers.
+Source: F2, A7, B1.
 """
 
 import canvas

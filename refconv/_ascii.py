@@ -1,6 +1,7 @@
 """ASCII forms of mathematical characters, for terminals and pipes whose encoding does not contain them."""
 
 import codecs
+import re
 import sys
 import unicodedata
 
@@ -11,15 +12,18 @@ def _pairs(characters, forms):
     return dict(zip(characters, forms.split(), strict=True))
 
 
-SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀᵏⁿˣ", "0123456789+-Tknx", strict=True))
+SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀᵏⁿᵗˣ", "0123456789+-Tkntx", strict=True))
+EXPONENT = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
+ROOT = re.compile(r"√(\w\u0302?)")  # a root without parentheses
 FORMS = {
     **_pairs(
         "αβγδεζηθικλμνξοπρστυφχψω",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi"
-        " rho sigma tau upsilon phi chi psi omega",
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi"
+        " omega",
     ),
-    **_pairs("∂ΣΠ∫√∛∞∈\u0302⊥", "d sum prod integral sqrt cbrt inf in _hat _perp"),
-    **_pairs("−×·÷±≤≥≈′∗⋆⊕⊙⟨⟩→←↻", "- x * / +/- <= >= ~ ' * (*) (+) (.) < > -> <- (turn)"),
+    **_pairs("ΓΔΘΛΞΦΨΩ", "Gamma Delta Theta Lambda Xi Phi Psi Omega"),
+    **_pairs("∂ΣΠ∫√∛∞∈\u0302ŷ⊥", "d sum prod integral sqrt cbrt inf in _hat y_hat _perp"),
+    **_pairs("−×·÷±≤≥≈≠′∗⋆⊕⊙⟨⟩→←↻", "- x * / +/- <= >= ~ != ' * (*) (+) (.) < > -> <- (turn)"),
     **_pairs("⌊⌋⌈⌉‖½¼°", "floor( ) ceil( ) || (1/2) (1/4) deg"),
     **_pairs("–…’✓✗─│├┤┴", "- ... ' + x - | | | +"),
 }
@@ -28,20 +32,11 @@ FORMS = {
 def ascii_form(text: str) -> str:
     r"""Return the text with each other character replaced by an ASCII form: by what it means, or else by its code.
 
-    >>> ascii_form("∂e/∂w = Σ x², 10⁻¹² ≤ σ̂; naïve 畳")
-    'de/dw = sum x^2, 10^-12 <= sigma_hat; naive \\u7573'
+    >>> ascii_form("∂e/∂w = Σ x², 10⁻¹² ≤ 2ⁿ⁻¹ √σ̂; naïve 畳")
+    'de/dw = sum x^2, 10^-12 <= 2^(n-1) sqrt(sigma_hat); naive \\u7573'
     """
-    forms = []
-    for before, character in zip(" " + text, text, strict=False):
-        if character.isascii():
-            forms.append(character)
-        elif character in SUPERSCRIPTS:
-            forms.append(("" if before in SUPERSCRIPTS else "^") + SUPERSCRIPTS[character])
-        elif character in FORMS:
-            forms.append(FORMS[character])
-        else:
-            forms.append(_without_accents(character) or character.encode("ascii", "backslashreplace").decode())
-    return "".join(forms)
+    text = EXPONENT.sub(_exponent, ROOT.sub(r"√(\1)", text))
+    return "".join(c if c.isascii() else FORMS.get(c) or _without_accents(c) for c in text)
 
 
 def use_ascii_forms() -> None:
@@ -52,15 +47,21 @@ def use_ascii_forms() -> None:
             stream.reconfigure(errors="refconv.ascii")
 
 
+def _exponent(match):
+    """ "^2", "^-12" or, for a sum, "^(n-1)"."""
+    power = "".join(SUPERSCRIPTS[character] for character in match[0])
+    return f"^({power})" if {"+", "-"} & {*power[1:]} else f"^{power}"
+
+
 def _without_accents(character):
-    """ASCII letters of a composed or compatibility character; combining marks alone have none."""
-    return "".join(part for part in unicodedata.normalize("NFKD", character) if part.isascii())
+    """ASCII letters of a composed or compatibility character; the code of one that has none, "" for a combining mark."""
+    letters = "".join(part for part in unicodedata.normalize("NFKD", character) if part.isascii())
+    return letters or ("" if unicodedata.combining(character) else character.encode("ascii", "backslashreplace").decode())
 
 
 def _replace(error):
-    """Error handler of a codec: a whole number or exponent is replaced together, even if part of it could be encoded."""
-    end = error.end
-    if error.object[end - 1] in SUPERSCRIPTS:
-        while end < len(error.object) and error.object[end] in SUPERSCRIPTS:
-            end += 1
+    """Error handler of a codec: a whole exponent or root is replaced, even if part of it could be encoded."""
+    last = error.end - 1
+    match = EXPONENT.match(error.object, last) or ROOT.match(error.object, last)
+    end = match.end() if match else error.end
     return ascii_form(error.object[error.start : end]), end

@@ -86,7 +86,7 @@ paddings, sizes and divisors; worked examples; SciPy; PyTorch, JAX, ONNX Runtime
 Beside each ✓ stand the number of cases and the largest error. Below the table, cases that were not compared are counted, with
 the reason.
 
-A layer is also compared with its operator, and an optimiser with its formula written in NumPy: on symbols, and in parity.
+Symbolic and parity evidence also compare a layer with its operator, and an optimiser with its formula in NumPy.
 """
 
 TRACE = """\

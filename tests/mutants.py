@@ -35,7 +35,7 @@ class Mutant:
         return source.replace(self.old, self.new)
 
 
-def loop(words, family, operator, old, new, kinds="symbolic numeric adjoint parity"):
+def loop(words, family, operator, old, new, kinds="symbolic numeric adjoint parity oracle"):
     return Mutant(words, family, f"reference/{family}.py", operator, old, new, frozenset(kinds.split()))
 
 
@@ -43,10 +43,12 @@ def kernel(words, file, operator, old, new, family=None):
     return Mutant(words, family or file.removesuffix(".pyx"), f"_core/{file}", operator, old, new)
 
 
-# What no derivative contradicts, because forward and backward share the mistake, only the comparison with the kernels shows.
-ALIKE = "parity"
+# What no derivative contradicts, because forward and backward share the mistake, only comparisons show.
+ALIKE = "parity oracle"
 # What is wrong on a kink alone: a proof there, and equal numbers in the comparison, show it.
-KINK = "symbolic parity"
+KINK = "symbolic parity oracle"
+# What is wrong in the derivative of an operator whose conventions have no table.
+DERIVATIVE = "symbolic numeric adjoint parity"
 
 LOOPS = [
     loop(
@@ -78,7 +80,7 @@ LOOPS = [
         "conv2d",
         "window.pads(input_size)",
         "window.pads((padded.shape[0], padded.shape[-1]))",
-        "adjoint parity",
+        "adjoint parity oracle",
     ),
     loop(
         "winners counted from the edge of the padding",
@@ -108,7 +110,7 @@ LOOPS = [
         "conv2d",
         "(b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)\n                                dw[m, n, c, o]",
         "(b, i * S_h + m, j * S_w + n, o // O_g * C_g + c)\n                                dw[m, n, c, o]",
-        "numeric adjoint parity",
+        "numeric adjoint parity oracle",
     ),
     loop(
         "groups interleaved",
@@ -131,20 +133,20 @@ LOOPS = [
         "relu",
         "dy.flat[i] if x.flat[i] > 0 else 0",
         "dy.flat[i] if x.flat[i] >= 0 else 0",
-        KINK,
+        "symbolic parity",
     ),
     loop("unbiased variance", "norm", "batch_norm", "(x[m, c] - mean[c]) ** 2 / M", "(x[m, c] - mean[c]) ** 2 / (M - 1)"),
-    loop("no way back through the mean", "norm", "batch_norm", " + dmean / M", ""),
+    loop("no way back through the mean", "norm", "batch_norm", " + dmean / M", "", DERIVATIVE),
     loop("smoothing shared by the wrong classes alone", "loss", "softmax_cross_entropy", "alpha / K", "alpha / (K - 1)"),
-    loop("softmax as if its outputs were independent", "loss", "softmax", "(dy[b, k] - mean)", "dy[b, k]"),
-    loop("only the last example counts", "dense", "dense", "dw[c, o] += ", "dw[c, o] = "),
+    loop("softmax as if its outputs were independent", "loss", "softmax", "(dy[b, k] - mean)", "dy[b, k]", DERIVATIVE),
+    loop("only the last example counts", "dense", "dense", "dw[c, o] += ", "dw[c, o] = ", DERIVATIVE),
     loop(
         "adds to a buffer that is kept between calls",
         "dense",
         "dense",
         "    dw = np.zeros((C, O), x.dtype)\n",
         '    dw = globals().setdefault("kept", {}).setdefault((C, O, x.dtype), np.zeros((C, O), x.dtype))\n',
-        "adjoint parity",
+        "numeric adjoint parity",
     ),
     loop(
         "returns a buffer that the next call overwrites",
@@ -155,7 +157,7 @@ LOOPS = [
         "numeric parity",
     ),
     loop("padding counted", "avg_pool", "avg_pool2d", "if count_include_pad else (0, size)", "if True else (0, size)", ALIKE),
-    loop("survivors not scaled", "dropout", "dropout", "else 1 / (1 - rate)", "else 1", ALIKE),
+    loop("survivors not scaled", "dropout", "dropout", "else 1 / (1 - rate)", "else 1", "parity"),
     loop("reflected with the edge repeated", "resize", "pad", "else 2 * (n - 1) - i", "else 2 * n - 1 - i", ALIKE),
     loop("corners aligned", "resize", "upsample2d", "divmod(2 * i + 1 - S, 2 * S)", "divmod(2 * i, 2 * S)", ALIKE),
     loop(

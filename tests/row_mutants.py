@@ -41,7 +41,9 @@ UPDATES = [
     update("mean not corrected", "Adam", "m.flat[i] / (1 - beta1**t)", "m.flat[i]"),
     update("every step corrected like the first", "Adam", "s.flat[i] / (1 - beta2**t)", "s.flat[i] / (1 - beta2)"),
     update("decay apart from the gradient", "Adam", "-= lr * mean /", "-= lr * decay * theta.flat[i] + lr * mean /"),
-    update("the last element alone", "clip_by_global_norm", "total += g", "total = g", "parity oracle"),
+    update(
+        "the last element alone", "clip_by_global_norm", "total += scaled * scaled", "total = scaled * scaled", "parity oracle"
+    ),
 ]
 
 OPTIMIZERS = [
@@ -68,8 +70,9 @@ OPTIMIZERS = [
         "each gradient by its own norm",
         "optim/clip.py",
         "optim.clip_by_global_norm",
-        "g *= most / norm",
-        "g *= most / math.sqrt(float(sum_of_squares(g)))",
+        "math.frexp(most / scaled_norm)\n        for g in gradients:",
+        "(0, 0)\n        for g in gradients:\n            own = math.sqrt(float(sum_of_squares(g, scale)))"
+        "\n            fraction, power = math.frexp(most / own)",
         "parity oracle",
     ),
 ]
@@ -149,7 +152,7 @@ FORMS = [
 
 LAYERS = [
     module("gradient overwritten", "nn/dense.py", "nn.Dense", "w.grad += dense_dw", "w.grad[...] = dense_dw"),
-    module("bias gradient overwritten", "nn/conv.py", "nn.Conv2D", "b.grad += self", "b.grad[...] = self"),
+    module("bias gradient overwritten", "nn/conv.py", "nn.Conv2D", "b.grad += self", "b.grad[...] = self", EVERY),
     module("dx ignores dy", "nn/activation.py", "nn.ReLU", "activation.relu_dx(dy, x)", "activation.relu_dx(0 * dy + 1, x)"),
     module(
         "input kept in the layer",

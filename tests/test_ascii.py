@@ -71,6 +71,8 @@ def test_every_character_in_the_sources_has_an_ascii_form(folder):
         ("∂e/∂w[m,n] = Σ_{i,j} x[i·S + m − p₀] · w", "de/dw[m,n] = sum_{i,j} x[i*S + m - p0] * w"),
         ("F⁻¹(F(w)) eˣ 10⁻¹² x²", "F^-1(F(w)) e^x 10^-12 x^2"),
         ("⌊(n + p) / S⌋ ≤ ⌈7½⌉", "floor((n + p) / S) <= ceil(7(1/2))"),
+        ("β₁ᵗ ≠ √s + √(s + ε), √σ̂", "beta1^t != sqrt(s) + sqrt(s + epsilon), sqrt(sigma_hat)"),
+        ("Δ ŷ 2ⁿ⁻¹", "Delta y_hat 2^(n-1)"),
         ("τ·μ̂ + (1 − τ)·λ", "tau*mu_hat + (1 - tau)*lambda"),
         ("⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ → ✓ …", "<dy, J v> = <J^T dy, v> -> + ..."),
     ],
@@ -83,5 +85,5 @@ def test_encodable_characters_are_printed_as_they_are(monkeypatch):
     page = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(page, encoding="cp1252", write_through=True))
     use_ascii_forms()
-    print("3×5² ≤ 10⁹, F⁻¹", end="")
-    assert page.getvalue().decode("cp1252") == "3×5² <= 10^9, F^-1"
+    print("3×5² ≤ 10⁹, F⁻¹, √s · 2", end="")
+    assert page.getvalue().decode("cp1252") == "3×5² <= 10^9, F^-1, sqrt(s) · 2"

@@ -128,7 +128,7 @@ def _checked(images):
 def _for_each_channel(name, value, channels):
     value = np.asarray(value, np.float64)
     if value.shape not in ((), (channels,)) or not np.isfinite(value).all():
-        raise ValueError(f"{name} must be {channels} finite numbers, one for each channel, got {value!r}")
+        raise ValueError(f"{name} must be finite and have shape ({channels},), one number for each channel, got {value!r}")
     return np.broadcast_to(value, (channels,))
 
 

@@ -23,7 +23,7 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
     width : float
         Factor for the 128 filters of each size.
     depth : int
-        How often the size is halved; height and width must be divisible by 2^depth, and twice as large at least.
+        How often the size is halved; height and width must be divisible by 2^depth and at least 2^(depth + 1).
     skip : int
         Channels that go across at each size; 0 for none, as for inpainting large holes.
 
@@ -34,7 +34,7 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; later, if the network is built for or called with images of another size.
+        If an argument is not valid; also if the network is built for or called with an image size that it does not accept.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Networks that halve an image and double it again: which heights and widths they accept."""
+"""Image sizes that encoder-decoder networks accept."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class SizeRule:
     >>> SizeRule(step=16, remainder=12, least=188).check((188, 250))
     Traceback (most recent call last):
         ...
-    ValueError: height and width must be 188 + 16·k, such as 236 or 252, got (188, 250)
+    ValueError: height and width must be 188 plus a multiple of 16, such as 236 or 252, got (188, 250)
     """
 
     step: int
@@ -22,7 +22,7 @@ class SizeRule:
     least: int
 
     def check(self, size):
-        """Raise a ``ValueError`` that says which sizes fit, unless both of these do."""
+        """Raise ``ValueError`` if the height or the width does not fit."""
         wrong = [n for n in size if n < self.least or n % self.step != self.remainder]
         if wrong:
             raise ValueError(f"height and width must be {self._words(wrong[0])}, got {tuple(size)}")
@@ -30,7 +30,7 @@ class SizeRule:
     def _words(self, wrong):
         if self.remainder:
             below = max(wrong - (wrong - self.remainder) % self.step, self.least)
-            return f"{self.least} + {self.step}·k, such as {below} or {below + self.step}"
+            return f"{self.least} plus a multiple of {self.step}, such as {below} or {below + self.step}"
         if self.step == 1:
             return f"at least {self.least}"
         return f"divisible by {self.step}" + (f" and at least {self.least}" if self.least > self.step else "")

@@ -36,7 +36,7 @@ def unet(classes=2, width=1, *, padding="valid", depth=5):
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; later, if the network is built for or called with images of another size.
+        If an argument is not valid; also if the network is built for or called with an image size that it does not accept.
 
     Examples
     --------

@@ -106,9 +106,9 @@ def _other_numbers(attempt, first, array):
     if second.finding:
         return _unchanged(attempt, first, second, "shape") or _diagnosed(attempt, second, attempt.again(second)) or second
     passed = fresh(second.given)
-    for name in then:
+    for name in [name for name, value in passed.items() if isinstance(value, np.ndarray)]:
         passed[name] = first.passed[name]
-        passed[name][...] = then[name]
+        passed[name][...] = second.given[name]
     third = attempt.again(second, passed)
     if third.finding is None or third.late:
         return None
@@ -197,7 +197,7 @@ def _after(attempt, previous, trial):
 def _uninitialised(attempt, first):
     """The finding that the bytes in new memory decide about the result; None if they do not."""
     calls = {byte: [] for byte in GARBAGE}
-    for byte in (*GARBAGE, *reversed(GARBAGE), *GARBAGE):  # no period that a function could have as well
+    for byte in (*GARBAGE, *reversed(GARBAGE), *GARBAGE):  # irregular, so that a function with a period cannot follow it
         with garbage(byte):
             calls[byte].append(attempt.again(first))
     one, other = calls.values()

@@ -13,8 +13,8 @@ import numpy as np
 __all__ = ["PRINTED", "SlideExample", "slide_example"]
 
 # The three repaired entries of w, as (row, column, channel, filter), and the number that the slide's text has in their place.
-# Two have lost a minus sign. Of all ways to change at most two entries of filter 0, or one of filter 1, to −1, 0 or 1, these
-# are the only ones that give the printed outputs.
+# Two probably lost a minus sign. Of all ways to change at most two entries of filter 0, or one of filter 1, to −1, 0 or 1,
+# these are the only ones that give the printed outputs.
 PRINTED = {(0, 2, 1, 0): 1.0, (1, 1, 2, 0): 1.0, (1, 0, 2, 1): 0.0}
 
 
@@ -30,7 +30,7 @@ class SlideExample(NamedTuple):
     bias : array (2,)
     stride, padding : int
     y : array (3, 3, 2)
-        Outputs as printed. The slide hides y[0, 0, 0] behind a question mark.
+        Outputs, 17 of them as printed. The slide has a question mark for y[0, 0, 0], which is 5.
     """
 
     x: np.ndarray

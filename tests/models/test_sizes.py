@@ -52,8 +52,8 @@ def test_the_hourglass_accepts_exactly_the_sizes_that_it_returns(depth, skip):
     [
         ("unet-same", (250, 250), "height and width must be divisible by 16, got (250, 250)"),
         ("unet-same-small", (64, 50), "height and width must be divisible by 4, got (64, 50)"),
-        ("unet", (560, 572), "height and width must be 188 + 16·k, such as 556 or 572, got (560, 572)"),
-        ("unet", (32, 32), "height and width must be 188 + 16·k, such as 188 or 204, got (32, 32)"),
+        ("unet", (560, 572), "height and width must be 188 plus a multiple of 16, such as 556 or 572, got (560, 572)"),
+        ("unet", (32, 32), "height and width must be 188 plus a multiple of 16, such as 188 or 204, got (32, 32)"),
         ("deep-image-prior", (72, 64), "height and width must be divisible by 32 and at least 64, got (72, 64)"),
     ],
 )

@@ -85,7 +85,7 @@ def definition(update):
 
 
 def sgd(theta, g, o, memory):
-    """A12: v ← μ·v − λ·α·θ − α·∂L/∂θ, then θ ← θ + v; Nesterov's form adds μ·v and both other terms again."""
+    """A12: v ← μ·v − λ·α·θ − α·∂L/∂θ, then θ ← θ + v, or θ ← θ + μ·v − λ·α·θ − α·∂L/∂θ (Nesterov)."""
     fall = o.weight_decay * o.lr * theta + o.lr * g
     v = o.momentum * memory.get("v", 0) - fall
     memory["v"] = v
@@ -216,7 +216,7 @@ UPDATES = (
             dict(beta1=Fraction(2, 3), beta2=Fraction(3, 4), eps=Fraction(1, 3), decayed="weights"),
         ),
         (
-            # h = 3 and −3, then −3 and 3: without their beginning at zero the means are 3, then −1; of the squares 9
+            # h = 3 and −3, then −3 and 3: after bias correction the means of h are 3, then −1, and those of h² are 9
             by_hand(
                 "h changes its sign",
                 (4, 2, -3.625),

@@ -235,7 +235,7 @@ def pad(o, a, dy, matrices):
 
 
 def upsample(o, a, dy, matrices):
-    """Along each axis, the centres of S output pixels divide an input pixel evenly."""
+    """Each input pixel is split into S equal parts along each axis; outputs are sampled at their centres."""
     scales = (o.scale,) * 2 if isinstance(o.scale, int) else o.scale
     return by_axes(o, a, dy, matrices or [stretched(n, S, o.mode) for n, S in zip(a.size, scales, strict=True)])
 

@@ -1,8 +1,8 @@
 """Conventions as literal tables, to be checked by hand: one row is a window along one axis, and what follows from it.
 
 Columns: ``size`` of the input, ``k`` entries of the kernel, stride ``S``, dilation ``D``; then the padding before and after
-the input, in elements, and the number of outputs. The kernel spans (k − 1)·D + 1 elements. Every convention has rows with an
-odd and with an even total of padding, with strides above 1, with dilation, and with kernels larger than the input.
+the input, in elements, and the number of outputs. The kernel spans (k − 1)·D + 1 elements. Where a convention allows it, its
+rows include odd and even totals of padding, strides above 1, dilation, and kernels larger than the input.
 
 Sources: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016 (sizes); TensorFlow's "SAME", ONNX's
 SAME_UPPER and SAME_LOWER ("same", "same_lower"); ``scipy.signal.convolve`` (modes); PyTorch (``ceil_mode``,
@@ -112,9 +112,10 @@ POOLS = {
     ),
 }
 
-# padding: rows (inputs, k, S, D, output_padding, cut, cut_after, outputs). The kernels touch (inputs − 1)·S + span elements,
-# of which the first `cut` are no outputs. output_padding adds outputs at the end; without it, the last `cut_after` elements
-# are no outputs. With "same" the cut is the padding of an input of the size of the output, so it depends on output_padding.
+# padding: rows (inputs, k, S, D, output_padding, cut, cut_after, outputs). The kernels touch (inputs − 1)·S + span elements.
+# The first `cut` of them are not outputs. With "valid", "full" and numbers, the number of outputs is
+# touched − cut − cut_after + output_padding. With "same" and "same_lower" it is (inputs − 1)·S + 1 + output_padding, and the
+# cuts are the padding of an input of that size.
 TRANSPOSED = {
     "valid": ((3, 3, 2, 1, 0, 0, 0, 7), (3, 3, 2, 1, 1, 0, 0, 8), (2, 2, 3, 2, 2, 0, 0, 8)),
     "same": (
@@ -169,7 +170,7 @@ FRAMES = {
     "edge": ((3, 2, 1, (0, 0, 0, 1, 2, 2)), (1, 1, 3, (0, 0, 0, 0, 0))),
 }
 
-# mode: rows (size, S, weight of each input element in each output). The centres of S outputs divide an input pixel evenly.
+# mode: rows (size, S, weight of each input element in each output). Outputs are sampled at the centres of its S parts.
 UPSAMPLED = {
     "nearest": (
         (3, 2, ((1, 0, 0), (1, 0, 0), (0, 1, 0), (0, 1, 0), (0, 0, 1), (0, 0, 1))),
