@@ -52,7 +52,8 @@ def notebooks():
 
 @needs_kernels
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_notebook_runs_from_its_first_cell_to_its_last(name, notebooks):
+def test_a_notebook_runs_from_its_first_cell_to_its_last(name, notebooks, monkeypatch):
+    monkeypatch.delenv("PYTHONWARNDEFAULTENCODING", raising=False)  # packages of the notebook would print EncodingWarnings
     notebook = notebooks.run(FOLDER / f"{name}.md")
     said = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", ()))
     assert "Warning" not in said
