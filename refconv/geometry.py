@@ -17,7 +17,6 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Real
 
 __all__ = ["PADDINGS", "Window", "flag", "mode_window", "number", "per_axis", "receptive_field"]
@@ -85,16 +84,20 @@ class Window:
             ("ceil_mode", flag("ceil_mode", ceil_mode)),
         ):
             object.__setattr__(self, name, value)
+        # Computed here, not by cached_property: before Python 3.12 that has a lock for all instances, which stays locked in a
+        # child that is forked while another thread holds it.
+        span = tuple((k - 1) * D + 1 for k, D in zip(self.kernel, self.dilation, strict=True))
+        object.__setattr__(self, "_span", span)
 
     @property
     def ndim(self) -> int:
         """Number of axes the window slides along: 1 on a signal, 2 on an image."""
         return len(self.kernel)
 
-    @cached_property
+    @property
     def span(self) -> Size:
         """Input elements from the kernel's first tap to its last, along each axis: (k − 1)·D + 1."""
-        return tuple((k - 1) * D + 1 for k, D in zip(self.kernel, self.dilation, strict=True))
+        return self._span
 
     def pads(self, input_size: Sequence[int]) -> Pads:
         """Zeros ``(before, after)`` along each axis of an input of this size."""

@@ -83,8 +83,11 @@ def available_threads() -> int:
 
 
 def threads_survive_fork() -> bool:
-    """True if kernels may run on several threads in a forked child."""
-    return not ISA or importlib.import_module(f"{__name__}.baseline.cpu").team is not None
+    """Return True if a forked child may set any number of threads.
+
+    OpenMP's threads hang in a forked child. A build without threads accepts any number, which has no effect.
+    """
+    return not available_threads() or importlib.import_module(f"{__name__}.baseline.cpu").team is not None
 
 
 def keep_freed_memory() -> bool:

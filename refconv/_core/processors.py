@@ -8,6 +8,7 @@ from typing import NamedTuple
 __all__ = ["MOST_THREADS", "Default", "cpu_quota", "default_threads"]
 
 MOST_THREADS = 1024  # each has its own buffers
+ROOT_GROUPS = ("0::/", "1:cpu:/")  # of versions 2 and 1, as lines of /proc/self/cgroup
 
 
 class Default(NamedTuple):
@@ -59,16 +60,17 @@ def _positive(text):
 def cpu_quota(root="/") -> float:
     """Return the number of processors that Linux's control groups let this process use at a time; ∞ without a limit.
 
-    A group's limit also holds for the groups inside it, so the smallest one on the way up to the root counts.
+    A group's limit also holds for the groups inside it, so the smallest one on the way up to the root counts. The limit at
+    the root also counts if ``proc/self/cgroup`` is missing.
     """
     quotas = [math.inf]
-    for line in _read(Path(root, "proc/self/cgroup")).splitlines():
+    for line in [*ROOT_GROUPS, *_read(Path(root, "proc/self/cgroup")).split("\n")]:
         number, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         if number == "0":
             mounts, quota_of = ("unified", ""), _quota_v2
         elif "cpu" in controllers.split(","):
-            mounts, quota_of = ("cpu", "cpu,cpuacct", "cpuacct,cpu"), _quota_v1
+            mounts, quota_of = (controllers, "cpu", "cpu,cpuacct", "cpuacct,cpu"), _quota_v1
         else:
             continue
         for mount in mounts:
@@ -99,6 +101,6 @@ def _ratio(quota, period):
 
 def _read(path):
     try:
-        return path.read_text(encoding="ascii")
+        return os.fsdecode(path.read_bytes())  # the name of a group is the name of a folder: any bytes but newlines
     except (OSError, ValueError):
         return ""

@@ -29,6 +29,7 @@
 #define FINAL_SPIN 20000
 #define PREEMPTED 50000 /* between two readings of the clock, which are a microsecond apart: another process has run */
 #define STAYS_BUSY 100000000
+#define RETRY_AFTER 1000000000 /* a refused thread costs a system call or two, and each region would try again */
 #define PAUSES_PER_CLOCK 16 /* reading the clock takes as long as a few pauses */
 
 typedef struct {
@@ -52,6 +53,7 @@ static struct {
     atomic_uint threads; /* of the region that was opened last */
     unsigned processors;
     atomic_llong busy_until; /* no thread spins before this time */
+    long long refused_until; /* no worker is started before this time; only the thread that opens a region uses it */
     Region region;
     void (*body)(void *);
     void *data;
@@ -157,7 +159,20 @@ static void reset_in_child(void)
     atomic_store(&pool.unfinished, 0);
     atomic_store(&pool.sleepers, 0);
     atomic_store(&pool.caller_sleeps, 0);
+    pool.refused_until = 0;
     atomic_flag_clear(&pool.in_use);
+}
+
+/* The signals of a worker are left to the program's own threads, except for those that a fault in the worker raises: if they
+   were blocked, the process would end without running a handler such as that of Python's faulthandler. */
+static void block_signals(sigset_t *before)
+{
+    static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (size_t k = 0; k < sizeof faults / sizeof *faults; k++)
+        sigdelset(&blocked, faults[k]);
+    pthread_sigmask(SIG_SETMASK, &blocked, before);
 }
 
 /* Start workers until there are `wanted`. If the system refuses to create one, the existing threads run its calls. */
@@ -165,15 +180,16 @@ static void start_workers(unsigned wanted)
 {
     pthread_t thread;
     pthread_attr_t attributes;
-    sigset_t all, before;
-    if (atomic_load(&pool.workers) >= wanted)
+    sigset_t before;
+    if (atomic_load(&pool.workers) >= wanted || now() < pool.refused_until)
         return;
-    sigfillset(&all); /* signals go to the program's own threads */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    block_signals(&before); /* a worker inherits the mask */
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     while (atomic_load(&pool.workers) < wanted && !pthread_create(&thread, &attributes, work, NULL))
         atomic_fetch_add(&pool.workers, 1);
+    if (atomic_load(&pool.workers) < wanted)
+        pool.refused_until = now() + RETRY_AFTER;
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

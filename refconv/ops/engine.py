@@ -82,7 +82,8 @@ def set_num_threads(n: int) -> None:
     """Set the number of threads that kernels run on. Results are the same for any n, to the last bit.
 
     A forked child starts with one thread, since it is usually one of several workers. On Linux, with kernels compiled by
-    GCC, it may set another number; elsewhere threads do not survive a fork, and the child must keep one.
+    GCC, and in builds without OpenMP it may set another number; elsewhere threads do not survive a fork, and the child must
+    keep one.
 
     Parameters
     ----------

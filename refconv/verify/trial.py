@@ -186,9 +186,14 @@ def fresh(given: dict) -> dict:
 def time_limit(seconds) -> Iterator[None]:
     """Raise :class:`TimeUp` inside the block after so many seconds.
 
-    Where Python can be interrupted, that is; in a thread other than the first, and on Windows, the block runs to its end.
+    The block runs to its end where Python cannot be interrupted: in a thread other than the main one, on Windows, and if the
+    program that embeds Python handles SIGALRM itself.
     """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGALRM) is None  # not installed from Python, which could not restore it
+    ):
         yield
         return
 

@@ -1,6 +1,8 @@
 """The default number of threads, from made-up environments and folders of a control group."""
 
 import math
+import os
+import sys
 
 import pytest
 
@@ -15,7 +17,7 @@ def system(tmp_path):
         for path, text in files.items():
             file = tmp_path / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="ascii")
+            file.write_bytes(os.fsencode(text))
         return tmp_path
 
     return write
@@ -33,6 +35,36 @@ def test_without_control_groups_there_is_no_quota(tmp_path):
 def test_a_quota_of_version_2_is_a_ratio(system, mount):
     root = system(**{"proc/self/cgroup": V2, f"sys/fs/cgroup/{mount}docker/abc/cpu.max": "150000 100000\n"})
     assert cpu_quota(root) == 1.5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="control groups are folders of Linux")
+@pytest.mark.parametrize("group", [b"m\xc3\xbcller", b"m\xfcller", b"a\xe2\x80\xa8b", b"a\x0cb"])
+def test_the_name_of_a_group_may_hold_any_bytes_but_newlines(system, group):
+    group = os.fsdecode(group)
+    root = system(**{"proc/self/cgroup": f"0::/{group}\n", f"sys/fs/cgroup/{group}/cpu.max": "150000 100000\n"})
+    assert cpu_quota(root) == 1.5
+
+
+def test_a_group_whose_name_is_not_ascii_leaves_the_quota_at_the_mount(system):
+    root = system(**{"proc/self/cgroup": "0::/müller\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"})
+    assert cpu_quota(root) == 0.5
+
+
+def test_version_1_is_found_where_the_mount_has_the_names_of_all_its_controllers(system):
+    folder = "sys/fs/cgroup/cpuset,cpu,cpuacct/docker/abc"
+    files = {f"{folder}/cpu.cfs_quota_us": "250000\n", f"{folder}/cpu.cfs_period_us": "100000\n"}
+    assert cpu_quota(system(**{"proc/self/cgroup": "4:cpuset,cpu,cpuacct:/docker/abc\n"}, **files)) == 2.5
+
+
+@pytest.mark.parametrize("mount", ["", "unified/"])
+def test_a_quota_of_version_2_at_the_mount_counts_without_the_list_of_groups(system, mount):
+    assert cpu_quota(system(**{f"sys/fs/cgroup/{mount}cpu.max": "50000 100000\n"})) == 0.5
+
+
+@pytest.mark.parametrize("mount", ["cpu", "cpu,cpuacct", "cpuacct,cpu"])
+def test_a_quota_of_version_1_at_the_mount_counts_without_the_list_of_groups(system, mount):
+    folder = f"sys/fs/cgroup/{mount}"
+    assert cpu_quota(system(**{f"{folder}/cpu.cfs_quota_us": "250000", f"{folder}/cpu.cfs_period_us": "100000"})) == 2.5
 
 
 @pytest.mark.parametrize("mount", ["cpu", "cpu,cpuacct"])

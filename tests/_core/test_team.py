@@ -19,7 +19,7 @@ pytestmark = needs_kernels
 ROOT = Path(refconv.__file__).parents[1]
 
 needs_own_team = pytest.mark.skipif(
-    not (_core.ISA and _core.threads_survive_fork()), reason="OpenMP's threads run the regions of this build"
+    not (_core.available_threads() and _core.threads_survive_fork()), reason="OpenMP's threads run the regions of this build"
 )
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at threads in Linux's /proc")
@@ -114,6 +114,38 @@ def test_kernels_run_with_fewer_threads_if_the_system_refuses_more(tmp_path):
 
 
 @needs_own_team
+@needs_proc
+def test_a_refused_thread_is_requested_again_only_after_a_while(tmp_path):
+    script = (
+        "import resource\n"
+        "def count(): conv2d(x, w); return len(os.listdir('/proc/self/task'))\n"
+        "if not os.getuid(): os.setuid(65534)\n"  # no limit holds for root
+        "_, most = resource.getrlimit(resource.RLIMIT_NPROC)\n"
+        "set_num_threads(4); start = time.monotonic()\n"
+        "resource.setrlimit(resource.RLIMIT_NPROC, (1, most)); refused = count()\n"
+        "resource.setrlimit(resource.RLIMIT_NPROC, (most, most)); soon = count()\n"
+        "late = time.monotonic() > start + 0.9\n"  # on a slow machine, the while itself may be over
+        "while time.monotonic() < start + 30 and count() == 1: time.sleep(0.05)\n"
+        "print(refused, late or soon == 1, count())\n"
+    )
+    assert run_script(tmp_path, script, OPENBLAS_NUM_THREADS="1") == "1 True 4"
+
+
+@needs_own_team
+def test_a_fault_in_a_worker_runs_the_handler_of_its_signal(tmp_path):
+    path = str(tmp_path / "pixels")
+    script = (
+        "import faulthandler, resource\n"
+        "faulthandler.enable(); resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        f"pixels = np.memmap({path!r}, np.float32, 'w+', shape=(64, 512, 512, 1))\n"
+        f"os.truncate({path!r}, pixels.nbytes // 2)\n"  # cuts off the half that the second thread reads
+        "set_num_threads(2); refconv.max_pool2d(pixels, (2, 3))\n"
+    )
+    with pytest.raises(AssertionError, match=r"^Fatal Python error: Bus error\n(.*\n)*.*script\.py"):
+        run_script(tmp_path, script)
+
+
+@needs_own_team
 @needs_fork
 def test_a_forked_child_may_use_threads(tmp_path):
     script = (
@@ -142,6 +174,27 @@ def test_a_child_forked_while_kernels_run_in_another_thread_computes(tmp_path):
         "    if not child:\n"
         "        signal.alarm(30)\n"
         "        os._exit(0 if get_num_threads() == 1 and np.array_equal(conv2d(x, w), y) else 1)\n"
+        "    statuses.add(os.waitpid(child, 0)[1])\n"
+        "stopped.set(); worker.join(); print(statuses)\n"
+    )
+    assert run_script(tmp_path, script) == "{0}"
+
+
+@needs_fork
+def test_a_child_forked_while_another_thread_calls_operators_of_small_arrays_computes(tmp_path):
+    """Small arrays: most of the time of a call is spent in Python, where another thread may hold a lock."""
+    script = (
+        "import threading\n"
+        "small = x[:1, :5, :4]; y = conv2d(small, w); stopped = threading.Event(); sys.setswitchinterval(1e-6)\n"
+        "def compute():\n"
+        "    while not stopped.is_set(): conv2d(small, w)\n"
+        "worker = threading.Thread(target=compute); worker.start()\n"
+        "statuses, end = set(), time.monotonic() + 3\n"
+        "while statuses <= {0} and time.monotonic() < end:\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        signal.alarm(10)\n"
+        "        os._exit(0 if np.array_equal(conv2d(small, w), y) else 1)\n"
         "    statuses.add(os.waitpid(child, 0)[1])\n"
         "stopped.set(); worker.join(); print(statuses)\n"
     )

@@ -189,6 +189,19 @@ def test_threads_are_refused_in_a_forked_child_where_they_would_hang(monkeypatch
         monkeypatch.undo()
 
 
+@needs_kernels
+def test_a_forked_child_of_a_build_without_openmp_may_set_any_number_of_threads(monkeypatch):
+    from refconv._core.baseline import cpu
+
+    with threads(1):
+        monkeypatch.setattr("refconv.ops.engine._forked", True)
+        monkeypatch.setattr(cpu, "team", None)
+        monkeypatch.setattr(cpu, "available_threads", lambda: 0)
+        set_num_threads(2)
+        assert get_num_threads() == 2
+        monkeypatch.undo()
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
 @pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
 def test_kernels_run_on_as_many_threads_as_they_are_told():

@@ -261,6 +261,21 @@ def test_in_another_thread_it_works_without_the_timer():
 
 
 @needs_alarm
+def test_a_handler_that_python_cannot_restore_stays(monkeypatch):
+    # As where a program that embeds Python installed one.
+    def install(number, handler):
+        installed.append(handler)
+        if handler is None:
+            raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
+
+    installed = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", install)
+    assert check(np.tanh, "tanh")
+    assert installed == []
+
+
+@needs_alarm
 def test_a_timer_of_somebody_else_runs_on():
     def theirs(*_):
         raise AssertionError("30 seconds are over")
