@@ -17,7 +17,7 @@ from libc.string cimport memcpy
 
 from refconv._core.arrays cimport dtype_of
 from refconv._core.real cimport real
-from refconv._core.sums cimport SUM_BLOCK, block_count
+from refconv._core.sums cimport SUM_BLOCK, block_count, carry, carry_block
 
 include "threads.pxi"
 
@@ -66,20 +66,26 @@ cdef double maximum(const real *x, Py_ssize_t K) noexcept nogil:
 
 cdef double exponentials(const real *x, Py_ssize_t K, double largest, real *powers) noexcept nogil:
     """OUT powers[k] = exp(x[k] − largest), and returns their sum."""
-    cdef double sums[LANES]
-    cdef double power, total = 0
-    cdef Py_ssize_t k = 0, l
-    for l in range(LANES):
-        sums[l] = 0
+    cdef double block[LANES]
+    cdef double group[LANES]
+    cdef double total[LANES]
+    cdef double power, result = 0
+    cdef Py_ssize_t k = 0, l, lanes = min(LANES, K)
+    for l in range(lanes):
+        block[l] = group[l] = total[l] = 0
     while k < K:
         for l in range(min(LANES, K - k)):
             power = short_exp(x[k + l] - largest) if real is float else exp(x[k + l] - largest)
             powers[k + l] = <real>power
-            sums[l] += power
+            block[l] += power
         k += LANES
-    for l in range(min(LANES, K)):
-        total += sums[l]
-    return total
+        if k % (LANES * SUM_BLOCK) == 0:
+            carry_block(k // (LANES * SUM_BLOCK) - 1, lanes, block, group, total)
+    carry(lanes, block, group)
+    carry(lanes, group, total)
+    for l in range(lanes):
+        result += total[l]
+    return result
 
 
 def softmax(const real[:, ::1] x):
@@ -110,13 +116,13 @@ def softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
 
 
 cdef void softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *dx) noexcept nogil:
-    cdef double mean = 0, block
+    cdef double block = 0, group = 0, mean = 0
     cdef Py_ssize_t n, k
     for n in range(block_count(K)):
-        block = 0
         for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
             block += <double>dy[k] * y[k]
-        mean += block
+        carry_block(n, 1, &block, &group, &mean)
+    carry(1, &group, &mean)
     for k in range(K):
         dx[k] = <real>(y[k] * (dy[k] - mean))
 
@@ -150,13 +156,13 @@ def log_softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
 
 
 cdef void log_softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *dx) noexcept nogil:
-    cdef double total = 0, block
+    cdef double block = 0, group = 0, total = 0
     cdef Py_ssize_t n, k
     for n in range(block_count(K)):
-        block = 0
         for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
             block += dy[k]
-        total += block
+        carry_block(n, 1, &block, &group, &total)
+    carry(1, &group, &total)
     for k in range(K):
         dx[k] = <real>(dy[k] - exp(y[k]) * total)
 
@@ -173,13 +179,13 @@ def softmax_cross_entropy(const real[:, ::1] logits, const Py_ssize_t[::1] label
     cdef double[::1] row_loss = np.empty(N)
     for b in prange(N, nogil=True, num_threads=threads_for(STEPS_OF_EXP * N * K)):
         row_loss[b] = cross_entropy_row(&logits[b, 0], K, labels[b], alpha, N, &dlogits[b, 0])
-    cdef double loss = 0, block
+    cdef double block = 0, group = 0, loss = 0
     cdef Py_ssize_t n
     for n in range(block_count(N)):
-        block = 0
         for b in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, N)):
             block += row_loss[b]
-        loss += block
+        carry_block(n, 1, &block, &group, &loss)
+    carry(1, &group, &loss)
     return dtype(loss / N), result
 
 
@@ -188,7 +194,7 @@ cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label
     """The loss of one row; OUT its share of ∂e/∂logits, which is (softmax − target) / N."""
     cdef double largest = maximum(logits, K), total = exponentials(logits, K, largest, dlogits)
     cdef double log_total = log(total), share = alpha / K, of_label = dlogits[label] / total, scale = 1 / (total * N)
-    cdef double loss = 0, block
+    cdef double block = 0, group = 0, smoothing = 0, loss = 0
     cdef Py_ssize_t n, k
     for k in range(K):
         dlogits[k] = <real>(dlogits[k] * scale - share / N)
@@ -199,8 +205,9 @@ cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label
         loss -= (1 - alpha) * (logits[label] - largest - log_total)
     if alpha > 0:
         for n in range(block_count(K)):
-            block = 0
             for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
                 block += share * (logits[k] - largest - log_total)
-            loss -= block
+            carry_block(n, 1, &block, &group, &smoothing)
+        carry(1, &group, &smoothing)
+        loss -= smoothing
     return loss

@@ -16,8 +16,8 @@ small, unless these are unlike the others: a black border, say. They are rounded
 rows at a time; all others are kept in double precision, in chunks of at most MOST_ROWS rows (sums.h). So if less than 1 / OFF of Σd² is left, or if a sum is not finite, the
 chunk is read again, in double precision: once for its mean, and once for the deviations from that.
 
-The number of chunks depends on shapes alone, and they are added in order, so the result has the same bits at any thread
-count. Channels are innermost: the loops over c are the vectors.
+The number of chunks depends on shapes alone, and they are added in order, in blocks of SUM_BLOCK chunks (sums.h). So the
+result has the same bits at any thread count. Channels are innermost: the loops over c are the vectors.
 """
 import numpy as np
 
@@ -26,7 +26,7 @@ from libc.math cimport isfinite, sqrt
 
 from refconv._core.arrays cimport aligned_empty, dtype_of
 from refconv._core.real cimport real
-from refconv._core.sums cimport SUM_BLOCK, block_count, carry
+from refconv._core.sums cimport SUM_BLOCK, block_count, carry, carry_block
 from refconv._core.stream cimport PIECE, past_caches, stream, stream_end
 
 include "threads.pxi"
@@ -57,17 +57,17 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
     cdef double[:, ::1] means = np.empty((chunk_count(M, C), C)), squares = np.empty((chunk_count(M, C), C))
     for t in prange(means.shape[0], nogil=True, num_threads=threads_for(STEPS * M * C)):
         chunk_moments(&x[t * step, 0], min(step, M - t * step), C, &means[t, 0], &squares[t, 0])
-    cdef double[::1] mu = np.zeros(C), sigma2 = np.zeros(C)
+    cdef double[:, ::1] mu = np.zeros((3, C)), sigma2 = np.zeros((3, C))
     merge_moments(M, means, squares, mu, sigma2)
 
     # The mean is rounded to x's type, and what that takes from it is given back by the shift. The scale is made of the
     # variance in x's type, which the derivative will get: one that is too large for it is ∞ here as well as there.
     cdef real[::1] centre = mean, variance = var, shift = np.empty(C, dtype)
     for c in range(C):
-        centre[c], variance[c] = <real>mu[c], <real>sigma2[c]
+        centre[c], variance[c] = <real>mu[2, c], <real>sigma2[2, c]
     cdef real[::1] scale = scale_of[real](gamma, variance, eps)
     for c in range(C):
-        shift[c] = <real>(beta[c] - (mu[c] - centre[c]) * scale[c])
+        shift[c] = <real>(beta[c] - (mu[2, c] - centre[c]) * scale[c])
     normalise[real](x, centre, scale, shift, y)
     return y, mean, var
 
@@ -154,18 +154,32 @@ cdef void exact_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t
         carry(width, total, squares + first)
 
 
-cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:, ::1] squares, double[::1] mean,
-                        double[::1] var) noexcept nogil:
-    """IN moments of the chunks; OUT those of the batch, added to the zeros in mean and var."""
-    cdef Py_ssize_t C = means.shape[1], step = chunk_rows(C), t, c
+cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:, ::1] squares, double[:, ::1] mean,
+                        double[:, ::1] var) noexcept nogil:
+    """IN moments of the chunks, zeros in mean and var (3, C); OUT the moments of the batch in mean[2] and var[2]."""
+    cdef Py_ssize_t C = means.shape[1], step = chunk_rows(C), chunks = means.shape[0], t, c
     cdef double deviation
-    for t in range(means.shape[0]):
+    for t in range(chunks):
         for c in range(C):
-            mean[c] += min(step, M - t * step) * means[t, c] / M
-    for t in range(means.shape[0]):
+            mean[0, c] += min(step, M - t * step) * means[t, c] / M
+        end_chunk(t, chunks, mean)
+    for t in range(chunks):
         for c in range(C):
-            deviation = means[t, c] - mean[c]
-            var[c] += (squares[t, c] + min(step, M - t * step) * deviation * deviation) / M
+            deviation = means[t, c] - mean[2, c]
+            var[0, c] += (squares[t, c] + min(step, M - t * step) * deviation * deviation) / M
+        end_chunk(t, chunks, var)
+
+
+cdef void end_chunk(Py_ssize_t t, Py_ssize_t chunks, double[:, ::1] sums) noexcept nogil:
+    """Carry sums[0] to sums[1] after a block of SUM_BLOCK chunks, and that to sums[2] after a group of blocks (sums.h).
+
+    Call it once chunk t has been added to sums[0]. After the last chunk, sums[2] is the sum of all chunks.
+    """
+    cdef Py_ssize_t size = sums.shape[1]
+    if (t + 1) % SUM_BLOCK == 0 or t + 1 == chunks:
+        carry_block(t // SUM_BLOCK, size, &sums[0, 0], &sums[1, 0], &sums[2, 0])
+    if t + 1 == chunks:
+        carry(size, &sums[1, 0], &sums[2, 0])
 
 
 cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] scale, const real[::1] shift,
@@ -211,11 +225,10 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
     cdef bint past = C <= PIECE and past_caches(M * C * sizeof(real))
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
-    cdef double[:, ::1] products = np.empty((chunks, C)), sums = np.empty((chunks, C))
+    cdef double[:, ::1] sums = np.empty((chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
     for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
-        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &products[t, 0],
-                   &sums[t, 0])
-    merge_sums[real](products, sums, var, eps, dgamma, dbeta)
+        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0], &sums[t, C])
+    merge_sums[real](sums, var, eps, dgamma, dbeta)
 
     cdef real[::1] scale = scale_of[real](gamma, var, eps), slope = np.empty(C, dtype), offset = np.empty(C, dtype)
     cdef real[::1] gamma_sum = dgamma, beta_sum = dbeta
@@ -267,17 +280,16 @@ cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_s
         products[first + c], sums[first + c] = product[c], total[c]
 
 
-cdef void merge_sums(const double[:, ::1] products, const double[:, ::1] sums, const real[::1] var, double eps,
-                     real[::1] dgamma, real[::1] dbeta) noexcept nogil:
-    """OUT dgamma and dbeta, the chunks added in order."""
-    cdef Py_ssize_t t, c
-    cdef double product, total
-    for c in range(sums.shape[1]):
-        product = total = 0
-        for t in range(sums.shape[0]):
-            product += products[t, c]
-            total += sums[t, c]
-        dgamma[c], dbeta[c] = <real>(product / sqrt(var[c] + eps)), <real>total
+cdef merge_sums(const double[:, ::1] sums, const real[::1] var, double eps, real[::1] dgamma, real[::1] dbeta):
+    """IN Σ dy·(x − mean) and Σ dy of each chunk; OUT dgamma and dbeta."""
+    cdef Py_ssize_t C = var.shape[0], chunks = sums.shape[0], t, c
+    cdef double[:, ::1] total = np.zeros((3, 2 * C))
+    for t in range(chunks):
+        for c in range(2 * C):
+            total[0, c] += sums[t, c]
+        end_chunk(t, chunks, total)
+    for c in range(C):
+        dgamma[c], dbeta[c] = <real>(total[2, c] / sqrt(var[c] + eps)), <real>total[2, C + c]
 
 
 cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, const real *scale,
@@ -347,14 +359,13 @@ def batch_norm_inference_grads(const real[:, ::1] dy, const real[:, ::1] x, cons
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
-    cdef double[:, ::1] products = np.empty((chunks, C)), sums = np.empty((chunks, C))
+    cdef double[:, ::1] sums = np.empty((chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
     cdef real[::1] scale = scale_of[real](gamma, var, eps)
     cdef real[:, ::1] out = dx
     for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
-        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &products[t, 0],
-                   &sums[t, 0])
+        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0], &sums[t, C])
         scale_rows(&dy[t * step, 0], min(step, M - t * step), C, &scale[0], &out[t * step, 0])
-    merge_sums[real](products, sums, var, eps, dgamma, dbeta)
+    merge_sums[real](sums, var, eps, dgamma, dbeta)
     return dx, dgamma, dbeta
 
 

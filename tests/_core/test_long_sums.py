@@ -1,7 +1,7 @@
 """The rounding error of long sums stays within the bound of refconv/_core/sums.h, in every kernel that sums."""
 
 from fractions import Fraction
-from math import prod
+from math import exp, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +83,29 @@ def mean_and_var(x):
 
 def value(terms, *values):
     return values[0]
+
+
+def one_logit_of_1(logits):
+    logits = logits.copy()
+    logits[0, 0] = 1
+    return logits
+
+
+def softmax_denominator(x):
+    return np.array([1 / loss.softmax(one_logit_of_1(x))[0, 0].astype(float)])
+
+
+def log_softmax_denominator(x):
+    return np.exp(-loss.log_softmax(one_logit_of_1(x))[:, 0].astype(float))
+
+
+def cross_entropy_denominator(x):
+    return np.exp([float(loss.softmax_cross_entropy(one_logit_of_1(x), np.array([0]))[0])])
+
+
+def sum_of_exponentials(terms, x):
+    """The denominator of softmax, divided by the exponential of the one logit of 1."""
+    return 1 + (terms - 1) * Fraction(exp(float(x) - 1))
 
 
 CASES = [
@@ -182,6 +205,9 @@ CASES = [
     ),
     Case("batch_norm, mean and var", 1_000_000, ((1_000_000, 3),), mean_and_var, value),
     Case("batch_norm_grads", 1_000_001, ((1_000_001, 3), (1_000_001, 3)), lambda dy, x: batch_norm_dbeta(dy, x)[0]),
+    Case("softmax", 3_000_001, ((1, 3_000_001),), softmax_denominator, sum_of_exponentials),
+    Case("log_softmax", 3_000_001, ((1, 3_000_001),), log_softmax_denominator, sum_of_exponentials),
+    Case("softmax_cross_entropy", 3_000_001, ((1, 3_000_001),), cross_entropy_denominator, sum_of_exponentials),
     Case("softmax_dx", 1_000_001, ((1, 1_000_001), (1, 1_000_001)), lambda dy, y: (dy - loss.softmax_dx(dy, y) / y)[0, :3]),
     Case(
         "local_response_norm",
@@ -223,6 +249,93 @@ def worst_error(case, dtype):
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_error_of_a_long_sum_stays_within_its_bound(case, dtype):
     assert worst_error(case, dtype) <= error_bound(case.terms, dtype)
+
+
+def repeated(values):
+    """The values as a column, once for each channel of a layer so wide that batch_norm's chunks have 16 rows only."""
+    return np.repeat(values[:, None], 2048, axis=1)
+
+
+def wide_batch_norm_grads(values):
+    """dgamma and dbeta: with x = 1, mean 0 and variance 1 both are the sum of dy."""
+    dy = repeated(values)
+    one, zero = np.ones(dy.shape[1]), np.zeros(dy.shape[1])
+    return np.stack(norm.batch_norm_grads(dy, np.ones_like(dy), one, zero, one, 0.0)[1:])
+
+
+def wide_batch_norm_inference_grads(values):
+    dy = repeated(values)
+    one, zero = np.ones(dy.shape[1]), np.zeros(dy.shape[1])
+    return np.stack(norm.batch_norm_inference_grads(dy, np.ones_like(dy), one, zero, one, 0.0)[1:])
+
+
+def wide_batch_norm_mean(values):
+    scale = len(values) / 2**14  # makes the first chunk's share of the mean a power of two
+    x = repeated(values * scale)
+    return norm.batch_norm(x, np.ones(x.shape[1]), np.zeros(x.shape[1]))[1] / scale * len(values)
+
+
+def wide_batch_norm_var(values):
+    scale = np.sqrt(len(values)) / 2**7  # makes the first chunk's share of the variance a power of two
+    x = repeated(np.sqrt(values) * scale)
+    x[1::2] *= -1
+    return norm.batch_norm(x, np.ones(x.shape[1]), np.zeros(x.shape[1]))[2] / scale**2 * len(values)
+
+
+def smoothed_cross_entropy(values):
+    """The loss is the mean of -log_softmax, which is -logit here, where one logit is 0 and all others are far below it."""
+    logits = -(2.0**63) * values[None]
+    logits[0, -1] = 0
+    return loss.softmax_cross_entropy(logits, np.array([0]), label_smoothing=1.0)[0] * len(values) / 2.0**63
+
+
+def cross_entropy_of_a_batch(values):
+    """The loss of a row is its value: of two classes, the one asked for has no probability."""
+    logits = np.stack([np.zeros_like(values), -(2.0**63) * values], axis=1)
+    return loss.softmax_cross_entropy(logits, np.ones(len(values), int))[0] * len(values) / 2.0**63
+
+
+FRONT_LOADED = [
+    ("batch_norm_grads, wide", 16, 16 * 28**2, wide_batch_norm_grads),
+    ("batch_norm_inference_grads, wide", 16, 16 * 28**2, wide_batch_norm_inference_grads),
+    ("batch_norm, wide, mean", 16, 16 * 28**2, wide_batch_norm_mean),
+    ("batch_norm, wide, var", 16, 16 * 28**2, wide_batch_norm_var),
+    ("softmax", 32, 32 * 1000, lambda values: 1 / loss.softmax(np.log(values[None]))[0, 0]),
+    ("log_softmax", 32, 32 * 1000, lambda values: np.exp(-loss.log_softmax(np.log(values[None]))[0, 0])),
+    (
+        "softmax_cross_entropy",
+        32,
+        32 * 1000,
+        lambda values: np.exp(loss.softmax_cross_entropy(np.log(values[None]), np.array([0]))[0]),
+    ),
+    (
+        "softmax_dx",
+        SUM_BLOCK,
+        2**20,
+        lambda values: values[0] - loss.softmax_dx(values[None], np.ones((1, len(values))))[0, 0],
+    ),
+    (
+        "log_softmax_dx",
+        SUM_BLOCK,
+        2**20,
+        lambda values: values[0] - loss.log_softmax_dx(values[None], np.zeros((1, len(values))))[0, 0],
+    ),
+    ("softmax_cross_entropy, smoothed", SUM_BLOCK, 2**20, smoothed_cross_entropy),
+    ("softmax_cross_entropy, batch", SUM_BLOCK, 2**20, cross_entropy_of_a_batch),
+]
+
+
+@pytest.mark.parametrize(("head", "terms", "call"), [row[1:] for row in FRONT_LOADED], ids=[row[0] for row in FRONT_LOADED])
+def test_error_of_a_sum_of_one_large_and_many_small_parts_stays_within_its_bound(head, terms, call):
+    # The worst case of a running sum: the first part is a power of two, and each of the others is lost, since it is less than
+    # half a unit in the last place of the first. A part is what the kernel adds: a chunk's sum, a lane's value, a block's sum.
+    rest = 0.99 * 2.0**-53
+    values = np.full(terms, rest)
+    values[:head] = 1
+    expected = head + (terms - head) * Fraction(rest)
+    results = np.asarray(call(values))
+    error = max(abs(Fraction(float(extreme)) / expected - 1) for extreme in (results.min(), results.max()))
+    assert float(error) <= error_bound(terms, np.float64)
 
 
 @pytest.mark.parametrize(("terms", "pick"), [(2**24 + 6, 0), (2**24 + 4, 1)])
