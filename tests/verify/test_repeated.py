@@ -24,7 +24,6 @@ from verify.unsteady_versions import (
     wrong_by_chance,
 )
 
-
 needs_alarm = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer signals on this system")
 
 
