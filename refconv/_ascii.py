@@ -5,7 +5,7 @@ import re
 import sys
 import unicodedata
 
-__all__ = ["ascii_form", "use_ascii_forms"]
+__all__ = ["ascii_form", "echo", "use_ascii_forms"]
 
 
 def _pairs(characters, forms):
@@ -41,10 +41,21 @@ def ascii_form(text: str) -> str:
 
 def use_ascii_forms() -> None:
     """Let standard output and error print ASCII forms of the characters that their encodings do not contain."""
-    codecs.register_error("refconv.ascii", _replace)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's streams are not files
             stream.reconfigure(errors="refconv.ascii")
+
+
+def echo(*values, file=None, **options) -> None:
+    """Print values as ``print`` does, with ASCII forms of the characters that the stream's encoding does not contain.
+
+    The functions of the library print with this, since Python programs that import it choose their streams themselves.
+    """
+    stream = sys.stdout if file is None else file
+    encoding, strict = getattr(stream, "encoding", None), getattr(stream, "errors", "strict") in (None, "strict")
+    if encoding and strict:
+        values = [str(value).encode(encoding, "refconv.ascii").decode(encoding) for value in values]
+    print(*values, file=stream, **options)
 
 
 def _exponent(match):
@@ -65,3 +76,6 @@ def _replace(error):
     match = EXPONENT.match(error.object, last) or ROOT.match(error.object, last)
     end = match.end() if match else error.end
     return ascii_form(error.object[error.start : end]), end
+
+
+codecs.register_error("refconv.ascii", _replace)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import refconv
-from refconv._ascii import ascii_form, use_ascii_forms
+from refconv import nn, verify
+from refconv._ascii import ascii_form, echo, use_ascii_forms
 from refconv.cli import main
 
 ROOT = Path(refconv.__file__).parents[1]
@@ -79,6 +80,47 @@ def test_every_character_in_the_sources_has_an_ascii_form(folder):
 )
 def test_formulas_keep_their_meaning_in_ascii(text, form):
     assert ascii_form(text) == form
+
+
+def narrow(encoding):
+    return io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+
+
+def content(stream):
+    return stream.buffer.getvalue().decode(stream.encoding)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_functions_of_the_library_print_on_a_narrow_stream(monkeypatch, encoding):
+    """Without a command, which sets up its streams itself."""
+    pytest.importorskip("hypothesis")
+    stream = narrow(encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    def fails(x):
+        raise RuntimeError("naïve 畳 ∂e/∂x")
+
+    assert not verify.check(fails, "relu", seconds=0.5)
+    nn.summary(nn.Sequential(nn.ReLU()), (5, 4, 1))
+    verify.table(["relu"], quick=True, kinds=["numeric"])
+    printed = content(stream)
+    assert "It raises RuntimeError: na" in printed
+    assert "parameters" in printed
+    assert "operators: 1" in printed
+    assert stream.errors == "strict"
+
+
+def test_echo_prints_as_print_does_where_the_encoding_has_every_character(monkeypatch):
+    for stream, printed in (
+        (narrow("utf-8"), "√2 → 3 ²!"),
+        (narrow("cp1252"), "sqrt(2) -> 3 ²!"),
+        (narrow("ascii"), "sqrt(2) -> 3 ^2!"),
+    ):
+        echo("√2 →", 3, "²", end="!", file=stream)
+        assert content(stream) == printed
+    text = io.StringIO()
+    echo("√2", file=text)
+    assert text.getvalue() == "√2\n"
 
 
 def test_encodable_characters_are_printed_as_they_are(monkeypatch):

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "models": {"geometry", "labels", "nn"},
     "museum": {"_ascii", "_extras", "data", "models", "nn", "ops", "optim", "training"},
     "neighbours": set(),
-    "nn": {"geometry", "neighbours", "ops"},
+    "nn": {"_ascii", "geometry", "neighbours", "ops"},
     "ops": {"_core", "geometry", "labels", "reference"},
     "optim": {"geometry", "neighbours", "ops"},
     "recipes": ANY,

@@ -36,14 +36,17 @@ def text(names=()) -> str:
 
 
 def _one(name):
-    """What bears a name, once, after the slides that it belongs to."""
-    from refconv.verify.index import select
+    """What has this name, once, after the slides that it belongs to."""
+    from refconv.verify.index import named, select
 
     found = select([name])
-    loops, places = found[0].loops, found[0].elsewhere
-    lines = [f"slides {', '.join(entry.id for entry in found)}"]
-    lines += [line for loop in loops for line in _block(loop)]
-    return "\n".join([*lines, *("     {}   {}:{}".format(*place) for place in places)])
+    slides = ", ".join(entry.id for entry in found if entry.id)
+    lines = [f"slides {slides}"] if slides else []
+    if loop := named(name):
+        lines += _block(loop)
+    else:
+        lines += ["     {}   {}:{}".format(*place) for place in found[0].elsewhere]
+    return "\n".join(lines)
 
 
 def _block(loop):
@@ -53,8 +56,9 @@ def _block(loop):
 def _places(loop):
     kernel = "kernel {}:{}".format(*loop.kernel) if loop.kernel else ""
     evidence = ", ".join(dict.fromkeys([*loop.evidence, *_libraries(loop)]))
+    place = "{} {}:{}".format("loop" if "/reference/" in loop.place[0] else "code", *loop.place)
     return [
-        "   ".join(filter(None, ("loop {}:{}".format(*loop.place), kernel))),
+        "   ".join(filter(None, (place, kernel))),
         *filter(None, (_together(loop.tests), evidence)),
     ]
 

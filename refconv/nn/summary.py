@@ -7,6 +7,7 @@ import io
 import math
 from typing import NamedTuple
 
+from refconv._ascii import echo
 from refconv.geometry import per_axis
 from refconv.nn.combinators import Sequential
 from refconv.nn.fractal import Fractal
@@ -163,7 +164,7 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
         raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}, but is {form!r}")
     found = rows(model, input_shape) if depth is None else stages(model, input_shape, depth)
     columns = COLUMNS if depth is not None else COLUMNS[:-1]
-    print(FORMS[form](model, tuple(input_shape), found, columns))
+    echo(FORMS[form](model, tuple(input_shape), found, columns))
 
 
 COLUMNS = ("name", "layer", "output", "parameters", "multiply-adds", "receptive field")

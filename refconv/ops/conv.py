@@ -56,7 +56,7 @@ def conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, dat
     >>> conv2d(x, w, b=[0.5])[0, :, :, 0]
     array([[5421.5, 6532.5]])
 
-    Source: A5–A10, C4, C5; LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    Source: A5–A10, B1, C4, C5; LeCun et al., "Gradient-based learning applied to document recognition", 1998.
     """
     return _forward(2, x, w, b, stride, padding, dilation, groups, data_format)
 

@@ -50,7 +50,7 @@ def conv2d(x, w, bias, window, groups):
     >>> conv2d(x, w, None, Window((2, 2)), groups=1)[0, :, :, 0]
     array([[5421., 6532.]])
 
-    Source: A5–A7, C4, C5.
+    Source: A5–A7, B1, C4, C5.
     """
     (N, *size, _C), (kh, kw, C_g, O) = x.shape, w.shape
     (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups

@@ -18,8 +18,9 @@ and the definition is proved equal on symbols and compared on the kernels.
 from __future__ import annotations
 
 from refconv._extras import need
+from refconv.verify.slide_example import slide_example
 
-__all__ = ["check", "table", "trace"]
+__all__ = ["check", "slide_example", "table", "trace"]
 
 
 def check(function, name, *, seconds=5.0):

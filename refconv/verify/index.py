@@ -18,21 +18,22 @@ from pathlib import Path
 
 import refconv
 from refconv import reference
-from refconv.verify.catalogue import CATALOGUE
+from refconv.verify.catalogue import CATALOGUE, did_you_mean, find
 from refconv.verify.lectures import STATEMENTS, ids
+from refconv.verify.operator import lookup
 from refconv.verify.oracle import tables
 from refconv.verify.plain import formula
 
-__all__ = ["Entry", "Loop", "entries", "evidence", "loops", "root", "select"]
+__all__ = ["Entry", "Loop", "entries", "evidence", "loops", "named", "root", "select"]
 
 PACKAGE = Path(refconv.__file__).parent
-ROOMS = ("geometry", "ops", "nn", "optim", "models", "training")  # where a statement may stand that is no loop
+ROOMS = ("geometry", "ops", "nn", "optim", "models", "training", "verify")  # where a statement may stand that is no loop
 TEST_ROOMS = ("reference", "_core", "ops", "nn")
 
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop of the book. Places are pairs (path from the checkout's or installation's root, line)."""
+    """A loop, or an operator, layer or optimiser that has none. Places are pairs (path from the package's parent, line)."""
 
     name: str
     family: str
@@ -85,15 +86,19 @@ def entries() -> list[Entry]:
 def select(names=()) -> list[Entry]:
     """The entries of some ids, or of these names, with what they name alone; all that stand, if none is named.
 
+    A name that `refconv verify` lists and that belongs to no statement has an entry of its own, without an id.
+
     >>> [(entry.id, [loop.name for loop in entry.loops]) for entry in select(["conv2d_dx"])]
     [('B4', ['conv2d_dx'])]
     """
     if not names:
         return [entry for entry in entries() if entry.stands]
-    known = {loop.name for loop in loops()} | {place[0] for entry in entries() for place in entry.elsewhere}
-    for name in names:
-        if name.upper() not in STATEMENTS and name not in known:
-            raise ValueError(f"names must be ids such as B3, loops such as conv2d_dx or nn.Conv2D, but one is {name!r}")
+    cited = {loop.name for loop in loops()} | {place[0] for entry in entries() for place in entry.elsewhere}
+    others = [name for name in dict.fromkeys(names) if name.upper() not in STATEMENTS and name not in cited]
+    for name in others:
+        if name not in _proved():
+            similar = did_you_mean(name, sorted(cited | _proved()))
+            raise ValueError(f"names must be ids such as B3, loops such as conv2d_dx or nn.Conv2D, got {name!r}{similar}")
     chosen = []
     for entry in entries():
         few = tuple(loop for loop in entry.loops if loop.name in names)
@@ -102,7 +107,32 @@ def select(names=()) -> list[Entry]:
             chosen.append(entry)
         elif few or places:
             chosen.append(Entry(entry.id, entry.statement, few, places, ()))
-    return chosen
+    return [*chosen, *(Entry("", loop.formula, (loop,), (), ()) for loop in map(named, others))]
+
+
+def named(name) -> Loop | None:
+    """Return formula, place and evidence of a loop of the index or of any name that `refconv verify` takes; or None.
+
+    >>> named("optim.SGD").formula, named("optim.SGD").evidence
+    ('v ← μ·v − α·(g + λ·θ); θ ← θ + v', ('symbolic', 'parity', 'oracle'))
+    """
+    if loop := next((loop for loop in loops() if loop.name == name), None):
+        return loop
+    if name not in _proved():
+        return None
+    operator = find(name, CATALOGUE)
+    module = import_module(f"refconv.reference.{operator.family}") if operator.family in reference.__all__ else None
+    if module and name in module.__all__:
+        return _loop(module, operator.family, name)
+    function = lookup(name)
+    place = _place(Path(inspect.getsourcefile(function)), rf"(?:def|class) {function.__name__}\b")
+    tests = _tests(operator.family)
+    return Loop(name, operator.family, tuple(ids(operator.ids)), operator.formula, place, None, tests, evidence(operator))
+
+
+def _proved():
+    """All names that `refconv verify` takes."""
+    return {name for operator in CATALOGUE.values() for name in (*operator.functions, *operator.loops)}
 
 
 def root() -> Path | None:

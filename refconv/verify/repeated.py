@@ -9,7 +9,8 @@ wrote, depend on the calls before, or fail by chance. :func:`repeated` calls it 
 * with float64 after a call with float32 of the same shapes;
 * with the same arguments in random order, until an error in 2 % of the calls would be found with a probability of 99.9 %.
 
-The first three find their faults with certainty, the last one with that probability.
+The first three find their faults with certainty, the last one with that probability. A further call that is still running when
+time is up is a fault if it ran far longer than the first call of its case.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ CALLS = math.ceil(math.log(MISSED) / math.log1p(-CHANCE))
 REPEATS = 5  # calls that tell state, which is always wrong from some call on, from chance
 CASES_IF_WRONG = 8  # right cases to call again when the function is wrong in others
 CASES_AFTER_FLOAT32 = 3
+SLOWDOWN = 10  # a further call that is stopped after this multiple of the first call's time does not return
+SHORTEST_HANG = 0.2  # seconds; a busy machine can delay a fast function for less
 
 
 def chance_of_detection(calls: int) -> float:
@@ -41,7 +44,7 @@ def chance_of_detection(calls: int) -> float:
     return 1 - (1 - CHANCE) ** calls
 
 
-def repeated(attempt: Attempt, trials: list[Trial]) -> Trial | None:
+def repeated(attempt: Attempt, trials: list[Trial]) -> tuple[Trial | None, bool]:
     """Call a function again in cases in which it was tried.
 
     Parameters
@@ -53,17 +56,20 @@ def repeated(attempt: Attempt, trials: list[Trial]) -> Trial | None:
 
     Returns
     -------
-    Trial or None
+    failed : Trial or None
         The first case in which a further call is wrong. If its finding is one of :data:`UNSTEADY`, the function does not
-        depend on its arguments alone; otherwise it is wrong for the numbers of this trial.
+        depend on its arguments alone; if it is "time", the further call did not return; otherwise the function is wrong for
+        the numbers of this trial.
+    complete : bool
+        False if time was up before all further calls were made.
     """
     steady = all(trial.finding is None for trial in trials)
     for failed in _failures(attempt, trials, steady):
         if failed and (steady or failed.finding.kind in UNSTEADY):
-            return failed
+            return failed, True
         if attempt.time_is_up:
-            break
-    return None
+            return None, False
+    return None, True
 
 
 def _failures(attempt, trials, steady):
@@ -86,7 +92,7 @@ def _same_numbers(attempt, first):
     """The trial of a second call with the same arguments, and what is wrong with it, as a trial or None."""
     with garbage(GARBAGE[0]):
         second = attempt.again(first)
-    return second, None if second.late or _agree(first, second) else _diagnosed(attempt, first, second)
+    return second, _diagnosed(attempt, first, second)
 
 
 def _other_numbers(attempt, first, array):
@@ -98,7 +104,9 @@ def _other_numbers(attempt, first, array):
 
     second = attempt(first.case, make) if first.found else None
     then = _changed(attempt, first, second) if second else {}
-    if not then or second.late:
+    if second and second.late:
+        return _hanging(first, second, "a second call with other numbers of the same shapes", then)
+    if not then:
         return None
     if any(now.tobytes() != before.tobytes() for now, before in zip(first.results, first.found, strict=True)):
         words = "the result of the first call changes during the second: it is a buffer that the function keeps; return a copy"
@@ -110,8 +118,10 @@ def _other_numbers(attempt, first, array):
         passed[name] = first.passed[name]
         passed[name][...] = second.given[name]
     third = attempt.again(second, passed)
-    if third.finding is None or third.late:
+    if third.finding is None:
         return None
+    if third.late:
+        return _hanging(first, third, "a further call with other numbers in the same arrays", then)
     return _unchanged(attempt, first, third, "array object") or _diagnosed(attempt, second, third)
 
 
@@ -140,7 +150,10 @@ def _after_float32(attempt, right):
     for case in itertools.islice(new, CASES_AFTER_FLOAT32):
         single = attempt(case, lambda *arguments: floats(*arguments).astype(np.float32))
         double = attempt(case, floats)  # numbers of two decimals, which float32 rounds
-        if single is None or double is None or double.finding is None or double.late:
+        late = next((trial for trial in (single, double) if trial and trial.late), None)
+        if late:
+            yield _hanging(right[-1], late, "a further call with other shapes")
+        elif single is None or double is None or double.finding is None:
             yield None
         elif double.found and all(map(_equal_in_float32, double.found, double.expected)):
             words = "after a call with float32, a call with float64 of the same shapes has the precision of float32"
@@ -161,12 +174,14 @@ def _in_random_order(attempt, right):
             return
         trial = right[rng.integers(len(right))]
         later = attempt.again(trial)
-        yield None if later.late or _agree(trial, later) else _diagnosed(attempt, trial, later)
+        yield _diagnosed(attempt, trial, later)
 
 
 def _diagnosed(attempt, first, second):
     """Why two calls with the same arguments disagree, as a trial with that finding; None if they agree."""
-    if second.late or _agree(first, second):
+    if second.late:
+        return _hanging(first, second, "a further call with the same arguments")
+    if _agree(first, second):
         return None
     if found := _uninitialised(attempt, first):
         return found
@@ -182,6 +197,15 @@ def _diagnosed(attempt, first, second):
         attempt.again(first)
     words = f"it was wrong in {attempt.failures} of {attempt.calls} calls, and right in others with the same input"
     return _with(first, "chance", f"{words} ({_numbers(wrong)})", wrong)
+
+
+def _hanging(first, later, call, then=None):
+    """The finding that a further call does not return; None if it was stopped too early to tell."""
+    if later.seconds < max(SLOWDOWN * first.seconds, SHORTEST_HANG):
+        return None
+    words = f"{call} did not return within {later.seconds:.1f} s; the first took {first.seconds:.2g} s"
+    shown = first if then else later  # together with ``then``, the arguments of the first call are those of both
+    return _with(replace(shown, found=None, finding=None, results=()), "time", words, then=then)
 
 
 def _wrong(trial):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from refconv._ascii import echo
 from refconv.verify.catalogue import CATALOGUE, find
 from refconv.verify.evidence import KINDS, Outcome, gather
 
@@ -46,21 +47,21 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
             raise ValueError(f"kinds must be among {', '.join(KINDS)}, but one is {kind!r}")
     start, outcomes = time.perf_counter(), []
     label = max(len(operator.name) for operator in operators) + 2
-    print("".ljust(label), *(kind.ljust(WIDTH) for kind in kinds), file=out)
+    echo("".ljust(label), *(kind.ljust(WIDTH) for kind in kinds), file=out)
     for operator in operators:
-        print(operator.name.ljust(label), end="", file=out, flush=True)
+        echo(operator.name.ljust(label), end="", file=out, flush=True)
         row = []
         for kind in kinds:
             row.append(gather(operator, kind, quick=quick, engine_name=engine))
-            print("", row[-1].cell.ljust(WIDTH), end="", file=out, flush=True)
-        print(file=out)
+            echo("", row[-1].cell.ljust(WIDTH), end="", file=out, flush=True)
+        echo(file=out)
         for outcome in row:
             if outcome.refuted is not None:
-                print(f"  {outcome.kind}: {outcome.refuted}", file=out)
+                echo(f"  {outcome.kind}: {outcome.refuted}", file=out)
         outcomes += row
-    print(_summary(outcomes, time.perf_counter() - start), file=out)
+    echo(_summary(outcomes, time.perf_counter() - start), file=out)
     for line in _left_out(outcomes):
-        print(line, file=out)
+        echo(line, file=out)
     return outcomes
 
 

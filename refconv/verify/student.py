@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refconv._ascii import echo
 from refconv.ops.check import scalar
 from refconv.ops.engine import get_num_threads, set_num_threads
 from refconv.verify.case import floats, integers
@@ -77,7 +78,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     calls, a cache by shape, a returned buffer that the next call overwrites and unwritten memory of ``np.empty`` are found
     with certainty in a case where they change the result. Errors by chance are found with a probability of 1 − (1 − p)ⁿ: with
     99.9 % if p = 2 % of the calls are wrong, since there are at least n = 342 calls if time allows. If it does not, the report
-    states the probability.
+    states the probability. A further call that is stopped is an error if it ran far longer than the first one.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
             verdict = _of_the_mode_that_fits(name, signature, cases, seconds, attempt)
         else:
             verdict = _verdict(name, signature, cases, seconds, attempt)
-    print(verdict)
+    echo(verdict)
     return verdict
 
 
@@ -160,7 +161,7 @@ def _verdict(name, signature, cases, seconds, attempt, *first_remarks):
     attempt.allow(seconds)
     trials, stopped = _all(attempt, cases, seconds)
     counted, refused = _without_refused(trials)
-    counted, unsteady = _called_again(attempt, counted, seconds)
+    counted, unsteady, complete = _called_again(attempt, counted, seconds)
     wrong = [trial for trial in counted if trial.finding]
     smallest, hint = unsteady, None
     if wrong and not unsteady:
@@ -173,7 +174,7 @@ def _verdict(name, signature, cases, seconds, attempt, *first_remarks):
         *_about_arguments(signature, name, smallest),
         *refused,
         *_about_results(counted, name),
-        *([] if smallest else [*_about_float32(attempt, counted), *_about_views(counted), *_about_chance(attempt, counted)]),
+        *([] if smallest else _about_right(attempt, counted, complete)),
         *([f"Stopped after {seconds:g} s."] if stopped else []),
     ]
     report = _report(name, signature, counted, wrong, smallest, hint, remarks)
@@ -183,14 +184,15 @@ def _verdict(name, signature, cases, seconds, attempt, *first_remarks):
 
 
 def _called_again(attempt, trials, seconds):
-    """The trials, with one more if a further call was wrong for its numbers; and a trial of a function that is unsteady."""
+    """Trials with that of a wrong further call, a trial that shows unsteadiness or None, and whether all calls were made."""
     if not trials or any(trial.late for trial in trials):
-        return trials, None
+        return trials, None, True
     attempt.allow(seconds / 2)
-    failed = repeated(attempt, trials)
+    failed, complete = repeated(attempt, trials)
     if failed is None or failed.finding.kind in UNSTEADY:
-        return trials, failed
-    return [*trials, failed], None
+        return trials, failed, complete
+    others = [trial for trial in trials if not (failed.late and trial.case is failed.case)]
+    return [*others, failed], None, complete
 
 
 @contextmanager
@@ -301,6 +303,10 @@ def _about_results(trials, name):
     return [f"Only the first of the {len(one.expected)} results of refconv.{name} was compared."] if one else []
 
 
+def _about_right(attempt, trials, complete):
+    return [*_about_float32(attempt, trials), *_about_views(trials), *_about_chance(attempt, trials, complete)]
+
+
 def _about_float32(attempt, trials):
     """float32 should stay float32; a remark, no fault."""
 
@@ -321,11 +327,15 @@ def _about_views(trials):
     return [words.format(shared)] if shared else []
 
 
-def _about_chance(attempt, trials):
-    if not trials or attempt.calls >= CALLS:
-        return []
-    found = f"with a probability of {chance_of_detection(attempt.calls):.1%}"
-    return [f"Called {attempt.calls} times: if {CHANCE:.0%} of the calls were wrong, this would show {found}."]
+def _about_chance(attempt, trials, complete):
+    """What the further calls leave open, if there was no time for all of them."""
+    remarks = []
+    if trials and not complete:
+        remarks.append("The repeated calls were stopped before their end: state between calls is not ruled out.")
+    if trials and attempt.calls < CALLS:
+        found = f"with a probability of {chance_of_detection(attempt.calls):.1%}"
+        remarks.append(f"Called {attempt.calls} times: if {CHANCE:.0%} of the calls were wrong, this would show {found}.")
+    return remarks
 
 
 def _report(name, signature, counted, wrong, smallest, hint, remarks):
@@ -333,19 +343,18 @@ def _report(name, signature, counted, wrong, smallest, hint, remarks):
         return "\n  ".join([f"{name}: not tried in any case.", *remarks])
     if smallest is None:
         return "\n  ".join([f"{name}: right. {len(counted)} cases agree with the loops.", *remarks])
-    lines = [f"{name}: {_outcome(counted, wrong, smallest)}:"]
+    lines = [f"{name}: {_outcome(len(counted), len(wrong), smallest)}:"]
     lines += [f"  {line}" for line in _described(smallest, signature, name)]
     lines.append(_said(smallest))
     lines += [f"Hint: {hint}."] if hint else []
     return "\n  ".join([*lines, *remarks])
 
 
-def _outcome(counted, wrong, smallest):
-    cases = f"wrong in {len(wrong)} of {len(counted)} cases" if wrong else f"right in {len(counted)} cases"
-    if smallest.finding.kind not in UNSTEADY:
-        return f"{cases}. The smallest"
-    which = "One case" if wrong or smallest.finding.kind == "chance" else "The smallest case"
-    return f"{cases}, but the result depends on more than the arguments. {which}"
+def _outcome(cases, wrong, shown):
+    if shown.finding.kind not in UNSTEADY:
+        return f"wrong in {wrong} of {cases} cases. {'One case' if shown.late else 'The smallest'}"  # a late one is not shrunk
+    when = "" if wrong else ": right when called once"
+    return f"wrong in {wrong or 1} of {cases} cases{when}, but the result depends on more than the arguments. One case"
 
 
 def _described(trial: Trial, signature, name):
@@ -385,7 +394,7 @@ def _said(trial: Trial):
     return _sentence(f"{which}{finding.words}: {at}it gives {finding.got!r}, and {finding.expected!r} is expected{more}.")
 
 
-BY_THE_FUNCTION = ("raises", "time", "none", "type", "count", "modifies")
+BY_THE_FUNCTION = ("raises", "none", "type", "count", "modifies")
 
 
 def _sentence(words):

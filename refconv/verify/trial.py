@@ -121,7 +121,7 @@ def _called(function, signature, name, trial, passed, seconds):
             finding = Finding("modifies", f"changes its argument {changed[0]}; work on a copy of it")
     else:
         late = isinstance(error, TimeUp)
-        words = f"gives no answer within {took:.1f} s" if late else _raised(function, error)
+        words = f"it gives no answer within {took:.1f} s" if late else _raised(function, error)
         results, finding = None, Finding("time" if late else "raises", words)
     return replace(
         trial,

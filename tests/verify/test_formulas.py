@@ -137,24 +137,69 @@ def test_names_choose_ids_and_loops():
         ("B6", ["relu"]),
     ]
     with pytest.raises(
-        ValueError, match=r"names must be ids such as B3, loops such as conv2d_dx or nn\.Conv2D, but one is 'B99'"
+        ValueError, match=r"names must be ids such as B3, loops such as conv2d_dx or nn\.Conv2D, got 'Conv2D'; did you mean nn"
     ):
-        select(["B99"])
+        select(["A3", "Conv2D"])
     assert "nothing stands here" in text(["M19"])
 
 
 def test_what_is_no_loop_is_printed_with_its_place():
-    for named in (["C6"], ["separate_rank1"]):
-        path, line = re.search(r"separate_rank1   (\S+):(\d+)", text(named)).groups()
+    for chosen, before in ((["C6"], "separate_rank1   "), (["separate_rank1"], "code ")):
+        path, line = re.search(rf"{before}(\S+):(\d+)", text(chosen)).groups()
         assert (
             (PACKAGE.parent / path).read_text(encoding="utf-8").splitlines()[int(line) - 1].startswith("def separate_rank1(")
         )
-    assert re.search(r"nn\.Conv2D   refconv/nn/conv\.py:\d+$", text(["nn.Conv2D"]), re.MULTILINE)
+    assert re.search(r"see also nn\.Conv2D   refconv/nn/conv\.py:\d+$", text(["A5"]), re.MULTILINE)
+    assert re.search(r"models\.lenet   refconv/models/lenet\.py:\d+$", text(["models.lenet"]), re.MULTILINE)
+
+
+NAMES = {name: row for row in CATALOGUE.values() for name in (*row.functions, *row.loops)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_that_verify_takes_has_formula_place_and_evidence(name):
+    loop = index.named(name)
+    path, line = loop.place
+    begins = (PACKAGE.parent / path).read_text(encoding="utf-8").splitlines()[line - 1]
+    assert re.match(rf"(def|class) {name.rpartition('.')[2]}\b", begins)
+    assert loop.formula or name.endswith("grads")
+    assert loop.evidence == index.evidence(find(name, CATALOGUE))
+    assert select([name])
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("nn.Conv2D", "slides A5, A6, A7, A8, A9, A10, C4, C5\n     nn.Conv2D   y[b,i,j,o] = bias[o] + "),
+        (
+            "optim.SGD",
+            "slides A12\n     optim.SGD   v ← μ·v − α·(g + λ·θ); θ ← θ + v\n         code refconv/optim/optimizers.py:",
+        ),
+        (
+            "separate_rank1",
+            "slides C6\n     separate_rank1   K[m,n] = column[m] · row[n]\n         code refconv/ops/separable.py:",
+        ),
+        ("optim.Adam", "     optim.Adam   m ← β₁·m + (1 − β₁)·h; "),
+        ("nn.SCells", "     nn.SCells   u[i,j,k] = "),
+        ("adam", "     adam   h[i] = g[i] + λ · θ[i], "),
+    ],
+)
+def test_names_without_a_loop_of_the_lectures_are_printed_like_loops(name, printed):
+    assert text([name]).startswith(printed)
+    kinds = ", ".join(index.evidence(NAMES[name]))
+    assert f"\n         {kinds}" in text([name])
+    assert f"`{name}`" in markdown([name])
+
+
+def test_the_slides_example_of_a_layer_belongs_to_its_loop_and_its_numbers():
+    entry = ENTRIES["B1"]
+    assert entry.loops[0].name == "conv2d"
+    assert [name for name, *_ in entry.elsewhere] == ["verify.slide_example"]
 
 
 def test_a_name_is_printed_once_after_its_slides():
     printed = text(["conv2d"])
-    assert printed.startswith("slides A5, A6, A7, A9, A10, C4, C5\n     conv2d   ")
+    assert printed.startswith("slides A5, A6, A7, A9, A10, B1, C4, C5\n     conv2d   ")
     assert printed.count("loop refconv/") == 1
 
 

@@ -1,5 +1,6 @@
 """Each kind of evidence can fail: a wrong operator or derivative is refuted, in words that say where."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import refconv
 from evidence import assert_parity, needs_kernels
+from refconv.verify import check
 from refconv.verify.case import Case
 from refconv.verify.catalogue import CATALOGUE, OPERATORS, find
 from refconv.verify.dual import Dual
@@ -263,8 +265,31 @@ def test_find_takes_derivatives():
     assert find("max_pool2d_dx") is OPERATORS["max_pool2d"]
     assert find("cross_correlate1d").name == "cross_correlate1d"  # also the derivative of convolve1d
     assert find("centred_correlation_dw", CATALOGUE).name == "centred_correlation"
-    with pytest.raises(ValueError, match="operator must be one of convolve1d, "):
+    with pytest.raises(ValueError, match=r"lists, but no layer or optimiser, got 'optim.SGD'$"):
         find("optim.SGD")  # no operator that one may trace, or compare a function of one's own with
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("Conv2D", "; did you mean nn.Conv2D or conv2d?"),
+        ("nn.conv2d", "; did you mean nn.Conv2D or conv2d?"),
+        ("CONV2D_DX", "; did you mean conv2d_dx?"),
+        ("sdg", "; did you mean optim.SGD or sgd?"),
+        ("conv2d_dz", "; did you mean conv2d_dx, conv2d_dw or conv2d_db?"),
+        ("xyzzy", ""),
+        (3, ""),
+    ],
+)
+def test_an_unknown_name_is_refused_with_similar_names(name, names):
+    words = f"operator must be a name that `refconv verify` lists, got {name!r}{names}"
+    with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
+        find(name, CATALOGUE)
+
+
+def test_only_operators_are_suggested_where_layers_are_not_accepted():
+    with pytest.raises(ValueError, match=r"got 'Conv2D'; did you mean conv2d\?$"):
+        check(refconv.conv2d, "Conv2D")
 
 
 def test_vanishes_knows_roots_and_exponentials_and_is_not_fooled():

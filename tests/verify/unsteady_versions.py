@@ -3,13 +3,14 @@
 Each entry of :data:`UNSTEADY` makes a new function with a state of its own.
 """
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from verify.student_versions import conv2d_all
 
-__all__ = ["STEADY", "UNSTEADY", "Unsteady", "wrong_by_chance"]
+__all__ = ["STEADY", "UNSTEADY", "Unsteady", "hangs_when_called_again", "sleeps_on_a_shape_seen_before", "wrong_by_chance"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,20 @@ def caches_by_the_array_object():
     return relu
 
 
+@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: it caches by array object")
+def caches_by_the_identity_of_all_arrays():
+    """Keeps the arrays, so that no other array gets the id of one of them."""
+    cache = {}
+
+    def conv2d(x, w):
+        key = id(x), id(w)
+        if key not in cache:
+            cache[key] = x, w, conv2d_all(x, w)
+        return cache[key][-1].copy()
+
+    return conv2d
+
+
 @unsteady("relu", "buffer", "The result of the first call changes during the second")
 def returns_a_kept_buffer():
     kept = {}
@@ -226,6 +241,33 @@ def raises_now_and_then():
         return np.maximum(x, 0)
 
     return relu
+
+
+def hangs_when_called_again():
+    seen = set()
+
+    def relu(x):
+        key = x.shape, x.tobytes()
+        while key in seen:
+            pass
+        seen.add(key)
+        return np.maximum(x, 0)
+
+    return relu
+
+
+def sleeps_on_a_shape_seen_before():
+    """As from a lock that the first call with these shapes did not release."""
+    seen = set()
+
+    def conv2d(x, w):
+        key = x.shape, w.shape
+        if key in seen:
+            time.sleep(100)
+        seen.add(key)
+        return conv2d_all(x, w)
+
+    return conv2d
 
 
 def wrong_by_chance(seed, probability=0.02):

@@ -3,6 +3,8 @@
 The public operators come first, in the order of the lectures. Then come other forms of them, optimisers and layers.
 """
 
+import difflib
+
 from refconv.verify.catalogue import (
     activation,
     avg_pool,
@@ -23,7 +25,7 @@ from refconv.verify.catalogue import (
     update,
 )
 
-__all__ = ["CATALOGUE", "FORMS", "LAYERS", "OPERATORS", "UPDATES", "find"]
+__all__ = ["CATALOGUE", "FORMS", "LAYERS", "OPERATORS", "UPDATES", "did_you_mean", "find"]
 
 FAMILIES = (
     convolve,
@@ -57,7 +59,7 @@ CATALOGUE = OPERATORS | FORMS | UPDATES | LAYERS
 def find(name, among=OPERATORS):
     """Return the operator of this name, or the one of which this is a derivative, or the optimiser that calls this loop.
 
-    ``among`` is one of the dicts of this module.
+    ``among`` is one of the dicts of this module. Raises ValueError, with similar names, if it has no such operator.
 
     >>> find("conv2d").name, find("conv2d_dw").name, find("sgd", CATALOGUE).name
     ('conv2d', 'conv2d', 'optim.SGD')
@@ -67,4 +69,27 @@ def find(name, among=OPERATORS):
     for operator in among.values():
         if name in (*operator.functions, *operator.loops):
             return operator
-    raise ValueError(f"operator must be one of {', '.join(among)}, or a derivative of one, but is {name!r}")
+    known = dict.fromkeys(known for operator in among.values() for known in (*operator.functions, *operator.loops))
+    listed = "a name that `refconv verify` lists" + (", but no layer or optimiser" if name in CATALOGUE else "")
+    raise ValueError(f"operator must be {listed}, got {name!r}{did_you_mean(name, known)}")
+
+
+def did_you_mean(name, known):
+    """Return "; did you mean …?" with up to three known names that are similar, or "" if none is.
+
+    Names are compared without their prefixes ("nn.", "optim.") and in lower case; equal ones exclude all others.
+
+    >>> did_you_mean("Conv2D", ["conv1d", "conv2d", "nn.Conv2D"]), did_you_mean("wavelet", ["relu"])
+    ('; did you mean nn.Conv2D or conv2d?', '')
+    """
+    prefix, _, name = str(name).rpartition(".")
+    forms = {}
+    for candidate in known:
+        forms.setdefault(candidate.rpartition(".")[2].lower(), []).append(candidate)
+
+    def by_spelling(candidate):
+        return not candidate.startswith(prefix), not candidate.endswith(name)
+
+    similar = [name.lower()] if name.lower() in forms else difflib.get_close_matches(name.lower(), forms, cutoff=0.65)
+    *others, last = [one for form in similar for one in sorted(forms[form], key=by_spelling)][:3] or [""]
+    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""
