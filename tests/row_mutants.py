@@ -6,6 +6,8 @@ __all__ = ["ROWS"]
 
 # An optimiser has no derivative: its definition, proved on symbols and compared with the kernels, and its examples refute it.
 UPDATE = "symbolic parity oracle"
+# What the row of an optimiser checks in each run shows wherever it is called.
+STEPS = "symbolic numeric parity oracle"
 # The definition of a layer that computes one operator has derivatives, so parity compares gradients.
 LAYER = "symbolic numeric adjoint parity"
 GRADIENT = "symbolic numeric adjoint"
@@ -40,6 +42,13 @@ UPDATES = [
     update("weights of the mean swapped", "RMSProp", MEAN_SQUARE, "s.flat[i] = (1 - rho) * s.flat[i] + rho * h * h"),
     update("mean not corrected", "Adam", "m.flat[i] / (1 - beta1**t)", "m.flat[i]"),
     update("every step corrected like the first", "Adam", "s.flat[i] / (1 - beta2**t)", "s.flat[i] / (1 - beta2)"),
+    update(
+        "corrected like the third step from then on",
+        "Adam",
+        "s.flat[i] / (1 - beta2**t)",
+        "s.flat[i] / (1 - beta2**min(t, 3))",
+        "parity oracle",
+    ),
     update("decay apart from the gradient", "Adam", "-= lr * mean /", "-= lr * decay * theta.flat[i] + lr * mean /"),
     update(
         "the last element alone", "clip_by_global_norm", "total += scaled * scaled", "total = scaled * scaled", "parity oracle"
@@ -64,8 +73,59 @@ OPTIMIZERS = [
         "optim.RMSProp",
         "self.lr, self.rho,",
         "vars(self).setdefault('first', self.lr), self.rho,",
+        STEPS,
+    ),
+    module(
+        "convolution kernels do not decay",
+        "optim/optimizers.py",
+        "optim.SGD",
+        'self.decayed == "all" or row[0].ndim > 1',
+        'self.decayed == "all" or row[0].ndim == 2',
         UPDATE,
     ),
+    module("a frozen parameter moves", "optim/optimizers.py", "optim.SGD", "items() if p.trainable}", "items()}", UPDATE),
+    module(
+        "frozen parameters are taken",
+        "optim/optimizers.py",
+        "optim.SGD",
+        "trainable(parameters)",
+        "dict(parameters)",
+        UPDATE,
+    ),
+    module(
+        "steps not restored",
+        "optim/optimizers.py",
+        "optim.Adam",
+        'self.steps = int(state["steps"])',
+        "pass",
+        STEPS,
+    ),
+    module(
+        "gradients cleared",
+        "optim/optimizers.py",
+        "optim.SGD",
+        "self.weight_decay if decays else 0.0)",
+        "self.weight_decay if decays else 0.0)\n            g[...] = 0",
+        STEPS,
+    ),
+    module(
+        "momentum 0.9 by default",
+        "optim/optimizers.py",
+        "optim.SGD",
+        "lr, *, momentum=0.0, weight_decay=0.0, nesterov",
+        "lr, *, momentum=0.9, weight_decay=0.0, nesterov",
+        "oracle",
+    ),
+    module(
+        "epsilon 0.001 by default",
+        "optim/optimizers.py",
+        "optim.RMSProp",
+        "momentum=0.9, eps=1.0",
+        "momentum=0.9, eps=1e-3",
+        "oracle",
+    ),
+    module("beta2 0.99 by default", "optim/optimizers.py", "optim.Adam", "beta2=0.999,", "beta2=0.99,", "oracle"),
+    module("epsilon 1e-7 by default", "optim/optimizers.py", "optim.Adam", "eps=1e-8", "eps=1e-7", "oracle"),
     module(
         "each gradient by its own norm",
         "optim/clip.py",
@@ -105,6 +165,24 @@ FORMS = [
     module(
         "variance follows the mean", "nn/norm.py", "running_average", '_follow("var", var)', '_follow("var", mean)', UPDATE
     ),
+    module(
+        "unbiased variance of images",
+        "nn/norm.py",
+        "running_average",
+        '_follow("var", var)',
+        '_follow("var", var if x.ndim < 4 else var * (x.size // len(var)) / (x.size // len(var) - 1))',
+        UPDATE,
+    ),
+    module(
+        "variance of channels first not followed",
+        "nn/norm.py",
+        "running_average",
+        'self._follow("var", var)',
+        'self.data_format == "channels_first" or self._follow("var", var)',
+        UPDATE,
+    ),
+    module("momentum 0.9 by default", "nn/norm.py", "running_average", "momentum=0.99", "momentum=0.9", "oracle"),
+    module("epsilon 1e-5 by default", "nn/norm.py", "nn.BatchNorm", "eps=1e-3", "eps=1e-5", "oracle"),
     loop("filter not flipped", "conv", "centred_correlation", "w[f - i, f - j]", "w[f + i, f + j]", EVERY),
     loop(
         "filter flipped in the forward form",
@@ -207,7 +285,7 @@ LAYERS = [
         "nn.StochasticDepth",
         "return y * self.survival, lambda dy, want_dx=True: way_back(dy * self.survival, want_dx)",
         "return y, lambda dy, want_dx=True: way_back(dy, want_dx)",
-        "symbolic parity",
+        EVERY,
     ),
     module(
         "backward functions in forward order",
@@ -225,6 +303,58 @@ LAYERS = [
         "nn.Frozen",
         "self.layer.forward(x, train=False)",
         "self.layer.forward(x, train)",
+        "symbolic parity",
+    ),
+    module(
+        "output doubled when called",
+        "nn/combinators.py",
+        "nn.Sequential",
+        "            x = step(x)\n        return x",
+        "            x = step(x)\n        return 2 * x",
+        EVERY,
+    ),
+    *(
+        module(
+            "output doubled when called",
+            "nn/combinators.py",
+            f"nn.{name}",
+            "self._join([layer(x) for layer in self.layers.values()])",
+            "2 * self._join([layer(x) for layer in self.layers.values()])",
+            EVERY,
+        )
+        for name in ("Sum", "Concat")
+    ),
+    module(
+        "output not scaled when called",
+        "nn/combinators.py",
+        "nn.StochasticDepth",
+        "return self.layer(x) * self.survival",
+        "return self.layer(x)",
+        EVERY,
+    ),
+    module(
+        "gradient of ones where the layer is dropped",
+        "nn/combinators.py",
+        "nn.StochasticDepth",
+        "np.zeros_like(x)",
+        "np.ones_like(x)",
+        GRADIENT,
+    ),
+    module(
+        "the same chance in every pass",
+        "nn/combinators.py",
+        "nn.StochasticDepth",
+        "self.chance().random() >=",
+        "__import__('copy').deepcopy(self.chance()).random() >=",
+        "symbolic parity",
+    ),
+    module("dropout in inference", "nn/dropout.py", "nn.Dropout", "if not train:", "if False:", EVERY),
+    module(
+        "the same mask in every pass",
+        "nn/dropout.py",
+        "nn.Dropout",
+        "dropout(x, self.rate, self.rng)",
+        "dropout(x, self.rate, __import__('copy').deepcopy(self.rng))",
         "symbolic parity",
     ),
     module("derivative without the mask", "nn/dropout.py", "nn.Dropout", "dropout_dx(dy, mask)", "dy"),

@@ -15,7 +15,7 @@ from refconv.verify.adjoint import adjoint
 from refconv.verify.case import fill, spread
 from refconv.verify.numeric import directional, numeric
 from refconv.verify.operator import Operator, Refuted
-from refconv.verify.oracle import QUICK_LIBRARIES, QUICK_OTHERS, accepting, installed, oracle, tables, written_tests
+from refconv.verify.oracle import LIBRARIES, QUICK_LIBRARIES, QUICK_OTHERS, accepting, installed, oracle, tables, written_tests
 from refconv.verify.parity import parity
 from refconv.verify.worked import worked
 
@@ -145,8 +145,11 @@ def _drawn(name, strategy, most, use) -> list:
     return results
 
 
-def _on_refused_cases(operator: Operator, most: int) -> Iterator[LeftOut]:
-    """Check that an operator refuses what it must refuse; one entry for each reason."""
+def _on_refused_cases(operator: Operator, most: int, libraries: tuple[str, ...] = LIBRARIES) -> Iterator[LeftOut]:
+    """Check that an operator refuses what it must refuse; one entry for each reason.
+
+    Each entry names those of the libraries that accept its first case.
+    """
     if operator.refused_cases is None:
         return
     messages, first = {}, {}
@@ -154,7 +157,7 @@ def _on_refused_cases(operator: Operator, most: int) -> Iterator[LeftOut]:
         messages.setdefault(case.refused, {})[str(case)] = message
         first.setdefault(case.refused, case)
     for reason, by_case in messages.items():
-        yield LeftOut(reason, len(by_case), next(iter(by_case.values())), tuple(accepting(operator, first[reason])))
+        yield LeftOut(reason, len(by_case), next(iter(by_case.values())), tuple(accepting(operator, first[reason], libraries)))
 
 
 def _refusal(operator, case):
@@ -200,6 +203,7 @@ def _oracle(operator, quick):
         yield _blamed(check, operator, case)
     if quick:
         yield from _on_fixed_cases(soon, operator, 1)
+        yield from _on_refused_cases(operator, 4, QUICK_LIBRARIES)
         return
     others = partial(oracle, libraries=installed(QUICK_OTHERS))
     for _, case in literal if installed(QUICK_OTHERS) else ():

@@ -73,10 +73,11 @@ def backward(layer: Layer, a: Arguments, trained: bool = False) -> dict[str, np.
 
     The backward function is called twice and the gradients are halved: a layer that overwrites gradients instead of adding
     to them returns half of each. Between forward and backward another input passes: a layer must keep nothing of a pass.
-    Raises :class:`Refuted` if the layer changes x or dy.
+    Raises :class:`Refuted` if the layer changes x or dy, or if ``layer(x)`` is not the output in inference.
     """
     train = a.given.get("train", True)
     prepare(layer, a, trained)
+    _check_inference(layer, a.x)
     x, dy = a.x.copy(), a.dy.copy()
     y, back = layer.forward(x, train)
     layer.forward(np.roll(x, 1), train)
@@ -88,6 +89,16 @@ def backward(layer: Layer, a: Arguments, trained: bool = False) -> dict[str, np.
             raise Refuted(f"{layer!r} changes {name}")
     trainable = {name: p for name, p in layer.named_parameters().items() if p.trainable and name in a.arrays}
     return {"x": dx, **{name: p.grad / 2 for name, p in trainable.items()}}
+
+
+def _check_inference(layer, x):
+    """Raise :class:`Refuted` unless ``layer(x)`` is the output of ``layer.forward(x, train=False)``, to the last bit.
+
+    Both compute the same operations in the same order, so nothing may round differently.
+    """
+    called, (expected, _) = layer(x.copy()), layer.forward(x.copy(), train=False)
+    if called.dtype != expected.dtype or not np.array_equal(called, expected):
+        raise Refuted(f"{layer!r}(x) is {called.tolist()}, and forward(x, train=False) returns {expected.tolist()}")
 
 
 def prepare(layer: Layer, a: Arguments, trained: bool = False) -> None:

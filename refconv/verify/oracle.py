@@ -63,10 +63,10 @@ def oracle(operator: Operator, case, libraries=None) -> float | None:
     return max(errors, default=None)
 
 
-def accepting(operator: Operator, case) -> list[str]:
-    """The libraries that return an output in a case that refconv refuses."""
+def accepting(operator: Operator, case, libraries=LIBRARIES) -> list[str]:
+    """Return those of the libraries that are installed and return an output in a case that refconv refuses."""
     a, names = fill(case, spread), []
-    for library in [name for name in installed() if name != CONVENTIONS]:
+    for library in [name for name in installed(libraries) if name != CONVENTIONS]:
         try:
             with np.errstate(all="ignore"):
                 theirs = importlib.import_module(f"refconv.verify.oracles.{library}").evaluate(operator.name, a)

@@ -43,6 +43,13 @@ def test_a_case_that_is_accepted_but_must_be_refused_is_refuted():
     assert refuted.startswith(f"max_pool1d accepts a case in which {NOTHING}\n  in the case x (1, 4, 1)")
 
 
+def test_quick_evidence_checks_cases_that_must_be_refused():
+    accepted = replace(REFUSED, options={"stride": 1})
+    refuted = gather(refusing(accepted), "oracle", quick=True).refuted
+    assert refuted.startswith(f"max_pool1d accepts a case in which {NOTHING}")
+    assert gather(refusing(REFUSED), "oracle", quick=True).left_out[0].cases == 1
+
+
 @pytest.mark.parametrize("name", ["conv_transpose1d", "conv_transpose2d", *POOLS])
 def test_each_operator_that_must_refuse_something_does(name):
     outcome = gather(OPERATORS[name], "oracle")

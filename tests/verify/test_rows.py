@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
-from refconv import nn
+from refconv import nn, optim
 from refconv.cli import main
-from refconv.verify.case import fill, spread, symbols
+from refconv.verify.case import fill, integers, spread, symbols
 from refconv.verify.catalogue import CATALOGUE, FORMS, LAYERS, UPDATES
 from refconv.verify.catalogue.combinators import case, row
 from refconv.verify.catalogue.layers import layer
@@ -87,7 +87,7 @@ def test_pytorch_agrees_while_the_learning_rate_changes_between_four_steps():
     (fixed, _) = SGD.fixed
     four = replace(
         fixed,
-        shapes={**fixed.shapes, "dw": (4, 1, 2), "db": (4, 1)},
+        shapes={name: (4, *shape[1:]) if name.startswith("d") else shape for name, shape in fixed.shapes.items()},
         options={**fixed.options, "lr": (0.5, 0.125, 0.75, 0.01)},
     )
     assert oracle(SGD, four, ["torch"]) < 1e-14
@@ -182,6 +182,27 @@ def test_a_layer_with_a_wrong_output_shape_or_that_changes_its_input_is_refuted(
     a = fill(case(Halved, (3,)), spread)
     with pytest.raises(Refuted, match="changes x"):
         backward(Halved(), a.with_arrays(dy=a.x.copy()))
+
+
+class Called(nn.Identity):
+    """An identity whose inference path gives something else."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def __call__(self, x):
+        return self.change(x)
+
+
+@pytest.mark.parametrize("change", [lambda x: 2 * x, lambda x: x[:1], lambda x: x.astype(np.float16)])
+def test_a_layer_whose_call_is_not_its_forward_pass_in_inference_is_refuted(change):
+    a = fill(case(lambda: Called(change), (3,)), integers)
+    with pytest.raises(Refuted, match=r"\(x\) is .*, and forward\(x, train=False\) returns"):
+        backward(Called(change), a.with_arrays(dy=a.x.copy()))
+
+
+def test_the_learning_rate_of_adam_is_the_papers_by_default():
+    assert optim.Adam({}).lr == 0.001
 
 
 def test_a_layer_is_built_from_the_same_seed_each_time():

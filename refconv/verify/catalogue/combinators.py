@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import refconv
 from refconv import nn
-from refconv.verify.layers import Make, backward, definition_of, forward, layer_case
+from refconv.verify.layers import SEED, Make, backward, definition_of, forward, layer_case
 from refconv.verify.operator import Derivative, Operator
 
 __all__ = ["COMBINATORS"]
@@ -80,6 +80,17 @@ def trunk(a):
 
 def trunk_and_head(a):
     return np.concatenate([trunk(a), dense(a, "head_b.", refconv.tanh(dense(a, "trunk.a.")))], -1)
+
+
+def used_four_times():
+    """Return four uses of one layer that is dropped in some of them."""
+    return nn.Concat(*[nn.StochasticDepth(nn.Dense(2), 0.5)] * 4)
+
+
+def four_draws(a):
+    """Compute the four uses: each draws the next number from the generator that the layer got when it was built."""
+    rng = np.random.default_rng(np.random.default_rng(SEED).integers(2**63))
+    return np.concatenate([dense(a, "0.0.") * int(rng.random() < 0.5) for _ in range(4)], -1)
 
 
 def frozen(layer, shape):
@@ -215,8 +226,9 @@ BRANCHES = (
         "StochasticDepth",
         "B8",
         "y = s · f(x), s = 1 or 0 in training, s = p in inference",
-        case(lambda: nn.StochasticDepth(nn.Dense(2), survival=1.0), (4,), lambda a: dense(a, "0.")),
+        case(used_four_times, (3,), four_draws),
         case(lambda: nn.StochasticDepth(nn.Dense(2), 0.75), (4,), lambda a: dense(a, "0.") * 0.75, train=False),
+        case(lambda: nn.StochasticDepth(nn.Dense(2), survival=1.0), (4,), lambda a: dense(a, "0.")),
         drawn=(case(lambda: nn.StochasticDepth(nn.Dense(2), 0.5), (3,)),),
         nature="smooth",
     ),

@@ -5,7 +5,11 @@ They share the operator's cases, and its output and its derivatives are their de
 
 from dataclasses import replace
 
-from refconv.verify.case import Arguments
+import numpy as np
+
+import refconv
+from refconv import nn
+from refconv.verify.case import Case
 from refconv.verify.catalogue import (
     activation,
     avg_pool,
@@ -21,7 +25,7 @@ from refconv.verify.catalogue import (
     separable,
 )
 from refconv.verify.layers import backward, forward
-from refconv.verify.operator import Derivative, Operator
+from refconv.verify.operator import Derivative, Operator, Pin
 
 __all__ = ["LAYERS"]
 
@@ -103,10 +107,35 @@ def in_inference(case):
     return replace(case, given={**case.given, "train": False})
 
 
-def rounded(a):
-    """Return the arguments with the rate of dropout as a float, as the layer stores it."""
-    return Arguments(a.arrays, a.options, {**a.given, "rate": float(a.rate)})
+def dropout_twice(cls, a):
+    """Return a dropout layer used twice, so that its second pass continues the generator of the first."""
+    dropout = cls(float(a.rate), a.seed)
+    return nn.Concat(dropout, dropout)
 
+
+def dropout_cases():
+    """Return the cases of dropout with two axes or more, since the outputs are concatenated along the last axis."""
+    return OPERATORS["dropout"].cases().filter(lambda case: len(case.shapes["x"]) > 1)
+
+
+def two_masks(a):
+    """Return the results of two passes of dropout with one generator, or of two identities in inference."""
+    if not a.given.get("train", True):
+        return {"y": np.concatenate([a.x, a.x], -1), "x": sum(np.split(a.dy, 2, -1))}
+    rng = np.random.default_rng(a.seed)
+    outputs, masks = zip(*(refconv.dropout(a.x, float(a.rate), rng) for _ in range(2)), strict=True)
+    parts = map(np.ascontiguousarray, np.split(a.dy, 2, -1))
+    return {"y": np.concatenate(outputs, -1), "x": sum(map(refconv.dropout_dx, parts, masks))}
+
+
+# Without options: √(0.0015 + 0.001) = 0.05, so the output is 10 · (0.4 − 0.1) / 0.05 + 7.
+EPS_OF_BATCH_NORM = Pin(
+    "ε is 0.001",
+    {"x": [[0.4]], "gamma": [10], "beta": [7], "mean": [0.1], "var": [0.0015], "dy": [[1]]},
+    {"y": [[67]]},
+    given={"train": False},
+)
+DROPOUT = Case({"x": (2, 4)}, given={"rate": 0.4, "seed": 4})
 
 LAYERS = (
     *on_axes("Conv{}D", "conv{}d", kernels),
@@ -127,14 +156,18 @@ LAYERS = (
         cases=lambda: OPERATORS["batch_norm"].cases() | OPERATORS["batch_norm_inference"].cases().map(in_inference),
         definition=norm_definition,
         like=None,
+        worked=(EPS_OF_BATCH_NORM,),
     ),
     layer("LocalResponseNorm", "local_response_norm", options),
     layer(
         "Dropout",
         "dropout",
-        lambda cls, a: cls(float(a.rate), a.seed),
+        dropout_twice,
         nature="smooth",
-        definition=lambda a: OPERATORS["dropout"].results(rounded(a)),
+        fixed=(DROPOUT, in_inference(DROPOUT), Case({"x": (2, 3)}, given={"rate": 0.0, "seed": 5})),
+        cases=lambda: dropout_cases() | dropout_cases().map(in_inference),
+        definition=two_masks,
+        like=None,
     ),
     layer("ReLU", "relu", options),
     layer("LeakyReLU", "leaky_relu", options),

@@ -10,7 +10,7 @@ from refconv.ops.check import scalar
 from refconv.verify.case import Case
 from refconv.verify.layers import prepare
 from refconv.verify.operator import Derivative, Operator, Pin
-from refconv.verify.strategies import norm_cases
+from refconv.verify.strategies import FORMATS, norm_cases
 
 __all__ = ["FORMS", "OPERATORS"]
 
@@ -26,10 +26,17 @@ def grads(function, a):
     return function(a.dy, a.x, a.gamma, mean, var, **a.options)
 
 
+def rows(x, data_format):
+    """Return x with one column for each channel: a row for each example of a batch, or for each of its pixels."""
+    last = np.moveaxis(x, 1, -1) if data_format == "channels_first" else x
+    return last.reshape(-1, last.shape[-1])
+
+
 def averages(average, a):
     """Return the averages of mean and biased variance after the batches x and next; both statistics are written as sums."""
-    mean, var, momentum = a.mean, a.var, scalar("momentum", a.momentum, a.x)
-    for x in (a.x, a.next):
+    mean, var, momentum = a.mean, a.var, scalar("momentum", a.given.get("momentum", 0.99), a.x)
+    for batch in (a.x, a.next):
+        x = rows(batch, a.options.get("data_format"))
         mu = sum(x) / len(x)
         mean = average(mean, mu, momentum)
         var = average(var, sum((x - mu) ** 2) / len(x), momentum)
@@ -38,30 +45,51 @@ def averages(average, a):
 
 def averages_of_the_layer(a):
     """Return the averages that :class:`refconv.nn.BatchNorm` keeps after the two batches."""
-    layer = refconv.nn.BatchNorm(momentum=float(a.momentum))
+    layer = refconv.nn.BatchNorm(**a.options, **{name: float(number) for name, number in a.given.items()})
     prepare(layer, a)
-    layer.momentum = scalar("momentum", a.momentum, a.x)
+    layer.momentum = scalar("momentum", a.given.get("momentum", layer.momentum), a.x)
     for x in (a.x, a.next):
         layer.forward(x, train=True)
     return {"y": np.stack([layer["mean"].value, layer["var"].value])}
 
 
-def two_batches(N, C, momentum):
-    """Return the case of two batches of N examples with C channels."""
-    shapes = {"x": (N, C), "next": (N, C), "mean": (C,), "var": (C,)}
-    return Case(shapes, given={"momentum": momentum}, positive=("var",))
+def two_batches(shape, momentum, data_format="channels_last"):
+    """Return the case of two batches of this shape, with channels on its last axis or on its second."""
+    channels = (shape[1 if data_format == "channels_first" else -1],)
+    shapes = {"x": shape, "next": shape, "mean": channels, "var": channels}
+    return Case(shapes, {"data_format": data_format}, {"momentum": momentum}, positive=("var",))
+
+
+def batch_shapes():
+    """Return the strategy that draws the shapes of batches: rows, signals or images."""
+    return st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple)
 
 
 # μ is 3 and 3 in the first batch, 5 and 3 in the second; the biased σ² is 4 and 1, then 9 and 9.
-SLIDE = Pin(
-    "τ = 0.99, two batches of two examples",
-    {"x": [[1, 2], [5, 4]], "next": [[2, 0], [8, 6]], "mean": [0, 10], "var": [1, 4]},
-    {"y": [[0.0797, 9.8607], [1.1097, 4.0203]]},
-    given={"momentum": 0.99},
+BATCHES = np.array([[1, 2], [5, 4]]), np.array([[2, 0], [8, 6]])
+
+
+def slide(words, shape, momentum=True, **options):
+    """Return the example with batches of this shape, whose channels are on the axis that the options say."""
+    x, following = (batch.T if options else batch for batch in BATCHES)
+    return Pin(
+        words,
+        {"x": x.reshape(shape), "next": following.reshape(shape), "mean": [0, 10], "var": [1, 4]},
+        {"y": [[0.0797, 9.8607], [1.1097, 4.0203]]},
+        options,
+        {"momentum": 0.99} if momentum else {},
+    )
+
+
+FIRST = {"data_format": "channels_first"}
+SLIDES = (
+    slide("τ = 0.99, two batches of two examples", (2, 2)),
+    slide("τ is 0.99 unless another is given", (2, 2), momentum=False),
+    slide("two batches of an image with two pixels", (1, 2, 1, 2)),
+    slide("the same image with its channels first", (1, 2, 1, 2), **FIRST),
 )
 
 EPS = {"eps": Fraction(1, 7)}
-FIRST = {"data_format": "channels_first"}
 
 OPERATORS = (
     Operator(
@@ -113,12 +141,18 @@ FORMS = (
         formula="μ̂[c] ← τ · μ̂[c] + (1 − τ) · μ[c], and the same for σ²",
         forward=averages,
         derivatives=(),
-        fixed=(two_batches(2, 2, Fraction(99, 100)), two_batches(3, 1, Fraction(2, 7))),
-        cases=lambda: st.builds(two_batches, st.integers(1, 5), st.integers(1, 6), st.sampled_from([0.99, 0.25, 0.0, 1.0])),
+        fixed=(
+            two_batches((2, 2), Fraction(99, 100)),
+            two_batches((1, 2, 3, 1), Fraction(2, 7), **FIRST),
+            two_batches((1, 3, 1, 2), Fraction(2, 7)),
+        ),
+        cases=lambda: st.builds(
+            two_batches, batch_shapes(), st.sampled_from([0.99, 0.25, 0.0, 1.0]), st.sampled_from(FORMATS)
+        ),
         nature="smooth",
         slack=256,
         draws=20,
-        worked=(SLIDE,),
+        worked=SLIDES,
         definition=averages_of_the_layer,
     ),
 )

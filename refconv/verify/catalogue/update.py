@@ -2,6 +2,9 @@
 
 A row is about the class: its step over several parameters, with a learning rate that changes between steps, and through it
 the loop of the update and its kernel. Each definition is written in NumPy from the formula, for one parameter.
+
+A step must not change the gradients, and an optimiser that restores a state must continue like the one that saved it. Two of
+the parameters are frozen: ``early`` while the optimiser is made, and ``late`` after the first step.
 """
 
 from fractions import Fraction
@@ -12,17 +15,25 @@ from hypothesis import strategies as st
 
 from refconv.nn import Parameter
 from refconv.verify.case import Case
-from refconv.verify.operator import Operator, Pin
+from refconv.verify.operator import Operator, Pin, Refuted
 
 __all__ = ["UPDATES"]
 
-NAMES = ("w", "b")  # the parameters: a matrix and a vector
+NAMES = ("w", "b", "k", "early", "late")  # the parameters: a matrix, a vector, a convolution kernel and two vectors
 SWITCHES = bool | str  # options that are no numbers
 
 
 def parameters(a):
     """Return the parameters of a case, with copies of its arrays."""
-    return {name: Parameter(a.arrays[name].copy()) for name in NAMES}
+    return {name: Parameter(a.arrays[name].copy()) for name in NAMES if name in a.arrays}
+
+
+def moves(name, step):
+    """Return whether this step moves the parameter.
+
+    One that was frozen when the optimiser was made never moves, even though it is unfrozen before the first step.
+    """
+    return name != "early" and (name != "late" or step == 0)
 
 
 def settings(a):
@@ -50,32 +61,63 @@ def convert(value, kind):
 
 
 def trained(cls, a):
-    """Return both parameters, flat, after a step of the optimiser for each learning rate."""
+    """Return all parameters, flat, after a step of the optimiser for each learning rate.
+
+    Raises :class:`Refuted` if two optimisers that take turns, each restoring the state of the other, give another result.
+    """
+    y, resumed = after_steps(cls, a, 1), after_steps(cls, a, 2)
+    if not np.array_equal(y, resumed):
+        raise Refuted(f"{cls.__name__} gives {resumed.tolist()} if its state is restored before each step, not {y.tolist()}")
+    return y
+
+
+def after_steps(cls, a, count):
+    """Return all parameters, flat, after the steps of this number of optimisers that take turns.
+
+    Raises :class:`Refuted` if a step changes a gradient.
+    """
     theta = parameters(a)
     rates, others = settings(a)
     floats = {name: convert(value, float) for name, value in a.options.items()}
-    optimizer = cls(theta, **{**floats, "lr": floats["lr"][0]})
-    if a.w.dtype == object:  # the constructor takes floats alone
+    freeze(theta, "early")
+    optimizers = [cls(theta, **{**floats, "lr": floats["lr"][0]}) for _ in range(count)]
+    for optimizer in optimizers if a.w.dtype == object else ():  # the constructor takes floats alone
         vars(optimizer).update(others)
     for step, lr in enumerate(rates):
+        freeze(theta, "late" if step else None)
+        optimizer = optimizers[step % count]
+        if count > 1:
+            optimizer.restore(optimizers[step % count - 1].state())
         optimizer.lr = lr
         for name, parameter in theta.items():
             parameter.grad[...] = a.arrays[f"d{name}"][step]
         optimizer.step()
+        if not all(np.array_equal(parameter.grad, a.arrays[f"d{name}"][step]) for name, parameter in theta.items()):
+            raise Refuted(f"step {step + 1} of {cls.__name__} changes the gradients")
     return np.concatenate([parameter.value.ravel() for parameter in theta.values()])
 
 
-def definition(update):
-    """Return the definition made of ``update(theta, g, o, memory)``: one step of one parameter, with its state in a dict."""
+def freeze(theta, frozen):
+    """Freeze the parameter of this name, and unfreeze all others."""
+    for name, parameter in theta.items():
+        parameter.frozen = name == frozen
+
+
+def definition(update, defaults):
+    """Return the definition made of ``update(theta, g, o, memory)``: one step of one parameter, with its state in a dict.
+
+    ``defaults`` are the documented values of options that a case leaves out.
+    """
 
     def defined(a):
         rates, others = settings(a)
+        others = {**defaults, **others}
         results = []
-        for name in NAMES:
+        for name in (name for name in NAMES if name in a.arrays):
             theta = a.arrays[name]
             memory = {}
             decay = 0 if theta.ndim == 1 and others.get("decayed") == "weights" else others.get("weight_decay", 0)
-            for step, lr in enumerate(rates):
+            for step, lr in [(step, lr) for step, lr in enumerate(rates) if moves(name, step)]:
                 o = SimpleNamespace(**{**others, "weight_decay": decay, "lr": lr, "t": step + 1})
                 theta = update(theta, a.arrays[f"d{name}"][step], o, memory)
             results.append(theta.ravel())
@@ -120,28 +162,36 @@ def square_root(array):
     return array ** sympy.Rational(1, 2)
 
 
-def steps(w, b, options):
+def steps(shapes, options):
     """Return the case of parameters of these shapes, with a gradient of each parameter for each learning rate."""
     count = len(options["lr"])
-    return Case({"w": w, "b": b, "dw": (count, *w), "db": (count, *b)}, options)
+    named = dict(zip(NAMES, shapes, strict=True))
+    return Case({**named, **{f"d{name}": (count, *shape) for name, shape in named.items()}}, options)
 
 
 @st.composite
 def step_cases(draw, numbers, **switches):
-    """Draw parameters of any shape, one to four steps, and options from the lists given."""
+    """Draw parameters of any shape, one to six steps, and options from the lists given."""
     w = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=2, unique=True)))
-    rates = tuple(draw(st.lists(st.sampled_from([0.5, 0.125, 0.01]), min_size=1, max_size=4)))
+    k = tuple(draw(st.lists(st.integers(1, 3), min_size=4, max_size=4)))
+    rates = tuple(draw(st.lists(st.sampled_from([0.5, 0.125, 0.01]), min_size=1, max_size=6)))
     chosen = {name: draw(st.sampled_from(values)) for name, values in {**numbers, **switches}.items()}
     decay = {"weight_decay": draw(st.sampled_from([0.0, 0.0005, 0.25])), "decayed": draw(st.sampled_from(["all", "weights"]))}
-    return steps(w, (draw(st.integers(1, 9)),), {"lr": rates, **chosen, **decay})
+    return steps((w, (draw(st.integers(1, 9)),), k, (2,), (3,)), {"lr": rates, **chosen, **decay})
 
 
 RATES = (Fraction(1, 7), Fraction(2, 5))  # α of two steps: the second meets what the first has left behind
 DECAY = {"weight_decay": Fraction(1, 11)}
 
 
-def row(name, loop, ids, formula, update, cases, fixed, worked):
-    """Return the row of an optimiser. Two steps are proved for all parameters, gradients, learning rates and other numbers."""
+SHAPES = ((1, 2), (1,), (1, 1, 1, 1), (1,), (1,))
+
+
+def row(name, loop, ids, formula, update, cases, fixed, worked, **defaults):
+    """Return the row of an optimiser. Two steps are proved for all parameters, gradients, learning rates and other numbers.
+
+    ``defaults`` are the constructor's documented defaults, beside those of weight decay.
+    """
     return Operator(
         name=f"optim.{name}",
         family="update",
@@ -149,12 +199,12 @@ def row(name, loop, ids, formula, update, cases, fixed, worked):
         formula=formula,
         forward=trained,
         derivatives=(),
-        fixed=tuple(steps((1, 2), (1,), {"lr": RATES, **DECAY, **options}) for options in fixed),
+        fixed=tuple(steps(SHAPES, {"lr": RATES, **DECAY, **options}) for options in fixed),
         cases=cases,
         nature="smooth",
         draws=30,
         worked=worked,
-        definition=definition(update),
+        definition=definition(update, {"weight_decay": 0.0, "decayed": "all", **defaults}),
         loops=(loop,),
     )
 
@@ -185,7 +235,27 @@ UPDATES = (
             by_hand("v ← 0.9·v − 0.0005·α·θ − α·∂L/∂θ", (3, 2, -1), (-1, 0.5, 2), [2.98194170015, -1.04948045005], **SLIDE),
             by_hand("biases do not decay", (3, 2, -1), (-1, 0.5, 2), [2.98194170015, -1.0495], decayed="weights", **SLIDE),
             by_hand("Nesterov", (3, 2, -1), (0, 0, 0), [2.9837030725415, 0], **{**SLIDE, "nesterov": True}),
+            # 3 − 0.5·2 + 0.25·1 and −1 − 0.5·0.5 − 0.25·2
+            by_hand("neither momentum nor decay by default", (3, 2, -1), (-1, 0.5, 2), [2.25, -1.75], lr=(0.5, 0.25)),
+            Pin(
+                "kernels decay with the weights, and frozen parameters do not move",
+                {
+                    "w": [[4]],
+                    "b": [4],
+                    "k": [[[[4]]]],
+                    "early": [4],
+                    "late": [4],
+                    "dw": [[[1]], [[2]]],
+                    "dk": [[[[[1]]]], [[[[2]]]]],
+                    **{name: [[1], [2]] for name in ("db", "dearly", "dlate")},
+                },
+                # 4 − 0.5·(1 + 0.25·4) = 3, then 3 − 0.5·(2 + 0.25·3); without decay 3.5, then 2.5
+                {"y": [1.625, 2.5, 1.625, 4, 3.5]},
+                dict(lr=(0.5, 0.5), momentum=0.0, nesterov=False, weight_decay=0.25, decayed="weights"),
+            ),
         ),
+        momentum=0.0,
+        nesterov=False,
     ),
     row(
         "RMSProp",
@@ -202,7 +272,13 @@ UPDATES = (
             # h = 4 and −4, then 2 and 2; s = 4 both times: √(4 + 5) = √4 + 1 = 3
             by_hand("ε in the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=5, eps_inside_sqrt=True, **ROOTS),
             by_hand("ε beside the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=1, eps_inside_sqrt=False, **ROOTS),
+            # s = 0.1·400/9, so √(s + 1) = 7/3 and v = −0.7·(20/3)/(7/3) = −2, then −0.9·2
+            by_hand("ρ = μ = 0.9 and ε = 1 by default", (10, 20 / 3, 0), (-10, -20 / 3, 0), [6.2, -6.2], lr=(0.7, 0.7)),
         ),
+        rho=0.9,
+        momentum=0.9,
+        eps=1.0,
+        eps_inside_sqrt=True,
     ),
     row(
         "Adam",
@@ -228,7 +304,30 @@ UPDATES = (
                 eps=1,
                 weight_decay=0.25,
             ),
+            # The corrected means of a constant gradient are h and h²: each step is 4·3/(3 + 1), or 4·1/(1 + 1).
+            by_hand(
+                "six equal gradients",
+                (20, *[3] * 6),
+                (-10, *[-1] * 6),
+                [2, 2],
+                lr=(4,) * 6,
+                beta1=0.75,
+                beta2=0.875,
+                eps=1,
+            ),
+            # The means of 3 and −1 are 3, then 0.17/0.19, and those of the squares 9, then 9.991/1.999. With a gradient of ε
+            # each step is α/2.
+            by_hand(
+                "β₁ = 0.9, β₂ = 0.999 and ε = 10⁻⁸ by default",
+                (5, 3, -1),
+                (2, 1e-8, 1e-8),
+                [5 - 3 / (3 + 1e-8) - 17 / 19 / ((9991 / 1999) ** 0.5 + 1e-8), 1],
+                lr=(1, 1),
+            ),
         ),
+        beta1=0.9,
+        beta2=0.999,
+        eps=1e-8,
     ),
 )
 
@@ -255,7 +354,7 @@ def gradients(w, b, most):
     return Case({"w": w, "b": (b,)}, {"most": most})
 
 
-SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 4))
+MATRICES = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 UPDATES += (
     Operator(
@@ -266,7 +365,7 @@ UPDATES += (
         forward=clipped,
         derivatives=(),
         fixed=(gradients((2, 3), 4, 2.0), gradients((1, 2), 1, 50.0)),
-        cases=lambda: st.builds(gradients, SHAPES, st.integers(1, 5), st.sampled_from([0.5, 2.0, 50.0])),
+        cases=lambda: st.builds(gradients, MATRICES, st.integers(1, 5), st.sampled_from([0.5, 2.0, 50.0])),
         nature="smooth",
         draws=20,
         worked=(

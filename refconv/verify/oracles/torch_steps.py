@@ -9,7 +9,8 @@ Its conventions differ from ours in four places. Each function undoes one:
 - batch_norm weights the new average by its ``momentum``, and keeps the unbiased variance.
 """
 
-from refconv.verify.oracles.options import options
+from refconv.verify.catalogue.update import NAMES, moves
+from refconv.verify.oracles.options import FIRST, options
 
 __all__ = ["FUNCTIONS", "evaluate"]
 
@@ -28,21 +29,22 @@ def evaluate(name, a):
 def steps(make, keys):
     """Return a function that takes one step for each learning rate; ``keys`` name the buffers that hold velocities."""
 
-    def run(torch, o, w, b, dw, db, dy=None):
-        theta = [w.clone(), b.clone()]
-        decays = [o.weight_decay, 0.0 if o.decayed == "weights" else o.weight_decay]
-        groups = [{"params": [p], "weight_decay": decay} for p, decay in zip(theta, decays, strict=True)]
+    def run(torch, o, dy=None, **arrays):
+        theta = {name: arrays[name].clone() for name in NAMES if name in arrays}
+        decays = [0.0 if o.decayed == "weights" and p.ndim == 1 else o.weight_decay for p in theta.values()]
+        groups = [{"params": [p], "weight_decay": decay} for p, decay in zip(theta.values(), decays, strict=True)]
         optimizer = make(torch, groups, o)
         if optimizer is None:
             return None
         rates = [float(lr) for lr in o.lr]
-        for old, lr, *gradients in zip([rates[0], *rates], rates, dw, db, strict=False):
-            for group, parameter, gradient in zip(optimizer.param_groups, theta, gradients, strict=True):
-                group["lr"], parameter.grad = lr, gradient
+        for step, (old, lr) in enumerate(zip([rates[0], *rates[:-1]], rates, strict=True)):
+            for group, (name, parameter) in zip(optimizer.param_groups, theta.items(), strict=True):
+                # PyTorch leaves a parameter without a gradient as it is.
+                group["lr"], parameter.grad = lr, arrays[f"d{name}"][step] if moves(name, step) else None
                 for key in keys & optimizer.state[parameter].keys():
                     optimizer.state[parameter][key] *= old / lr
             optimizer.step()
-        return torch.cat([parameter.flatten() for parameter in theta])
+        return torch.cat([parameter.flatten() for parameter in theta.values()])
 
     return run
 
@@ -74,11 +76,12 @@ def clip_by_global_norm(torch, o, w, b, dy=None):
 
 def running_average(torch, o, x, mean, var, dy=None, **batches):
     for batch in (x, batches["next"]):
-        N, old = len(batch), var.clone()
-        if N == 1:
+        batch = batch if o.data_format == FIRST else batch.movedim(-1, 1)
+        M, old = batch.numel() // len(mean), var.clone()
+        if M == 1:
             return None  # no unbiased variance
         torch.nn.functional.batch_norm(batch, mean, var, training=True, momentum=1 - o.momentum)
-        var = o.momentum * old + (var - o.momentum * old) * (N - 1) / N
+        var = o.momentum * old + (var - o.momentum * old) * (M - 1) / M
     return torch.stack([mean, var])
 
 
