@@ -1,8 +1,10 @@
 """A network on disk: its parameters in safetensors, and beside them how to build it again."""
 
+import dataclasses
 import json
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ __all__ = [
     "write_tensors",
 ]
 
+NOT_SETTINGS = ("input_shape", "looked_through")  # attributes of layers that building or an outer layer sets
 KIND = "refconv"  # the key under which safetensors keeps the description of a model
 
 # Types of safetensors as NumPy reads them. Floats of 16 bits become float32, which is exact; NumPy has no bfloat16.
@@ -32,7 +35,9 @@ def save_model(path, model, *, name, arguments=None, input_shape=None, notes=Non
     """Write a built network, so that :func:`load_model` can build it again.
 
     The name, the builder's arguments and the shape of one input are saved with the weights. Whether they describe this
-    network is checked before anything is written.
+    network is checked before anything is written: the names and shapes of the parameters, the types of the layers, and every
+    attribute of a layer that is a number, a string or a window, or a collection of them. An attribute that the layer's class
+    lists in ``training_settings``, such as the momentum of batch normalisation, has no effect in inference and may differ.
 
     Parameters
     ----------
@@ -47,6 +52,11 @@ def save_model(path, model, *, name, arguments=None, input_shape=None, notes=Non
         was put together from built layers, ``models.input_shape(name)``.
     notes : dict, optional
         Anything else that JSON can hold, such as the data it was trained on.
+
+    Warns
+    -----
+    UserWarning
+        If a setting that has no effect in inference differs from what `load_model` will build; the message names it.
 
     Raises
     ------
@@ -138,20 +148,55 @@ def _refuse_irreproducible(model, tensors, description):
     name, arguments, shape = description["name"], description["arguments"], tuple(description["input_shape"])
     rebuilt = models.build(name, **arguments)
     call = f"models.build({', '.join([repr(name), *(f'{key}={value!r}' for key, value in arguments.items())])})"
-    differing = _differing(_parameter_shapes(rebuilt, shape), _shapes(tensors))
-    differing = differing or _differing(*(dict(_layers(network, shape)) for network in (rebuilt, model)))
+    networks = rebuilt, model
+    differing = (
+        _differing(_parameter_shapes(rebuilt, shape), _shapes(tensors))
+        or _differing(*(_layer_types(network, shape) for network in networks))
+        or _differing_settings(*(_settings(network, shape) for network in networks))
+    )
     if differing:
-        some = ", ".join(differing[:3]) + (", …" if len(differing) > 3 else "")
         raise ValueError(
-            f"model must be what {call} builds for inputs of shape {shape}, got differences in {some}; "
+            f"model must be what {call} builds for inputs of shape {shape}, got differences in {_first_three(differing)}; "
             "pass the name, arguments and input_shape that it was built with"
         )
+    expected, found = (_settings(network, shape, training=True) for network in networks)
+    if differing := _differing_settings(expected, found):
+        changes = _first_three([f"{key} ({found[key]}, there {expected[key]})" for key in differing])
+        reason = "load_model builds the latter, which is the same in inference"
+        # The warning points at the call of save_model.
+        warnings.warn(f"model differs from what {call} builds in {changes}; {reason}", stacklevel=3)
 
 
-def _layers(model, shape):
-    """Yield the name of each layer and what it computes: its type and, if nothing is inside, its settings."""
-    for name, layer, inner in model.distinct_layers(shape):
-        yield name, type(layer).__name__ if any(layer.children(inner)) else repr(layer)
+def _first_three(items):
+    return ", ".join(items[:3]) + (", …" if len(items) > 3 else "")
+
+
+def _layer_types(model, shape):
+    return {name: type(layer).__name__ for name, layer, _ in model.distinct_layers(shape)}
+
+
+def _settings(model, shape, training=False):
+    """Settings of all layers by their dotted names: those that have an effect in inference, or those that have none."""
+    return {
+        f"{name}.{key}": value
+        for name, layer, _ in model.distinct_layers(shape)
+        for key, value in vars(layer).items()
+        if key not in NOT_SETTINGS and (key in layer.training_settings) == training and _is_setting(value)
+    }
+
+
+def _is_setting(value):
+    """Whether a value is a number, a string, None or a dataclass such as Window, or a collection of such values."""
+    if isinstance(value, dict):
+        return all(map(_is_setting, value.values()))
+    if isinstance(value, tuple | list):
+        return all(map(_is_setting, value))
+    return isinstance(value, int | float | str | np.generic | None) or dataclasses.is_dataclass(value)
+
+
+def _differing_settings(expected, found):
+    """Names of settings that differ; what only one network has is no setting, such as the generator of a built layer."""
+    return [key for key in expected if key in found and expected[key] != found[key]]
 
 
 def _parameter_shapes(model, shape):

@@ -233,6 +233,9 @@ EDITS = {
     "a new cell": lambda cells: cells.append(ANSWER),
     "a moved cell": lambda cells: cells.insert(0, cells.pop(4)),
     "a deleted cell": lambda cells: cells.pop(2),
+    "a deleted last cell": lambda cells: cells.pop(),
+    "an emptied cell": lambda cells: cells[5].update(source=[]),
+    "an answer in place of the last cells": lambda cells: cells.__setitem__(slice(-2, None), [ANSWER]),
     "cells without names": lambda cells: [cell.pop("id") for cell in cells],
 }
 
@@ -247,6 +250,36 @@ def test_a_notebook_edited_by_hand_is_not_replaced_without_being_told(rendering,
     assert path.read_bytes() == before
     render("--overwrite")
     assert path.read_bytes() != before
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_notebook_of_an_earlier_version_counts_as_edited_once_a_cell_is_missing(name, notebooks, tmp_path):
+    path = tmp_path / f"{name}.ipynb"
+    notebook = json.loads((FOLDER / path.name).read_text(encoding="utf-8"))
+    notebook["metadata"].pop("refconv", None)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert not notebooks.is_edited(FOLDER / path.name)
+    assert not notebooks.is_edited(path)
+    edit(path, EDITS["a deleted last cell"])
+    assert notebooks.is_edited(path)
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_a_folder_in_place_of_a_notebook_is_named_before_anything_runs(rendering, notebooks, monkeypatch, options):
+    render, path = rendering
+    path.unlink()
+    path.mkdir()
+    monkeypatch.setattr(notebooks, "run", None)
+    with pytest.raises(SystemExit, match=r"in place of a notebook there is a folder: .*01_one_sum\.ipynb\. Rename it"):
+        render(*options)
+    assert notebooks.is_edited(path)
+
+
+def test_a_folder_that_cannot_be_written_is_named(rendering, tmp_path):
+    render, _ = rendering
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"01_one_sum\.ipynb cannot be written: .*file"):
+        render("--output", str(tmp_path / "file"))
 
 
 def test_a_damaged_notebook_is_not_replaced_without_being_told(rendering):

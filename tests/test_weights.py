@@ -7,6 +7,7 @@ import pytest
 
 from evidence import needs_kernels
 from refconv import models, nn, weights
+from refconv.geometry import Window
 
 safetensors = pytest.importorskip("safetensors.numpy")
 
@@ -314,3 +315,65 @@ def test_a_network_put_together_from_built_layers_is_saved_with_its_arguments(tm
     weights.save_model(tmp_path / "m", model, name="lenet", arguments={"classes": 3})
     again, _ = weights.load_model(tmp_path / "m")
     assert (again.layers["scores"]["w"].value == model.layers["scores"]["w"].value).all()
+
+
+def built(name, shape, **arguments):
+    model = models.build(name, **arguments)
+    model.build(shape, rng=4)
+    return model
+
+
+def layers_of(model, kind):
+    return [layer for _, layer, _ in model.distinct_layers(model.input_shape) if isinstance(layer, kind)]
+
+
+TRAINING_SETTINGS = {  # network, input shape, arguments, layer, attribute, another value
+    "momentum": ("resnet20-small", (24, 20, 2), {"classes": 3}, nn.BatchNorm, "momentum", 0.75),
+    "dropout": ("alexnet-small", (48, 40, 1), {"classes": 6}, nn.Dropout, "rate", 0.25),
+    "seed": ("alexnet-small", (48, 40, 1), {"classes": 6}, nn.Dropout, "seed", 5),
+    "drop": ("fractalnet20-small", (32, 32, 3), {}, nn.Fractal, "drop", 0.5),
+    "share": ("fractalnet20-small", (32, 32, 3), {}, nn.DropPath, "share", 0.75),
+}
+
+
+@needs_kernels
+@pytest.mark.parametrize("case", TRAINING_SETTINGS)
+def test_a_setting_without_effect_in_inference_is_saved_with_a_warning_that_names_it(tmp_path, case):
+    name, shape, arguments, kind, setting, value = TRAINING_SETTINGS[case]
+    model = built(name, shape, **arguments)
+    layer = layers_of(model, kind)[-1]
+    before = getattr(layer, setting)
+    setattr(layer, setting, value)
+    with pytest.warns(UserWarning, match=rf"{setting} \({value}, there {before}\); load_model builds the latter") as caught:
+        weights.save_model(tmp_path / "m", model, name=name, arguments=arguments)
+    assert (len(caught), caught[0].filename) == (1, __file__)
+    again, _ = weights.load_model(tmp_path / "m")
+    x = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
+    assert again(x).tobytes() == model(x).tobytes()
+
+
+INFERENCE_SETTINGS = {
+    "eps": ("resnet20-small", (24, 20, 2), {"classes": 3}, nn.BatchNorm, "eps", 1e-2),
+    "survival": ("stochastic-depth110-small", (32, 32, 3), {}, nn.StochasticDepth, "survival", 0.5),
+    "saturation": ("neocognitron", (16, 16, 2), {"planes": (2, 3, 4)}, nn.CCells, "saturation", 0.75),
+    "selectivity in its last digits": ("neocognitron", (16, 16, 2), {"planes": (2, 3, 4)}, nn.SCells, "selectivity", 1 + 1e-8),
+    "window": ("lenet", (32, 32, 1), {}, nn.MaxPool2D, "window", Window((3, 3), 2)),
+}
+
+
+@pytest.mark.parametrize("case", INFERENCE_SETTINGS)
+def test_a_setting_with_an_effect_in_inference_is_refused_by_its_name(tmp_path, case):
+    name, shape, arguments, kind, setting, value = INFERENCE_SETTINGS[case]
+    model = built(name, shape, **arguments)
+    setattr(layers_of(model, kind)[0], setting, value)
+    with pytest.raises(ValueError, match=rf"got differences in .*\.{setting};"):
+        weights.save_model(tmp_path / "m", model, name=name, arguments=arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", models.list())
+def test_two_networks_of_one_description_have_the_same_settings(name):
+    shape = models.input_shape(name)
+    for training in (False, True):
+        settings = [weights._settings(models.build(name), shape, training) for _ in range(2)]
+        assert settings[0] == settings[1]

@@ -23,6 +23,7 @@ from refconv._ascii import use_ascii_forms
 from refconv.data.pictures import on_white
 from refconv.weights import write_atomically
 
+PROGRAM = "python -m tutorials"
 FOLDER = Path(__file__).resolve().parent
 TEXTS = {text.stem: text for text in sorted(FOLDER.glob("[0-9]*.md"))}
 
@@ -30,7 +31,7 @@ TEXTS = {text.stem: text for text in sorted(FOLDER.glob("[0-9]*.md"))}
 def main(arguments=None):
     """Run the notebooks asked for, all of them if none is named."""
     use_ascii_forms()
-    parser = argparse.ArgumentParser("python -m tutorials", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(PROGRAM, description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 01_one_sum or 01 (default: all)")
     parser.add_argument("--output", type=Path, default=FOLDER, metavar="FOLDER", help="default: beside the texts")
     parser.add_argument("--overwrite", action="store_true", help="replace notebooks even if they were edited by hand")
@@ -39,8 +40,11 @@ def main(arguments=None):
         parser.error(f"NAME must be one of {', '.join(TEXTS)}, but is {', '.join(unknown)}")
     chosen = [name for name in TEXTS if not options.names or name.startswith(tuple(options.names))]
     targets = {name: options.output / f"{name}.ipynb" for name in chosen}
+    # Refused now, not after minutes of running.
+    if folders := [str(target) for target in targets.values() if target.is_dir()]:
+        sys.exit(f"{PROGRAM}: in place of a notebook there is a folder: {', '.join(folders)}. Rename it or use --output.")
     if not options.overwrite:
-        refuse_edited(targets.values())  # now, not after minutes of running
+        refuse_edited(targets.values())
     times = {}
     for name in (bar := tqdm(chosen, unit="notebook")):
         bar.set_postfix_str(name)
@@ -49,7 +53,10 @@ def main(arguments=None):
         times[name] = time.perf_counter() - start
         if not options.overwrite:
             refuse_edited([targets[name]])  # it may have been saved while this one ran
-        write_atomically(targets[name], f"{nbformat.writes(notebook)}\n".encode())
+        try:
+            write_atomically(targets[name], f"{nbformat.writes(notebook)}\n".encode())
+        except OSError as error:
+            sys.exit(f"{PROGRAM}: {targets[name]} cannot be written: {error}")
     for name, seconds in times.items():
         print(f"{name:36s} {seconds:5.1f} s")
 
@@ -58,26 +65,34 @@ def refuse_edited(paths):
     """End the program if one of these notebooks is there and was edited by hand."""
     if edited := [str(path) for path in paths if path.exists() and is_edited(path)]:
         sys.exit(
-            f"python -m tutorials: edited by hand, so not replaced: {', '.join(edited)}. "
+            f"{PROGRAM}: edited by hand, so not replaced: {', '.join(edited)}. "
             "Rename them to keep them, write to another folder with --output, or replace them with --overwrite."
         )
 
 
 def is_edited(path):
-    """Whether a notebook has cells that rendering did not write.
+    """Whether a notebook has other cells than rendering wrote, or cannot be read.
 
-    A rendered cell is named after its content, and notebook editors keep the name of a cell that changes. Empty cells, which
-    editors append, do not count.
+    A rendered cell is named after its content, and notebook editors keep the name of a cell that changes. The notebook's
+    metadata hold a digest of all names; in a notebook of an earlier version, which has none, the text tells whether a cell is
+    missing. Empty cells, which editors append, do not count, and neither do outputs, which every run replaces.
     """
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        sources = ["".join(cell["source"]) for cell in cells]
-        return any(
-            source.strip() and cell["id"] != cell_id(place, source)
-            for place, (cell, source) in enumerate(zip(cells, sources, strict=True))
-        )
-    except (KeyError, TypeError, ValueError):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        sources = ["".join(cell["source"]) for cell in notebook["cells"]]
+        names = [cell["id"] for cell, source in zip(notebook["cells"], sources, strict=True) if source.strip()]
+        if names != [cell_id(place, source) for place, source in enumerate(sources) if source.strip()]:
+            return True
+        if "refconv" in notebook["metadata"]:
+            return notebook["metadata"]["refconv"]["cells"] != digest(names)
+        return set(names) < {cell.id for cell in read(TEXTS[path.stem]).cells if cell.source.strip()}
+    except (KeyError, OSError, TypeError, ValueError):
         return True  # rendering did not write this file
+
+
+def digest(names):
+    """One name for all cells that are not empty."""
+    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
 
 
 def cell_id(place, source):
@@ -92,6 +107,7 @@ def read(text):
     for place, cell in enumerate(notebook.cells):
         cell.id = cell_id(place, cell.source)
         cell.metadata = {}
+    notebook.metadata["refconv"] = {"cells": digest([cell.id for cell in notebook.cells if cell.source.strip()])}
     return notebook
 
 

@@ -1,4 +1,4 @@
-"""The files of a data set: where they are, whether they are the right ones, and where to download them.
+"""The files of a data set: where they are, and whether they are the right ones. `refconv.data.retrieve` reads them.
 
 A data set is a table, a `DataSet`: its mirrors, its files and their SHA-256 sums. Everything here reads that
 table, so another data set is another table and no more code.
@@ -14,18 +14,13 @@ import gzip
 import hashlib
 import os
 import sys
-import tempfile
-import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from refconv._extras import need
-
 FOLDER_VARIABLE = "REFCONV_DATA_DIR"
 ADVICE = f"It stays as it is; to load or download another copy, name another folder by root= or {FOLDER_VARIABLE}."
-PATIENCE = 30  # seconds without a byte before a mirror counts as unreachable
 
 # What arrives in place of data when a download goes wrong: the pages of proxies and of storage services,
 # and the pointer files of a repository. The first bytes, in lower case.
@@ -124,7 +119,8 @@ class DataSet:
     splits : mapping of str to tuple of DataFile
         The files of each split, in the order in which its loader wants them.
     other_folders : tuple of str
-        Where other programs put its files, inside the folder of all data sets: ``"MNIST/raw"``.
+        Where other programs put its files, inside the folder of all data sets: ``"MNIST/raw"``. Where that folder is itself
+        called ``MNIST``, its folder ``raw`` is meant too.
     """
 
     title: str
@@ -178,8 +174,7 @@ def find(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = Non
     ``<folder>`` itself. In each of these, `DataFile.names` are tried in order, and then the same names in a folder that is
     called like the file, as some programs unpack it. Nothing is opened: whether a copy is good is known when it is read.
     """
-    places = (inner for place in _places(data_set, root) for inner in (place, place / file.name))
-    return [path for place in places for name in file.names if (path := place / name).is_file()]
+    return [path for _, path in candidates(data_set, file, root)]
 
 
 def available(data_set: DataSet, root: str | os.PathLike | None = None) -> bool:
@@ -256,120 +251,20 @@ def unpack(raw: bytes, source: str | os.PathLike) -> bytes:
     return content
 
 
-def read_data_file(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = None, download: bool = True) -> bytes:
-    """Return the decompressed content of a file of a data set, from disk or else from a mirror.
-
-    The first verified copy of those that `find` names is used, then the first that is recognised but cannot be verified. A
-    bad copy is never used. If there are only bad ones it is an error that names the first, except in the user's cache, where
-    refconv put it: there it is downloaded again, if `download` allows.
-
-    Parameters
-    ----------
-    data_set : DataSet
-        The data set.
-    file : DataFile
-        One of its files.
-    root : path, optional
-        The folder to look in and to download into; by default the `data_folders`.
-    download : bool
-        Whether to download what is missing.
-
-    Returns
-    -------
-    bytes
-        The decompressed content.
-
-    Warns
-    -----
-    UserWarning
-        If the content is not verified, because the table holds no sum of the decompressed bytes.
-
-    Raises
-    ------
-    BadDataFile
-        If no copy on disk is what its name says.
-    DataNotFound
-        If there is no copy, and `download` is False or every mirror failed.
-    """
-    bad, unverified = [], None
-    for path in find(data_set, file, root):
-        try:
-            content, verified = file.read(path.read_bytes(), path)
-        except BadDataFile as error:
-            bad.append(error)
-            continue
-        if verified:
-            return content
-        unverified = unverified or (path, content)
-    if unverified is not None:
-        path, content = unverified
-        reason = f"no SHA-256 sum of the unpacked {data_set.title} is known; it is recognised by its shape and counts"
-        warnings.warn(f"{path} is not verified: {reason}", stacklevel=4)  # at the call of load_fashion_mnist and the like
-        return content
-    for error in bad:
-        if not (download and Path(error.source).is_relative_to(cache_folder())):
-            raise BadDataFile(error.source, f"{error.problem}. {ADVICE}")
-    try:
-        if not download:
-            raise DataNotFound("Downloading is off (download=False).")
-        return _download(data_set, file, data_folders(root)[0] / data_set.folder)
-    except DataNotFound as reason:
-        message = _not_found(data_set, file, root, [*map(str, bad), str(reason)])
-        raise DataNotFound(message) from reason.__cause__
+def places(data_set: DataSet, root: str | os.PathLike | None) -> list[Path]:
+    """Folders that may hold files of a data set, in the order in which they are preferred."""
+    found = []
+    for folder in data_folders(root):
+        inside = [data_set.folder, *data_set.other_folders]
+        # The folder may itself be the one that another program made for this set.
+        own_name = Path(os.path.abspath(folder)).name
+        inside += [inner for outer, _, inner in (other.partition("/") for other in inside) if inner and outer == own_name]
+        found += [folder / name for name in (*inside, ".")]
+    return found
 
 
-def _places(data_set: DataSet, root: str | os.PathLike | None) -> list[Path]:
-    inside = (data_set.folder, *data_set.other_folders, ".")
-    return [folder / name for folder in data_folders(root) for name in inside]
-
-
-def _not_found(data_set: DataSet, file: DataFile, root, reasons: list[str]) -> str:
-    """Say where a file was looked for, why it could not be downloaded, and what to do now."""
-    return "\n".join(
-        [
-            f"{data_set.title}: no usable {file.name}.gz (nor {file.name}) in",
-            *(f"  {place}" for place in _places(data_set, root)),
-            *reasons,
-            f"By hand: get the files of {' or '.join(data_set.mirrors)}, put them into a folder,",
-            f"and pass that folder as root=, or set {FOLDER_VARIABLE} to it.",
-            "Without a network: use the digits embedded in refconv.",
-        ]
-    )
-
-
-def _download(data_set: DataSet, file: DataFile, folder: Path) -> bytes:
-    """Download a file into a folder from the first mirror that serves the right one; return its content."""
-    try:
-        need("pooch", "train", f"downloading {data_set.title}")
-        need("tqdm", "train", f"downloading {data_set.title} (its progress bar)")
-        # A folder that cannot be written is no mirror's fault: find out before asking them.
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except (ImportError, OSError) as error:
-        raise DataNotFound(f"It cannot be downloaded into {folder}: {error}") from error
-    failures = []
-    for mirror in data_set.mirrors:
-        url = f"{mirror.rstrip('/')}/{file.name}.gz"
-        try:
-            return _download_from(url, file, folder)
-        except BadDataFile as bad:
-            failures.append(f"  {url} {bad.problem}")
-        except (OSError, ValueError) as error:  # every exception of requests is an OSError
-            failures.append(f"  {url}: {error}")
-    raise DataNotFound("\n".join(["Every mirror failed:", *failures]))
-
-
-def _download_from(url: str, file: DataFile, folder: Path) -> bytes:
-    """Download a file from one URL: under a temporary name until its content and its sum are right."""
-    import pooch
-
-    fetch = pooch.HTTPDownloader(progressbar=True, timeout=PATIENCE)
-
-    def fetch_and_look(url, output_file, caller):
-        fetch(url, output_file, caller)
-        # pooch itself would only say that the sum is wrong; this says what came instead.
-        file.read(Path(output_file).read_bytes(), url)
-
-    path = pooch.retrieve(url, file.gz_sha256, f"{file.name}.gz", folder, downloader=fetch_and_look)
-    return file.read(Path(path).read_bytes(), path)[0]
+def candidates(data_set: DataSet, file: DataFile, root) -> Iterator[tuple[Path, Path]]:
+    """Yield the path of each copy of a file with its place, one of `places`."""
+    for place in places(data_set, root):
+        for inner in (place, place / file.name):
+            yield from ((place, path) for name in file.names if (path := inner / name).is_file())

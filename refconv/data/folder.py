@@ -18,7 +18,9 @@ from refconv.geometry import per_axis
 __all__ = ["load_folder"]
 
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-NOT_CLASSES = ("__pycache__", "__MACOSX")  # folders of Python and of archives made on a Mac
+
+# Folders of Python, of archives made on a Mac, of Windows drives, of Synology devices and of Linux, in lower case.
+NOT_CLASSES = ("__pycache__", "__macosx", "$recycle.bin", "system volume information", "@eadir", "lost+found")
 
 
 def load_folder(
@@ -33,8 +35,9 @@ def load_folder(
     Parameters
     ----------
     root : path
-        Its folders are the classes. Ignored are folders whose names begin with a dot, such as ``.git``, the folders
-        ``__pycache__`` and ``__MACOSX``, hidden files and files of other kinds.
+        Its folders are the classes. Ignored are folders whose names begin with a dot, such as ``.git``, folders of programs
+        and systems (``__pycache__``, ``__MACOSX``, ``$RECYCLE.BIN``, ``System Volume Information``, ``@eaDir``,
+        ``lost+found``), hidden files and files of other kinds.
     size : int or (int, int)
         Height and width.
     grey : bool
@@ -107,7 +110,7 @@ def _class_folders(root):
     """The folders of the classes by their names in NFC."""
     folders = {}
     for folder in root.iterdir():
-        if folder.name.startswith(".") or folder.name in NOT_CLASSES or not folder.is_dir():
+        if folder.name.startswith(".") or folder.name.lower() in NOT_CLASSES or not folder.is_dir():
             continue
         name = _composed(folder.name)
         if name in folders:

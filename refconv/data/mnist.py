@@ -12,8 +12,9 @@ from functools import partial
 
 import numpy as np
 
-from refconv.data.files import BadDataFile, DataFile, DataSet, read_data_file
+from refconv.data.files import BadDataFile, DataFile, DataSet
 from refconv.data.idx import decode_idx
+from refconv.data.retrieve import read_data_files
 
 CLASSES = 10
 
@@ -80,7 +81,7 @@ MNIST = DataSet(
             ),
         ),
     },
-    other_folders=("MNIST/raw", "MNIST", "raw"),
+    other_folders=("MNIST/raw", "MNIST"),
 )
 
 FASHION_MNIST = DataSet(
@@ -104,7 +105,7 @@ FASHION_MNIST = DataSet(
             labels=(None, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
         ),
     },
-    other_folders=("FashionMNIST/raw", "FashionMNIST", "raw"),
+    other_folders=("FashionMNIST/raw", "FashionMNIST"),
 )
 
 KMNIST = DataSet(
@@ -125,7 +126,7 @@ KMNIST = DataSet(
             labels=(None, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
         ),
     },
-    other_folders=("KMNIST/raw", "KMNIST", "raw"),
+    other_folders=("KMNIST/raw", "KMNIST"),
 )
 
 
@@ -137,9 +138,10 @@ def load_mnist(
     The files are looked for in `root` if it is given; otherwise in the folder named by the environment
     variable ``REFCONV_DATA_DIR``, then in the user's cache. What is missing is downloaded into the first of
     these folders. In each of them these places are searched, in this order: ``mnist``, torchvision's ``MNIST/raw``,
-    ``MNIST``, ``raw``, and the folder itself; in each place a file may be called ``train-images-idx3-ubyte`` or, as 7-Zip
-    and Kaggle write it, ``train-images.idx3-ubyte``, with ``.gz`` or without, or be in a folder called
-    ``train-images-idx3-ubyte``. The unpacked content of each file is verified against its SHA-256 sum every time.
+    ``MNIST``, ``raw`` if the folder itself is called ``MNIST``, and the folder itself. In each place a file may be called
+    ``train-images-idx3-ubyte`` or, as 7-Zip and Kaggle write it, ``train-images.idx3-ubyte``, with ``.gz`` or without, or be
+    in a folder called ``train-images-idx3-ubyte``. The unpacked content of each file is verified against its SHA-256 sum
+    every time.
 
     Parameters
     ----------
@@ -162,7 +164,8 @@ def load_mnist(
     DataNotFound
         If a file is missing, and `download` is False or every mirror failed; the message says what to do.
     BadDataFile
-        If a file is there but is not MNIST's; the message names it and says what it is. It is never changed.
+        If a file is there but is not MNIST's, and it is neither found elsewhere nor downloaded; the message names it and says
+        what it is. It is never changed.
     ValueError
         If there is no such split.
 
@@ -189,8 +192,9 @@ def load_fashion_mnist(
 
     The classes are T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot. Parameters, results
     and errors are those of :func:`load_mnist`; 30.9 MB. Its folders are ``fashion-mnist``, ``FashionMNIST/raw``,
-    ``FashionMNIST``, ``raw`` and the folder itself. Only the ``.gz`` files of the mirrors can be verified; unpacked or
-    repacked files are recognised by their shape and counts, and a ``UserWarning`` says that they are not verified.
+    ``FashionMNIST``, ``raw`` inside a folder called ``FashionMNIST``, and the folder itself. Only the ``.gz`` files of the
+    mirrors can be verified; unpacked or repacked files are recognised by their shape and counts, and a ``UserWarning`` says
+    that they are not verified. Images and labels that are not verified are taken from the same folder.
 
     Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset", 2017.
     """
@@ -203,8 +207,8 @@ def load_kmnist(
     """Load Kuzushiji-MNIST: 70,000 Japanese letters in old cursive writing, in MNIST's format.
 
     The classes are o, ki, su, tsu, na, ha, ma, ya, re and wo. Parameters, results and errors are those of :func:`load_mnist`;
-    21.3 MB. Its folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw`` and the folder itself. Unpacked or repacked files
-    are recognised as those of :func:`load_fashion_mnist`.
+    21.3 MB. Its folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw`` inside a folder called ``KMNIST``, and the folder
+    itself. Unpacked or repacked files are recognised as those of :func:`load_fashion_mnist`.
 
     Source: Clanuwat et al., "Deep learning for classical Japanese literature", 2018.
     """
@@ -255,10 +259,9 @@ def load_idx_images(
     >>> images.shape, labels
     ((2, 3, 2), array([7, 4], dtype=uint8))
     """
-    arrays = []
-    for file in data_set.files(split):
-        arrays.append(decode_idx(read_data_file(data_set, file, root, download), file.name))
-    images, labels = arrays
+    split_files = data_set.files(split)
+    contents = read_data_files(data_set, split_files, root, download)
+    images, labels = (decode_idx(content, file.name) for content, file in zip(contents, split_files, strict=True))
     if labels.shape != images.shape[:1]:
-        raise BadDataFile(data_set.files(split)[1].name, f"must hold {len(images)} labels, got shape {labels.shape}")
+        raise BadDataFile(split_files[1].name, f"must hold {len(images)} labels, got shape {labels.shape}")
     return images, labels

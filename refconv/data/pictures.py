@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import warnings
 
+import numpy as np
+
 from refconv._extras import need
 from refconv.data.files import BadDataFile
 
 __all__ = ["FAINTEST_INK", "on_white", "open_picture"]
 
 FAINTEST_INK = 20  # grey levels of 255; a smaller contrast is noise of the paper
+STRAY_SHARE = 0.03  # of the opaque area; fewer dark pixels are no writing
 ORIENTATION = 0x0112  # the EXIF tag
+PNG_DEPTH = 24  # place of the bit depth in a PNG file: after the signature, the chunk's length and name, width and height
 # Transpositions that undo the orientations 2 to 8; orientation 1 is upright.
 UNDO = {
     2: "FLIP_LEFT_RIGHT",
@@ -44,7 +48,8 @@ def open_picture(path: str | os.PathLike, mode: str = "RGB"):
     ------
     BadDataFile
         If Pillow cannot read the file, or its pixels have more than 8 bits a channel: such formats do not define which
-        numbers are black and white. `BadDataFile` is a ``ValueError``.
+        numbers are black and white. A PNG file of 16-bit colours, of which Pillow reads the upper 8 bits, is accepted unless
+        one of the colours is transparent. `BadDataFile` is a ``ValueError``.
     OSError
         If the file system refuses the file, such as ``FileNotFoundError``.
     ImportError
@@ -82,20 +87,22 @@ def open_picture(path: str | os.PathLike, mode: str = "RGB"):
 def on_white(picture, mode: str = "RGB"):
     """Convert a Pillow image to "RGB" or "L", with transparent pixels composited on white.
 
-    An image that is blank on white but not transparent everywhere, such as white ink on a transparent background, has all
-    its ink in the alpha channel. The alpha channel is then shown instead, dark on white.
+    An image that is blank on white, apart from stray pixels, and transparent for the most part, such as white ink on a
+    transparent background, has its ink in the alpha channel. The alpha channel is then shown instead, dark on white.
     """
     image = need("PIL.Image", "train", "reading pictures")
     rgba = picture.convert("RGBA")  # also applies the transparent colour or palette entries of PNG and GIF
     flat = image.alpha_composite(image.new("RGBA", rgba.size, "white"), rgba).convert(mode)
     alpha = rgba.getchannel("A")
-    if _contrast(flat) < FAINTEST_INK <= _contrast(alpha):
+    if _ink_is_in_alpha(flat, alpha):
         return alpha.point(lambda level: 255 - level).convert(mode)
     return flat
 
 
 def _read(image, file, mode):
     """The pixels of a picture in an open file, upright and of the mode."""
+    header = file.read(PNG_DEPTH + 1)
+    file.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is not used, and does not name the file
         with image.open(file) as picture:
@@ -103,6 +110,8 @@ def _read(image, file, mode):
                 problem = f"has pixels of more than 8 bits (mode {picture.mode}); save it with 8 bits a channel"
                 raise BadDataFile(file.name, problem)
             picture.load()  # before the orientation is read: PNG may store it at the end of the file
+            if picture.format == "PNG":
+                _scale_transparency(picture, header[PNG_DEPTH], file.name)
             turn = _turn(image, picture)
             flat = on_white(picture, mode)
     return flat if turn is None else flat.transpose(turn)
@@ -123,6 +132,22 @@ def _turn(image, picture):
         return None
 
 
-def _contrast(picture):
-    """The largest difference of levels in any channel."""
-    return max(high - low for low, high in (channel.getextrema() for channel in picture.split()))
+def _scale_transparency(picture, bits, path):
+    """Scale the transparent grey level of a PNG picture of 2 or 4 bits to 8 bits, as Pillow does with the pixels alone."""
+    transparent = picture.info.get("transparency")
+    if bits in (2, 4) and isinstance(transparent, int) and picture.mode == "L":
+        most = 2**bits - 1
+        picture.info["transparency"] = (transparent & most) * 255 // most
+    elif bits == 16 and transparent is not None:  # its upper 8 bits may be those of other, opaque colours
+        problem = "has 16 bits a channel and a transparent colour; save it with 8 bits a channel or with an alpha channel"
+        raise BadDataFile(path, problem)
+
+
+def _ink_is_in_alpha(flat, alpha):
+    """Whether most of an image is transparent, and the rest of it is white except for stray pixels."""
+    lowest, highest = alpha.getextrema()
+    if highest - lowest < FAINTEST_INK:
+        return False
+    opacity = np.asarray(alpha, np.float64) / 255
+    dark = np.asarray(flat).reshape(*opacity.shape, -1).min(-1) <= 255 - FAINTEST_INK
+    return opacity.mean() < 0.5 and dark.sum() < STRAY_SHARE * opacity.sum()

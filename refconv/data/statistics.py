@@ -7,6 +7,7 @@ import numpy as np
 __all__ = ["channel_statistics", "standardise"]
 
 BLOCK_ELEMENTS = 1 << 16  # elements converted to float64 at a time: 512 KiB
+HALF_RANGE = 2.0**512  # far above the squares of float32, far below the largest float64
 
 
 def channel_statistics(images):
@@ -16,8 +17,9 @@ def channel_statistics(images):
               \sigma_c^2 = \frac{1}{n} \sum_p (x_{p,c} - \mu_c)^2 - \Big( \frac{1}{n} \sum_p (x_{p,c} - \mu_c) \Big)^2
 
     over all n pixels p. The second term of σ² removes the rounding error of μ. A channel is constant if no pixel differs from
-    the mean by more than a rounding error; its σ is exactly 0. Peak memory beside the images is about 2 MB, whatever their
-    number, because they are converted in blocks.
+    the mean by more than a rounding error; its σ is exactly 0. The pixels of a channel are scaled by a power of two before
+    they are squared, so neither large nor small ones leave the range of float64. Peak memory beside the images is about 2 MB,
+    whatever their number, because they are converted in blocks.
 
     Parameters
     ----------
@@ -47,22 +49,25 @@ def channel_statistics(images):
     if not images.size:
         raise ValueError(f"images must not be empty, got shape {images.shape}")
     count, channels = images.size // images.shape[-1], images.shape[-1]
+    exponents = _exponents(images)
     total, magnitude = np.zeros(channels), np.zeros(channels)
-    for rows in _rows(images):
-        total += rows.sum(1)
+    for rows in _rows(images, exponents):
         magnitude += np.abs(rows).sum(1)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞, which the magnitude reports
+            total += rows.sum(1)
     if not np.isfinite(magnitude).all():
         raise ValueError(f"images must be finite, got NaN or infinity in channel {np.argmin(np.isfinite(magnitude))}")
     mean = total / count
     squares, remainder, largest = np.zeros(channels), np.zeros(channels), np.zeros(channels)
-    for rows in _rows(images):
+    for rows in _rows(images, exponents):
         centred = rows - mean[:, None]
         squares += (centred**2).sum(1)
         remainder += centred.sum(1)
         np.maximum(largest, np.abs(centred).max(1), out=largest)
     variance = np.maximum(squares / count - (remainder / count) ** 2, 0)
     constant = largest <= _rounding_error(images.dtype, count, channels) * (magnitude / count)
-    return mean, np.where(constant, 0, np.sqrt(variance))
+    std = np.where(constant, 0, np.sqrt(variance))
+    return np.ldexp(mean, exponents), np.ldexp(std, exponents)
 
 
 def standardise(images, mean=None, std=None, dtype=np.float32):
@@ -110,9 +115,11 @@ def standardise(images, mean=None, std=None, dtype=np.float32):
     if (std < 0).any():
         raise ValueError(f"std must be at least 0, got {std.min()}")
     result = np.empty(images.shape, dtype)
+    # Near the largest float64 the difference of a pixel and the mean may overflow; that of their halves does not.
+    scale = np.where(np.abs(mean) < HALF_RANGE, 1, 0.5)
     for source, target in zip(_blocks(images), _blocks(result), strict=True):
-        centred = source.astype(np.float64) - mean
-        target[...] = np.divide(centred, std, out=np.zeros_like(centred), where=std > 0)
+        centred = source.astype(np.float64) * scale - mean * scale
+        target[...] = np.divide(centred, std, out=np.zeros_like(centred), where=std > 0) / scale
     return result
 
 
@@ -144,10 +151,25 @@ def _blocks(images):
         yield images[first : first + step]
 
 
-def _rows(images):
-    """Yield the blocks as contiguous float64 of shape (C, pixels): sums along contiguous rows are the fastest."""
+def _rows(images, exponents=None):
+    """Yield the blocks as contiguous float64 of shape (C, pixels), divided by powers of two unless all exponents are 0.
+
+    Sums along contiguous rows are the fastest.
+    """
     for block in _blocks(images):
-        yield block.reshape(-1, images.shape[-1]).T.astype(np.float64, order="C")
+        rows = block.reshape(-1, images.shape[-1]).T.astype(np.float64, order="C")
+        if exponents is not None and exponents.any():
+            np.ldexp(rows, -exponents[:, None], out=rows)
+        yield rows
+
+
+def _exponents(images):
+    """Exponent of the largest magnitude of each channel; 0 if the squares of the type do not leave the range of float64."""
+    peak = np.zeros(images.shape[-1])
+    if images.dtype.kind == "f" and images.dtype.itemsize > 4:
+        for rows in _rows(images):
+            np.maximum(peak, np.abs(rows).max(1), out=peak)
+    return np.frexp(np.where(np.isfinite(peak), peak, 0))[1]
 
 
 def _rounding_error(dtype, pixels, channels):

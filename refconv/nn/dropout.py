@@ -40,6 +40,8 @@ class Dropout(Layer):
     Source: A18; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
     """
 
+    training_settings = ("rate", "seed")
+
     def __init__(self, rate, seed=None):
         if isinstance(seed, np.random.Generator):
             raise TypeError("seed must be a whole number: a Generator would be shared, and move on between two builds")

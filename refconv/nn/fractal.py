@@ -46,6 +46,8 @@ class Fractal(_Chance):
     Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
     """
 
+    training_settings = ("drop",)
+
     def __init__(self, make, columns, *, drop=0.0):
         (self.columns,) = per_axis("columns", columns, 1)
         self.drop = real("drop", drop, least=0, most=1)
@@ -157,6 +159,8 @@ class DropPath(_Chance):
 
     Source: M13; Larsson, Maire and Shakhnarovich, 2016, section 3.
     """
+
+    training_settings = ("share",)
 
     def __init__(self, network, share=0.5):
         super().__init__(network=network)

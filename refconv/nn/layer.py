@@ -81,6 +81,7 @@ class Layer(ABC):
 
     parameters: dict[str, Parameter] | None = None
     input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
+    training_settings: tuple[str, ...] = ()  # attributes without an effect in inference; a saved model need not restore them
 
     def __init_subclass__(cls, **options):
         """A class with a forward pass of its own is called by that, whatever the class that it is made from does."""

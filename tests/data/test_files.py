@@ -7,12 +7,14 @@ import re
 import socket
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from refconv import _extras
 from refconv.data import files
-from refconv.data.files import ADVICE, BadDataFile, DataFile, DataNotFound, DataSet, find, read_data_file
+from refconv.data.files import ADVICE, BadDataFile, DataFile, DataNotFound, DataSet, find
+from refconv.data.retrieve import read_data_file
 
 CONTENT = bytes(range(256)) * 20
 PACKED = gzip.compress(CONTENT, mtime=0)
@@ -250,7 +252,49 @@ def test_a_good_copy_is_used_although_another_one_is_bad(tmp_path):
     assert bad.read_bytes() == HTML
 
 
+def test_a_file_that_cannot_be_read_is_passed_over(tmp_path, monkeypatch):
+    blocked = put(tmp_path / "tiny" / "digits.gz")
+    put(tmp_path / "digits", CONTENT)
+    read_bytes = Path.read_bytes
+
+    def refuse(path):
+        if path == blocked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert read_data_file(a_set(), FILE, tmp_path, download=False) == CONTENT
+    (tmp_path / "digits").unlink()
+    with pytest.raises(BadDataFile, match=r"digits\.gz cannot be read: Permission denied"):
+        read_data_file(a_set(), FILE, tmp_path, download=False)
+
+
 # ------------------------------------------------------------------------------------- downloading
+
+
+@pytest.mark.parametrize("name", ["digits.gz", "digits", "tiny/digits"])
+def test_a_foreign_file_stays_and_the_right_one_is_downloaded(tmp_path, mirrored, server, name):
+    foreign = put(tmp_path / name, OTHER)
+    assert read_data_file(mirrored("good"), FILE, tmp_path) == CONTENT
+    assert read_data_file(mirrored("good"), FILE, tmp_path) == CONTENT
+    assert server.asked == ["/good/digits.gz"]
+    assert foreign.read_bytes() == OTHER
+    assert (tmp_path / "tiny" / "digits.gz").read_bytes() == PACKED
+
+
+def test_a_foreign_file_is_named_if_no_mirror_has_the_right_one(tmp_path, mirrored):
+    foreign = put(tmp_path / "digits.gz", OTHER)
+    with pytest.raises(BadDataFile, match="has another content: 12 bytes") as error:
+        read_data_file(mirrored("html"), FILE, tmp_path)
+    assert error.value.source == str(foreign)
+    assert "html/digits.gz is an HTML page" in str(error.value.__cause__)
+
+
+def test_a_file_in_the_way_of_a_download_is_not_overwritten(tmp_path, mirrored, server):
+    in_the_way = put(tmp_path / "tiny" / "digits.gz", OTHER)
+    with pytest.raises(BadDataFile, match="has another content: 12 bytes"):
+        read_data_file(mirrored("good"), FILE, tmp_path)
+    assert (in_the_way.read_bytes(), server.asked) == (OTHER, [])
 
 
 @pytest.mark.parametrize("where", ["root", "variable", "cache"])

@@ -229,7 +229,13 @@ def test_an_unreadable_orientation_counts_as_upright(tmp_path, orientation):
     np.testing.assert_array_equal(only_picture(tmp_path / "a" / "x.png", grey=True), UPRIGHT)
 
 
-@pytest.mark.parametrize("name", [".git", ".ipynb_checkpoints", "__pycache__", "__MACOSX"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".git", ".ipynb_checkpoints", "__pycache__", "__MACOSX", "$RECYCLE.BIN", "$Recycle.Bin"),
+        *("System Volume Information", "@eaDir", "lost+found"),
+    ],
+)
 def test_folders_of_programs_are_no_classes(tmp_path, name):
     paint(tmp_path / name / "x.png", (1, 2, 3))
     paint(tmp_path / "cat" / "x.png", (9, 2, 3))

@@ -100,7 +100,7 @@ def test_files_that_are_not_mnist_are_refused(tmp_path):
     for file in MNIST.files("test"):
         write_idx(tmp_path / f"{file.name}.gz", np.zeros((10000, 28, 28), np.uint8))
     with pytest.raises(BadDataFile, match=r"t10k-images-idx3-ubyte\.gz has another content: 7840016 bytes"):
-        load_mnist("test", root=tmp_path)
+        load_mnist("test", root=tmp_path, download=False)
 
 
 def test_a_missing_mnist_is_reported_as_such(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from evidence import needs_kernels
 from refconv import cli, data
 from refconv.data import files, mnist
-from refconv.data.files import ADVICE, BadDataFile
+from refconv.data.files import ADVICE, BadDataFile, DataNotFound
 from refconv.data.idx import write_idx
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -70,7 +70,6 @@ LAYOUTS = {
     "a folder for each file": lambda name, folder: f"{name}/{name}",
     "a folder for each file, from 7-Zip": lambda name, folder: f"{folder}/{name}/{dotted(name)}",
     "torchvision's": lambda name, folder: f"{'MNIST' if folder == 'mnist' else 'FashionMNIST'}/raw/{name}",
-    "inside torchvision's": lambda name, folder: f"raw/{name}.gz",
     "with capitals": lambda name, folder: f"{'MNIST' if folder == 'mnist' else 'FashionMNIST'}/{name}",
 }
 
@@ -114,6 +113,56 @@ def test_the_original_gz_file_is_verified_and_preferred_to_an_unpacked_one(tmp_p
 
 
 IMAGES, LABELS = NAMES[2:]
+TORCHVISION = {"MNIST": data.load_mnist, "FashionMNIST": data.load_fashion_mnist, "KMNIST": data.load_kmnist}
+
+
+@pytest.mark.filterwarnings("ignore:.*not verified")
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_the_folder_raw_belongs_to_the_set_that_the_folder_around_it_names(tmp_path, monkeypatch, contents, name):
+    table = dataclasses.replace(mnist.KMNIST, splits=mnist.FASHION_MNIST.splits, mirrors=())
+    monkeypatch.setattr(mnist, "KMNIST", table)
+    if name != "MNIST":  # its sums would tell that the files are not those of another set
+        monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={"test": ()}))
+    raw = tmp_path / name / "raw"
+    raw.mkdir(parents=True)
+    for file in NAMES:
+        (raw / file).write_bytes(contents[file])
+    monkeypatch.chdir(tmp_path / name)
+    for root in (tmp_path / name, ".", raw):
+        np.testing.assert_array_equal(TORCHVISION[name]("test", root, download=False)[0], arrays("t10k")[0])
+    for other in TORCHVISION.keys() - {name, "MNIST"}:
+        with pytest.raises(DataNotFound):
+            TORCHVISION[other]("test", tmp_path / name, download=False)
+
+
+def test_images_and_labels_that_are_not_verified_come_from_the_same_folder(tmp_path, monkeypatch, contents):
+    monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={}))
+    put(tmp_path, contents, "torchvision's", "fashion-mnist")
+    other_images = contents[IMAGES][:-1] + bytes([contents[IMAGES][-1] ^ 1])
+    (tmp_path / "fashion-mnist").mkdir()
+    (tmp_path / "fashion-mnist" / IMAGES).write_bytes(other_images)
+    with pytest.warns(UserWarning, match=r"raw.t10k-(images-idx3|labels-idx1)-ubyte is not verified"):
+        images, labels = data.load_fashion_mnist("test", tmp_path, download=False)
+    np.testing.assert_array_equal(images, arrays("t10k")[0])
+    np.testing.assert_array_equal(labels, arrays("t10k")[1])
+    (tmp_path / "FashionMNIST" / "raw" / IMAGES).unlink()
+    with (
+        pytest.warns(UserWarning, match="is not verified"),
+        pytest.raises(DataNotFound, match=rf"{LABELS} is not used: it is not verified, and not all files are in its folder"),
+    ):
+        data.load_fashion_mnist("test", tmp_path, download=False)
+
+
+def test_verified_images_may_go_with_labels_that_are_not(tmp_path, monkeypatch, contents):
+    monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={}))
+    (tmp_path / f"{IMAGES}.gz").write_bytes(gzip.compress(contents[IMAGES], mtime=8))
+    (tmp_path / "fashion-mnist").mkdir()
+    (tmp_path / "fashion-mnist" / LABELS).write_bytes(contents[LABELS])
+    with pytest.warns(UserWarning, match=f"{LABELS} is not verified") as caught:
+        images, labels = data.load_fashion_mnist("test", tmp_path, download=False)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(images, arrays("t10k")[0])
+    np.testing.assert_array_equal(labels, arrays("t10k")[1])
 
 
 def idx(*shape, fill=0):

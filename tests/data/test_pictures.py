@@ -2,12 +2,13 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
 
 from refconv.data import BadDataFile
-from refconv.data.pictures import open_picture
+from refconv.data.pictures import on_white, open_picture
 
 pillow = pytest.importorskip("PIL.Image")
 
@@ -48,6 +49,82 @@ def test_pixels_of_more_than_eight_bits_are_refused(tmp_path, pixels):
         BadDataFile, match=r"scan\.tif has pixels of more than 8 bits \(mode [IF].*; save it with 8 bits a channel"
     ):
         open_picture(tmp_path / "scan.tif")
+
+
+def png(width, bits, colour_type, transparent, pixels):
+    """Bytes of a PNG file of one row with a transparent colour, by its specification; Pillow cannot write these."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", width, 1, bits, colour_type, 0, 0, 0)
+    chunks = {b"IHDR": header, b"tRNS": transparent, b"IDAT": zlib.compress(b"\0" + pixels), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, content) for name, content in chunks.items())
+
+
+@pytest.mark.parametrize("result", ["RGB", "L"])
+@pytest.mark.parametrize(
+    ("bits", "transparent", "pixels", "expected"),
+    [
+        (1, 0, "50", [255, 255, 255, 255]),  # 0 1 0 1
+        (2, 1, "1b", [0, 255, 170, 255]),  # 0 1 2 3
+        (2, 0, "1b", [255, 85, 170, 255]),
+        (4, 5, "5f01", [255, 255, 0, 17]),
+        (4, 1, "5f01", [85, 255, 0, 255]),
+        (8, 5, "05000155", [255, 0, 1, 85]),
+    ],
+)
+def test_the_transparent_grey_level_of_png_is_applied_at_every_depth(tmp_path, bits, transparent, pixels, expected, result):
+    content = png(4, bits, 0, transparent.to_bytes(2, "big"), bytes.fromhex(pixels))
+    (tmp_path / "x.png").write_bytes(content)
+    found = np.asarray(open_picture(tmp_path / "x.png", result)).reshape(4, -1)
+    assert (found == np.array(expected)[:, None]).all()
+
+
+def test_sixteen_bit_colours_are_read_unless_one_is_transparent(tmp_path):
+    pixels = struct.pack(">6H", 0x1234, 0x5678, 0x9ABC, 0x12FF, 0x5678, 0x9ABC)
+    content = png(2, 16, 2, pixels[:6], pixels)
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(BadDataFile, match=r"x\.png has 16 bits a channel and a transparent colour; save it with 8 bits"):
+        open_picture(tmp_path / "x.png")
+    start = content.index(b"tRNS") - 4
+    (tmp_path / "x.png").write_bytes(content[:start] + content[start + 18 :])
+    assert (np.asarray(open_picture(tmp_path / "x.png")) == (0x12, 0x56, 0x9A)).all()
+
+
+def white_with_alpha(alpha, grey_pixel=None):
+    picture = pillow.new("LA", alpha.shape[::-1], (255, 0))
+    picture.putalpha(pillow.fromarray(alpha))
+    if grey_pixel is not None:
+        picture.putpixel(grey_pixel, (90, 255))
+    return picture
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_white_ink_with_a_stray_grey_pixel_is_still_ink(mode):
+    alpha = np.zeros((28, 30), np.uint8)
+    alpha[4:24, 13:16] = 255
+    found = np.asarray(on_white(white_with_alpha(alpha, grey_pixel=(14, 20)), mode)).reshape(28, 30, -1)
+    assert (found == (255 - alpha)[..., None]).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_blank_card_with_transparent_corners_is_white(mode):
+    alpha = np.full((28, 30), 255, np.uint8)
+    alpha[:3, :3] = alpha[-3:, -3:] = 0
+    assert (np.asarray(on_white(white_with_alpha(alpha), mode)) == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_dark_ink_on_a_small_white_card_is_kept(mode):
+    alpha = np.zeros((40, 50), np.uint8)
+    alpha[10:30, 10:34] = 255
+    picture = white_with_alpha(alpha)
+    picture.paste((0, 255), (20, 13, 22, 27))  # 28 of 480 pixels
+    found = np.asarray(on_white(picture, mode)).reshape(40, 50, -1)
+    expected = np.full((40, 50, 1), 255)
+    expected[13:27, 20:22] = 0
+    assert (found == expected).all()
 
 
 def test_what_the_file_system_refuses_is_not_a_picture_error(tmp_path):

@@ -91,6 +91,45 @@ def test_standardised_bytes_have_mean_zero_and_variance_one_in_each_channel():
     np.testing.assert_array_equal(images, before)
 
 
+def noise():
+    return np.random.default_rng(8).normal([3, -1], size=(5, 7, 6, 2))
+
+
+@pytest.mark.parametrize("exponent", [-1000, -565, 0, 532, 664, 1020])
+def test_scaling_the_images_by_a_power_of_two_scales_their_statistics_alone(exponent):
+    images = noise()
+    images[..., 1] = np.ldexp(images[..., 1], exponent)
+    mean, std = data.channel_statistics(images)
+    expected_mean, expected_std = exact(noise())
+    np.testing.assert_allclose(np.ldexp(mean, [0, -exponent]), expected_mean.astype(float), rtol=1e3 * EPS)
+    np.testing.assert_allclose(np.ldexp(std, [0, -exponent]), expected_std.astype(float), rtol=1e3 * EPS)
+    np.testing.assert_array_equal(data.standardise(images), data.standardise(noise()))
+
+
+@pytest.mark.parametrize("value", [1e308, np.finfo(np.float64).max, -1e200, 1e-320, 5e-324])
+def test_constant_channel_at_the_ends_of_the_range_becomes_zero(value):
+    images = noise()
+    images[..., 1] = value
+    mean, std = data.channel_statistics(images)
+    assert mean[1] == pytest.approx(value, rel=1e3 * EPS)
+    assert std[1] == 0
+    found = data.standardise(images)
+    assert not found[..., 1].any()
+    np.testing.assert_array_equal(found[..., 0], data.standardise(noise())[..., 0])
+
+
+def test_difference_from_the_mean_may_exceed_the_largest_float():
+    largest = np.finfo(np.float64).max
+    images = np.array([-largest, largest, largest, largest]).reshape(1, 2, 2, 1)  # mean: half of the largest
+    expected = np.array([-3, 1, 1, 1]) / np.sqrt(3)
+    np.testing.assert_allclose(data.standardise(images, dtype=np.float64).ravel(), expected, rtol=8 * EPS)
+
+
+def test_infinity_of_both_signs_is_named_without_a_warning():
+    with pytest.raises(ValueError, match="images must be finite, got NaN or infinity in channel 1"):
+        data.channel_statistics(np.array([[1, np.inf], [1, -np.inf]]))
+
+
 def test_given_std_of_zero_makes_the_channel_zero_and_others_keep_their_units():
     images = np.array([[[[10, 3, 7], [30, 9, 7]]]], np.float64)
     found = data.standardise(images, mean=[20, 3, 7], std=[5, 0, 0.5], dtype=np.float64)
@@ -135,8 +174,8 @@ def test_blocks_cover_images_that_are_larger_than_a_block():
         (lambda: data.channel_statistics(np.array([[1, np.nan], [1, 2]])), ValueError, "got NaN or infinity in channel 1"),
         (lambda: data.channel_statistics(np.array([["a"]])), TypeError, "images must be integers or floats, got <U1"),
         (lambda: data.standardise(np.ones((2, 3)), dtype=np.int8), TypeError, "dtype must be float32 or float64, got int8"),
-        (lambda: data.standardise(np.ones((2, 3)), mean=[1, 2]), ValueError, "mean must be 3 finite numbers, one for each"),
-        (lambda: data.standardise(np.ones((2, 2)), 0, [1, np.inf]), ValueError, "std must be 2 finite numbers"),
+        (lambda: data.standardise(np.ones((2, 3)), mean=[1, 2]), ValueError, r"mean must be finite and have shape \(3,\)"),
+        (lambda: data.standardise(np.ones((2, 2)), 0, [1, np.inf]), ValueError, r"std must be finite and have shape \(2,\)"),
         (lambda: data.standardise(np.ones((2, 2)), 0, [1, -2]), ValueError, "std must be at least 0, got -2.0"),
     ],
 )
