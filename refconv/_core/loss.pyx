@@ -70,21 +70,27 @@ cdef double exponentials(const real *x, Py_ssize_t K, double largest, real *powe
     cdef double group[LANES]
     cdef double total[LANES]
     cdef double power, result = 0
-    cdef Py_ssize_t k = 0, l, lanes = min(LANES, K)
-    for l in range(lanes):
-        block[l] = group[l] = total[l] = 0
+    cdef Py_ssize_t k = 0, l
+    cdef bint is_long = K > LANES * SUM_BLOCK   # a short row is one block
+    for l in range(LANES):
+        block[l] = 0
+    if is_long:
+        for l in range(LANES):
+            group[l] = total[l] = 0
     while k < K:
         for l in range(min(LANES, K - k)):
             power = short_exp(x[k + l] - largest) if real is float else exp(x[k + l] - largest)
             powers[k + l] = <real>power
             block[l] += power
         k += LANES
-        if k % (LANES * SUM_BLOCK) == 0:
-            carry_block(k // (LANES * SUM_BLOCK) - 1, lanes, block, group, total)
-    carry(lanes, block, group)
-    carry(lanes, group, total)
-    for l in range(lanes):
-        result += total[l]
+        if is_long and k % (LANES * SUM_BLOCK) == 0:
+            carry_block(k // (LANES * SUM_BLOCK) - 1, LANES, block, group, total)
+    if is_long:
+        carry(LANES, block, group)
+        carry(LANES, group, total)
+        carry(LANES, total, block)
+    for l in range(min(LANES, K)):
+        result += block[l]
     return result
 
 

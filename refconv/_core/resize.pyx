@@ -102,32 +102,32 @@ cdef void make_row(const Axis *axis, const real *image, Py_ssize_t pitch, Py_ssi
     """
     cdef Py_ssize_t e, k, most, terms = 0, number = 0, size = axis.columns * axis.C
     memset(y, 0, size * sizeof(real))
+    if block == NULL:  # a short sum: the entries need no counting
+        for e in range(first, end):
+            add_row(axis, image + index[e] * pitch, weight[e], axis.place, weights, y)
+        return
     for e in range(first, end):
         for k in range(axis.pieces):
-            if block != NULL:
-                most = min(axis.longest - k * SUM_BLOCK, SUM_BLOCK)
-                if terms + most > SUM_BLOCK:
-                    carry_block(number, size, block, block + size, y)
-                    number += 1
-                    terms = 0
-                terms += most
-            add_row(axis, image + index[e] * pitch, weight[e], axis.place + k * axis.pitch, weights,
-                    y if block == NULL else block)
-    if block != NULL:
-        carry(size, block, block + size)
-        carry(size, block + size, y)
+            most = min(axis.longest - k * SUM_BLOCK, SUM_BLOCK)
+            if terms + most > SUM_BLOCK:
+                carry_block(number, size, block, block + size, y)
+                number += 1
+                terms = 0
+            terms += most
+            add_row(axis, image + index[e] * pitch, weight[e], axis.place + k * axis.pitch, weights, block)
+    carry(size, block, block + size)
+    carry(size, block + size, y)
 
 
 cdef void add_row(const Axis *axis, const real *x, real weight, const Py_ssize_t *place, const real *weights,
                   real *y) noexcept nogil:
     """Add one piece of one input row, times its weight, to one output row."""
-    cdef Py_ssize_t j, e, c, columns = axis.columns, C = axis.C
+    cdef Py_ssize_t j, e, c, columns = axis.columns, C = axis.C, pitch = axis.pitch
     cdef const Py_ssize_t *index = axis.index
-    cdef const Py_ssize_t *end = place + axis.pitch
     cdef const real *pixel
     cdef real product
     for j in range(columns):
-        for e in range(place[j], end[j]):
+        for e in range(place[j], place[j + pitch]):
             pixel = x + index[e] * C
             product = weight * weights[e]
             for c in range(C):
