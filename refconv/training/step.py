@@ -70,7 +70,7 @@ def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=Non
     x : array
         A batch as the network takes it.
     labels : integer array (N,)
-        The right classes.
+        The right classes. Another loss than a :class:`CrossEntropy` may take other targets, such as a class for each pixel.
     loss : callable
         ``loss(scores, labels)`` returns the loss and its derivative, as :class:`CrossEntropy` does.
     clip_norm : float, optional
@@ -86,11 +86,12 @@ def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=Non
     Raises
     ------
     TypeError, ValueError
-        If the labels are not integers of shape (N,) from 0 on; nothing has changed then.
+        If the loss is a :class:`CrossEntropy` and the labels are not integers of shape (N,) from 0 on; nothing has changed then.
 
     Source: A12, A20.
     """
-    labels = class_labels(labels, len(x))
+    if isinstance(loss, CrossEntropy):  # before the forward pass, which moves running averages
+        labels = class_labels(labels, len(x))
     scores, backward = model.forward(x, train=True)
     value, dscores = loss(scores, labels)
     if math.isfinite(value):

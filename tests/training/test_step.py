@@ -122,3 +122,21 @@ def test_top_five_and_the_confusion_matrix():
 def test_numbers_out_of_range_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_another_loss_gets_the_targets_as_they_are():
+    model, targets = nn.Conv2D(3, 1), np.arange(5 * 2 * 7, dtype=np.uint8).reshape(5, 2, 7) % 3
+    model.build((2, 7, 4), rng=0, dtype=np.float64)
+    seen = []
+
+    def of_each_pixel(scores, labels):
+        seen.append(labels)
+        loss, dscores = softmax_cross_entropy(scores.reshape(-1, 3), labels.ravel())
+        return loss, dscores.reshape(scores.shape)
+
+    x = np.random.default_rng(1).standard_normal((5, 2, 7, 4))
+    loss, scores = train_step(model, optim.SGD(model.named_parameters(), 0.1), x, targets, loss=of_each_pixel)
+    assert seen[0] is targets
+    assert scores.shape == (5, 2, 7, 3)
+    with pytest.raises(ValueError, match=r"labels must have shape \(5,\), got \(5, 2, 7\)"):
+        train_step(model, optim.SGD(model.named_parameters(), 0.1), x, targets)

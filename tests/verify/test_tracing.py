@@ -194,7 +194,7 @@ def test_a_loop_that_did_something_else_on_plain_numbers_is_caught(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "arguments", "error", "message"),
     [
-        ("conv3d", {}, ValueError, "operator must be one of"),
+        ("conv3d", {}, ValueError, "operator must be a name that .refconv verify. lists, got 'conv3d'; did you mean conv2d"),
         ("relu", {}, ValueError, "operator must be one of .* but is 'relu'"),
         ("conv2d", {"output": (0, 9, 0, 0)}, ValueError, r"output must hold one index for each axis, at most \(0, 3, 4, 2\)"),
         ("conv2d", {"output": (0, 4, 0, 0)}, ValueError, "output must hold one index"),
