@@ -86,7 +86,7 @@ def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=Non
     Raises
     ------
     TypeError, ValueError
-        If the loss is a :class:`CrossEntropy` and the labels are not integers of shape (N,) from 0 on; nothing has changed then.
+        If the loss is a :class:`CrossEntropy` and the labels are not integers of shape (N,) from 0 on. Nothing has changed.
 
     Source: A12, A20.
     """

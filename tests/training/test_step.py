@@ -135,7 +135,7 @@ def test_another_loss_gets_the_targets_as_they_are():
         return loss, dscores.reshape(scores.shape)
 
     x = np.random.default_rng(1).standard_normal((5, 2, 7, 4))
-    loss, scores = train_step(model, optim.SGD(model.named_parameters(), 0.1), x, targets, loss=of_each_pixel)
+    _, scores = train_step(model, optim.SGD(model.named_parameters(), 0.1), x, targets, loss=of_each_pixel)
     assert seen[0] is targets
     assert scores.shape == (5, 2, 7, 3)
     with pytest.raises(ValueError, match=r"labels must have shape \(5,\), got \(5, 2, 7\)"):
