@@ -4,8 +4,8 @@ from importlib.metadata import requires
 
 from packaging.requirements import Requirement
 
-# Newer releases of these deprecate what sympy 1.12 and matplotlib 3.9 call, and the tests turn warnings into errors.
-CONTEMPORARIES = ["mpmath<1.4", "pyparsing<3.3"]
+# Newer releases deprecate what matplotlib 3.9 calls, and the tests turn warnings into errors.
+CONTEMPORARIES = ["pyparsing<3.3"]
 
 
 def constraints(texts):
