@@ -5,51 +5,11 @@ The public operators come first, in the order of the lectures. Then come other f
 
 import difflib
 
-from refconv.verify.catalogue import (
-    activation,
-    avg_pool,
-    combinators,
-    conv,
-    conv_transpose,
-    convolve,
-    dense,
-    dropout,
-    layers,
-    loss,
-    matrix,
-    max_pool,
-    norm,
-    resize,
-    response_norm,
-    separable,
-    update,
-)
+from refconv.verify.catalogue import combinators, conv, conv_transpose, layers, norm, separable, update
+from refconv.verify.catalogue.operators import OPERATORS, by_name
 
 __all__ = ["CATALOGUE", "FORMS", "LAYERS", "OPERATORS", "UPDATES", "did_you_mean", "find"]
 
-FAMILIES = (
-    convolve,
-    conv,
-    matrix,
-    conv_transpose,
-    separable,
-    max_pool,
-    avg_pool,
-    resize,
-    norm,
-    response_norm,
-    dropout,
-    activation,
-    dense,
-    loss,
-)
-
-
-def by_name(operators):
-    return {operator.name: operator for operator in operators}
-
-
-OPERATORS = by_name(operator for family in FAMILIES for operator in family.OPERATORS)
 FORMS = by_name(form for family in (conv, conv_transpose, separable, norm) for form in family.FORMS)
 UPDATES = by_name(update.UPDATES)
 LAYERS = by_name((*layers.LAYERS, *combinators.COMBINATORS))

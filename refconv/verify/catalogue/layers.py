@@ -10,40 +10,11 @@ import numpy as np
 import refconv
 from refconv import nn
 from refconv.verify.case import Case
-from refconv.verify.catalogue import (
-    activation,
-    avg_pool,
-    conv,
-    conv_transpose,
-    dense,
-    dropout,
-    loss,
-    max_pool,
-    norm,
-    resize,
-    response_norm,
-    separable,
-)
+from refconv.verify.catalogue.operators import OPERATORS
 from refconv.verify.layers import backward, forward
 from refconv.verify.operator import Derivative, Operator, Pin
 
 __all__ = ["LAYERS"]
-
-FAMILIES = (
-    conv,
-    conv_transpose,
-    separable,
-    max_pool,
-    avg_pool,
-    resize,
-    norm,
-    response_norm,
-    dropout,
-    activation,
-    dense,
-    loss,
-)
-OPERATORS = {operator.name: operator for family in FAMILIES for operator in family.OPERATORS}
 
 
 def layer(name, operator, make, takes=lambda case: True, **changes):
