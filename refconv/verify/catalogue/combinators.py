@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import refconv
 from refconv import models, nn
-from refconv.verify.layers import SEED, Make, backward, definition_of, forward, layer_case
+from refconv.verify.catalogue.layer_functions import SEED, Make, backward, definition_of, forward, layer_case
 from refconv.verify.operator import Derivative, Operator
 
 __all__ = ["COMBINATORS"]
