@@ -25,9 +25,9 @@ from refconv.ops.engine import (
 )
 
 if TYPE_CHECKING:  # for editors and type checkers; Python itself imports these names when they are first used, by _NAMES
-    from refconv import data, models, nn, optim, reference, training, weights
+    from refconv import analysis, data, models, nn, optim, reference, training, weights
+    from refconv.analysis import summary
     from refconv.geometry import Window, receptive_field
-    from refconv.nn import summary
     from refconv.ops.activation import (
         elu,
         elu_dx,
@@ -96,6 +96,7 @@ if TYPE_CHECKING:  # for editors and type checkers; Python itself imports these 
 __all__ = [
     "Window",
     "__version__",
+    "analysis",
     "avg_pool1d",
     "avg_pool1d_dx",
     "avg_pool2d",
@@ -197,8 +198,8 @@ __all__ = [
 # Module -> the public names that are imported from it when they are first used. Importing all of them takes longer than
 # importing NumPy, and a program that calls one operator needs one of these modules.
 _NAMES = {
+    "analysis": "summary",
     "geometry": "Window receptive_field",
-    "nn": "summary",
     "ops.activation": "elu elu_dx leaky_relu leaky_relu_dx relu relu_dx sigmoid sigmoid_dx tanh tanh_dx",
     "ops.avg_pool": (
         "avg_pool1d avg_pool1d_dx avg_pool2d avg_pool2d_dx global_avg_pool1d global_avg_pool1d_dx global_avg_pool2d "
@@ -222,7 +223,7 @@ _NAMES = {
         "depthwise_conv2d depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d separable_conv2d_grads separate_rank1"
     ),
 }
-_SUBPACKAGES = ("data", "models", "nn", "optim", "reference", "training", "weights")
+_SUBPACKAGES = ("analysis", "data", "models", "nn", "optim", "reference", "training", "weights")
 _MODULES = {name: f"refconv.{module}" for module, names in _NAMES.items() for name in names.split()}
 
 
