@@ -9,8 +9,10 @@ array([14., 20., 26., 32.])
 """
 
 import importlib
+import threading
 from typing import TYPE_CHECKING
 
+from refconv import reference
 from refconv._version import __version__
 from refconv.ops.engine import (
     current_engine,
@@ -24,8 +26,8 @@ from refconv.ops.engine import (
     set_precision,
 )
 
-if TYPE_CHECKING:  # for editors and type checkers; Python itself imports these names when they are first used, by _NAMES
-    from refconv import analysis, data, models, nn, optim, reference, training, weights
+if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
+    from refconv import analysis, data, models, nn, optim, training, weights
     from refconv.analysis import summary
     from refconv.geometry import Window, receptive_field
     from refconv.ops.activation import (
@@ -195,9 +197,9 @@ __all__ = [
     "zero_stuff",
 ]
 
-# Module -> the public names that are imported from it when they are first used. Importing all of them takes longer than
-# importing NumPy, and a program that calls one operator needs one of these modules.
-_NAMES = {
+# Module -> public names that are imported from it on first use. Importing all of them takes longer than importing NumPy, and
+# a program that calls one operator needs one of these modules.
+_PUBLIC_NAMES = {
     "analysis": "summary",
     "geometry": "Window receptive_field",
     "ops.activation": "elu elu_dx leaky_relu leaky_relu_dx relu relu_dx sigmoid sigmoid_dx tanh tanh_dx",
@@ -223,19 +225,24 @@ _NAMES = {
         "depthwise_conv2d depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d separable_conv2d_grads separate_rank1"
     ),
 }
-_SUBPACKAGES = ("analysis", "data", "models", "nn", "optim", "reference", "training", "weights")
-_MODULES = {name: f"refconv.{module}" for module, names in _NAMES.items() for name in names.split()}
+_SUBMODULES = ("analysis", "data", "models", "nn", "optim", "training", "weights")
+_MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}
+_MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.items() for name in names.split()}
+
+# Two threads that import packages of one library at the same time may find each other's modules half imported.
+_import_lock = threading.RLock()
 
 
 def __getattr__(name):
-    """Import a public name when it is first used (PEP 562)."""
-    if name in _SUBPACKAGES:
-        return importlib.import_module(f"refconv.{name}")  # which also makes it an attribute
-    if name not in _MODULES:
+    """Import a public name on its first use (PEP 562)."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'refconv' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+    with _import_lock:
+        module = importlib.import_module(_MODULE_OF[name])
+    value = globals()[name] = module if name in _SUBMODULES else getattr(module, name)
     return value
 
 
 def __dir__():
+    """Return the names in use and the public ones that are not imported yet."""
     return sorted({*globals(), *__all__})
