@@ -132,6 +132,32 @@ def test_a_cycle_is_found_though_it_goes_through_a_function_and_a_package(tmp_pa
     assert cycles(import_graph(tmp_path, "net")) == [["net.a", "net.sub", "net.sub.b"]]
 
 
+def packages_below(names):
+    """These packages and all that they may import."""
+    return {*names}.union(*(packages_below(PACKAGES[name].imports) for name in names))
+
+
+def top_imports(path):
+    """The import statements at the top of a module."""
+    return [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_no_module_imports_lazy_names_of_refconv_at_its_top():
+    # ``from refconv import nn`` waits for the lock of refconv/__init__.py, whose owner may be waiting for this module:
+    # ``import refconv.nn as nn`` does not.
+    below = packages_below(refconv._SUBMODULES)
+    lazy = {
+        f"{path.relative_to(PACKAGE)}: {alias.name}"
+        for path in PACKAGE.rglob("*.py")
+        if package_of(path) in below
+        for node in top_imports(path)
+        if isinstance(node, ast.ImportFrom) and node.module == "refconv"
+        for alias in node.names
+        if alias.name in refconv._MODULE_OF
+    }
+    assert not lazy
+
+
 @sources(".py", ".pyx", ".pxd", ".pxi")
 def test_no_module_imports_tests_tutorials_or_figures(path):
     outside = {"tests", "strategies", "evidence", "conftest", "tutorials", "figures", "benchmarks"}
@@ -140,8 +166,7 @@ def test_no_module_imports_tests_tutorials_or_figures(path):
 
 @sources(".py")
 def test_numpy_is_all_that_is_imported_when_a_module_is(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    top = top_imports(path)
     names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in top if isinstance(node, ast.ImportFrom)}
     others = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"refconv"}
