@@ -152,7 +152,8 @@ cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const 
     cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
     cdef const real *offset = NULL if bias is None else &bias[0]
     bands = min(bands, height)
-    for task in prange(images * bands, nogil=True, schedule="dynamic", num_threads=num_threads()):
+    cdef int threads = threads_for(images * height * y.shape[2] * C * w.shape[0] * w.shape[1] * g.G // MULTIPLY_ADDS_PER_STEP)
+    for task in prange(images * bands, nogil=True, schedule="dynamic", num_threads=threads):
         sweep_band(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], task % bands, bands,
                    <const Span *>&columns[0, 0], columns.shape[0], &x[task // bands, 0, 0, 0], &w[0, 0, 0, 0], offset,
                    &y[task // bands, 0, 0, 0])
@@ -222,7 +223,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef Py_ssize_t taps = kh * kw, task, most = MOST_PARTIAL // (taps * G * width)
     cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // CHUNK_LEAST, most), TASKS), 1)
     partial_sums = np.zeros((chunks, taps * G, width), dtype)
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(count * dy.shape[2] * C * taps * G // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, :, ::1] partial = partial_sums, scratch = np.zeros((threads, 2, taps * G * width), dtype)
     for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
         gather_chunk(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], dy.shape[1], task * count // chunks,

@@ -74,7 +74,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef Band band = Band(kh=w.shape[0], kw=w.shape[1], down=D_h * view.pitch, across=D_w, row=S * view.pitch,
                           columns=columns, O=O)
     cdef Py_ssize_t bands = (rows + BAND - 1) // BAND, reach = (w.shape[0] - 1) * D_h, task, first, end
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(N * rows * columns * taps * O // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((BAND - 1) * S + reach + 1) * view.pitch), dtype)
     cdef const real *image
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):

@@ -109,7 +109,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     tiles = max(tiles // shape.rows, 1) * shape.rows
     cdef Py_ssize_t v_plane = tiles * g.C + LINE, sum_plane = tiles * shape.width + LINE
     cdef Py_ssize_t task, tasks = (g.count + tiles - 1) // tiles
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(g.count * g.t * g.t * g.C * O // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] v = aligned_empty((threads, g.t * g.t * v_plane), dtype)
     cdef real[:, ::1] sums = aligned_empty((threads, g.t * g.t * sum_plane), dtype)
     cdef real[:, ::1] patch = aligned_empty((threads, g.t * g.t * g.C), dtype)
@@ -127,7 +127,7 @@ cdef void pack_kernels(const Tiling *g, Shape shape, const real *w, real *packed
     """U: [panel][position][input channel][lanes], zero beyond the last output channel."""
     cdef Py_ssize_t plane = g.C * shape.width, panel, c, q, width, block
     cdef real *to
-    for block in prange(panels(shape, g.O) * g.C, schedule="static", num_threads=num_threads()):
+    for block in prange(panels(shape, g.O) * g.C, schedule="static", num_threads=threads_for(g.t * g.t * g.C * g.O)):
         panel, c = block // g.C, block % g.C
         width = min(shape.width, g.O - panel * shape.width)
         to = packed + panel * g.t * g.t * plane + c * shape.width
@@ -202,7 +202,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple off
     cdef real[:, :, ::1] sums = np.zeros((16, g.C, O), dtype), group = sums
     if g.count > tiles * SUM_BLOCK:
         group = np.zeros((16, g.C, O), dtype)
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(16 * tiles * g.C * O // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] patch = aligned_empty((threads, 16 * max(g.C, O)), dtype)
     cdef Py_ssize_t parts = (g.C + shape.rows - 1) // shape.rows, first, count, k, task
     for first in range(0, g.count, tiles):
