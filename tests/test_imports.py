@@ -22,7 +22,6 @@ MAY_IMPORT = {
     "_extras": set(),
     "_version": set(),
     "cli": ANY,
-    "commands": ANY,
     "data": {"_extras", "geometry", "labels"},
     "drawing": {"_extras", "nn"},
     "geometry": set(),

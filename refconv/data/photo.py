@@ -1,51 +1,26 @@
-"""``refconv predict``."""
+"""A photographed or drawn digit in MNIST's form."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
 
-from refconv import data, weights
 from refconv._extras import need
 from refconv.data.pictures import FAINTEST_INK, open_picture
-from refconv.ops.loss import softmax
 
-__all__ = ["digit_from_photo", "predict"]
+__all__ = ["digit_from_photo"]
 
-INPUT_SHAPE = (32, 32, 1)  # of data.lenet_input
 BOX, SIDE = 20, 28  # MNIST: the ink fits into 20 × 20 of 28 × 28 pixels
 
 
-def predict(model_path, image_paths, top) -> None:
-    """Print the likeliest classes of each image, with their probabilities."""
-    model = _digit_reader(model_path)
-    digits = np.stack([digit_from_photo(path) for path in image_paths])  # all are read before anything is printed
-    dtype = next(iter(model.named_parameters().values())).value.dtype
-    probabilities = softmax(model(data.lenet_input(digits, dtype)))
-    for path, p in zip(image_paths, probabilities, strict=True):
-        likeliest = np.argsort(-p, kind="stable")[:top]
-        print(f"{path}:  " + "   ".join(f"{c} {100 * p[c]:.1f} %" for c in likeliest))
-
-
-def _digit_reader(path):
-    """The model, if it takes digits as ``data.lenet_input`` prepares them, gives one score a class, and is finite."""
-    model, description = weights.load_model(path)
-    shape = description["input_shape"]
-    if shape != INPUT_SHAPE or len(model.output_shape(shape)) != 1:
-        wanted = f"take inputs of shape {INPUT_SHAPE} and return the scores of classes"
-        raise ValueError(f"{path} must {wanted}, got shapes {shape} and {model.output_shape(shape)}")
-    for name, parameter in model.named_parameters().items():
-        if not np.isfinite(parameter.value).all():
-            raise ValueError(f"{path} holds weights that are no finite numbers: {name}")
-    return model
-
-
 def digit_from_photo(path):
-    """One digit in MNIST's form from an image file.
+    """Read one digit from an image file and bring it into MNIST's form.
 
     Parameters
     ----------
     path : path
-        Anything that Pillow opens, of any size; dark on light or light on dark.
+        A file of any format and size that Pillow opens; dark on light or light on dark.
 
     Returns
     -------
@@ -57,11 +32,12 @@ def digit_from_photo(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a readable picture, has pixels of more than 8 bits, or has no ink in it.
+        If it is not a readable picture, has pixels of more than 8 bits, or is blank.
     ImportError
         If Pillow is not installed.
 
-    Source: M2; LeCun et al., "Gradient-based learning applied to document recognition", 1998, section III-A.
+    Source: lecture row M2 (SOURCES.md); LeCun et al., "Gradient-based learning applied to document recognition", 1998,
+    section III-A.
     """
     ink = _ink(path)
     rows, columns = (np.flatnonzero(ink.max(axis) > 0.25) for axis in (1, 0))
@@ -74,21 +50,21 @@ def digit_from_photo(path):
 
 
 def _ink(path):
-    """How much ink each pixel has, from 0 to 1; what the border mostly shows is paper."""
+    """The amount of ink in each pixel, from 0 to 1. The median of the border is the paper."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no image {path}")
     grey = np.asarray(open_picture(path, "L"), np.float32)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     difference = np.abs(grey - np.median(border))
-    # Noise and shadows of the paper reach a fifth of the contrast of the ink.
     contrast = difference.max()
     if contrast < FAINTEST_INK:
         return np.zeros_like(grey)
+    # Noise and shadows of the paper reach a fifth of the contrast of the ink.
     return np.clip((difference / contrast - 0.2) / 0.6, 0, 1)
 
 
 def _shrunk(ink):
-    """The ink scaled so that its longer side fills the box."""
+    """The ink, scaled so that its longer side fills the box of 20 × 20 pixels."""
     pillow = need("PIL.Image", "train", "reading images")
     scale = BOX / max(ink.shape)
     size = [max(1, round(n * scale)) for n in ink.shape]
@@ -97,7 +73,7 @@ def _shrunk(ink):
 
 
 def _centred(ink):
-    """The ink on a sheet of 28 × 28 pixels, its centre of mass in the middle where there is room."""
+    """The ink on 28 × 28 pixels, its centre of mass as close to the middle as the edges allow."""
     weight = ink / ink.sum()
     starts = []
     for axis in (0, 1):

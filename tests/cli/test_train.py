@@ -1,7 +1,5 @@
-"""The command line, as a user runs it: in a process of its own, with files that are really written."""
+"""``refconv train``, run as a user does: in a process of its own, with files that are really written."""
 
-import csv
-import io
 import os
 import re
 import signal
@@ -11,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from command_line import SMALL, lines_of, refconv
 from evidence import needs_kernels
 from refconv import _core, data, weights
 from refconv.training import evaluate
@@ -19,36 +18,6 @@ pytest.importorskip("tqdm")
 pytest.importorskip("safetensors")
 pytest.importorskip("matplotlib")
 pillow = pytest.importorskip("PIL.Image")
-
-COMMANDS = ("train", "predict", "summary", "draw", "try", "tables", "info")
-WARNINGS = ("-W", "error", "-W", "ignore::EncodingWarning:matplotlib.font_manager")
-SMALL = ("train", "lenet", "--images", "400", "--epochs", "2", "--batch-size", "32")
-
-
-def refconv(*arguments, cwd, status=0, **environment):
-    if _core.ISA is None and arguments[0] == "train" and "reference" not in arguments and status == 0:
-        pytest.skip("on the loops this would take hours")
-    run = subprocess.run(
-        [sys.executable, *WARNINGS, "-m", "refconv", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-    )
-    assert run.returncode == status, f"status {run.returncode}\n{run.stdout}\n{run.stderr}"
-    return run.stdout if status == 0 else run.stderr
-
-
-def lines_of(path):
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """One small run, and what it printed."""
-    folder = tmp_path_factory.mktemp("trained")
-    return folder, refconv(*SMALL, "--out", "out", "--threads", "1", cwd=folder)
 
 
 def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
@@ -165,12 +134,12 @@ def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
 
 
 def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
-    from refconv.commands.train import _stop_signals
+    from refconv.cli.progress import stop_signals
 
     handler_of = signal.getsignal
     before = handler_of(signal.SIGTERM)
     monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program that embeds Python installed one
-    with _stop_signals() as stop:
+    with stop_signals() as stop:
         assert handler_of(signal.SIGTERM) is before
     assert not stop()
 
@@ -238,134 +207,6 @@ def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
     again = evaluate(model, data.Batches(*data.draw_digits(300, test_seed), 500))
     assert again.loss == pytest.approx(float(history[best]["test_loss"]), rel=1e-5)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
-
-
-def draw(path, strokes, size, ink, paper):
-    """A photo-like picture of a digit: a polyline of 6 % thickness on paper of another size and shape."""
-    from PIL import Image, ImageDraw
-
-    picture = Image.new("RGB", size, paper)
-    points = [(x * size[0], y * size[1]) for x, y in strokes]
-    ImageDraw.Draw(picture).line(points, fill=ink, width=max(2, min(size) // 14), joint="curve")
-    picture.save(path)
-
-
-def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
-    refconv("train", "lenet", "--images", "6000", "--epochs", "2", "--out", "out", cwd=tmp_path)
-    one, seven = [(0.52, 0.2), (0.48, 0.8)], [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)]
-    draw(tmp_path / "one.png", one, (150, 200), "black", "white")
-    draw(tmp_path / "seven.jpg", seven, (320, 240), (20, 20, 90), (230, 225, 200))
-    draw(tmp_path / "night.png", seven, (90, 90), "white", "black")
-    model = "out/model.safetensors"
-    printed = refconv("predict", model, "one.png", "seven.jpg", "night.png", "--top", "2", cwd=tmp_path).splitlines()
-    found = [re.fullmatch(r"(.*):  (\d) ([\d.]+) %   (\d) ([\d.]+) %", line).groups() for line in printed]
-    assert [(f[0], f[1]) for f in found] == [("one.png", "1"), ("seven.jpg", "7"), ("night.png", "7")]
-    assert all(float(f[2]) >= float(f[4]) for f in found)
-
-
-def test_predict_names_the_file_that_cannot_be_read(trained):
-    folder, _ = trained
-    (folder / "page.png").write_text("<html>", encoding="utf-8")
-    pillow.new("L", (30, 30), 255).save(folder / "blank.png")
-    model = "out/model.safetensors"
-    assert "there is no image none.png" in refconv("predict", model, "none.png", cwd=folder, status=1)
-    assert "page.png is not a readable picture" in refconv("predict", model, "page.png", cwd=folder, status=1)
-    assert "blank.png has no ink in it" in refconv("predict", model, "blank.png", cwd=folder, status=1)
-    assert "there is no model none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
-
-
-@pytest.mark.parametrize(
-    ("name", "pixels", "modes"),
-    [
-        ("share.tif", np.eye(30, dtype=np.float32), {"F"}),
-        ("holes.tif", np.full((30, 20), np.nan, np.float32), {"F"}),
-        ("count.tif", np.eye(30, dtype=np.int32) * 70_000, {"I"}),
-        ("deep.png", np.eye(30, dtype=np.uint16) * 60_000, {"I", "I;16"}),  # Pillow 10.0 opens such a PNG as I
-    ],
-)
-def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, name, pixels, modes):
-    folder, _ = trained
-    pillow.fromarray(pixels).save(folder / name)
-    printed = refconv("predict", "out/model.safetensors", name, cwd=folder, status=1)
-    assert any(printed.startswith(f"refconv: {name} has pixels of more than 8 bits (mode {mode})") for mode in modes)
-    assert "save it with 8 bits a channel" in printed
-
-
-def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
-    folder, _ = trained
-    whole = io.BytesIO()
-    pillow.fromarray(np.random.default_rng(0).integers(0, 256, (210, 190, 3)).astype(np.uint8)).save(whole, "PNG")
-    before, after = whole.getvalue().rsplit(b"IDAT", 1)  # the picture has more than one such chunk
-    (folder / "broken.png").write_bytes(before + b"\xce\x9a\xbf_" + after)
-    printed = refconv("predict", "out/model.safetensors", "broken.png", cwd=folder, status=1)
-    assert re.fullmatch(r"refconv: broken\.png is not a readable picture: SyntaxError: broken PNG file .*\n", printed)
-
-
-def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):
-    folder, _ = trained
-    model, _ = weights.load_model(folder / "out" / "model.safetensors")
-    model.named_parameters()["conv2.w"].value[1, 2, 3, 4] = np.nan
-    weights.save_model(folder / "nan.safetensors", model, name="lenet")
-    pillow.fromarray(255 - 255 * np.eye(30, dtype=np.uint8)).save(folder / "stroke.png")
-    printed = refconv("predict", "nan.safetensors", "stroke.png", cwd=folder, status=1)
-    assert printed == "refconv: nan.safetensors holds weights that are no finite numbers: conv2.w\n"
-
-
-def test_summary_prints_the_table(tmp_path):
-    assert re.search(r"^total +61,706 +416,520$", refconv("summary", "lenet", cwd=tmp_path), re.M)
-    assert re.search(r"^total +60,850 ", refconv("summary", "lenet", "--style", "paper", cwd=tmp_path), re.M)
-
-
-def test_info_says_what_runs(tmp_path):
-    printed = refconv("info", cwd=tmp_path, OMP_NUM_THREADS="2")
-    assert re.search(r"^engine +" + ("kernels" if _core.ISA else "reference"), printed, re.M)
-    assert re.search(r"^kernels +" + (_core.ISA or "none: built with REFCONV_PURE=1"), printed, re.M)
-    if _core.available_threads():
-        assert re.search(r"^threads +2 \(OMP_NUM_THREADS=2\)$", printed, re.M)
-
-
-@pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
-@pytest.mark.parametrize(
-    ("asked", "line"), [("1025", "1024 (OMP_NUM_THREADS=1025; at most 1024)"), ("4,2", "4 (OMP_NUM_THREADS=4,2)")]
-)
-def test_omp_num_threads_never_breaks_a_command(tmp_path, asked, line):
-    assert f"threads  {line}\n" in refconv("info", cwd=tmp_path, OMP_NUM_THREADS=asked)
-
-
-@needs_kernels
-def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
-    printed = refconv("info", cwd=tmp_path, status=1, REFCONV_ISA="v9")
-    assert re.fullmatch(r"refconv: REFCONV_ISA must be one of .*, but is 'v9'\n", printed)
-    script = "import sys; sys.argv[0] = '/usr/bin/refconv'; from refconv.cli import main"  # what pip's script does
-    environment = {**os.environ, "REFCONV_ISA": "v9"}
-    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, encoding="utf-8")
-    assert (run.returncode, run.stderr) == (1, printed)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_help_explains_itself(tmp_path, command):
-    printed = refconv(command, "--help", cwd=tmp_path)
-    assert len(printed.splitlines()) > 3
-    assert command in refconv("--help", cwd=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (("train", "lenet6"), 2, "invalid choice: 'lenet6'"),
-        (("train", "lenet", "--epochs", "0"), 2, "--epochs: must be at least 1, but is 0"),
-        (("train", "lenet", "--batch-size", "many"), 2, "--batch-size: must be a whole number, but is 'many'"),
-        (("train", "lenet", "--seed", "-1"), 2, "--seed: must be at least 0, but is -1"),
-        (("train", "lenet", "--images", "10", "--lr", "-1"), 1, "lr must be at least 0"),
-        (("train", "lenet", "--threads", "5000"), 2, "--threads: must be at most 1024, but is 5000"),
-        (("walk",), 2, "invalid choice: 'walk'"),
-    ],
-)
-def test_a_wrong_call_is_one_line_that_names_the_argument(tmp_path, arguments, status, message):
-    printed = refconv(*arguments, cwd=tmp_path, status=status)
-    assert message in printed
-    assert "Traceback" not in printed
-    assert not (tmp_path / "runs").exists()
 
 
 def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):

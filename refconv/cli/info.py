@@ -4,15 +4,12 @@ import importlib.util
 import platform
 from pathlib import Path
 
-import numpy as np
-
-from refconv import _core
 from refconv._version import __version__
-from refconv.data.files import available, data_folders
-from refconv.data.mnist import MNIST
-from refconv.ops.engine import THREADS_REASON, current_engine, get_num_threads
+from refconv.cli.command import Command
 
-__all__ = ["info"]
+__all__ = ["COMMAND"]
+
+DESCRIPTION = "Print the versions, engine, instruction set and threads in use, and the data and optional packages found."
 
 ISA_NAMES = {
     "v4": "v4 (AVX-512)",
@@ -24,8 +21,17 @@ OTHER = "none for this Python, though for another: build or install refconv agai
 EXTRAS = ("matplotlib", "PIL", "pooch", "safetensors", "tqdm")
 
 
-def info() -> None:
-    """Print versions, engine, instruction set, threads, data and extras, a line each."""
+def add_arguments(parser):
+    pass
+
+
+def run(options):
+    import numpy as np
+
+    from refconv.data.files import available, data_folders
+    from refconv.data.mnist import MNIST
+    from refconv.ops.engine import THREADS_REASON, current_engine, get_num_threads
+
     folders = ", ".join(map(str, data_folders(None)))
     missing = [module for module in EXTRAS if importlib.util.find_spec(module) is None]
     for name, value in {
@@ -41,7 +47,12 @@ def info() -> None:
 
 
 def _kernels():
+    from refconv import _core
+
     if _core.ISA:
         return ISA_NAMES[_core.ISA]
     compiled = [file for file in Path(_core.__file__).parent.glob("*/*") if file.suffix in (".so", ".pyd")]
     return OTHER if compiled else PURE
+
+
+COMMAND = Command("info", "print versions, engine, threads and data", DESCRIPTION, add_arguments, run)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from command_line import refconv
 from refconv.cli import main
 
 
@@ -40,8 +41,8 @@ def test_layers_depth_and_csv(capsys):
     ("arguments", "message"),
     [
         (["resnet51"], "invalid choice: 'resnet51'"),
-        (["lenet", "--input", "wide"], "must be a whole number, but is 'wide'"),
-        (["lenet", "--input", "3"], "must be a size such as 96x128 or 96x128x3, but is '3'"),
+        (["lenet", "--input", "wide"], "must be an integer, got 'wide'"),
+        (["lenet", "--input", "3"], "must be a size such as 96x128 or 96x128x3, got '3'"),
         (["lenet", "--depth", "0"], "must be at least 1"),
     ],
 )
@@ -54,3 +55,8 @@ def test_a_wrong_call_names_the_argument(capsys, arguments, message):
 def test_what_the_architecture_refuses_is_one_line(capsys):
     assert main(["summary", "lenet", "--input", "4x4"]) == 1
     assert re.match(r"refconv: the input must be at least as large as the kernel.*\n$", capsys.readouterr().err)
+
+
+def test_summary_prints_the_table(tmp_path):
+    assert re.search(r"^total +61,706 +416,520$", refconv("summary", "lenet", cwd=tmp_path), re.M)
+    assert re.search(r"^total +60,850 ", refconv("summary", "lenet", "--style", "paper", cwd=tmp_path), re.M)

@@ -7,7 +7,7 @@ import numpy as np
 from evidence import needs_kernels
 from refconv import models, nn
 from refconv.cli import main
-from refconv.commands.try_out import measure
+from refconv.cli.try_out import measure
 
 
 @needs_kernels

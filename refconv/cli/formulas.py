@@ -1,24 +1,35 @@
-"""``refconv formulas``: the book's index, as text with line numbers or as a table in Markdown without them."""
+"""``refconv formulas``: the index of the lectures' formulas, as text with line numbers or as a Markdown table without."""
 
 from refconv._extras import need
+from refconv.cli.command import Command
 
-__all__ = ["formulas", "markdown", "text"]
+__all__ = ["COMMAND", "markdown", "text"]
+
+DESCRIPTION = """\
+Print the index of formulas: each formula of the lectures with the loop that implements it, the kernel that computes it, their
+tests, and the kinds of evidence that `refconv verify` gathers for it.
+"""
 
 HEAD = ("id", "statement", "where it stands", "kernel", "tests", "evidence")
 
 
-def formulas(names, form) -> None:
-    """Print the index, or the part of it that bears these ids or names."""
+def add_arguments(parser):
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help="slides such as B3, or operators such as conv2d_dx (default: all)")
+    add("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
+
+
+def run(options):
     need("hypothesis", "verify", "refconv formulas")
-    print({"text": text, "markdown": markdown}[form](names))
+    print({"text": text, "markdown": markdown}[options.format](options.names))
 
 
 def text(names=()) -> str:
-    """Each statement with its loops: formula, loop, kernel, tests and evidence; paths with line numbers."""
+    """Return each statement with its loops, kernels, tests and evidence; paths have line numbers."""
     from refconv.verify.index import root, select
     from refconv.verify.lectures import STATEMENTS
 
-    chosen = select(names)  # refuses what is not known
+    chosen = select(names)  # raises for an unknown name
     slides = [name for name in names if name.upper() in STATEMENTS]
     blocks = [_one(name) for name in dict.fromkeys(names) if name not in slides]
     for entry in select(slides) if slides else () if names else chosen:
@@ -36,7 +47,7 @@ def text(names=()) -> str:
 
 
 def _one(name):
-    """What has this name, once, after the slides that it belongs to."""
+    """The loop or function with this name, after the slides that it belongs to."""
     from refconv.verify.index import named, select
 
     found = select([name])
@@ -65,8 +76,8 @@ def _places(loop):
 
 def _together(files):
     """Files that differ in one folder, as one pattern: tests/{reference,ops}/test_conv.py."""
-    rooms = [file.split("/")[1] for file in files]
-    return f"tests/{{{','.join(rooms)}}}/{files[0].split('/')[2]}" if len(files) > 1 else "".join(files)
+    folders = [file.split("/")[1] for file in files]
+    return f"tests/{{{','.join(folders)}}}/{files[0].split('/')[2]}" if len(files) > 1 else "".join(files)
 
 
 def _libraries(loop):
@@ -78,7 +89,7 @@ def _libraries(loop):
 
 
 def markdown(names=()) -> str:
-    """The same as a table with links: a row for each statement, and without what changes with each edit or machine."""
+    """Return the index as a table with links, without line numbers and other content that depends on the edit or machine."""
     from refconv.verify.index import entries, select
 
     rows = [HEAD, ("---",) * len(HEAD), *(_row(entry) for entry in select(names))]
@@ -94,16 +105,19 @@ def _row(entry):
     where = [f"{_link(loops[0].place[0])}: {', '.join(f'`{loop.name}`' for loop in loops)}" for loops in families.values()]
     where += [", ".join(f"[`{name}`]({path})" for name, path, _ in entry.elsewhere)] if entry.elsewhere else []
     kernels = dict.fromkeys(_link(loop.kernel[0]) for loop in entry.loops if loop.kernel)
-    # One file a family, that of the public operator if there is one: those of the other rooms bear the same name.
-    files = {file.rpartition("/")[2]: file for room in ("reference", "ops") for file in _in_room(entry, room)}
+    # One file per family, that of the public operator if there is one: the files in the other folders have the same name.
+    files = {file.rpartition("/")[2]: file for folder in ("reference", "ops") for file in _in_folder(entry, folder)}
     files |= {name.partition("::")[0]: name.partition("::")[0] for name in entry.properties}
     tests = dict.fromkeys(_link(file) for file in files.values())
     return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), ", ".join(tests), ", ".join(entry.evidence)
 
 
-def _in_room(entry, room):
-    return [file for loop in entry.loops for file in loop.tests if file.split("/")[1] == room]
+def _in_folder(entry, folder):
+    return [file for loop in entry.loops for file in loop.tests if file.split("/")[1] == folder]
 
 
 def _link(file):
     return f"[{file.rpartition('/')[2]}]({file})"
+
+
+COMMAND = Command("formulas", "list the formulas with their loops and kernels", DESCRIPTION, add_arguments, run)

@@ -20,7 +20,7 @@ def test_png_by_default_and_svg_on_request(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lenet", "--out", "lenet.pdf"], "--out must end in .png or .svg, but is lenet.pdf"),
+        (["lenet", "--out", "lenet.pdf"], "--out must end in .png or .svg, got lenet.pdf"),
         (["lenet", "--block", "conv9"], "block must be a layer of the network by its dotted name"),
     ],
 )
