@@ -56,7 +56,7 @@ def test_no_character_is_lost_on_a_narrow_terminal(printed, arguments):
         assert "\\u" not in narrow, encoding
 
 
-@pytest.mark.parametrize("folder", ["refconv", "benchmarks", "figures", "tutorials"])
+@pytest.mark.parametrize("folder", ["refconv", "benchmarks", "experiments", "figures", "tutorials"])
 def test_every_character_in_the_sources_has_an_ascii_form(folder):
     files = [path for path in (ROOT / folder).rglob("*.py") if "-checkpoint" not in path.name]
     if not files:

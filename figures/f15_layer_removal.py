@@ -1,6 +1,6 @@
 """F15: a residual network reads on without one of its blocks; a plain network has a single path, and it breaks.
 
-    python figures/f15_lesions.py --measure --show
+    python figures/f15_layer_removal.py --measure --show
 
 Both networks are those of F13, with 32 layers, trained for 16 epochs. Then one block is taken out at a time, and nothing is
 trained again: where it stood, the residual network keeps its shortcut, and the plain one nothing. The first block of stages

@@ -1,16 +1,16 @@
-"""Dropout: with few images, dense layers learn them by heart, unless half of the units are missing at a time."""
+"""Dropout: with few images, wide dense layers memorise them unless half of the units are dropped at each step."""
 
+from experiments.experiment import Experiment, mnist
 from refconv import data, nn, optim
-from refconv.recipes.recipe import Recipe, fewer
 from refconv.training import evaluate, fit
 
-__all__ = ["RECIPE"]
+__all__ = ["EXPERIMENT", "wide_lenet"]
 
 IMAGES = 1000
 
 
 def wide_lenet(rate):
-    """LeNet-5 with dense layers four times as wide."""
+    """Return LeNet-5 with dense layers of four times the width, each followed by dropout."""
     return nn.Sequential(
         nn.Conv2D(6, 5),
         nn.ReLU(),
@@ -30,24 +30,24 @@ def wide_lenet(rate):
 
 
 def error_with(rate):
-    """A variant: the test error after 60 epochs of a thousand images."""
+    """Return a variant that measures the test error after 60 epochs of 1,000 images."""
 
-    def variant(seed, quick):
-        model = wide_lenet(rate)
+    def variant(settings):
+        model, seed = wide_lenet(rate), settings.seed
         model.build((32, 32, 1), rng=[seed, 0])
         training = tuple(part[:IMAGES] for part in data.load_mnist("train"))
-        test = fewer(quick, data.load_mnist("test"), 500)
+        test = mnist("test", settings.quick, 500)
         optimizer = optim.SGD(model.named_parameters(), 0.02, momentum=0.9)
-        batches, epochs = data.Batches(*training, 50, rng=[seed, 1]), 2 if quick else 60
+        batches, epochs = data.Batches(*training, 50, rng=[seed, 1]), 2 if settings.quick else 60
         fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
         return {"test error, %": 100 * (1 - evaluate(model, data.Batches(*test, 500)).accuracy)}
 
     return variant
 
 
-RECIPE = Recipe(
+EXPERIMENT = Experiment(
     "dropout",
-    f"Dropout helps where images are few: here {IMAGES:,} of MNIST's.",
+    f"Dropout helps when there are few images: here {IMAGES:,} of MNIST.",
     "A18",
-    {"none": error_with(0.0), "half of the dense layers' units": error_with(0.5)},
+    {"none": error_with(0.0), "half of the dense units": error_with(0.5)},
 )

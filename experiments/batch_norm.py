@@ -1,16 +1,19 @@
-"""Batch normalisation lets a network learn at five times the learning rate, at which it learns nothing without."""
+"""Batch normalisation allows five times the learning rate, at which the same network without it learns nothing."""
 
+from experiments.experiment import Experiment, mnist
 from refconv import data, nn, optim
-from refconv.recipes.recipe import Recipe, fewer
 from refconv.training import Diverged, fit
 
-__all__ = ["RECIPE"]
+__all__ = ["EXPERIMENT", "LR", "lenet"]
 
 LR = 0.05
 
 
 def lenet(normalised):
-    """LeNet-5, with batch normalisation behind each layer but the last if asked; the bias before one cancels (A17)."""
+    """Return LeNet-5, optionally with batch normalisation after each layer but the last.
+
+    Layers before a batch normalisation have no bias, since it would cancel (lecture row A17).
+    """
 
     def block(layer):
         return [layer(bias=not normalised), *([nn.BatchNorm(momentum=0.9)] if normalised else []), nn.ReLU()]
@@ -28,12 +31,12 @@ def lenet(normalised):
 
 
 def error_after_an_epoch(normalised, lr):
-    """A variant: the test error after one epoch."""
+    """Return a variant that measures the test error after one epoch."""
 
-    def variant(seed, quick):
-        model = lenet(normalised)
+    def variant(settings):
+        model, seed = lenet(normalised), settings.seed
         model.build((32, 32, 1), rng=[seed, 0])
-        training, test = (fewer(quick, data.load_mnist(split), count) for split, count in (("train", 2000), ("test", 500)))
+        training, test = mnist("train", settings.quick, 2000), mnist("test", settings.quick, 500)
         batches = data.Batches(*training, 64, rng=[seed, 1])
         optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9)
         try:
@@ -45,9 +48,9 @@ def error_after_an_epoch(normalised, lr):
     return variant
 
 
-RECIPE = Recipe(
+EXPERIMENT = Experiment(
     "batch-norm",
-    "Batch normalisation allows for larger learning rates.",
+    "Batch normalisation allows larger learning rates.",
     "A13, F12",
     {
         f"{'with' if normalised else 'without'}, learning rate {lr:g}": error_after_an_epoch(normalised, lr)

@@ -1,30 +1,28 @@
-"""U-Net finds cells: round things, brighter than what is around them, with dark rims that keep neighbours apart."""
+"""U-Net segments generated cells: bright ellipses with dark rims that separate touching neighbours."""
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
+from experiments.experiment import Experiment
 from refconv import models, optim
-from refconv.museum.row import Row, passes
 from refconv.ops.loss import softmax_cross_entropy
 
-__all__ = ["draw_cells", "intersection_over_union", "segment"]
+__all__ = ["EXPERIMENT", "draw_cells", "intersection_over_union", "segment"]
 
 SIZE = 64
 BATCH, LR = 8, 0.02
 
 
 def draw_cells(count, seed, size=SIZE):
-    """Images of cells as under a microscope, and which pixels belong to one.
+    """Draw images of cells as under a microscope, and the mask of their pixels.
 
     Parameters
     ----------
     count : int
         Number of images.
     seed : int
-        Of the random numbers.
+        Seeds the random numbers.
     size : int
         Height and width in pixels.
 
@@ -35,7 +33,7 @@ def draw_cells(count, seed, size=SIZE):
     inside : array (count, size, size), int
         1 inside of a cell, 0 outside; the rim counts as outside.
 
-    Source: M16.
+    Source: lecture row M16 (SOURCES.md).
     """
     rng = np.random.default_rng(seed)
     images = np.empty((count, size, size, 1), np.float32)
@@ -60,27 +58,29 @@ def _one_image(rng, size):
     return image + rng.normal(0, 0.35, (size, size)), inside
 
 
-def intersection_over_union(found, truth) -> float:
-    r"""How well two sets of pixels agree.
+def intersection_over_union(predicted, truth) -> float:
+    r"""Return the overlap of two sets of pixels, from 0 to 1.
 
     .. math:: \frac{|A \cap B|}{|A \cup B|}
 
     >>> intersection_over_union(np.array([1, 1, 0, 1]), np.array([1, 0, 0, 1])) == 2 / 3
     True
 
-    Source: M16.
+    Source: lecture row M16 (SOURCES.md).
     """
-    found, truth = found.astype(bool), truth.astype(bool)
-    return float((found & truth).sum() / (found | truth).sum())
+    predicted, truth = predicted.astype(bool), truth.astype(bool)
+    return float((predicted & truth).sum() / (predicted | truth).sum())
 
 
-def segment(images=240, epochs=16, seed=0, size=SIZE) -> Row:
-    """Train the small padded U-Net on generated cells, and measure it on others."""
+def segment(settings, size=SIZE):
+    """Train the small padded U-Net on generated cells and measure it on others."""
+    images, seed = settings.number("images", 240, quick=16), settings.seed
+    epochs = settings.number("epochs", 16, quick=1)
     (x, inside), (test, truth) = draw_cells(images, seed, size), draw_cells(40, seed + 1, size)
     model, rng = models.build("unet-same-small"), np.random.default_rng(seed)
     model.build(x.shape[1:], rng)
     optimizer = optim.SGD(model.named_parameters(), lr=LR, momentum=0.9)
-    began, steps = time.perf_counter(), epochs * -(-images // BATCH)
+    steps = epochs * -(-images // BATCH)
     for step in range(steps):
         optimizer.lr = LR * optim.cosine(step / steps)
         chosen = rng.integers(0, images, BATCH)
@@ -89,8 +89,19 @@ def segment(images=240, epochs=16, seed=0, size=SIZE) -> Row:
         model.zero_grad()
         backward(dscores.reshape(scores.shape), want_dx=False)
         optimizer.step()
-    seconds = time.perf_counter() - began
-    found, bright = model(test).argmax(-1), test[..., 0] > x.mean(dtype=np.float64)
-    overlap, naive = intersection_over_union(found, truth), intersection_over_union(bright, truth)
-    result = f"IoU {overlap:.3f}; of pixels brighter than the mean {naive:.3f}"
-    return Row("unet-same-small", f"{images} images of generated cells", passes(epochs), seconds, result)
+    predicted, bright = model(test).argmax(-1), test[..., 0] > x.mean(dtype=np.float64)
+    trained_on = f"{epochs} epoch{'s' * (epochs > 1)} of {images} images"
+    return {
+        f"IoU after {trained_on}": intersection_over_union(predicted, truth),
+        "IoU of the pixels brighter than the mean": intersection_over_union(bright, truth),
+    }
+
+
+EXPERIMENT = Experiment(
+    "segmentation",
+    "U-Net finds the cells in generated microscope images.",
+    "M16",
+    {"unet-same-small": segment},
+    seeds=1,
+    options=("images", "epochs"),
+)
