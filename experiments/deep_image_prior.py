@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.experiment import Experiment
 from refconv import models, optim
-from refconv._extras import need
+from refconv._optional import need
 from refconv.data.pictures import open_picture
 
 __all__ = ["EXPERIMENT", "NOISE", "fit_image", "photograph", "psnr"]

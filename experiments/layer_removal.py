@@ -5,7 +5,7 @@ from __future__ import annotations
 from experiments.classifiers import SHAPE, accuracy, digits, quantity, train
 from experiments.experiment import Experiment
 from refconv import models
-from refconv.models.unravelled import deletable, without
+from refconv.analysis.paths import deletable, without
 
 __all__ = ["EXPERIMENT"]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.cli.architecture import add_architecture, chosen, variant
 from refconv.cli.command import Command
 from refconv.cli.console import say

@@ -1,6 +1,6 @@
 """``refconv formulas``: the index of the lectures' formulas, as text with line numbers or as a Markdown table without."""
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.cli.command import Command
 
 __all__ = ["COMMAND", "markdown", "text"]
@@ -26,8 +26,8 @@ def run(options):
 
 def text(names=()) -> str:
     """Return each statement with its loops, kernels, tests and evidence; paths have line numbers."""
-    from refconv.verify.index import root, select
-    from refconv.verify.lectures import STATEMENTS
+    from refconv.verify.lectures.index import root, select
+    from refconv.verify.lectures.statements import STATEMENTS
 
     chosen = select(names)  # raises for an unknown name
     slides = [name for name in names if name.upper() in STATEMENTS]
@@ -48,7 +48,7 @@ def text(names=()) -> str:
 
 def _one(name):
     """The loop or function with this name, after the slides that it belongs to."""
-    from refconv.verify.index import named, select
+    from refconv.verify.lectures.index import named, select
 
     found = select([name])
     slides = ", ".join(entry.id for entry in found if entry.id)
@@ -83,14 +83,14 @@ def _together(files):
 def _libraries(loop):
     """ "oracle", if a library that is installed here has the loop's operator."""
     from refconv.verify.catalogue import CATALOGUE, find
-    from refconv.verify.evidence import gather
+    from refconv.verify.evidence.kinds import gather
 
     return ["oracle"] if loop.evidence and gather(find(loop.name, CATALOGUE), "oracle", quick=True).cases else []
 
 
 def markdown(names=()) -> str:
     """Return the index as a table with links, without line numbers and other content that depends on the edit or machine."""
-    from refconv.verify.index import entries, select
+    from refconv.verify.lectures.index import entries, select
 
     rows = [HEAD, ("---",) * len(HEAD), *(_row(entry) for entry in select(names))]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)

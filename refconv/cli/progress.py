@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.cli.console import say
 
 __all__ = ["ProgressBars", "stop_signals"]

@@ -22,10 +22,10 @@ def add_arguments(parser):
 
 
 def run(options):
-    from refconv import nn
+    import refconv
 
     model, shape = chosen(options)
-    nn.summary(model, shape, depth=None if options.layers else options.depth, form=options.format)
+    refconv.summary(model, shape, depth=None if options.layers else options.depth, form=options.format)
 
 
 COMMAND = Command("summary", "print an architecture as a table", DESCRIPTION, add_arguments, run)

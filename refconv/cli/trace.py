@@ -1,6 +1,6 @@
 """``refconv trace``."""
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.cli.arguments import padding, positive, seed, sizes
 from refconv.cli.command import Command
 
@@ -39,7 +39,7 @@ def add_arguments(parser):
 
 def run(options):
     need("hypothesis", "verify", "refconv trace")
-    from refconv.verify.tracing import trace
+    from refconv.verify.tracing.trace import trace
 
     shapes = {name: getattr(options, name) for name in ("input", "kernel", "channels", "filters")}
     arrays = {name: _read(name, path) for name in ARRAYS if (path := getattr(options, name))}

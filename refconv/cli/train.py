@@ -1,6 +1,6 @@
 """``refconv train``."""
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.cli.arguments import positive, seed, threads
 from refconv.cli.command import Command
 

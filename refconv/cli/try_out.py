@@ -1,6 +1,5 @@
 """``refconv try``: run each architecture once, in a process of its own, so that memory can be measured."""
 
-import multiprocessing
 import time
 
 from refconv.cli.architecture import input_shape, variant
@@ -47,6 +46,8 @@ def run(options):
 
 
 def _in_a_process(name, batch, backward, size) -> bool:
+    import multiprocessing
+
     # A new interpreter inherits no memory, so its peak belongs to this model alone.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         cells, finite = pool.apply(measure, (name, batch, backward, size))

@@ -1,6 +1,6 @@
 """``refconv verify``."""
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.cli.command import Command
 
 __all__ = ["COMMAND"]
@@ -38,7 +38,7 @@ def run(options):
     """Print the table operator × evidence; return 1 if anything was refuted, else 0."""
     need("hypothesis", "verify", "refconv verify")
     need("sympy", "verify", "refconv verify")
-    from refconv.verify.report import table
+    from refconv.verify.evidence.table import table
 
     outcomes = table(options.operators, quick=options.quick, engine=options.engine)
     return int(any(outcome.refuted is not None for outcome in outcomes))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.data.pictures import FAINTEST_INK, open_picture
 
 __all__ = ["digit_from_photo"]

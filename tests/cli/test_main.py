@@ -15,7 +15,7 @@ from refconv.cli import COMMANDS
 @needs_kernels
 def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
     printed = refconv("info", cwd=tmp_path, status=1, REFCONV_ISA="v9")
-    assert re.fullmatch(r"refconv: REFCONV_ISA must be one of .*, but is 'v9'\n", printed)
+    assert re.fullmatch(r"refconv: REFCONV_ISA must be one of .*, got 'v9'\n", printed)
     script = "import sys; sys.argv[0] = '/usr/bin/refconv'; from refconv.cli import main"  # what pip's script does
     environment = {**os.environ, "REFCONV_ISA": "v9"}
     run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, encoding="utf-8")
@@ -46,3 +46,22 @@ def test_a_wrong_call_is_one_line_that_names_the_argument(tmp_path, arguments, s
     assert message in printed
     assert "Traceback" not in printed
     assert not (tmp_path / "runs").exists()
+
+
+def test_help_imports_nothing_that_only_a_command_needs():
+    code = (
+        "import contextlib, io, sys, refconv\n"
+        "before = set(sys.modules)\n"
+        "from refconv.cli import main\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
+        "    main(['--help'])\n"
+        "print(*(set(sys.modules) - before - sys.stdlib_module_names))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout.split()
+    imported = {name for name in printed if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert "refconv.cli.train" in imported
+    assert {name for name in imported if not name.startswith("refconv.cli")} <= {
+        "refconv._ascii",
+        "refconv._optional",
+        "refconv._version",
+    }

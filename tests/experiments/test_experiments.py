@@ -12,7 +12,7 @@ from evidence import needs_kernels
 from refconv.data import files
 from refconv.data.mnist import MNIST
 from refconv.nn import StochasticDepth
-from refconv.verify.lectures import STATEMENTS, ids
+from refconv.verify.lectures.statements import STATEMENTS, ids
 
 experiments = pytest.importorskip("experiments", reason="an installed package has no experiments")
 
