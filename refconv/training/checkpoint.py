@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import refconv.weights as weights
+from refconv._files import clear_unfinished
 from refconv.geometry import per_axis
 from refconv.training.history import Epoch
 
@@ -75,7 +76,7 @@ class Checkpoints:
         if not self.resume or not self.last.exists():
             return False
         for path in (self.last, self.best):
-            weights.clear_unfinished(path)
+            clear_unfinished(path)
         restore(run, *weights.read_tensors(self.last, KIND), self.last)
         return True
 
