@@ -1,6 +1,6 @@
 """``refconv formulas``: the book's index, as text with line numbers or as a table in Markdown without them."""
 
-from refconv._extras import need
+from refconv._optional import need
 
 __all__ = ["formulas", "markdown", "text"]
 

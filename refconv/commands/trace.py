@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refconv._extras import need
+from refconv._optional import need
 
 __all__ = ["trace"]
 

@@ -1,6 +1,6 @@
 """``refconv verify``."""
 
-from refconv._extras import need
+from refconv._optional import need
 
 __all__ = ["verify"]
 

@@ -17,7 +17,7 @@ and the definition is proved equal on symbols and compared on the kernels.
 
 from __future__ import annotations
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.verify.evidence.slide_example import slide_example
 
 __all__ = ["check", "slide_example", "table", "trace"]

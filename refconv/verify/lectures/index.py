@@ -27,8 +27,17 @@ from refconv.verify.operator import lookup
 __all__ = ["Entry", "Loop", "entries", "evidence", "literature", "loops", "named", "root", "select"]
 
 PACKAGE = Path(refconv.__file__).parent
-ROOMS = ("geometry", "ops", "nn", "optim", "models", "training", "verify")  # where a statement may stand that is no loop
-TEST_ROOMS = ("reference", "_core", "ops", "nn")
+ROOMS = (
+    "geometry",
+    "ops",
+    "nn",
+    "optim",
+    "models",
+    "training",
+    "analysis",
+    "verify",
+)  # where a statement may stand that is no loop
+TEST_ROOMS = ("reference", "_core", "ops", "nn", "models")
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,11 @@ class Entry:
         return bool(self.loops or self.elsewhere or self.properties)
 
 
+def _is_about_models(path):
+    """True for the files whose functions are what a row of the models says; others only use a model as an example."""
+    return path.startswith("refconv/models/") or path == "refconv/analysis/gabor.py"
+
+
 def entries() -> list[Entry]:
     """All statements of the lectures, in their order, whether they stand anywhere or not."""
     return [
@@ -76,7 +90,7 @@ def entries() -> list[Entry]:
             id,
             statement,
             _slides_first(loop for loop in loops() if id in loop.ids),
-            tuple(place for place, cited in _elsewhere() if id in cited and (id[0] != "M" or place[0].startswith("models"))),
+            tuple(place for place, cited in _elsewhere() if id in cited and (id[0] != "M" or _is_about_models(place[1]))),
             tuple(name for name, cited in _properties() if id in cited),
         )
         for id, statement in STATEMENTS.items()

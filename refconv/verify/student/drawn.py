@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 import refconv
-from refconv._extras import need
+from refconv._optional import need
 from refconv.geometry import Window
 from refconv.verify.case import Case, fill
 from refconv.verify.operator import Operator

@@ -208,7 +208,7 @@ def test_the_learning_rate_of_adam_is_the_papers_by_default():
 
 def test_a_layer_is_built_from_the_same_seed_each_time():
     made = case(lambda: nn.StochasticDepth(nn.Dense(4), 0.5), (3,))
-    dropped = row("StochasticDepth", "", "", made)
+    dropped = row("nn.StochasticDepth", "", "", made)
     a = fill(made, spread)
     assert np.array_equal(dropped(a), dropped(a))
 

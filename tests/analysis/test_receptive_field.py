@@ -5,7 +5,7 @@ import pytest
 
 from layer_evidence import built
 from refconv import geometry, nn
-from refconv.nn.receptive_field import receptive_field, seen
+from refconv.analysis.receptive_field import receptive_field, seen
 
 
 def tried(layer, shape):

@@ -8,7 +8,7 @@ import pytest
 from evidence import assert_within, needs_kernels
 from layer_evidence import built, random_input
 from refconv import models, nn
-from refconv.models.unravelled import count_paths, deletable, path_lengths, paths, without
+from refconv.analysis.paths import count_paths, deletable, path_lengths, paths, without
 
 
 def linear_network():

@@ -3,7 +3,7 @@
 import pytest
 
 from refconv import nn
-from refconv.nn.memory import all_values, values_at_once
+from refconv.analysis.memory import all_values, values_at_once
 
 X = 6 * 5 * 2
 

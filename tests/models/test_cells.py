@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from layer_evidence import assert_layer
-from refconv import nn
+from refconv import models
 
 
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
-        (lambda: nn.SCells(3, (2, 3), selectivity=1.5), (4, 5, 2)),
-        (lambda: nn.SCells(2, 3, padding="same"), (3, 4, 1)),
-        (lambda: nn.CCells((3, 2), stride=(2, 1), padding="same"), (5, 4, 3)),
-        (lambda: nn.CCells(2, saturation=0.7), (3, 4, 2)),
+        (lambda: models.SCells(3, (2, 3), selectivity=1.5), (4, 5, 2)),
+        (lambda: models.SCells(2, 3, padding="same"), (3, 4, 1)),
+        (lambda: models.CCells((3, 2), stride=(2, 1), padding="same"), (5, 4, 3)),
+        (lambda: models.CCells(2, saturation=0.7), (3, 4, 2)),
     ],
 )
 def test_each_keeps_every_promise(layer, shape):
@@ -22,7 +22,7 @@ def test_each_keeps_every_promise(layer, shape):
 
 def learnt(pattern, r):
     """One plane that has learnt one pattern: Fukushima's increments, once, from nothing."""
-    layer = nn.SCells(1, pattern.shape[1:3], selectivity=r)
+    layer = models.SCells(1, pattern.shape[1:3], selectivity=r)
     layer.build(pattern.shape[1:], rng=0, dtype=np.float64)
     v, gamma = layer.strength(pattern)
     strong = 1e9  # against the 1 in numerator and denominator
@@ -52,7 +52,7 @@ def test_a_cell_answers_above_the_cosine_that_its_selectivity_asks_for(r):
 def test_c_cells_answer_to_their_own_plane_and_inhibit_the_others():
     x = np.zeros((1, 3, 5, 2))
     x[0, 1, 1, 0] = 2.0
-    y = nn.CCells(3, padding="same")
+    y = models.CCells(3, padding="same")
     y.build(x.shape[1:], rng=0)
     answer = y(x)
     assert (answer[0, :, :3, 0] > 0).all()
@@ -65,10 +65,10 @@ def test_c_cells_answer_to_their_own_plane_and_inhibit_the_others():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nn.SCells(0, 3), "planes must be at least 1"),
-        (lambda: nn.SCells(2, 3, selectivity=0), "selectivity must be above 0, but is 0"),
-        (lambda: nn.SCells(2, 3).output_shape((2, 5, 1)), "at least as large as the kernel"),
-        (lambda: nn.CCells(3, saturation=-1), "saturation must be above 0, but is -1"),
+        (lambda: models.SCells(0, 3), "planes must be at least 1"),
+        (lambda: models.SCells(2, 3, selectivity=0), "selectivity must be above 0, but is 0"),
+        (lambda: models.SCells(2, 3).output_shape((2, 5, 1)), "at least as large as the kernel"),
+        (lambda: models.CCells(3, saturation=-1), "saturation must be above 0, but is -1"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):
@@ -81,7 +81,7 @@ def test_the_gradient_of_inhibition_in_float32_does_not_lose_digits_in_a_long_su
     x, dy = rng.random((300, 16, 17, 2)).astype(np.float32), rng.uniform(0.1, 1.1, (300, 16, 17, 3)).astype(np.float32)
     gradients = {}
     for dtype in (np.float32, np.float64):
-        layer = nn.SCells(3, 3, selectivity=1.5, padding="same")
+        layer = models.SCells(3, 3, selectivity=1.5, padding="same")
         layer.build((16, 17, 2), rng=0, dtype=dtype)
         layer["a"].value[...] = np.random.default_rng(2).random((3, 3, 2, 3)).astype(np.float32)
         layer["b"].value[...] = [0.5, 0.25, 1]

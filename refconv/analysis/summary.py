@@ -1,4 +1,4 @@
-"""A network as a table: what each layer makes, what it sees, and what it costs."""
+"""Networks as tables: output size, receptive field, parameters and multiply-adds of each layer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import math
 from typing import NamedTuple
 
 from refconv._ascii import echo
+from refconv.analysis.memory import all_values, values_at_once
+from refconv.analysis.receptive_field import middle, seen
 from refconv.geometry import per_axis
 from refconv.nn.combinators import Sequential
-from refconv.nn.fractal import Fractal
+from refconv.nn.conv_transpose import ConvTranspose2D
+from refconv.nn.fractal import DropPath, Fractal
 from refconv.nn.heads import Heads
 from refconv.nn.layer import Layer
-from refconv.nn.memory import all_values, values_at_once
-from refconv.nn.receptive_field import middle, seen
+from refconv.nn.resize import Upsample2D
 
-__all__ = ["Row", "looked_through", "rows", "stages", "summary"]
+__all__ = ["Row", "rows", "stages", "summary"]
 
 MEGABYTE = 2**20
 
@@ -43,16 +45,11 @@ def rows(model: Layer, input_shape) -> list[Row]:
 def stages(model: Layer, input_shape, depth=1) -> list[Row]:
     """One row for each layer directly inside of the network; with depth 2, for each inside of those, and so on.
 
-    Containers that say so are looked through as if what is in them stood where they stand: see :func:`looked_through`.
+    The levels of an encoder-decoder such as U-Net are opened at any depth, so that each of their parts has a row. So are
+    :class:`refconv.nn.Heads` with its trunk, and :class:`refconv.nn.DropPath`.
     """
     (depth,) = per_axis("depth", depth, 1)
     return list(_stages("", model, tuple(input_shape), depth - 1, lambda span: span, set(), opened=True))
-
-
-def looked_through(container: Layer) -> Layer:
-    """Let a container not count as a stage of its own, and return it: the levels of a U-Net."""
-    container.looked_through = True
-    return container
 
 
 def _rows(name, layer, shape, counted):
@@ -64,11 +61,15 @@ def _rows(name, layer, shape, counted):
 
 
 def _stages(name, layer, shape, depth, before, counted, opened=False):
-    """``before`` says which pixels of the network's input are seen through some of this layer's."""
-    through = opened or getattr(layer, "looked_through", False)
-    inside = list(_inside(layer, shape, before)) if depth or through else []
+    """Rows of a layer; ``before(span)`` returns which pixels of the network's input are seen through a span of its input.
+
+    A layer that is ``opened`` is replaced by the rows of its layers, at no cost of depth.
+    """
+    opened = opened or _wrapped(layer) is not None or _is_encoder_decoder(layer, shape)
+    inside = list(_inside(layer, shape, before)) if depth or opened else []
     for inner_name, inner, at, inner_before in inside:
-        yield from _stages(_dotted(name, inner_name), inner, at, depth - (not through), inner_before, counted)
+        dotted, wrapped = _dotted(name, inner_name), inner is _wrapped(layer)
+        yield from _stages(dotted, inner, at, depth - (not opened), inner_before, counted, opened=wrapped)
     if not inside:
         row = _row(name, layer, shape, counted)
         span = _through(before, layer, shape)(middle(row.output)) if row.output[:-1] else None
@@ -90,6 +91,21 @@ def _inside(layer, shape, before):
             yield name, head, at, before
     elif not isinstance(layer, Fractal):
         yield from ((name, inner, at, before) for name, inner, at in layer.children(shape))
+
+
+def _wrapped(layer):
+    """The network inside a layer that only changes how it is trained; None for other layers."""
+    return layer.trunk if isinstance(layer, Heads) else layer.network if isinstance(layer, DropPath) else None
+
+
+def _is_encoder_decoder(layer, shape):
+    """True if images become smaller inside of a layer and then larger again, but not larger than its input."""
+    return _enlarges(layer) and math.prod(layer.output_shape(shape)[:-1]) <= math.prod(shape[:-1])
+
+
+def _enlarges(layer):
+    """True if a layer inside enlarges images."""
+    return any(isinstance(inner, ConvTranspose2D | Upsample2D) or _enlarges(inner) for _, inner in layer.named_layers())
 
 
 def _through(before, layer, shape):

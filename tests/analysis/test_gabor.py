@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from refconv import models, nn
-from refconv.models.gabor import gabor, gabor_bank, gabor_layer, likest_gabor
+from refconv import analysis, nn
+from refconv.analysis.gabor import gabor, gabor_bank, gabor_layer, likest_gabor
 
 
 def grating(size, wavelength, direction):
@@ -87,4 +87,4 @@ def test_what_does_not_fit_is_refused(make, message):
 
 
 def test_they_are_public():
-    assert models.gabor_bank is gabor_bank
+    assert analysis.gabor_bank is gabor_bank

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from refconv.models import cells
 from refconv.nn import (
     activation,
-    cells,
     channels,
     combinators,
     conv_transpose,
