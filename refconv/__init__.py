@@ -8,10 +8,10 @@ array([14., 20., 26., 32.])
 ``with refconv.engine("reference"):``, on those loops.
 """
 
-from refconv import data, models, nn, optim, reference, training, weights
+from refconv import analysis, data, models, nn, optim, reference, training, weights
 from refconv._version import __version__
+from refconv.analysis.summary import summary
 from refconv.geometry import Window, receptive_field
-from refconv.nn import summary
 from refconv.ops.activation import (
     elu,
     elu_dx,
@@ -91,6 +91,7 @@ from refconv.ops.separable import (
 __all__ = [
     "Window",
     "__version__",
+    "analysis",
     "avg_pool1d",
     "avg_pool1d_dx",
     "avg_pool2d",

@@ -53,7 +53,7 @@ def main(number, directory):
 
     from refconv import _core
     from refconv.verify.catalogue import OPERATORS
-    from refconv.verify.evidence import gather
+    from refconv.verify.evidence.kinds import gather
 
     assert getattr(_core, mutant.family).__file__ == str(file)
     print(gather(OPERATORS[mutant.operator], "parity").refuted)

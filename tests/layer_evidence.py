@@ -3,8 +3,8 @@
 import numpy as np
 
 from refconv.verify.catalogue.combinators import row
-from refconv.verify.layers import Make, layer_case
-from refconv.verify.numeric import numeric
+from refconv.verify.catalogue.layer_functions import Make, layer_case
+from refconv.verify.evidence.numeric import numeric
 
 N = 3
 
@@ -35,7 +35,7 @@ def assert_layer(layer, shape, train=True, positive=()):
     counted, trainable = layer.count_parameters(shape), layer.count_parameters(shape, trainable_only=True)
     case = layer_case(Make(lambda: layer), shape, train, positive)
     # The output shape, the gradients, that they are added, and that neither the input nor the layer changes.
-    numeric(row("layer", "", "", case), case)
+    numeric(row("nn.Layer", "", "", case), case)
     parameters = layer.named_parameters().values()
     assert sum(p.value.size for p in parameters) == counted
     assert sum(p.value.size for p in parameters if p.trainable) == trainable

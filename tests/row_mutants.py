@@ -369,11 +369,11 @@ LAYERS = [
         "margin, options = self.window.padding[::-1],",
         EVERY,
     ),
-    module("inhibition half as strong", "nn/cells.py", "nn.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"),
+    module("inhibition half as strong", "nn/cells.py", "models.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"),
     module(
         "planes do not inhibit",
         "nn/cells.py",
-        "nn.CCells",
+        "models.CCells",
         "dexcess / mean + dmean / x.shape[-1]",
         "dexcess / mean",
         "numeric adjoint",

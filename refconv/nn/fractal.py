@@ -169,7 +169,6 @@ class DropPath(RandomContainer):
     def __init__(self, network, share=0.5):
         super().__init__(network=network)
         self.network, self.share = network, real("share", share, least=0, most=1)
-        self.looked_through = network.looked_through = True
         self.fractals = [layer for layer in _inside(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             found = [fractal.columns for fractal in self.fractals]

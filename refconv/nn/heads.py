@@ -45,7 +45,7 @@ class Heads(Container):
         if not isinstance(trunk, Sequential):
             raise TypeError(f"trunk must be a Sequential, but is {trunk!r}")
         super().__init__(trunk=trunk, **{f"head_{name}": head for name, head in heads.items()})
-        self.trunk, self.heads, trunk.looked_through, self.looked_through = trunk, heads, True, True
+        self.trunk, self.heads = trunk, heads
         self.pieces = _cut(trunk, [*heads])
 
     def output_shape(self, shape):
