@@ -9,7 +9,7 @@ import pytest
 
 import refconv
 from package_layout import ANY, PACKAGES
-from refconv._core import FAMILIES
+from refconv import _core, reference
 
 PACKAGE = Path(refconv.__file__).parent
 
@@ -178,9 +178,9 @@ def test_imported_reads_every_form_of_import(tmp_path):
     python.write_text(
         "import refconv.nn\ndef f():\n    from refconv import ops\n    from refconv.data.idx import read_idx\n", "utf-8"
     )
-    cython.write_text("from refconv._core.tile cimport (\n    tile)\ncimport numpy\nimport refconv.ops.check\n", "utf-8")
+    cython.write_text("from refconv._core.tile.tile cimport (\n    tile)\ncimport numpy\nimport refconv.ops.check\n", "utf-8")
     assert imported(python) == {"refconv.nn", "refconv.ops", "refconv.data.idx.read_idx"}
-    assert imported(cython) == {"refconv._core.tile", "numpy", "refconv.ops.check"}
+    assert imported(cython) == {"refconv._core.tile.tile", "numpy", "refconv.ops.check"}
 
 
 def loops(family):
@@ -195,7 +195,7 @@ def loops(family):
 
 def kernels(family):
     """Functions of a kernel module: name -> parameters, without their types."""
-    text = (PACKAGE / "_core" / f"{family}.pyx").read_text(encoding="utf-8")
+    text = _core.source(family).read_text(encoding="utf-8")
     return {name: _parameters(inside) for name, inside in CYTHON_DEF.findall(text)}
 
 
@@ -204,13 +204,13 @@ def _parameters(inside):
     return [part.partition("=")[0].split()[-1] for part in flat.split(",") if part.strip()]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", reference.__all__)
 def test_every_loop_has_a_kernel_of_the_same_name_and_parameters(family):
     expected = {name: args for name, args in loops(family).items() if name not in LOOPS_ONLY.get(family, ())}
     have = kernels(family)
     assert {name: have.get(name) for name in expected} == expected
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", reference.__all__)
 def test_the_list_of_loops_without_a_kernel_is_no_longer_than_it_must_be(family):
     assert LOOPS_ONLY.get(family, set()) <= set(loops(family)) - set(kernels(family))

@@ -7,6 +7,7 @@ from functools import singledispatch
 from refconv.models import cells
 from refconv.nn import (
     activation,
+    branches,
     channels,
     combinators,
     conv_transpose,
@@ -152,7 +153,7 @@ def _one_after_the_other(layer, shape, span):
     return span
 
 
-@seen.register(combinators._Branches)
+@seen.register(branches.Branches)
 def _side_by_side(layer, shape, span):
     return around(seen(inner, at, span) for _, inner, at in layer.children(shape))
 

@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 import refconv
-from refconv import reference
+from refconv import _core, reference
 from refconv.verify.catalogue import CATALOGUE, did_you_mean, find
 from refconv.verify.evidence.oracle import tables
 from refconv.verify.lectures.plain import formula
@@ -178,7 +178,7 @@ def _loop(module, family, name):
         tuple(id for id in STATEMENTS if id in cited),
         operator.formula if whole else formula(function),
         _place(Path(inspect.getsourcefile(function)), rf"def {name}\("),
-        _place(PACKAGE / "_core" / f"{family}.pyx", rf"def {name}\("),
+        _place(_core.source(family), rf"def {name}\("),
         _tests(family),
         evidence(operator),
     )
