@@ -4,10 +4,10 @@
     python -m benchmarks.startup import         only the import
     python -m benchmarks.startup tests --all    every test, as pytest --all
 
-Imports run in new processes, which take turns: another program may slow down some of them. Their minimum and median are
-printed, once for the whole process and once beyond the process before it. The build compiles a copy of the sources; it needs
-Cython and extension-helpers. For build and tests, processor time is printed beside elapsed time: the sum over all cores,
-which changes less when other programs run.
+Each import runs in several new processes, in which one statement of the table follows the other: `import refconv` is timed
+without NumPy's own import, and the last line is their sum. The build compiles a copy of the sources; it needs Cython and
+extension-helpers. For build and tests, processor time is printed beside elapsed time: the sum over all cores, which changes
+less when other programs run.
 """
 
 import argparse
@@ -26,15 +26,17 @@ from refconv._ascii import use_ascii_forms
 ROOT = Path(__file__).parents[1]
 PARTS = ("import", "build", "tests")
 
-# What each process runs, from the smallest to the largest.
-STATEMENTS = {
-    "Python": "pass",
-    "NumPy": "import numpy",
-    "refconv": "import refconv",
-    "refconv, an operator": "import refconv; refconv.conv2d",
-    "refconv, everything": "from refconv import *",
-}
-NOT_BUILT_FROM = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "*.pyd", "*.so", "build", "figures", "runs", "tutorials")
+STATEMENTS = ("import numpy", "import refconv", "refconv.conv2d", "from refconv import *")
+SCRIPT = """
+import sys, time
+for statement in sys.argv[1:]:
+    began = time.perf_counter()
+    exec(statement)
+    print(time.perf_counter() - began)
+"""
+
+RUN = {"capture_output": True, "encoding": "utf-8"}
+LEFT_OUT = (".*", "__pycache__", "*.egg-info", "*.pyd", "*.so", "build", "figures", "runs", "tutorials")  # of the build's copy
 
 
 def main(arguments=None):
@@ -64,35 +66,27 @@ def main(arguments=None):
 
 
 def import_seconds(processes):
-    """Lists of the seconds of each process, by the names of STATEMENTS."""
-    seconds = {name: [] for name in STATEMENTS}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Lists with the seconds of each process, by statement."""
+    seconds = {statement: [] for statement in STATEMENTS}
     for _ in range(processes):
-        for name, statement in STATEMENTS.items():
-            began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", statement], check=True, env=environment)
-            seconds[name].append(time.perf_counter() - began)
-    return seconds
+        printed = subprocess.run([sys.executable, "-c", SCRIPT, *STATEMENTS], **RUN, cwd=ROOT, check=True).stdout
+        for taken, text in zip(seconds.values(), printed.split(), strict=True):
+            taken.append(float(text))
+    return {**seconds, "all of these": [sum(process) for process in zip(*seconds.values(), strict=True)]}
 
 
 def import_table(seconds):
-    """The lines of the table of imports, in milliseconds."""
-    lines, before = [f"{'milliseconds':24}{'minimum':>8}{'median':>8}{'beyond':>20}"], None
-    for name, taken in seconds.items():
-        now = (1e3 * min(taken), 1e3 * statistics.median(taken))
-        line = f"{name:24}{now[0]:8.0f}{now[1]:8.0f}"
-        if before:
-            line += f"{now[0] - before[0]:12.0f}{now[1] - before[1]:8.0f}"
-        lines.append(line)
-        before = now
-    return lines
+    """Lines of the table of imports, in milliseconds."""
+    return [f"{'milliseconds':24}{'minimum':>8}{'median':>8}"] + [
+        f"{statement:24}{1e3 * min(taken):8.1f}{1e3 * statistics.median(taken):8.1f}" for statement, taken in seconds.items()
+    ]
 
 
 def build():
     """Compile the kernels in a copy of the sources; the time it took, as text."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "refconv")
-        shutil.copytree(ROOT, copy, ignore=NOT_BUILT_FROM)
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
         return timed(["setup.py", "build_ext", "--inplace"], copy)
 
 
@@ -100,7 +94,7 @@ def timed(command, folder):
     """Run Python with these arguments; elapsed and processor time as text."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     began, used = time.perf_counter(), children_seconds()
-    done = subprocess.run([sys.executable, *command], cwd=folder, env=environment, capture_output=True, encoding="utf-8")
+    done = subprocess.run([sys.executable, *command], **RUN, cwd=folder, env=environment)
     seconds, used = time.perf_counter() - began, children_seconds() - used
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
