@@ -27,6 +27,7 @@ MODULES = {
         "direct",
         "one_channel",
         "separable",
+        "sketch",
         "winograd",
     ),
     "fused": ("conv_relu_pool",),
