@@ -55,7 +55,7 @@ def main(number, directory):
 
     from refconv._core import kernels
     from refconv.verify.catalogue import OPERATORS
-    from refconv.verify.evidence import gather
+    from refconv.verify.evidence.kinds import gather
 
     assert getattr(kernels, mutant.family).__file__ == str(file)
     print(gather(OPERATORS[mutant.operator], "parity").refuted)

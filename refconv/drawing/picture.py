@@ -6,7 +6,7 @@ import io
 from functools import partial
 
 from refconv import nn
-from refconv._extras import need
+from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
 from refconv.drawing.style import INK, size
 
