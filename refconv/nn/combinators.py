@@ -13,8 +13,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from refconv.geometry import per_axis
-from refconv.nn.argument import real
+from refconv._arguments import integer, real
 from refconv.nn.fusion import steps
 from refconv.nn.layer import Layer
 from refconv.ops.fused import side_by_side, total
@@ -294,7 +293,7 @@ class Concat(_Branches):
 
     def __init__(self, *layers, axis=-1, **named):
         super().__init__(*layers, **named)
-        (self.axis,) = per_axis("axis", axis, 1, least=-MOST_AXES)
+        self.axis = integer("axis", axis, least=-MOST_AXES)
 
     def output_shape(self, shape):
         return self._joined(self._shapes(shape))
@@ -353,9 +352,7 @@ class StochasticDepth(_Chance):
 
     def __init__(self, layer, survival):
         super().__init__(layer)
-        self.layer, self.survival = layer, real("survival", survival, least=0, most=1)
-        if not self.survival:
-            raise ValueError("survival must be above 0, but is 0: the layer would never be in")
+        self.layer, self.survival = layer, real("survival", survival, above=0, most=1)
 
     def output_shape(self, shape):
         return self.layer.output_shape(shape)

@@ -127,7 +127,7 @@ class Layer(ABC):
             The output shape.
         """
         if np.dtype(dtype) not in (np.float32, np.float64):
-            raise TypeError(f"dtype must be float32 or float64, but is {np.dtype(dtype)}")
+            raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
         layers = list(self.distinct_layers(shape))  # all shapes are looked at before the first is made
@@ -204,7 +204,7 @@ class Layer(ABC):
         first, _, deeper = name.partition(".")
         layers = dict(self.named_layers())
         if first not in layers:
-            raise ValueError(f"name must be one of {', '.join(layers) or 'none: there is nothing inside'}, but is {first!r}")
+            raise ValueError(f"name must be one of {', '.join(layers) or 'none: there is nothing inside'}, got {first!r}")
         x = self.reaching(x, first)
         return layers[first].activations(x, deeper) if deeper else layers[first](x)
 
@@ -263,3 +263,23 @@ class Layer(ABC):
 
     def __repr__(self):
         return f"{type(self).__name__}()"
+
+
+def split_shape(layer, shape):
+    """Size and channels of one image or signal, the input of a spatial layer.
+
+    >>> from refconv.nn.conv import Conv2D
+    >>> split_shape(Conv2D(2, 3, data_format="channels_first"), (6, 14, 15))
+    ((14, 15), 6)
+    """
+    if len(shape) != layer.ndim + 1:
+        kind = {1: "a signal (length, channels)", 2: "an image (height, width, channels)"}[layer.ndim]
+        raise ValueError(f"the input of {layer!r} must be {kind}, got shape {tuple(shape)}")
+    if layer.data_format == "channels_last":
+        return tuple(shape[:-1]), shape[-1]
+    return tuple(shape[1:]), shape[0]
+
+
+def join_shape(size, channels, data_format):
+    """Shape of an image or signal with this size and number of channels."""
+    return (*size, channels) if data_format == "channels_last" else (channels, *size)

@@ -7,8 +7,8 @@ import io
 import math
 from typing import NamedTuple
 
+from refconv._arguments import integer
 from refconv._ascii import echo
-from refconv.geometry import per_axis
 from refconv.nn.combinators import Sequential
 from refconv.nn.fractal import Fractal
 from refconv.nn.heads import Heads
@@ -45,7 +45,7 @@ def stages(model: Layer, input_shape, depth=1) -> list[Row]:
 
     Containers that say so are looked through as if what is in them stood where they stand: see :func:`looked_through`.
     """
-    (depth,) = per_axis("depth", depth, 1)
+    depth = integer("depth", depth)
     return list(_stages("", model, tuple(input_shape), depth - 1, lambda span: span, set(), opened=True))
 
 
@@ -161,7 +161,7 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
     Source: M2, B7.
     """
     if form not in FORMS:
-        raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}, but is {form!r}")
+        raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}, got {form!r}")
     found = rows(model, input_shape) if depth is None else stages(model, input_shape, depth)
     columns = COLUMNS if depth is not None else COLUMNS[:-1]
     echo(FORMS[form](model, tuple(input_shape), found, columns))

@@ -10,13 +10,12 @@ from itertools import chain, groupby
 import numpy as np
 
 from refconv import neighbours
+from refconv._arguments import choice, flag, real, trainable_parameters
 from refconv.ops.engine import implementation
-from refconv.optim.argument import above_zero, number, trainable
 
 __all__ = ["SGD", "Adam", "Optimizer", "RMSProp"]
 
 DECAYED = ("all", "weights")
-ZERO_BY_ZERO = "a gradient of 0, as of a unit that is never active, would be divided by 0"
 
 
 class Optimizer(ABC):
@@ -47,10 +46,9 @@ class Optimizer(ABC):
     _seen, _found = (), ()  # by _lines
 
     def __init__(self, parameters, lr, *, weight_decay=0.0, decayed="all"):
-        self.parameters = trainable(parameters)
-        self.lr, self.weight_decay = number("lr", lr), number("weight_decay", weight_decay)
-        if decayed not in DECAYED:
-            raise ValueError(f"decayed must be 'all' or 'weights', but is {decayed!r}")
+        self.parameters = trainable_parameters(parameters)
+        self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
+        choice("decayed", decayed, DECAYED)
         self.decayed = decayed
         self.steps = 0
         for slot in self.slots:
@@ -84,7 +82,7 @@ class Optimizer(ABC):
     def _find_lines(self, rows):
         for name, (theta, *_) in rows.items():
             if not theta.flags.c_contiguous:  # the update runs over the array's memory
-                raise ValueError(f"the value of {name} must be C-contiguous, but has strides {theta.strides}")
+                raise ValueError(f"the value of {name} must be C-contiguous, got strides {theta.strides}")
         for decays, alike in groupby(rows.values(), lambda row: self.decayed == "all" or row[0].ndim > 1):
             for theta, g, *remembered in neighbours.runs(alike):
                 yield theta, g, remembered, decays
@@ -153,7 +151,7 @@ class SGD(Optimizer):
 
     def __init__(self, parameters, lr, *, momentum=0.0, weight_decay=0.0, nesterov=False, decayed="all"):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
-        self.momentum, self.nesterov = number("momentum", momentum, below=1), bool(nesterov)
+        self.momentum, self.nesterov = real("momentum", momentum, least=0, below=1), flag("nesterov", nesterov)
 
     def update(self, room, theta, g, remembered, decay):
         room.sgd(theta, *remembered, g, self.lr, self.momentum, decay, self.nesterov)
@@ -205,8 +203,8 @@ class RMSProp(Optimizer):
         self, parameters, lr, *, rho=0.9, momentum=0.9, eps=1.0, eps_inside_sqrt=True, weight_decay=0.0, decayed="all"
     ):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
-        self.rho, self.momentum = number("rho", rho, below=1), number("momentum", momentum, below=1)
-        self.eps, self.eps_inside_sqrt = above_zero("eps", eps, ZERO_BY_ZERO), bool(eps_inside_sqrt)
+        self.rho, self.momentum = real("rho", rho, least=0, below=1), real("momentum", momentum, least=0, below=1)
+        self.eps, self.eps_inside_sqrt = real("eps", eps, above=0), flag("eps_inside_sqrt", eps_inside_sqrt)
 
     def update(self, room, theta, g, remembered, decay):
         room.rmsprop(theta, *remembered, g, self.lr, self.rho, self.momentum, self.eps, self.eps_inside_sqrt, decay)
@@ -250,8 +248,8 @@ class Adam(Optimizer):
 
     def __init__(self, parameters, lr=1e-3, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, decayed="all"):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
-        self.beta1, self.beta2 = number("beta1", beta1, below=1), number("beta2", beta2, below=1)
-        self.eps = above_zero("eps", eps, ZERO_BY_ZERO)
+        self.beta1, self.beta2 = real("beta1", beta1, least=0, below=1), real("beta2", beta2, least=0, below=1)
+        self.eps = real("eps", eps, above=0)
 
     def update(self, room, theta, g, remembered, decay):
         room.adam(theta, *remembered, g, self.lr, self.beta1, self.beta2, self.eps, self.steps, decay)
