@@ -3,7 +3,7 @@
 import io
 import math
 
-from refconv._extras import need
+from refconv._optional import need
 
 __all__ = ["Box", "numbers_beside", "picture"]
 

@@ -16,7 +16,7 @@ from cells import board, cells, frame
 from matplotlib.colors import to_rgb
 
 from refconv import Window, conv2d, im2col
-from refconv.verify.slide_example import PRINTED, slide_example
+from refconv.verify.evidence.slide_example import PRINTED, slide_example
 
 CHANNELS = ("#E3533B", "#3E9E5B", "#3E7CC4")
 FILTERS = ("#F9DCC9", "#FCEFC7")

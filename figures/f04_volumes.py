@@ -14,8 +14,8 @@ import canvas
 from matplotlib.patches import Polygon, Rectangle
 
 from refconv import models
+from refconv.analysis.summary import rows
 from refconv.drawing.style import COLOURS, kind, words
-from refconv.nn.summary import rows
 
 SHAPE = models.input_shape("lenet")
 PIXEL, UNIT = 0.043, 0.018  # inches: the side of a pixel, and what one unit of a dense layer is high

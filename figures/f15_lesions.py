@@ -11,7 +11,7 @@ import canvas
 from f13_residual import SHAPE, small, trained
 
 from refconv import data
-from refconv.models.unravelled import deletable, without
+from refconv.analysis.paths import deletable, without
 from refconv.training import evaluate
 
 DEPTH, EPOCHS = 32, 16

@@ -11,8 +11,8 @@ import canvas
 import numpy as np
 
 from refconv import conv2d
+from refconv.analysis.gabor import gabor
 from refconv.data.resample import resample
-from refconv.models.gabor import gabor
 
 SIZE, SHIFT, ZOOM = 40, (5, -7), 1.7
 KERNEL = gabor(7, wavelength=6, direction=0, phase=np.pi / 2)

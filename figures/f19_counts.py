@@ -10,8 +10,8 @@ channels; a depthwise kernel does not mix channels at all; dilation leaves pixel
 
 import canvas
 
+from refconv.analysis.summary import stages
 from refconv.nn import Conv2D, DepthwiseConv2D, Sequential
-from refconv.nn.summary import stages
 
 SIZE, K, NARROW, GROUPS = 28, 256, 64, 8
 

@@ -2,7 +2,7 @@
 
 import io
 
-from refconv._extras import need
+from refconv._optional import need
 
 __all__ = ["confusion_picture", "training_picture"]
 

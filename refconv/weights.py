@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from refconv import models
-from refconv._extras import need
+import refconv.models as models
+from refconv._optional import need
 
 __all__ = [
     "clear_unfinished",
@@ -22,7 +22,7 @@ __all__ = [
     "write_tensors",
 ]
 
-NOT_SETTINGS = ("input_shape", "looked_through")  # attributes of layers that building or an outer layer sets
+NOT_SETTINGS = ("input_shape",)  # attributes of layers that building sets
 KIND = "refconv"  # the key under which safetensors keeps the description of a model
 
 # Types of safetensors as NumPy reads them. Floats of 16 bits become float32, which is exact; NumPy has no bfloat16.

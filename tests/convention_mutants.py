@@ -186,7 +186,7 @@ MUTANTS = (
 def main():
     """Print what the evidence says of each operator under each mutant, on the loops."""
     from refconv.verify.catalogue import find
-    from refconv.verify.evidence import gather
+    from refconv.verify.evidence.kinds import gather
 
     kinds = ("symbolic", "numeric", "adjoint", "oracle")
     for mutant in MUTANTS:

@@ -20,10 +20,10 @@ import pytest
 
 from refconv import _core
 from refconv.ops.engine import engine, get_num_threads, set_num_threads
-from refconv.verify import parity
-from refconv.verify.adjoint import assert_adjoint, inner
-from refconv.verify.numeric import assert_is_derivative, numeric_derivative
-from refconv.verify.parity import GARBAGE, assert_within, garbage, rounding, several
+from refconv.verify.evidence import parity
+from refconv.verify.evidence.adjoint import assert_adjoint, inner
+from refconv.verify.evidence.numeric import assert_is_derivative, numeric_derivative
+from refconv.verify.evidence.parity import GARBAGE, assert_within, garbage, rounding, several
 
 __all__ = [
     "assert_adjoint",
@@ -73,7 +73,7 @@ def both_engines(call):
 
 
 def assert_parity(call, *arrays, **near):
-    """:func:`refconv.verify.parity.assert_parity`, where there are kernels."""
+    """:func:`refconv.verify.evidence.parity.assert_parity`, where there are kernels."""
     _skip_without_kernels()
     parity.assert_parity(call, *arrays, **near)
 
@@ -83,7 +83,7 @@ def assert_same_sums(found, call, *arrays, terms):
 
     ``call`` adds the same products in another order, for instance ``lambda x, w: x @ w``; which order depends on the BLAS
     kernel and on the instruction set. It must be linear in each array: called with magnitudes it returns the sums of
-    magnitudes, from which :func:`refconv.verify.parity.rounding` computes the bound. A relative tolerance would fail
+    magnitudes, from which :func:`refconv.verify.evidence.parity.rounding` computes the bound. A relative tolerance would fail
     where a sum cancels. Several results, and several results of ``call``, are tuples.
     """
     allowed = rounding(call, *arrays, terms=terms)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from refconv.verify.catalogue.combinators import row
-from refconv.verify.layers import Make, layer_case
-from refconv.verify.numeric import numeric
+from refconv.verify.catalogue.layer_functions import Make, layer_case
+from refconv.verify.evidence.numeric import numeric
 
 N = 3
 

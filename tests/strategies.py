@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from refconv.geometry import Window
-from refconv.verify.strategies import holds_pixels, input_sizes, least_size, paddings, unlike, windows
+from refconv.verify.catalogue.strategies import holds_pixels, input_sizes, least_size, paddings, unlike, windows
 
 __all__ = [
     "ConvProblem",

@@ -101,7 +101,7 @@ def test_functions_of_the_library_print_on_a_narrow_stream(monkeypatch, encoding
         raise RuntimeError("naïve 畳 ∂e/∂x")
 
     assert not verify.check(fails, "relu", seconds=0.5)
-    nn.summary(nn.Sequential(nn.ReLU()), (5, 4, 1))
+    refconv.summary(nn.Sequential(nn.ReLU()), (5, 4, 1))
     verify.table(["relu"], quick=True, kinds=["numeric"])
     printed = content(stream)
     assert "It raises RuntimeError: na" in printed

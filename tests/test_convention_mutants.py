@@ -3,9 +3,9 @@
 import pytest
 
 from convention_mutants import MUTANTS, applied
-from refconv.verify import oracle
 from refconv.verify.catalogue import find
-from refconv.verify.evidence import gather
+from refconv.verify.evidence import oracle
+from refconv.verify.evidence.kinds import gather
 
 PAIRS = [pytest.param(mutant, name, id=f"{mutant.name} refutes {name}") for mutant in MUTANTS for name in mutant.operators]
 

@@ -17,9 +17,9 @@ import refconv
 from evidence import needs_kernels
 from mutants import KERNELS, LOOPS
 from refconv import _core
-from refconv.verify import evidence
 from refconv.verify.catalogue import CATALOGUE, find
-from refconv.verify.evidence import KINDS, gather
+from refconv.verify.evidence import kinds
+from refconv.verify.evidence.kinds import KINDS, gather
 from row_mutants import ROWS
 
 PACKAGE = Path(refconv.__file__).parent
@@ -53,7 +53,7 @@ def in_place(monkeypatch):
 @pytest.fixture
 def no_libraries(monkeypatch):
     """The oracle is that of conventions alone: which libraries are installed differs from machine to machine."""
-    monkeypatch.setattr(evidence, "installed", lambda libraries=(): [name for name in libraries if name == "conventions"])
+    monkeypatch.setattr(kinds, "installed", lambda libraries=(): [name for name in libraries if name == "conventions"])
 
 
 @pytest.mark.usefixtures("no_libraries")

@@ -84,6 +84,8 @@ def test_a_network_that_is_not_built_cannot_be_saved(tmp_path):
 
 # ------------------------------------------------------------------------- types, and files that are damaged
 
+THREE_STAGES = {"planes": (2, 3, 4)}
+
 HEADER = {"__metadata__": {"refconv": json.dumps({"name": "lenet", "arguments": {}, "notes": {}})}}
 
 
@@ -355,8 +357,15 @@ def test_a_setting_without_effect_in_inference_is_saved_with_a_warning_that_name
 INFERENCE_SETTINGS = {
     "eps": ("resnet20-small", (24, 20, 2), {"classes": 3}, nn.BatchNorm, "eps", 1e-2),
     "survival": ("stochastic-depth110-small", (32, 32, 3), {}, nn.StochasticDepth, "survival", 0.5),
-    "saturation": ("neocognitron", (16, 16, 2), {"planes": (2, 3, 4)}, nn.CCells, "saturation", 0.75),
-    "selectivity in its last digits": ("neocognitron", (16, 16, 2), {"planes": (2, 3, 4)}, nn.SCells, "selectivity", 1 + 1e-8),
+    "saturation": ("neocognitron", (16, 16, 2), THREE_STAGES, models.CCells, "saturation", 0.75),
+    "selectivity in its last digits": (
+        "neocognitron",
+        (16, 16, 2),
+        {"planes": (2, 3, 4)},
+        models.SCells,
+        "selectivity",
+        1 + 1e-8,
+    ),
     "window": ("lenet", (32, 32, 1), {}, nn.MaxPool2D, "window", Window((3, 3), 2)),
 }
 

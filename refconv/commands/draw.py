@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from refconv import weights
-from refconv._extras import need
+from refconv._optional import need
 from refconv.commands.console import say
 from refconv.commands.summary import chosen, variant
 from refconv.drawing import architecture_picture

@@ -1,6 +1,6 @@
 """``refconv formulas``: the book's index, as text with line numbers or as a table in Markdown without them."""
 
-from refconv._extras import need
+from refconv._optional import need
 
 __all__ = ["formulas", "markdown", "text"]
 
@@ -15,8 +15,8 @@ def formulas(names, form) -> None:
 
 def text(names=()) -> str:
     """Each statement with its loops: formula, loop, kernel, tests and evidence; paths with line numbers."""
-    from refconv.verify.index import root, select
-    from refconv.verify.lectures import STATEMENTS
+    from refconv.verify.lectures.index import root, select
+    from refconv.verify.lectures.statements import STATEMENTS
 
     chosen = select(names)  # refuses what is not known
     slides = [name for name in names if name.upper() in STATEMENTS]
@@ -37,7 +37,7 @@ def text(names=()) -> str:
 
 def _one(name):
     """What has this name, once, after the slides that it belongs to."""
-    from refconv.verify.index import named, select
+    from refconv.verify.lectures.index import named, select
 
     found = select([name])
     slides = ", ".join(entry.id for entry in found if entry.id)
@@ -72,14 +72,14 @@ def _together(files):
 def _libraries(loop):
     """ "oracle", if a library that is installed here has the loop's operator."""
     from refconv.verify.catalogue import CATALOGUE, find
-    from refconv.verify.evidence import gather
+    from refconv.verify.evidence.kinds import gather
 
     return ["oracle"] if loop.evidence and gather(find(loop.name, CATALOGUE), "oracle", quick=True).cases else []
 
 
 def markdown(names=()) -> str:
     """The same as a table with links: a row for each statement, and without what changes with each edit or machine."""
-    from refconv.verify.index import entries, select
+    from refconv.verify.lectures.index import entries, select
 
     rows = [HEAD, ("---",) * len(HEAD), *(_row(entry) for entry in select(names))]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from refconv import data, weights
-from refconv._extras import need
+from refconv._optional import need
 from refconv.data.pictures import FAINTEST_INK, open_picture
 from refconv.ops.loss import softmax
 

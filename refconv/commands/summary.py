@@ -1,6 +1,7 @@
 """``refconv summary``."""
 
-from refconv import models, nn
+import refconv
+from refconv import models
 
 __all__ = ["print_summary"]
 
@@ -8,7 +9,7 @@ __all__ = ["print_summary"]
 def print_summary(options) -> None:
     """Print an architecture as a table, as the command line says."""
     model, shape = chosen(options)
-    nn.summary(model, shape, depth=None if options.layers else options.depth, form=options.format)
+    refconv.summary(model, shape, depth=None if options.layers else options.depth, form=options.format)
 
 
 def chosen(options):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refconv._extras import need
+from refconv._optional import need
 
 __all__ = ["trace"]
 
@@ -13,7 +13,7 @@ OPTIONS = ("stride", "padding", "dilation", "groups", "mode", "output_padding", 
 def trace(options) -> None:
     """Print each product that enters one output element."""
     need("hypothesis", "verify", "refconv trace")
-    from refconv.verify.tracing import trace
+    from refconv.verify.tracing.trace import trace
 
     sizes = {name: getattr(options, name) for name in ("input", "kernel", "channels", "filters")}
     arrays = {name: _read(name, path) for name in ARRAYS if (path := getattr(options, name))}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from refconv._arguments import per_axis
-from refconv._extras import need
+from refconv._optional import need
 from refconv.data.files import DataNotFound
 from refconv.data.pictures import open_picture
 

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.data.files import BadDataFile
 
 __all__ = ["FAINTEST_INK", "on_white", "open_picture"]

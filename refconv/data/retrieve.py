@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from refconv._extras import need
+from refconv._optional import need
 from refconv.data import files
 from refconv.data.files import (
     ADVICE,

@@ -7,7 +7,7 @@ from functools import partial
 
 from refconv import nn
 from refconv._arguments import choice
-from refconv._extras import need
+from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
 from refconv.drawing.style import INK, size
 

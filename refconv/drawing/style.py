@@ -1,6 +1,6 @@
 """Colours, words and sizes that all pictures share."""
 
-from refconv import nn
+from refconv import models, nn
 from refconv.nn.conv import _Conv
 from refconv.nn.pool import GlobalPool, Pool
 
@@ -28,9 +28,9 @@ def kind(layer) -> str:
     """Which colour a layer has."""
     if isinstance(layer, nn.ConvTranspose2D | nn.Upsample2D):
         return "up"
-    if isinstance(layer, _Conv | nn.SCells):
+    if isinstance(layer, _Conv | models.SCells):
         return "conv"
-    if isinstance(layer, Pool | GlobalPool | nn.CCells):
+    if isinstance(layer, Pool | GlobalPool | models.CCells):
         return "pool"
     if isinstance(layer, nn.Dense):
         return "dense"
@@ -56,8 +56,8 @@ def words(layer) -> str:
         if layer.window.kernel == (1, 1):
             return f"every {layer.window.stride[0]}nd pixel"
         return f"{_window(layer)} {'max' if isinstance(layer, nn.MaxPool2D) else 'mean'} pool{_stride(layer)}"
-    if isinstance(layer, nn.SCells | nn.CCells):
-        return f"{_window(layer)} {'S' if isinstance(layer, nn.SCells) else 'C'}-cells{_stride(layer)}"
+    if isinstance(layer, models.SCells | models.CCells):
+        return f"{_window(layer)} {'S' if isinstance(layer, models.SCells) else 'C'}-cells{_stride(layer)}"
     return _other_words(layer)
 
 

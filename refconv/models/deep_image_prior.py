@@ -9,7 +9,6 @@ from refconv._arguments import integer
 from refconv.models.blocks import scaled
 from refconv.models.sizes import SizedSequential, SizeRule
 from refconv.nn import BatchNorm, Concat, Conv2D, LeakyReLU, Pad2D, Sequential, Sigmoid, Upsample2D
-from refconv.nn.summary import looked_through
 
 __all__ = ["deep_image_prior"]
 
@@ -60,10 +59,8 @@ def hourglass(depth, filters, skip):
         **inside,
         up=Upsample2D(2, mode="bilinear"),
     )
-    join = Concat(across=normalised(skip, 1), through=looked_through(through)) if skip else through
-    return looked_through(
-        Sequential(join=looked_through(join), norm=BatchNorm(), conv=normalised(filters, 3), mix=normalised(filters, 1))
-    )
+    join = Concat(across=normalised(skip, 1), through=through) if skip else through
+    return Sequential(join=join, norm=BatchNorm(), conv=normalised(filters, 3), mix=normalised(filters, 1))
 
 
 def normalised(filters, kernel, stride=1):

@@ -8,7 +8,8 @@ import numpy as np
 
 from refconv._arguments import class_labels, per_axis
 from refconv.models.blocks import scaled
-from refconv.nn import CCells, Flatten, SCells, Sequential
+from refconv.models.cells import CCells, SCells
+from refconv.nn import Flatten, Sequential
 
 __all__ = ["INPUT_SHAPE", "labels_of_planes", "neocognitron", "organise"]
 
@@ -79,7 +80,7 @@ def organise(model, images, *, passes=1, rate=100.0, apart=1):
     rate : float
         q, how much a cell learns at once.
     apart : int
-        As in :meth:`refconv.nn.SCells.learn`.
+        As in :meth:`refconv.models.SCells.learn`.
 
     Source: M1; Fukushima, 1980, section 3.
     """

@@ -8,7 +8,6 @@ from refconv._arguments import choice, integer
 from refconv.models.blocks import conv_relu, scaled
 from refconv.models.sizes import SizedSequential, SizeRule
 from refconv.nn import Concat, Conv2D, ConvTranspose2D, Crop2D, Dropout, Identity, MaxPool2D, Sequential
-from refconv.nn.summary import looked_through
 
 __all__ = ["double_conv", "unet"]
 
@@ -71,19 +70,18 @@ def size_rule(padding, depth):
 def u(padding, filters, *deeper):
     """A U of these filters: two convolutions, a U of the deeper ones at half the size, and two more convolutions for both."""
     if not deeper:
-        return looked_through(Sequential(convs=double_conv(padding, filters), dropout=Dropout(0.5)))
+        return Sequential(convs=double_conv(padding, filters), dropout=Dropout(0.5))
     below = Sequential(
         pool=MaxPool2D(2),
         u=u(padding, *deeper),
         up=ConvTranspose2D(filters, 2, stride=2),
     )
     across = Crop2D(lost(len(deeper))) if padding == "valid" else Identity()
-    level = Sequential(
+    return Sequential(
         down=double_conv(padding, filters),
-        join=looked_through(Concat(across=across, below=looked_through(below))),
+        join=Concat(across=across, below=below),
         up=double_conv(padding, filters),
     )
-    return looked_through(level)
 
 
 def double_conv(padding, filters):

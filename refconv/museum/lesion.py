@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from refconv import data, models
-from refconv.models.unravelled import deletable, without
+from refconv.analysis.paths import deletable, without
 from refconv.museum.classifiers import SHAPE, digits, shown, trained
 from refconv.museum.row import Row, passes
 from refconv.training import evaluate

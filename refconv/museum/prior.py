@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from refconv import models, optim
-from refconv._extras import need
+from refconv._optional import need
 from refconv.data.pictures import open_picture
 from refconv.museum.row import Row
 

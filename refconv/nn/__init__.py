@@ -2,7 +2,6 @@
 
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D
-from refconv.nn.cells import CCells, SCells
 from refconv.nn.channels import PadChannels, Select
 from refconv.nn.combinators import Concat, Identity, Mean, Sequential, StochasticDepth, Sum
 from refconv.nn.conv import Conv1D, Conv2D
@@ -19,7 +18,6 @@ from refconv.nn.norm import BatchNorm
 from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
-from refconv.nn.summary import summary
 from refconv.nn.transfer import Frozen, replace_layer
 
 __all__ = [
@@ -27,7 +25,6 @@ __all__ = [
     "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
-    "CCells",
     "Concat",
     "Conv1D",
     "Conv2D",
@@ -57,7 +54,6 @@ __all__ = [
     "PadChannels",
     "Parameter",
     "ReLU",
-    "SCells",
     "Select",
     "SeparableConv2D",
     "Sequential",
@@ -72,6 +68,5 @@ __all__ = [
     "he_normal",
     "ones",
     "replace_layer",
-    "summary",
     "zeros",
 ]

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 from refconv import _core, reference
 from refconv._arguments import choice, flag, integer
-from refconv._core.processors import MOST_THREADS, default_threads
+from refconv._core.machine.processors import MOST_THREADS, default_threads
 
 __all__ = [
     "current_engine",
@@ -21,7 +21,7 @@ __all__ = [
     "set_precision",
 ]
 
-_rooms = {"kernels": _core, "reference": reference}
+_rooms = {"kernels": _core.kernels, "reference": reference}
 _engine = ContextVar("engine", default="kernels" if _core.ISA else "reference")
 
 
@@ -53,7 +53,7 @@ def engine(name):
     ...     refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
     array([14., 20., 26., 32.])
     """
-    choice("engine", name, _rooms)
+    choice("engine", name, ("kernels", "reference"))
     if name == "kernels" and not _core.ISA:
         raise RuntimeError("engine 'kernels' is not there: refconv was built with REFCONV_PURE=1, on its loops alone")
     token = _engine.set(name)

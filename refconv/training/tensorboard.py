@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from refconv._extras import need
+from refconv._optional import need
 
 __all__ = ["tensorboard"]
 

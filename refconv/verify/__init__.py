@@ -17,31 +17,31 @@ and the definition is proved equal on symbols and compared on the kernels.
 
 from __future__ import annotations
 
-from refconv._extras import need
-from refconv.verify.slide_example import slide_example
+from refconv._optional import need
+from refconv.verify.evidence.slide_example import slide_example
 
 __all__ = ["check", "slide_example", "table", "trace"]
 
 
 def check(function, name, *, seconds=5.0):
-    """Try your own function against the loop of this name: see :func:`refconv.verify.student.check`."""
+    """Try your own function against the loop of this name: see :func:`refconv.verify.student.check.check`."""
     need("hypothesis", "verify", "verify.check")
-    from refconv.verify.student import check
+    from refconv.verify.student.check import check
 
     return check(function, name, seconds=seconds)
 
 
 def table(names=(), *, quick=False, engine=None, kinds=None):
-    """Gather the evidence and print the table operator × evidence: see :func:`refconv.verify.report.table`."""
+    """Gather the evidence and print the table operator × evidence: see :func:`refconv.verify.evidence.table.table`."""
     need("hypothesis", "verify", "verify.table")
-    from refconv.verify.report import table
+    from refconv.verify.evidence.table import table
 
     return table(names, quick=quick, engine=engine, kinds=kinds)
 
 
 def trace(name, output=None, **settings):
-    """Each product that enters one output element of a loop: see :func:`refconv.verify.tracing.trace`."""
+    """Each product that enters one output element of a loop: see :func:`refconv.verify.tracing.trace.trace`."""
     need("hypothesis", "verify", "verify.trace")
-    from refconv.verify.tracing import trace
+    from refconv.verify.tracing.trace import trace
 
     return trace(name, output, **settings)

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["Arguments", "Case", "fill", "floats", "fractions", "integers", "spread", "symbols"]
+__all__ = ["Arguments", "Case", "fill", "floats", "fractions", "integers", "spread"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +107,4 @@ def fractions(name, shape, rng, positive):
     for index in np.ndindex(made.shape):
         sign = 1 if positive else int(rng.choice([-1, 1]))
         made[index] = sign * Fraction(int(rng.integers(1, 10)), int(rng.integers(1, 8)))
-    return made
-
-
-def symbols(name, shape, rng, positive):
-    """A sympy symbol for each element, which also knows a place: see :mod:`refconv.verify.symbols`."""
-    from refconv.verify.symbols import Located
-
-    places = spread(name, shape, rng, positive)
-    made = np.empty(shape, object)
-    for index in np.ndindex(made.shape):
-        made[index] = Located(f"{name}{'_'.join(map(str, index))}", places[index], positive)
     return made

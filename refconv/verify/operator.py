@@ -90,7 +90,7 @@ class Operator:
     name : str
         The public function, such as "conv2d", the class, such as "nn.Conv2D", or a loop without a public function.
     family : str
-        Where it lives: ``reference/FAMILY.py``, ``_core/FAMILY.pyx``, ``ops/FAMILY.py``.
+        Where it lives: ``reference/FAMILY.py``, ``_core/*/FAMILY.pyx``, ``ops/FAMILY.py``.
     ids : str
         The statements of the lectures that it and its derivatives are, as in ``Source:``.
     formula : str

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
-from refconv import data, models, nn
+from refconv import data, models
 from refconv.models.neocognitron import labels_of_planes, organise
 
 pytestmark = needs_kernels  # thousands of small convolutions
@@ -45,7 +45,7 @@ def test_digits_are_told_apart_better_than_by_chance_though_nobody_named_them():
 
 
 def test_a_cell_learns_what_it_saw_and_its_plane_with_it():
-    layer = nn.SCells(2, (3, 2))
+    layer = models.SCells(2, (3, 2))
     layer.build((5, 4, 1), rng=0, dtype=np.float64)
     x = np.zeros((1, 5, 4, 1))
     x[0, 1:4, 1:3, 0] = [[1, 0], [2, 1], [0, 3]]

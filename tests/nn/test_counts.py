@@ -6,8 +6,8 @@ from math import prod
 import pytest
 
 from refconv import nn
+from refconv.analysis.summary import rows
 from refconv.geometry import Window, receptive_field
-from refconv.nn.summary import rows
 
 
 def parameters(layer, shape):

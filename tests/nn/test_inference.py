@@ -7,7 +7,7 @@ import pytest
 
 from evidence import assert_same_bits, needs_kernels
 from refconv import engine, nn
-from refconv.nn.memory import values_at_once
+from refconv.analysis.memory import values_at_once
 
 SHAPE = (40, 30, 8)
 SCRATCH = 1_000_000  # bytes in which kernels work; the batch of these images has as many

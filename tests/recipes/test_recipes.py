@@ -11,8 +11,8 @@ from refconv.data.mnist import MNIST
 from refconv.nn import StochasticDepth
 from refconv.recipes import RECIPES, Recipe, batch_norm, cook, residual, table
 from refconv.recipes.__main__ import main
-from refconv.verify.index import root
-from refconv.verify.lectures import STATEMENTS, ids
+from refconv.verify.lectures.index import root
+from refconv.verify.lectures.statements import STATEMENTS, ids
 
 
 def test_a_row_for_each_quantity_and_a_result_for_each_seed():

@@ -9,7 +9,7 @@ import refconv
 from evidence import assert_adjoint, assert_is_derivative, assert_same_sums, engines, fractions
 from refconv.geometry import Window
 from refconv.reference import conv
-from refconv.verify.slide_example import PRINTED, slide_example
+from refconv.verify.evidence.slide_example import PRINTED, slide_example
 from strategies import conv_problems, problem, small_integers
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from lesson import checked, checked_function
 
 import refconv
-from refconv import models, nn
+from refconv import analysis, nn
 from refconv.models.densenet import dense_block
 from refconv.models.published.claim import count_weights
 
@@ -35,8 +35,8 @@ def check_2(block):
     except ValueError as error:
         raise AssertionError(f"the ways do not fit together: {error}") from error
     assert output == (7, 9, after), f"an input of {shape} should come out as {(7, 9, after)}, but comes out as {output}"
-    assert models.count_paths(made) == 2, (
-        f"there should be two ways from input to output, but there are {models.count_paths(made)}"
+    assert analysis.count_paths(made) == 2, (
+        f"there should be two ways from input to output, but there are {analysis.count_paths(made)}"
     )
     weights = 9 * before * after + 9 * after * after + before * after
     counted = count_weights(made, shape)

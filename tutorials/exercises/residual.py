@@ -6,7 +6,7 @@ import numpy as np
 from lesson import checked, checked_function
 
 import refconv
-from refconv import models, nn
+from refconv import analysis, models, nn
 
 
 @checked_function
@@ -38,7 +38,7 @@ def mistake_1(dy, y, back):
 def check_2(paths_left):
     """Deleting m of n blocks: the share of paths that are left, and how many blocks they go through on average."""
     for n, m in ((9, 1), (9, 4), (15, 2), (27, 0)):
-        lengths = models.path_lengths(nn.Sequential(*(nn.Sum(nn.ReLU(), nn.Identity()) for _ in range(n - m))))
+        lengths = analysis.path_lengths(nn.Sequential(*(nn.Sum(nn.ReLU(), nn.Identity()) for _ in range(n - m))))
         count = sum(lengths.values())
         average = sum(length * times for length, times in lengths.items()) / count
         found_share, found_average = paths_left(n, m)

@@ -1,8 +1,8 @@
 """Average pooling."""
 
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import global_pool_cases, pool_cases
 from refconv.verify.operator import Derivative, Operator
-from refconv.verify.strategies import global_pool_cases, pool_cases
 
 __all__ = ["OPERATORS"]
 

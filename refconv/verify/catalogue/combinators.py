@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 import refconv
-from refconv import nn
-from refconv.verify.layers import SEED, Make, backward, definition_of, forward, layer_case
+from refconv import models, nn
+from refconv.verify.catalogue.layer_functions import SEED, Make, backward, definition_of, forward, layer_case
 from refconv.verify.operator import Derivative, Operator
 
 __all__ = ["COMBINATORS"]
@@ -18,18 +18,18 @@ __all__ = ["COMBINATORS"]
 FIRST = {"data_format": "channels_first"}
 
 
-def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=()):
-    """Return the row of one layer class; ``drawn`` are more cases, for numeric evidence and parity alone.
+def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=(), family="combinators"):
+    """Return the row of one layer class. ``drawn`` are more cases, for numeric evidence and parity alone.
 
     ``ids`` are the statements that the layer itself computes, without those that a network made with it illustrates.
     """
     return Operator(
-        name=f"nn.{name}",
-        family="combinators",
+        name=name,
+        family=family,
         ids=ids,
         formula=formula,
         forward=lambda _, a: forward(a.make.layer(), a, a.make.trained),
-        derivatives=(Derivative(f"nn.{name}", (), lambda _, a: backward(a.make.layer(), a, a.make.trained)),),
+        derivatives=(Derivative(name, (), lambda _, a: backward(a.make.layer(), a, a.make.trained)),),
         fixed=fixed,
         cases=lambda: st.builds(with_batch, st.sampled_from([*fixed, *drawn]), st.integers(1, 5)),
         nature=nature,
@@ -114,23 +114,23 @@ def conv_norm_relu():
 
 
 MOVING = (
-    row("Identity", "A23", "y = x", case(lambda: nn.Identity(), (4, 2), lambda a: a.x), nature="linear"),
+    row("nn.Identity", "A23", "y = x", case(lambda: nn.Identity(), (4, 2), lambda a: a.x), nature="linear"),
     row(
-        "Flatten",
+        "nn.Flatten",
         "",
         "y[(i·W + j)·C + c] = x[i,j,c]",
         case(lambda: nn.Flatten(), (2, 4, 3), lambda a: a.x.reshape(len(a.x), -1)),
         nature="linear",
     ),
     row(
-        "Select",
+        "nn.Select",
         "M2",
         "y[k] = x[channels[k]]",
         case(lambda: nn.Select([2, 0]), (4, 3), lambda a: a.x[..., [2, 0]]),
         nature="linear",
     ),
     row(
-        "PadChannels",
+        "nn.PadChannels",
         "A23",
         "y[c] = x[c], zero beyond",
         case(lambda: nn.PadChannels(6), (2, 3, 4), lambda a: np.concatenate([a.x, 0 * a.x[..., :2]], -1)),
@@ -138,7 +138,7 @@ MOVING = (
         nature="linear",
     ),
     row(
-        "Crop2D",
+        "nn.Crop2D",
         "M16",
         "y[i,j,c] = x[i + top, j + left, c]",
         case(lambda: nn.Crop2D(((1, 0), (2, 1))), (3, 5, 2), lambda a: a.x[:, 1:, 2:-1]),
@@ -146,14 +146,14 @@ MOVING = (
         nature="linear",
     ),
     row(
-        "GlobalMaxPool1D",
+        "nn.GlobalMaxPool1D",
         "A11, B5",
         "y[c] = max_u x[u,c]",
         case(lambda: nn.GlobalMaxPool1D(), (4, 2), lambda a: refconv.max_pool1d(a.x, 4)[:, 0]),
         case(lambda: nn.GlobalMaxPool1D(**FIRST), (2, 4), lambda a: refconv.max_pool1d(a.x, 4, **FIRST)[..., 0]),
     ),
     row(
-        "GlobalMaxPool2D",
+        "nn.GlobalMaxPool2D",
         "A11, B5",
         "y[c] = max_{u,v} x[u,v,c]",
         case(lambda: nn.GlobalMaxPool2D(), (4, 3, 2), lambda a: refconv.max_pool2d(a.x, (4, 3))[:, 0, 0]),
@@ -163,7 +163,7 @@ MOVING = (
 
 BRANCHES = (
     row(
-        "Sequential",
+        "nn.Sequential",
         "",
         "y = f_n(… f_1(x))",
         case(
@@ -179,7 +179,7 @@ BRANCHES = (
         nature="smooth",
     ),
     row(
-        "Sum",
+        "nn.Sum",
         "A23",
         "y = Σ_k f_k(x)",
         case(
@@ -195,7 +195,7 @@ BRANCHES = (
         case(lambda: nn.Sum(nn.Identity(), nn.Identity()), (3,), lambda a: a.x + a.x),
     ),
     row(
-        "Mean",
+        "nn.Mean",
         "M13",
         "y = Σ_k f_k(x) / K",
         case(lambda: nn.Mean(nn.Identity(), nn.Dense(3)), (3,), lambda a: (a.x + dense(a, "1.")) * 0.5),
@@ -207,7 +207,7 @@ BRANCHES = (
         nature="smooth",
     ),
     row(
-        "Concat",
+        "nn.Concat",
         "M7, M14",
         "y = (f_1(x), …, f_K(x)) along the channels",
         case(
@@ -223,7 +223,7 @@ BRANCHES = (
         case(lambda: nn.Concat(nn.Identity(), nn.Identity()), (3,), lambda a: np.concatenate([a.x, a.x], -1)),
     ),
     row(
-        "StochasticDepth",
+        "nn.StochasticDepth",
         "B8",
         "y = s · f(x), s = 1 or 0 in training, s = p in inference",
         case(used_four_times, (3,), four_draws),
@@ -233,7 +233,7 @@ BRANCHES = (
         nature="smooth",
     ),
     row(
-        "Fractal",
+        "nn.Fractal",
         "M13",
         "f_{C+1}(x) = f_C(f_C(x)) ⊕ layer(x)",
         case(two_columns, (4,), fractal),
@@ -245,7 +245,7 @@ BRANCHES = (
         nature="smooth",
     ),
     row(
-        "DropPath",
+        "nn.DropPath",
         "M13",
         "the network, or in training one of its columns",
         case(lambda: nn.DropPath(two_columns(), share=0.0), (4,), lambda a: fractal(a, "network.")),
@@ -254,7 +254,7 @@ BRANCHES = (
         nature="smooth",
     ),
     row(
-        "Heads",
+        "nn.Heads",
         "",
         "y = (scores, head_1, …) in training, the scores in inference",
         case(heads, (5,), trunk_and_head),
@@ -262,7 +262,7 @@ BRANCHES = (
         nature="smooth",
     ),
     row(
-        "Frozen",
+        "nn.Frozen",
         "",
         "y = f(x), in training as in inference",
         case(lambda: frozen(nn.Dense(4), (3,)), (3,), lambda a: dense(a, "layer."), trained=True),
@@ -273,21 +273,23 @@ BRANCHES = (
 
 CELL_LAYERS = (
     row(
-        "SCells",
+        "models.SCells",
         "M1",
         "u[i,j,k] = r · max(0, (1 + Σ a·x) / (1 + 2r/(1+r) · b[k]·v[i,j]) − 1)",
-        case(lambda: nn.SCells(3, (2, 3), selectivity=1.5), (4, 5, 2), positive=("a", "b")),
-        case(lambda: nn.SCells(2, 3, padding="same"), (3, 4, 1), positive=("a", "b")),
+        case(lambda: models.SCells(3, (2, 3), selectivity=1.5), (4, 5, 2), positive=("a", "b")),
+        case(lambda: models.SCells(2, 3, padding="same"), (3, 4, 1), positive=("a", "b")),
         nature="smooth",
+        family="cells",
         without=("symbolic", "adjoint"),  # it takes roots by numpy.sqrt, which refuses symbols and Python's floats
     ),
     row(
-        "CCells",
+        "models.CCells",
         "M1",
         "u[i,j,k] = ψ((1 + s[i,j,k]) / (1 + Σ_k' s[i,j,k'] / K) − 1)",
-        case(lambda: nn.CCells((3, 2), stride=(2, 1), padding="same"), (5, 4, 3), positive=("x",)),
-        case(lambda: nn.CCells(2, saturation=0.7), (3, 4, 2), positive=("x",)),
+        case(lambda: models.CCells((3, 2), stride=(2, 1), padding="same"), (5, 4, 3), positive=("x",)),
+        case(lambda: models.CCells(2, saturation=0.7), (3, 4, 2), positive=("x",)),
         nature="smooth",
+        family="cells",
         without=("symbolic",),  # it takes maxima by numpy.maximum, which refuses sums of symbols
     ),
 )

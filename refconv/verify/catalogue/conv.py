@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 import refconv
 from refconv.verify.case import Arguments, Case
+from refconv.verify.catalogue.strategies import conv_cases
 from refconv.verify.operator import Derivative, Operator, Pin
-from refconv.verify.strategies import conv_cases
 
 __all__ = ["FORMS", "OPERATORS"]
 

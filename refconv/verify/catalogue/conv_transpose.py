@@ -6,8 +6,8 @@ import numpy as np
 
 import refconv
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import conv_transpose_cases
 from refconv.verify.operator import Derivative, Operator, Pin
-from refconv.verify.strategies import conv_transpose_cases
 
 __all__ = ["FORMS", "OPERATORS"]
 

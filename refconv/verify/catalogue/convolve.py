@@ -4,8 +4,8 @@ import numpy as np
 
 from refconv.geometry import mode_window
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import convolve_cases
 from refconv.verify.operator import Derivative, Operator
-from refconv.verify.strategies import convolve_cases
 
 __all__ = ["OPERATORS"]
 

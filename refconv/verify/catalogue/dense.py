@@ -1,8 +1,8 @@
 """The dense layer."""
 
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import dense_cases
 from refconv.verify.operator import Derivative, Operator
-from refconv.verify.strategies import dense_cases
 
 __all__ = ["OPERATORS"]
 

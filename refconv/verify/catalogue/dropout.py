@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import refconv
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import dropout_cases
 from refconv.verify.operator import Derivative, Operator
-from refconv.verify.strategies import dropout_cases
 
 __all__ = ["OPERATORS"]
 

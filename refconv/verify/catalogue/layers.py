@@ -10,8 +10,8 @@ import numpy as np
 import refconv
 from refconv import nn
 from refconv.verify.case import Case
+from refconv.verify.catalogue.layer_functions import backward, forward
 from refconv.verify.catalogue.operators import OPERATORS
-from refconv.verify.layers import backward, forward
 from refconv.verify.operator import Derivative, Operator, Pin
 
 __all__ = ["LAYERS"]

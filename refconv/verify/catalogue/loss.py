@@ -6,8 +6,8 @@ import numpy as np
 
 import refconv
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import loss_cases, score_cases
 from refconv.verify.operator import Derivative, Operator
-from refconv.verify.strategies import loss_cases, score_cases
 
 __all__ = ["OPERATORS"]
 

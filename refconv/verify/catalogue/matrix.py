@@ -8,8 +8,8 @@ import numpy as np
 import refconv
 from refconv._arguments import per_axis
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import col2im_cases, im2col_cases, toeplitz_cases, zero_stuff_cases
 from refconv.verify.operator import Derivative, Operator
-from refconv.verify.strategies import col2im_cases, im2col_cases, toeplitz_cases, zero_stuff_cases
 
 __all__ = ["OPERATORS"]
 

@@ -4,8 +4,8 @@ import numpy as np
 
 import refconv
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import pool_cases
 from refconv.verify.operator import Derivative, Operator, Pin
-from refconv.verify.strategies import pool_cases
 
 __all__ = ["OPERATORS"]
 

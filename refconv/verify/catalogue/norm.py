@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 import refconv
 from refconv.ops.check import scalar
 from refconv.verify.case import Case
-from refconv.verify.layers import prepare
+from refconv.verify.catalogue.layer_functions import prepare
+from refconv.verify.catalogue.strategies import FORMATS, norm_cases
 from refconv.verify.operator import Derivative, Operator, Pin
-from refconv.verify.strategies import FORMATS, norm_cases
 
 __all__ = ["FORMS", "OPERATORS"]
 

@@ -1,8 +1,8 @@
 """Frames around images, and upsampling."""
 
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import pad_cases, upsample_cases
 from refconv.verify.operator import Derivative, Operator
-from refconv.verify.strategies import pad_cases, upsample_cases
 
 __all__ = ["OPERATORS"]
 

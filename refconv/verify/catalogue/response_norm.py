@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import response_norm_cases
 from refconv.verify.operator import Derivative, Operator
-from refconv.verify.strategies import response_norm_cases
 
 __all__ = ["OPERATORS"]
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from refconv.verify.case import Case
+from refconv.verify.catalogue.strategies import depthwise_cases, separable_cases
 from refconv.verify.operator import Derivative, Operator, Pin
-from refconv.verify.strategies import depthwise_cases, separable_cases
 
 __all__ = ["FORMS", "OPERATORS"]
 

@@ -1,0 +1,366 @@
+"""Hypothesis strategies for the proofs: windows, sizes and cases.
+
+Hypothesis draws sizes and options; numbers come from seeds. So drawing is fast, and a failing example shrinks where it
+matters: to small sizes and a plain window. The sizes in one case are mutually distinct, so that exchanged axes show.
+
+This module and :mod:`refconv.verify.catalogue.axis` decide which cases are legal. refconv is never asked, since a legal case
+in which it raises must not be dropped.
+"""
+
+import math
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from refconv.geometry import Window
+from refconv.verify.case import Case
+from refconv.verify.catalogue.axis import axes_of, transposed_axes
+
+__all__ = [
+    "FORMATS",
+    "activation_cases",
+    "col2im_cases",
+    "conv_cases",
+    "conv_transpose_cases",
+    "convolve_cases",
+    "dense_cases",
+    "depthwise_cases",
+    "dropout_cases",
+    "global_pool_cases",
+    "holds_pixels",
+    "im2col_cases",
+    "input_sizes",
+    "layout",
+    "least_size",
+    "loss_cases",
+    "norm_cases",
+    "pad_cases",
+    "paddings",
+    "pool_cases",
+    "response_norm_cases",
+    "score_cases",
+    "separable_cases",
+    "toeplitz_cases",
+    "unlike",
+    "upsample_cases",
+    "window_options",
+    "windows",
+    "zero_stuff_cases",
+]
+
+FORMATS = ("channels_last", "channels_first")
+
+
+def unlike(taken, low, high):
+    """Whole numbers from low to high, except those taken; the next larger one where all of them are."""
+    free = sorted(set(range(low, high + 1)) - set(taken))
+    return st.sampled_from(free) if free else st.just(max(high, *taken) + 1)
+
+
+@st.composite
+def paddings(draw, ndim, most=3):
+    """Every way to say a padding: a name, one number, one number an axis, one (before, after) pair an axis."""
+    numbers = st.integers(0, most)
+    return draw(
+        st.sampled_from(["valid", "same", "same_lower", "full"])
+        | numbers
+        | st.tuples(*[numbers] * ndim)
+        | st.tuples(*[st.tuples(numbers, numbers)] * ndim)
+    )
+
+
+@st.composite
+def windows(draw, ndim=2, *, paddings=paddings, most_kernel=3, most_stride=3, most_dilation=3):
+    """Windows of every kernel, stride, dilation and padding; kernels up to most_kernel, never square by design.
+
+    ``paddings`` makes the padding strategy from ndim, for an operator that does not take all of them.
+    """
+    kernel = draw(st.lists(st.integers(1, most_kernel + ndim - 1), min_size=ndim, max_size=ndim, unique=True))
+    stride = draw(st.tuples(*[st.integers(1, most_stride)] * ndim))
+    dilation = draw(st.tuples(*[st.integers(1, most_dilation)] * ndim))
+    return Window(kernel, stride, draw(paddings(ndim)), dilation)
+
+
+def least_size(window):
+    """The smallest input that a window fits, along each axis."""
+    if window.padding in ("same", "same_lower", "full"):
+        return (1,) * window.ndim
+    pads = ((0, 0),) * window.ndim if window.padding == "valid" else window.padding
+    may_miss = [S - 1 if window.ceil_mode else 0 for S in window.stride]
+    rest = zip(window.span, pads, may_miss, strict=True)
+    return tuple(max(span - before - after - missing, 1) for span, (before, after), missing in rest)
+
+
+@st.composite
+def input_sizes(draw, window, *, unlike_these=(), extra=4):
+    """Sizes of images that a window fits, up to ``extra`` larger than they need be; no two axes alike."""
+    size = []
+    for least in least_size(window):
+        size.append(draw(unlike({*size, *unlike_these}, least, least + extra)))
+    return tuple(size)
+
+
+def channels(most):
+    """Numbers of channels: mostly few, and now and then more than a vector register holds, or one less or more."""
+    few = st.integers(1, most)
+    return st.one_of(few, few, few, st.sampled_from([8, 15, 16, 17, 33]))
+
+
+def layout(N, size, C, data_format):
+    """Shape of a batch in one of the layouts."""
+    return (N, C, *size) if data_format == "channels_first" else (N, *size, C)
+
+
+@st.composite
+def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, extra=3):
+    """Cases of the convolution layer, with every window, both layouts, and groups of several channels.
+
+    Batch, sizes, channels and outputs are mutually distinct.
+    """
+    window = draw(windows(ndim))
+    groups = draw(st.integers(1, most_groups))
+    C_g = draw(st.integers(1, most_channels))
+    O_g = draw(unlike({C_g}, 1, most_channels) if groups > 1 else channels(most_channels).filter(lambda O: C_g != O))
+    taken = {C_g * groups, O_g * groups}
+    N = draw(unlike(taken, 1, most_batch)) if O_g <= most_channels else 1  # the loops would take long
+    size = draw(input_sizes(window, unlike_these={N, *taken}, extra=extra))
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {
+        "x": layout(N, size, C_g * groups, data_format),
+        "w": (*window.kernel, C_g, O_g * groups),
+        "b": (O_g * groups,),
+    }
+    return Case(shapes, {**window_options(window), "groups": groups, "data_format": data_format})
+
+
+@st.composite
+def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, most_size=3, refused=False):
+    """Cases of the transposed convolution: every window that leaves an output, and every output padding.
+
+    With ``refused``, those in which the padding leaves no output.
+    """
+    window = draw(windows(ndim))
+    groups = draw(st.integers(1, most_groups))
+    C_g = draw(st.integers(1, most_channels))
+    O_g = draw(unlike({C_g}, 1, most_channels))
+    taken = {C_g * groups, O_g * groups}
+    N = draw(unlike(taken, 1, most_batch))
+    size = tuple(draw(st.lists(st.integers(1, most_size + ndim), min_size=ndim, max_size=ndim, unique=True)))
+    output_padding = tuple(draw(st.integers(0, S - 1)) for S in window.stride)
+    axes = transposed_axes(size, window.kernel, window.stride, window.padding, window.dilation, output_padding)
+    refusal = "" if min(axis.size for axis in axes) > 0 else "the padding leaves no output"
+    assume(bool(refusal) == refused)
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {
+        "x": layout(N, size, C_g * groups, data_format),
+        "w": (*window.kernel, O_g, C_g * groups),
+        "b": (O_g * groups,),
+    }
+    options = {"output_padding": output_padding, "groups": groups, "data_format": data_format}
+    return Case(shapes, {**window_options(window), **options}, refused=refusal)
+
+
+@st.composite
+def depthwise_cases(draw, most_channels=3, most_batch=3):
+    """Cases of the depthwise convolution, with several outputs for each channel."""
+    window = draw(windows(2))
+    C, Q = draw(st.lists(st.integers(1, most_channels), min_size=2, max_size=2, unique=True))
+    N = draw(unlike({C, Q, C * Q}, 1, most_batch))
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {"x": layout(N, size, C, data_format), "w": (*window.kernel, C, Q), "b": (C * Q,)}
+    return Case(shapes, {**window_options(window), "data_format": data_format})
+
+
+@st.composite
+def separable_cases(draw):
+    """Cases of the depthwise separable convolution."""
+    case = draw(depthwise_cases())
+    O = draw(unlike(case.shapes["b"], 1, 4))
+    shapes = {
+        "x": case.shapes["x"],
+        "depthwise": case.shapes["w"],
+        "pointwise": (1, 1, *case.shapes["b"], O),
+        "b": (O,),
+    }
+    return Case(shapes, case.options)
+
+
+@st.composite
+def pad_cases(draw):
+    """Signals and images with a frame of every mode, no wider than the mirror allows."""
+    size = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=2, unique=True)))
+    mode = draw(st.sampled_from(["zeros", "reflect", "edge"]))
+    widths = [st.integers(0, n - 1 if mode == "reflect" else 3) for n in size]
+    padding = tuple((draw(width), draw(width)) for width in widths)
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {"x": layout(draw(st.integers(1, 3)), size, draw(channels(3)), data_format)}
+    return Case(shapes, {"mode": mode, "data_format": data_format}, {"padding": padding})
+
+
+@st.composite
+def upsample_cases(draw):
+    """Images of every size, scaled in both modes."""
+    N, H, W = draw(st.lists(st.integers(1, 4), min_size=3, max_size=3, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    options = {"mode": draw(st.sampled_from(["nearest", "bilinear"])), "data_format": data_format}
+    scale = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    return Case({"x": layout(N, (H, W), draw(channels(3)), data_format)}, options, {"scale": scale})
+
+
+@st.composite
+def dropout_cases(draw):
+    """Arrays of any shape, rates and seeds."""
+    shape = tuple(draw(st.lists(st.integers(0, 5), max_size=4)))
+    given = {"rate": draw(st.sampled_from([0.0, 0.25, 0.4, 0.9])), "seed": draw(st.integers(0, 99))}
+    return Case({"x": shape}, given=given)
+
+
+@st.composite
+def im2col_cases(draw, most_channels=3, most_batch=3):
+    """Images and the neighbourhoods of every window."""
+    window = draw(windows(2))
+    C = draw(channels(most_channels))
+    N = draw(unlike({C}, 1, most_batch))
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    data_format = draw(st.sampled_from(FORMATS))
+    options = {**window_options(window), "data_format": data_format}
+    return Case({"x": layout(N, size, C, data_format)}, options, {"kernel_size": window.kernel})
+
+
+@st.composite
+def col2im_cases(draw, most_channels=3, most_batch=3):
+    """Neighbourhoods of every window, as columns."""
+    window = draw(windows(2))
+    C = draw(st.integers(1, most_channels))
+    N = draw(unlike({C}, 1, most_batch))
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    outputs = (axis.outputs for axis in axes_of(size, window.kernel, window.stride, window.padding, window.dilation))
+    columns = (math.prod(window.kernel) * C, N * math.prod(outputs))
+    options = {**window_options(window), "data_format": draw(st.sampled_from(FORMATS))}
+    return Case({"x": columns}, options, {"input_size": size, "kernel_size": window.kernel})
+
+
+@st.composite
+def toeplitz_cases(draw, ndim=2):
+    """Kernels with every window and several channels in each group, and a size of input."""
+    window = draw(windows(ndim, most_stride=2, most_dilation=2))
+    groups, C_g, O_g = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    options = {**window_options(window), "groups": groups}
+    return Case({"w": (*window.kernel, C_g, O_g * groups)}, options, {"input_size": draw(input_sizes(window, extra=3))})
+
+
+@st.composite
+def zero_stuff_cases(draw):
+    """Signals and images, and a stride for each of their axes."""
+    size = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=2)))
+    stride = tuple(draw(st.integers(1, 3)) for _ in size)
+    data_format = draw(st.sampled_from(FORMATS))
+    return Case({"x": layout(2, size, 3, data_format)}, {"data_format": data_format}, {"stride": stride})
+
+
+@st.composite
+def convolve_cases(draw, ndim):
+    """One signal or image and one kernel, not square, in each mode."""
+    mode = draw(st.sampled_from(["valid", "same", "full"]))
+    kernel = draw(st.lists(st.integers(1, 4), min_size=ndim, max_size=ndim, unique=True))
+    size = [draw(unlike({k}, k if mode == "valid" else 1, k + 3)) for k in kernel]
+    return Case({"x": tuple(size), "w": tuple(kernel)}, {"mode": mode})
+
+
+@st.composite
+def dense_cases(draw, most=6):
+    """Batches, inputs and outputs of mutually distinct sizes."""
+    N, C, O = draw(st.lists(st.integers(1, most), min_size=3, max_size=3, unique=True))
+    return Case({"x": (N, C), "w": (C, O), "b": (O,)})
+
+
+@st.composite
+def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, refused=False):
+    """Pooling with every window that holds at least one pixel wherever it lands; with ``refused``, with the others."""
+    window = draw(windows(ndim, most_dilation=1 if average else 2))
+    C = draw(channels(most_channels))
+    N = draw(unlike({C}, 1, most_batch))
+    data_format, ceil_mode = draw(st.sampled_from(FORMATS)), draw(st.booleans())
+    window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
+    size = draw(input_sizes(window, unlike_these={N, C}))
+    refusal = _refusal(window, size)
+    assume(bool(refusal) == refused)
+    options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
+    options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
+    return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel}, refused=refusal)
+
+
+@st.composite
+def global_pool_cases(draw, ndim):
+    """Batches of signals or images; batch, sizes and channels mutually distinct."""
+    N, C, *size = draw(st.lists(st.integers(1, 6), min_size=2 + ndim, max_size=2 + ndim, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    return Case({"x": layout(N, tuple(size), C, data_format)}, {"data_format": data_format})
+
+
+def holds_pixels(window, size):
+    """Whether each position of the window has at least one entry in an input of this size."""
+    return not _refusal(window, size)
+
+
+def _refusal(window, size):
+    """Reason why no pool can have this window on an input of this size; empty if one can."""
+    axes = axes_of(size, window.kernel, window.stride, window.padding, window.dilation, window.ceil_mode)
+    return next((axis.refusal for axis in axes if axis.refusal), "")
+
+
+@st.composite
+def norm_cases(draw, *, given=False):
+    """Batches of rows, signals or images, and a vector for each of their channels."""
+    space = draw(st.lists(st.integers(2, 4), max_size=2, unique=True))
+    C = draw(channels(5))
+    N = draw(unlike({C}, 2, 5))
+    data_format = draw(st.sampled_from(FORMATS))
+    vectors = ("gamma", "beta", "mean", "var") if given else ("gamma", "beta")
+    shapes = {"x": layout(N, tuple(space), C, data_format), **dict.fromkeys(vectors, (C,))}
+    options = {"eps": draw(st.sampled_from([0.125, 1.0])), "data_format": data_format}
+    return Case(shapes, options, positive=("var",) if given else ())
+
+
+@st.composite
+def response_norm_cases(draw):
+    """Batches of rows, signals or images, with neighbourhoods smaller and larger than their channels."""
+    space = draw(st.lists(st.integers(1, 4), max_size=2, unique=True))
+    C = draw(channels(7))
+    N = draw(unlike({C}, 1, 7))
+    options = {
+        "size": draw(st.integers(1, 9)),
+        "alpha": draw(st.sampled_from([1e-4, 0.3])),
+        "beta": draw(st.sampled_from([0.75, 0.5, 1.25])),
+        "divide_by_size": draw(st.booleans()),
+        "data_format": draw(st.sampled_from(FORMATS)),
+    }
+    return Case({"x": layout(N, tuple(space), C, options["data_format"])}, options)
+
+
+def activation_cases(**options):
+    """Arrays of any shape, single numbers, empty ones and long ones included."""
+    shapes = st.lists(st.integers(0, 4), max_size=4) | st.lists(st.integers(0, 70), max_size=1)
+    return shapes.map(lambda shape: Case({"x": tuple(shape)}, options))
+
+
+@st.composite
+def score_cases(draw):
+    """Scores (…, classes)."""
+    return Case({"x": (*draw(st.lists(st.integers(1, 4), max_size=2)), draw(st.integers(1, 6)))})
+
+
+@st.composite
+def loss_cases(draw):
+    """Scores (N, K) with labels, smoothed or not."""
+    N, K = draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    labels = np.array(draw(st.lists(st.integers(0, K - 1), min_size=N, max_size=N)))
+    return Case({"logits": (N, K)}, {"label_smoothing": draw(st.sampled_from([0.0, 0.1, 1.0]))}, {"labels": labels})
+
+
+def window_options(window, *names):
+    """A window as the keyword arguments of an operator."""
+    options = {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
+    return {name: options[name] for name in names or options}

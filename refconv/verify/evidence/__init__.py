@@ -1,0 +1,1 @@
+"""The five kinds of evidence for an operator, and the table that ``refconv verify`` prints."""

@@ -1,0 +1,248 @@
+"""The five kinds of evidence, and what comes of gathering one of them for one operator."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from refconv import _core
+from refconv._optional import need
+from refconv.ops.engine import current_engine, engine
+from refconv.verify.case import fill, spread
+from refconv.verify.evidence.adjoint import adjoint
+from refconv.verify.evidence.numeric import directional, numeric
+from refconv.verify.evidence.oracle import (
+    LIBRARIES,
+    QUICK_LIBRARIES,
+    QUICK_OTHERS,
+    accepting,
+    installed,
+    oracle,
+    tables,
+    written_tests,
+)
+from refconv.verify.evidence.parity import parity
+from refconv.verify.evidence.worked import worked
+from refconv.verify.operator import Operator, Refuted
+
+__all__ = ["KINDS", "LeftOut", "Outcome", "gather"]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Cases of one operator in which there was nothing to compare.
+
+    Parameters
+    ----------
+    reason : str
+        What they have in common.
+    cases : int
+    error : str
+        How the operator refuses the first of them; empty if it was not called.
+    accepting : tuple of str
+        Other libraries that return an output in that case.
+    """
+
+    reason: str
+    cases: int
+    error: str = ""
+    accepting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one kind of evidence said about one operator.
+
+    ``cases`` counts the cases tried; 0 where this kind has nothing to say. ``error`` is the largest error, in the unit of
+    the kind; 0 where the evidence is exact. ``refuted`` holds what was wrong, in words, or None. ``left_out`` says which
+    further cases could not be compared, and why.
+    """
+
+    operator: str
+    kind: str
+    cases: int
+    error: float
+    seconds: float
+    refuted: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def cell(self) -> str:
+        """The outcome in a few characters: ✓ with the number of cases and the largest error, ✗, or –."""
+        if self.refuted is not None:
+            return "✗"
+        if not self.cases:
+            return "–"
+        return f"✓ {self.cases:3} {'exact' if not self.error else f'{self.error:.0e}'}"
+
+
+def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: str | None = None) -> Outcome:
+    """Gather one kind of evidence for one operator.
+
+    Parameters
+    ----------
+    operator : Operator
+    kind : str
+        One of :data:`KINDS`.
+    quick : bool
+        Fewer cases, so that all operators take seconds.
+    engine_name : str or None
+        The engine on which differences and other libraries look at the operator; None for the one that runs. (Proofs
+        and exact arithmetic need the loops, and parity needs both.)
+
+    Returns
+    -------
+    Outcome
+    """
+    start, entries, refuted = time.perf_counter(), [], None
+    with engine(engine_name or current_engine()):
+        try:
+            entries += said(operator, kind, quick)
+        except Refuted as refutation:
+            refuted = str(refutation)
+    left_out = tuple(entry for entry in entries if isinstance(entry, LeftOut))
+    errors = [entry for entry in entries if entry is not None and not isinstance(entry, LeftOut)]
+    seconds = time.perf_counter() - start
+    return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out)
+
+
+def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut | None]:
+    """The error of each case of one kind, and what was left out; nothing where the operator is without this kind."""
+    return iter(()) if kind in operator.without else KINDS[kind](operator, quick)
+
+
+def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Iterator[float | None]:
+    for case in operator.fixed[:few]:
+        yield _blamed(check, operator, case)
+
+
+def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[float | None]:
+    """The error in each case drawn. Hypothesis shrinks a failing case before it raises."""
+    return _drawn(operator.name, operator.cases(), most, partial(_blamed, check, operator))
+
+
+def _drawn(name, strategy, most, use) -> list:
+    """What ``use(case)`` returns for each case drawn: the same cases in every run, and nothing kept on disk."""
+    hypothesis = need("hypothesis", "verify", "drawing cases")
+    results = []
+
+    @hypothesis.settings(
+        max_examples=most,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(strategy)
+    def run(case):  # its source text seeds the draws
+        results.append(use(case))
+
+    try:
+        run()
+    except Refuted:
+        raise
+    except hypothesis.errors.Flaky as flaky:  # hypothesis tries a failing case again, and it passed
+        first = next(iter(getattr(flaky, "exceptions", ())), flaky)
+        raise Refuted(f"wrong in one call, right in another with the same input: {first}") from None
+    except Exception as error:
+        raise Refuted(f"drawing a case of {name} raises {type(error).__name__}: {error}") from error
+    return results
+
+
+def _on_refused_cases(operator: Operator, most: int, libraries: tuple[str, ...] = LIBRARIES) -> Iterator[LeftOut]:
+    """Check that an operator refuses what it must refuse; one entry for each reason.
+
+    Each entry names those of the libraries that accept its first case.
+    """
+    if operator.refused_cases is None:
+        return
+    messages, first = {}, {}
+    for case, message in _drawn(operator.name, operator.refused_cases(), most, lambda case: (case, _refusal(operator, case))):
+        messages.setdefault(case.refused, {})[str(case)] = message
+        first.setdefault(case.refused, case)
+    for reason, by_case in messages.items():
+        yield LeftOut(reason, len(by_case), next(iter(by_case.values())), tuple(accepting(operator, first[reason], libraries)))
+
+
+def _refusal(operator, case):
+    """The message with which an operator refuses a case."""
+    try:
+        operator(fill(case, spread))
+    except (TypeError, ValueError) as error:
+        return str(error)
+    except Exception as error:
+        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
+    raise Refuted(f"{operator.name} accepts a case in which {case.refused}\n  in the case {case}")
+
+
+def _symbolic(operator, quick):
+    need("sympy", "verify", "a proof on symbols")
+    from refconv.verify.evidence.symbolic import pinned, symbolic
+
+    yield from _on_fixed_cases(symbolic, operator, 2 if quick else None)
+    for pin in operator.pins:
+        yield pinned(operator, pin)
+
+
+def _numeric(operator, quick):
+    yield from _on_fixed_cases(numeric, operator, 2 if quick else None)
+    yield from _on_drawn_cases(directional, operator, 4 if quick else operator.draws)
+
+
+def _adjoint(operator, quick):
+    yield from _on_fixed_cases(adjoint, operator, 3 if quick else None)
+
+
+def _parity(operator, quick):
+    if _core.ISA is not None:
+        yield from _on_drawn_cases(parity, operator, 8 if quick else operator.draws)
+
+
+def _oracle(operator, quick):
+    for example in operator.worked:
+        yield worked(operator, example)
+    soon = partial(oracle, libraries=installed(QUICK_LIBRARIES))
+    literal = list(tables(operator))
+    for check, case in literal:
+        yield _blamed(check, operator, case)
+    if quick:
+        yield from _on_fixed_cases(soon, operator, 1)
+        yield from _on_refused_cases(operator, 4, QUICK_LIBRARIES)
+        return
+    others = partial(oracle, libraries=installed(QUICK_OTHERS))
+    for _, case in literal if installed(QUICK_OTHERS) else ():
+        yield _blamed(others, operator, case)
+    yield from _on_fixed_cases(oracle, operator, None)
+    yield from _on_drawn_cases(soon, operator, 10)
+    yield from _on_refused_cases(operator, 20)
+    # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
+    inexpressible = []
+    yield from written_tests(operator, inexpressible)
+    for reason, cases in Counter(inexpressible).items():
+        yield LeftOut(f"an ONNX test asks for {reason}", cases)
+
+
+def _blamed(check, operator, case):
+    """Run a check; a refutation states the case, and so does an operator that raises."""
+    try:
+        return check(operator, case)
+    except Refuted as refutation:
+        refuted, cause = Refuted(f"{refutation}\n  in the case {case}"), None
+    except Exception as error:
+        refuted, cause = Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}"), error
+    # Outside of the except clauses: for Hypothesis, errors with different contexts are different errors.
+    raise refuted from cause
+
+
+KINDS: dict[str, Callable[[Operator, bool], Iterator[float | None]]] = {
+    "symbolic": _symbolic,
+    "numeric": _numeric,
+    "adjoint": _adjoint,
+    "parity": _parity,
+    "oracle": _oracle,
+}

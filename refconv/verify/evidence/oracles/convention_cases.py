@@ -1,0 +1,216 @@
+"""The rows of :mod:`refconv.verify.evidence.oracles.tables` as cases of each operator that uses the convention."""
+
+from itertools import chain
+
+import numpy as np
+
+from refconv.verify.case import Case
+from refconv.verify.catalogue.axis import Axis
+from refconv.verify.evidence.oracles.options import FIRST
+from refconv.verify.evidence.oracles.tables import (
+    FRAMES,
+    MODES,
+    POOLS,
+    RESPONSES,
+    SMOOTHED,
+    STUFFED,
+    TRANSPOSED,
+    UPSAMPLED,
+    WINDOWS,
+)
+
+__all__ = ["cases"]
+
+
+def cases(name):
+    """Yield the cases of an operator, each with what the table decides for it: see ``conventions.evaluate``.
+
+    >>> case, (axis,) = next(cases("cross_correlate1d"))
+    >>> print(case, (axis.before, axis.after, axis.outputs))
+    x (6,), w (4,), mode='valid' (0, 0, 3)
+    """
+    make, *ndim = CASES.get(name, (iter, ()))
+    return make(*ndim)
+
+
+def by_axes(rows, ndim):
+    """One window per row, with another row along the second axis of an image."""
+    return zip(rows, *([[*rows[1:], rows[0]]] if ndim == 2 else []), strict=True)
+
+
+def padding_option(padding, axes):
+    """The option ``padding``: the name, or one (before, after) pair for each axis."""
+    return tuple((axis.before, axis.after) for axis in axes) if padding == "numbers" else padding
+
+
+def column(axes, name):
+    """One number for each axis."""
+    return tuple(getattr(axis, name) for axis in axes)
+
+
+def layout(number, *shape):
+    """The shape (batch, *size, channels), and for every other case the layout with channels first."""
+    N, *size, C = shape
+    return ((N, C, *size), {"data_format": FIRST}) if number % 2 else ((N, *size, C), {})
+
+
+def windows(ndim):
+    """Options and axes of each window."""
+    for padding, rows in WINDOWS.items():
+        for entries in by_axes(rows, ndim):
+            axes = tuple(Axis(*row) for row in entries)
+            yield (
+                dict(stride=column(axes, "stride"), padding=padding_option(padding, axes), dilation=column(axes, "dilation")),
+                axes,
+            )
+
+
+def conv(ndim):
+    for number, (options, axes) in enumerate(windows(ndim)):
+        x, first = layout(number, 1, *column(axes, "size"), 2)
+        shapes = {"x": x, "w": (*column(axes, "kernel"), 1, 4), "b": (4,)}
+        yield Case(shapes, {**options, **first, "groups": 2}), axes
+
+
+def depthwise_conv(ndim):
+    for number, (options, axes) in enumerate(windows(ndim)):
+        x, first = layout(number, 1, *column(axes, "size"), 2)
+        yield Case({"x": x, "w": (*column(axes, "kernel"), 2, 3), "b": (6,)}, {**options, **first}), axes
+
+
+def separable_conv(ndim):
+    for number, (options, axes) in enumerate(windows(ndim)):
+        x, first = layout(number, 1, *column(axes, "size"), 2)
+        shapes = {"x": x, "depthwise": (*column(axes, "kernel"), 2, 1), "pointwise": (1, 1, 2, 3), "b": (3,)}
+        yield Case(shapes, {**options, **first}), axes
+
+
+def im2col(ndim):
+    for number, (options, axes) in enumerate(windows(ndim)):
+        x, first = layout(number, 2, *column(axes, "size"), 3)
+        yield Case({"x": x}, {**options, **first}, {"kernel_size": column(axes, "kernel")}), axes
+
+
+def col2im(ndim):
+    for number, (options, axes) in enumerate(windows(ndim)):
+        _, first = layout(number, 2, *column(axes, "size"), 3)
+        kernel, outputs = column(axes, "kernel"), column(axes, "outputs")
+        given = {"input_size": column(axes, "size"), "kernel_size": kernel}
+        yield Case({"x": (3 * np.prod(kernel).item(), 2 * np.prod(outputs).item())}, {**options, **first}, given), axes
+
+
+def toeplitz(ndim):
+    for options, axes in windows(ndim):
+        w = (*column(axes, "kernel"), 1, 4)
+        yield Case({"w": w}, {**options, "groups": 2}, {"input_size": column(axes, "size")}), axes
+
+
+def conv_transpose(ndim):
+    number = 0
+    for padding, rows in TRANSPOSED.items():
+        for entries in by_axes(rows, ndim):
+            # A row begins with what is the window's output and the input here.
+            axes = tuple(Axis(size, k, S, D, cut, end, n) for n, k, S, D, _, cut, end, size in entries)
+            x, first = layout(number, 1, *column(axes, "outputs"), 4)
+            options = dict(
+                stride=column(axes, "stride"), padding=padding_option(padding, axes), dilation=column(axes, "dilation")
+            )
+            options["output_padding"] = tuple(row[4] for row in entries)
+            yield Case({"x": x, "w": (*column(axes, "kernel"), 1, 4), "b": (2,)}, {**options, **first, "groups": 2}), axes
+            number += 1
+
+
+def zero_stuff():
+    for number, entries in enumerate(chain(by_axes(STUFFED, 1), by_axes(STUFFED, 2))):
+        axes = tuple(Axis(size, 1, S, 1, 0, 0, n) for n, S, size in entries)
+        x, first = layout(number, 2, *column(axes, "outputs"), 3)
+        yield Case({"x": x}, first, {"stride": column(axes, "stride")}), axes
+
+
+def pools(ndim, average):
+    """Options and axes of each window of a pool; those with dilation are for maxima alone."""
+    for (padding, ceil_mode), rows in POOLS.items():
+        for entries in by_axes([row for row in rows if row[-1] or not average], ndim):
+            axes = tuple(Axis(*row[:-2], divisors=row[-2:] if row[-1] else None) for row in entries)
+            yield dict(stride=column(axes, "stride"), padding=padding_option(padding, axes), ceil_mode=ceil_mode), axes
+
+
+def max_pool(ndim):
+    for number, (options, axes) in enumerate(pools(ndim, average=False)):
+        x, first = layout(number, 2, *column(axes, "size"), 3)
+        options["dilation"] = column(axes, "dilation")
+        yield Case({"x": x}, {**options, **first}, {"window": column(axes, "kernel")}), axes
+
+
+def avg_pool(ndim):
+    for number, (options, axes) in enumerate(pools(ndim, average=True)):
+        for counted in (False, True):
+            x, first = layout(number, 2, *column(axes, "size"), 3)
+            options = {**options, "count_include_pad": counted}
+            yield Case({"x": x}, {**options, **first}, {"window": column(axes, "kernel")}), axes
+
+
+def sliding(ndim):
+    for mode, rows in MODES.items():
+        for entries in by_axes(rows, ndim):
+            axes = tuple(Axis(n, k, 1, 1, before, after, outputs) for n, k, before, after, outputs in entries)
+            yield Case({"x": column(axes, "size"), "w": column(axes, "kernel")}, {"mode": mode}), axes
+
+
+def pad():
+    """Signals and images in each mode; a matrix decides what an axis reads."""
+    for mode, rows in FRAMES.items():
+        for number, entries in enumerate(chain(by_axes(rows, 1), by_axes(rows, 2))):
+            sizes, before, after, reads = zip(*entries, strict=True)
+            x, first = layout(number, 2, *sizes, 3)
+            matrices = [np.equal.outer(read, np.arange(n)).astype(float) for n, read in zip(sizes, reads, strict=True)]
+            yield Case({"x": x}, {"mode": mode, **first}, {"padding": tuple(zip(before, after, strict=True))}), matrices
+
+
+def upsample():
+    for mode, rows in UPSAMPLED.items():
+        for number, entries in enumerate(by_axes(rows, 2)):
+            sizes, scale, weights = zip(*entries, strict=True)
+            x, first = layout(number, 1, *sizes, 3)
+            yield Case({"x": x}, {"mode": mode, **first}, {"scale": scale}), list(map(np.array, weights))
+
+
+def softmax_cross_entropy():
+    for labels, K, alpha, targets in SMOOTHED:
+        yield Case({"logits": (len(labels), K)}, {"label_smoothing": alpha}, {"labels": np.array(labels)}), np.array(targets)
+
+
+def local_response_norm():
+    for number, (C, size, neighbours) in enumerate(RESPONSES):
+        x, first = layout(number, 2, 3, C)
+        yield Case({"x": x}, {"size": size, "alpha": 0.5, **first}), neighbours
+
+
+# By the names of the operators: what makes the cases, and for how many axes.
+CASES = {
+    "convolve1d": (sliding, 1),
+    "convolve2d": (sliding, 2),
+    "fft_convolve1d": (sliding, 1),
+    "fft_convolve2d": (sliding, 2),
+    "cross_correlate1d": (sliding, 1),
+    "cross_correlate2d": (sliding, 2),
+    "conv1d": (conv, 1),
+    "conv2d": (conv, 2),
+    "depthwise_conv2d": (depthwise_conv, 2),
+    "separable_conv2d": (separable_conv, 2),
+    "im2col": (im2col, 2),
+    "col2im": (col2im, 2),
+    "toeplitz1d": (toeplitz, 1),
+    "toeplitz2d": (toeplitz, 2),
+    "zero_stuff": (zero_stuff,),
+    "conv_transpose1d": (conv_transpose, 1),
+    "conv_transpose2d": (conv_transpose, 2),
+    "max_pool1d": (max_pool, 1),
+    "max_pool2d": (max_pool, 2),
+    "avg_pool1d": (avg_pool, 1),
+    "avg_pool2d": (avg_pool, 2),
+    "pad": (pad,),
+    "upsample2d": (upsample,),
+    "softmax_cross_entropy": (softmax_cross_entropy,),
+    "local_response_norm": (local_response_norm,),
+}

@@ -1,0 +1,94 @@
+"""PyTorch: what training changes in place: parameters under torch.optim, clipped gradients and running averages.
+
+Its conventions differ from ours in four places. Each function undoes one:
+
+- torch.optim keeps the velocity without the learning rate, v = −α·buffer. So when α changes, the buffer is scaled by the old α
+  over the new one.
+- torch.optim.RMSprop has ε beside the root alone.
+- clip_grad_norm_ divides by ‖g‖ + 10⁻⁶.
+- batch_norm weights the new average by its ``momentum``, and keeps the unbiased variance.
+"""
+
+from refconv.verify.catalogue.update import NAMES, moves
+from refconv.verify.evidence.oracles.options import FIRST, options
+
+__all__ = ["FUNCTIONS", "evaluate"]
+
+CLIP_EPS = 1e-6
+
+
+def evaluate(name, a):
+    """Return the output, or None if PyTorch cannot express these options; there is no derivative."""
+    import torch
+
+    arrays = {key: torch.tensor(array, dtype=torch.float64) for key, array in a.arrays.items()}
+    y = FUNCTIONS[name](torch, options(name, a), **arrays)
+    return None if y is None else {"y": y.numpy()}
+
+
+def steps(make, keys):
+    """Return a function that takes one step for each learning rate; ``keys`` name the buffers that hold velocities."""
+
+    def run(torch, o, dy=None, **arrays):
+        theta = {name: arrays[name].clone() for name in NAMES if name in arrays}
+        decays = [0.0 if o.decayed == "weights" and p.ndim == 1 else o.weight_decay for p in theta.values()]
+        groups = [{"params": [p], "weight_decay": decay} for p, decay in zip(theta.values(), decays, strict=True)]
+        optimizer = make(torch, groups, o)
+        if optimizer is None:
+            return None
+        rates = [float(lr) for lr in o.lr]
+        for step, (old, lr) in enumerate(zip([rates[0], *rates[:-1]], rates, strict=True)):
+            for group, (name, parameter) in zip(optimizer.param_groups, theta.items(), strict=True):
+                # PyTorch leaves a parameter without a gradient as it is.
+                group["lr"], parameter.grad = lr, arrays[f"d{name}"][step] if moves(name, step) else None
+                for key in keys & optimizer.state[parameter].keys():
+                    optimizer.state[parameter][key] *= old / lr
+            optimizer.step()
+        return torch.cat([parameter.flatten() for parameter in theta.values()])
+
+    return run
+
+
+def sgd(torch, groups, o):
+    if o.nesterov and not o.momentum:
+        return None  # refused
+    return torch.optim.SGD(groups, 1.0, momentum=o.momentum, nesterov=o.nesterov)
+
+
+def rmsprop(torch, groups, o):
+    if o.eps_inside_sqrt:
+        return None
+    return torch.optim.RMSprop(groups, 1.0, alpha=o.rho, eps=o.eps, momentum=o.momentum)
+
+
+def adam(torch, groups, o):
+    return torch.optim.Adam(groups, 1.0, betas=(o.beta1, o.beta2), eps=o.eps)
+
+
+def clip_by_global_norm(torch, o, w, b, dy=None):
+    theta = [torch.nn.Parameter(torch.zeros_like(g)) for g in (w, b)]
+    for parameter, g in zip(theta, (w, b), strict=True):
+        parameter.grad = g.clone()
+    norm = torch.nn.utils.clip_grad_norm_(theta, o.most)
+    undo = (norm + CLIP_EPS) / norm if norm > o.most else 1.0
+    return torch.cat([*(parameter.grad.flatten() * undo for parameter in theta), norm[None]])
+
+
+def running_average(torch, o, x, mean, var, dy=None, **batches):
+    for batch in (x, batches["next"]):
+        batch = batch if o.data_format == FIRST else batch.movedim(-1, 1)
+        M, old = batch.numel() // len(mean), var.clone()
+        if M == 1:
+            return None  # no unbiased variance
+        torch.nn.functional.batch_norm(batch, mean, var, training=True, momentum=1 - o.momentum)
+        var = o.momentum * old + (var - o.momentum * old) * (M - 1) / M
+    return torch.stack([mean, var])
+
+
+FUNCTIONS = {
+    "optim.SGD": steps(sgd, {"momentum_buffer"}),
+    "optim.RMSProp": steps(rmsprop, {"momentum_buffer"}),
+    "optim.Adam": steps(adam, set()),
+    "optim.clip_by_global_norm": clip_by_global_norm,
+    "running_average": running_average,
+}

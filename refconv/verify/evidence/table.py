@@ -1,0 +1,91 @@
+"""The table operator × evidence, printed while it grows."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from refconv._ascii import echo
+from refconv.verify.catalogue import CATALOGUE, find
+from refconv.verify.evidence.kinds import KINDS, Outcome, gather
+
+__all__ = ["table"]
+
+WIDTH = 12
+
+
+def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[Outcome]:
+    """Gather the evidence for operators and print it, a row each, as it comes in.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Operators, derivatives of theirs, optimisers such as "optim.SGD" or layers such as "nn.Conv2D"; all if empty.
+    quick : bool
+        Fewer cases.
+    engine : str or None
+        "kernels" or "reference": where differences and other libraries look at the operators.
+    kinds : sequence of str or None
+        Some kinds of evidence instead of all five.
+    out : text stream or None
+        Where to print; None for standard output.
+
+    Returns
+    -------
+    list of Outcome
+
+    Raises
+    ------
+    ValueError
+        If there is no operator or kind of evidence of such a name.
+    """
+    out = sys.stdout if out is None else out
+    operators = list(dict.fromkeys(find(name, CATALOGUE) for name in names)) if names else list(CATALOGUE.values())
+    kinds = tuple(kinds or KINDS)
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"kinds must be among {', '.join(KINDS)}, but one is {kind!r}")
+    start, outcomes = time.perf_counter(), []
+    label = max(len(operator.name) for operator in operators) + 2
+    echo("".ljust(label), *(kind.ljust(WIDTH) for kind in kinds), file=out)
+    for operator in operators:
+        echo(operator.name.ljust(label), end="", file=out, flush=True)
+        row = []
+        for kind in kinds:
+            row.append(gather(operator, kind, quick=quick, engine_name=engine))
+            echo("", row[-1].cell.ljust(WIDTH), end="", file=out, flush=True)
+        echo(file=out)
+        for outcome in row:
+            if outcome.refuted is not None:
+                echo(f"  {outcome.kind}: {outcome.refuted}", file=out)
+        outcomes += row
+    echo(_summary(outcomes, time.perf_counter() - start), file=out)
+    for line in _left_out(outcomes):
+        echo(line, file=out)
+    return outcomes
+
+
+def _summary(outcomes, seconds):
+    proved = [outcome for outcome in outcomes if outcome.cases and outcome.refuted is None]
+    wrong = [outcome for outcome in outcomes if outcome.refuted is not None]
+    operators = len({outcome.operator for outcome in outcomes})
+    verdict = f"{len(wrong)} refuted" if wrong else "nothing refuted"
+    cases = sum(outcome.cases for outcome in proved)
+    total = f"operators: {operators}, pieces of evidence: {len(proved)}, cases: {cases}; {verdict}, {seconds:.0f} s"
+    return f"\n✓ number of cases and largest relative error; – nothing to be had for this operator here\n{total}"
+
+
+def _left_out(outcomes):
+    """Lines about the cases that were not compared: each reason once for each operator, with the first error message."""
+    grouped = {}
+    for outcome in outcomes:
+        for entry in outcome.left_out:
+            grouped.setdefault((outcome.operator, entry.reason), []).append(entry)
+    if grouped:
+        yield f"\ncases not compared: {sum(entry.cases for entries in grouped.values() for entry in entries)}"
+    for (operator, reason), entries in grouped.items():
+        cases, first = sum(entry.cases for entry in entries), entries[0]
+        accepting = f", accepted by {', '.join(first.accepting)}" if first.accepting else ""
+        yield f"  {operator}: {cases} in which {reason}{', refused' if first.error else ''}{accepting}"
+        if first.error:
+            yield f"    {first.error}"

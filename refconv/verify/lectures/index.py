@@ -1,0 +1,285 @@
+"""The book's index: each statement of the lectures, and where it stands. Read from the code, so it cannot be out of date.
+
+* loops: the functions of :mod:`refconv.reference` whose docstring cites the statement after ``Source:``, or, for what is
+  true of a whole operator, those of the operator whose entry in the catalogue does;
+* elsewhere: sizes, layers, optimisers, architectures, and operators without a loop, whose docstring cites it;
+* properties: tests, or classes of them, whose docstring begins with its id.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import refconv
+from refconv import _core, reference
+from refconv.verify.catalogue import CATALOGUE, did_you_mean, find
+from refconv.verify.evidence.oracle import tables
+from refconv.verify.lectures.plain import formula
+from refconv.verify.lectures.statements import STATEMENTS, ids
+from refconv.verify.operator import lookup
+
+__all__ = ["Entry", "Loop", "entries", "evidence", "loops", "named", "root", "select"]
+
+PACKAGE = Path(refconv.__file__).parent
+ROOMS = (
+    "geometry",
+    "ops",
+    "nn",
+    "optim",
+    "models",
+    "training",
+    "analysis",
+    "verify",
+)  # where a statement may stand that is no loop
+TEST_ROOMS = ("reference", "_core", "ops", "nn", "models")
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop, or an operator, layer or optimiser that has none. Places are pairs (path from the package's parent, line)."""
+
+    name: str
+    family: str
+    ids: tuple[str, ...]
+    formula: str
+    place: tuple[str, int]
+    kernel: tuple[str, int] | None
+    tests: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A statement and where it stands: loops, (dotted name in refconv, path, line) of all else, and tests of properties."""
+
+    id: str
+    statement: str
+    loops: tuple[Loop, ...]
+    elsewhere: tuple[tuple[str, str, int], ...]
+    properties: tuple[str, ...]
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The kinds of evidence for the loops, and for the layers and optimisers whose rows are about this statement."""
+        rows = [CATALOGUE[name] for name, *_ in self.elsewhere if name in CATALOGUE]
+        about = [evidence(operator) for operator in rows if self.id in ids(operator.ids)]
+        found = {kind for kinds in (*about, *(loop.evidence for loop in self.loops)) for kind in kinds}
+        return tuple(kind for kind in ("symbolic", "numeric", "adjoint", "parity", "oracle") if kind in found)
+
+    @property
+    def stands(self) -> bool:
+        """Whether it stands anywhere."""
+        return bool(self.loops or self.elsewhere or self.properties)
+
+
+def _is_about_models(path):
+    """True for the files whose functions are what a row of the models says; others only use a model as an example."""
+    return path.startswith("refconv/models/") or path == "refconv/analysis/gabor.py"
+
+
+def entries() -> list[Entry]:
+    """All statements of the lectures, in their order, whether they stand anywhere or not."""
+    return [
+        Entry(
+            id,
+            statement,
+            _slides_first(loop for loop in loops() if id in loop.ids),
+            tuple(place for place, cited in _elsewhere() if id in cited and (id[0] != "M" or _is_about_models(place[1]))),
+            tuple(name for name, cited in _properties() if id in cited),
+        )
+        for id, statement in STATEMENTS.items()
+    ]
+
+
+def select(names=()) -> list[Entry]:
+    """The entries of some ids, or of these names, with what they name alone; all that stand, if none is named.
+
+    A name that `refconv verify` lists and that belongs to no statement has an entry of its own, without an id.
+
+    >>> [(entry.id, [loop.name for loop in entry.loops]) for entry in select(["conv2d_dx"])]
+    [('B4', ['conv2d_dx'])]
+    """
+    if not names:
+        return [entry for entry in entries() if entry.stands]
+    cited = {loop.name for loop in loops()} | {place[0] for entry in entries() for place in entry.elsewhere}
+    others = [name for name in dict.fromkeys(names) if name.upper() not in STATEMENTS and name not in cited]
+    for name in others:
+        if name not in _proved():
+            similar = did_you_mean(name, sorted(cited | _proved()))
+            raise ValueError(f"names must be ids such as B3, loops such as conv2d_dx or nn.Conv2D, got {name!r}{similar}")
+    chosen = []
+    for entry in entries():
+        few = tuple(loop for loop in entry.loops if loop.name in names)
+        places = tuple(place for place in entry.elsewhere if place[0] in names)
+        if entry.id in map(str.upper, names):
+            chosen.append(entry)
+        elif few or places:
+            chosen.append(Entry(entry.id, entry.statement, few, places, ()))
+    return [*chosen, *(Entry("", loop.formula, (loop,), (), ()) for loop in map(named, others))]
+
+
+def named(name) -> Loop | None:
+    """Return formula, place and evidence of a loop of the index or of any name that `refconv verify` takes; or None.
+
+    >>> named("optim.SGD").formula, named("optim.SGD").evidence
+    ('v ← μ·v − α·(g + λ·θ); θ ← θ + v', ('symbolic', 'parity', 'oracle'))
+    """
+    if loop := next((loop for loop in loops() if loop.name == name), None):
+        return loop
+    if name not in _proved():
+        return None
+    operator = find(name, CATALOGUE)
+    module = import_module(f"refconv.reference.{operator.family}") if operator.family in reference.__all__ else None
+    if module and name in module.__all__:
+        return _loop(module, operator.family, name)
+    function = lookup(name)
+    place = _place(Path(inspect.getsourcefile(function)), rf"(?:def|class) {function.__name__}\b")
+    tests = _tests(operator.family)
+    return Loop(name, operator.family, tuple(ids(operator.ids)), operator.formula, place, None, tests, evidence(operator))
+
+
+def _proved():
+    """All names that `refconv verify` takes."""
+    return {name for operator in CATALOGUE.values() for name in (*operator.functions, *operator.loops)}
+
+
+def root() -> Path | None:
+    """The checkout that this package belongs to; None where it is installed, without its tests."""
+    return PACKAGE.parent if (PACKAGE.parent / "tests" / "reference").is_dir() else None
+
+
+@functools.cache
+def loops() -> tuple[Loop, ...]:
+    """The loops that cite the lectures, family by family."""
+    modules = {family: import_module(f"refconv.reference.{family}") for family in reference.__all__}
+    made = [_loop(module, family, name) for family, module in modules.items() for name in module.__all__]
+    return tuple(loop for loop in made if loop.ids)
+
+
+def _slides_first(found):
+    """The loops of a statement, those in the slide's own letters (``centred_…``) and then images before the others."""
+    order = ("centred_", "conv2d")
+    return tuple(sorted(found, key=lambda loop: next((n for n, begin in enumerate(order) if loop.name.startswith(begin)), 2)))
+
+
+def _loop(module, family, name):
+    function, operator = getattr(module, name), _operator(name, family)
+    whole = name in CATALOGUE  # the entry in the catalogue is this function's own
+    cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if whole else ())]
+    return Loop(
+        name,
+        family,
+        tuple(id for id in STATEMENTS if id in cited),
+        operator.formula if whole else formula(function),
+        _place(Path(inspect.getsourcefile(function)), rf"def {name}\("),
+        _place(_core.source(family), rf"def {name}\("),
+        _tests(family),
+        evidence(operator),
+    )
+
+
+def _operator(name, family):
+    """The operator that has this function; its own entry first, since one may be another's derivative."""
+    having = [o for o in CATALOGUE.values() if o.family == family and name in (*o.functions, *o.loops)]
+    return CATALOGUE.get(name) or (having[0] if having else None)
+
+
+def _of_the_operator(operator, module):
+    """What the catalogue says of an operator and none of its functions says of itself."""
+    known = [_cited(inspect.getdoc(getattr(module, name, None))) for name in operator.functions]
+    return [id for id in ids(operator.ids) if not any(id in cited for cited in known)]
+
+
+def evidence(operator):
+    """The kinds of evidence that concern all functions of an operator, whatever libraries are installed."""
+    if operator is None:
+        return ()
+    has = {
+        "symbolic": operator.derivatives or operator.definition,
+        "numeric": operator.derivatives,
+        "adjoint": operator.derivatives,
+        "parity": True,
+        "oracle": operator.worked or next(tables(operator), None),
+    }
+    return tuple(kind for kind, there in has.items() if there and kind not in operator.without)
+
+
+def _place(path, pattern):
+    """Where a line that begins with the pattern stands, as (path, line); None if nowhere."""
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8")
+    found = re.search(f"^{pattern}", text, re.MULTILINE)
+    return (_relative(path), text.count("\n", 0, found.start()) + 1) if found else None
+
+
+def _relative(path):
+    return path.relative_to(PACKAGE.parent).as_posix()
+
+
+def _tests(family):
+    checkout = root()
+    files = [checkout / "tests" / room / f"test_{family}.py" for room in TEST_ROOMS] if checkout else []
+    return tuple(_relative(file) for file in files if file.exists())
+
+
+def _cited(docstring):
+    """The ids after ``Source:``, to the end of its paragraph."""
+    _, _, rest = (docstring or "").partition("Source:")
+    return ids(rest.partition("\n\n")[0])
+
+
+@functools.cache
+def _elsewhere():
+    """Public functions, classes and methods that are no loops: pairs ((dotted name in refconv, path, line), ids cited)."""
+    found, known = [], [loop.name for loop in loops()]
+    for path in _files(PACKAGE, "*.py"):
+        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if room not in ROOMS:
+            continue
+        # Operators are called as refconv.f, and most of them have a loop, which is listed as such.
+        public = [f for f in refconv.__all__ if f not in known] if room == "ops" else import_module(f"refconv.{room}").__all__
+        for name, line, docstring in _docstrings(path):
+            if name.split(".")[0] in public and _cited(docstring):
+                dotted = name if room == "ops" else f"{room}.{name}"
+                found.append(((dotted, _relative(path), line), _cited(docstring)))
+    return tuple(found)
+
+
+@functools.cache
+def _properties():
+    """Tests, and classes of tests, whose docstring begins with ids: pairs (path::name, ids)."""
+    checkout = root()
+    files = _files(checkout / "tests", "test_*.py") if checkout else []
+    return tuple(
+        (f"{_relative(path)}::{name.replace('.', '::')}", ids(begins[0]))
+        for path in files
+        for name, _, docstring in _docstrings(path)
+        if name.rpartition(".")[2].startswith(("test_", "Test"))
+        and (begins := re.match(r"[ABC]\d+(?:(?:[–, ]+| and )[ABC]\d+)*(?=[.:,])", docstring))
+    )
+
+
+def _files(folder, pattern):
+    """The files below a folder, without the copies that editors keep in hidden folders such as .ipynb_checkpoints."""
+    inside = ((path, path.relative_to(folder).parts) for path in folder.rglob(pattern))
+    return sorted(path for path, parts in inside if not any(part.startswith(".") for part in parts))
+
+
+def _docstrings(path):
+    """Dotted names, lines and docstrings of the functions, classes and methods that a file defines."""
+
+    def inside(body, before):
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                yield before + node.name, node.lineno, ast.get_docstring(node) or ""
+                if isinstance(node, ast.ClassDef):
+                    yield from inside(node.body, f"{before}{node.name}.")
+
+    yield from inside(ast.parse(path.read_text(encoding="utf-8")).body, "")

@@ -1,0 +1,92 @@
+"""Mistakes that are often made, each with a function that makes it: how a hint is found for a wrong result.
+
+A mistake is words and one or several ways to make it. A way takes the arguments of a call, :class:`Given`, and computes the
+wrong result from the right one, mostly by calling the right function with an argument changed. If a student's results are
+those of one way in every case, where they are wrong and where they happen to be right, the words are the hint.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from refconv.verify.student.mistakes import (
+    activation,
+    conv,
+    conv_grads,
+    conv_transpose,
+    convolve,
+    dense,
+    dropout,
+    loss,
+    matrix,
+    norm,
+    pool,
+    resize,
+    response_norm,
+    separable,
+)
+from refconv.verify.student.mistakes.mistake import Given, Mistake, layout
+from refconv.verify.student.trial import close
+
+__all__ = ["MISTAKES", "Given", "Mistake", "explanation"]
+
+MISTAKES: dict[str, tuple[Mistake, ...]] = {}
+for family in (
+    convolve,
+    conv,
+    conv_grads,
+    conv_transpose,
+    separable,
+    matrix,
+    pool,
+    resize,
+    norm,
+    dropout,
+    activation,
+    dense,
+    loss,
+    response_norm,
+):
+    MISTAKES.update(family.MISTAKES)
+
+
+def explanation(name: str, trials, defaults=None) -> str | None:
+    """The words of the first mistake that explains every one of these trials; None if there is none.
+
+    ``defaults`` are the student's own, of options that a trial did not pass.
+    """
+    if not any(trial.finding and trial.finding.kind in COMPARED for trial in trials):
+        return None
+    trials = sorted(trials, key=lambda trial: trial.finding is None)  # what is wrong tells most
+    for mistake in MISTAKES.get(name, ()):
+        for way in mistake.ways:
+            if all(_explains(way, name, trial, defaults or {}) for trial in trials):
+                return mistake.words
+    return None
+
+
+COMPARED = ("numbers", "shape", "nan")
+
+
+def _explains(way, name, trial, defaults):
+    """Whether the way gives what the student's function gave; where that gave nothing, the way must not work either."""
+    if trial.finding is not None and trial.finding.kind not in (*COMPARED, "raises"):
+        return False
+    nothing = trial.found is None or any(not found.size for found in trial.found)
+    given = {**defaults, **trial.given}
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            made = way(Given(name, given))
+    except (ValueError, IndexError, TypeError):
+        return nothing
+    made = made if isinstance(made, tuple) else (made,)
+    if trial.found is None or len(made) < len(trial.found):
+        return False
+    return all(_same(layout(name, given, np.asarray(one)), found) for one, found in zip(made, trial.found, strict=False))
+
+
+def _same(made, found):
+    return made.shape == found.shape and bool(np.all(close(found, made)))

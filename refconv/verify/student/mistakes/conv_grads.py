@@ -1,0 +1,190 @@
+"""Mistakes in the derivatives of the convolution layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.verify.student.mistakes.images import (
+    SPACE,
+    along,
+    crop,
+    flipped,
+    last_is_zero,
+    only,
+    padding_as,
+    put,
+    without_last,
+    zeros_around,
+)
+from refconv.verify.student.mistakes.mistake import Mistake
+
+__all__ = ["MISTAKES"]
+
+
+def spread(a, stride, dilation):
+    """∂e/∂x with the padding still around it, as if stride and dilation were others."""
+    size = tuple(
+        (n - 1) * S + (k - 1) * D + 1
+        for n, k, S, D in zip(a.dy.shape[SPACE], a.geometry.kernel, stride, dilation, strict=True)
+    )
+    return a(stride=stride, dilation=dilation, padding="valid", input_size=size)
+
+
+def on_canvas(a, dx):
+    """What of dx lies in the padded image, with the padding cut off."""
+    canvas = np.zeros((len(dx), *a.geometry.padded_size(a.size), dx.shape[-1]))
+    size = tuple(map(min, canvas.shape[SPACE], dx.shape[SPACE]))
+    crop(canvas, size)[...] = crop(dx, size)
+    return crop(canvas, a.size, [before for before, _ in a.pads])
+
+
+def narrow(a, axes, name):
+    g = a.geometry
+    steps = {"stride": g.stride, "dilation": g.dilation} | {name: put(getattr(g, name), axes, 1)}
+    return spread(a, **steps)
+
+
+def without_pads(a, dx):
+    """dx without so many rows and columns at its edges, however large it is."""
+    size = tuple(n - before - after for n, (before, after) in zip(dx.shape[SPACE], a.pads, strict=True))
+    return crop(dx, size, [before for before, _ in a.pads])
+
+
+def channels_exchanged(a):
+    """The kernel's last axes exchanged; a single channel serves for all, as in NumPy."""
+    w = np.swapaxes(a.w, -1, -2)
+    channels = max(w.shape[-1], a.dy.shape[-1])
+    w, dy = (np.broadcast_to(array, (*array.shape[:-1], channels)) for array in (w, a.dy))
+    return a(w=w, dy=dy)
+
+
+def with_padding(a):
+    return a(padding="valid", input_size=a.geometry.padded_size(a.size))
+
+
+def cropped_at(start):
+    """The padding is cut off, but too much or too little of it in front."""
+    return lambda a: crop(with_padding(a), a.size, [start(*pair) for pair in a.pads])
+
+
+def overwritten(a):
+    """Each window's share of ∂e/∂x replaces what other windows have left there."""
+    dx, w = np.zeros_like(a()), np.ones_like(a.w)
+    for index in np.ndindex(a.dy.shape[SPACE]):
+        at = (slice(None), *index)
+        one = np.zeros_like(a.dy)
+        one[at] = 1
+        touched = a(dy=one, w=w) != 0
+        dx[touched] = a(dy=one * a.dy)[touched]
+    return dx
+
+
+def derivative_x(ndim):
+    mistakes = [
+        *along(
+            ndim,
+            "∂e/∂y is correlated with the kernel as it is{}; it has to be flipped, or else sent back to x[i + m]",
+            flipped,
+        ),
+        *along(
+            ndim,
+            "the stride is ignored{}: output i belongs to the window that begins at i · stride",
+            lambda a, axes: on_canvas(a, narrow(a, axes, "stride")),
+            lambda a, axes: without_pads(a, narrow(a, axes, "stride")),
+        ),
+        *along(
+            ndim,
+            "the dilation is ignored{}",
+            lambda a, axes: on_canvas(a, narrow(a, axes, "dilation")),
+            lambda a, axes: without_pads(a, narrow(a, axes, "dilation")),
+        ),
+        Mistake("the padding is not cut off", with_padding),
+        Mistake("the padding is cut off only at the end", cropped_at(lambda before, after: 0)),
+        Mistake("the padding is cut off only in front", cropped_at(lambda before, after: before + after)),
+        Mistake("the zeros before and after are exchanged", cropped_at(lambda before, after: after)),
+        Mistake("input and output channels of the kernel are exchanged", channels_exchanged),
+        Mistake("windows that overlap overwrite each other: += is needed where there is =", overwritten),
+        Mistake("only the first output channel counts; the sum runs over all of them", lambda a: a(dy=only(a.dy, 0, -1))),
+        Mistake("only the last output channel counts; the sum runs over all of them", lambda a: a(dy=only(a.dy, -1, -1))),
+        Mistake("only the first image of the batch is looked at", lambda a: only(a(), 0, 0), lambda a: a()[:1]),
+        Mistake("the result is divided by the number of images", lambda a: a() / len(a.dy)),
+        *along(ndim, "the end of the result is missing{}", without_last, last_is_zero),
+    ]
+    if ndim == 2:
+        mistakes.append(Mistake("the kernel's height and width are exchanged", lambda a: a(w=np.swapaxes(a.w, 0, 1))))
+        mistakes.append(Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)))
+    return tuple(mistakes)
+
+
+def near(a, axes, name):
+    """∂e/∂w where the inputs are read as if stride or dilation were 1."""
+    g = a.geometry
+    steps = {"stride": g.stride, "dilation": g.dilation} | {name: put(getattr(g, name), axes, 1)}
+    size = tuple(
+        (n - 1) * S + (k - 1) * D + 1
+        for n, k, S, D in zip(a.dy.shape[SPACE], g.kernel, steps["stride"], steps["dilation"], strict=True)
+    )
+    return a(x=crop(zeros_around(a.x, a.pads), size), padding="valid", **steps)
+
+
+def last_position(a):
+    dy = a.dy
+    for axis in range(1, dy.ndim - 1):
+        dy = only(dy, -1, axis)
+    return dy
+
+
+def unpadded(a):
+    """∂e/∂w from x without its zeros: a smaller kernel."""
+    kernel = tuple(n - (rows - 1) for n, rows in zip(a.size, a.dy.shape[SPACE], strict=True))
+    return a() if not np.any(a.pads) else a(padding="valid", stride=1, dilation=1, kernel_size=kernel)
+
+
+def derivative_w(ndim):
+    return (
+        *along(
+            ndim,
+            "the stride is ignored{}: output i was made from the window that begins at i · stride",
+            lambda a, axes: near(a, axes, "stride"),
+        ),
+        *along(ndim, "the dilation is ignored{}", lambda a, axes: near(a, axes, "dilation")),
+        *along(ndim, "the result is flipped{}", lambda a, axes: np.flip(a(), axes)),
+        Mistake("the padding is ignored: the zeros around x belong to it", unpadded),
+        Mistake("the zeros before and after are exchanged", padding_as(lambda before, after: (after, before))),
+        Mistake("the result is averaged over the batch; it is a sum", lambda a: a() / len(a.x)),
+        Mistake(
+            "the result is averaged over the pixels; it is a sum",
+            lambda a: a() / np.prod(a.dy.shape[SPACE]),
+            lambda a: a() / np.prod(a.dy.shape[:-1]),
+        ),
+        Mistake("only the last image of the batch counts: += is needed where there is =", lambda a: a(dy=only(a.dy, -1, 0))),
+        Mistake("only the first image of the batch counts", lambda a: a(dy=only(a.dy, 0, 0))),
+        Mistake(
+            "only the last pixel of ∂e/∂y counts: += is needed where there is =",
+            lambda a: a(dy=only(last_position(a), -1, 0)),
+            lambda a: a(dy=last_position(a)),
+        ),
+        Mistake("input and output channels of the result are exchanged", lambda a: np.swapaxes(a(), -1, -2)),
+        *([Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 0, 1))] if ndim == 2 else []),
+    )
+
+
+def derivative_b(ndim):
+    space = tuple(range(1, ndim + 1))
+    return (
+        Mistake("the result is averaged over the batch; it is a sum", lambda a: a() / len(a.dy)),
+        Mistake("the result is averaged over the pixels; it is a sum", lambda a: a() / np.prod(a.dy.shape[SPACE])),
+        Mistake("the result is an average; it is a sum", lambda a: a.dy.mean((0, *space))),
+        Mistake("the sum runs over the batch, but not over the pixels", lambda a: a.dy.sum(0)),
+        Mistake("the sum runs over the pixels, but not over the batch", lambda a: a.dy.sum(space)),
+        Mistake("the sum runs over the channels as well", lambda a: a.dy.sum()),
+        Mistake("only the last image of the batch counts", lambda a: a(dy=a.dy[-1:])),
+        Mistake("only the first image of the batch counts", lambda a: a(dy=a.dy[:1])),
+    )
+
+
+MISTAKES = {
+    f"conv{ndim}d{suffix}": mistakes(ndim)
+    for ndim in (1, 2)
+    for suffix, mistakes in (("_dx", derivative_x), ("_dw", derivative_w), ("_db", derivative_b))
+}

@@ -1,0 +1,84 @@
+"""What mistakes in anything that slides a window over images or signals have in common."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.verify.student.mistakes.mistake import Mistake
+
+__all__ = [
+    "SPACE",
+    "along",
+    "crop",
+    "flipped",
+    "last_is_zero",
+    "only",
+    "padding_as",
+    "put",
+    "without_last",
+    "zeros_around",
+]
+
+SPACE = slice(1, -1)
+
+
+def put(values, axes, new):
+    """The values, with those of some axes replaced by one value or by those of another sequence.
+
+    >>> put((2, 3), (1,), 7), put((2, 3), (0, 1), (5, 6))
+    ((2, 7), (5, 6))
+    """
+    news = new if isinstance(new, tuple) else (new,) * len(values)
+    return tuple(news[axis] if axis in axes else value for axis, value in enumerate(values))
+
+
+def along(ndim, words, *ways):
+    """One mistake for each choice of axes, said where the words have a {}; a way takes the axes, too, the height being 0."""
+    if ndim == 1:
+        return [Mistake(words.format(""), *(lambda a, way=way: way(a, (0,)) for way in ways))]
+    choices = (
+        ((0, 1), ""),
+        ((0,), " along the height, not along the width"),
+        ((1,), " along the width, not along the height"),
+    )
+    return [Mistake(words.format(where), *(lambda a, w=way, axes=axes: w(a, axes) for way in ways)) for axes, where in choices]
+
+
+def crop(y, size, start=None):
+    """Of each image so many rows and columns, from the first one on or from others."""
+    inside = [slice(s, s + n) for s, n in zip(start or (0,) * len(size), size, strict=True)]
+    return y[(slice(None), *inside)]
+
+
+def zeros_around(x, pads):
+    """Images with zeros around them."""
+    return np.pad(x, [(0, 0), *pads, (0, 0)])
+
+
+def only(array, index, axis):
+    """The array with zeros everywhere but at one index, or one slice, of an axis."""
+    kept = np.zeros_like(array)
+    where = (slice(None),) * (axis % array.ndim) + (index,)
+    kept[where] = array[where]
+    return kept
+
+
+def padding_as(change, *, when=lambda a: True):
+    """The result with other zeros around the image: ``change`` makes them from those that are right."""
+    return lambda a: a(padding=tuple(change(*pair) for pair in a.pads)) if when(a) else a()
+
+
+def flipped(a, axes):
+    return a(w=np.flip(a.w, axes))
+
+
+def without_last(a, axes):
+    y = a()
+    return crop(y, put(y.shape[SPACE], axes, tuple(n - 1 for n in y.shape[SPACE])))
+
+
+def last_is_zero(a, axes):
+    y = a()
+    for axis in axes:
+        y[(slice(None),) * (1 + axis) + (-1,)] = 0
+    return y

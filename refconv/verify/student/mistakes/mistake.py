@@ -1,0 +1,106 @@
+"""A mistake, and the call in which it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+import refconv
+from refconv.geometry import Window
+from refconv.verify.catalogue import find
+from refconv.verify.student.signature import parameters
+
+__all__ = ["Given", "Mistake", "layout"]
+
+
+class Mistake:
+    """What went wrong, in words that end the sentence "It looks as if …", and the ways to make it.
+
+    Parameters
+    ----------
+    words : str
+    ways : callable
+        Each takes a :class:`Given` and returns the wrong result, or all results if there are several.
+    """
+
+    def __init__(self, words: str, *ways: Callable[[Given], object]):
+        self.words, self.ways = words, ways
+
+    def __repr__(self):
+        return f"Mistake({self.words!r})"
+
+
+class Given:
+    """The arguments of a call, by our names, images with their channels last; calling it gives the right result.
+
+    >>> a = Given("conv2d", {"x": np.ones((1, 3, 4, 1)), "w": np.ones((2, 2, 1, 1)), "stride": 2})
+    >>> a.stride, a.groups, a.geometry.stride, a().shape, a(stride=1).shape
+    (2, 1, (2, 2), (1, 1, 2, 1), (1, 2, 3, 1))
+    """
+
+    def __init__(self, name: str, arguments: dict):
+        self.name, self.arguments = name, {**arguments}
+        if self.arguments.pop("data_format", None) == "channels_first":
+            for image in {"x", "dy", "argmax"} & self.arguments.keys():
+                self.arguments[image] = np.moveaxis(self.arguments[image], 1, -1)
+
+    def __getattr__(self, name):
+        return self.argument(name)
+
+    def argument(self, name):
+        """One argument, or its default; for an argument that bears the name of a property, such as size."""
+        if name in self.arguments:
+            return self.arguments[name]
+        for function in (self.name, find(self.name).name):
+            if name in parameters(function):
+                return parameters(function)[name].default
+        raise AttributeError(f"{self.name} has no argument {name!r}")
+
+    def __call__(self, **changes):
+        """What refconv gives with these arguments changed."""
+        arguments = {**self.arguments, **changes}
+        return getattr(refconv, self.name)(**{n: v for n, v in arguments.items() if n in parameters(self.name)})
+
+    def other(self, name, **changes):
+        """What another function of refconv gives with these arguments."""
+        return Given(name, self.arguments)(**changes)
+
+    @property
+    def size(self):
+        """Height and width, or length, of the images or signals that go in."""
+        return self.arguments["x"].shape[1:-1] if "x" in self.arguments else _tuple(self.input_size)
+
+    @property
+    def ndim(self):
+        """2 for images, 1 for signals."""
+        return 1 if "1d" in self.name else 2 if "2d" in self.name else len(self.size)
+
+    @property
+    def geometry(self):
+        """Where the window lands."""
+        arguments = self.arguments
+        if "window" in arguments:
+            kernel = _tuple(self.window, self.ndim)
+            stride = kernel if self.stride is None else self.stride
+            return Window(kernel, stride, self.padding, arguments.get("dilation", 1), arguments.get("ceil_mode", False))
+        w = arguments.get("w", arguments.get("depthwise"))
+        kernel = _tuple(self.kernel_size, self.ndim) if w is None else w.shape[: self.ndim]
+        return Window(kernel, self.stride, self.padding, self.dilation)
+
+    @property
+    def pads(self):
+        """Zeros before and after, along each axis."""
+        return self.geometry.pads(self.size)
+
+
+def _tuple(value, ndim=1):
+    return tuple(value) if isinstance(value, tuple | list) else (value,) * ndim
+
+
+def layout(name: str, given: dict, made: np.ndarray) -> np.ndarray:
+    """A result with its channels where the call wants them."""
+    image = given.get("x", given.get("dy", made))
+    if given.get("data_format") != "channels_first" or name.endswith("_dw") or made.ndim != image.ndim or image.ndim < 3:
+        return made
+    return np.moveaxis(made, -1, 1)

@@ -1,0 +1,86 @@
+"""Mistakes in padding and upsampling and their derivatives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.verify.student.mistakes.mistake import Mistake
+
+__all__ = ["MISTAKES"]
+
+
+def scales(a):
+    return a.scale if isinstance(a.scale, tuple) else (a.scale, a.scale)
+
+
+def pairs(a, image):
+    """The frame as (before, after) pairs, for an image or a signal."""
+    return np.broadcast_to(np.array(a.padding).reshape(-1, 1) if np.ndim(a.padding) == 1 else a.padding, (image.ndim - 2, 2))
+
+
+def framed(change):
+    """The result with another frame, made from the pairs of the right one."""
+    return lambda a: a(padding=tuple(tuple(int(p) for p in pair) for pair in change(pairs(a, a.x))))
+
+
+def numpy_pad(mode):
+    return lambda a: np.pad(a.x, [(0, 0), *pairs(a, a.x), (0, 0)], mode=mode) if a.mode == "reflect" else a()
+
+
+def aligned(a):
+    """Bilinear, with the centres of the corners on each other."""
+    if a.mode != "bilinear":
+        return a()
+    y = a.x
+    for axis, S in enumerate(scales(a), 1):
+        n = y.shape[axis]
+        at = np.linspace(0, n - 1, n * S)
+        before = np.minimum(at.astype(int), max(n - 2, 0))
+        after, share = np.minimum(before + 1, n - 1), (at - before).reshape(-1, *(1,) * (3 - axis))
+        y = np.take(y, before, axis) * (1 - share) + np.take(y, after, axis) * share
+    return y
+
+
+def stuffed(a):
+    y = np.zeros_like(a())
+    y[:, :: scales(a)[0], :: scales(a)[1]] = a.x
+    return y if a.mode == "nearest" else a()
+
+
+def one_of_each(a):
+    S, T = scales(a)
+    return a.dy[:, ::S, ::T] if a.mode == "nearest" else a()
+
+
+MISTAKES = {
+    "pad": (
+        Mistake("the widths before and after are exchanged", framed(lambda pads: pads[:, ::-1])),
+        Mistake("the frame of height and width is exchanged", framed(lambda pads: pads[::-1])),
+        Mistake("the width before the image is put on both sides", framed(lambda pads: pads[:, [0, 0]])),
+        Mistake("'reflect' repeats the pixel at the edge; the mirror lies on that pixel", numpy_pad("symmetric")),
+        Mistake("the mode is ignored: the frame is always zeros", lambda a: a(mode="zeros")),
+    ),
+    "pad_dx": (
+        Mistake(
+            "the frame's share is lost: with 'reflect' and 'edge' it belongs to the pixels copied", lambda a: a(mode="zeros")
+        ),
+    ),
+    "upsample2d": (
+        Mistake(
+            "the whole image is repeated, as np.tile does it; each pixel ought to be, as np.repeat does it",
+            lambda a: np.tile(a.x, (1, *scales(a), 1)) if a.mode == "nearest" else a(),
+            lambda a: np.tile(a.x, (1, *scales(a), 1)),
+        ),
+        Mistake("the corners' centres lie on each other, as with align_corners; here the images' edges do", aligned),
+        Mistake("the scales of height and width are exchanged", lambda a: a(scale=scales(a)[::-1])),
+        Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)),
+        Mistake("the new pixels are zeros; they are copies of the old one", stuffed),
+        Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
+    ),
+    "upsample2d_dx": (
+        Mistake("only one of the copies of each pixel sends ∂e/∂y back; their sum does", one_of_each),
+        Mistake("∂e/∂y is averaged over the copies of a pixel; it is a sum", lambda a: a() / np.prod(scales(a))),
+        Mistake("the scales of height and width are exchanged", lambda a: a(scale=scales(a)[::-1])),
+        Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
+    ),
+}

@@ -1,0 +1,287 @@
+"""One call of a student's function beside the loops: what came, what was expected, and what is wrong with it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+import refconv
+from refconv.ops.engine import engine
+from refconv.verify.case import Case
+from refconv.verify.evidence.parity import several
+from refconv.verify.operator import Operator
+from refconv.verify.student.drawn import arguments, counting, equal, measure, smaller
+from refconv.verify.student.signature import Signature, parameters
+
+__all__ = ["Attempt", "Finding", "TimeUp", "Trial", "close", "fresh", "right", "shrink", "time_limit", "tried"]
+
+
+REFUSALS = (TypeError, ValueError, NotImplementedError, AssertionError)
+
+
+class TimeUp(BaseException):  # not an Exception, so that a student's "except Exception" lets it through
+    """A call took too long."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one result.
+
+    ``kind`` is "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies", or one of
+    :data:`refconv.verify.student.repeated.UNSTEADY`, which take more than one call to see. Where known, ``part`` is the
+    number of the wrong result, ``index`` the first wrong element, and ``wrong`` the number of wrong elements. ``then`` holds
+    the arguments that a second call changed.
+    """
+
+    kind: str
+    words: str
+    part: int = 0
+    index: tuple[int, ...] | None = None
+    expected: object = None
+    got: object = None
+    wrong: int = 0
+    then: dict = field(default_factory=dict)
+
+    @property
+    def sort(self):
+        """The kind, and of errors which one."""
+        return self.kind, self.words.partition(":")[0] if self.kind == "raises" else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A case, all that belongs to it by our names, the loops' results, and the function's: None if not to be compared.
+
+    ``make`` filled the case with numbers; ``refused`` says that the function raised what one raises for an argument that one
+    does not want. ``passed`` are the arguments that the function got, and ``results`` the very arrays that it returned, of
+    which ``found`` has copies. ``previous`` is the trial before, if the function was called by an :class:`Attempt`.
+    """
+
+    case: Case
+    given: dict
+    expected: tuple
+    found: tuple | None
+    finding: Finding | None
+    make: Callable
+    seconds: float = 0.0
+    refused: bool = False
+    passed: dict = field(default_factory=dict)
+    results: tuple = ()
+    previous: Trial | None = field(default=None, repr=False)
+
+    @property
+    def late(self) -> bool:
+        """True if the call was stopped because time was up."""
+        return self.finding is not None and self.finding.kind == "time"
+
+    @property
+    def shares(self) -> str | None:
+        """Name of an argument whose memory a result shares, or None."""
+        arrays = {n: v for n, v in self.passed.items() if isinstance(v, np.ndarray)}
+        return next((n for n, v in arrays.items() if any(np.may_share_memory(v, one) for one in self.results)), None)
+
+
+def right(name: str, given: dict) -> tuple:
+    """What ``refconv.name`` gives on the engine that runs, as a tuple; arguments that it does not take are left out."""
+    return several(getattr(refconv, name)(**{n: v for n, v in given.items() if n in parameters(name)}))
+
+
+def tried(function, signature: Signature, operator: Operator, name: str, case: Case, make, seconds) -> Trial | None:
+    """Call the function in one case, filled with numbers; None if refconv or the function cannot have the case."""
+    given = arguments(operator, name, case, make)
+    if given is None or ("b" in signature.demanded and "b" not in given):
+        return None
+    with engine("reference"):
+        expected = right(name, given)
+    return _called(function, signature, name, Trial(case, given, expected, None, None, make), fresh(given), seconds)
+
+
+def _called(function, signature, name, trial, passed, seconds):
+    """The trial with the outcome of one call, in which the function gets the arguments ``passed``."""
+    start, error = time.perf_counter(), None
+    try:
+        with time_limit(seconds), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            result = signature.call(function, passed)
+    except (Exception, SystemExit, TimeUp) as raised:
+        error = raised
+    took = time.perf_counter() - start
+    if error is None:
+        results, finding = _judged(result, trial.expected, name)
+        changed = [n for n, v in trial.given.items() if isinstance(v, np.ndarray) and not np.array_equal(v, passed[n], True)]
+        if finding is None and changed:
+            finding = Finding("modifies", f"changes its argument {changed[0]}; work on a copy of it")
+    else:
+        late = isinstance(error, TimeUp)
+        words = f"it gives no answer within {took:.1f} s" if late else _raised(function, error)
+        results, finding = None, Finding("time" if late else "raises", words)
+    return replace(
+        trial,
+        found=None if results is None else tuple(one.copy() for one in results),
+        finding=finding,
+        seconds=took,
+        refused=isinstance(error, REFUSALS),
+        passed=passed,
+        results=results or (),
+    )
+
+
+class Attempt:
+    """A student's function, called in cases until time is up; counts its calls and those that were wrong."""
+
+    end, calls, failures, last = 0.0, 0, 0, None
+
+    def __init__(self, function, signature: Signature, operator: Operator, name: str):
+        self.function, self.signature, self.operator, self.name = function, signature, operator, name
+
+    def allow(self, seconds):
+        """Set the time limit to this number of seconds from now."""
+        self.end = time.perf_counter() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until time is up, at least 0.01."""
+        return max(self.end - time.perf_counter(), 0.01)
+
+    @property
+    def time_is_up(self) -> bool:
+        """True if the time limit has passed."""
+        return time.perf_counter() > self.end
+
+    def __call__(self, case, make) -> Trial | None:
+        """Call the function in a case, as :func:`tried` does."""
+        return self._counted(tried(self.function, self.signature, self.operator, self.name, case, make, self.left))
+
+    def again(self, trial: Trial, passed: dict | None = None) -> Trial:
+        """Call the function with the arguments of a trial: with new copies, or in the arrays ``passed``."""
+        passed = fresh(trial.given) if passed is None else passed
+        return self._counted(_called(self.function, self.signature, self.name, trial, passed, self.left))
+
+    def _counted(self, trial):
+        if trial is None:
+            return None
+        if not trial.refused:
+            self.calls += 1
+            self.failures += trial.finding is not None and not trial.late
+        # Not a chain of all trials, whose arrays would then be kept.
+        self.last = replace(trial, previous=self.last and replace(self.last, previous=None))
+        return self.last
+
+
+def fresh(given: dict) -> dict:
+    """Copies of the arguments as a function gets them: a seed is a generator that has not moved yet."""
+    copies = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in given.items()}
+    return {n: np.random.default_rng(v) if n == "rng" else v for n, v in copies.items()}
+
+
+@contextmanager
+def time_limit(seconds) -> Iterator[None]:
+    """Raise :class:`TimeUp` inside the block after so many seconds.
+
+    The block runs to its end where Python cannot be interrupted: in a thread other than the main one, on Windows, and if the
+    program that embeds Python handles SIGALRM itself.
+    """
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGALRM) is None  # not installed from Python, which could not restore it
+    ):
+        yield
+        return
+
+    def stop(number, frame):
+        raise TimeUp
+
+    # Again and again after the first time: a bare "except:" in the function would swallow a single one.
+    before, (left, interval) = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left, interval)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _raised(function, error):
+    """The error, and the innermost line that it went through of the file in which the function stands."""
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    where = f", in line {lines[-1].lineno}: {lines[-1].line}" if lines and lines[-1].line else ""
+    return f"raises {type(error).__name__}: {error}{where}"
+
+
+def _judged(result, expected, name):
+    """The results as arrays, or None where there is nothing to compare; and what is wrong with them, or None."""
+    if result is None:
+        return None, Finding("none", "returns None; is there a return at its end?")
+    results = tuple(result) if isinstance(result, tuple | list) and len(expected) > 1 else (result,)
+    if len(results) not in (1, len(expected)):
+        return None, Finding("count", f"returns {len(results)} results, and refconv.{name} returns {len(expected)}")
+    for part, (one, true) in enumerate(zip(results, expected, strict=False)):
+        if isinstance(one, np.ma.MaskedArray):
+            return None, Finding("type", "returns a masked array, not a plain one", part)
+        if not isinstance(one, np.ndarray | np.generic) and not (isinstance(one, int | float) and not np.ndim(true)):
+            return None, Finding("type", f"returns {_article(type(one).__name__)}, not a NumPy array", part)
+    results = tuple(map(np.asarray, results))
+    findings = (_wrong(part, one, np.asarray(true)) for part, (one, true) in enumerate(zip(results, expected, strict=False)))
+    return results, next((finding for finding in findings if finding), None)
+
+
+def _article(noun):
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _wrong(part, found, expected):
+    if found.shape != expected.shape:
+        words = f"the result has shape {found.shape}, and {expected.shape} is expected"
+        return Finding("shape", words, part, expected=expected.shape, got=found.shape)
+    if found.dtype.kind != "f":
+        return Finding("dtype", f"the result holds {found.dtype}, and float64 is expected", part)
+    differs = ~close(found, expected)
+    if differs.any():
+        # An element that is not even a number says more than one that is merely wrong.
+        not_a_number = differs & np.isnan(found)
+        index = tuple(int(i) for i in np.argwhere(not_a_number if not_a_number.any() else differs)[0])
+        kind, words = ("nan", "the result is not a number") if not_a_number.any() else ("numbers", "the numbers are wrong")
+        return Finding(kind, words, part, index, float(expected[index]), float(found[index]), int(differs.sum()))
+    if found.dtype != np.float64:
+        return Finding("dtype", f"the result holds {found.dtype}, although float64 came in: half of the digits are lost", part)
+    return None
+
+
+def close(found, expected):
+    """Element by element, whether two results are the same but for rounding, in whatever order their sums were taken."""
+    relative = 1e-9 if np.asarray(found).dtype.itemsize >= 8 else 1e-4
+    with np.errstate(all="ignore"):
+        size = np.max(np.abs(expected), initial=1.0, where=np.isfinite(expected))
+        same = np.abs(found - expected) <= relative * size
+    return same | (found == expected) | (np.isnan(found) & np.isnan(expected))
+
+
+def shrink(trial: Trial, attempt: Callable, name: str, deadline: float) -> Trial:
+    """A trial that is wrong in the same way, as small as can be: ``attempt(case, make)`` tries a case."""
+
+    def fails_alike(case, make):
+        other = attempt(case, make)
+        return other if other and other.finding and other.finding.sort == trial.finding.sort else None
+
+    def plainest(case, makes):
+        return next((found for make in makes if (found := fails_alike(case, make))), None)
+
+    best, improved = trial, True
+    while improved:
+        improved = False
+        for case in smaller(best.case, name):
+            if time.perf_counter() > deadline:
+                return best
+            if measure(case) < measure(best.case) and (found := plainest(case, (counting, equal, trial.make))):
+                best, improved = found, True
+                break
+    return plainest(best.case, () if best.make is counting else (counting, equal)) or best

@@ -1,0 +1,77 @@
+"""What an output pixel sees, by its rules and by trying: the pixels whose change changes it."""
+
+import numpy as np
+import pytest
+
+from layer_evidence import built
+from refconv import geometry, nn
+from refconv.analysis.receptive_field import receptive_field, seen
+
+
+def tried(layer, shape):
+    """The rectangle around the input pixels on which the output's middle pixel depends."""
+    built(layer, shape)
+    x = np.random.default_rng(0).uniform(1, 2, (1, *shape))
+    y, backward = layer.forward(x)
+    dy = np.zeros_like(y)
+    dy[0, y.shape[1] // 2, y.shape[2] // 2] = np.random.default_rng(1).uniform(1, 2, y.shape[-1])
+    dx = abs(backward(dy)[0]).sum(-1)
+    return tuple((int(hit.min()), int(hit.max())) for hit in np.nonzero(dx))
+
+
+def mean(kernel, **arguments):
+    """A window that hides nothing, unlike a maximum."""
+    return nn.AvgPool2D(kernel, **arguments)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2D(3, (3, 2), stride=(1, 2), padding="same"),
+        nn.Conv2D(3, 3, dilation=(2, 1), padding=((1, 2), (0, 1))),
+        nn.DepthwiseConv2D((2, 3), 2, stride=2),
+        nn.SeparableConv2D(4, 3, stride=(2, 1), padding="same_lower"),
+        nn.ConvTranspose2D(2, (2, 3), stride=2),
+        nn.ConvTranspose2D(2, 3, stride=(2, 3), padding="same"),
+        nn.ConvTranspose2D(2, 5, stride=2, padding=1),
+        mean((2, 3), stride=2),
+        nn.Pad2D(((2, 0), (1, 3))),
+        nn.Crop2D(((2, 1), (0, 3))),
+        nn.Upsample2D((2, 3)),
+        nn.Sequential(nn.Upsample2D((2, 3), mode="bilinear"), nn.Crop2D(((1, 0), (0, 0)))),
+        nn.Sum(nn.Conv2D(2, (1, 3), padding="same"), nn.Conv2D(2, (3, 1), padding=((0, 2), (0, 0)))),
+        nn.Concat(nn.Identity(), nn.Sequential(mean(2), nn.Conv2D(2, 3, padding=1), nn.ConvTranspose2D(3, 2, stride=2))),
+        nn.Fractal(lambda: nn.Conv2D(2, 3, padding="same"), 3),
+        nn.StochasticDepth(nn.Conv2D(2, 3), 1.0),
+        nn.Sequential(mean(3, stride=2, padding=1), nn.Conv2D(3, 3), nn.Conv2D(2, (2, 3), stride=2)),
+    ],
+    ids=repr,
+)
+def test_what_is_seen_is_what_changes_the_output(layer):
+    shape = (14, 18, 2)
+    found = tried(layer, shape)
+    middle = tuple((n // 2, n // 2) for n in layer.output_shape(shape)[:-1])
+    assert seen(layer, shape, middle) == found
+    assert receptive_field(layer, shape) == tuple(high - low + 1 for low, high in found)
+
+
+def test_a_chain_is_what_geometry_says():
+    layers = [nn.Conv2D(4, 7, stride=2, padding=3), nn.MaxPool2D(3, stride=2), nn.Conv2D(2, (3, 5), dilation=2)]
+    assert receptive_field(nn.Sequential(*layers), (96, 90, 3)) == geometry.receptive_field([m.window for m in layers])
+
+
+def test_global_means_and_dense_layers_see_all():
+    assert receptive_field(nn.Sequential(nn.Conv2D(4, 3), nn.GlobalAvgPool2D(), nn.Dense(5)), (9, 8, 3)) is None
+    assert receptive_field(nn.Sequential(nn.Flatten(), nn.Dense(5)), (9, 8, 3)) is None
+
+
+def test_a_layer_without_a_rule_says_so():
+    class Mirror(nn.Layer):
+        def output_shape(self, shape):
+            return shape
+
+        def forward(self, x, train=True):
+            return x[:, ::-1], lambda dy, want_dx=True: dy[:, ::-1]
+
+    with pytest.raises(TypeError, match=r"Mirror\(\) has no rule for what it sees: register one with seen.register"):
+        receptive_field(Mirror(), (5, 4, 3))

@@ -1,0 +1,110 @@
+"""The summary counts what building would make, without making it."""
+
+import pytest
+
+import refconv
+from refconv import models, nn
+from refconv.analysis.summary import rows, stages
+
+
+def test_rows_have_a_line_for_each_innermost_layer_under_its_full_name():
+    model = nn.Sequential(stem=nn.Conv2D(4, 3), block=nn.Sum(nn.Sequential(a=nn.Conv2D(4, 1), b=nn.ReLU()), nn.Identity()))
+    table = rows(model, (7, 6, 2))
+    assert [row.name for row in table] == ["stem", "block.0.a", "block.0.b", "block.1"]
+    assert [row.output for row in table] == [(5, 4, 4)] * 4
+    assert [row.parameters for row in table] == [3 * 3 * 2 * 4 + 4, 4 * 4 + 4, 0, 0]
+    assert [row.multiply_adds for row in table] == [5 * 4 * 4 * 18, 5 * 4 * 4 * 4, 0, 0]
+
+
+def test_a_shared_layer_counts_its_parameters_once_and_its_work_twice():
+    shared = nn.Dense(3)
+    table = rows(nn.Sequential(shared, shared), (3,))
+    assert [row.parameters for row in table] == [12, 0]
+    assert [row.multiply_adds for row in table] == [9, 9]
+
+
+def test_lenet_printed_as_a_table(capsys):
+    refconv.summary(models.lenet(), (32, 32, 1))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["name", "layer", "output", "parameters", "multiply-adds"]
+    assert lines[3].split() == ["conv1", "Conv2D(6,", "5×5)", "28", "×", "28", "×", "6", "156", "117,600"]
+    # 117,600 + 240,000 + 48,000 + 10,080 + 840
+    assert lines[-3].split() == ["total", "61,706", "416,520"]
+    assert len({len(line) for line in lines[1:2] + lines[-4:-3]}) == 1
+
+
+def test_an_input_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="at least as large as the kernel"):
+        refconv.summary(models.lenet(), (4, 32, 1))
+
+
+def test_stages_have_receptive_fields_and_containers_say_what_they_hold():
+    block = nn.Sum(nn.Sequential(nn.Conv2D(4, 3, padding=1), nn.ReLU()), nn.Identity())
+    model = nn.Sequential(stem=nn.Conv2D(4, 3, stride=2), block=block, mean=nn.GlobalAvgPool2D(), scores=nn.Dense(5))
+    table = stages(model, (15, 13, 3))
+    assert [row.name for row in table] == ["stem", "block", "mean", "scores"]
+    assert [row.receptive_field for row in table] == [(3, 3), (7, 7), None, None]
+    assert table[1].layer == "Sum, 3 layers"
+    assert table[1].parameters == 3 * 3 * 4 * 4 + 4
+    assert [row.name for row in stages(model, (15, 13, 3), 2)] == ["stem", "block.0", "block.1", "mean", "scores"]
+    whole = rows(model, (15, 13, 3))
+    for column in ("parameters", "multiply_adds"):
+        assert sum(getattr(r, column) for r in whole) == sum(getattr(r, column) for r in table)
+
+
+def test_heads_and_levels_are_looked_through():
+    google = stages(models.build("googlenet"), (224, 224, 3))
+    fields = {row.name: row.receptive_field for row in google}
+    assert fields["trunk.conv2"] == (19, 19)
+    assert fields["trunk.inception4a"] == (171, 171)
+    assert list(fields)[-2:] == ["head_inception4a", "head_inception4d"]
+    assert [r.output for r in google[-2:]] == [(1000,)] * 2
+    levels = stages(models.build("unet"), (572, 572, 1))
+    assert levels[0].name == "u.down"
+    assert [r.receptive_field for r in levels if r.name.endswith("below.u")] == [(140, 140)]
+    assert levels[-1].receptive_field == (188, 188)
+
+
+def test_a_head_is_reached_through_what_lies_before_it():
+    model = nn.Heads(nn.Sequential(a=nn.Conv2D(2, 3), b=nn.Conv2D(2, 5), c=nn.Conv2D(1, 1)), b=nn.Conv2D(4, 3))
+    table = stages(model, (14, 12, 3))
+    assert [(r.name, r.receptive_field) for r in table[-2:]] == [("trunk.c", (7, 7)), ("head_b", (9, 9))]
+
+
+def test_a_shared_layer_counts_once_among_stages_too():
+    shared = nn.Dense(3)
+    assert [r.parameters for r in stages(nn.Sequential(nn.Sequential(shared), shared), (3,))] == [12, 0]
+
+
+def test_forms(capsys):
+    model = nn.Sequential(conv=nn.Conv2D(6, (5, 3)), flat=nn.Flatten())
+    refconv.summary(model, (9, 8, 2), depth=1, form="markdown")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| name | layer | output | parameters | multiply-adds | receptive field |"
+    assert lines[3] == "| conv | Conv2D(6, 5×3) | 5 × 6 × 6 | 186 | 5,400 | 5 × 3 |"
+    refconv.summary(model, (9, 8, 2), depth=1, form="csv")
+    assert capsys.readouterr().out.splitlines() == [
+        "name,layer,output,parameters,multiply-adds,receptive field",
+        'conv,"Conv2D(6, 5×3)",5×6×6,186,5400,5×3',
+        "flat,Flatten(),180,0,0,",
+    ]
+    refconv.summary(model, (9, 8, 2), form="csv")
+    assert capsys.readouterr().out.splitlines()[0] == "name,layer,output,parameters,multiply-adds"
+    with pytest.raises(ValueError, match="form must be one of 'text', 'markdown', 'csv', got 'html'"):
+        refconv.summary(model, (9, 8, 2), form="html")
+
+
+def test_memory_is_said_in_mebibytes(capsys):
+    refconv.summary(nn.Sequential(nn.Conv2D(64, 3, padding=1), nn.ReLU()), (256, 256, 4))
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "float32: parameters 0.0 MiB; of one input all activations 32.0 MiB, at most 32.0 MiB of them at once in inference"
+    )
+
+
+@pytest.mark.parametrize("name", models.list())
+def test_stages_of_every_model_add_up(name):
+    model, shape = models.build(name), models.input_shape(name)
+    table = stages(model, shape)
+    assert sum(row.parameters for row in table) == model.count_parameters(shape)
+    assert sum(row.multiply_adds for row in table) == model.multiply_adds(shape)
+    assert len(table) >= 5

@@ -1,0 +1,114 @@
+"""Cases in which there is nothing to compare are counted; legal cases in which refconv raises are refuted, never dropped."""
+
+import sys
+import types
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from refconv import _core
+from refconv.geometry import Window
+from refconv.verify.case import Case
+from refconv.verify.catalogue import CATALOGUE, OPERATORS
+from refconv.verify.evidence import kinds, oracle
+from refconv.verify.evidence.kinds import gather
+from refconv.verify.evidence.table import table
+from refconv.verify.operator import Refuted
+
+POOLS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d")
+
+
+NOTHING = "a window holds nothing but padding"
+REFUSED = Case({"x": (1, 4, 1)}, {"padding": 2, "stride": 1}, {"window": 2}, refused=NOTHING)
+
+
+def refusing(case):
+    """An operator that must refuse this case."""
+    return replace(OPERATORS["max_pool1d"], refused_cases=lambda: st.just(case))
+
+
+def test_cases_that_must_be_refused_are_counted_with_their_reason_and_message():
+    outcome = gather(refusing(REFUSED), "oracle")
+    assert outcome.refuted is None
+    left_out = outcome.left_out[0]
+    assert (left_out.reason, left_out.cases) == (NOTHING, 1)
+    assert left_out.error.startswith("padding ((2, 2),) makes a window (2,) with stride (1,) and dilation (1,) hold nothing")
+
+
+def test_a_case_that_is_accepted_but_must_be_refused_is_refuted():
+    accepted = replace(REFUSED, options={"stride": 1})
+    refuted = gather(refusing(accepted), "oracle").refuted
+    assert refuted.startswith(f"max_pool1d accepts a case in which {NOTHING}\n  in the case x (1, 4, 1)")
+
+
+def test_quick_evidence_checks_cases_that_must_be_refused():
+    accepted = replace(REFUSED, options={"stride": 1})
+    refuted = gather(refusing(accepted), "oracle", quick=True).refuted
+    assert refuted.startswith(f"max_pool1d accepts a case in which {NOTHING}")
+    assert gather(refusing(REFUSED), "oracle", quick=True).left_out[0].cases == 1
+
+
+@pytest.mark.parametrize("name", ["conv_transpose1d", "conv_transpose2d", *POOLS])
+def test_each_operator_that_must_refuse_something_does(name):
+    outcome = gather(OPERATORS[name], "oracle")
+    assert outcome.refuted is None
+    assert outcome.left_out[0].cases >= 10
+    assert outcome.left_out[0].error
+
+
+@pytest.mark.parametrize("kind", ["numeric", "parity", "oracle"])
+@pytest.mark.parametrize("name", ["conv_transpose2d", "max_pool2d", "avg_pool1d", "col2im"])
+def test_legal_cases_are_not_dropped_where_the_geometry_raises(name, kind, monkeypatch):
+    if kind == "parity" and _core.ISA is None:
+        pytest.skip("parity needs kernels")
+
+    def refuse(window, *sizes):
+        raise ValueError("no such size")
+
+    operator = replace(OPERATORS[name], fixed=())
+    monkeypatch.setattr(Window, "output_size", refuse)
+    monkeypatch.setattr(Window, "transposed_output_size", refuse)
+    monkeypatch.setattr(kinds, "tables", lambda operator: iter(()))
+    assert "raises ValueError" in gather(operator, kind).refuted
+
+
+def test_an_error_while_a_case_is_drawn_is_refuted():
+    def broken(case):
+        raise KeyError("no such option")
+
+    operator = replace(OPERATORS["relu"], fixed=(), cases=lambda: st.just(REFUSED).map(broken))
+    assert gather(operator, "numeric").refuted == "drawing a case of relu raises KeyError: 'no such option'"
+
+
+def test_a_library_that_accepts_what_is_refused_is_named(monkeypatch):
+    def evaluate(name, a):
+        return {"y": np.zeros(1)}
+
+    other = types.SimpleNamespace(evaluate=evaluate)
+    monkeypatch.setitem(sys.modules, "refconv.verify.evidence.oracles.other_library", other)
+    monkeypatch.setattr(oracle, "installed", lambda libraries=(): ["conventions", "other_library"])
+    assert oracle.accepting(OPERATORS["max_pool1d"], REFUSED) == ["other_library"]
+    monkeypatch.setattr(other, "evaluate", lambda name, a: None)
+    assert oracle.accepting(OPERATORS["max_pool1d"], REFUSED) == []
+
+
+def test_an_error_of_a_library_is_not_blamed_on_the_operator(monkeypatch):
+    def evaluate(name, a):
+        raise RuntimeError("no such size")
+
+    monkeypatch.setitem(sys.modules, "refconv.verify.evidence.oracles.other_library", types.SimpleNamespace(evaluate=evaluate))
+    with pytest.raises(Refuted, match="relu returns, but other_library raises RuntimeError: no such size"):
+        oracle.oracle(OPERATORS["relu"], Case({"x": (3,)}), ["other_library"])
+
+
+def test_the_report_counts_what_was_not_compared_and_shows_each_message_once(capsys, monkeypatch):
+    monkeypatch.setitem(CATALOGUE, "max_pool1d", refusing(REFUSED))
+    monkeypatch.setattr(kinds, "written_tests", lambda operator, left_out: left_out.extend(["A", "B", "A"]) or ())
+    table(["max_pool1d", "relu"], kinds=["oracle"])
+    printed = capsys.readouterr().out
+    assert "cases not compared: 7\n" in printed
+    assert printed.count(f"  max_pool1d: 1 in which {NOTHING}, refused") == 1
+    assert printed.count("got nothing but padding at -2 on axis 0 with window") == 1
+    assert "  relu: 2 in which an ONNX test asks for A\n" in printed

@@ -1,0 +1,326 @@
+"""The oracles: other libraries agree with us on whatever hypothesis draws, and contradict an operator that is wrong."""
+
+import functools
+import importlib
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import refconv
+from refconv.geometry import Window
+from refconv.verify.case import Arguments, Case, fill, spread
+from refconv.verify.catalogue import OPERATORS
+from refconv.verify.evidence import oracle as oracles
+from refconv.verify.evidence.kinds import gather
+from refconv.verify.evidence.oracles import conventions, onnx, onnx_calls, options
+from refconv.verify.evidence.oracles import torch as torch_oracle
+from refconv.verify.operator import Refuted
+
+# With how many cases are drawn; JAX compiles each of them.
+LIBRARIES = {"conventions": 30, "scipy": 30, "torch": 30, "jax": 3, "onnxruntime": 10}
+BUILT_IN = {"conventions"}
+
+
+def needs(*libraries):
+    missing = [name for name in libraries if name not in BUILT_IN and find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} not installed")
+
+
+def spoken_of():
+    """Each library with each operator that it has."""
+    for library in LIBRARIES:
+        functions = importlib.import_module(f"refconv.verify.evidence.oracles.{library}").FUNCTIONS
+        for name in functions:
+            if name in OPERATORS:
+                yield pytest.param(library, OPERATORS[name], marks=needs(library), id=f"{library}-{name}")
+
+
+SPOKEN_OF = list(spoken_of())
+
+
+def claimed(operator, case):
+    """Whether the derivatives of an operator are claimed in a case: not of "same" with a kernel of even size, whose odd
+    zero is in front both times."""
+    return operator.family != "convolve" or case.options["mode"] != "same" or all(k % 2 for k in case.shapes["w"])
+
+
+@pytest.mark.parametrize(("library", "operator"), SPOKEN_OF)
+def test_libraries_agree_on_whatever_is_drawn(library, operator):
+    @settings(max_examples=LIBRARIES[library])
+    @given(st.data())
+    def run(data):
+        case = data.draw(operator.cases())
+        assume(claimed(operator, case))
+        oracles.oracle(operator, case, [library])
+
+    run()
+
+
+@pytest.mark.parametrize(("library", "operator"), [p for p in SPOKEN_OF if p.values[0] in ("torch", "jax")])
+def test_a_library_that_differentiates_speaks_of_every_derivative(library, operator):
+    module = importlib.import_module(f"refconv.verify.evidence.oracles.{library}")
+    a = fill(operator.fixed[0], spread)
+    theirs = module.evaluate(operator.name, a.with_arrays(dy=np.ones_like(operator(a))))
+    assert set(theirs) >= {"y", *(name for derivative in operator.derivatives for name in derivative.wrt)}
+
+
+@pytest.mark.parametrize("library", [pytest.param(library, marks=needs(library)) for library in LIBRARIES])
+def test_of_what_it_does_not_have_a_library_says_nothing(library):
+    assert importlib.import_module(f"refconv.verify.evidence.oracles.{library}").evaluate("no_such_operator", None) is None
+
+
+@needs("jax")
+def test_jax_says_nothing_of_the_derivative_of_a_maximum_with_dilation():
+    a = Arguments({"x": np.arange(12.0).reshape(1, 6, 2), "dy": np.ones((1, 2, 2))}, {"dilation": 2}, {"window": 2})
+    assert set(importlib.import_module("refconv.verify.evidence.oracles.jax").evaluate("max_pool1d", a)) == {"y"}
+
+
+def twice(f, *arguments, **keywords):
+    return 2 * f(*arguments, **keywords)
+
+
+def mirrored(padding):
+    """Padding with what is before and what is after exchanged."""
+    return padding if isinstance(padding, str) else [pair[::-1] for pair in Window((1, 1), padding=padding).padding]
+
+
+ALL = ("torch", "jax", "onnx")
+MUTANTS = {
+    "kernel-flipped-1d": ("convolve1d", "convolve1d", lambda f, x, w, mode: f(x, w[::-1], mode), ("scipy", "jax")),
+    "kernel-not-flipped": ("convolve2d", "convolve2d", lambda f, x, w, mode: f(x, w[::-1, ::-1], mode), ("scipy", "jax")),
+    "correlation-back": ("convolve1d", "cross_correlate1d", twice, ("jax",)),
+    "kernel-flipped": ("conv2d", "conv2d", lambda f, x, w, b=None, **o: f(x, w[::-1, ::-1], b, **o), ALL),
+    "kernel-flipped-in-conv1d": ("conv1d", "conv1d", lambda f, x, w, b=None, **o: f(x, w[::-1], b, **o), ALL),
+    "no-bias": ("conv2d", "conv2d", lambda f, x, w, b=None, **o: f(x, w, **o), ALL),
+    "padding-mirrored": (
+        "conv2d",
+        "conv2d",
+        lambda f, x, w, b=None, **o: f(x, w, b, **o | {"padding": mirrored(o.get("padding", "valid"))}),
+        ("torch", "jax"),
+    ),
+    "groups-interleaved": (
+        "conv2d",
+        "conv2d",
+        lambda f, x, w, b=None, groups=1, **o: f(
+            x, w.reshape(*w.shape[:-1], groups, -1).swapaxes(-1, -2).reshape(w.shape), b, groups=groups, **o
+        ),
+        ALL,
+    ),
+    "dx-flipped": ("conv2d", "conv2d_dx", lambda f, dy, w, *a, **o: f(dy, w[::-1, ::-1], *a, **o), ("torch", "jax")),
+    "dw-reversed": ("conv2d", "conv2d_dw", lambda f, *a, **o: np.ascontiguousarray(f(*a, **o)[::-1]), ("torch", "jax")),
+    "db-averaged": ("conv2d", "conv2d_db", lambda f, dy, **o: f(dy, **o) / len(dy), ("torch", "jax")),
+    "stamped-flipped": (
+        "conv_transpose2d",
+        "conv_transpose2d",
+        lambda f, x, w, b=None, **o: f(x, w[::-1, ::-1], b, **o),
+        ALL,
+    ),
+    "stamped-back": ("conv_transpose1d", "conv_transpose1d_dx", twice, ("torch", "jax")),
+    "rows-in-another-order": (
+        "im2col",
+        "im2col",
+        lambda f, x, k, **o: np.concatenate([f(x, k, **o)[tap :: np.prod(k)] for tap in range(np.prod(k))]),
+        ("torch", "jax"),
+    ),
+    "overlaps-averaged": ("col2im", "col2im", lambda f, *a, **o: f(*a, **o) / 2, ALL),
+    "kernel-flipped-in-a-matrix": ("toeplitz1d", "toeplitz1d", lambda f, w, *a, **o: f(w[::-1], *a, **o), ("torch",)),
+    "stuffed-with-ones": ("zero_stuff", "zero_stuff", lambda f, *a, **o: np.where(f(*a, **o), f(*a, **o), 1), ("jax",)),
+    "padding-wins": ("max_pool2d", "max_pool2d", lambda f, *a, **o: np.maximum(f(*a, **o), 0), ("torch", "jax")),
+    "minimum": ("max_pool2d", "max_pool2d", lambda f, x, *a, **o: -f(-np.asarray(x, float), *a, **o), ALL),
+    "shared-by-winners": ("max_pool1d", "max_pool1d_dx", lambda f, *a, **o: f(*a, **o) / 2, ("torch", "jax")),
+    "counts-padding": (
+        "avg_pool2d",
+        "avg_pool2d",
+        lambda f, *a, **o: f(*a, **o | {"count_include_pad": not o.get("count_include_pad", False)}),
+        ALL,
+    ),
+    "summed-over-the-image": ("global_avg_pool2d", "global_avg_pool2d", twice, ALL),
+    "normalised-across-the-batch": (
+        "local_response_norm",
+        "local_response_norm",
+        lambda f, x, *a, data_format="channels_last", **o: np.moveaxis(
+            f(np.moveaxis(x, 0, -1), *a, **o, data_format="channels_last"), -1, 0
+        ),
+        ("torch", "onnx"),
+    ),
+    "divided-or-not": (
+        "local_response_norm",
+        "local_response_norm",
+        lambda f, *a, **o: f(*a, **o | {"divide_by_size": not o.get("divide_by_size", False)}),
+        ("torch", "onnx"),
+    ),
+    "epsilon-doubled": ("batch_norm", "batch_norm", lambda f, *a, **o: f(*a, **o | {"eps": 2 * float(o["eps"])}), ALL),
+    "deviation-for-variance": (
+        "batch_norm_inference",
+        "batch_norm_inference",
+        lambda f, x, gamma, beta, mean, var, **o: f(x, gamma, beta, mean, np.sqrt(var), **o),
+        ALL,
+    ),
+    "mean-held-constant": (
+        "batch_norm",
+        "batch_norm_grads",
+        lambda f, *a, **o: refconv.batch_norm_inference_grads(*a, **o),
+        ("torch", "jax"),
+    ),
+    "relu-twice": ("relu", "relu", twice, ALL),
+    "other-slope": ("leaky_relu", "leaky_relu", lambda f, x, slope: f(x, slope / 2), ALL),
+    "alpha-forgotten": ("elu", "elu", lambda f, x, alpha: f(x), ALL),
+    "tanh-for-sigmoid": ("sigmoid", "sigmoid", lambda f, x: refconv.tanh(x), ALL),
+    "sigmoid-for-tanh": ("tanh", "tanh", lambda f, x: refconv.sigmoid(x), ALL),
+    "along-the-first-axis": ("softmax", "softmax", lambda f, x: np.moveaxis(f(np.moveaxis(x, 0, -1)), -1, 0), ALL),
+    "another-base": ("log_softmax", "log_softmax", lambda f, x: f(x) / np.log(2), ALL),
+    "bias-twice": ("dense", "dense", lambda f, x, w, b=None: f(x, w, b) + (0 if b is None else b), ALL),
+    "summed": (
+        "softmax_cross_entropy",
+        "softmax_cross_entropy",
+        lambda f, logits, *a, **o: tuple(len(logits) * result for result in f(logits, *a, **o)),
+        ("torch", "onnx"),
+    ),
+    "not-smoothed": ("softmax_cross_entropy", "softmax_cross_entropy", lambda f, x, t, **o: f(x, t), ("torch",)),
+}
+
+
+def mutations():
+    for words, (operator, function, change, witnesses) in MUTANTS.items():
+        decides = operator in conventions.FUNCTIONS and function != "batch_norm_grads"  # which it leaves to others
+        for witness in (*witnesses, "conventions") if decides else witnesses:
+            yield pytest.param(OPERATORS[operator], function, change, witness, marks=needs(witness), id=f"{witness}-{words}")
+
+
+@pytest.mark.parametrize(("operator", "function", "change", "witness"), list(mutations()))
+def test_a_wrong_operator_is_refuted_by_each_library_that_knows_better(operator, function, change, witness, monkeypatch):
+    right = getattr(refconv, function)
+    monkeypatch.setattr(refconv, function, functools.wraps(right)(lambda *a, **o: change(right, *a, **o)))
+    with pytest.raises(Refuted, match="the ONNX test" if witness == "onnx" else f"{witness} gives"):
+        ask(witness, operator)
+
+
+@pytest.mark.parametrize("witness", [pytest.param(name, marks=needs(name)) for name in ("torch", "jax")])
+def test_the_side_of_the_odd_zero_is_seen(witness, monkeypatch):
+    case = Case({"x": (1, 4, 7, 2), "w": (2, 3, 2, 3), "b": (3,)}, {"stride": (1, 2), "padding": "same"})
+    oracles.oracle(OPERATORS["conv2d"], case, [witness])
+    right = refconv.conv2d
+    wrong = functools.wraps(right)(lambda *a, **o: right(*a, **o | {"padding": "same_lower"}))
+    monkeypatch.setattr(refconv, "conv2d", wrong)
+    with pytest.raises(Refuted, match=f"conv2d is .* and {witness} gives"):
+        oracles.oracle(OPERATORS["conv2d"], case, [witness])
+
+
+def ask(witness, operator):
+    """All that a witness says about an operator."""
+    if witness == "onnx":
+        list(oracles.written_tests(operator))
+    else:
+        for case in operator.fixed:
+            oracles.oracle(operator, case, [witness])
+
+
+@needs("onnx")
+@pytest.mark.parametrize("name", [name for name in onnx_calls.CALLS if hasattr(refconv, name)])
+def test_each_operator_that_onnx_has_runs_some_of_its_tests(name):
+    tried = list(onnx.cases(name))
+    assert tried
+    for test, ours, theirs, allowed in tried:
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=allowed * max(1, np.max(np.abs(theirs))), err_msg=test)
+
+
+@needs("onnx")
+def test_the_survey_tells_which_onnx_tests_are_used_and_why_others_are_not():
+    used, skipped = onnx.survey()
+    assert not used.keys() & skipped.keys()
+    assert used["test_conv_with_strides_and_asymmetric_padding"] == ["conv2d"]
+    assert used["test_Conv1d_groups"] == ["conv1d"]
+    assert "an average with dilation" in skipped["test_averagepool_2d_dilations"]
+    assert skipped["test_Conv3d"] == "another number of axes"
+    assert len(used) > 100
+
+
+@needs("onnx")
+def test_the_four_decimals_of_one_onnx_test_do_tell_whether_padding_counts():
+    (name,) = onnx.FOUR_DECIMALS
+    (test,) = [test for test in onnx.tests() if test.name == name]
+    counted, not_counted = (
+        refconv.avg_pool2d(
+            test.inputs[0], 3, stride=3, padding=1, ceil_mode=True, count_include_pad=c, data_format=options.FIRST
+        )
+        for c in (True, False)
+    )
+    assert 1e-6 < np.abs(counted - test.output).max() < 1e-4 < np.abs(not_counted - test.output).max()
+
+
+@needs("onnx")
+def test_reading_the_onnx_tests_leaves_the_random_numbers_of_numpy_alone(monkeypatch):
+    loader = importlib.import_module("onnx.backend.test.loader")
+    monkeypatch.setattr(loader, "load_model_tests", lambda kind: np.random.seed(0) or [])  # noqa: NPY002
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    assert onnx.tests.__wrapped__() == []
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+@needs("onnx")
+def test_an_operator_that_raises_in_an_onnx_test_is_refuted_with_its_name(monkeypatch):
+    def broken(x):
+        raise ValueError("no such luck")
+
+    monkeypatch.setattr(refconv, "relu", broken)
+    with pytest.raises(Refuted, match="relu raises ValueError: no such luck\n  in the ONNX test test_relu"):
+        list(oracles.written_tests(OPERATORS["relu"]))
+
+
+@needs("onnx")
+def test_the_onnx_tests_are_part_of_the_evidence_unless_it_shall_be_quick():
+    few, all = (gather(OPERATORS["conv2d"], "oracle", quick=quick).cases for quick in (True, False))
+    operator, others = OPERATORS["conv2d"], oracles.installed(oracles.QUICK_OTHERS)
+    literal = [case for _, case in oracles.tables(operator)]
+    asked = [case for case in literal if oracles.oracle(operator, case, others) is not None]
+    assert few == len(literal) + 1
+    assert all == len(literal) + len(asked) + len(operator.fixed) + 10 + len(list(onnx.cases("conv2d")))
+
+
+@needs("onnx")
+def test_only_the_largest_of_the_onnx_tests_is_kept_from_the_loops():
+    with refconv.engine("reference"):
+        loops = {name for name, *_ in onnx.cases("conv2d")}
+    assert {name for name, *_ in onnx.cases("conv2d")} - loops == {"test_operator_conv"}
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    """No oracle can be imported: None in ``sys.modules`` makes ``import`` raise ImportError."""
+    for library in {*oracles.LIBRARIES, "onnx"} - BUILT_IN:
+        monkeypatch.setitem(sys.modules, library, None)
+    oracles.importable.cache_clear()
+    yield
+    oracles.importable.cache_clear()
+
+
+def test_libraries_that_are_not_installed_are_not_asked(nothing_installed):
+    assert oracles.installed() == ["conventions"]
+    assert gather(OPERATORS["relu"], "oracle").cell == "–"
+
+
+@needs("torch")
+def test_what_pytorch_cannot_pad_itself_is_padded_for_it():
+    for padding, itself in ((1, True), (((1, 0), (0, 1)), False), ((2, 1), False)):
+        window = Window((3, 2), padding=padding)
+        assert torch_oracle.pads_itself(window, (5, 4)) is itself
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_the_reach_of_windows_is_where_the_last_one_ends(ceil_mode):
+    for size in range(5, 12):
+        window = Window((3,), stride=4, padding=((1, 2),), dilation=2, ceil_mode=ceil_mode)
+        ((before, after),) = options.reach(window, (size,))
+        reached = Window((3,), stride=4, padding=((before, after),), dilation=2)
+        assert before == 1
+        assert reached.output_size((size,)) == window.output_size((size,))
+
+
+def test_options_are_spelled_out_with_the_operators_own_defaults():
+    told = options.options("max_pool2d", fill(Case({"x": (1, 2, 3, 4)}, {"padding": 1}, {"window": (2, 1)}), spread))
+    assert (told.window, told.stride, told.padding, told.data_format) == ((2, 1), None, 1, "channels_last")
+    assert options.window(told, told.window, 2).stride == (2, 1)

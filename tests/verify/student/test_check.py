@@ -1,0 +1,340 @@
+"""A student's function: what is found, in which words, and that nothing is found in a right one."""
+
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import refconv
+from refconv.verify import check
+from refconv.verify.catalogue import OPERATORS
+from refconv.verify.student.trial import TimeUp, time_limit
+from verify.student.student_versions import RIGHT, WRONG, conv2d_all, conv2d_flipped, conv2d_numbers_only, max_pool2d_dx_ties
+
+FUNCTIONS = list(dict.fromkeys(name for operator in OPERATORS.values() for name in operator.functions))
+
+
+def named(versions):
+    return pytest.mark.parametrize("version", versions, ids=[f"{v.name}-{v.function.__name__}" for v in versions])
+
+
+@named([version for version in WRONG if version.kind != "time"])
+def test_a_wrong_version_is_found_and_explained(version):
+    verdict = check(version.function, version.name)
+    assert not verdict
+    if version.hint is None:
+        assert (verdict.finding.kind, verdict.hint) == (version.kind, None), verdict
+    else:
+        assert version.hint in (verdict.hint or ""), verdict
+
+
+@named(RIGHT)
+def test_a_right_version_is_found_right(version):
+    verdict = check(version.function, version.name)
+    assert verdict, verdict
+    assert verdict.cases >= 5
+    assert (verdict.failed, verdict.finding, verdict.hint, verdict.arguments) == (0, None, None, {})
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "1d" not in name])
+def test_refconv_itself_is_right(name):
+    verdict = check(getattr(refconv, name), name)
+    assert verdict, verdict
+    assert "Not tried" not in verdict.report
+    assert "Refused" not in verdict.report
+
+
+def test_the_smallest_case_is_small_and_can_be_repeated(capsys):
+    verdict = check(conv2d_flipped, "conv2d")
+    assert capsys.readouterr().out == f"{verdict}\n"
+    assert sorted(a.size for a in verdict.arguments.values()) == [2, 2]
+    expected, got = refconv.conv2d(**verdict.arguments), conv2d_flipped(**verdict.arguments)
+    assert (verdict.finding.expected, verdict.finding.got) == (expected[verdict.finding.index], got[verdict.finding.index])
+    assert repr(verdict) == f"<conv2d: wrong in {verdict.failed} of {verdict.cases} cases>"
+    arrays = [line.strip() for line in verdict.report.splitlines() if line.startswith("    ")]
+    for line in arrays:
+        name, _, code = line.partition(" = ")
+        np.testing.assert_array_equal(eval(code, {"np": np}), verdict.arguments[name])
+
+
+def test_the_smallest_case_of_a_tie_is_a_tie():
+    """Zeros and ties are tried as well as 1, 2, 3, where those are not wrong."""
+    at_zero = check(lambda dy, x: dy * (x >= 0), "relu_dx").arguments
+    assert {n: (a.shape, *a) for n, a in at_zero.items()} == {"dy": ((1,), 1.0), "x": ((1,), 0.0)}
+    tie = check(max_pool2d_dx_ties, "max_pool2d_dx").arguments
+    assert (tie["window"], tie["x"].shape, *tie["x"].ravel(), tie["dy"].item()) == ((1, 2), (1, 1, 2, 1), 0.0, 0.0, 1.0)
+
+
+def test_dropout_gets_a_fresh_generator_each_time_and_a_rate_that_is_a_float():
+    def dropout(x, rate, rng):
+        assert type(rate) is float
+        assert isinstance(rng, np.random.Generator)
+        mask = (rng.random(x.shape) >= rate) / (1 - rate)
+        return x * mask, mask
+
+    assert check(dropout, "dropout")
+    verdict = check(lambda x, rate, rng: dropout(x, rate, rng)[0] * (1 - rate), "dropout")
+    assert "rng = np.random.default_rng(0)" in verdict.report
+    assert isinstance(verdict.arguments["rng"], np.random.Generator)
+
+
+@pytest.mark.parametrize("mode", ["valid", "full", "same"])
+def test_a_function_without_a_mode_is_right_if_it_is_right_in_one_of_them(mode):
+    verdict = check(lambda I, K: refconv.convolve2d(I, K, mode), "convolve2d")
+    assert verdict
+    assert f"It takes no mode: compared with mode='{mode}' alone" in verdict.report
+    verdict = check(lambda I, K: refconv.convolve2d(I, K[::-1, ::-1], mode), "convolve2d")
+    assert "the kernel is not flipped" in verdict.hint
+    assert f"compared with mode='{mode}' alone" in verdict.report
+
+
+def test_a_function_without_a_mode_that_is_right_in_none_is_wrong():
+    assert not check(lambda I, K: np.zeros((2, 2)), "convolve2d")
+
+
+def test_a_hint_takes_the_defaults_of_the_student():
+    def batch_norm(x, gamma, beta, eps=1e-5):
+        axes = tuple(range(x.ndim - 1))
+        return gamma * (x - x.mean(axes)) / np.sqrt(x.var(axes, ddof=1) + eps) + beta
+
+    verdict = check(batch_norm, "batch_norm")
+    assert "unbiased" in verdict.hint
+    assert "with all options" not in verdict.hint
+    assert "The default of eps is 1e-05 here, and 0.001 in refconv.batch_norm." in verdict.report
+
+
+def test_a_question_ends_with_a_question_mark():
+    assert "is there a return at its end?\n" in check(lambda x, w: None, "conv2d").report
+
+
+def test_the_report_of_a_right_version_says_what_was_tried():
+    report = check(conv2d_numbers_only, "conv2d").report
+    assert "Varied: b, stride, padding, dilation." in report
+    assert "the function does not take them: groups, data_format." in report
+    (refused,) = [line for line in report.splitlines() if "Refused" in line]
+    assert "stride as a pair, one number for each axis" in refused
+    assert "padding='full', 'same', 'same_lower'" in refused
+    assert "(NotImplementedError: one number, please)." in refused
+    assert all(len(line) < 220 for line in report.splitlines())
+
+
+def test_the_option_that_makes_it_wrong_is_named():
+    def conv2d(x, w, stride=1, dilation=1):
+        return conv2d_all(x, w, stride=stride, dilation=dilation) + (dilation != 1)
+
+    verdict = check(conv2d, "conv2d")
+    assert "It is right in all cases that leave dilation at the default." in verdict.report
+    assert verdict.hint is None
+
+
+def test_an_option_that_raises_in_every_form_is_wrong_not_refused():
+    def conv2d(x, w, stride=1):
+        if stride != 1:
+            raise ValueError("not yet")
+        return conv2d_all(x, w)
+
+    assert check(conv2d, "conv2d").finding.kind == "raises"
+
+
+def test_what_the_function_demands_it_is_given():
+    def conv2d(x, w, bias, stride, dilation):
+        return conv2d_all(x, w, bias, stride=stride, dilation=dilation)
+
+    verdict = check(conv2d, "conv2d")
+    assert verdict, verdict
+    assert verdict.cases > 40
+
+
+def test_an_error_is_reported_with_its_line():
+    def conv2d(x, w):
+        y = conv2d_all(x, w)
+        return y[x.shape[0]]
+
+    words = check(conv2d, "conv2d").finding.words
+    assert "IndexError" in words
+    assert words.endswith("return y[x.shape[0]]")
+
+
+def test_other_defaults_and_unknown_options_are_mentioned_where_something_is_wrong():
+    def conv2d(x, w, stride=2, pad=0):
+        return conv2d_all(x, w, stride=stride)
+
+    report = check(conv2d, "conv2d").report
+    assert "The default of stride is 2 here, and 1 in refconv.conv2d." in report
+    assert "refconv.conv2d has no such argument: pad." in report
+
+
+def test_float32_that_becomes_float64_is_remarked_but_not_wrong():
+    verdict = check(lambda x: np.tanh(x.astype(np.float64)), "tanh")
+    assert verdict
+    assert "float32 goes in and float64 comes out" in verdict.report
+    assert "float32" not in check(np.tanh, "tanh").report
+
+
+def test_one_of_several_results_is_enough():
+    def softmax_cross_entropy(logits, labels):
+        p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        return float(-np.log(p[np.arange(len(labels)), labels]).mean())
+
+    verdict = check(softmax_cross_entropy, "softmax_cross_entropy")
+    assert verdict
+    assert "Only the first of the 2 results" in verdict.report
+
+
+def test_python_warnings_of_the_function_do_not_count():
+    def relu(x):
+        return np.where(x > 0, x + 0 * np.log(np.maximum(x, 0) + (x <= 0)), np.float64(0) * x)
+
+    def noisy(x):
+        np.log(np.zeros(1))
+        return relu(x)
+
+    assert check(noisy, "relu")
+
+
+def test_pytorch_is_right_under_the_signature_of_a_student():
+    torch = pytest.importorskip("torch")
+
+    def conv2d(x, w, b=None, stride=1, dilation=1):
+        images, kernels = torch.tensor(x.transpose(0, 3, 1, 2)), torch.tensor(w.transpose(3, 2, 0, 1))
+        b = None if b is None else torch.tensor(b)
+        y = torch.nn.functional.conv2d(images, kernels, b, stride=stride, dilation=dilation)
+        return y.numpy().transpose(0, 2, 3, 1)
+
+    assert check(conv2d, "conv2d")
+    assert check(lambda x, w: torch.tensor(conv2d(x, w)), "conv2d").finding.words == "returns a Tensor, not a NumPy array"
+
+
+def test_scipy_is_right():
+    scipy = pytest.importorskip("scipy.signal")
+    assert check(lambda x, w, mode: scipy.convolve(x, w, mode, method="direct"), "convolve1d")
+
+
+needs_alarm = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer signals on this system")
+
+
+@needs_alarm
+def test_a_function_that_never_ends_is_stopped():
+    def relu(x):
+        while True:
+            pass
+
+    start = time.perf_counter()
+    verdict = check(relu, "relu", seconds=0.3)
+    assert time.perf_counter() - start < 3
+    assert verdict.finding.kind == "time"
+    assert "gives no answer within 0." in verdict.report
+
+
+@needs_alarm
+def test_a_function_that_hangs_in_some_cases_is_stopped_as_well():
+    def relu(x):
+        for _ in range(500 if x.ndim == 2 and x.size > 2 else 0):
+            try:
+                time.sleep(0.01)
+            except Exception:
+                continue
+        return np.maximum(x, 0)
+
+    assert check(relu, "relu", seconds=0.3).finding.kind == "time"
+
+
+def test_a_slow_function_is_tried_in_as_many_cases_as_there_is_time_for():
+    def relu(x):
+        time.sleep(0.03)
+        return np.maximum(x, 0)
+
+    verdict = check(relu, "relu", seconds=0.2)
+    assert verdict
+    assert 1 <= verdict.cases <= 7
+    assert verdict.report.endswith("Stopped after 0.2 s.")
+
+
+def test_in_another_thread_it_works_without_the_timer():
+    verdicts = []
+    thread = threading.Thread(target=lambda: verdicts.append(check(np.tanh, "tanh")))
+    thread.start()
+    thread.join()
+    assert verdicts[0]
+
+
+@needs_alarm
+def test_a_handler_that_python_cannot_restore_stays(monkeypatch):
+    # As where a program that embeds Python installed one.
+    def install(number, handler):
+        installed.append(handler)
+        if handler is None:
+            raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
+
+    installed = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", install)
+    assert check(np.tanh, "tanh")
+    assert installed == []
+
+
+@needs_alarm
+def test_a_timer_of_somebody_else_runs_on():
+    def theirs(*_):
+        raise AssertionError("30 seconds are over")
+
+    before = signal.signal(signal.SIGALRM, theirs)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 30)
+        with pytest.raises(TimeUp), time_limit(0.02):
+            time.sleep(1)
+        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+        assert 20 < left <= 30
+        assert signal.getsignal(signal.SIGALRM) is theirs
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "error", "words"),
+    [
+        (np.tanh, "tanhh", ValueError, r"operator must be .* got 'tanhh'; did you mean tanh.*\?$"),
+        (3, "conv2d", TypeError, "function must be callable, but is 3"),
+        (lambda x, w, q, r: x, "conv2d", TypeError, r"function must take .*refconv.conv2d \(x, w, b, .*also requires q, r"),
+        (lambda x: x, "max_pool2d", TypeError, "function must take window as refconv.max_pool2d does, but takes only x"),
+        (lambda image: image, "max_pool2d", TypeError, "function must take window .* takes only image"),
+        (lambda dy, x: x, "max_pool2d_dx", TypeError, "function must take argmax"),
+        (lambda x, gamma, beta: x, "batch_norm_inference", TypeError, "function must take mean"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(function, name, error, words):
+    with pytest.raises(error, match=words):
+        check(function, name)
+
+
+def test_a_function_that_swallows_the_end_of_its_time_does_not_hang():
+    def stubborn(x):
+        while True:
+            try:
+                first = x.flat[0]
+            except:  # noqa: E722 as students write it
+                first = 0
+            sum(range(10_000 + int(first > 0)))
+
+    verdict = check(stubborn, "relu", seconds=0.3)
+    assert not verdict
+
+
+def test_a_function_that_exits_does_not_end_the_caller():
+    def leaves(x):
+        raise SystemExit(3)
+
+    assert check(leaves, "relu", seconds=1).finding.kind == "raises"
+
+
+def test_a_masked_result_is_not_taken_for_a_right_one():
+    verdict = check(lambda x: np.ma.masked_array(refconv.relu(x), mask=True), "relu", seconds=1)
+    assert "masked" in verdict.finding.words
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), None, "5", 0])
+def test_seconds_must_be_a_length_of_time(seconds):
+    with pytest.raises((TypeError, ValueError), match="seconds must be"):
+        check(refconv.relu, "relu", seconds=seconds)

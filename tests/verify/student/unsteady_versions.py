@@ -1,0 +1,319 @@
+"""Student functions that are right when they are called once, with what :func:`refconv.verify.check` has to say about each.
+
+Each entry of :data:`UNSTEADY` makes a new function with a state of its own.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from verify.student.student_versions import conv2d_all
+
+__all__ = ["STEADY", "UNSTEADY", "Unsteady", "hangs_when_called_again", "sleeps_on_a_shape_seen_before", "wrong_by_chance"]
+
+
+@dataclass(frozen=True)
+class Unsteady:
+    """A function that makes the student's; the operator; the kind of finding and the words that the report must contain."""
+
+    make: object
+    name: str
+    kind: str
+    words: str
+
+    def __str__(self):
+        return f"{self.name}-{self.make.__name__}"
+
+
+UNSTEADY, STEADY = [], []
+
+
+def unsteady(name, kind, words):
+    return lambda make: UNSTEADY.append(Unsteady(make, name, kind, words)) or make
+
+
+def steady(name):
+    return lambda make: STEADY.append((make, name)) or make
+
+
+SECOND = "The second call with the same input returns something else: it keeps state between calls"
+
+
+@unsteady("conv2d", "state", SECOND)
+def adds_to_a_kept_buffer():
+    kept = {}
+
+    def conv2d(x, w):
+        y = conv2d_all(x, w)
+        return kept.setdefault((x.shape, w.shape), np.zeros(y.shape)).__iadd__(y)
+
+    return conv2d
+
+
+@unsteady("conv2d", "state", SECOND)
+def keeps_state_with_a_stride_only():
+    kept = {}
+
+    def conv2d(x, w, stride=1):
+        y = conv2d_all(x, w, stride=stride)
+        if stride != 1:
+            y = kept.setdefault((x.shape, w.shape, stride), np.zeros(y.shape)).__iadd__(y).copy()
+        return y
+
+    return conv2d
+
+
+@unsteady("relu", "state", SECOND)
+def is_wrong_from_its_second_call_on():
+    calls = []
+
+    def relu(x):
+        calls.append(x.shape)
+        return np.maximum(x, 0) + (len(calls) > 1)
+
+    return relu
+
+
+@unsteady("batch_norm", "state", SECOND)
+def normalises_with_a_running_mean():
+    running = {}
+
+    def batch_norm(x, gamma, beta, eps=1e-3):
+        axes = tuple(range(x.ndim - 1))
+        mean = running.get(x.shape, x.mean(axes)) * 0.9 + x.mean(axes) * 0.1
+        running[x.shape] = mean + 1
+        return gamma * (x - mean) / np.sqrt(x.var(axes) + eps) + beta
+
+    return batch_norm
+
+
+@unsteady("relu", "state", "The same input returns something else after a call with x")
+def depends_on_the_shape_of_the_call_before():
+    shapes = [()]
+
+    def relu(x):
+        y = np.maximum(x, 0) + (shapes[-1] > x.shape)
+        shapes.append(x.shape)
+        return y
+
+    return relu
+
+
+@unsteady("relu", "state", "After a call with float32, a call with float64 of the same shapes has the precision of float32")
+def keeps_a_buffer_of_the_first_type():
+    kept = {}
+
+    def relu(x):
+        buffer = kept.setdefault(x.shape, np.zeros(x.shape, x.dtype))
+        buffer[...] = np.maximum(x, 0)
+        return buffer.astype(x.dtype)
+
+    return relu
+
+
+@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: it caches by shape")
+def caches_by_shape():
+    cache = {}
+
+    def conv2d(x, w):
+        key = x.shape, w.shape
+        if key not in cache:
+            cache[key] = conv2d_all(x, w)
+        return cache[key].copy()
+
+    return conv2d
+
+
+@unsteady("max_pool2d_dx", "cache", "it caches by shape")
+def caches_a_derivative_by_shape():
+    from verify.student.student_versions import max_pool2d_dx_of_x
+
+    cache = {}
+
+    def max_pool2d_dx(dy, x, window):
+        key = dy.shape, x.shape, window
+        if key not in cache:
+            cache[key] = max_pool2d_dx_of_x(dy, x, window)
+        return cache[key].copy()
+
+    return max_pool2d_dx
+
+
+@unsteady("conv2d", "cache", "The result does not change when the numbers in w change")
+def caches_by_the_numbers_of_x_alone():
+    cache = {}
+
+    def conv2d(x, w):
+        key = x.tobytes(), x.shape, w.shape
+        if key not in cache:
+            cache[key] = conv2d_all(x, w)
+        return cache[key].copy()
+
+    return conv2d
+
+
+@unsteady("relu", "cache", "The result does not change when the numbers in x change: it caches by array object")
+def caches_by_the_array_object():
+    cache = []
+
+    def relu(x):
+        for array, y in cache:
+            if array is x:
+                return y.copy()
+        cache.append((x, np.maximum(x, 0)))
+        return cache[-1][1].copy()
+
+    return relu
+
+
+@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: it caches by array object")
+def caches_by_the_identity_of_all_arrays():
+    """Keeps the arrays, so that no other array gets the id of one of them."""
+    cache = {}
+
+    def conv2d(x, w):
+        key = id(x), id(w)
+        if key not in cache:
+            cache[key] = x, w, conv2d_all(x, w)
+        return cache[key][-1].copy()
+
+    return conv2d
+
+
+@unsteady("relu", "buffer", "The result of the first call changes during the second")
+def returns_a_kept_buffer():
+    kept = {}
+
+    def relu(x):
+        return np.maximum(x, 0, out=kept.setdefault(x.shape, np.empty(x.shape)))
+
+    return relu
+
+
+@unsteady("conv2d", "buffer", "The result of the first call changes during the second")
+def returns_a_view_of_a_kept_buffer():
+    pool = np.zeros(4096)
+
+    def conv2d(x, w):
+        y = conv2d_all(x, w)
+        view = pool[: y.size].reshape(y.shape)
+        view[...] = y
+        return view
+
+    return conv2d
+
+
+@unsteady("conv2d", "memory", "The result depends on memory that is not initialised")
+def leaves_the_last_pixel_unwritten():
+    """Adds to what is in memory; zeros, if it is new."""
+
+    def conv2d(x, w):
+        right = conv2d_all(x, w)
+        y = np.empty(right.shape)
+        y[...] = right
+        corner = np.empty(right[:, -1:, -1:].shape)
+        y[:, -1:, -1:] += np.where(np.isnan(corner) | (np.abs(corner) > 1e30), corner, 0)
+        return y
+
+    return conv2d
+
+
+@unsteady("relu", "chance", "wrong in")
+def alternates_between_right_and_wrong():
+    calls = []
+
+    def relu(x):
+        calls.append(x.shape)
+        return np.maximum(x, 0) + len(calls) % 2
+
+    return relu
+
+
+@unsteady("relu", "chance", "raises RuntimeError: busy")
+def raises_now_and_then():
+    calls = []
+
+    def relu(x):
+        calls.append(x.shape)
+        if len(calls) % 50 == 49:
+            raise RuntimeError("busy")
+        return np.maximum(x, 0)
+
+    return relu
+
+
+def hangs_when_called_again():
+    seen = set()
+
+    def relu(x):
+        key = x.shape, x.tobytes()
+        while key in seen:
+            pass
+        seen.add(key)
+        return np.maximum(x, 0)
+
+    return relu
+
+
+def sleeps_on_a_shape_seen_before():
+    """As from a lock that the first call with these shapes did not release."""
+    seen = set()
+
+    def conv2d(x, w):
+        key = x.shape, w.shape
+        if key in seen:
+            time.sleep(100)
+        seen.add(key)
+        return conv2d_all(x, w)
+
+    return conv2d
+
+
+def wrong_by_chance(seed, probability=0.02):
+    """A ReLU that is wrong in some of its calls."""
+    rng = np.random.default_rng(seed)
+
+    def relu(x):
+        return np.maximum(x, 0) + (rng.random() < probability)
+
+    return relu
+
+
+# --------------------------------------------------------------------------------- right: their state changes no result
+
+
+@steady("conv2d")
+def reuses_its_work_space():
+    work = {}
+
+    def conv2d(x, w):
+        y = work.setdefault((x.shape, w.shape), np.empty(conv2d_all(x, w).shape))
+        y[...] = conv2d_all(x, w)
+        return y.copy()
+
+    return conv2d
+
+
+@steady("conv2d")
+def caches_by_all_numbers():
+    cache = {}
+
+    def conv2d(x, w, stride=1):
+        key = x.tobytes(), w.tobytes(), x.shape, w.shape, stride
+        if key not in cache:
+            cache[key] = conv2d_all(x, w, stride=stride)
+        return cache[key].copy()
+
+    return conv2d
+
+
+@steady("relu")
+def fills_what_empty_returned():
+    def relu(x):
+        y = np.empty_like(x)
+        y[x > 0] = x[x > 0]
+        y[~(x > 0)] = 0
+        return y
+
+    return relu
