@@ -153,8 +153,6 @@ class Optimizer(ABC):
         if different:
             expected = f"that of a {type(self).__name__} of the same parameters"
             raise ValueError(f"state must be {expected}, got others for {different}")
-                f"state must be that of a {type(self).__name__} of the same parameters, got others for {different}"
-            )
         self.steps = int(state["steps"])
         for name, array in own.items():
             if name != "steps":
