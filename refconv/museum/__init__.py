@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from refconv.models.blocks import choice, whole
+from refconv._arguments import choice, integer
 from refconv.museum import classifiers, lesion, organised, prior, segments
 from refconv.museum.row import Row, table
 
@@ -42,11 +42,11 @@ def show(name, *, source="digits", images=None, epochs=None, seed=0) -> Iterator
 
     Source: M1–M17, B9.
     """
-    choice("name", name, dict.fromkeys(EXHIBITS))
-    choice("source", source, dict.fromkeys(SOURCES))
-    seed = whole("seed", seed, least=0)
-    count = {} if images is None else {"images": whole("images", images)}
-    often = {} if epochs is None else {"epochs": whole("epochs", epochs)}
+    choice("name", name, EXHIBITS)
+    choice("source", source, SOURCES)
+    seed = integer("seed", seed, least=0)
+    count = {} if images is None else {"images": integer("images", images)}
+    often = {} if epochs is None else {"epochs": integer("epochs", epochs)}
     return _rows(name, source, count, often, seed)
 
 

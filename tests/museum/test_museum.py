@@ -155,11 +155,11 @@ def test_the_table_and_wrong_calls(capsys):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"name": "lenet6"}, ValueError, "name must be one of 'neocognitron', .* but is 'lenet6'"),
-        ({"name": "lenet", "source": "cifar"}, ValueError, "source must be one of 'digits', 'mnist', but is 'cifar'"),
-        ({"name": "lenet", "images": 0}, ValueError, "images must be at least 1, but is 0"),
-        ({"name": "lenet", "epochs": 1.5}, TypeError, "epochs must be a whole number, but is 1.5"),
-        ({"name": "lenet", "seed": -1}, ValueError, "seed must be at least 0, but is -1"),
+        ({"name": "lenet6"}, ValueError, "name must be 'neocognitron', .*, got 'lenet6'"),
+        ({"name": "lenet", "source": "cifar"}, ValueError, "source must be 'digits' or 'mnist', got 'cifar'"),
+        ({"name": "lenet", "images": 0}, ValueError, "images must be at least 1, got 0"),
+        ({"name": "lenet", "epochs": 1.5}, TypeError, "epochs must be an integer, got 1.5"),
+        ({"name": "lenet", "seed": -1}, ValueError, "seed must be at least 0, got -1"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_at_once(arguments, error, message):

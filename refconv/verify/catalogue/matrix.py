@@ -6,7 +6,7 @@ The Toeplitz matrices are also evidence for the derivatives of convolutions, as 
 import numpy as np
 
 import refconv
-from refconv.geometry import per_axis
+from refconv._arguments import per_axis
 from refconv.verify.case import Case
 from refconv.verify.catalogue.strategies import col2im_cases, im2col_cases, toeplitz_cases, zero_stuff_cases
 from refconv.verify.operator import Derivative, Operator

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from refconv.geometry import per_axis
-from refconv.ops.check import group_count
+from refconv._arguments import integer, per_axis
 from refconv.verify.case import Case
 
 __all__ = ["SETTINGS", "Setting", "Wishes", "readable"]
@@ -62,7 +61,7 @@ def _batch(wishes, ndim):
 
 
 def _groups(wishes):
-    return group_count(wishes.options.get("groups", 1))
+    return integer("groups", wishes.options.get("groups", 1))
 
 
 def _kernel(wishes, ndim, default=KERNEL):

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import refconv
-from refconv.geometry import mode_window, per_axis
+from refconv._arguments import integer, per_axis
+from refconv.geometry import mode_window
 from refconv.ops.check import floats
 from refconv.ops.engine import engine
 from refconv.verify.case import Case, fill
@@ -231,7 +232,7 @@ def _check(operator, name, setting, sizes, arrays, options):
         if array in arrays:
             raise ValueError(f"{size} must be left out if the array {array} is given, since it follows from the array")
         if size in ("channels", "filters"):
-            per_axis(size, sizes[size], 1)
+            integer(size, sizes[size])
 
 
 def _refuse_large(shapes):
