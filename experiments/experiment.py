@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from refconv import data
-from refconv.models.blocks import choice, whole
+from refconv._arguments import choice, integer
 
 __all__ = ["DATA", "Experiment", "Row", "Settings", "mnist", "run", "table"]
 
@@ -49,11 +49,11 @@ class Settings:
     epochs: int | None = None
 
     def __post_init__(self):
-        choice("data", self.data, dict.fromkeys(DATA))
-        whole("seed", self.seed, least=0)
+        choice("data", self.data, DATA)
+        integer("seed", self.seed, least=0)
         for name in ("images", "epochs"):
             if getattr(self, name) is not None:
-                whole(name, getattr(self, name))
+                integer(name, getattr(self, name))
 
     def number(self, name, usual, quick):
         """Return the setting `name` if it is given, else `usual`, or `quick` for a quick run."""

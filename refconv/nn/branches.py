@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv._arguments import integer
 from refconv.nn.container import Container
 from refconv.nn.layer import call_backward
 from refconv.ops.fused import side_by_side, total
@@ -45,7 +45,7 @@ class Branches(Container):
         """Return the common shape. NumPy would broadcast others, and the gradients would not have the branches' shapes."""
         if len(set(shapes)) > 1:
             found = dict(zip(self.layers, shapes, strict=True))
-            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, but has {found}")
+            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, got {found}")
         return shapes[0]
 
 
@@ -66,7 +66,7 @@ class Sum(Branches):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from refconv.nn import Identity
     >>> y, backward = Sum(Identity(), Identity()).forward(np.array([[1.0, 2.0]]))
     >>> y, backward(np.array([[10.0, 0.5]]))
     (array([[2., 4.]]), array([[20.,  1.]]))
@@ -102,7 +102,7 @@ class Mean(Branches):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from refconv.nn import Identity
     >>> Mean(Identity(), Sum(Identity(), Identity()))(np.array([[2.0, 6.0]]))
     array([[3., 9.]])
 
@@ -138,7 +138,7 @@ class Concat(Branches):
     Examples
     --------
     >>> from refconv import nn
-    >>> Concat(Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
+    >>> Concat(nn.Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
     (7, 5, 36)
 
     Source: M7, M14; Huang et al., "Densely connected convolutional networks", 2016.
@@ -146,7 +146,7 @@ class Concat(Branches):
 
     def __init__(self, *layers, axis=-1, **named):
         super().__init__(*layers, **named)
-        (self.axis,) = per_axis("axis", axis, 1, least=-MOST_AXES)
+        self.axis = integer("axis", axis, least=-MOST_AXES)
 
     def output_shape(self, shape):
         return self._joined(self._shapes(shape))
@@ -158,7 +158,7 @@ class Concat(Branches):
         channels = [size.pop(self.axis) for size in sizes]
         if any(size != sizes[0] for size in sizes):
             found = dict(zip(self.layers, shapes, strict=True))
-            raise ValueError(f"Concat needs branches with outputs of one size, but has {found}")
+            raise ValueError(f"Concat needs branches with outputs of one size, got {found}")
         axis = self.axis % len(shapes[0])
         return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 

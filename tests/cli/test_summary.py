@@ -54,7 +54,7 @@ def test_a_wrong_call_names_the_argument(capsys, arguments, message):
 
 def test_what_the_architecture_refuses_is_one_line(capsys):
     assert main(["summary", "lenet", "--input", "4x4"]) == 1
-    assert re.match(r"refconv: the input must be at least as large as the kernel.*\n$", capsys.readouterr().err)
+    assert re.match(r"refconv: the padded input must be at least as large as the kernel.*\n$", capsys.readouterr().err)
 
 
 def test_summary_prints_the_table(tmp_path):

@@ -32,4 +32,4 @@ def test_a_difference_without_a_reason_is_exit_status_1(capsys, monkeypatch):
 
 def test_an_unknown_family_is_one_line(capsys):
     assert main(["tables", "vgg16"]) == 1
-    assert re.match(r"refconv: family must be one of lenet, .*, but is 'vgg16'\n$", capsys.readouterr().err)
+    assert re.match(r"refconv: family must be one of lenet, .*, got 'vgg16'\n$", capsys.readouterr().err)

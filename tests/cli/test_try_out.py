@@ -48,4 +48,4 @@ def test_an_unknown_model_is_refused_before_any_runs(capsys):
     assert main(["try", "lenet", "lenet6"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "but is 'lenet6'" in err
+    assert "got 'lenet6'" in err

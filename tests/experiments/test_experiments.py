@@ -87,10 +87,10 @@ def test_a_wrong_call_names_the_argument(arguments, message, capsys):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"data": "cifar"}, ValueError, "data must be one of 'digits', 'mnist', but is 'cifar'"),
-        ({"images": 0}, ValueError, "images must be at least 1, but is 0"),
-        ({"epochs": 1.5}, TypeError, "epochs must be a whole number, but is 1.5"),
-        ({"seed": -1}, ValueError, "seed must be at least 0, but is -1"),
+        ({"data": "cifar"}, ValueError, "data must be 'digits' or 'mnist', got 'cifar'"),
+        ({"images": 0}, ValueError, "images must be at least 1, got 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be an integer, got 1.5"),
+        ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
     ],
 )
 def test_wrong_settings_are_refused(arguments, error, message):
