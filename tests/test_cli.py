@@ -51,6 +51,7 @@ def trained(tmp_path_factory):
     return folder, refconv(*SMALL, "--out", "out", "--threads", "1", cwd=folder)
 
 
+@pytest.mark.slow
 def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
     folder, printed = trained
     lines = re.findall(r"^epoch (\d): loss [\d.]+, accuracy ([\d.]+) % .* test: .* accuracy ([\d.]+) %", printed, re.M)
@@ -64,6 +65,7 @@ def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
         assert len(np.unique(np.asarray(picture.convert("L")))) > 50
 
 
+@pytest.mark.slow
 def test_the_saved_model_has_the_accuracy_that_was_printed(trained):
     folder, printed = trained
     model, description = weights.load_model(folder / "out" / "model.safetensors")
@@ -83,6 +85,7 @@ def test_train_does_not_write_over_a_model(trained):
     assert (folder / "out" / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
@@ -101,12 +104,14 @@ def test_train_does_not_write_over_any_file_of_a_run(tmp_path, name, advice):
     assert [(p.name, p.read_bytes()) for p in (tmp_path / "out").iterdir()] == [(name, b"of an earlier run")]
 
 
+@pytest.mark.slow
 def test_without_out_each_run_gets_a_folder_of_its_own(tmp_path):
     for _ in range(2):
         refconv("train", "lenet", "--images", "64", "--epochs", "1", cwd=tmp_path)
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["lenet-digits", "lenet-digits-2"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(trained):
     folder, _ = trained
     refconv(*SMALL, "--out", "again", "--threads", "3", cwd=folder)
@@ -117,6 +122,7 @@ def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(trained):
     assert tensors[0] != tensors[2]
 
 
+@pytest.mark.slow
 def test_train_on_the_loops(tmp_path):
     printed = refconv(
         *("train", "lenet", "--engine", "reference", "--images", "2", "--test-images", "1", "--epochs", "1"),
@@ -127,6 +133,7 @@ def test_train_on_the_loops(tmp_path):
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -149,6 +156,7 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, nu
     weights.load_model(tmp_path / "out" / "model.safetensors")
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
     arguments = [*SMALL, "--test-images", "50", "--threads", "1", "--out", "out"]
@@ -175,6 +183,7 @@ def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
     assert not stop()
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
@@ -213,6 +222,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
     assert "--resume out holds no last.safetensors: that run is over, or never began" in message
 
 
+@pytest.mark.slow
 def test_train_takes_what_the_lectures_train_with(tmp_path):
     printed = refconv(
         *(*SMALL, "--validation", "0.25", "--patience", "3", "--augment", "distort", "--optimizer", "rmsprop", "--lr", "0.01"),
@@ -224,6 +234,7 @@ def test_train_takes_what_the_lectures_train_with(tmp_path):
     assert all(line["validation_loss"] for line in lines_of(tmp_path / "out" / "history.csv"))
 
 
+@pytest.mark.slow
 def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
     options = ("--validation", "0.25", "--patience", "1", "--schedule", "constant", "--lr", "0.1", "--test-images", "300")
     printed = refconv(*SMALL[:4], *options, "--epochs", "100", "--batch-size", "32", "--out", "out", cwd=tmp_path)
@@ -250,6 +261,7 @@ def draw(path, strokes, size, ink, paper):
     picture.save(path)
 
 
+@pytest.mark.slow
 def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
     refconv("train", "lenet", "--images", "6000", "--epochs", "2", "--out", "out", cwd=tmp_path)
     one, seven = [(0.52, 0.2), (0.48, 0.8)], [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)]
@@ -263,6 +275,7 @@ def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
     assert all(float(f[2]) >= float(f[4]) for f in found)
 
 
+@pytest.mark.slow
 def test_predict_names_the_file_that_cannot_be_read(trained):
     folder, _ = trained
     (folder / "page.png").write_text("<html>", encoding="utf-8")
@@ -274,6 +287,7 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
     assert "there is no model none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pixels", "modes"),
     [
@@ -291,6 +305,7 @@ def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, 
     assert "save it with 8 bits a channel" in printed
 
 
+@pytest.mark.slow
 def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
     folder, _ = trained
     whole = io.BytesIO()
@@ -301,6 +316,7 @@ def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
     assert re.fullmatch(r"refconv: broken\.png is not a readable picture: SyntaxError: broken PNG file .*\n", printed)
 
 
+@pytest.mark.slow
 def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):
     folder, _ = trained
     model, _ = weights.load_model(folder / "out" / "model.safetensors")
@@ -342,6 +358,7 @@ def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
     assert (run.returncode, run.stderr) == (1, printed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_explains_itself(tmp_path, command):
     printed = refconv(command, "--help", cwd=tmp_path)
@@ -349,6 +366,7 @@ def test_every_help_explains_itself(tmp_path, command):
     assert command in refconv("--help", cwd=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -368,6 +386,7 @@ def test_a_wrong_call_is_one_line_that_names_the_argument(tmp_path, arguments, s
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
     if not os.environ.get("REFCONV_DATA_DIR"):
         pytest.skip("REFCONV_DATA_DIR does not name a folder with MNIST")
@@ -379,6 +398,7 @@ def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
     assert accuracies[-1] >= 98.9
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes another way")
 def test_a_run_whose_reader_leaves_is_saved_all_the_same(tmp_path):
@@ -397,6 +417,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
     assert "epoch" not in message
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_saves_its_history_and_its_picture_and_says_so(tmp_path):
     message = refconv(*SMALL, "--test-images", "50", "--lr", "50", "--out", "out", cwd=tmp_path, status=1)
     sentence = r"^refconv: the loss is nan at step \d+ of epoch \d, in layer \w+; .* \(saved .*history.csv and training.png"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import (
@@ -17,7 +17,7 @@ from evidence import (
 from refconv import _core, reference
 from refconv.geometry import Window
 from refconv.ops.conv import conv2d_dx
-from strategies import problem, small_floats, small_integers
+from strategies import max_examples, problem, small_floats, small_integers
 
 pytestmark = needs_kernels
 
@@ -47,7 +47,7 @@ def by_tile(p):
     return _core.direct.conv2d_dx(p.dy, p.w, p.size, p.window, 1)
 
 
-@settings(max_examples=150)
+@max_examples(150)
 @given(problems(values=small_integers))
 def test_it_is_exact_where_nothing_rounds(p):
     expected = reference.conv.conv2d_dx(p.dy, p.w, p.size, p.window, 1)
@@ -55,7 +55,7 @@ def test_it_is_exact_where_nothing_rounds(p):
     assert_same_bits(by_tile(p), expected)
 
 
-@settings(max_examples=50)
+@max_examples(50)
 @given(problems())
 def test_it_agrees_with_the_loops(p):
 

@@ -43,11 +43,13 @@ def test_a_network_with_batch_normalisation_is_measured_with_averages_that_have_
     assert momenta == {0.9}
 
 
+@pytest.mark.slow
 def test_the_neocognitron_organises_itself():
     (row,) = show("neocognitron", images=600)
     assert share(row) > 25  # and 10 by chance
 
 
+@pytest.mark.slow
 def test_lesions_name_a_number_for_each_block(monkeypatch):
     monkeypatch.setattr(classifiers, "TEST_IMAGES", 100)
     residual, plain = show("lesion", images=160, epochs=1)
@@ -68,6 +70,7 @@ def test_cells_are_brighter_inside_and_the_same_seed_draws_the_same():
     assert (draw_cells(5, seed=5, size=48)[0] != images).any()
 
 
+@pytest.mark.slow
 def test_the_u_net_learns_where_cells_are():
     row = segment(images=80, epochs=20, size=32)
     overlap, naive = map(float, re.findall(r"\d\.\d+", row.result))
@@ -79,6 +82,7 @@ def test_overlap_by_hand():
     assert intersection_over_union(found, truth) == 2 / 4
 
 
+@pytest.mark.slow
 def test_an_image_prior_comes_closer_to_the_truth_than_to_the_noise():
     v, u = np.mgrid[:32, :48] / 32
     truth = np.stack([v / 2 + 0.2, 0.3 + 0.3 * np.sin(4 * u), 0.8 - u / 3], -1).astype(np.float32)
@@ -178,6 +182,7 @@ def test_an_exhibit_that_cannot_run_is_one_line(capsys, monkeypatch):
     assert err.splitlines()[-1] == "python -m refconv.museum: no train here"
 
 
+@pytest.mark.slow
 def test_a_reader_who_has_gone_is_no_error_message():
     command = [sys.executable, "-c", "import sys; from refconv.museum.__main__ import main; sys.exit(main())"]
     command += ["lenet", "--images", "16", "--epochs", "1"]

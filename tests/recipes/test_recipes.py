@@ -42,6 +42,7 @@ def test_the_table_in_the_docs_has_a_row_for_every_variant():
         assert {variant for first, variant in rows if first == f"| {name}"} == set(recipe.variants), name
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_the_command_prints_the_table(capsys):
     if not os.environ.get(files.FOLDER_VARIABLE) or not files.available(MNIST):

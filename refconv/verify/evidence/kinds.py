@@ -115,7 +115,7 @@ def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut
 
 
 def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Iterator[float | None]:
-    for case in operator.fixed[:few]:
+    for case in sorted(operator.fixed[:few], key=lambda case: case.elements):  # the first failure is the smallest
         yield _blamed(check, operator, case)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 
 from refconv._ascii import echo
 from refconv.verify.catalogue import CATALOGUE, find
 from refconv.verify.evidence.kinds import KINDS, Outcome, gather
 
-__all__ = ["table"]
+__all__ = ["lines", "table"]
 
 WIDTH = 12
 
@@ -47,7 +48,7 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
             raise ValueError(f"kinds must be among {', '.join(KINDS)}, but one is {kind!r}")
     start, outcomes = time.perf_counter(), []
     label = max(len(operator.name) for operator in operators) + 2
-    echo("".ljust(label), *(kind.ljust(WIDTH) for kind in kinds), file=out)
+    echo(_head(label, kinds), file=out)
     for operator in operators:
         echo(operator.name.ljust(label), end="", file=out, flush=True)
         row = []
@@ -63,6 +64,27 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
     for line in _left_out(outcomes):
         echo(line, file=out)
     return outcomes
+
+
+def lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """Yield the table of outcomes that were gathered before, a line each, in the order of the catalogue.
+
+    It has a row for each operator and a column for each kind that has an outcome. What was refuted is not described.
+    """
+    by_place = {(outcome.operator, outcome.kind): outcome for outcome in outcomes}
+    operators = [name for name in CATALOGUE if any(operator == name for operator, _ in by_place)]
+    kinds = [kind for kind in KINDS if any(other == kind for _, other in by_place)]
+    label = max(map(len, operators), default=0) + 2
+    yield _head(label, kinds)
+    for name in operators:
+        row = [by_place.get((name, kind)) for kind in kinds]
+        cells = ((outcome.cell if outcome else "").ljust(WIDTH) for outcome in row)
+        yield " ".join([name.ljust(label), *cells]).rstrip()
+    yield from _summary(by_place.values(), sum(outcome.seconds for outcome in by_place.values())).splitlines()
+
+
+def _head(label, kinds):
+    return " ".join(["".ljust(label), *(kind.ljust(WIDTH) for kind in kinds)])
 
 
 def _summary(outcomes, seconds):
