@@ -56,11 +56,10 @@ def pytest_terminal_summary(terminalreporter, config):
         if name == "evidence"
     ]
     if outcomes:
-        from refconv.verify.evidence.table import lines
+        from refconv.verify.evidence.table import text
 
         terminalreporter.section("evidence")
-        for line in lines(outcomes):
-            terminalreporter.write_line(line)
+        terminalreporter.write_line(text(outcomes, sum(outcome.seconds for outcome in outcomes)))
     if number := config.stash.get(SKIPPED, 0):
         terminalreporter.write_line(f"{number:,} slow tests not run: pytest --all")
     return result

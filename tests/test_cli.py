@@ -351,7 +351,7 @@ def test_omp_num_threads_never_breaks_a_command(tmp_path, asked, line):
 @needs_kernels
 def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
     printed = refconv("info", cwd=tmp_path, status=1, REFCONV_ISA="v9")
-    assert re.fullmatch(r"refconv: REFCONV_ISA must be one of .*, but is 'v9'\n", printed)
+    assert re.fullmatch(r"refconv: REFCONV_ISA must be one of .*, got 'v9'\n", printed)
     script = "import sys; sys.argv[0] = '/usr/bin/refconv'; from refconv.cli import main"  # what pip's script does
     environment = {**os.environ, "REFCONV_ISA": "v9"}
     run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, encoding="utf-8")

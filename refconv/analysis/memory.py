@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import singledispatch
 
-from refconv.nn import combinators, dense, dropout, fractal, heads, transfer
+from refconv.nn import branches, combinators, dense, dropout, fractal, heads, transfer
 from refconv.nn.layer import Layer
 
 __all__ = ["all_values", "values_at_once"]
@@ -55,14 +55,14 @@ def _one_after_the_other(layer, shape, kept=False):
     return most
 
 
-@values_at_once.register(combinators._Branches)
+@values_at_once.register(branches.Branches)
 def _side_by_side(layer, shape, kept=False):
     """One branch runs while what those before it have made waits; at the end all wait for the join."""
-    branches = [(inner, at) for _, inner, at in layer.children(shape)]
-    passed_on = not all(_makes(inner) for inner, _ in branches)
+    sides = [(inner, at) for _, inner, at in layer.children(shape)]
+    passed_on = not all(_makes(inner) for inner, _ in sides)
     most = waiting = 0
-    for k, (inner, at) in enumerate(branches, 1):
-        most = max(most, waiting + values_at_once(inner, at, kept or passed_on or k < len(branches)))
+    for k, (inner, at) in enumerate(sides, 1):
+        most = max(most, waiting + values_at_once(inner, at, kept or passed_on or k < len(sides)))
         waiting += math.prod(inner.output_shape(at)) if _makes(inner) else 0
     waiting += math.prod(shape) if kept or passed_on else 0
     return max(most, waiting + math.prod(layer.output_shape(shape)))
@@ -102,7 +102,7 @@ def _joins(layer):
     """How many arrays a container makes of what is in it."""
     if isinstance(layer, fractal.Fractal):
         return sum(len(layer.ending(row)) > 1 for row in layer.every_row())
-    return int(isinstance(layer, combinators._Branches))
+    return int(isinstance(layer, branches.Branches))
 
 
 def _new(layer, shape):

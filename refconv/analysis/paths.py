@@ -164,9 +164,7 @@ def without(network: Sequential, name: str) -> Sequential:
         raise ValueError(f"name must be that of a block in a chain, but there is no {name!r} in {type(network).__name__}")
     inner = network.layers[head]
     instead = without(inner, rest) if rest else _past(inner)
-    made = Sequential(**{key: instead if key == head else layer for key, layer in network.layers.items()})
-    made.parameters = network.parameters
-    return made
+    return Sequential(**{key: instead if key == head else layer for key, layer in network.layers.items()})
 
 
 def _past(block):

@@ -43,5 +43,5 @@ def info() -> None:
 def _kernels():
     if _core.ISA:
         return ISA_NAMES[_core.ISA]
-    compiled = [file for file in Path(_core.__file__).parent.glob("*/*") if file.suffix in (".so", ".pyd")]
+    compiled = [file for file in Path(_core.__file__).parent.glob("isa/*/*") if file.suffix in (".so", ".pyd")]
     return OTHER if compiled else PURE

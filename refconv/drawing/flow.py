@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from refconv import nn
 from refconv.drawing.style import COLOURS, INK, kind, size, words
-from refconv.nn.combinators import _Branches
+from refconv.nn.branches import Branches
 
 __all__ = ["Node", "beside", "draw", "node"]
 
@@ -15,7 +15,7 @@ LETTER = 0.092
 GAP = 0.3  # between boxes that follow each other
 BESIDE = 0.28  # between branches
 JOIN = 0.18  # half the height of what branches end in
-BRANCHING = _Branches
+BRANCHING = Branches
 JOINS = {nn.Sum: "+", nn.Concat: "concat", nn.Mean: "mean"}
 
 
@@ -52,7 +52,7 @@ def node(layer) -> Node:
         return Node(0.12, 0.12, 0)
     if isinstance(layer, nn.Sequential):
         return _chain(_merged(_flat(layer)))
-    if isinstance(layer, _Branches):
+    if isinstance(layer, Branches):
         return _branches([node(inner) for inner in layer.layers.values()], JOINS[type(layer)])
     if isinstance(layer, nn.StochasticDepth):
         inside = node(layer.layer)

@@ -2,12 +2,14 @@
 
 from refconv.geometry import per_axis
 from refconv.nn.argument import real
-from refconv.nn.combinators import _Chance, _mean, _total
+from refconv.nn.branches import mean_of, sum_of
+from refconv.nn.container import RandomContainer
+from refconv.nn.layer import call_backward
 
 __all__ = ["DropPath", "Fractal"]
 
 
-class Fractal(_Chance):
+class Fractal(RandomContainer):
     r"""Columns of 1, 2, 4, … layers side by side, joined by their mean wherever some of them end together.
 
     .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
@@ -96,7 +98,7 @@ class Fractal(_Chance):
             read = {self.name(c, row): starts[c] for c in self.ending(row)}
             if until in read:
                 return read[until]
-            y = _mean([self.layers[name](start) for name, start in read.items()])
+            y = mean_of([self.layers[name](start) for name, start in read.items()])
             for c in self.ending(row):
                 starts[c] = y
         return y
@@ -107,7 +109,7 @@ class Fractal(_Chance):
             ending = self.ending(row)
             alive = self._alive(ending) if train else ending
             passes = {c: self.layers[self.name(c, row)].forward(starts[c], train) for c in alive}
-            y = _mean([value for value, _ in passes.values()]) if alive else None
+            y = mean_of([value for value, _ in passes.values()]) if alive else None
             for c in ending:
                 starts[c] = y
             backs.append({c: back for c, (_, back) in passes.items()})
@@ -117,11 +119,13 @@ class Fractal(_Chance):
             for row in reversed(self.every_row()):
                 ending, back = self.ending(row), backs[row - 1]
                 arriving = [dstarts[c] for c in ending if dstarts[c] is not None]
-                djoin = dy if row == self.rows else _total(arriving) if arriving else None
+                djoin = dy if row == self.rows else sum_of(arriving) if arriving else None
                 for c in ending:
-                    read = c in back and djoin is not None  # a join that all dropped afterwards is read by nobody
-                    dstarts[c] = back[c](djoin * (1 / len(back)), want_dx or row > self.spans[c]) if read else None
-            return _total([d for d in dstarts if d is not None] or [None])
+                    dstarts[c] = None
+                    if c in back and djoin is not None:  # None: all later joins dropped this one
+                        dx_needed = want_dx or row > self.spans[c]
+                        dstarts[c] = call_backward(back[c], djoin * (1 / len(back)), dx_needed)
+            return sum_of([d for d in dstarts if d is not None] or [None])
 
         return y, backward
 
@@ -131,7 +135,7 @@ class Fractal(_Chance):
             return [c for c in ending if c == self.column]
         if not self.drop:
             return ending
-        rng = self.chance()
+        rng = self.generator()
         alive = [c for c in ending if rng.random() >= self.drop]
         return alive or [ending[rng.integers(len(ending))]]
 
@@ -139,7 +143,7 @@ class Fractal(_Chance):
         return f"Fractal({self.layers[self.name(0, self.rows)]!r}, {self.columns} columns)"
 
 
-class DropPath(_Chance):
+class DropPath(RandomContainer):
     """A network with fractal blocks; in training, now and then a single column alone is the whole network.
 
     A share of the mini-batches is *global*: one column, drawn at random, runs through all blocks. So each column learns to be
@@ -174,8 +178,8 @@ class DropPath(_Chance):
         return self.network.output_shape(shape)
 
     def forward(self, x, train=True):
-        alone = train and self.chance().random() < self.share
-        column = int(self.chance().integers(self.fractals[0].columns)) if alone else None
+        alone = train and self.generator().random() < self.share
+        column = int(self.generator().integers(self.fractals[0].columns)) if alone else None
         try:
             for fractal in self.fractals:
                 fractal.column = column

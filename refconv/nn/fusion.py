@@ -1,19 +1,20 @@
-"""Layers that are computed together: the one place that decides it.
+"""Fusion: the only module that decides which layers are computed together.
 
-A model says what it is, layer by layer; nobody who reads or builds one needs to know of this. When a ``Sequential`` runs, and
-:func:`refconv.set_fusion` allows it, neighbours for which there is a kernel make one step:
+When a ``Sequential`` runs and :func:`refconv.set_fusion` allows it, consecutive layers with a common kernel make one step:
 
 - a convolution of few channels, ReLU and 2×2 max pooling: the outputs of the convolution never leave the caches, and the
-  way back looks at winners alone;
-- in inference, a convolution and its batch normalisation, with ReLU or without: values change where they lie;
-- a convolution, a dense layer, a batch normalisation or a sum of branches with ReLU: negative values are cut where they
-  lie, and the way back tells from the output where that was.
+  backward function visits only the winners of the pooling;
+- in inference, a convolution and its batch normalisation, with or without ReLU: the normalisation works in place;
+- a convolution, a dense layer, a batch normalisation or a sum of branches, with ReLU: ReLU works in place, and its
+  derivative is computed from the output.
 
-Parameters, gradients and values are those of the layers themselves.
+Parameters, gradients and outputs are those of the layers. Models do not mention fusion.
 """
 
-from refconv.nn import combinators
+import operator
+
 from refconv.nn.activation import ReLU
+from refconv.nn.branches import Sum
 from refconv.nn.conv import Conv2D
 from refconv.nn.dense import Dense
 from refconv.nn.max_pool import MaxPool2D
@@ -30,32 +31,59 @@ from refconv.ops.fused import (
 )
 from refconv.ops.norm import batch_norm_inference_grads
 
-__all__ = ["steps"]
+__all__ = ["Plan"]
 
 CONVOLUTIONS = (Conv2D, DepthwiseConv2D)
 
 
-def steps(layers, train):
-    """What a ``Sequential`` of these layers runs one after the other: the layers, or what stands for several of them."""
-    if not get_fusion():
-        return layers
-    found, left = [], list(layers)
+class Plan:
+    """The steps of one sequence of layers, for training and for inference.
+
+    Each plan is made at its first use. It depends on the layers, on their settings, which are fixed when a layer is made, and
+    on the shapes of their parameters; it is made again if another layer takes a place or a layer is built again.
+    """
+
+    def __init__(self):
+        self._planned = {}  # train: (what the plan depends on, steps)
+
+    def steps(self, layers, train):
+        """Return what a ``Sequential`` of these layers runs: the layers themselves while fusion is off."""
+        layers = [*layers]
+        if not get_fusion():
+            return layers
+        inputs = [part for layer in layers for part in (layer, layer.parameters)]
+        planned = self._planned.get(train)
+        if planned is None or not _same_objects(planned[0], inputs):
+            planned = self._planned[train] = inputs, plan(layers, train)
+        return planned[1]
+
+    def __reduce__(self):  # a copy of the sequence has other layers and plans them itself
+        return Plan, ()
+
+
+def _same_objects(some, others):
+    return len(some) == len(others) and all(map(operator.is_, some, others))
+
+
+def plan(layers, train):
+    """Return the steps that compute these layers, which are built."""
+    steps, left = [], list(layers)
     while left:
         step, count = _first_step(left, train)
-        found.append(step)
+        steps.append(step)
         del left[:count]
-    return found
+    return steps
 
 
 def _first_step(layers, train):
-    kinds = tuple(type(layer) for layer in layers[:3])  # exactly these: a class made from them may do something else
+    kinds = tuple(type(layer) for layer in layers[:3])  # exactly these: a subclass may compute something else
     if kinds == (Conv2D, ReLU, MaxPool2D) and _pool_together(layers[0], layers[2]):
         return _ConvReLUPool(layers[0]), 3
     if not train and kinds[0] in CONVOLUTIONS and kinds[1:2] == (BatchNorm,) and _channels_last(*layers[:2]):
         count = 3 if kinds[2:] == (ReLU,) else 2
         return _ConvNorm(layers[:count]), count
-    if kinds[0] in (*CONVOLUTIONS, Dense, BatchNorm, combinators.Sum) and kinds[1:2] == (ReLU,):
-        return _WithReLU(layers[0]), 2  # they make a new array, and do not look at it again
+    if kinds[0] in (*CONVOLUTIONS, Dense, BatchNorm, Sum) and kinds[1:2] == (ReLU,):
+        return _WithReLU(layers[0]), 2  # these layers return a new array and keep no reference to it
     return layers[0], 1
 
 
@@ -73,7 +101,7 @@ def _pool_together(conv, pool):
 
 
 class _Step:
-    """What stands for several layers."""
+    """Base class of steps that compute several layers."""
 
     def __call__(self, x):
         return self.forward(x, train=False)[0]
@@ -105,12 +133,12 @@ class _ConvNorm(_Step):
     def forward(self, x, train=False):
         conv, norm, *relu = self.layers
         gamma, beta = norm["gamma"], norm["beta"]
-        mean, var = norm["mean"].value.copy(), norm["var"].value.copy()  # they may move on before the way back is taken
+        mean, var = norm["mean"].value.copy(), norm["var"].value.copy()  # training may change them before backward is called
         sums, conv_back = conv.forward(x, train)
         y = batch_norm_inference_in_place(sums, gamma.value, beta.value, mean, var, norm.eps, bool(relu))
 
         def backward(dy, want_dx=True):
-            sums, _ = conv.forward(x, train)  # once more, since y lies where they lay: few take the way back of inference
+            sums, _ = conv.forward(x, train)  # recomputed: y overwrote them, and backward in inference mode is rare
             dy = relu_dx(dy, y) if relu else dy
             dsums, dgamma, dbeta = batch_norm_inference_grads(dy, sums, gamma.value, mean, var, norm.eps)
             gamma.grad += dgamma
@@ -125,9 +153,9 @@ class _WithReLU(_Step):
         self.layer = layer
 
     def forward(self, x, train=True):
-        y, way_back = self.layer.forward(x, train)
+        y, back = self.layer.forward(x, train)
         y = relu_in_place(y)
-        return y, lambda dy, want_dx=True: way_back(relu_dx(dy, y), want_dx)
+        return y, lambda dy, want_dx=True: back(relu_dx(dy, y), want_dx)
 
     def __call__(self, x):
         return relu_in_place(self.layer(x))

@@ -1,11 +1,12 @@
 """Auxiliary classifiers: heads on the way through a network, for training alone."""
 
-from refconv.nn.combinators import Sequential, _Combinator
+from refconv.nn.combinators import Sequential
+from refconv.nn.container import Container
 
 __all__ = ["Heads"]
 
 
-class Heads(_Combinator):
+class Heads(Container):
     r"""A trunk, and heads that read what some of its layers make; in inference the trunk alone.
 
     In training the value is a tuple: the trunk's output and then each head's; so is what the way back takes. Where a head

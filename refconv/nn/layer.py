@@ -1,123 +1,111 @@
-"""What a layer is: it knows its shapes before it has weights, and its forward pass returns the value and the way back."""
+"""The base class of all layers: shapes are known before parameters exist, and forward returns a backward function."""
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
-from refconv import neighbours
+from refconv.nn.parameter import Parameter, Spec, allocate, flatten
 
-__all__ = ["Layer", "Parameter", "Spec"]
+__all__ = ["Layer", "Parameter", "Spec", "call_backward"]
 
 Shape = tuple[int, ...]
 
 
-class Parameter:
-    """An array that belongs to a layer, and the gradient that gathers beside it.
+def call_backward(backward: Callable, dy, want_dx=True):
+    """Call a backward function, which may accept ``want_dx`` or only dy, and return ∂e/∂x, or None if it is skipped.
 
-    Parameters
-    ----------
-    value : array
-        The numbers themselves. Optimisers change them in place.
-    trainable : bool
-        Whether there is a gradient. The running averages of batch normalisation have none.
+    All code that passes on ``want_dx`` calls this, so a layer's backward function need not have the argument.
 
-    Source: A12.
+    >>> call_backward(lambda dy: 2 * dy, 3.0, want_dx=False), call_backward(lambda dy, want_dx: want_dx, 3.0, want_dx=False)
+    (6.0, False)
     """
-
-    def __init__(self, value, trainable=True):
-        self.value = value
-        self.grad = np.zeros_like(value) if trainable else None
-        self.frozen = False  # for now: it has a gradient, but optimisers leave it alone
-
-    @property
-    def trainable(self) -> bool:
-        return self.grad is not None and not self.frozen
-
-    def __repr__(self):
-        return f"Parameter{self.value.shape}" + ("" if self.trainable else " (not trained)")
+    if want_dx or not _accepts_want_dx(backward):
+        return backward(dy)
+    return backward(dy, want_dx=False)
 
 
-class Spec(NamedTuple):
-    """A parameter before it exists: its shape, and how to fill it."""
-
-    shape: Shape
-    initializer: Callable[[np.random.Generator, Shape], np.ndarray]
-    trainable: bool = True
-
-    def make(self, rng, dtype) -> Parameter:
-        return Parameter(np.ascontiguousarray(self.initializer(rng, self.shape), dtype), self.trainable)
-
-
-JOINED = 1 << 20  # bytes; with larger arrays an update gains nothing, and one that is kept would keep its neighbours
-
-
-def _put_side_by_side(layers):
-    """Values behind one another in memory, and gradients as well: so an optimiser may take all in one pass."""
-    own = [p for layer in layers if type(layer).make is Layer.make for p in layer.parameters.values()]
-    small = [p for p in own if p.grad is not None and p.value.nbytes <= JOINED]
-    values, gradients = (neighbours.zeros([p.value for p in small]) for _ in range(2))
-    for parameter, value, gradient in zip(small, values, gradients, strict=True):
-        value[...] = parameter.value
-        parameter.value, parameter.grad = value, gradient
+def _accepts_want_dx(backward):
+    parameters = inspect.signature(backward).parameters
+    return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 class Layer(ABC):
-    """A function with parameters and a derivative.
+    """Base class of layers: a function with parameters and a derivative.
 
-    ``y, backward = layer.forward(x, train=True)`` returns the value and the way back. ``dx = backward(dy)`` returns ∂e/∂x
-    and adds ∂e/∂θ to each parameter's ``grad``. What the derivative needs, the closure ``backward`` holds; the layer itself
-    remembers nothing of the pass, so it may be used any number of times before the way back. The closure reads the weights
-    when it is called: take the way back before they are updated. The first layer of a network
-    needs no ∂e/∂x: ``backward(dy, want_dx=False)`` may skip it and return None.
+    ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
+    ∂e/∂x and adds ∂e/∂θ to each parameter's ``grad``. The closure ``backward`` holds what the derivative needs; the layer
+    itself keeps nothing of the pass, so it may be used any number of times before its backward functions are called. The
+    closure reads the weights when it is called: call it before they are updated.
 
-    ``layer(x)`` is inference. Shapes are those of one example, without the batch: an image is ``(H, W, C)``.
-    ``output_shape``, ``specs`` and ``multiply_adds`` only count; ``build`` makes the parameters.
+    The first layer of a network needs no ∂e/∂x. A backward function may accept ``want_dx``; ``backward(dy, want_dx=False)``
+    may then skip ∂e/∂x and return None.
+
+    A subclass must implement ``forward`` and ``output_shape``. If it has parameters, it also lists them in ``specs``; if it
+    has inner layers, in ``named_layers`` and ``children``. Shapes are those of one example, without the batch: an image is
+    ``(H, W, C)``. ``output_shape``, ``specs`` and ``multiply_adds`` allocate nothing; ``build`` makes the parameters.
+
+    ``layer(x)`` is inference. ``layer[name]`` is the parameter or the inner layer of this name.
+
+    Examples
+    --------
+    >>> from refconv import nn
+    >>> class Double(nn.Layer):
+    ...     def output_shape(self, shape):
+    ...         return shape
+    ...
+    ...     def forward(self, x, train=True):
+    ...         return 2 * x, lambda dy: 2 * dy
+    >>> nn.Sequential(Double(), nn.ReLU(), Double())(np.array([[1.0, -3.0]]))
+    array([[4., 0.]])
     """
 
     parameters: dict[str, Parameter] | None = None
     input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
     training_settings: tuple[str, ...] = ()  # attributes without an effect in inference; a saved model need not restore them
+    __iter__ = None  # layer[name] takes names only; without this, Python would try layer[0], layer[1], …
 
     def __init_subclass__(cls, **options):
-        """A class with a forward pass of its own is called by that, whatever the class that it is made from does."""
+        """A subclass that overrides ``forward`` gets a matching ``__call__``."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "__call__" not in vars(cls):
             cls.__call__ = Layer.__call__
 
     @abstractmethod
     def forward(self, x, train=True):
-        """The value, and the way back."""
+        """Return the output and a backward function."""
 
     @abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
-        """Shape of one output for one input of this shape; a ``ValueError`` if the layer cannot take it."""
+        """Return the shape of one output for one input of this shape; ``ValueError`` if the layer cannot take it."""
 
     def specs(self, shape: Shape) -> dict[str, Spec]:
-        """The parameters that an input of this shape asks for."""
+        """Return the specifications of the layer's own parameters for inputs of this shape."""
         return {}
 
     def multiply_adds(self, shape: Shape) -> int:
-        """Multiplications (each with its addition) for one input of this shape, in convolutions and dense layers."""
+        """Return the number of multiply-adds of convolutions and dense layers for one input of this shape."""
         return 0
 
     def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """The layers inside of this one, each with its name and the shape that reaches it."""
+        """Yield the name of each inner layer, the layer, and the shape of its input."""
         return iter(())
 
     def build(self, shape: Shape, rng=None, dtype=np.float32) -> Shape:
         """Make the parameters for inputs of this shape.
+
+        All values are views of one flat array, all gradients of another one; see :class:`Parameter`.
 
         Parameters
         ----------
         shape : tuple of int
             One input, without the batch.
         rng : numpy.random.Generator, int or None
-            Where the random numbers come from: a generator, a seed, or None for a different network each time.
+            A generator, a seed, or None for different parameters each time.
         dtype : numpy dtype
             float32 or float64.
 
@@ -127,24 +115,53 @@ class Layer(ABC):
             The output shape.
         """
         if np.dtype(dtype) not in (np.float32, np.float64):
-            raise TypeError(f"dtype must be float32 or float64, but is {np.dtype(dtype)}")
+            raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
-        layers = list(self.distinct_layers(shape))  # all shapes are looked at before the first is made
-        for _, layer, inner in layers:
+        layers = [
+            (layer, inner) for _, layer, inner in self.distinct_layers(shape)
+        ]  # all shapes are checked before allocating
+        specs = [layer.specs(inner) for layer, inner in layers]
+        parameters = iter(allocate([spec for own in specs for spec in own.values()], dtype))
+        for (layer, inner), own in zip(layers, specs, strict=True):
+            layer.parameters = {name: next(parameters) for name in own}
             layer.make(inner, rng, dtype)
-        _put_side_by_side([layer for _, layer, _ in layers])
         self.input_shape = tuple(shape)
         return output
 
     def make(self, shape: Shape, rng, dtype) -> None:
-        """Make what this layer itself owns, without the layers inside; :meth:`build` calls it once for each layer."""
-        self.parameters = {name: spec.make(rng, dtype) for name, spec in self.specs(shape).items()}
+        """Write the first values of the layer's own parameters.
+
+        :meth:`build` calls this once for each layer, after it has allocated what ``specs`` lists. A layer that overrides it
+        may also create other state, such as a random generator, or parameters of its own.
+        """
+        for name, spec in self.specs(shape).items():
+            spec.fill(self.parameters[name], rng)
+
+    def flatten_parameters(self) -> None:
+        """Move the parameters of this layer and its inner layers into flat arrays of their own.
+
+        :meth:`build` and copies of a built layer do this already. It is needed to release memory: parameters of one network
+        are views of one array, so a part of the network, such as ``model.cut("pool5")``, keeps the whole array in memory even
+        if the rest is deleted. The parameters stay the same objects, also in other networks that share them, but
+        their arrays move: read ``parameter.value`` again. Arrays that a layer or a caller made itself do not move.
+
+        >>> from refconv import nn
+        >>> features = nn.Sequential(nn.Dense(3), nn.Dense(90))
+        >>> _ = features.build((5,), rng=0)
+        >>> head = features[:1]
+        >>> head[0]["w"].flat.values.size
+        378
+        >>> head.flatten_parameters()
+        >>> head[0]["w"].flat.values.size
+        18
+        """
+        flatten(p for p in self._made_parameters() if p.relocatable)
 
     def distinct_layers(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """This layer and all inside of it, in order: each once, with its dotted name and the shape that reaches it first.
+        """Yield this layer and all inner layers once, in order, with the dotted name and input shape of the first use.
 
-        A ``ValueError`` if a layer that is used twice would need parameters of two shapes.
+        Raises ``ValueError`` if a layer that is used twice would need parameters of two shapes.
         """
         seen = {}
         for name, layer, inner in self._every_use("", shape):
@@ -155,8 +172,8 @@ class Layer(ABC):
             elif sizes != seen[id(layer)][1]:
                 first, before = seen[id(layer)]
                 raise ValueError(
-                    f"{layer!r} is used as {first} and as {name}, and must have parameters of one shape, but has {before} "
-                    f"and {sizes}"
+                    f"{layer!r} is used as {first} and as {name}, and must have parameters of one shape, "
+                    f"got {before} and {sizes}"
                 )
 
     def _every_use(self, name, shape):
@@ -165,22 +182,22 @@ class Layer(ABC):
             yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
-        """The layers directly inside, with their names."""
+        """Yield the names of the direct inner layers and the layers."""
         return iter(())
 
     def reaching(self, x, name: str):
-        """What the layer of this name, directly inside, gets in inference where this layer gets x. Here x itself."""
+        """Return the input of the direct inner layer of this name, in inference for the input x. Here x itself."""
         return x
 
     def activations(self, x, name: str):
-        """What an inner layer makes of x in inference: features that may serve another task.
+        """Compute the output of an inner layer in inference: features for another task.
 
         Parameters
         ----------
         x : array
             A batch, as the network takes it.
         name : str
-            The layer's name, dotted where it lies deeper: ``"conv2"``, ``"block3.0.conv1"``.
+            The layer's name, dotted for deeper layers: ``"conv2"``, ``"block3.0.conv1"``.
 
         Returns
         -------
@@ -190,7 +207,7 @@ class Layer(ABC):
         Raises
         ------
         ValueError
-            If there is no layer of this name; the message says which there are.
+            If there is no layer of this name; the message lists those that exist.
 
         Examples
         --------
@@ -199,30 +216,30 @@ class Layer(ABC):
         >>> model.activations(np.array([[5.0, 1.0]]), "both.twice"), model(np.array([[5.0, 1.0]]))
         (array([[10.,  2.]]), array([[15.,  3.]]))
 
-        Source: B10.
+        Source: lecture row B10 (SOURCES.md).
         """
         first, _, deeper = name.partition(".")
         layers = dict(self.named_layers())
         if first not in layers:
-            raise ValueError(f"name must be one of {', '.join(layers) or 'none: there is nothing inside'}, but is {first!r}")
+            raise ValueError(f"name must be one of {', '.join(layers) or 'none: there are no inner layers'}, got {first!r}")
         x = self.reaching(x, first)
         return layers[first].activations(x, deeper) if deeper else layers[first](x)
 
     def freeze(self) -> None:
-        """Let optimisers leave all parameters of this layer as they are; see :class:`refconv.nn.Frozen`.
+        """Make optimisers skip all parameters of this layer; see :class:`refconv.nn.Frozen`.
 
-        Source: B10.
+        Source: lecture row B10 (SOURCES.md).
         """
         for parameter in self.named_parameters().values():
             parameter.frozen = True
 
     def unfreeze(self) -> None:
-        """Let the parameters be trained again."""
+        """Make the parameters trainable again."""
         for parameter in self.named_parameters().values():
             parameter.frozen = False
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """All parameters, those of inner layers under dotted names; a shared one appears once, under its first name."""
+        """Return all parameters, those of inner layers with dotted names; a shared one appears once, with its first name."""
         found = dict(self._own_parameters())
         for name, layer in self.named_layers():
             found.update({f"{name}.{inner}": parameter for inner, parameter in layer.named_parameters().items()})
@@ -232,7 +249,7 @@ class Layer(ABC):
         return {name: found[name] for name in first.values()}
 
     def count_parameters(self, shape: Shape, trainable_only=False) -> int:
-        """How many numbers the parameters hold, without making any."""
+        """Return the number of elements of all parameters, without making any."""
         specs = (spec for _, layer, inner in self.distinct_layers(shape) for spec in layer.specs(inner).values())
         return sum(math.prod(spec.shape) for spec in specs if spec.trainable or not trainable_only)
 
@@ -244,20 +261,39 @@ class Layer(ABC):
         for _, layer in self.named_layers():
             layer.zero_grad()
 
-    def __getitem__(self, name: str) -> Parameter:
-        """A parameter of this layer by its name."""
-        return self._own_parameters()[name]
+    def __getitem__(self, name: str) -> Parameter | Layer:
+        """Return the parameter or the direct inner layer of this name; a parameter has precedence."""
+        if self.parameters and name in self.parameters:  # first: every forward pass gets its weights here
+            return self.parameters[name]
+        layers = dict(self.named_layers())
+        if name in layers:
+            return layers[name]
+        names = [*self._own_parameters(), *layers]
+        raise KeyError(f"name must be one of {', '.join(names) or 'none: the layer is empty'}, got {name!r}")
 
     def _own_parameters(self) -> dict[str, Parameter]:
         if self.parameters is None:
             raise RuntimeError(f"{self!r} has no parameters yet: call build(input_shape) first")
         return self.parameters
 
-    def __call__(self, x):
-        """The value in inference: nothing is kept for a way back, and nothing in the layer changes.
+    def _made_parameters(self) -> list[Parameter]:
+        """Return the parameters that exist, each once, also if some layers are not built."""
+        found = list((self.parameters or {}).values())
+        for _, layer in self.named_layers():
+            found += layer._made_parameters()
+        return list(dict.fromkeys(found))
 
-        Layers made of layers call theirs, and not their forward passes: ways back would keep every activation until the
-        last layer is done.
+    def __setstate__(self, state):
+        """Join the parameters of a copy again: each comes with arrays of its own."""
+        vars(self).update(state)
+        if self.input_shape is not None:  # build was called on this layer, and not on one around it
+            flatten(p for p in self._made_parameters() if p.relocatable and p.flat is None)
+
+    def __call__(self, x):
+        """Compute the output in inference, without keeping activations and without changing the layer.
+
+        Containers call their layers instead of their forward passes: the backward functions of those would keep every
+        activation until the last layer is done.
         """
         return self.forward(x, train=False)[0]
 

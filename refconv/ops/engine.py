@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from refconv import _core, reference
-from refconv._core.processors import MOST_THREADS, default_threads
+from refconv._core.machine.processors import MOST_THREADS, default_threads
 from refconv.geometry import flag, per_axis
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "set_precision",
 ]
 
-_rooms = {"kernels": _core, "reference": reference}
+_rooms = {"kernels": _core.kernels, "reference": reference}
 _engine = ContextVar("engine", default="kernels" if _core.ISA else "reference")
 
 

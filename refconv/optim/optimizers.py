@@ -1,15 +1,15 @@
-"""Optimisers: what they remember of each parameter, and the update that is made of it.
+"""Optimisers: their per-parameter state, and the update that changes parameters with it.
 
 The updates themselves are loops, :mod:`refconv.reference.update`, and kernels of the same names.
 """
 
+import itertools
 import operator
 from abc import ABC, abstractmethod
-from itertools import chain, groupby
+from types import MappingProxyType
 
 import numpy as np
 
-from refconv import neighbours
 from refconv.ops.engine import implementation
 from refconv.optim.argument import above_zero, number, trainable
 
@@ -20,13 +20,13 @@ ZERO_BY_ZERO = "a gradient of 0, as of a unit that is never active, would be div
 
 
 class Optimizer(ABC):
-    """What all optimisers are: parameters, a learning rate, and arrays that remember something of each parameter.
+    """Base class for optimisers: parameters, a learning rate and per-parameter state.
 
     Parameters
     ----------
     parameters : dict of Parameter
-        What ``model.named_parameters()`` returns; those that are not trainable are left alone. Those that are frozen now stay
-        as they are even if they are unfrozen later: then make another optimiser.
+        The result of ``model.named_parameters()``; parameters that are not trainable are left out. Those that are frozen now
+        stay as they are even if they are unfrozen later: then make another optimiser.
     lr : float
         α. May be set between steps: ``optimizer.lr = …``.
     weight_decay : float
@@ -38,67 +38,116 @@ class Optimizer(ABC):
     Raises
     ------
     TypeError, ValueError
-        If the parameters are none, or another argument does not fit; the message names it.
+        If ``parameters`` is no such dict, or another argument does not fit; the message names it.
 
-    Source: A12.
+    Source: lecture row A12 (SOURCES.md).
     """
 
-    slots: tuple[str, ...] = ()  # names of what is remembered; each is a dict of arrays, by the parameters' names
-    _seen, _found = (), ()  # by _lines
+    slots: tuple[str, ...] = ()  # names of the state; each is a read-only mapping from a parameter's name to its array
 
     def __init__(self, parameters, lr, *, weight_decay=0.0, decayed="all"):
         self.parameters = trainable(parameters)
         self.lr, self.weight_decay = number("lr", lr), number("weight_decay", weight_decay)
         if decayed not in DECAYED:
-            raise ValueError(f"decayed must be 'all' or 'weights', but is {decayed!r}")
+            raise ValueError(f"decayed must be 'all' or 'weights', got {decayed!r}")
         self.decayed = decayed
         self.steps = 0
+        self._flat, self._places = self._allocate()
+        self._make_views()
+
+    def _allocate(self):
+        """Return flat arrays of zeros for the state, by slot and dtype, and the dtype and offset of each parameter's part."""
+        sizes, places = {}, {}
+        for name, parameter in self.parameters.items():
+            dtype = parameter.value.dtype
+            places[name] = dtype, sizes.get(dtype, 0)
+            sizes[dtype] = sizes.get(dtype, 0) + parameter.value.size
+        flat = {slot: {dtype: np.zeros(size, dtype) for dtype, size in sizes.items()} for slot in self.slots}
+        return flat, places
+
+    def _make_views(self):
         for slot in self.slots:
-            zeros = neighbours.zeros([p.value for p in self.parameters.values()])
-            setattr(self, slot, dict(zip(self.parameters, zeros, strict=True)))
+            views = {name: self._state(slot, name, p.value.size).reshape(p.value.shape) for name, p in self.parameters.items()}
+            setattr(self, slot, MappingProxyType(views))
+        self._run_inputs, self._found_runs = (), ()
+
+    def _state(self, slot, name, size):
+        """Return the state of consecutive parameters that begin with this one, as an array of one axis."""
+        dtype, offset = self._places[name]
+        return self._flat[slot][dtype][offset : offset + size]
 
     def step(self) -> None:
-        """Move each parameter once; those that were frozen meanwhile stay."""
+        """Update each parameter once, except those that have been frozen since the optimiser was made."""
         self.steps += 1
-        room = implementation("update")
-        for theta, g, remembered, decays in self._lines():
-            self.update(room, theta, g, remembered, self.weight_decay if decays else 0.0)
+        functions = implementation("update")
+        for theta, g, state, decays in self._runs():
+            self.update(functions, theta, g, state, self.weight_decay if decays else 0.0)
 
     @abstractmethod
-    def update(self, room, theta, g, remembered, decay) -> None:
-        """Change parameters, and what is remembered of them, with the function of the room that computes: loops or kernels.
+    def update(self, functions, theta, g, state, decay) -> None:
+        """Change parameters and their state in place.
 
-        ``theta`` is one parameter, or several that lie behind one another as one line of numbers; ``g`` is ∂L/∂θ, and
-        ``remembered`` has an array for each of the slots, all of theta's shape.
+        ``functions`` is the module with the updates, loops or kernels. ``theta`` is one parameter, or several that are
+        consecutive in a flat array. ``g`` is ∂L/∂θ, and ``state`` has an array for each slot, all of theta's shape.
         """
 
-    def _lines(self):
-        """What updates run over: parameters that lie behind one another (neighbours.py) and decay alike are one line."""
-        slots = [getattr(self, slot) for slot in self.slots]
-        rows = {n: (p.value, p.grad, *(slot[n] for slot in slots)) for n, p in self.parameters.items() if p.trainable}
-        seen = [self.decayed, *chain.from_iterable(rows.values())]
-        if len(seen) != len(self._seen) or not all(map(operator.is_, seen, self._seen)):
-            self._seen, self._found = seen, list(self._find_lines(rows))
-        return self._found
+    def _runs(self):
+        """Return the arrays of each update: runs of consecutive parameters that decay alike, or parameters alone."""
+        trained = [(name, p) for name, p in self.parameters.items() if p.trainable]
+        inputs = [self.decayed, *itertools.chain.from_iterable((p.value, p.grad) for _, p in trained)]
+        if len(inputs) != len(self._run_inputs) or not all(map(operator.is_, inputs, self._run_inputs)):
+            self._run_inputs, self._found_runs = inputs, [self._arrays(run) for run in self._find_runs(trained)]
+        return self._found_runs
 
-    def _find_lines(self, rows):
-        for name, (theta, *_) in rows.items():
-            if not theta.flags.c_contiguous:  # the update runs over the array's memory
-                raise ValueError(f"the value of {name} must be C-contiguous, but has strides {theta.strides}")
-        for decays, alike in groupby(rows.values(), lambda row: self.decayed == "all" or row[0].ndim > 1):
-            for theta, g, *remembered in neighbours.runs(alike):
-                yield theta, g, remembered, decays
+    def _find_runs(self, trained):
+        """Group parameters, given with their names, whose values, gradients and state are consecutive in memory."""
+        runs = []
+        for name, parameter in trained:
+            if not parameter.value.flags.c_contiguous:  # the update runs over the array's memory
+                raise ValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
+            if runs and self._follows(*runs[-1][-1], name, parameter):
+                runs[-1].append((name, parameter))
+            else:
+                runs.append([(name, parameter)])
+        return runs
 
-    def __getstate__(self):  # a copy has arrays of its own, and must not run over the lines of this one
-        return {name: value for name, value in vars(self).items() if name not in ("_seen", "_found")}
+    def _follows(self, name_before, before, name, parameter):
+        dtype, offset = self._places[name_before]
+        return (
+            parameter.flat is not None
+            and parameter.flat is before.flat
+            and parameter.offset == before.offset + before.value.size
+            and self._places[name] == (dtype, offset + before.value.size)
+            and self._decays(parameter) == self._decays(before)
+        )
+
+    def _decays(self, parameter):
+        return self.decayed == "all" or parameter.value.ndim > 1
+
+    def _arrays(self, run):
+        """Return the value, the gradient, the state and the decay of a run, joined if there are several parameters."""
+        name, first = run[0]
+        if len(run) == 1:
+            return first.value, first.grad, [getattr(self, slot)[name] for slot in self.slots], self._decays(first)
+        size = sum(parameter.value.size for _, parameter in run)
+        part = slice(first.offset, first.offset + size)
+        state = [self._state(slot, name, size) for slot in self.slots]
+        return first.flat.values[part], first.flat.gradients[part], state, self._decays(first)
+
+    def __getstate__(self):  # without views: copies of them would be arrays of their own
+        return {name: value for name, value in vars(self).items() if name not in (*self.slots, "_run_inputs", "_found_runs")}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._make_views()
 
     def state(self) -> dict[str, np.ndarray]:
-        """What is remembered, as named arrays: those of a parameter under ``slot.name``, and the number of steps."""
+        """Return the state as named arrays, ``slot.name`` for each parameter, and the number of steps."""
         arrays = {f"{slot}.{name}": a for slot in self.slots for name, a in getattr(self, slot).items()}
         return {"steps": np.array(self.steps), **arrays}
 
     def restore(self, state) -> None:
-        """Remember again what :meth:`state` gave; a ``ValueError`` if it belongs to other parameters."""
+        """Set the state to what :meth:`state` returned; ``ValueError`` if it belongs to other parameters."""
         own = self.state()
         different = sorted(
             n for n in own.keys() | state.keys() if n not in own or n not in state or own[n].shape != state[n].shape
@@ -155,8 +204,8 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
         self.momentum, self.nesterov = number("momentum", momentum, below=1), bool(nesterov)
 
-    def update(self, room, theta, g, remembered, decay):
-        room.sgd(theta, *remembered, g, self.lr, self.momentum, decay, self.nesterov)
+    def update(self, functions, theta, g, state, decay):
+        functions.sgd(theta, *state, g, self.lr, self.momentum, decay, self.nesterov)
 
 
 class RMSProp(Optimizer):
@@ -208,8 +257,8 @@ class RMSProp(Optimizer):
         self.rho, self.momentum = number("rho", rho, below=1), number("momentum", momentum, below=1)
         self.eps, self.eps_inside_sqrt = above_zero("eps", eps, ZERO_BY_ZERO), bool(eps_inside_sqrt)
 
-    def update(self, room, theta, g, remembered, decay):
-        room.rmsprop(theta, *remembered, g, self.lr, self.rho, self.momentum, self.eps, self.eps_inside_sqrt, decay)
+    def update(self, functions, theta, g, state, decay):
+        functions.rmsprop(theta, *state, g, self.lr, self.rho, self.momentum, self.eps, self.eps_inside_sqrt, decay)
 
 
 class Adam(Optimizer):
@@ -253,5 +302,5 @@ class Adam(Optimizer):
         self.beta1, self.beta2 = number("beta1", beta1, below=1), number("beta2", beta2, below=1)
         self.eps = above_zero("eps", eps, ZERO_BY_ZERO)
 
-    def update(self, room, theta, g, remembered, decay):
-        room.adam(theta, *remembered, g, self.lr, self.beta1, self.beta2, self.eps, self.steps, decay)
+    def update(self, functions, theta, g, state, decay):
+        functions.adam(theta, *state, g, self.lr, self.beta1, self.beta2, self.eps, self.steps, decay)

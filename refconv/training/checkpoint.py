@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refconv import weights
+import refconv.weights as weights
 from refconv.geometry import per_axis
 from refconv.training.history import Epoch
 

@@ -4,6 +4,7 @@ import math
 
 from refconv.labels import class_labels
 from refconv.nn.argument import real
+from refconv.nn.layer import call_backward
 from refconv.ops.loss import softmax_cross_entropy
 from refconv.optim import clip_by_global_norm
 
@@ -96,7 +97,7 @@ def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=Non
     value, dscores = loss(scores, labels)
     if math.isfinite(value):
         model.zero_grad()
-        backward(dscores, want_dx=False)
+        call_backward(backward, dscores, want_dx=False)
         if clip_norm is not None:
             clip_by_global_norm(optimizer.parameters, clip_norm)
         optimizer.step()

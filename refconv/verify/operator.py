@@ -16,7 +16,11 @@ __all__ = ["Derivative", "Operator", "Pin", "Refuted", "lookup"]
 
 
 class Refuted(AssertionError):  # noqa: N818 a verdict, as in logic
-    """A claim about an operator that turned out to be false; the message says where."""
+    """A claim about an operator is false; the message says where, and ``case`` is the case in which it is."""
+
+    def __init__(self, message: str, case: Case | None = None):
+        super().__init__(message)
+        self.case = case
 
 
 def lookup(name: str) -> Callable:
@@ -90,7 +94,7 @@ class Operator:
     name : str
         The public function, such as "conv2d", the class, such as "nn.Conv2D", or a loop without a public function.
     family : str
-        Where it lives: ``reference/FAMILY.py``, ``_core/FAMILY.pyx``, ``ops/FAMILY.py``.
+        Where it lives: ``reference/FAMILY.py``, ``_core/*/FAMILY.pyx``, ``ops/FAMILY.py``.
     ids : str
         The statements of the lectures that it and its derivatives are, as in ``Source:``.
     formula : str

@@ -1,5 +1,8 @@
 """Layers that are computed together: which ones, and that nobody can tell."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ import refconv
 from evidence import assert_same_bits, needs_kernels
 from refconv import models, nn
 from refconv.nn import fusion
+from refconv.ops.fused import batch_norm_inference_in_place
 
 pytestmark = needs_kernels
 
@@ -24,7 +28,7 @@ def built(*layers, shape, dtype=np.float64):
 
 
 def kinds(model, train=True):
-    return [type(step).__name__ for step in fusion.steps(model.layers.values(), train)]
+    return [type(step).__name__ for step in model.steps(train)]
 
 
 def gradients(model, x, dy):
@@ -116,10 +120,9 @@ def test_relu_behind_a_sum_of_what_kernels_do_not_add(x):
 
 
 def test_averages_of_another_size_are_refused():
-    model = built(nn.Conv2D(5, 3), nn.BatchNorm(), nn.ReLU(), shape=(11, 14, 3))
-    model.layers["1"]["var"].value = np.ones(4)
+    five = np.ones(5)
     with pytest.raises(ValueError, match="var must have shape \\(5,\\)"):
-        model(np.zeros((2, 11, 14, 3)))
+        batch_norm_inference_in_place(np.zeros((2, 11, 14, 5)), five, five, five, np.ones(4), 1e-3, True)
 
 
 def test_branches_that_come_together():
@@ -167,3 +170,36 @@ def test_the_way_back_may_be_taken_twice():
     once = model.layers["0"]["w"].grad.copy()
     assert_same_bits(backward(dy), first)
     np.testing.assert_array_equal(model.layers["0"]["w"].grad, 2 * once)
+
+
+def test_steps_are_planned_once_and_again_when_the_layers_change(monkeypatch):
+    model = built(nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2), shape=(11, 14, 3))
+    planned, plan = [], fusion.plan
+    monkeypatch.setattr(fusion, "plan", lambda layers, train: planned.append(train) or plan(layers, train))
+    x = np.zeros((2, 11, 14, 3))
+    for _ in range(3):
+        model.forward(x)
+        model(x)
+    assert planned == [True, False]
+    model.layers["1"] = nn.Tanh()
+    assert kinds(model) == ["Conv2D", "Tanh", "MaxPool2D"]
+    model.layers["1"] = nn.ReLU()
+    assert kinds(model) == ["_ConvReLUPool"]
+    many = 100  # input channels: too many for one pass of convolution, ReLU and pooling
+    model[0].build((11, 14, many))
+    assert kinds(model) == ["_WithReLU", "MaxPool2D"]
+    model.build((11, 14, 3))
+    assert kinds(model) == ["_ConvReLUPool"]
+
+
+def test_copies_plan_steps_of_their_own_layers():
+    model = built(nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2), shape=(11, 14, 3))
+    x = np.random.default_rng(1).standard_normal((2, 11, 14, 3))
+    before = model(x)
+    for made in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert_same_bits(made(x), before)
+        made[0]["w"].value[...] = 0
+        made[0]["b"].value[...] = 2
+        assert kinds(made) == ["_ConvReLUPool"]
+        assert (made(x) == 2).all()
+        assert_same_bits(model(x), before)

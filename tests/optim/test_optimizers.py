@@ -67,7 +67,7 @@ def test_gradients_are_left_as_they_are():
         ({"lr": True}, "lr must be a number, but is True"),
         ({"lr": None}, "lr must be a number, but is None"),
         ({"lr": 0.1, "momentum": "0.9"}, "momentum must be a number, but is '0.9'"),
-        ({"lr": 0.1, "decayed": "biases"}, "decayed must be 'all' or 'weights', but is 'biases'"),
+        ({"lr": 0.1, "decayed": "biases"}, "decayed must be 'all' or 'weights', got 'biases'"),
     ],
 )
 def test_numbers_out_of_range_are_refused_by_name(arguments, message):
@@ -185,7 +185,7 @@ def test_weight_decay_may_leave_out_biases_and_batch_normalisation():
 def test_a_value_that_is_no_line_of_memory_is_refused():
     parameter = Parameter(np.ones((3, 5)))
     optimizer = SGD({"w": parameter}, lr=0.1)
-    parameter.value = np.ones((5, 3)).T
+    parameter.replace_array(np.ones((5, 3)).T)
     with pytest.raises(ValueError, match="the value of w must be C-contiguous"):
         optimizer.step()
 
@@ -204,6 +204,14 @@ class Calls:
         return self.sizes
 
 
+def move_out(parameter):
+    """Give a parameter arrays of its own, with the same contents."""
+    gradient = parameter.grad
+    parameter.replace_array(parameter.value.copy())
+    if gradient is not None:
+        parameter.grad = gradient
+
+
 def small_network(seed=0):
     model = nn.Sequential(conv=nn.Conv2D(2, (1, 2)), norm=nn.BatchNorm(), flatten=nn.Flatten(), scores=nn.Dense(3))
     model.build((1, 3, 1), rng=seed)
@@ -215,7 +223,7 @@ def small_network(seed=0):
 def test_a_network_is_one_line_and_moves_as_its_parameters_would_alone(monkeypatch):
     together, alone = small_network(), small_network()
     for parameter in alone.values():
-        parameter.value = parameter.value.copy()
+        move_out(parameter)
     ours, theirs, calls = SGD(together, 0.1, momentum=0.5), SGD(alone, 0.1, momentum=0.5), Calls(monkeypatch)
     for _ in range(2):
         assert calls.of(ours) == [25]
@@ -228,7 +236,7 @@ def test_a_network_is_one_line_and_moves_as_its_parameters_would_alone(monkeypat
 def test_every_optimizer_moves_a_line_as_its_parameters_alone(name):
     together, alone = small_network(), small_network()
     for parameter in alone.values():
-        parameter.value = parameter.value.copy()
+        move_out(parameter)
     ours, theirs = OTHERS[name][0](together), OTHERS[name][0](alone)
     for _ in range(3):
         ours.step()
@@ -250,12 +258,68 @@ def test_lines_end_where_parameters_are_frozen_replaced_or_do_not_decay(monkeypa
     optimizer.decayed = "weights"
     assert calls.of(optimizer) == [4, 6, 12, 3]
     optimizer.decayed = "all"
-    parameters["scores.w"].value = new = np.ones((4, 3), np.float32)
+    move_out(parameters["scores.w"])
+    before = parameters["scores.w"].value.copy()
     assert calls.of(optimizer) == [10, 12, 3]
-    assert (new != 1).all()
-    optimizer.velocity["conv.b"] = velocity = np.zeros(2, np.float32)
-    assert calls.of(optimizer) == [4, 2, 4, 12, 3]
-    assert velocity.all()
+    assert (parameters["scores.w"].value != before).all()
+
+
+def test_state_is_changed_in_place_only(monkeypatch):
+    parameters, calls = small_network(), Calls(monkeypatch)
+    optimizer = SGD(parameters, 0.1, momentum=0.5)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        optimizer.velocity["conv.b"] = np.zeros(2, np.float32)
+    optimizer.velocity["conv.b"][...] = 2
+    before = parameters["conv.b"].value.copy()
+    assert calls.of(optimizer) == [25]
+    np.testing.assert_allclose(parameters["conv.b"].value, before + 0.5 * 2 - 0.1 * 2, rtol=1e-6)
+
+
+def test_runs_need_consecutive_state_too(monkeypatch):
+    """Consecutive parameters with another one between them in the optimiser's order: its state is between theirs."""
+    parameters, calls = small_network(), Calls(monkeypatch)
+    between = Parameter(np.ones(7, np.float32))
+    names = list(parameters)
+    mixed = {name: parameters[name] for name in names[:2]} | {"x": between} | {name: parameters[name] for name in names[2:]}
+    optimizer = SGD(mixed, 0.1, momentum=0.5)
+    assert calls.of(optimizer) == [6, 7, 19]
+    between.frozen = True
+    assert calls.of(optimizer) == [6, 19]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_network_and_its_optimizer_are_copied_together(name):
+    model = nn.Sequential(conv=nn.Conv2D(2, (1, 2)), norm=nn.BatchNorm(), flatten=nn.Flatten(), scores=nn.Dense(3))
+    model.build((1, 3, 1), rng=0)
+    optimizer = OTHERS[name][0](model.named_parameters())
+    for copied in (copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))):
+        other_model, other = copied((model, optimizer))
+        for parameters in (model.named_parameters(), other_model.named_parameters()):
+            for k, parameter in enumerate(p for p in parameters.values() if p.trainable):
+                parameter.grad = np.full(parameter.value.shape, k + 1)
+        optimizer.step()
+        other.step()
+        assert other.state().keys() == optimizer.state().keys()
+        for key, array in optimizer.state().items():
+            assert array.any()
+            np.testing.assert_array_equal(other.state()[key], array)
+        for key, parameter in model.named_parameters().items():
+            assert other.parameters.get(key) in (None, other_model.named_parameters()[key])
+            np.testing.assert_array_equal(other_model.named_parameters()[key].value, parameter.value)
+
+
+def test_a_step_after_parameters_have_moved_changes_them_where_they_are(monkeypatch):
+    model = nn.Sequential(nn.Dense(2), nn.Dense(3))
+    model.build((4,), rng=0)
+    optimizer, calls = SGD(model.named_parameters(), 0.1), Calls(monkeypatch)
+    assert calls.of(optimizer) == [19]
+    model[1].flatten_parameters()
+    for parameter in model.named_parameters().values():
+        parameter.grad[...] = 1
+    before = {name: p.value.copy() for name, p in model.named_parameters().items()}
+    assert calls.of(optimizer) == [10, 9]
+    for name, parameter in model.named_parameters().items():
+        np.testing.assert_allclose(parameter.value, before[name] - 0.1, rtol=1e-6)
 
 
 def test_a_copy_of_an_optimizer_moves_its_own_parameters():

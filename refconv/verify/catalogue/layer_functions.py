@@ -106,9 +106,7 @@ def prepare(layer: Layer, a: Arguments, trained: bool = False) -> None:
     if not trained:
         layer.build(a.x.shape[1:], SEED, np.float64 if a.x.dtype == object else a.x.dtype)
     for name, parameter in layer.named_parameters().items():
-        parameter.value = np.array(a.arrays.get(name, parameter.value), a.x.dtype)
-        if parameter.grad is not None:
-            parameter.grad = np.zeros_like(parameter.value)
+        parameter.replace_array(np.array(a.arrays.get(name, parameter.value), a.x.dtype))
 
 
 def _parts(dy, y):

@@ -17,14 +17,14 @@ from importlib import import_module
 from pathlib import Path
 
 import refconv
-from refconv import reference
+from refconv import _core, reference
 from refconv.verify.catalogue import CATALOGUE, did_you_mean, find
 from refconv.verify.evidence.oracle import tables
 from refconv.verify.lectures.plain import formula
 from refconv.verify.lectures.statements import STATEMENTS, ids
 from refconv.verify.operator import lookup
 
-__all__ = ["Entry", "Loop", "entries", "evidence", "loops", "named", "root", "select"]
+__all__ = ["Entry", "Loop", "entries", "evidence", "literature", "loops", "named", "root", "select"]
 
 PACKAGE = Path(refconv.__file__).parent
 ROOMS = (
@@ -178,7 +178,7 @@ def _loop(module, family, name):
         tuple(id for id in STATEMENTS if id in cited),
         operator.formula if whole else formula(function),
         _place(Path(inspect.getsourcefile(function)), rf"def {name}\("),
-        _place(PACKAGE / "_core" / f"{family}.pyx", rf"def {name}\("),
+        _place(_core.source(family), rf"def {name}\("),
         _tests(family),
         evidence(operator),
     )
@@ -229,10 +229,23 @@ def _tests(family):
     return tuple(_relative(file) for file in files if file.exists())
 
 
+def literature(function) -> str:
+    """Return the publications that a docstring cites after the ids of ``Source:``; "" if there are none.
+
+    >>> literature(refconv.conv2d)
+    'LeCun et al., "Gradient-based learning applied to document recognition", 1998'
+    """
+    return " ".join(_source(inspect.getdoc(function)).partition(";")[2].split()).rstrip(".")
+
+
 def _cited(docstring):
-    """The ids after ``Source:``, to the end of its paragraph."""
-    _, _, rest = (docstring or "").partition("Source:")
-    return ids(rest.partition("\n\n")[0])
+    """The ids after ``Source:``."""
+    return ids(_source(docstring))
+
+
+def _source(docstring):
+    """The text after ``Source:``, to the end of its paragraph."""
+    return (docstring or "").partition("Source:")[2].partition("\n\n")[0]
 
 
 @functools.cache

@@ -3,8 +3,8 @@
 import pytest
 
 from refconv.verify.catalogue import CATALOGUE
-from refconv.verify.evidence.failure import describe
 from refconv.verify.evidence.kinds import KINDS, gather
+from refconv.verify.evidence.report import report
 
 SAMPLED = ("numeric", "parity")  # more cases say more of these; the other kinds run in full in either lane
 
@@ -15,4 +15,4 @@ def test_evidence(operator, kind, record_property, pytestconfig):
     outcome = gather(operator, kind, quick=kind in SAMPLED and not pytestconfig.getoption("all"))
     record_property("evidence", outcome)  # ../../../conftest.py prints them as a table
     if outcome.refuted is not None:
-        pytest.fail(describe(operator, outcome), pytrace=False)
+        pytest.fail(report(outcome), pytrace=False)

@@ -129,7 +129,7 @@ def test_the_text_of_one_slide():
         "         symbolic, numeric, adjoint, parity, oracle",
         "     conv2d_dx   ∂e/∂x[b,u,v,c] = Σ_{i,m: i·S + m·D = u; j,n: j·S + n·D = v} Σ_o ∂e/∂y[b,i,j,o] · w[m,n,c,o]",
     ]
-    assert "kernel refconv/_core/conv.pyx:" in text(["conv2d_dx"])
+    assert "kernel refconv/_core/conv/conv.pyx:" in text(["conv2d_dx"])
 
 
 def test_names_choose_ids_and_loops():
@@ -220,7 +220,7 @@ def test_an_installed_package_says_where_the_tests_are(monkeypatch):
         printed = text(["B3", "A4"])
         assert "tests/" not in printed
         assert "source distribution" in printed
-        assert "kernel refconv/_core/conv.pyx:" in printed
+        assert "kernel refconv/_core/conv/conv.pyx:" in printed
     finally:
         monkeypatch.undo()
         for cached in (index.loops, index._properties):

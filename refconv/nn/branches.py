@@ -1,0 +1,186 @@
+"""Layers side by side, with the same input: their outputs are added, averaged or concatenated."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from refconv.geometry import per_axis
+from refconv.nn.container import Container
+from refconv.nn.layer import call_backward
+from refconv.ops.fused import side_by_side, total
+
+__all__ = ["Branches", "Concat", "Mean", "Sum", "mean_of", "sum_of"]
+
+MOST_AXES = 64  # of an array, in NumPy
+
+
+class Branches(Container):
+    """Layers side by side, all with the same input."""
+
+    @abstractmethod
+    def _join(self, outputs):
+        """Combine the outputs of the branches."""
+
+    @abstractmethod
+    def _share_out(self, dy, shapes):
+        """Return ∂e/∂y of each branch; ``shapes`` are those of their outputs."""
+
+    def forward(self, x, train=True):
+        outputs, backwards = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
+        shapes = [output.shape for output in outputs]
+
+        def backward(dy, want_dx=True):
+            parts = self._share_out(dy, shapes)
+            return sum_of([call_backward(back, part, want_dx) for back, part in zip(backwards, parts, strict=True)])
+
+        return self._join(outputs), backward
+
+    def __call__(self, x):
+        return self._join([layer(x) for layer in self.layers.values()])
+
+    def _shapes(self, shape):
+        return [tuple(layer.output_shape(shape)) for layer in self.layers.values()]
+
+    def _one_shape(self, shapes):
+        """Return the common shape. NumPy would broadcast others, and the gradients would not have the branches' shapes."""
+        if len(set(shapes)) > 1:
+            found = dict(zip(self.layers, shapes, strict=True))
+            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, but has {found}")
+        return shapes[0]
+
+
+class Sum(Branches):
+    r"""The sum of the branches; on the way back each gets all of ∂e/∂y, and their ∂e/∂x are added.
+
+    .. math:: y = \sum_k f_k(x), \qquad \frac{\partial e}{\partial x} = \sum_k J_k^\top \frac{\partial e}{\partial y}
+
+    Parameters
+    ----------
+    *layers, **named : Layer
+        Branches with outputs of one shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is not a layer, there is none, or their outputs differ in shape.
+
+    Examples
+    --------
+    >>> from refconv.nn import Identity
+    >>> y, backward = Sum(Identity(), Identity()).forward(np.array([[1.0, 2.0]]))
+    >>> y, backward(np.array([[10.0, 0.5]]))
+    (array([[2., 4.]]), array([[20.,  1.]]))
+
+    Source: A23; He et al., "Deep residual learning for image recognition", 2015.
+    """
+
+    def output_shape(self, shape):
+        return self._one_shape(self._shapes(shape))
+
+    def _join(self, outputs):
+        self._one_shape([output.shape for output in outputs])
+        return total(outputs)
+
+    def _share_out(self, dy, shapes):
+        return [dy] * len(shapes)
+
+
+class Mean(Branches):
+    r"""The mean of the branches, as a fractal network joins them.
+
+    .. math:: y = \frac{1}{K} \sum_{k=1}^{K} f_k(x)
+
+    Parameters
+    ----------
+    *layers, **named : Layer
+        Branches with outputs of one shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is not a layer, there is none, or their outputs differ in shape.
+
+    Examples
+    --------
+    >>> from refconv.nn import Identity
+    >>> Mean(Identity(), Sum(Identity(), Identity()))(np.array([[2.0, 6.0]]))
+    array([[3., 9.]])
+
+    Source: M13; Larsson et al., "FractalNet", 2016.
+    """
+
+    def output_shape(self, shape):
+        return self._one_shape(self._shapes(shape))
+
+    def _join(self, outputs):
+        self._one_shape([output.shape for output in outputs])
+        return mean_of(outputs)
+
+    def _share_out(self, dy, shapes):
+        return [dy * (1 / len(shapes))] * len(shapes)
+
+
+class Concat(Branches):
+    r"""The outputs of the branches behind one another along the channels; on the way back each gets its own part of ∂e/∂y.
+
+    Parameters
+    ----------
+    *layers, **named : Layer
+        Branches with outputs of one size; their channels may differ in number.
+    axis : int
+        Axis of the channels in one example: −1 for channels_last (the default), 0 for channels_first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is not a layer, there is none, or their outputs differ in size.
+
+    Examples
+    --------
+    >>> from refconv import nn
+    >>> Concat(nn.Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
+    (7, 5, 36)
+
+    Source: M7, M14; Huang et al., "Densely connected convolutional networks", 2016.
+    """
+
+    def __init__(self, *layers, axis=-1, **named):
+        super().__init__(*layers, **named)
+        (self.axis,) = per_axis("axis", axis, 1, least=-MOST_AXES)
+
+    def output_shape(self, shape):
+        return self._joined(self._shapes(shape))
+
+    def _joined(self, shapes):
+        if any(not -len(shape) <= self.axis < len(shape) for shape in shapes):
+            raise ValueError(f"Concat needs branches with outputs with an axis {self.axis}, but they have shapes {shapes}")
+        sizes = [list(shape) for shape in shapes]
+        channels = [size.pop(self.axis) for size in sizes]
+        if any(size != sizes[0] for size in sizes):
+            found = dict(zip(self.layers, shapes, strict=True))
+            raise ValueError(f"Concat needs branches with outputs of one size, but has {found}")
+        axis = self.axis % len(shapes[0])
+        return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
+
+    def _join(self, outputs):
+        self._joined([output.shape[1:] for output in outputs])
+        return side_by_side(outputs, self._axis_of_batch())
+
+    def _share_out(self, dy, shapes):
+        axis = self._axis_of_batch()
+        ends = np.cumsum([shape[axis] for shape in shapes])[:-1]
+        return [np.ascontiguousarray(part) for part in np.split(dy, ends, axis)]
+
+    def _axis_of_batch(self):
+        return self.axis if self.axis < 0 else self.axis + 1  # the batch comes first
+
+
+def sum_of(arrays):
+    """Return the sum in a new array, as backward functions may still hold the terms; None if a term is None."""
+    return None if any(a is None for a in arrays) else total(arrays)  # None: want_dx was False
+
+
+def mean_of(arrays):
+    """Return the mean, in the array that the sum has allocated."""
+    y = total(arrays)
+    return np.multiply(y, 1 / len(arrays), out=y if y.dtype.kind == "f" else None)

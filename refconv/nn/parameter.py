@@ -1,0 +1,202 @@
+"""Parameters, their specifications, and the flat arrays that hold the parameters of a network.
+
+``Layer.build`` allocates one flat array for the values and one for the gradients, and each parameter is a view of its part.
+An update, or the sum of gradients over several processes, is then one pass over one array.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["FlatArrays", "Parameter", "Spec", "allocate", "flatten"]
+
+Shape = tuple[int, ...]
+
+
+class FlatArrays:
+    """The values and the gradients of several parameters, each in one array of one axis.
+
+    Trainable parameters come first, so the gradients are as long as that part of the values. A view keeps the whole array in
+    memory: see :meth:`refconv.nn.Layer.flatten_parameters`.
+
+    Parameters
+    ----------
+    trainable, untrained : int
+        Number of elements of the parameters with and without a gradient.
+    dtype : numpy dtype
+        Type of both arrays.
+    """
+
+    def __init__(self, trainable, untrained, dtype):
+        # np.zeros, not np.empty: the pages of gradients that nothing ever writes, as in inference, take no memory.
+        self.values = np.zeros(trainable + untrained, dtype)
+        self.gradients = np.zeros(trainable, dtype)
+
+
+class Parameter:
+    """An array of a layer, and the gradient that accumulates beside it.
+
+    Assigning to ``value`` or ``grad`` copies into the existing array, so views of it, such as those of an optimiser, stay
+    valid: ``parameter.value = array`` is ``parameter.value[...] = array`` with a check of the shape.
+
+    Parameters
+    ----------
+    value : array
+        The values. Optimisers change them in place.
+    trainable : bool
+        True if there is a gradient. The running averages of batch normalisation have none.
+
+    Attributes
+    ----------
+    frozen : bool
+        True while optimisers must not change the value; the gradient is still computed.
+    flat : FlatArrays or None
+        The arrays that value and grad are views of, if :meth:`refconv.nn.Layer.build` made the parameter.
+    offset : int
+        Index of the first element in ``flat.values`` and in ``flat.gradients``.
+
+    Examples
+    --------
+    >>> b = Parameter(np.zeros(3))
+    >>> b.value = [1, 2, 5]
+    >>> b.value, b.grad
+    (array([1., 2., 5.]), array([0., 0., 0.]))
+
+    Source: lecture row A12 (SOURCES.md).
+    """
+
+    def __init__(self, value, trainable=True):
+        self._value = value
+        self._grad = np.zeros_like(value) if trainable else None
+        self.frozen = False
+        self.flat: FlatArrays | None = None
+        self.offset = 0
+        self.relocatable = False  # True if build allocated the arrays, so that nothing else refers to them
+
+    @property
+    def value(self):
+        return self._value
+
+    @value.setter
+    def value(self, new):
+        if new is not self._value:  # `parameter.value += change` assigns the array to itself
+            _write("value", self._value, new)
+
+    @property
+    def grad(self):
+        return self._grad
+
+    @grad.setter
+    def grad(self, new):
+        if new is self._grad:
+            return
+        if self._grad is None:
+            raise ValueError(f"grad must be None, got {new!r}: this parameter is not trainable")
+        _write("grad", self._grad, new)
+
+    @property
+    def trainable(self) -> bool:
+        return self._grad is not None and not self.frozen
+
+    def replace_array(self, value) -> None:
+        """Use another array of the same shape, of any dtype, with a new gradient of zeros.
+
+        The parameter leaves its flat arrays, so optimisers update it alone. Tests use this for fractions and symbols.
+        """
+        if value.shape != self._value.shape:
+            raise ValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
+        self._value, self._grad = value, None if self._grad is None else np.zeros_like(value)
+        self.flat, self.offset, self.relocatable = None, 0, False
+
+    def move_to(self, flat, offset) -> None:
+        """Copy value and grad into flat arrays, from this index on, and become a view of them."""
+        value, grad = self._value, self._grad
+        self._bind(flat, offset, value.shape)
+        self._value[...] = value
+        if grad is not None:
+            self._grad[...] = grad
+
+    def _bind(self, flat, offset, shape):
+        end = offset + math.prod(shape)
+        self.flat, self.offset, self.relocatable = flat, offset, True
+        self._value = flat.values[offset:end].reshape(shape)
+        if self._grad is not None:
+            self._grad = flat.gradients[offset:end].reshape(shape)
+
+    def __getstate__(self):  # a copy has arrays of its own: the flat ones may hold parameters that are not copied
+        return {**vars(self), "flat": None, "offset": 0}
+
+    def __deepcopy__(self, memo):
+        made = copy.copy(self)
+        memo[id(self)] = made
+        if self.relocatable:  # not by deepcopy: it would keep the copies in memory until it has copied everything
+            made._value, made._grad = (None if a is None else a.copy() for a in (self._value, self._grad))
+        else:
+            made._value, made._grad = copy.deepcopy((self._value, self._grad), memo)
+        return made
+
+    def __repr__(self):
+        return f"Parameter{self.value.shape}" + ("" if self.trainable else " (not trained)")
+
+
+def _write(name, array, new):
+    """Copy ``new`` into an array of its shape; floats are rounded to the array's type."""
+    if np.shape(new) != array.shape:
+        found = "None" if new is None else f"shape {np.shape(new)}"
+        raise ValueError(f"{name} must have shape {array.shape}, got {found}")
+    np.copyto(array, new, casting="same_kind")
+
+
+class Spec(NamedTuple):
+    """Shape, first values and trainability of a parameter that does not exist yet."""
+
+    shape: Shape
+    initializer: Callable[[np.random.Generator, Shape], np.ndarray]
+    trainable: bool = True
+
+    def fill(self, parameter: Parameter, rng) -> None:
+        """Write the first values."""
+        values = self.initializer(rng, self.shape)
+        if np.shape(values) != self.shape:
+            raise ValueError(f"initializer must return an array of shape {self.shape}, got shape {np.shape(values)}")
+        parameter.value[...] = values
+
+
+def allocate(specs: Iterable[Spec], dtype) -> list[Parameter]:
+    """Return a parameter for each specification: zeros, in common flat arrays."""
+    specs = list(specs)
+    flat, offsets = _layout([(math.prod(spec.shape), spec.trainable) for spec in specs], dtype)
+    made = []
+    for spec, offset in zip(specs, offsets, strict=True):
+        parameter = Parameter(flat.values[:0], spec.trainable)
+        parameter._bind(flat, offset, spec.shape)
+        made.append(parameter)
+    return made
+
+
+def flatten(parameters: Iterable[Parameter]) -> None:
+    """Move parameters into common flat arrays, one pair for each dtype.
+
+    Arrays of a parameter's own are released as soon as they are copied, so the peak is one copy and the largest parameter.
+    """
+    parameters = list(parameters)
+    for dtype in {p.value.dtype for p in parameters}:
+        same = [p for p in parameters if p.value.dtype == dtype]
+        flat, offsets = _layout([(p.value.size, p.grad is not None) for p in same], dtype)
+        for parameter, offset in zip(same, offsets, strict=True):
+            parameter.move_to(flat, offset)
+
+
+def _layout(sizes, dtype):
+    """Return flat arrays for parameters given as (size, trainable), and the offset of each: trainable ones first."""
+    trained, total = (sum(size for size, trainable in sizes if trainable or everything) for everything in (False, True))
+    ends, offsets = {True: 0, False: trained}, []
+    for size, trainable in sizes:
+        offsets.append(ends[trainable])
+        ends[trainable] += size
+    return FlatArrays(trained, total - trained, dtype), offsets
