@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from refconv._arguments import flag, real, trainable_parameters
+from refconv._arguments import choice, flag, real, trainable_parameters
 from refconv.ops.engine import implementation
 
 __all__ = ["SGD", "Adam", "Optimizer", "RMSProp"]
