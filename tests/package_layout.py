@@ -45,14 +45,7 @@ _ROWS = [
         "_arguments _ascii geometry models nn",
     ),
     ("drawing", "drawings of architectures", "_arguments _optional models nn"),
-    (
-        "museum",
-        "architectures trained on a small task",
-        "_arguments _ascii _optional analysis data models nn ops optim training",
-    ),
-    ("recipes", "experiments from the papers, on a small scale", "*"),
-    ("commands", "the commands of the command line", "*"),
-    ("cli", "the arguments of the command line", "*"),
+    ("cli", "the commands of the command line: help, arguments and run of each in one module", "*"),
     ("__init__", "the public API", "*"),
     ("__main__", "python -m refconv", "*"),
 ]
