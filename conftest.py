@@ -67,5 +67,5 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section("evidence")
         terminalreporter.write_line(text(outcomes, sum(outcome.seconds for outcome in outcomes)))
     if number := config.stash.get(SKIPPED, 0):
-        terminalreporter.write_line(f"{number:,} slow tests not run: pytest --all")
+        terminalreporter.write_line(f"{number:,} slow test{'s' * (number > 1)} not run: pytest --all")
     return result
