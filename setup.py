@@ -1,4 +1,4 @@
-"""Build the kernels: each .pyx of refconv/_core once for each instruction set, with OpenMP where the compiler has it.
+"""Build the kernels: each .pyx below refconv/_core once for each instruction set, with OpenMP where the compiler has it.
 
 Environment:
 
@@ -19,9 +19,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 CORE = Path("refconv/_core")
-SHARED = "refconv._core.baseline.memoryviews"  # Cython's own code for arrays, which each module would have again
+SHARED = "refconv._core.isa.baseline.memoryviews"  # Cython's own code for arrays, which each module would have again
 
-# What a module of each set may use. refconv/_core/cpu.pyx asks the processor for exactly these before one is imported.
+# What a module of each set may use. refconv/_core/machine/cpu.pyx asks the processor for exactly these before one is imported.
 # -mtune changes nothing of that: for processors in general, GCC keeps pointers in vector registers when it runs out of others,
 # and fetching them takes the units that multiply.
 GCC_FLAGS = {
@@ -56,12 +56,12 @@ def extensions():
     """A module of each family for each set, and for the baseline the one that asks the processor what it can run."""
     sets = MSVC_FLAGS if sys.platform == "win32" else GCC_FLAGS
     own = {isa: flags(sets[isa]) for isa in (sets if on_x86() else ["baseline"])}
-    *families, shared = translate(sorted(CORE.glob("*.pyx")))
+    *kernels, shared = translate(sorted(CORE.glob("*/*.pyx")))
     return [module(SHARED, shared, *own["baseline"])] + [
-        module(f"refconv._core.{isa}.{family.name.rpartition('.')[2]}", family, *own[isa])
+        module(f"refconv._core.isa.{isa}.{kernel.name.rpartition('.')[2]}", kernel, *own[isa])
         for isa in own
-        for family in families
-        if isa == "baseline" or not family.name.endswith(".cpu")
+        for kernel in kernels
+        if isa == "baseline" or not kernel.name.endswith(".cpu")
     ]
 
 
@@ -69,11 +69,14 @@ def translate(sources):
     """The kernels as C files, the same for all sets, so that no set's name is in them; and what all of them would repeat."""
     from Cython.Build import cythonize
 
-    families = [Extension(f"refconv._core.{source.stem}", [source.as_posix()], depends=headers(source)) for source in sources]
+    names = [".".join(source.with_suffix("").parts) for source in sources]
+    kernels = [
+        Extension(name, [source.as_posix()], depends=headers(source)) for name, source in zip(names, sources, strict=True)
+    ]
     return cythonize(
-        [*families, Extension(SHARED, [f"{SHARED.replace('.', '/')}.c"])],
+        [*kernels, Extension(SHARED, [f"{SHARED.replace('.', '/')}.c"])],
         build_dir="build/cython",
-        include_path=["."],
+        include_path=[".", CORE.as_posix()],
         compiler_directives=DIRECTIVES,
         annotate=bool(os.environ.get("REFCONV_ANNOTATE")),
         nthreads=min(processes(), len(sources)),
@@ -129,10 +132,11 @@ def openmp_flags():
 
 @functools.cache
 def headers(source):
-    """The C headers that a file of the kernels includes, itself or through another: when one changes, it is compiled again."""
+    """C headers that a kernel source includes, directly or through other files: when one changes, it is compiled again."""
     found = {source.as_posix()} if source.suffix == ".h" else set()
-    for file, module in re.findall(r'"(\w+\.(?:h|pxi))"|refconv\._core\.(\w+) cimport', source.read_text(encoding="utf-8")):
-        found |= set(headers(CORE / (file or f"{module}.pxd")))
+    text = source.read_text(encoding="utf-8")
+    for file, module in re.findall(r'"(\w+/\w+\.(?:h|pxi))"|refconv\._core\.([\w.]+) cimport', text):
+        found |= set(headers(CORE / (file or f"{module.replace('.', '/')}.pxd")))
     return sorted(found)
 
 

@@ -65,7 +65,7 @@ class Instruction:
 
 def disassembled(module, function):
     """The instructions of a function, also of a copy that the compiler made of it; none if it is not there."""
-    (library,) = Path(_core.__file__).parent.glob(f"{_core.ISA}/{module}.*.so")
+    (library,) = Path(_core.__file__).parent.glob(f"isa/{_core.ISA}/{module}.*.so")
     text = subprocess.run(
         ["objdump", "-d", "--no-show-raw-insn", library], check=True, capture_output=True, encoding="utf-8"
     ).stdout

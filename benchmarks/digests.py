@@ -10,7 +10,6 @@ three threads, which must agree. ``compare`` lists what differs and exits with s
 
 import argparse
 import hashlib
-import importlib
 import json
 import os
 import subprocess
@@ -22,7 +21,7 @@ import numpy as np
 from benchmarks.problems.lenet import LeNetStep
 from benchmarks.problems.network import Network
 from benchmarks.rows import ROWS
-from refconv import data, models, optim, set_num_threads, training
+from refconv import _core, data, models, optim, set_num_threads, training
 from refconv._ascii import use_ascii_forms
 from refconv.verify.case import fill, floats
 from refconv.verify.catalogue import OPERATORS
@@ -46,7 +45,7 @@ def main(arguments=None):
         return 0
     if options.file is None:
         parser.error("FILE is required")
-    found = {f"{isa}: {name}": digest for isa in instruction_sets() for name, digest in elsewhere(isa).items()}
+    found = {f"{isa}: {name}": digest for isa in _core.instruction_sets() for name, digest in elsewhere(isa).items()}
     if options.action == "write":
         options.file.write_text(json.dumps(found, indent=0), encoding="utf-8")
         print(f"{len(found)} digests written to {options.file}")
@@ -66,11 +65,6 @@ def report(before, now):
             print(f"{title}: {name}")
     print(f"{len(before)} digests before, {len(now)} now, {len(changed)} changed")
     return int(bool(changed) or not before.keys() <= now.keys())
-
-
-def instruction_sets():
-    """Instruction sets that the kernels were built for and this processor runs."""
-    return importlib.import_module("refconv._core.baseline.cpu").instruction_sets()
 
 
 def elsewhere(isa):

@@ -1,7 +1,5 @@
 """The machine's two limits, measured with the threads that are compared: multiply-adds, and bytes from memory and back."""
 
-import importlib
-
 import numpy as np
 
 from benchmarks.measure import interleaved
@@ -33,7 +31,7 @@ class Limits:
 
 def measure(threads, rounds=10):
     """The limits of this machine."""
-    kernels = importlib.import_module(f"refconv._core.{_core.ISA}.limits")
+    kernels = _core.load("limits")
     kernels.set_num_threads(threads)
     peak = {name: _peak(kernels, np.dtype(name), rounds) for name in ("float32", "float64")}
     sizes = [1 << power for power in range(SMALLEST.bit_length() - 1, LARGEST.bit_length())]

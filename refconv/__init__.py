@@ -8,53 +8,12 @@ array([14., 20., 26., 32.])
 ``with refconv.engine("reference"):``, on those loops.
 """
 
-from refconv import analysis, data, models, nn, optim, reference, training, weights
+import importlib
+import threading
+from typing import TYPE_CHECKING
+
+from refconv import reference
 from refconv._version import __version__
-from refconv.analysis.summary import summary
-from refconv.geometry import Window, receptive_field
-from refconv.ops.activation import (
-    elu,
-    elu_dx,
-    leaky_relu,
-    leaky_relu_dx,
-    relu,
-    relu_dx,
-    sigmoid,
-    sigmoid_dx,
-    tanh,
-    tanh_dx,
-)
-from refconv.ops.avg_pool import (
-    avg_pool1d,
-    avg_pool1d_dx,
-    avg_pool2d,
-    avg_pool2d_dx,
-    global_avg_pool1d,
-    global_avg_pool1d_dx,
-    global_avg_pool2d,
-    global_avg_pool2d_dx,
-)
-from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
-from refconv.ops.conv_transpose import (
-    conv_transpose1d,
-    conv_transpose1d_db,
-    conv_transpose1d_dw,
-    conv_transpose1d_dx,
-    conv_transpose2d,
-    conv_transpose2d_db,
-    conv_transpose2d_dw,
-    conv_transpose2d_dx,
-)
-from refconv.ops.convolve import (
-    convolve1d,
-    convolve2d,
-    cross_correlate1d,
-    cross_correlate2d,
-    fft_convolve1d,
-    fft_convolve2d,
-)
-from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
-from refconv.ops.dropout import dropout, dropout_dx
 from refconv.ops.engine import (
     current_engine,
     engine,
@@ -66,27 +25,75 @@ from refconv.ops.engine import (
     set_num_threads,
     set_precision,
 )
-from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
-from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
-from refconv.ops.max_pool import (
-    max_pool1d,
-    max_pool1d_dx,
-    max_pool1d_with_argmax,
-    max_pool2d,
-    max_pool2d_dx,
-    max_pool2d_with_argmax,
-)
-from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
-from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
-from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
-from refconv.ops.separable import (
-    depthwise_conv2d,
-    depthwise_conv2d_dw,
-    depthwise_conv2d_dx,
-    separable_conv2d,
-    separable_conv2d_grads,
-    separate_rank1,
-)
+
+if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
+    from refconv import analysis, data, models, nn, optim, training, weights
+    from refconv.analysis import summary
+    from refconv.geometry import Window, receptive_field
+    from refconv.ops.activation import (
+        elu,
+        elu_dx,
+        leaky_relu,
+        leaky_relu_dx,
+        relu,
+        relu_dx,
+        sigmoid,
+        sigmoid_dx,
+        tanh,
+        tanh_dx,
+    )
+    from refconv.ops.avg_pool import (
+        avg_pool1d,
+        avg_pool1d_dx,
+        avg_pool2d,
+        avg_pool2d_dx,
+        global_avg_pool1d,
+        global_avg_pool1d_dx,
+        global_avg_pool2d,
+        global_avg_pool2d_dx,
+    )
+    from refconv.ops.conv import conv1d, conv1d_db, conv1d_dw, conv1d_dx, conv2d, conv2d_db, conv2d_dw, conv2d_dx
+    from refconv.ops.conv_transpose import (
+        conv_transpose1d,
+        conv_transpose1d_db,
+        conv_transpose1d_dw,
+        conv_transpose1d_dx,
+        conv_transpose2d,
+        conv_transpose2d_db,
+        conv_transpose2d_dw,
+        conv_transpose2d_dx,
+    )
+    from refconv.ops.convolve import (
+        convolve1d,
+        convolve2d,
+        cross_correlate1d,
+        cross_correlate2d,
+        fft_convolve1d,
+        fft_convolve2d,
+    )
+    from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
+    from refconv.ops.dropout import dropout, dropout_dx
+    from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
+    from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
+    from refconv.ops.max_pool import (
+        max_pool1d,
+        max_pool1d_dx,
+        max_pool1d_with_argmax,
+        max_pool2d,
+        max_pool2d_dx,
+        max_pool2d_with_argmax,
+    )
+    from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
+    from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
+    from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
+    from refconv.ops.separable import (
+        depthwise_conv2d,
+        depthwise_conv2d_dw,
+        depthwise_conv2d_dx,
+        separable_conv2d,
+        separable_conv2d_grads,
+        separate_rank1,
+    )
 
 __all__ = [
     "Window",
@@ -189,3 +196,53 @@ __all__ = [
     "weights",
     "zero_stuff",
 ]
+
+# Module -> public names that are imported from it on first use. Importing all of them takes longer than importing NumPy, and
+# a program that calls one operator needs one of these modules.
+_PUBLIC_NAMES = {
+    "analysis": "summary",
+    "geometry": "Window receptive_field",
+    "ops.activation": "elu elu_dx leaky_relu leaky_relu_dx relu relu_dx sigmoid sigmoid_dx tanh tanh_dx",
+    "ops.avg_pool": (
+        "avg_pool1d avg_pool1d_dx avg_pool2d avg_pool2d_dx global_avg_pool1d global_avg_pool1d_dx global_avg_pool2d "
+        "global_avg_pool2d_dx"
+    ),
+    "ops.conv": "conv1d conv1d_db conv1d_dw conv1d_dx conv2d conv2d_db conv2d_dw conv2d_dx",
+    "ops.conv_transpose": (
+        "conv_transpose1d conv_transpose1d_db conv_transpose1d_dw conv_transpose1d_dx conv_transpose2d "
+        "conv_transpose2d_db conv_transpose2d_dw conv_transpose2d_dx"
+    ),
+    "ops.convolve": "convolve1d convolve2d cross_correlate1d cross_correlate2d fft_convolve1d fft_convolve2d",
+    "ops.dense": "dense dense_db dense_dw dense_dx",
+    "ops.dropout": "dropout dropout_dx",
+    "ops.loss": "log_softmax log_softmax_dx softmax softmax_cross_entropy softmax_dx",
+    "ops.matrix": "col2im im2col toeplitz1d toeplitz2d zero_stuff",
+    "ops.max_pool": "max_pool1d max_pool1d_dx max_pool1d_with_argmax max_pool2d max_pool2d_dx max_pool2d_with_argmax",
+    "ops.norm": "batch_norm batch_norm_grads batch_norm_inference batch_norm_inference_grads",
+    "ops.resize": "pad pad_dx upsample2d upsample2d_dx",
+    "ops.response_norm": "local_response_norm local_response_norm_dx",
+    "ops.separable": (
+        "depthwise_conv2d depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d separable_conv2d_grads separate_rank1"
+    ),
+}
+_SUBMODULES = ("analysis", "data", "models", "nn", "optim", "training", "weights")
+_MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}
+_MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.items() for name in names.split()}
+
+# Two threads that import packages of one library at the same time may find each other's modules half imported.
+_import_lock = threading.RLock()
+
+
+def __getattr__(name):
+    """Import a public name on its first use (PEP 562)."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'refconv' has no attribute {name!r}")
+    with _import_lock:
+        module = importlib.import_module(_MODULE_OF[name])
+    value = globals()[name] = module if name in _SUBMODULES else getattr(module, name)
+    return value
+
+
+def __dir__():
+    """Return the names in use and the public ones that are not imported yet."""
+    return sorted({*globals(), *__all__})

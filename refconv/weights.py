@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refconv import models
+import refconv.models as models
 from refconv._optional import need
 
 __all__ = [

@@ -13,6 +13,15 @@ settings.register_profile("refconv", deadline=None, derandomize=True, print_blob
 settings.load_profile("refconv")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def public_names():
+    """Import every public name now: one that is first used while a test replaces a function would keep the replacement."""
+    import refconv
+
+    for name in refconv.__all__:
+        getattr(refconv, name)
+
+
 @pytest.fixture(scope="module", params=["reference", "kernels"])
 def each_engine(request):
     """The tests of a module that uses this fixture run on the loops, and once more on the kernels."""

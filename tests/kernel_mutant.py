@@ -20,11 +20,13 @@ def compiled(mutant, directory):
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
-    for name in {Path(mutant.file).name, f"{mutant.family}.pyx"}:
-        source = (CORE / name).read_text("utf-8")
-        (directory / name).write_text(mutant.patched(source) if mutant.file.endswith(name) else source, "utf-8")
-    name = f"refconv._core.baseline.{mutant.family}"
-    extension = Extension(name, [str(directory / f"{mutant.family}.pyx")], include_dirs=[str(directory), str(CORE)])
+    (family,) = CORE.glob(f"*/{mutant.family}.pyx")
+    for original in {CORE.parent / mutant.file, family}:
+        source, copy = original.read_text("utf-8"), directory / original.relative_to(CORE)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(mutant.patched(source) if original == CORE.parent / mutant.file else source, "utf-8")
+    name = f"refconv._core.isa.baseline.{mutant.family}"
+    extension = Extension(name, [str(directory / family.relative_to(CORE))], include_dirs=[str(directory), str(CORE)])
     extension.extra_compile_args = [] if sys.platform == "win32" else ["-O1", "-w"]
     directives = {"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False}
     paths = [str(CORE.parent.parent), str(CORE)]
@@ -33,7 +35,7 @@ def compiled(mutant, directory):
     build.build_lib = build.build_temp = str(directory)
     build.ensure_finalized()
     build.run()
-    return directory / f"refconv/_core/baseline/{mutant.family}{EXTENSION_SUFFIXES[0]}"
+    return directory / f"refconv/_core/isa/baseline/{mutant.family}{EXTENSION_SUFFIXES[0]}"
 
 
 class Instead(MetaPathFinder):
@@ -49,13 +51,13 @@ class Instead(MetaPathFinder):
 def main(number, directory):
     mutant = KERNELS[int(number)]
     file = compiled(mutant, Path(directory))
-    sys.meta_path.insert(0, Instead(f"refconv._core.baseline.{mutant.family}", file))
+    sys.meta_path.insert(0, Instead(f"refconv._core.isa.baseline.{mutant.family}", file))
 
-    from refconv import _core
+    from refconv._core import kernels
     from refconv.verify.catalogue import OPERATORS
     from refconv.verify.evidence.kinds import gather
 
-    assert getattr(_core, mutant.family).__file__ == str(file)
+    assert getattr(kernels, mutant.family).__file__ == str(file)
     print(gather(OPERATORS[mutant.operator], "parity").refuted)
 
 

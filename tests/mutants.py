@@ -6,6 +6,7 @@ are easily made. The evidence of :mod:`refconv.verify` has to see each of them; 
 """
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 __all__ = ["KERNELS", "LOOPS", "Mutant"]
 
@@ -40,7 +41,7 @@ def loop(words, family, operator, old, new, kinds="symbolic numeric adjoint pari
 
 
 def kernel(words, file, operator, old, new, family=None):
-    return Mutant(words, family or file.removesuffix(".pyx"), f"_core/{file}", operator, old, new)
+    return Mutant(words, family or PurePath(file).stem, f"_core/{file}", operator, old, new)
 
 
 # What no derivative contradicts, because forward and backward share the mistake, only comparisons show.
@@ -173,7 +174,7 @@ LOOPS = [
 KERNELS = [
     kernel(
         "summed over the batch instead of the channels",
-        "response_norm.pyx",
+        "norm/response_norm.pyx",
         "local_response_norm",
         "def local_response_norm(const real[:, ::1] x, Py_ssize_t size, double alpha, double beta, double k):",
         "def local_response_norm(x, size, alpha, beta, k):\n"
@@ -182,60 +183,74 @@ KERNELS = [
     ),
     kernel(
         "a group has one output channel",
-        "conv_transpose.pyx",
+        "conv/conv_transpose.pyx",
         "conv_transpose2d",
         "conv.conv2d_dx(x, w, output_size",
         "conv.conv2d_dx(x, w[:, :, :1].copy(), output_size",
     ),
     kernel(
         "same padding from N and C",
-        "direct.pyx",
+        "conv/direct.pyx",
         "conv2d",
         "window.pads(input_size)\n    c.rows",
         "window.pads((N, C))\n    c.rows",
     ),
     kernel(
         "winners counted from the edge of the padding",
-        "max_pool.pyx",
+        "pool/max_pool.pyx",
         "max_pool2d",
         "return result, winners",
         "return result, winners + p.top * p.W + p.left",
     ),
     kernel(
         "height and width of the window swapped on the way back",
-        "avg_pool.pyx",
+        "pool/avg_pool.pyx",
         "avg_pool2d",
         "pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)\n",
         "pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)\n    p.kh, p.kw = p.kw, p.kh\n",
     ),
-    kernel("kernel flipped", "direct.pyx", "conv2d", "offset=0, offset_step=D)", "offset=(kernel - 1) * D, offset_step=-D)"),
+    kernel(
+        "kernel flipped", "conv/direct.pyx", "conv2d", "offset=0, offset_step=D)", "offset=(kernel - 1) * D, offset_step=-D)"
+    ),
     kernel(
         "one stride for both axes",
-        "direct.pyx",
+        "conv/direct.pyx",
         "conv2d",
         "c.S_h, c.S_w = window.stride",
         "c.S_h = c.S_w = min(window.stride)",
     ),
     kernel(
         "dilation ignored in dw",
-        "direct.pyx",
+        "conv/direct.pyx",
         "conv1d",
         "entry[e] = tap // c.kw * c.D_h * view.pitch + tap % c.kw * c.D_w * c.C + e % c.C_g",
         "entry[e] = tap // c.kw * view.pitch + tap % c.kw * c.C + e % c.C_g",
     ),
-    kernel("every group reads the first", "direct.pyx", "conv2d", "x + g * c.C_g, packed", "x, packed"),
-    kernel("bias added twice", "conv_transpose.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
-    kernel("of equal values the last wins", "pool.h", "max_pool2d", "(value[c] > best[c])", "value[c] >= best[c]", "max_pool"),
+    kernel("every group reads the first", "conv/direct.pyx", "conv2d", "x + g * c.C_g, packed", "x, packed"),
+    kernel("bias added twice", "conv/conv_transpose.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
+    kernel(
+        "of equal values the last wins", "pool/pool.h", "max_pool2d", "(value[c] > best[c])", "value[c] >= best[c]", "max_pool"
+    ),
     kernel(
         "returns a buffer that the next call overwrites",
-        "activation.pyx",
+        "pointwise/activation.pyx",
         "relu",
         "    result = aligned_empty(a.shape, a.dtype)\n",
         "    new = aligned_empty(a.shape, a.dtype)\n"
         '    result = globals().setdefault("kept", {}).setdefault((function, a.shape, a.dtype), new)\n',
     ),
-    kernel("derivative 1 at zero", "activation.pyx", "relu", "dy[i] if a[i] > 0 else 0", "dy[i] if a[i] >= 0 else 0"),
-    kernel("unbiased variance", "norm.pyx", "batch_norm", "deviation * deviation) / M", "deviation * deviation) / (M - 1)"),
-    kernel("no way back through the mean", "norm.pyx", "batch_norm", " * slope[c] - offset[c]", " * slope[c]"),
-    kernel("smoothing shared by the wrong classes alone", "loss.pyx", "softmax_cross_entropy", "alpha / K", "alpha / (K - 1)"),
+    kernel(
+        "derivative 1 at zero", "pointwise/activation.pyx", "relu", "dy[i] if a[i] > 0 else 0", "dy[i] if a[i] >= 0 else 0"
+    ),
+    kernel(
+        "unbiased variance", "norm/norm.pyx", "batch_norm", "deviation * deviation) / M", "deviation * deviation) / (M - 1)"
+    ),
+    kernel("no way back through the mean", "norm/norm.pyx", "batch_norm", " * slope[c] - offset[c]", " * slope[c]"),
+    kernel(
+        "smoothing shared by the wrong classes alone",
+        "pointwise/loss.pyx",
+        "softmax_cross_entropy",
+        "alpha / K",
+        "alpha / (K - 1)",
+    ),
 ]

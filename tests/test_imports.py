@@ -9,7 +9,7 @@ import pytest
 
 import refconv
 from package_layout import ANY, PACKAGES
-from refconv._core import FAMILIES
+from refconv import _core, reference
 
 PACKAGE = Path(refconv.__file__).parent
 
@@ -128,16 +128,41 @@ def test_a_cycle_is_found_though_it_goes_through_a_function_and_a_package(tmp_pa
     assert cycles(import_graph(tmp_path, "net")) == [["net.a", "net.sub", "net.sub.b"]]
 
 
+def packages_below(names):
+    """These packages and all that they may import."""
+    return {*names}.union(*(packages_below(PACKAGES[name].imports) for name in names))
+
+
+def top_imports(path):
+    """The import statements at the top of a module."""
+    return [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_no_module_imports_lazy_names_of_refconv_at_its_top():
+    # ``from refconv import nn`` waits for the lock of refconv/__init__.py, whose owner may be waiting for this module:
+    # ``import refconv.nn as nn`` does not.
+    below = packages_below(refconv._SUBMODULES)
+    lazy = {
+        f"{path.relative_to(PACKAGE)}: {alias.name}"
+        for path in PACKAGE.rglob("*.py")
+        if package_of(path) in below
+        for node in top_imports(path)
+        if isinstance(node, ast.ImportFrom) and node.module == "refconv"
+        for alias in node.names
+        if alias.name in refconv._MODULE_OF
+    }
+    assert not lazy
+
+
 @sources(".py", ".pyx", ".pxd", ".pxi")
-def test_no_module_imports_tests_tutorials_or_figures(path):
-    outside = {"tests", "strategies", "evidence", "conftest", "tutorials", "figures", "benchmarks"}
+def test_nothing_imports_what_stands_beside_the_package(path):
+    outside = {"tests", "strategies", "evidence", "conftest", "tutorials", "figures", "benchmarks", "experiments"}
     assert not {name.split(".")[0] for name in imported(path)} & outside
 
 
 @sources(".py")
 def test_numpy_is_all_that_is_imported_when_a_module_is(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    top = top_imports(path)
     names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in top if isinstance(node, ast.ImportFrom)}
     others = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"refconv"}
@@ -149,9 +174,9 @@ def test_imported_reads_every_form_of_import(tmp_path):
     python.write_text(
         "import refconv.nn\ndef f():\n    from refconv import ops\n    from refconv.data.idx import read_idx\n", "utf-8"
     )
-    cython.write_text("from refconv._core.tile cimport (\n    tile)\ncimport numpy\nimport refconv.ops.check\n", "utf-8")
+    cython.write_text("from refconv._core.tile.tile cimport (\n    tile)\ncimport numpy\nimport refconv.ops.check\n", "utf-8")
     assert imported(python) == {"refconv.nn", "refconv.ops", "refconv.data.idx.read_idx"}
-    assert imported(cython) == {"refconv._core.tile", "numpy", "refconv.ops.check"}
+    assert imported(cython) == {"refconv._core.tile.tile", "numpy", "refconv.ops.check"}
 
 
 def loops(family):
@@ -166,7 +191,7 @@ def loops(family):
 
 def kernels(family):
     """Functions of a kernel module: name -> parameters, without their types."""
-    text = (PACKAGE / "_core" / f"{family}.pyx").read_text(encoding="utf-8")
+    text = _core.source(family).read_text(encoding="utf-8")
     return {name: _parameters(inside) for name, inside in CYTHON_DEF.findall(text)}
 
 
@@ -175,13 +200,13 @@ def _parameters(inside):
     return [part.partition("=")[0].split()[-1] for part in flat.split(",") if part.strip()]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", reference.__all__)
 def test_every_loop_has_a_kernel_of_the_same_name_and_parameters(family):
     expected = {name: args for name, args in loops(family).items() if name not in LOOPS_ONLY.get(family, ())}
     have = kernels(family)
     assert {name: have.get(name) for name in expected} == expected
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", reference.__all__)
 def test_the_list_of_loops_without_a_kernel_is_no_longer_than_it_must_be(family):
     assert LOOPS_ONLY.get(family, set()) <= set(loops(family)) - set(kernels(family))

@@ -1,10 +1,14 @@
-"""The public face: everything in it exists, explains itself, and comes without what it does not need."""
+"""The public API: each name exists, is documented, and is imported when it is first used."""
 
+import ast
 import importlib
 import importlib.metadata
 import inspect
+import pickle
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,13 +54,82 @@ def test_every_layer_has_a_docstring(name):
     assert len(inspect.getdoc(getattr(nn, name)) or "") > 20
 
 
-def test_importing_loads_nothing_that_it_may_not_need():
-    code = (
-        "import sys, refconv; "
-        "print([m for m in ('matplotlib', 'PIL', 'tqdm', 'pooch', 'safetensors', 'scipy', 'sympy', 'requests') "
-        "if m in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout == "[]\n"
+def run_python(script):
+    """What a script prints in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True).stdout.strip()
+
+
+def loaded_by(statement):
+    """Names of the modules that a statement loads in a fresh interpreter, in all packages."""
+    return set(run_python(f"import sys; {statement}; print(*sys.modules)").split())
+
+
+ENGINE = {"_arguments", "_core", "_version", "families", "geometry", "ops", "reference"}  # packages of refconv
+
+
+def test_import_refconv_loads_the_engine_only():
+    loaded = loaded_by("import refconv")
+    assert {name.split(".")[1] for name in loaded if name.startswith("refconv.")} <= ENGINE
+    assert not {name for name in loaded if name.startswith("refconv.ops.")} - {"refconv.ops.engine"}
+    assert not loaded & {"csv", "gzip", "importlib.metadata", "json", "logging", "numpy.random", "tempfile", "unittest"}
+
+
+def test_an_operator_loads_its_family_only():
+    loaded = loaded_by("import refconv; refconv.conv2d")
+    assert {name for name in loaded if name.startswith("refconv.ops.")} == {
+        f"refconv.ops.{module}" for module in ("check", "conv", "engine")
+    }
+    assert "refconv.nn" not in loaded
+
+
+@pytest.mark.parametrize("statement", ["from refconv import *", "import refconv; help(refconv)"])
+def test_every_public_name_is_loaded_without_optional_packages(statement):
+    optional = {"PIL", "hypothesis", "matplotlib", "pooch", "requests", "safetensors", "scipy", "sympy", "tqdm"}
+    loaded = loaded_by(statement)
+    assert "refconv.training.fit" in loaded
+    assert not loaded & optional
+
+
+def test_editors_see_the_names_that_python_imports():
+    (block,) = [node for node in ast.parse(Path(refconv.__file__).read_text("utf-8")).body if isinstance(node, ast.If)]
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    expected = {name: module for name, module in refconv._MODULE_OF.items() if name not in refconv._SUBMODULES}
+    assert seen == {**expected, **dict.fromkeys(refconv._SUBMODULES, "refconv")}
+    assert set(refconv.__all__) == {*seen, *STATE, "__version__", "reference"}
+
+
+def test_dir_lists_names_before_they_are_imported():
+    printed = run_python("import refconv; print({'conv2d', 'nn', 'Window'} <= set(dir(refconv)), 'conv2d' in vars(refconv))")
+    assert printed == "True False"
+
+
+def test_a_name_that_is_not_public_is_refused():
+    with pytest.raises(AttributeError, match=r"module 'refconv' has no attribute 'convolve3d'"):
+        refconv.convolve3d  # noqa: B018
+    assert not hasattr(refconv, "FAMILIES")
+
+
+def test_one_thread_at_a_time_imports_public_names(monkeypatch):
+    active, most = 0, 0
+
+    def import_module(name):
+        nonlocal active, most
+        active += 1
+        most = max(most, active)
+        time.sleep(0.01)  # gives other threads the time to enter as well
+        active -= 1
+        return sys.modules[name]
+
+    monkeypatch.setattr(refconv.importlib, "import_module", import_module)
+    names = ["conv2d", "max_pool2d", "Window", "models", "nn"]
+    with ThreadPoolExecutor(len(names)) as pool:
+        values = list(pool.map(refconv.__getattr__, names))
+    assert values == [getattr(refconv, name) for name in names]
+    assert most == 1
+
+
+def test_an_operator_is_pickled_by_its_name():
+    assert pickle.loads(pickle.dumps(refconv.conv2d)) is refconv.conv2d
 
 
 def requirements_of(*extras):

@@ -36,7 +36,7 @@ def test_sources_are_read_as_utf_8_whatever_the_locale():
     """With PYTHONUTF8=0, a read_text() without an encoding would raise EncodingWarning here and fail with cp1252 or gbk."""
     script = (
         "import importlib.util as u; spec = u.spec_from_file_location('s', 'setup.py'); m = u.module_from_spec(spec); "
-        "spec.loader.exec_module(m); print(sum(len(m.headers(f)) for f in sorted(m.CORE.glob('*.pyx'))))"
+        "spec.loader.exec_module(m); print(sum(len(m.headers(f)) for f in sorted(m.CORE.glob('*/*.pyx'))))"
     )
     command = [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning:__main__", "-W"]
     command += ["error::EncodingWarning:s", "-c", script]

@@ -21,7 +21,7 @@ def excerpt(name, first, last, language="") -> Markdown:
     Parameters
     ----------
     name : str
-        A file of refconv/_core.
+        A file below refconv/_core, such as "conv/direct.pyx".
     first, last : str
         Parts of the first line, and of the next one that is the last.
     language : str

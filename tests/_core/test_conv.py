@@ -18,7 +18,7 @@ from evidence import (
     needs_kernels,
     rounding,
 )
-from refconv import _core
+from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv as ops
 from strategies import conv_problems, problem, small_integers
@@ -206,7 +206,7 @@ def test_kernels_refuse_two_types_in_one_call(dtype):
     other = np.float64 if dtype == np.float32 else np.float32
     p = problem((3, 4), Window((2, 2)), dtype=dtype)
     with pytest.raises((TypeError, ValueError)):
-        _core.conv.conv2d(p.x, p.w.astype(other), None, p.window, 1)
+        kernels.conv.conv2d(p.x, p.w.astype(other), None, p.window, 1)
 
 
 def test_kernels_take_read_only_arrays():

@@ -15,7 +15,7 @@ from evidence import (
     needs_kernels,
     rounding,
 )
-from refconv import _core
+from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv_transpose as ops
 from strategies import small_integers
@@ -167,4 +167,4 @@ def test_kernels_refuse_two_types_in_one_call(dtype):
     p = transpose_problem((3, 4), Window((2, 2)), dtype=dtype)
     for w, b in ((p.w.astype(other), p.b), (p.w, p.b.astype(other))):
         with pytest.raises((TypeError, ValueError)):
-            _core.conv_transpose.conv_transpose2d(p.x, w, b, (3, 4), p.window, 1)
+            kernels.conv_transpose.conv_transpose2d(p.x, w, b, (3, 4), p.window, 1)

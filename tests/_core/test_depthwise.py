@@ -17,7 +17,8 @@ from evidence import (
     fenced,
     needs_kernels,
 )
-from refconv import _core, reference
+from refconv import reference
+from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv as ops
 from refconv.ops import separable
@@ -45,7 +46,7 @@ def grouped(size, window, G, groups, **options):
 
 
 def takes(p):
-    return _core.depthwise.takes(p.w.shape[2], p.w.shape[3], p.groups, p.x.dtype)
+    return kernels.depthwise.takes(p.w.shape[2], p.w.shape[3], p.groups, p.x.dtype)
 
 
 def taken(*sizes, **options):
@@ -58,11 +59,11 @@ def taken(*sizes, **options):
 
 def passes(p):
     """The three passes: name -> (call, arrays)."""
-    kernels, G = _core.depthwise, p.w.shape[2]
+    module, G = kernels.depthwise, p.w.shape[2]
     return {
-        "y": (lambda x, w, b: kernels.conv2d(x, w, b, p.window), (p.x, p.w, p.b)),
-        "dx": (lambda dy, w: kernels.conv2d_dx(dy, w, p.size, p.window), (p.dy, p.w)),
-        "dw": (lambda x, dy: kernels.conv2d_dw(x, dy, p.window, G), (p.x, p.dy)),
+        "y": (lambda x, w, b: module.conv2d(x, w, b, p.window), (p.x, p.w, p.b)),
+        "dx": (lambda dy, w: module.conv2d_dx(dy, w, p.size, p.window), (p.dy, p.w)),
+        "dw": (lambda x, dy: module.conv2d_dw(x, dy, p.window, G), (p.x, p.dy)),
     }
 
 
@@ -136,16 +137,16 @@ def test_all_passes_are_exact_at_the_edges_of_geometry(size, window, G, dtype):
 @DTYPES
 @GROUPS_OF
 def test_any_number_of_channels(G, dtype):
-    counts = [groups for groups in range(2, 71 // G + 1) if _core.depthwise.takes(G, G * groups, groups, np.dtype(dtype))]
+    counts = [groups for groups in range(2, 71 // G + 1) if kernels.depthwise.takes(G, G * groups, groups, np.dtype(dtype))]
     assert len(counts) > 12 or G > 1
     for groups in counts:
-        assert_all_passes_equal(grouped((4, 7), MIXED, G, groups, N=1, dtype=dtype, values=small_integers), _core.direct)
+        assert_all_passes_equal(grouped((4, 7), MIXED, G, groups, N=1, dtype=dtype, values=small_integers), kernels.direct)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 7, 8, 9, 14])
 def test_rows_shorter_and_longer_than_a_tile(columns):
     for window in (Window((1, 3), padding=1), Window((2, 1))):
-        assert_all_passes_equal(grouped((2, columns), window, 1, 20, values=small_integers, dtype=np.float32), _core.direct)
+        assert_all_passes_equal(grouped((2, columns), window, 1, 20, values=small_integers, dtype=np.float32), kernels.direct)
 
 
 def large(G, dtype, values=small_floats):
@@ -160,7 +161,7 @@ def test_many_tasks_write_every_output_and_are_right(G, dtype):
     p = large(G, dtype, small_integers)
     for call, arrays in passes(p).values():
         assert_writes_every_cell(lambda call=call, arrays=arrays: call(*arrays))
-    for name, want in expected(p, _core.direct).items():
+    for name, want in expected(p, kernels.direct).items():
         np.testing.assert_array_equal(found(p)[name], want, err_msg=name)
 
 
@@ -208,9 +209,9 @@ def test_what_is_not_finite_is_where_the_loops_have_it(window, poison, G):
                 dirty = [a.copy() for a in arrays]
                 dirty[which].flat[at] = poison
                 with np.errstate(invalid="ignore"):
-                    loops, kernels = both_engines(lambda call=call, dirty=dirty: call(*dirty))
+                    loops, fast = both_engines(lambda call=call, dirty=dirty: call(*dirty))
                 for is_one in (np.isnan, np.isposinf, np.isneginf):
-                    np.testing.assert_array_equal(is_one(kernels), is_one(loops), err_msg=name)
+                    np.testing.assert_array_equal(is_one(fast), is_one(loops), err_msg=name)
 
 
 def test_a_derivative_is_not_claimed_where_it_is_not_finite():
@@ -248,5 +249,5 @@ def test_public_calls_take_it_where_it_suits():
     ],
 )
 def test_it_is_not_taken_where_it_does_not_suit(C_g, O, groups):
-    assert _core.depthwise.takes(1, 20, 20, np.dtype(np.float32))
-    assert not _core.depthwise.takes(C_g, O, groups, np.dtype(np.float32))
+    assert kernels.depthwise.takes(1, 20, 20, np.dtype(np.float32))
+    assert not kernels.depthwise.takes(C_g, O, groups, np.dtype(np.float32))

@@ -1,4 +1,4 @@
-"""The rounding error of long sums stays within the bound of refconv/_core/sums.h, in every kernel that sums."""
+"""The rounding error of long sums stays within the bound of refconv/_core/common/sums.h, in every kernel that sums."""
 
 from fractions import Fraction
 from math import exp, prod
@@ -27,11 +27,11 @@ from strategies import small_integers
 
 pytestmark = needs_kernels
 
-SUM_BLOCK = 512  # of refconv/_core/sums.h
+SUM_BLOCK = 512  # of refconv/_core/common/sums.h
 
 
 def error_bound(terms, dtype):
-    """The bound of refconv/_core/sums.h on the error of a sum, relative to the sum of magnitudes."""
+    """The bound of refconv/_core/common/sums.h on the error of a sum, relative to the sum of magnitudes."""
     blocks = 2 * terms / SUM_BLOCK
     roundings = min(terms, SUM_BLOCK) + min(blocks, SUM_BLOCK) + blocks / SUM_BLOCK + 40
     return float(roundings * np.finfo(dtype).eps / 2)

@@ -13,7 +13,8 @@ from evidence import (
     fenced,
     needs_kernels,
 )
-from refconv import _core, reference
+from refconv import reference
+from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops.conv import conv2d
 from strategies import problem, small_floats, small_integers
@@ -32,7 +33,7 @@ def problems(draw, values=small_floats):
         (draw(small), draw(st.integers(1, 2))),
     )
     height, width = window.span
-    size = (height + draw(st.integers(0, 3)), width - 1 + _core.one_channel.LEAST_COLUMNS + draw(st.integers(0, 20)))
+    size = (height + draw(st.integers(0, 3)), width - 1 + kernels.one_channel.LEAST_COLUMNS + draw(st.integers(0, 20)))
     dtype, seed = draw(st.sampled_from([np.float32, np.float64])), draw(st.integers(0, 99))
     return problem(
         size, window, N=draw(small), C_g=1, O_g=draw(st.sampled_from([1, 5, 6, 7, 13])), dtype=dtype, seed=seed, values=values
@@ -40,7 +41,7 @@ def problems(draw, values=small_floats):
 
 
 def kernel(p):
-    return _core.one_channel.conv2d(p.x, p.w, p.b, p.window, p.dy.shape[1:3])
+    return kernels.one_channel.conv2d(p.x, p.w, p.b, p.window, p.dy.shape[1:3])
 
 
 @settings(max_examples=100)
@@ -75,7 +76,7 @@ def test_nothing_outside_of_the_arrays_is_read(side, padding):
     p = problem((3, 21), Window((2, 3), padding=padding), N=2, C_g=1, O_g=7, dtype=np.float32)
     arrays = (p.x, p.w, p.b)
     fence = [fenced(a, side) for a in arrays]
-    assert_same_bits(_core.one_channel.conv2d(*fence, p.window, p.dy.shape[1:3]), kernel(p))
+    assert_same_bits(kernels.one_channel.conv2d(*fence, p.window, p.dy.shape[1:3]), kernel(p))
 
 
 def test_public_calls_take_it_where_rows_are_long_enough():
@@ -83,10 +84,10 @@ def test_public_calls_take_it_where_rows_are_long_enough():
     assert_same_bits(conv2d(p.x, p.w, p.b), kernel(p))
     assert_inputs_unchanged(conv2d, p.x, p.w, p.b)
     short = problem((4, 3), Window((2, 2)), N=2, C_g=1, O_g=6)
-    assert_same_bits(conv2d(short.x, short.w, short.b), _core.direct.conv2d(short.x, short.w, short.b, short.window, 1))
+    assert_same_bits(conv2d(short.x, short.w, short.b), kernels.direct.conv2d(short.x, short.w, short.b, short.window, 1))
 
 
 def test_without_a_bias_and_with_numbers_that_are_not_finite():
     p = lenet()
     p.x[1, 7, 9] = np.nan
-    assert_same_sums(conv2d(p.x, p.w), lambda x, w: _core.direct.conv2d(x, w, None, p.window, 1), p.x, p.w, terms=5 * 5)
+    assert_same_sums(conv2d(p.x, p.w), lambda x, w: kernels.direct.conv2d(x, w, None, p.window, 1), p.x, p.w, terms=5 * 5)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from refconv._core.processors import cpu_quota, default_threads
+from refconv._core.machine.processors import cpu_quota, default_threads
 
 
 @pytest.fixture

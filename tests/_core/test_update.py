@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import assert_same_bits, assert_same_bits_at_any_thread_count, fenced, needs_kernels
-from refconv import _core
+from refconv._core import kernels
 from refconv.reference import update as loops
 from strategies import dtypes, seeds, small_floats
 
@@ -43,7 +43,7 @@ def run(room, name, given):
 def test_any_shape(name, shape, seed, dtype):
     given = arrays(name, shape, seed, dtype)
     tolerance = 50 * np.finfo(dtype).eps
-    for found, expected in zip(run(_core.update, name, given), run(loops, name, given), strict=True):
+    for found, expected in zip(run(kernels.update, name, given), run(loops, name, given), strict=True):
         assert found.dtype == expected.dtype == dtype
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
@@ -53,9 +53,9 @@ def test_any_shape(name, shape, seed, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_many_blocks_on_any_number_of_threads(name, size, dtype):
     given = arrays(name, (size,), 1, dtype)
-    assert_same_bits_at_any_thread_count(lambda: run(_core.update, name, given))
-    half = run(_core.update, name, [a[size // 2 :] for a in given])
-    found = run(_core.update, name, given)
+    assert_same_bits_at_any_thread_count(lambda: run(kernels.update, name, given))
+    half = run(kernels.update, name, [a[size // 2 :] for a in given])
+    found = run(kernels.update, name, given)
     np.testing.assert_allclose(found[0][size // 2 :], half[0], rtol=1e-6)
     assert_same_bits(found[-1], given[-1])
 
@@ -66,24 +66,24 @@ def test_nothing_outside_of_the_arrays_is_touched(side, dtype):
     for name in UPDATES:
         given = arrays(name, (5, 33), 1, dtype)
         copies = [fenced(a, side) for a in given]
-        getattr(_core.update, {"nesterov": "sgd", "rmsprop_outside": "rmsprop"}.get(name, name))(*copies, *UPDATES[name][1])
-        assert_same_bits(copies, run(_core.update, name, given))
+        getattr(kernels.update, {"nesterov": "sgd", "rmsprop_outside": "rmsprop"}.get(name, name))(*copies, *UPDATES[name][1])
+        assert_same_bits(copies, run(kernels.update, name, given))
     g = small_floats((5, 33), 1, dtype)
-    assert _core.update.sum_of_squares(fenced(g, side)) == _core.update.sum_of_squares(g)
+    assert kernels.update.sum_of_squares(fenced(g, side)) == kernels.update.sum_of_squares(g)
 
 
 @given(shapes, seeds, dtypes)
 def test_sum_of_squares(shape, seed, dtype):
     g = small_floats(shape, seed, dtype)
-    assert _core.update.sum_of_squares(g) == pytest.approx(float(np.sum(g.astype(np.float64) ** 2)), rel=1e-12)
+    assert kernels.update.sum_of_squares(g) == pytest.approx(float(np.sum(g.astype(np.float64) ** 2)), rel=1e-12)
 
 
 def test_the_sum_of_squares_of_many_is_exact_enough_and_the_same_on_any_number_of_threads():
     g = small_floats((300_001,), 1, np.float32)
-    assert _core.update.sum_of_squares(g) == pytest.approx(np.sum(g.astype(np.float64) ** 2), rel=1e-12)
-    assert_same_bits_at_any_thread_count(lambda: _core.update.sum_of_squares(g))
+    assert kernels.update.sum_of_squares(g) == pytest.approx(np.sum(g.astype(np.float64) ** 2), rel=1e-12)
+    assert_same_bits_at_any_thread_count(lambda: kernels.update.sum_of_squares(g))
 
 
 def test_arrays_of_other_types_are_refused():
     with pytest.raises(ValueError, match="Buffer dtype mismatch"):
-        _core.update.sum_of_squares(np.ones(3, np.int32))
+        kernels.update.sum_of_squares(np.ones(3, np.int32))

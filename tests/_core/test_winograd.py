@@ -13,7 +13,8 @@ from evidence import (
     fenced,
     needs_kernels,
 )
-from refconv import _core, reference
+from refconv import reference
+from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv as ops
 from strategies import problem, small_floats, small_integers
@@ -49,13 +50,13 @@ def offset(p):
 
 
 def forward(p, m):
-    return _core.winograd.conv2d(p.x, p.w, p.b, offset(p), p.dy.shape[1:3], m)
+    return kernels.winograd.conv2d(p.x, p.w, p.b, offset(p), p.dy.shape[1:3], m)
 
 
 def way_back(p, m):
     top, left = offset(p)
     turned = np.ascontiguousarray(p.w[::-1, ::-1].swapaxes(2, 3))
-    return _core.winograd.conv2d(p.dy, turned, None, (2 - top, 2 - left), p.size, m)
+    return kernels.winograd.conv2d(p.dy, turned, None, (2 - top, 2 - left), p.size, m)
 
 
 def loops(p):
@@ -79,7 +80,7 @@ def test_both_tiles_agree_with_the_loops(p):
 @settings(max_examples=60)
 @given(problems())
 def test_the_kernels_derivative_agrees_with_the_loops(p):
-    assert_near(_core.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1), 300)
+    assert_near(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1), 300)
 
 
 @settings(max_examples=60)
@@ -88,16 +89,16 @@ def test_small_tiles_are_exact_where_nothing_rounds(p):
     y, dx = loops(p)
     assert_same_bits(forward(p, 2), y)
     assert_same_bits(way_back(p, 2), dx)
-    assert_same_bits(_core.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1))
+    assert_same_bits(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1))
 
 
 @DTYPES
 @pytest.mark.parametrize(("C", "O"), [(3, 70), (40, 33), (33, 8), (16, 64)])
 def test_channels_that_fill_panels_and_that_do_not(C, O, dtype):
     p = problem((5, 4), LARGE, N=2, C_g=C, O_g=O, dtype=dtype, values=small_integers)
-    assert_same_bits(forward(p, 2), _core.direct.conv2d(p.x, p.w, p.b, p.window, 1))
-    assert_same_bits(way_back(p, 2), _core.direct.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
-    assert_same_bits(_core.winograd.conv2d_dw(p.x, p.dy, offset(p)), _core.direct.conv2d_dw(p.x, p.dy, p.window, 1))
+    assert_same_bits(forward(p, 2), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1))
+    assert_same_bits(way_back(p, 2), kernels.direct.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
+    assert_same_bits(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct.conv2d_dw(p.x, p.dy, p.window, 1))
 
 
 def many_blocks(dtype=np.float32):
@@ -110,21 +111,21 @@ def many_blocks(dtype=np.float32):
 def test_the_bits_are_the_same_at_any_thread_count(m, dtype):
     p = many_blocks(dtype)
     assert_same_bits_at_any_thread_count(lambda: forward(p, m))
-    assert_same_bits_at_any_thread_count(lambda: _core.winograd.conv2d_dw(p.x, p.dy, offset(p)))
+    assert_same_bits_at_any_thread_count(lambda: kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)))
 
 
 @DTYPES
 def test_many_blocks_agree_with_the_plain_sum(dtype):
     p = many_blocks(dtype)
-    assert_near(forward(p, 2), _core.direct.conv2d(p.x, p.w, p.b, p.window, 1), 60)
-    assert_near(forward(p, 4), _core.direct.conv2d(p.x, p.w, p.b, p.window, 1), 400)
-    assert_near(_core.winograd.conv2d_dw(p.x, p.dy, offset(p)), _core.direct.conv2d_dw(p.x, p.dy, p.window, 1), 300)
+    assert_near(forward(p, 2), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), 60)
+    assert_near(forward(p, 4), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), 400)
+    assert_near(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct.conv2d_dw(p.x, p.dy, p.window, 1), 300)
 
 
 def test_small_tiles_are_as_accurate_as_the_plain_sum():
     p = problem((20, 22), Window((3, 3), padding="same"), N=2, C_g=64, O_g=48, dtype=np.float32)
-    exact = _core.direct.conv2d(*(a.astype(np.float64) for a in (p.x, p.w, p.b)), p.window, 1)
-    plain, small = (np.abs(y - exact).max() for y in (_core.direct.conv2d(p.x, p.w, p.b, p.window, 1), forward(p, 2)))
+    exact = kernels.direct.conv2d(*(a.astype(np.float64) for a in (p.x, p.w, p.b)), p.window, 1)
+    plain, small = (np.abs(y - exact).max() for y in (kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), forward(p, 2)))
     assert small < 1.5 * plain
 
 
@@ -133,8 +134,8 @@ def test_small_tiles_are_as_accurate_as_the_plain_sum():
 def test_nothing_outside_of_the_arrays_is_read(m, side):
     p = problem((6, 5), LARGE, N=2, C_g=19, O_g=37, dtype=np.float32)
     x, w, b, dy = (fenced(a, side) for a in (p.x, p.w, p.b, p.dy))
-    assert_same_bits(_core.winograd.conv2d(x, w, b, offset(p), p.dy.shape[1:3], m), forward(p, m))
-    assert_same_bits(_core.winograd.conv2d_dw(x, dy, offset(p)), _core.winograd.conv2d_dw(p.x, p.dy, offset(p)))
+    assert_same_bits(kernels.winograd.conv2d(x, w, b, offset(p), p.dy.shape[1:3], m), forward(p, m))
+    assert_same_bits(kernels.winograd.conv2d_dw(x, dy, offset(p)), kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)))
 
 
 @TILES
@@ -152,7 +153,7 @@ def test_where_an_output_is_not_finite_nothing_is_claimed(array, value, m):
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_what_is_not_finite_stays_where_the_loops_have_it(value):
     p = problem((40, 30), Window((3, 3), padding=1), N=1, C_g=32, O_g=32, dtype=np.float32)
-    assert _core.conv.suits_winograd(p.window, 1200, 32, 32, 1)
+    assert kernels.winograd.conv2d(p.x, p.w, None, offset(p), p.dy.shape[1:3], 2) is not None
     p.x[0, 20, 10, 3] = value
     with np.errstate(invalid="ignore"):
         y = ops.conv2d(p.x, p.w, padding=1)
@@ -165,8 +166,8 @@ def test_what_is_not_finite_stays_where_the_loops_have_it(value):
 
 def test_inputs_stay_as_they_were():
     p = problem((6, 5), LARGE, N=2, C_g=5, O_g=7)
-    assert_inputs_unchanged(lambda x, w, b: _core.winograd.conv2d(x, w, b, (1, 2), (5, 6), 2), p.x, p.w, p.b)
-    assert_inputs_unchanged(lambda x, dy: _core.winograd.conv2d_dw(x, dy, (1, 2)), p.x, p.dy)
+    assert_inputs_unchanged(lambda x, w, b: kernels.winograd.conv2d(x, w, b, (1, 2), (5, 6), 2), p.x, p.w, p.b)
+    assert_inputs_unchanged(lambda x, dy: kernels.winograd.conv2d_dw(x, dy, (1, 2)), p.x, p.dy)
 
 
 def test_public_calls_take_it_where_it_suits():
@@ -174,24 +175,7 @@ def test_public_calls_take_it_where_it_suits():
     options = dict(padding=LARGE.padding)
     assert_same_bits(ops.conv2d(p.x, p.w, p.b, **options), forward(p, 2))
     assert_same_bits(ops.conv2d_dx(p.dy, p.w, p.size, **options), way_back(p, 2))
-    assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), **options), _core.winograd.conv2d_dw(p.x, p.dy, offset(p)))
-
-
-@pytest.mark.parametrize(
-    ("window", "pixels", "C", "O", "groups"),
-    [
-        (Window((3, 3), 2), 4096, 64, 64, 1),
-        (Window((3, 3), dilation=2), 4096, 64, 64, 1),
-        (Window((3, 5)), 4096, 64, 64, 1),
-        (Window((3, 3)), 4096, 64, 64, 2),
-        (Window((3, 3)), 4096, 3, 64, 1),
-        (Window((3, 3)), 4096, 64, 10, 1),
-        (Window((3, 3)), 49, 64, 64, 1),
-    ],
-)
-def test_it_is_not_taken_where_it_does_not_suit(window, pixels, C, O, groups):
-    assert _core.conv.suits_winograd(Window((3, 3)), 196, 64, 64, 1)
-    assert not _core.conv.suits_winograd(window, pixels, C, O, groups)
+    assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), **options), kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)))
 
 
 def test_fast_precision_takes_larger_tiles():
@@ -217,7 +201,7 @@ def test_few_pixels_keep_the_small_tiles():
 def test_few_channels_keep_the_plain_sum_for_dw():
     p = problem((31, 27), LARGE, N=1, C_g=34, O_g=37)
     assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
-    plain = _core.direct.conv2d_dw(p.x, p.dy, LARGE, 1)
+    plain = kernels.direct.conv2d_dw(p.x, p.dy, LARGE, 1)
     assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), padding=LARGE.padding), plain)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 import refconv
 from refconv import nn, optim, reference
-from refconv.commands.formulas import formulas, markdown, text
+from refconv.cli import main
+from refconv.cli.formulas import markdown, text
 from refconv.verify.catalogue import CATALOGUE, FORMS, LAYERS, OPERATORS, UPDATES, find
 from refconv.verify.evidence.kinds import said
 from refconv.verify.lectures import index
@@ -128,7 +129,7 @@ def test_the_text_of_one_slide():
         "         symbolic, numeric, adjoint, parity, oracle",
         "     conv2d_dx   ∂e/∂x[b,u,v,c] = Σ_{i,m: i·S + m·D = u; j,n: j·S + n·D = v} Σ_o ∂e/∂y[b,i,j,o] · w[m,n,c,o]",
     ]
-    assert "kernel refconv/_core/conv.pyx:" in text(["conv2d_dx"])
+    assert "kernel refconv/_core/conv/conv.pyx:" in text(["conv2d_dx"])
 
 
 def test_names_choose_ids_and_loops():
@@ -219,7 +220,7 @@ def test_an_installed_package_says_where_the_tests_are(monkeypatch):
         printed = text(["B3", "A4"])
         assert "tests/" not in printed
         assert "source distribution" in printed
-        assert "kernel refconv/_core/conv.pyx:" in printed
+        assert "kernel refconv/_core/conv/conv.pyx:" in printed
     finally:
         monkeypatch.undo()
         for cached in (index.loops, index._properties):
@@ -238,8 +239,8 @@ def test_ids_write_out_ranges():
 
 
 def test_the_command_prints_either_form(capsys):
-    formulas(["B3"], "text")
-    formulas(["B3"], "markdown")
+    main(["formulas", "B3"])
+    main(["formulas", "B3", "--format", "markdown"])
     printed = capsys.readouterr().out
     assert printed.startswith("B3   ")
     assert "| B3 | " in printed

@@ -1,0 +1,74 @@
+"""Choose the instruction set and import the kernels that were compiled for it.
+
+Each kernel module is compiled once per instruction set: ``baseline``, ``v3`` with AVX2, ``v4`` with AVX-512. The best one
+that this processor can run is imported; the environment variable ``REFCONV_ISA=baseline|v3|v4`` selects another. Imported are
+the families, with the function names of refconv.reference, and the algorithms; not the modules of machine/.
+"""
+
+import importlib
+import os
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from types import SimpleNamespace
+
+from refconv.families import FAMILIES
+
+__all__ = ["ALGORITHMS", "ISA", "instruction_sets", "kernels", "load", "source"]
+
+CORE = Path(__file__).parent
+
+# Kernel modules that are no family: the algorithms that families and layers consist of, and the sketch of a convolution.
+ALGORITHMS = ("columns", "combine", "conv_relu_pool", "depthwise", "direct", "one_channel", "sketch", "winograd")
+
+
+def load(module: str, isa: str | None = None):
+    """Import a kernel module, such as "direct", compiled for an instruction set: the chosen one by default."""
+    name = f"{__package__}.isa.{isa or ISA}.{module}"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise _refusal(f"the kernels are incomplete, {name} is missing: build or install refconv again") from None
+
+
+def instruction_sets() -> list[str]:
+    """Instruction sets that the kernels were built for and this processor can run, best first; empty without kernels."""
+    return load("cpu", "baseline").instruction_sets() if _is_compiled() else []
+
+
+def source(module: str) -> Path:
+    """Path of a kernel module's source."""
+    (path,) = CORE.glob(f"*/{module}.pyx")
+    return path
+
+
+def _choose_isa():
+    runnable = instruction_sets()
+    if not runnable:
+        return None
+    wanted = os.environ.get("REFCONV_ISA") or runnable[0]
+    if wanted not in runnable:
+        raise _refusal(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, got {wanted!r}")
+    return wanted
+
+
+def _is_compiled():
+    """Return True if any kernel was compiled for this version of Python; other versions use other file suffixes."""
+    files = (file.name.partition(".") for file in CORE.glob("isa/*/*.*"))
+    return any(dot + suffix in EXTENSION_SUFFIXES for _, dot, suffix in files)
+
+
+def _refusal(message):
+    """Return an ImportError or, in the command ``refconv``, which cannot catch it, an exit with the message alone."""
+    called = sys.argv[0] if getattr(sys, "argv", None) else ""
+    as_command = Path(called).stem == "refconv" or (called == "-m" and "refconv" in sys.orig_argv)
+    return SystemExit(f"refconv: {message}") if as_command else ImportError(message)
+
+
+ISA = _choose_isa()
+# The loaded modules as attributes, such as ``kernels.conv``; without attributes where nothing was compiled.
+kernels = SimpleNamespace()
+if ISA:
+    vars(kernels).update({name: load(name) for name in (*FAMILIES, *ALGORITHMS)})

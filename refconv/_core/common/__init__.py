@@ -1,0 +1,1 @@
+"""What every kernel uses: element types, arrays, vector lanes, sums in blocks, streaming stores and threads."""

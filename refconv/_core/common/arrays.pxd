@@ -1,0 +1,18 @@
+"""Output and scratch arrays for the kernels."""
+import numpy as np
+
+from refconv._core.common.real cimport real
+
+
+cdef inline object dtype_of(const real *_):
+    return np.float32 if real is float else np.float64
+
+
+cdef inline object aligned_empty(shape, dtype):
+    """An uninitialised array whose first element starts a cache line, so that its vectors do not straddle two of them."""
+    cdef Py_ssize_t size = np.dtype(dtype).itemsize
+    for extent in shape:
+        size *= extent
+    buffer = np.empty(size + 64, np.uint8)
+    cdef unsigned char[::1] memory = buffer
+    return np.ndarray(shape, dtype, buffer, -<size_t>&memory[0] % 64)

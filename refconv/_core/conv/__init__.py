@@ -1,0 +1,1 @@
+"""Convolution: the families, and the algorithms among which they choose."""

@@ -1,0 +1,128 @@
+"""∂e/∂x of a convolution whose inputs have few channels: first all products, then their sums.
+
+The tile of direct.pyx has input channels in its lanes; three of them leave most lanes idle, and where ∂e/∂y has an edge, it
+multiplies zeros. Here the sum is taken apart. What each output sends to the inputs under its kernel is a product of matrices,
+with whole kernels in the lanes; other libraries call it columns, and its rows are as long as a kernel with its channels:
+
+    z[(i, j), (m, n, c)] = Σ_o dy[i, j, o] · w[m, n, c, o]
+
+Then each input adds up what was sent to it, from all outputs and taps that reach it:
+
+    dx[u, v, c] = Σ z[(i, j), (m, n, c)]     with  u = i·S_h + m·D_h − top,  v = j·S_w + n·D_w − left
+
+registers   the sums of a tile; then two vectors of sums for each input
+L2          z of one band; neighbouring bands need some of the same z, and each makes it for itself
+threads     tasks of (image, band of input rows); each element of ∂e/∂x belongs to one task
+"""
+import numpy as np
+
+from cython.parallel cimport prange, threadid
+
+from refconv._core.common.arrays cimport aligned_empty, dtype_of
+from refconv._core.common.real cimport real
+from refconv._core.tile.sweep cimport TASKS, Sweep, first_inside, run_sweep
+from refconv._core.tile.tile cimport Shape, pack, panels, tile_shape
+
+include "common/threads.pxi"
+
+cdef extern from "conv/columns.h" nogil:
+    void sum_of_taps_float(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
+                           const Py_ssize_t *column, Py_ssize_t before, const float *z, float *out)
+    void sum_of_taps_double(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
+                            const Py_ssize_t *column, Py_ssize_t before, const double *z, double *out)
+
+cdef enum:
+    MOST_CHANNELS = 6       # of float32, in 24 bytes; more of them fill the vectors of direct.pyx
+    SLACK = 16              # elements that whole vectors may read behind z
+    BAND_PRODUCTS = 1 << 17 # elements of z in one task, or some more
+    A_STEP = 8              # multiply-adds that take as long as one step of a region that moves numbers
+
+
+cdef struct Reach:
+    # Along one axis, how many outputs reach each input, and where in z each of them lies with its tap.
+    const Py_ssize_t *count
+    const Py_ssize_t *at
+    Py_ssize_t kernel
+
+
+def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
+    """IN dy (N, rows, columns, O), w (kh, kw, C, O), finite; OUT dx (N, *input_size, C)."""
+    cdef Py_ssize_t N = dy.shape[0], Q = dy.shape[2], O = dy.shape[3], kh = w.shape[0], kw = w.shape[1], C = w.shape[2]
+    cdef Py_ssize_t H = input_size[0], W = input_size[1], S = window.stride[0], reach = (kh - 1) * window.dilation[0], none = 0
+    cdef Py_ssize_t top = window.pads(input_size)[0][0], left = window.pads(input_size)[1][0], panel, task
+    cdef Shape shape = tile_shape[real](NULL, kh * kw * C)
+    cdef Py_ssize_t pitch = panels(shape, kh * kw * C) * shape.width
+    dtype = dtype_of[real](NULL)
+    cdef real[::1] packed = aligned_empty((pitch * O,), dtype)
+    for panel in range(0, pitch, shape.width):
+        pack(&w[0, 0, 0, 0] + panel * O, O, 1, kh * kw * C - panel, O, shape.width, &packed[panel * O])
+    cdef Sweep plan = Sweep(rows=1, columns=0, x_row=0, x_column=O, y_row=0, y_column=pitch, channels=pitch, runs=1,
+                            length=O, run=&none)
+    row_counts, row_places = reaching(kh, S, window.dilation[0], top, H, dy.shape[1], Q * pitch, kw * C)
+    column_counts, column_places = reaching(kw, window.stride[1], window.dilation[1], left, W, Q, pitch, C)
+    cdef Reach down = reach_of(row_counts, row_places), across = reach_of(column_counts, column_places)
+
+    result = aligned_empty((N, H, W, C), dtype)
+    cdef real[:, :, :, ::1] dx = result
+    cdef Py_ssize_t band = band_rows(N, H, S, reach, BAND_PRODUCTS // (Q * pitch)), bands = (H + band - 1) // band
+    cdef Py_ssize_t most = min((band - 1 + reach) // S + 1, dy.shape[1]) * Q * pitch + SLACK
+    cdef int threads = threads_for(N * dy.shape[1] * Q * O * pitch // A_STEP)
+    cdef real[:, ::1] z = np.zeros((threads, most), dtype)
+    cdef Py_ssize_t first, end, start, stop
+    for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
+        first, end = task % bands * band, min((task % bands + 1) * band, H)
+        start = first_inside(first + top, reach, S)
+        stop = min((end - 1 + top) // S + 1, dy.shape[1])
+        make_band(plan, shape, &dy[task // bands, 0, 0, 0], &packed[0], start, max(stop, start), Q, &z[threadid(), 0])
+        add_band(&down, &across, first, end, start * Q * pitch, &z[threadid(), 0], W, C, &dx[task // bands, 0, 0, 0])
+    return result
+
+
+cdef Py_ssize_t band_rows(Py_ssize_t images, Py_ssize_t H, Py_ssize_t S, Py_ssize_t reach, Py_ssize_t most_rows) noexcept:
+    """Input rows of one task: few enough that all threads have work and z stays in L2, but more than are reached twice."""
+    cdef Py_ssize_t bands = (TASKS + images - 1) // max(images, 1)
+    return max(min(max(min((H + bands - 1) // bands, most_rows * S - reach), reach + S), H), 1)
+
+
+cdef Reach reach_of(const Py_ssize_t[::1] counts, const Py_ssize_t[:, ::1] places):
+    return Reach(count=&counts[0], at=&places[0, 0], kernel=places.shape[1])
+
+
+cdef tuple reaching(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
+                    Py_ssize_t output_step, Py_ssize_t tap_step):
+    """For each input of an axis how many taps of outputs reach it, and output · output_step + tap · tap_step of each."""
+    counts, places = np.zeros(inputs, np.intp), np.zeros((inputs, kernel), np.intp)
+    cdef Py_ssize_t[::1] count = counts
+    cdef Py_ssize_t[:, ::1] place = places
+    cdef Py_ssize_t u, m, ahead
+    for u in range(inputs):
+        for m in range(kernel):
+            ahead = u + pad - m * D  # = i·S
+            if ahead >= 0 and ahead % S == 0 and ahead // S < outputs:
+                place[u, count[u]] = ahead // S * output_step + m * tap_step
+                count[u] += 1
+    return counts, places
+
+
+cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed, Py_ssize_t start, Py_ssize_t stop,
+                    Py_ssize_t Q, real *z) noexcept nogil:
+    """z of output rows start … stop − 1 of one image: their pixels are one long line."""
+    plan.columns = (stop - start) * Q
+    run_sweep(&plan, shape, dy + start * Q * plan.x_column, packed, <const real *>NULL, z)
+
+
+cdef void add_band(const Reach *down, const Reach *across, Py_ssize_t first, Py_ssize_t end, Py_ssize_t before, const real *z,
+                   Py_ssize_t W, Py_ssize_t C, real *dx) noexcept nogil:
+    """Rows first … end − 1 of ∂e/∂x of one image; its z is here without so many elements before the band's."""
+    cdef Py_ssize_t u, v, c
+    cdef real sums[MOST_CHANNELS + SLACK]
+    for u in range(first, end):
+        for v in range(W):
+            if real is float:
+                sum_of_taps_float(C, down.count[u], down.at + u * down.kernel, across.count[v], across.at + v * across.kernel,
+                                  before, z, sums)
+            else:
+                sum_of_taps_double(C, down.count[u], down.at + u * down.kernel, across.count[v],
+                                   across.at + v * across.kernel, before, z, sums)
+            for c in range(C):
+                dx[(u * W + v) * C + c] = sums[c]

@@ -1,0 +1,164 @@
+"""The convolution layer and its derivatives: calls the algorithm that choose.py selects.
+
+An algorithm returns None where its result would differ from the formula's, or where it lacks a kernel for these channels.
+Then the next one of the table is tried; direct.pyx, the last, always returns a result.
+"""
+import importlib
+
+import numpy as np
+
+from refconv._core.conv import choose
+from refconv._core.conv.choose import Layer
+
+include "common/threads.pxi"
+
+# The siblings compiled for the same instruction set.
+columns, depthwise, direct, one_channel, winograd = (
+    importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
+    for name in ("columns", "depthwise", "direct", "one_channel", "winograd")
+)
+
+winograd_tile_side = 2  # outputs along one side of a tile
+
+
+def set_tile_side(m):
+    """Set the side of Winograd's tiles, m×m outputs: 2, which is as accurate as the plain sum, or 4."""
+    global winograd_tile_side
+    winograd_tile_side = m
+
+
+def conv2d(x, w, bias, window, groups):
+    """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
+    layer = Layer(window, len(x), x.shape[1:3], x.shape[3], w.shape[3], groups, w.itemsize)
+    return first_result(choose.FORWARD, FORWARD, layer, (x, w, bias))
+
+
+def conv2d_dx(dy, w, tuple input_size, window, groups):
+    """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O); OUT dx (N, *input_size, C)."""
+    # A kernel of one pixel reads nothing outside ∂e/∂y, so no zero is multiplied by a weight.
+    if not (window.kernel == (1, 1) or is_finite(w)):
+        return conv2d_dx_scattered(dy, w, input_size, window, groups)
+    layer = Layer(window, len(dy), input_size, w.shape[2] * groups, w.shape[3], groups, w.itemsize)
+    return first_result(choose.BACKWARD_DX, BACKWARD_DX, layer, (dy, w))
+
+
+def conv2d_dw(x, dy, window, groups):
+    """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
+    layer = Layer(window, len(x), x.shape[1:3], x.shape[3], dy.shape[3], groups, x.itemsize)
+    return first_result(choose.BACKWARD_DW, BACKWARD_DW, layer, (x, dy))
+
+
+def conv2d_db(dy):
+    """IN dy (N, rows, columns, O); OUT db (O,)."""
+    return direct.conv2d_db(dy)
+
+
+def first_result(table, algorithms, layer, arrays):
+    """Result of the first algorithm of the table that suits the layer and returns one."""
+    for name, suits in table:
+        if suits(layer):
+            result = algorithms[name](layer, *arrays)
+            if result is not None:
+                return result
+
+
+def winograd_forward(layer, x, w, bias):
+    size = layer.output_size
+    side = choose.tile_side(layer.images * size[0] * size[1], winograd_tile_side)
+    return winograd.conv2d(x, w, bias, zeros_before(layer), size, side)
+
+
+def winograd_dx(layer, dy, w):
+    """The convolution of ∂e/∂y with the kernel turned by 180° and its inputs and outputs exchanged."""
+    top, left = zeros_before(layer)
+    height, width = layer.input_size
+    turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
+    side = choose.tile_side(layer.images * height * width, winograd_tile_side)
+    return winograd.conv2d(dy, turned, None, (2 - top, 2 - left), layer.input_size, side)
+
+
+def one_channel_forward(layer, x, w, bias):
+    size = layer.output_size
+    return one_channel.conv2d(x, w, bias, layer.window, size) if one_channel.takes(layer.window, size) else None
+
+
+def depthwise_forward(layer, x, w, bias):
+    return depthwise.conv2d(x, w, bias, layer.window) if has_depthwise(layer, w.dtype) and is_finite(w) else None
+
+
+def depthwise_dx(layer, dy, w):
+    return depthwise.conv2d_dx(dy, w, layer.input_size, layer.window) if has_depthwise(layer, w.dtype) else None
+
+
+def depthwise_dw(layer, x, dy):
+    return depthwise.conv2d_dw(x, dy, layer.window, layer.C // layer.groups) if has_depthwise(layer, x.dtype) else None
+
+
+# What runs each algorithm of choose.py: functions of the layer and the arrays.
+FORWARD = {
+    "winograd": winograd_forward,
+    "one_channel": one_channel_forward,
+    "depthwise": depthwise_forward,
+    "direct": lambda layer, x, w, bias: direct.conv2d(x, w, bias, layer.window, layer.groups),
+}
+BACKWARD_DX = {
+    "winograd": winograd_dx,
+    "depthwise": depthwise_dx,
+    "columns": lambda layer, dy, w: columns.conv2d_dx(dy, w, layer.input_size, layer.window),
+    "direct": lambda layer, dy, w: direct.conv2d_dx(dy, w, layer.input_size, layer.window, layer.groups),
+}
+BACKWARD_DW = {
+    "winograd": lambda layer, x, dy: winograd.conv2d_dw(x, dy, zeros_before(layer)),
+    "depthwise": depthwise_dw,
+    "direct": lambda layer, x, dy: direct.conv2d_dw(x, dy, layer.window, layer.groups),
+}
+
+
+def has_depthwise(layer, dtype):
+    """Return True if depthwise.h has a kernel of this instruction set for vectors that the channels fill."""
+    return depthwise.takes(layer.C // layer.groups, layer.O, layer.groups, dtype)
+
+
+def is_finite(w):
+    """Return True if all weights are finite: the minimum and the maximum are NaN if any weight is NaN."""
+    return not w.size or (np.isfinite(w.min()) and np.isfinite(w.max()))
+
+
+def zeros_before(layer):
+    """Rows of padding above and columns of padding to the left of the image."""
+    return tuple(first for first, _ in layer.window.pads(layer.input_size))
+
+
+def conv2d_dx_scattered(dy, w, tuple input_size, window, Py_ssize_t groups):
+    """∂e/∂x tap by tap, without zeros around ∂e/∂y: 0 · ∞ is NaN, and those products are not part of the sum."""
+    (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
+    C_g, O_g = w.shape[2], w.shape[3] // groups
+    dx = np.zeros((len(dy), *window.padded_size(input_size), C_g * groups), dy.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for g, m, n in np.ndindex(groups, *window.kernel):
+            inputs, outputs = slice(g * C_g, (g + 1) * C_g), slice(g * O_g, (g + 1) * O_g)
+            rows = slice(m * D_h, m * D_h + dy.shape[1] * S_h, S_h)
+            columns = slice(n * D_w, n * D_w + dy.shape[2] * S_w, S_w)
+            dx[:, rows, columns, inputs] += np.einsum("bijo,co->bijc", dy[..., outputs], w[m, n, :, outputs])
+    (top, _), (left, _) = window.pads(input_size)
+    return dx[:, top : top + input_size[0], left : left + input_size[1]].copy()
+
+
+def conv1d(x, w, bias, window, groups):
+    """conv2d of signals as images one pixel high. IN x (N, n, C), w (k, C / groups, O); OUT y (N, outputs, O)."""
+    return conv2d(x[:, None], w[None], bias, window.with_axis_before(), groups)[:, 0]
+
+
+def conv1d_dx(dy, w, input_size, window, groups):
+    """IN dy (N, outputs, O), w (k, C / groups, O); OUT dx (N, *input_size, C)."""
+    return conv2d_dx(dy[:, None], w[None], (1, *input_size), window.with_axis_before(), groups)[:, 0]
+
+
+def conv1d_dw(x, dy, window, groups):
+    """IN x (N, n, C), dy (N, outputs, O); OUT dw (k, C / groups, O)."""
+    return conv2d_dw(x[:, None], dy[:, None], window.with_axis_before(), groups)[0]
+
+
+def conv1d_db(dy):
+    """IN dy (N, outputs, O); OUT db (O,)."""
+    return conv2d_db(dy[:, None])

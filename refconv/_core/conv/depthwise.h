@@ -1,0 +1,376 @@
+/* The two inner loops of convolutions whose groups have as many outputs as inputs, G: one (depthwise), two or four.
+ *
+ * Lanes are channels. For a depthwise convolution that is all: a lane of x times the same lane of w. With G channels a
+ * group, an output channel needs all G inputs of its group. They lie in the same vector, so it is shuffled: c = 0 … G - 1
+ * in turn is spread over its group,
+ *
+ *     spread(x, 1) = x1 x1 x1 x1  x5 x5 x5 x5  x9 …          (G = 4)
+ *
+ * and then the lanes are again multiplied one by one. A row of w, as it lies in memory, is just the other factor:
+ *
+ *     sweep     y[p, v]             = bias[v] + sum over taps and c of  spread(x[p + tap], c)[v] * w[tap, c, v]
+ *     gather    sums[tap, c, v]    += sum over p of  x[p + tap][v] * spread(dy[p], c)[v]
+ *
+ * In the second one v is an input channel and c an output channel of the group: the weights with both exchanged.
+ *
+ * A sweep with more than SUM_BLOCK products in a sum takes the kernel apart into smaller rectangles of taps (sums.h). The caller of
+ * the gather sees to it that no more pixels are added to the same sums.
+ *
+ * Any number of channels from one vector on: the last vector ends with the last channel, and begins before the end of the one
+ * before it. What both hold is computed twice, with the same bits. Tiles of pixels do the same. So nothing outside is read.
+ */
+#ifndef REFCONV_DEPTHWISE_H
+#define REFCONV_DEPTHWISE_H
+
+#include "tile/tile.h"
+
+#define SWEEP_PIXELS 4 /* a weight is loaded once for so many pixels */
+
+/* The taps of one sum: a rectangle of the kernel, and the steps from tap to tap in x and in w. */
+typedef struct {
+    ptrdiff_t rows, columns;
+    ptrdiff_t x_row, x_column;
+    ptrdiff_t w_row, w_column;
+} Patch;
+
+#define LEAST(a, b) ((a) < (b) ? (a) : (b))
+
+/* Vectors and shuffles of GCC (from 12 on) and clang; other compilers get the same loops for one channel at a time. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define VECTORS 1
+#endif
+#endif
+
+/* What 3×3 taps, the usual ones, need for a straight line of code: pixels one or two columns of taps apart. Else 0. */
+static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
+{
+    if (taps->rows != 3 || taps->columns != 3)
+        return 0;
+    return x_pixel == taps->x_column ? 1 : x_pixel == 2 * taps->x_column ? 2 : 0;
+}
+
+/* A row of outputs for one vector of channels, tile after tile, with 3×3 taps. All weights stay in registers. `step`, which
+ * is x_pixel / x_column, is a constant where this is inlined: so each value is loaded once for all the taps in a row. */
+#define DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                           \
+    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels,    \
+                                     const real *x, const real *w, const real *bias, real *y, ptrdiff_t y_pixel)       \
+    {                                                                                                                  \
+        const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
+        const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
+        vector weight[3][3][G];                                                                                        \
+        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    weight[m][n][c] = *(const vector *)(w + m * taps->w_row + n * taps->w_column + c * channels);      \
+        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
+            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
+            const real *row = x + first * step * x_column;                                                             \
+            real *to = y + first * y_pixel;                                                                            \
+            vector sum[PIXELS] = {0};                                                                                  \
+            UNROLLED for (int m = 0; m < 3; m++) {                                                                     \
+                const real *from = row;                                                                                \
+                vector value[2 * PIXELS + 1];                                                                          \
+                UNROLLED for (int k = 0; k < step * (PIXELS - 1) + 3; k++) {                                           \
+                    value[k] = *(const vector *)from;                                                                  \
+                    from += x_column;                                                                                  \
+                }                                                                                                      \
+                UNROLLED for (int n = 0; n < 3; n++)                                                                   \
+                    UNROLLED for (int c = 0; c < G; c++)                                                               \
+                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
+                            sum[p] += spread(value[step * p + n], c) * weight[m][n][c];                                \
+                row += x_row;                                                                                          \
+            }                                                                                                          \
+            UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                \
+                *(vector *)to = sum[p] + start;                                                                        \
+                to += y_pixel;                                                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+/* The same with any taps. */
+#define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
+    DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                               \
+    static INLINE void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x,              \
+                                  ptrdiff_t x_pixel, const real *w, const real *bias, real *y, ptrdiff_t y_pixel)      \
+    {                                                                                                                  \
+        const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
+        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
+            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
+            const real *row = x + first * x_pixel, *weights_row = w;                                                   \
+            real *to = y + first * y_pixel;                                                                            \
+            vector sum[PIXELS] = {0};                                                                                  \
+            for (ptrdiff_t m = taps->rows; m > 0; m--) {                                                               \
+                const real *value = row, *weights = weights_row;                                                       \
+                for (ptrdiff_t n = taps->columns; n > 0; n--) {                                                        \
+                    UNROLLED for (int c = 0; c < G; c++) {                                                             \
+                        const vector weight = *(const vector *)(weights + c * channels);                               \
+                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
+                            sum[p] += spread(*(const vector *)(value + p * x_pixel), c) * weight;                      \
+                    }                                                                                                  \
+                    value += taps->x_column;                                                                           \
+                    weights += taps->w_column;                                                                         \
+                }                                                                                                      \
+                row += taps->x_row;                                                                                    \
+                weights_row += taps->w_row;                                                                            \
+            }                                                                                                          \
+            UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                \
+                *(vector *)to = sum[p] + start;                                                                        \
+                to += y_pixel;                                                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    AS_WRITTEN static void name##_long(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel, \
+                            const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                               \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real), SIZE = PIXELS * LANES, MOST = SUM_BLOCK / G };                   \
+        const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
+        const ptrdiff_t across = LEAST(taps->columns, MOST), down = MOST / across;                                     \
+        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
+            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
+            real block[SIZE], group[SIZE] = {0}, total[SIZE] = {0};                                                    \
+            ptrdiff_t number = 0;                                                                                      \
+            for (ptrdiff_t m = 0; m < taps->rows; m += down)                                                           \
+                for (ptrdiff_t n = 0; n < taps->columns; n += across, number++) {                                      \
+                    Patch part = *taps;                                                                                \
+                    part.rows = LEAST(down, taps->rows - m);                                                           \
+                    part.columns = LEAST(across, taps->columns - n);                                                   \
+                    name##_any(&part, PIXELS, channels, x + first * x_pixel + m * taps->x_row + n * taps->x_column,    \
+                               x_pixel, w + m * taps->w_row + n * taps->w_column, NULL, block, LANES);                 \
+                    carry_block_##real(number, SIZE, block, group, total);                                             \
+                }                                                                                                      \
+            carry_##real(SIZE, group, total);                                                                          \
+            for (int p = 0; p < PIXELS; p++)                                                                           \
+                *(vector *)(y + (first + p) * y_pixel) = *(const vector *)(total + p * LANES) + start;                 \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void name(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
+                     const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                                      \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        const ptrdiff_t step = square_step(taps, x_pixel);                                                             \
+        for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                               \
+            const ptrdiff_t v = LEAST(beyond, channels - LANES);                                                       \
+            const real *offset = bias ? bias + v : NULL;                                                               \
+            if (step == 1)                                                                                             \
+                name##_square(1, taps, pixels, channels, x + v, w + v, offset, y + v, y_pixel);                        \
+            else if (step == 2)                                                                                        \
+                name##_square(2, taps, pixels, channels, x + v, w + v, offset, y + v, y_pixel);                        \
+            else if (taps->rows * taps->columns * G > SUM_BLOCK)                                                       \
+                name##_long(taps, pixels, channels, x + v, x_pixel, w + v, offset, y + v, y_pixel);                    \
+            else                                                                                                       \
+                name##_any(taps, pixels, channels, x + v, x_pixel, w + v, offset, y + v, y_pixel);                     \
+        }                                                                                                              \
+    }
+
+/* One tap after another adds its products to its sums in `sums`, which has whole vectors, so that none overlap there. TAPS taps
+ * at a time stay in registers along a line of pixels; the last of them repeat one that is there, and are not stored. */
+#define DEFINE_GATHER(name, real, vector, spread, G, TAPS)                                                             \
+    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, ptrdiff_t pixels, const real *x,         \
+                                     const real *dy, ptrdiff_t dy_pixel, real *sums)                                   \
+    {                                                                                                                  \
+        const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
+        vector sum[3][3];                                                                                              \
+        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
+                sum[m][n] = *(const vector *)(sums + m * taps->w_row + n * taps->w_column);                            \
+        while (pixels > 0) {                                                                                           \
+            const int tile = pixels < SWEEP_PIXELS ? 1 : SWEEP_PIXELS;                                                 \
+            if (tile == 1) {                                                                                           \
+                const vector factor = *(const vector *)dy;                                                             \
+                UNROLLED for (int m = 0; m < 3; m++)                                                                   \
+                    UNROLLED for (int n = 0; n < 3; n++)                                                               \
+                        sum[m][n] += *(const vector *)(x + m * x_row + n * x_column) * factor;                         \
+            } else {                                                                                                   \
+                const real *row = x;                                                                                   \
+                vector factor[SWEEP_PIXELS];                                                                           \
+                UNROLLED for (int p = 0; p < SWEEP_PIXELS; p++)                                                        \
+                    factor[p] = *(const vector *)(dy + p * dy_pixel);                                                  \
+                UNROLLED for (int m = 0; m < 3; m++) {                                                                 \
+                    const real *from = row;                                                                            \
+                    vector value[2 * SWEEP_PIXELS + 1];                                                                \
+                    UNROLLED for (int k = 0; k < step * (SWEEP_PIXELS - 1) + 3; k++) {                                 \
+                        value[k] = *(const vector *)from;                                                              \
+                        from += x_column;                                                                              \
+                    }                                                                                                  \
+                    UNROLLED for (int p = 0; p < SWEEP_PIXELS; p++)                                                    \
+                        UNROLLED for (int n = 0; n < 3; n++)                                                           \
+                            sum[m][n] += value[step * p + n] * factor[p];                                              \
+                    row += x_row;                                                                                      \
+                }                                                                                                      \
+            }                                                                                                          \
+            pixels -= tile;                                                                                            \
+            x += tile * step * x_column;                                                                               \
+            dy += tile * dy_pixel;                                                                                     \
+        }                                                                                                              \
+        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
+                *(vector *)(sums + m * taps->w_row + n * taps->w_column) = sum[m][n];                                  \
+    }                                                                                                                  \
+                                                                                                                       \
+    static INLINE void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t width, const real *x,                 \
+                                  ptrdiff_t x_pixel, const real *dy, ptrdiff_t dy_pixel, real *sums)                   \
+    {                                                                                                                  \
+        const ptrdiff_t count = taps->rows * taps->columns;                                                            \
+        for (ptrdiff_t first = 0; first < count; first += TAPS) {                                                      \
+            const int filled = (int)LEAST(count - first, TAPS);                                                        \
+            const real *from[TAPS], *out = dy;                                                                         \
+            real *to[TAPS];                                                                                            \
+            vector sum[TAPS][G];                                                                                       \
+            UNROLLED for (int t = 0; t < TAPS; t++) {                                                                  \
+                const ptrdiff_t tap = first + (t < filled ? t : 0), m = tap / taps->columns, n = tap % taps->columns;  \
+                from[t] = x + m * taps->x_row + n * taps->x_column;                                                    \
+                to[t] = sums + m * taps->w_row + n * taps->w_column;                                                   \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    sum[t][c] = *(const vector *)(to[t] + c * width);                                                  \
+            }                                                                                                          \
+            for (ptrdiff_t p = 0, at = 0; p < pixels; p++, at += x_pixel, out += dy_pixel) {                           \
+                vector factor[G];                                                                                      \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    factor[c] = spread(*(const vector *)out, c);                                                       \
+                UNROLLED for (int t = 0; t < TAPS; t++) {                                                              \
+                    const vector value = *(const vector *)(from[t] + at);                                              \
+                    UNROLLED for (int c = 0; c < G; c++)                                                               \
+                        sum[t][c] += value * factor[c];                                                                \
+                }                                                                                                      \
+            }                                                                                                          \
+            UNROLLED for (int t = 0; t < TAPS; t++)                                                                    \
+                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                    if (t < filled)                                                                                    \
+                        *(vector *)(to[t] + c * width) = sum[t][c];                                                    \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void name(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
+                     const real *dy, ptrdiff_t dy_pixel, real *sums)                                                   \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        const ptrdiff_t width = (channels + LANES - 1) / LANES * LANES, step = G == 1 ? square_step(taps, x_pixel) : 0;\
+        for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                               \
+            const ptrdiff_t v = LEAST(beyond, channels - LANES);                                                       \
+            if (step == 1)                                                                                             \
+                name##_square(1, taps, pixels, x + v, dy + v, dy_pixel, sums + beyond);                                \
+            else if (step == 2)                                                                                        \
+                name##_square(2, taps, pixels, x + v, dy + v, dy_pixel, sums + beyond);                                \
+            else                                                                                                       \
+                name##_any(taps, pixels, width, x + v, x_pixel, dy + v, dy_pixel, sums + beyond);                      \
+        }                                                                                                              \
+    }
+
+/* What a convolution needs for one width of vectors and one G: sweeps of four pixels and of single ones, and the gather. */
+#define DEFINE_KERNELS(real, vector, spread, G, TAPS)                                                                  \
+    DEFINE_SWEEP(sweep_##vector##_##G, real, vector, spread, G, SWEEP_PIXELS)                                          \
+    DEFINE_SWEEP(sweep_single_##vector##_##G, real, vector, spread, G, 1)                                              \
+    DEFINE_GATHER(gather_##vector##_##G, real, vector, spread, G, TAPS)
+#define ENTRY(real, vector, G)                                                                                         \
+    {                                                                                                                  \
+        sizeof(vector) / sizeof(real), G, sweep_##vector##_##G, sweep_single_##vector##_##G, gather_##vector##_##G     \
+    }
+
+#define SPREAD_1(v, c) (v)
+DEFINE_KERNELS(float, float, SPREAD_1, 1, 9)
+DEFINE_KERNELS(double, double, SPREAD_1, 1, 9)
+
+#if VECTORS
+#define AT(i, G, c) (((i) & ~((G) - 1)) + (c))
+#define SHUFFLE_2(v, G, c) __builtin_shufflevector(v, v, AT(0, G, c), AT(1, G, c))
+#define SHUFFLE_4(v, G, c) __builtin_shufflevector(v, v, AT(0, G, c), AT(1, G, c), AT(2, G, c), AT(3, G, c))
+#define SHUFFLE_8(v, G, c)                                                                                             \
+    __builtin_shufflevector(v, v, AT(0, G, c), AT(1, G, c), AT(2, G, c), AT(3, G, c), AT(4, G, c), AT(5, G, c),        \
+                            AT(6, G, c), AT(7, G, c))
+#define SHUFFLE_16(v, G, c)                                                                                            \
+    __builtin_shufflevector(v, v, AT(0, G, c), AT(1, G, c), AT(2, G, c), AT(3, G, c), AT(4, G, c), AT(5, G, c),        \
+                            AT(6, G, c), AT(7, G, c), AT(8, G, c), AT(9, G, c), AT(10, G, c), AT(11, G, c),            \
+                            AT(12, G, c), AT(13, G, c), AT(14, G, c), AT(15, G, c))
+
+#define DEFINE_PAIRS(real, LANES)                                                                                      \
+    typedef VECTOR_OF(real, LANES * sizeof(real)) real##_##LANES;                                                      \
+    static inline real##_##LANES spread_2_##real##_##LANES(real##_##LANES v, int c)                                    \
+    {                                                                                                                  \
+        return c ? SHUFFLE_##LANES(v, 2, 1) : SHUFFLE_##LANES(v, 2, 0);                                                \
+    }                                                                                                                  \
+    DEFINE_KERNELS(real, real##_##LANES, SPREAD_1, 1, 9)                                                               \
+    DEFINE_KERNELS(real, real##_##LANES, spread_2_##real##_##LANES, 2, 5)
+#define DEFINE_FOURS(real, LANES)                                                                                      \
+    DEFINE_PAIRS(real, LANES)                                                                                          \
+    static inline real##_##LANES spread_4_##real##_##LANES(real##_##LANES v, int c)                                    \
+    {                                                                                                                  \
+        return c == 0   ? SHUFFLE_##LANES(v, 4, 0)                                                                     \
+               : c == 1 ? SHUFFLE_##LANES(v, 4, 1)                                                                     \
+               : c == 2 ? SHUFFLE_##LANES(v, 4, 2)                                                                     \
+                        : SHUFFLE_##LANES(v, 4, 3);                                                                    \
+    }                                                                                                                  \
+    DEFINE_KERNELS(real, real##_##LANES, spread_4_##real##_##LANES, 4, 3)
+#define PAIRS(real, LANES) ENTRY(real, real##_##LANES, 1), ENTRY(real, real##_##LANES, 2),
+#define FOURS(real, LANES) PAIRS(real, LANES) ENTRY(real, real##_##LANES, 4),
+
+DEFINE_FOURS(float, 4)
+DEFINE_PAIRS(double, 2)
+#define NARROW_float FOURS(float, 4)
+#define NARROW_double PAIRS(double, 2)
+#if VECTOR_BYTES >= 32
+DEFINE_FOURS(float, 8)
+DEFINE_FOURS(double, 4)
+#define MIDDLE_float FOURS(float, 8)
+#define MIDDLE_double FOURS(double, 4)
+#endif
+#if VECTOR_BYTES >= 64
+DEFINE_FOURS(float, 16)
+DEFINE_FOURS(double, 8)
+#define WIDE_float FOURS(float, 16)
+#define WIDE_double FOURS(double, 8)
+#endif
+#endif
+
+#ifndef NARROW_float
+#define NARROW_float
+#define NARROW_double
+#endif
+#ifndef MIDDLE_float
+#define MIDDLE_float
+#define MIDDLE_double
+#endif
+#ifndef WIDE_float
+#define WIDE_float
+#define WIDE_double
+#endif
+
+/* The kernels of one type, the widest first. kernel_for finds the first whose vector the channels fill, or -1. */
+#define DEFINE_TABLE(real)                                                                                             \
+    static const struct {                                                                                              \
+        int lanes, G;                                                                                                  \
+        void (*sweep)(const Patch *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *, const real *,        \
+                      real *, ptrdiff_t);                                                                              \
+        void (*sweep_single)(const Patch *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *, const real *, \
+                             real *, ptrdiff_t);                                                                       \
+        void (*gather)(const Patch *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *, ptrdiff_t,          \
+                       real *);                                                                                        \
+    } kernels_##real[] = {WIDE_##real MIDDLE_##real NARROW_##real ENTRY(real, real, 1)};                               \
+                                                                                                                       \
+    static inline int kernel_for_##real(ptrdiff_t channels, ptrdiff_t G)                                               \
+    {                                                                                                                  \
+        for (int k = 0; k < (int)(sizeof kernels_##real / sizeof *kernels_##real); k++)                                \
+            if (kernels_##real[k].G == G && kernels_##real[k].lanes <= channels)                                       \
+                return k;                                                                                              \
+        return -1;                                                                                                     \
+    }                                                                                                                  \
+    static inline int lanes_##real(int kernel) { return kernels_##real[kernel].lanes; }                                \
+    static inline void sweep_##real(int kernel, const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels,               \
+                                    const real *x, ptrdiff_t x_pixel, const real *w, const real *bias, real *y,        \
+                                    ptrdiff_t y_pixel)                                                                 \
+    {                                                                                                                  \
+        (pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single : kernels_##real[kernel].sweep)(                  \
+            taps, pixels, channels, x, x_pixel, w, bias, y, y_pixel);                                                  \
+    }                                                                                                                  \
+    static inline void gather_##real(int kernel, const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x,\
+                                     ptrdiff_t x_pixel, const real *dy, ptrdiff_t dy_pixel, real *sums)                \
+    {                                                                                                                  \
+        kernels_##real[kernel].gather(taps, pixels, channels, x, x_pixel, dy, dy_pixel, sums);                         \
+    }
+
+DEFINE_TABLE(float)
+DEFINE_TABLE(double)
+
+#endif

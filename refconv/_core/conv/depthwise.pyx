@@ -1,0 +1,294 @@
+"""Convolutions with many small groups, each with as many outputs as inputs: one (depthwise), two or four.
+
+Such a sum is short: an output takes kh·kw·G products, and most of the time goes to moving numbers. So channels lie in the
+lanes of vectors, as they lie in memory, and one vector holds several groups (depthwise.h).
+
+registers   the sums of four pixels for one vector of channels, until they are complete
+L1          the input under four pixels, all channels; all weights, as they are
+threads     tasks of (image, band of rows); each output element belongs to one task
+
+Nothing is copied, and there are no zeros around the image: taps that fall beside it are left out of the sum. Which taps are
+left depends on the row and on the column alone. So each axis is cut once into spans of outputs that all use the same taps:
+a long one in the middle, short ones at the edges. A span of rows and one of columns give a rectangle of outputs with the same
+rectangle of taps. It is walked row by row; where it is narrow, at the left and right edge, column by column.
+
+∂e/∂x gathers: it is the same sweep over ∂e/∂y, in phases of the stride as in direct.pyx, with inputs and outputs of each
+group exchanged in the weights.
+
+∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of SUM_BLOCK pixels (sums.h). The sums of a few taps stay in
+registers along a span of a row. The output rows of all images are cut into chunks by shapes alone, each with sums of its own,
+which are added in order at the end.
+
+What is left out, 0 · w of y and 0 · ∂e/∂y of ∂e/∂w, is zero for finite numbers only. Whether weights are finite is asked
+beforehand. A ∂e/∂y that is not makes ∂e/∂w so too; then the function returns None, and another algorithm decides.
+"""
+import numpy as np
+
+from cython.parallel cimport prange, threadid
+
+from refconv._core.common.arrays cimport aligned_empty, dtype_of
+from refconv._core.conv.depthwise cimport SWEEP_PIXELS, Patch, gather, kernel_for, lanes_of, sweep
+from refconv._core.common.real cimport real
+from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
+from refconv._core.tile.sweep cimport BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Taps, first_inside, period, taps_of_phase
+
+include "common/threads.pxi"
+
+cdef struct Span:
+    # Outputs along one axis that are made with the same taps. Where they begin: the first output, its first tap, and the
+    # input which that one reads. Then the steps: from output to output in the outputs and in the inputs, and from tap to tap.
+    Py_ssize_t outputs, taps
+    Py_ssize_t y, w, x
+    Py_ssize_t y_step, x_step
+    Py_ssize_t w_tap, x_tap
+
+
+cdef struct Progress:
+    # The sums of one chunk of ∂e/∂w: elements of a block, the pixels that it has so far, and the blocks before it.
+    Py_ssize_t size, pixels, number
+
+
+cdef struct Images:
+    # Channels, those of a group, columns of the kernel; and the numbers between images and between rows.
+    Py_ssize_t C, G, kw
+    Py_ssize_t x_image, x_row
+    Py_ssize_t y_image, y_row
+
+
+def takes(Py_ssize_t C_g, Py_ssize_t O, Py_ssize_t groups, dtype):
+    """Whether convolutions with so many groups, C_g inputs each, and O outputs can be computed here."""
+    return groups > 1 and O == C_g * groups and kernels(C_g, O, dtype) >= 0
+
+
+cdef int kernels(Py_ssize_t G, Py_ssize_t C, dtype):
+    return kernel_for(<const float *>NULL, C, G) if dtype == np.float32 else kernel_for(<const double *>NULL, C, G)
+
+
+def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window):
+    """IN x (N, H, W, C), w (kh, kw, G, C), finite numbers, bias (C,) or None; OUT y (N, rows, columns, C)."""
+    size = (x.shape[1], x.shape[2])
+    cdef tuple output_size = window.output_size(size)
+    y = aligned_empty((x.shape[0], *output_size, x.shape[3]), dtype_of[real](NULL))
+    rows, columns = both_axes(window, size, output_size, False)
+    sweep_images[real](x, w, bias, y, rows, columns)
+    return y
+
+
+def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
+    """IN dy (N, rows, columns, C), w (kh, kw, G, C); OUT dx (N, *input_size, C)."""
+    cdef const real[:, :, :, ::1] turned_w = turned(np.asarray(w))
+    rows, columns = both_axes(window, input_size, (dy.shape[1], dy.shape[2]), True)
+    all_reached = (rows[:, 0].sum(), columns[:, 0].sum()) == input_size
+    dx = (aligned_empty if all_reached else np.zeros)((dy.shape[0], *input_size, dy.shape[3]), dtype_of[real](NULL))
+    sweep_images[real](dy, turned_w, None, dx, rows, columns)
+    return dx
+
+
+cdef turned(w):
+    """Kernels (kh, kw, G, C) with inputs and outputs of each group exchanged."""
+    kh, kw, G, C = w.shape
+    return w if G == 1 else w.reshape(kh, kw, G, C // G, G).swapaxes(2, 4).reshape(w.shape)
+
+
+cdef tuple both_axes(window, tuple input_size, tuple output_size, bint back):
+    """All outputs as spans of rows and spans of columns, a line of a table each.
+
+    Forward they are outputs of the convolution, on the way back its inputs.
+    """
+    cdef tuple pads = window.pads(input_size)
+    return tuple([
+        spans_of(window.kernel[a], window.stride[a], window.dilation[a], pads[a][0], input_size[a], output_size[a], back)
+        for a in range(2)
+    ])
+
+
+cdef spans_of(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
+              bint back):
+    """The spans of one axis; on the way back phase by phase."""
+    cdef Py_ssize_t phase, rest, count = 0
+    table = np.empty((inputs if back else outputs, sizeof(Span) // sizeof(Py_ssize_t)), np.intp)
+    cdef Py_ssize_t[:, ::1] cells = table
+    cdef Span *spans = <Span *>&cells[0, 0]
+    if not back:
+        count = add_spans(Taps(kernel, 0, 1, -pad, D), inputs, S, 0, 1, 0, outputs, spans, 0)
+        return table[:count]
+    for phase in range(min(kernel, period(D, S))):
+        rest = phase * D % S
+        count = add_spans(taps_of_phase(kernel, D, S, phase), outputs, 1, rest - pad, S, first_inside(pad, rest, S),
+                          first_inside(pad + inputs, rest, S), spans, count)
+    return table[:count]
+
+
+cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ssize_t y_first, Py_ssize_t y_step,
+                          Py_ssize_t first, Py_ssize_t end, Span *spans, Py_ssize_t count) noexcept:
+    """Outputs number first … end − 1; the number of spans that there are then.
+
+    Output k stands at y_first + k·y_step, and its first tap reads input k·x_step + taps.offset.
+    """
+    cdef Py_ssize_t k, x, w, n, skipped, t_end, before = count
+    for k in range(first, end):
+        x = k * x_step + taps.offset
+        skipped = min((-x + taps.offset_step - 1) // taps.offset_step, taps.count) if x < 0 else 0
+        t_end = min((inputs - 1 - x) // taps.offset_step + 1, taps.count) if x < inputs else 0
+        w = taps.index + skipped * taps.index_step
+        n = max(t_end - skipped, 0)
+        if count > before and spans[count - 1].w == w and spans[count - 1].taps == n:
+            spans[count - 1].outputs += 1
+            continue
+        spans[count] = Span(outputs=1, taps=n, y=y_first + k * y_step, w=w, x=x + skipped * taps.offset_step,
+                            y_step=y_step, x_step=x_step, w_tap=taps.index_step, x_tap=taps.offset_step)
+        count += 1
+    return count
+
+
+cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, real[:, :, :, ::1] y,
+                  const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns):
+    """All outputs of all images."""
+    cdef Py_ssize_t images = x.shape[0], height = y.shape[1], task, C = x.shape[3]
+    if not (rows.shape[0] and columns.shape[0] and images and C):
+        return
+    cdef Images g = images_of((x.shape[1], x.shape[2]), (height, y.shape[2]), C, w.shape[2], w.shape[1])
+    cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, g.G)
+    cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
+    cdef const real *offset = NULL if bias is None else &bias[0]
+    bands = min(bands, height)
+    for task in prange(images * bands, nogil=True, schedule="dynamic", num_threads=num_threads()):
+        sweep_band(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], task % bands, bands,
+                   <const Span *>&columns[0, 0], columns.shape[0], &x[task // bands, 0, 0, 0], &w[0, 0, 0, 0], offset,
+                   &y[task // bands, 0, 0, 0])
+
+
+cdef Images images_of(tuple x_size, tuple y_size, Py_ssize_t C, Py_ssize_t G, Py_ssize_t kw):
+    cdef Py_ssize_t x_row = x_size[1] * C, y_row = y_size[1] * C
+    return Images(C=C, G=G, kw=kw, x_image=x_size[0] * x_row, x_row=x_row, y_image=y_size[0] * y_row, y_row=y_row)
+
+
+cdef Span part_of(const Span *span, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Outputs number first … end − 1 of a span."""
+    cdef Span part = span[0]
+    part.outputs, part.x, part.y = end - first, span.x + first * span.x_step, span.y + first * span.y_step
+    return part
+
+
+cdef Patch taps_in(const Images *g, const Span *row, const Span *column, Py_ssize_t number) noexcept nogil:
+    """The taps of a rectangle, in x and in what has `number` numbers for each tap of the kernel."""
+    return Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row, x_column=column.x_tap * g.C,
+                 w_row=row.w_tap * g.kw * number, w_column=column.w_tap * number)
+
+
+cdef void sweep_band(const Images *g, int kernel, const Span *rows, Py_ssize_t row_spans, Py_ssize_t band,
+                     Py_ssize_t bands, const Span *columns, Py_ssize_t column_spans, const real *x, const real *w,
+                     const real *bias, real *y) noexcept nogil:
+    """One of so many equal parts of each span of rows, of one image."""
+    cdef Py_ssize_t r, s, count
+    cdef Span row
+    for r in range(row_spans):
+        count = rows[r].outputs
+        row = part_of(rows + r, band * count // bands, (band + 1) * count // bands)
+        for s in range(column_spans):
+            sweep_rectangle(g, kernel, &row, columns + s, x, w, bias, y)
+
+
+cdef void sweep_rectangle(const Images *g, int kernel, const Span *row, const Span *column, const real *x, const real *w,
+                          const real *bias, real *y) noexcept nogil:
+    cdef Py_ssize_t k, number = g.G * g.C
+    cdef Py_ssize_t x_down = row.x_step * g.x_row, x_across = column.x_step * g.C
+    cdef Py_ssize_t y_down = row.y_step * g.y_row, y_across = column.y_step * g.C
+    cdef Patch taps = taps_in(g, row, column, number)
+    x += row.x * g.x_row + column.x * g.C
+    w += (row.w * g.kw + column.w) * number
+    y += row.y * g.y_row + column.y * g.C
+    if column.outputs >= SWEEP_PIXELS:
+        for k in range(row.outputs):
+            sweep(kernel, &taps, column.outputs, g.C, x + k * x_down, x_across, w, bias, y + k * y_down, y_across)
+    elif row.outputs:
+        for k in range(column.outputs):
+            sweep(kernel, &taps, row.outputs, g.C, x + k * x_across, x_down, w, bias, y + k * y_across, y_down)
+
+
+def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
+    """IN x (N, H, W, C), dy (N, rows, columns, C); OUT dw (kh, kw, G, C), or None if that cannot be claimed."""
+    cdef Py_ssize_t C = x.shape[3], kh = window.kernel[0], kw = window.kernel[1], count = dy.shape[0] * dy.shape[1]
+    dtype = dtype_of[real](NULL)
+    if not (count and C):
+        return np.zeros((kh, kw, G, C), dtype)
+    cdef Py_ssize_t[:, ::1] rows, columns
+    rows, columns = both_axes(window, (x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), False)
+    if not (np.asarray(rows)[:, 1].all() and np.asarray(columns)[:, 1].all()):
+        return None  # outputs that see nothing but padding: nobody would look at their ∂e/∂y
+    cdef Images g = images_of((x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), C, G, kw)
+    cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, G)
+    cdef Py_ssize_t lanes = lanes_of(&x[0, 0, 0, 0], kernel), width = (C + lanes - 1) // lanes * lanes
+    cdef Py_ssize_t taps = kh * kw, task, most = MOST_PARTIAL // (taps * G * width)
+    cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // CHUNK_LEAST, most), TASKS), 1)
+    partial_sums = np.zeros((chunks, taps * G, width), dtype)
+    cdef int threads = num_threads()
+    cdef real[:, :, ::1] partial = partial_sums, scratch = np.zeros((threads, 2, taps * G * width), dtype)
+    for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
+        gather_chunk(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], dy.shape[1], task * count // chunks,
+                     (task + 1) * count // chunks, <const Span *>&columns[0, 0], columns.shape[0], width,
+                     &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &scratch[threadid(), 0, 0], taps * G * width, &partial[task, 0, 0])
+    for share in partial_sums[1:]:
+        partial_sums[0] += share
+    if not np.isfinite(partial_sums[0]).all():
+        return None
+    # The last vector holds the last channels, of which the one before may have some as well.
+    places = np.concatenate((np.arange(C - lanes), np.arange(width - lanes, width)))
+    return turned(partial_sums[0][:, places].reshape(kh, kw, G, C))
+
+
+cdef void gather_chunk(const Images *g, int kernel, const Span *rows, Py_ssize_t row_spans, Py_ssize_t of_image,
+                       Py_ssize_t first, Py_ssize_t end, const Span *columns, Py_ssize_t column_spans, Py_ssize_t width,
+                       const real *x, const real *dy, real *scratch, Py_ssize_t size, real *total) noexcept nogil:
+    """OUT total, of `size` elements: the sums over output rows first … end − 1, counted through all images.
+
+    scratch has a block and a group, and is zero before and after.
+    """
+    cdef Py_ssize_t image = first // of_image, r, s, before, begin, stop
+    cdef Progress done = Progress(size=size, pixels=0, number=0)
+    cdef Span row
+    while image * of_image < end:
+        for r in range(row_spans):
+            before = image * of_image + rows[r].y
+            begin, stop = max(first - before, 0), min(end - before, rows[r].outputs)
+            if begin < stop:
+                row = part_of(rows + r, begin, stop)
+                for s in range(column_spans):
+                    gather_rectangle(g, kernel, &row, columns + s, width, x + image * g.x_image, dy + image * g.y_image,
+                                     &done, scratch, total)
+        image += 1
+    carry_block(done.number, size, scratch, scratch + size, total)
+    carry(size, scratch + size, total)
+
+
+cdef void gather_rectangle(const Images *g, int kernel, const Span *row, const Span *column, Py_ssize_t width,
+                           const real *x, const real *dy, Progress *done, real *scratch, real *total) noexcept nogil:
+    cdef Py_ssize_t k, x_down = row.x_step * g.x_row, x_across = column.x_step * g.C
+    cdef Patch taps = taps_in(g, row, column, g.G * width)
+    cdef Py_ssize_t at = (row.w * g.kw + column.w) * g.G * width
+    x += row.x * g.x_row + column.x * g.C
+    dy += row.y * g.y_row + column.y * g.C
+    if column.outputs >= SWEEP_PIXELS:
+        for k in range(row.outputs):
+            gather_line(g, kernel, &taps, column.outputs, x + k * x_down, x_across, dy + k * g.y_row, g.C, at, done, scratch,
+                        total)
+    else:
+        for k in range(column.outputs):
+            gather_line(g, kernel, &taps, row.outputs, x + k * x_across, x_down, dy + k * g.C, g.y_row, at, done, scratch,
+                        total)
+
+
+cdef void gather_line(const Images *g, int kernel, const Patch *taps, Py_ssize_t pixels, const real *x, Py_ssize_t x_pixel,
+                      const real *dy, Py_ssize_t dy_pixel, Py_ssize_t at, Progress *done, real *scratch,
+                      real *total) noexcept nogil:
+    """Add a line of pixels to the block, from its element `at` on; a block that has no place left is carried before."""
+    cdef Py_ssize_t first = 0, count
+    while first < pixels:
+        count = min(pixels - first, SUM_BLOCK)
+        if done.pixels + count > SUM_BLOCK:
+            carry_block(done.number, done.size, scratch, scratch + done.size, total)
+            done.number += 1
+            done.pixels = 0
+        gather(kernel, taps, count, g.C, x + first * x_pixel, x_pixel, dy + first * dy_pixel, dy_pixel, scratch + at)
+        done.pixels += count
+        first += count

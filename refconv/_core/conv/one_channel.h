@@ -1,0 +1,51 @@
+/* Images of one channel: here the lanes are neighbouring pixels of an output row.
+ *
+ *     out[r][o][l] = start[o] + sum over m, n of  x[row r + m][l + n] * w[m][n][o]          r < 2,  l < lanes
+ *
+ * Registers hold 2 rows x 6 outputs of sums, two vectors of x and one broadcast weight. Each vector of x meets six weights,
+ * each weight two rows.
+ */
+#ifndef REFCONV_ONE_CHANNEL_H
+#define REFCONV_ONE_CHANNEL_H
+
+#include "tile/interleave.h"
+#include "tile/tile.h"
+
+#define PIXEL_ROWS 2
+#define PIXEL_OUTPUTS LINES
+
+#if defined(__GNUC__) || defined(__clang__)
+#define SPREAD(vector, value) ((vector){0} + (value))
+#else
+#define SPREAD(vector, value) (value)
+#endif
+
+#define DEFINE_PIXELS(real, vector)                                                                                    \
+    static void pixels_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t down, ptrdiff_t across, const real *x,             \
+                              ptrdiff_t next_row, const real *w, const real *start, real *out)                         \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        vector sum[PIXEL_ROWS][PIXEL_OUTPUTS];                                                                         \
+        UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                               \
+            sum[0][o] = sum[1][o] = SPREAD(vector, start[o]);                                                          \
+        for (ptrdiff_t m = 0; m < kh; m++)                                                                             \
+            for (ptrdiff_t n = 0; n < kw; n++, w += PIXEL_OUTPUTS) {                                                   \
+                const real *at = x + m * down + n * across;                                                            \
+                vector upper = *(const vector *)at, lower = *(const vector *)(at + next_row);                          \
+                UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++) {                                                     \
+                    sum[0][o] += upper * w[o];                                                                         \
+                    sum[1][o] += lower * w[o];                                                                         \
+                }                                                                                                      \
+            }                                                                                                          \
+        UNROLLED for (int r = 0; r < PIXEL_ROWS; r++)                                                                  \
+            UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                           \
+                *(vector *)(out + (r * PIXEL_OUTPUTS + o) * LANES) = sum[r][o];                                        \
+    }
+
+DEFINE_PIXELS(float, vector_float)
+DEFINE_PIXELS(double, vector_double)
+
+#define LANES_OF_PIXELS_float ((int)(sizeof(vector_float) / sizeof(float)))
+#define LANES_OF_PIXELS_double ((int)(sizeof(vector_double) / sizeof(double)))
+
+#endif

@@ -1,0 +1,158 @@
+"""Convolution of images with one channel, such as the digits that LeNet reads.
+
+The tile of direct.pyx has output channels in its lanes: six of them leave most lanes idle, and each product of depth one costs
+a broadcast. Here lanes are the pixels of an output row (one_channel.h), two rows and six output channels at a time; the last
+vector of a row begins earlier and computes some pixels again, so that nothing beyond the row is read. The sums come out with
+their channels apart, and are put side by side when they are stored.
+
+registers   2 × 6 sums, two vectors of x, one weight; a kernel of more than SUM_BLOCK taps is several blocks of its rows (sums.h)
+L1          the few rows of the image under them; all weights: [six outputs][tap][6], zero beyond the last output
+threads     tasks of (image, band of rows); each output element belongs to one task
+"""
+import numpy as np
+
+from cython.parallel cimport prange, threadid
+from libc.string cimport memset
+
+from refconv._core.common.arrays cimport aligned_empty, dtype_of
+from refconv._core.common.real cimport real
+from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
+from refconv._core.tile.sweep cimport View, rows_of, view_of
+
+include "common/threads.pxi"
+
+cdef extern from "conv/one_channel.h" nogil:
+    enum:
+        PIXEL_ROWS
+        PIXEL_OUTPUTS
+        LANES_OF_PIXELS_float
+        LANES_OF_PIXELS_double
+    void pixels_float(Py_ssize_t kh, Py_ssize_t kw, Py_ssize_t down, Py_ssize_t across, const float *x,
+                      Py_ssize_t next_row, const float *w, const float *start, float *out)
+    void pixels_double(Py_ssize_t kh, Py_ssize_t kw, Py_ssize_t down, Py_ssize_t across, const double *x,
+                       Py_ssize_t next_row, const double *w, const double *start, double *out)
+    void interleave_float(const float *lines, float *out)
+    void interleave_double(const double *lines, double *out)
+
+cdef enum:
+    BAND = 16               # output rows of one task
+    MOST_OUT = 2 * 6 * 16   # sums of one tile
+
+LEAST_COLUMNS = LANES_OF_PIXELS_float  # a row must fill a vector of either type
+
+
+def takes(window, tuple output_size):
+    """Whether convolutions of one channel with this window are computed here."""
+    return window.stride[1] == 1 and output_size[1] >= LEAST_COLUMNS and window.kernel[1] <= SUM_BLOCK
+
+
+cdef struct Band:
+    # Rows of the output that one task makes, and the window over the input.
+    Py_ssize_t kh, kw, down, across     # taps, and elements between them in the rows that are read
+    Py_ssize_t row                      # elements between two output rows' windows
+    Py_ssize_t columns, O
+
+
+def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, tuple output_size):
+    """IN x (N, H, W, 1), w (kh, kw, 1, O), bias (O,) or None; OUT y (N, *output_size, O). The stride along a row is 1."""
+    cdef Py_ssize_t N = x.shape[0], H = x.shape[1], W = x.shape[2], O = w.shape[3], taps = w.shape[0] * w.shape[1]
+    cdef Py_ssize_t rows, columns, S, D_h, D_w, top, left, blocks = (O + PIXEL_OUTPUTS - 1) // PIXEL_OUTPUTS
+    rows, columns = output_size
+    S, (D_h, D_w) = window.stride[0], window.dilation
+    (top, _), (left, _) = window.pads((H, W))
+    dtype = dtype_of[real](NULL)
+    result = aligned_empty((N, rows, columns, O), dtype)
+    cdef real[:, :, :, ::1] y = result
+    side_by_side = np.zeros((taps + 1, blocks * PIXEL_OUTPUTS), dtype)
+    side_by_side[:taps, :O] = np.asarray(w).reshape(taps, O)
+    if bias is not None:
+        side_by_side[taps, :O] = bias  # behind the taps
+    packed = side_by_side.reshape(taps + 1, blocks, PIXEL_OUTPUTS).swapaxes(0, 1)
+    cdef real[:, :, ::1] weights = np.ascontiguousarray(packed)
+
+    cdef View view = view_of(-left, columns + (w.shape[1] - 1) * D_w - left, W, 1)
+    cdef Band band = Band(kh=w.shape[0], kw=w.shape[1], down=D_h * view.pitch, across=D_w, row=S * view.pitch,
+                          columns=columns, O=O)
+    cdef Py_ssize_t bands = (rows + BAND - 1) // BAND, reach = (w.shape[0] - 1) * D_h, task, first, end
+    cdef int threads = num_threads()
+    cdef real[:, ::1] scratch = np.empty((threads, ((BAND - 1) * S + reach + 1) * view.pitch), dtype)
+    cdef const real *image
+    for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
+        first = task % bands * BAND
+        end = min(first + BAND, rows)
+        image = rows_of(&x[task // bands, 0, 0, 0], H, W, 1, view, first * S - top, (end - 1) * S + reach + 1 - top,
+                        &scratch[threadid(), 0])
+        make_band(&band, image, &weights[0, 0, 0], end - first, &y[task // bands, first, 0, 0])
+    return result
+
+
+cdef void make_band(const Band *band, const real *x, const real *weights, Py_ssize_t rows, real *y) noexcept nogil:
+    """Some rows of one image's output, two at a time, a vector of pixels and six channels at a time."""
+    cdef Py_ssize_t lanes = LANES_OF_PIXELS_float if real is float else LANES_OF_PIXELS_double
+    cdef Py_ssize_t taps = band.kh * band.kw, i = 0, j, o, r, lower
+    cdef real out[MOST_OUT]
+    cdef const real *w
+    while i < rows:
+        lower = 1 if i + 1 < rows else 0  # without a row below, the upper one is computed twice
+        j = 0
+        while j < band.columns:
+            j = min(j, band.columns - lanes)
+            w, o = weights, 0
+            while o < band.O:
+                pixels(band, x + i * band.row + j, lower * band.row, w, w + taps * PIXEL_OUTPUTS, out)
+                for r in range(lower + 1):
+                    store(out + r * PIXEL_OUTPUTS * lanes, lanes, min(PIXEL_OUTPUTS, band.O - o), band.O,
+                          y + ((i + r) * band.columns + j) * band.O + o)
+                w += (taps + 1) * PIXEL_OUTPUTS
+                o += PIXEL_OUTPUTS
+            j += lanes
+        i += PIXEL_ROWS
+
+
+cdef inline void pixels(const Band *band, const real *x, Py_ssize_t next_row, const real *w, const real *start,
+                        real *out) noexcept nogil:
+    if band.kh * band.kw <= SUM_BLOCK:
+        rows_of_taps(band, band.kh, x, next_row, w, start, out)
+    else:
+        long_pixels(band, x, next_row, w, start, out)
+
+
+cdef inline void rows_of_taps(const Band *band, Py_ssize_t rows, const real *x, Py_ssize_t next_row, const real *w,
+                              const real *start, real *out) noexcept nogil:
+    if real is float:
+        pixels_float(rows, band.kw, band.down, band.across, x, next_row, w, start, out)
+    else:
+        pixels_double(rows, band.kw, band.down, band.across, x, next_row, w, start, out)
+
+
+cdef void long_pixels(const Band *band, const real *x, Py_ssize_t next_row, const real *w, const real *start,
+                      real *out) noexcept nogil:
+    """The sums of a large kernel: blocks of its rows, at most SUM_BLOCK taps each."""
+    cdef Py_ssize_t step = SUM_BLOCK // band.kw, number, m
+    cdef Py_ssize_t size = PIXEL_ROWS * PIXEL_OUTPUTS * (LANES_OF_PIXELS_float if real is float else LANES_OF_PIXELS_double)
+    cdef real block[MOST_OUT]
+    cdef real group[MOST_OUT]
+    cdef real zeros[PIXEL_OUTPUTS]
+    memset(zeros, 0, sizeof(zeros))
+    memset(group, 0, sizeof(group))
+    memset(out, 0, size * sizeof(real))
+    for number in range((band.kh + step - 1) // step):
+        m = number * step
+        rows_of_taps(band, min(step, band.kh - m), x + m * band.down, next_row, w + m * band.kw * PIXEL_OUTPUTS,
+                     start if number == 0 else <const real *>zeros, block)
+        carry_block(number, size, block, group, out)
+    carry(size, group, out)
+
+
+cdef inline void store(const real *out, Py_ssize_t lanes, Py_ssize_t channels, Py_ssize_t O, real *y) noexcept nogil:
+    """One row: out[channel][pixel] to y[pixel][channel]."""
+    cdef Py_ssize_t l, o
+    if channels == O == PIXEL_OUTPUTS:
+        if real is float:
+            interleave_float(out, y)
+        else:
+            interleave_double(out, y)
+    else:
+        for l in range(lanes):
+            for o in range(channels):
+                y[l * O + o] = out[o * lanes + l]

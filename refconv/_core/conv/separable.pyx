@@ -1,0 +1,50 @@
+"""Depthwise and depthwise separable convolution, and their derivatives.
+
+A depthwise convolution is a convolution with as many groups as input channels: group c has one input channel and Q
+outputs. Its kernel (kh, kw, C, Q), in the same memory, is the grouped one, (kh, kw, 1, C·Q). So these are the convolution
+kernels, called under another name, and on their threads.
+"""
+import importlib
+
+from refconv.geometry import Window
+
+include "common/threads.pxi"
+
+# The sibling compiled for the same instruction set.
+conv = importlib.import_module(__name__.rpartition(".")[0] + ".conv")
+POINT = Window((1, 1))
+
+
+def depthwise_conv2d(x, w, bias, window):
+    """IN x (N, H, W, C), w (kh, kw, C, Q), bias (C·Q,) or None; OUT y (N, rows, columns, C·Q)."""
+    return conv.conv2d(x, grouped(w), bias, window, x.shape[3])
+
+
+def depthwise_conv2d_dw(x, dy, window):
+    """IN x (N, H, W, C), dy (N, rows, columns, C·Q); OUT dw (kh, kw, C, Q)."""
+    C = x.shape[3]
+    return conv.conv2d_dw(x, dy, window, C).reshape(*window.kernel, C, dy.shape[3] // C)
+
+
+def depthwise_conv2d_dx(dy, w, input_size, window):
+    """IN dy (N, rows, columns, C·Q), w (kh, kw, C, Q); OUT dx (N, *input_size, C)."""
+    return conv.conv2d_dx(dy, grouped(w), input_size, window, w.shape[2])
+
+
+def separable_conv2d(x, depthwise, pointwise, bias, window):
+    """IN x (N, H, W, C), depthwise (kh, kw, C, Q), pointwise (1, 1, C·Q, O), bias (O,) or None; OUT y (N, …, O)."""
+    return conv.conv2d(depthwise_conv2d(x, depthwise, None, window), pointwise, bias, POINT, 1)
+
+
+def separable_conv2d_grads(dy, x, depthwise, pointwise, window):
+    """IN dy (N, rows, columns, O), the others as above; OUT dx, ddepthwise, dpointwise. What lay between is made anew."""
+    z = depthwise_conv2d(x, depthwise, None, window)
+    dz = conv.conv2d_dx(dy, pointwise, z.shape[1:3], POINT, 1)
+    dx = depthwise_conv2d_dx(dz, depthwise, x.shape[1:3], window)
+    return dx, depthwise_conv2d_dw(x, dz, window), conv.conv2d_dw(z, dy, POINT, 1)
+
+
+cdef grouped(w):
+    """The kernel as one with C groups, in the same memory."""
+    kh, kw, C, Q = w.shape
+    return w.reshape(kh, kw, 1, C * Q)

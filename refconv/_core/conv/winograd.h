@@ -1,0 +1,139 @@
+/* Winograd's transforms for kernels of 3 x 3 taps: t = m + 2 numbers stand for m outputs, or for m + 2 inputs, or for 3 taps.
+ *
+ * Along one axis, correlation of t inputs d with 3 taps g gives m outputs
+ *
+ *     y = Aᵀ [(G g) ⊙ (Bᵀ d)]
+ *
+ * with t products in place of 3·m. G, B and A evaluate polynomials at t points and bring them back. For m = 2 the points are
+ * 0, 1, -1 and infinity, all entries are 0, ±1 and ±1/2, and the result is as exact as that of the plain sum. For m = 4 they
+ * are 0, ±1, ±2 and infinity, and rounding errors grow ten times.
+ *
+ * The sum is linear in each of its factors, so the derivative needs only transposes: ∂e/∂g = Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)].
+ *
+ * Each function below is one of these matrices along one axis. A transform in two dimensions is the same matrix down and
+ * across, and channels are independent: they lie in the lanes.
+ */
+#ifndef REFCONV_WINOGRAD_H
+#define REFCONV_WINOGRAD_H
+
+#include "tile/tile.h"
+
+
+/* One axis. `s` and `r` are the steps between the numbers of d and t. */
+#define DEFINE_AXES(type)                                                                                              \
+    static inline void input_2_##type(const type *d, int s, type *t, int r)                                            \
+    {                                                                                                                  \
+        t[0 * r] = d[0 * s] - d[2 * s];                                                                                \
+        t[1 * r] = d[1 * s] + d[2 * s];                                                                                \
+        t[2 * r] = d[2 * s] - d[1 * s];                                                                                \
+        t[3 * r] = d[1 * s] - d[3 * s];                                                                                \
+    }                                                                                                                  \
+    static inline void kernel_2_##type(const type *g, int s, type *t, int r)                                           \
+    {                                                                                                                  \
+        type even = (g[0 * s] + g[2 * s]) / 2, odd = g[1 * s] / 2;                                                     \
+        t[0 * r] = g[0 * s];                                                                                           \
+        t[1 * r] = even + odd;                                                                                         \
+        t[2 * r] = even - odd;                                                                                         \
+        t[3 * r] = g[2 * s];                                                                                           \
+    }                                                                                                                  \
+    static inline void output_2_##type(const type *t, int s, type *y, int r)                                           \
+    {                                                                                                                  \
+        y[0 * r] = t[0 * s] + (t[1 * s] + t[2 * s]);                                                                   \
+        y[1 * r] = (t[1 * s] - t[2 * s]) - t[3 * s];                                                                   \
+    }                                                                                                                  \
+    static inline void output_back_2_##type(const type *y, int s, type *t, int r)                                      \
+    {                                                                                                                  \
+        t[0 * r] = y[0 * s];                                                                                           \
+        t[1 * r] = y[0 * s] + y[1 * s];                                                                                \
+        t[2 * r] = y[0 * s] - y[1 * s];                                                                                \
+        t[3 * r] = -y[1 * s];                                                                                          \
+    }                                                                                                                  \
+    static inline void kernel_back_2_##type(const type *t, int s, type *g, int r)                                      \
+    {                                                                                                                  \
+        type even = (t[1 * s] + t[2 * s]) / 2;                                                                         \
+        g[0 * r] = t[0 * s] + even;                                                                                    \
+        g[1 * r] = (t[1 * s] - t[2 * s]) / 2;                                                                          \
+        g[2 * r] = even + t[3 * s];                                                                                    \
+    }                                                                                                                  \
+    static inline void input_4_##type(const type *d, int s, type *t, int r)                                            \
+    {                                                                                                                  \
+        type even = d[4 * s] - 4 * d[2 * s], odd = d[3 * s] - 4 * d[1 * s];                                            \
+        type even_far = d[4 * s] - d[2 * s], odd_far = 2 * (d[3 * s] - d[1 * s]);                                      \
+        t[0 * r] = 4 * d[0 * s] - 5 * d[2 * s] + d[4 * s];                                                             \
+        t[1 * r] = even + odd;                                                                                         \
+        t[2 * r] = even - odd;                                                                                         \
+        t[3 * r] = even_far + odd_far;                                                                                 \
+        t[4 * r] = even_far - odd_far;                                                                                 \
+        t[5 * r] = 4 * d[1 * s] - 5 * d[3 * s] + d[5 * s];                                                             \
+    }                                                                                                                  \
+    static inline void kernel_4_##type(const type *g, int s, type *t, int r)                                           \
+    {                                                                                                                  \
+        type even = (g[0 * s] + g[2 * s]) / 6, odd = g[1 * s] / 6;                                                     \
+        type even_far = g[0 * s] / 24 + g[2 * s] / 6, odd_far = g[1 * s] / 12;                                         \
+        t[0 * r] = g[0 * s] / 4;                                                                                       \
+        t[1 * r] = -even - odd;                                                                                        \
+        t[2 * r] = odd - even;                                                                                         \
+        t[3 * r] = even_far + odd_far;                                                                                 \
+        t[4 * r] = even_far - odd_far;                                                                                 \
+        t[5 * r] = g[2 * s];                                                                                           \
+    }                                                                                                                  \
+    static inline void output_4_##type(const type *t, int s, type *y, int r)                                           \
+    {                                                                                                                  \
+        type even = t[1 * s] + t[2 * s], odd = t[1 * s] - t[2 * s];                                                    \
+        type even_far = t[3 * s] + t[4 * s], odd_far = t[3 * s] - t[4 * s];                                            \
+        y[0 * r] = t[0 * s] + even + even_far;                                                                         \
+        y[1 * r] = odd + 2 * odd_far;                                                                                  \
+        y[2 * r] = even + 4 * even_far;                                                                                \
+        y[3 * r] = odd + 8 * odd_far + t[5 * s];                                                                       \
+    }
+
+/* Down and across: a block of FROM × FROM numbers for each channel becomes TO × TO numbers. Where a block lies is said by the
+ * steps between its rows and columns, so a transform also carries pixels to planes, and planes to pixels. */
+#define DEFINE_BLOCK(name, axis, real, type, FROM, TO)                                                                 \
+    static inline void name##_block_##type(const real *in, ptrdiff_t in_row, ptrdiff_t in_column, real *out,           \
+                                     ptrdiff_t out_row, ptrdiff_t out_column)                                          \
+    {                                                                                                                  \
+        type d[FROM][FROM], half[TO][FROM], t[TO][TO];                                                                 \
+        UNROLLED for (int i = 0; i < FROM; i++)                                                                        \
+            UNROLLED for (int j = 0; j < FROM; j++)                                                                    \
+                d[i][j] = *(const type *)(in + i * in_row + j * in_column);                                            \
+        UNROLLED for (int j = 0; j < FROM; j++)                                                                        \
+            axis##_##type(&d[0][j], FROM, &half[0][j], FROM);                                                          \
+        UNROLLED for (int i = 0; i < TO; i++)                                                                          \
+            axis##_##type(&half[i][0], 1, &t[i][0], 1);                                                                \
+        UNROLLED for (int i = 0; i < TO; i++)                                                                          \
+            UNROLLED for (int j = 0; j < TO; j++)                                                                      \
+                *(type *)(out + i * out_row + j * out_column) = t[i][j];                                               \
+    }
+
+/* All channels: whole vectors, then one by one. */
+#define DEFINE_TRANSFORM(name, axis, real, vector, FROM, TO)                                                           \
+    DEFINE_BLOCK(name, axis, real, vector, FROM, TO)                                                                   \
+    DEFINE_BLOCK(name, axis, real, real, FROM, TO)                                                                     \
+    static void name##_##real(ptrdiff_t channels, const real *in, ptrdiff_t in_row, ptrdiff_t in_column, real *out,    \
+                              ptrdiff_t out_row, ptrdiff_t out_column)                                                 \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        ptrdiff_t c = 0;                                                                                               \
+        for (; c + LANES <= channels; c += LANES)                                                                      \
+            name##_block_##vector(in + c, in_row, in_column, out + c, out_row, out_column);                            \
+        for (; c < channels; c++)                                                                                      \
+            name##_block_##real(in + c, in_row, in_column, out + c, out_row, out_column);                              \
+    }
+
+#define DEFINE_TRANSFORMS(real)                                                                                        \
+    DEFINE_AXES(real)                                                                                                  \
+    DEFINE_AXES(vector_##real)                                                                                         \
+    DEFINE_TRANSFORM(input_of_2, input_2, real, vector_##real, 4, 4)                                                   \
+    DEFINE_TRANSFORM(kernel_of_2, kernel_2, real, vector_##real, 3, 4)                                                 \
+    DEFINE_TRANSFORM(output_of_2, output_2, real, vector_##real, 4, 2)                                                 \
+    DEFINE_TRANSFORM(output_back_of_2, output_back_2, real, vector_##real, 2, 4)                                       \
+    DEFINE_TRANSFORM(kernel_back_of_2, kernel_back_2, real, vector_##real, 4, 3)                                       \
+    DEFINE_TRANSFORM(input_of_4, input_4, real, vector_##real, 6, 6)                                                   \
+    DEFINE_TRANSFORM(kernel_of_4, kernel_4, real, vector_##real, 3, 6)                                                 \
+    DEFINE_TRANSFORM(output_of_4, output_4, real, vector_##real, 6, 4)
+
+DEFINE_TRANSFORMS(float)
+DEFINE_TRANSFORMS(double)
+
+#endif

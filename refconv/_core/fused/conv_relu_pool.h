@@ -1,0 +1,190 @@
+/* A convolution of one channel with few outputs, cut at zero, and of each 2 x 2 outputs the largest; and the sums of patches
+ * that the way back is made of.
+ *
+ * Forward, lanes are the windows of a row of the pool. x lies with its even columns before its odd ones, so that the four
+ * outputs under one window sit in the same lane of four vectors, and the largest is found without moving a lane:
+ *
+ *     sum[r][s][o][l] = start[o] + sum over m, n of  x[r + m][2 l + s + n] * w[m][n][o]
+ *
+ * Back, only winners have a derivative, so both dE/dw and dE/dx are sums of few patches, each with its weight:
+ *
+ *     out[r][v] += sum over k of  weight[k] * source[at[k] + r * pitch + v]
+ *
+ * For dE/dw the patches are what winners see of x; for dE/dx they are kernels, shifted to where their winners lie.
+ * Registers hold a block of rows of sums, six to fifteen vectors: enough to hide the latency of a multiply-add. Patches begin
+ * anywhere, and half of the vectors of 32 bytes cross no cache line, where nearly all of 64 do; so no larger ones are used.
+ */
+#ifndef REFCONV_CONV_RELU_POOL_H
+#define REFCONV_CONV_RELU_POOL_H
+
+#include <stdint.h>
+
+#include "tile/tile.h"
+
+#define OFF 4 /* the winner's number 2 r + s, or this where it is not above zero */
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define LANE_OUTPUTS 6 /* 24 sums + 4 of x + 1 weight, of 32 registers */
+#else
+#define LANE_OUTPUTS 3 /* 12 sums, of 16 */
+#endif
+
+#define MOST_PATCH_VECTORS 5
+#define MOST_PATCH_ROWS 6
+
+#define WINDOW_LANES_float ((int)(sizeof(vector_float) / sizeof(float)))
+#define WINDOW_LANES_double ((int)(sizeof(vector_double) / sizeof(double)))
+
+/* NaN wins, and is not cut: nothing is lost. All four are read before anything is written. */
+#define DEFINE_LARGEST(real, place)                                                                                    \
+    static inline void largest_##real(const real *a, const real *b, const real *c, const real *d, real *best,          \
+                                      unsigned char *winner)                                                           \
+    {                                                                                                                  \
+        enum { LANES = WINDOW_LANES_##real };                                                                          \
+        real value[LANES];                                                                                             \
+        place number[LANES];                                                                                           \
+        for (int l = 0; l < LANES; l++) {                                                                              \
+            real most = a[l];                                                                                          \
+            place at = 0;                                                                                              \
+            at = (b[l] > most) | (b[l] != b[l]) ? 1 : at;                                                              \
+            most = (b[l] > most) | (b[l] != b[l]) ? b[l] : most;                                                       \
+            at = (c[l] > most) | (c[l] != c[l]) ? 2 : at;                                                              \
+            most = (c[l] > most) | (c[l] != c[l]) ? c[l] : most;                                                       \
+            at = (d[l] > most) | (d[l] != d[l]) ? 3 : at;                                                              \
+            most = (d[l] > most) | (d[l] != d[l]) ? d[l] : most;                                                       \
+            number[l] = most > 0 ? at : OFF;                                                                           \
+            value[l] = most < 0 ? 0 : most;                                                                            \
+        }                                                                                                              \
+        for (int l = 0; l < LANES; l++)                                                                                \
+            best[l] = value[l];                                                                                        \
+        for (int l = 0; l < LANES; l++)                                                                                \
+            winner[l] = (unsigned char)number[l];                                                                      \
+    }
+
+DEFINE_LARGEST(float, int32_t)
+DEFINE_LARGEST(double, int64_t)
+
+/* `even` is the first window's upper row; its odd columns lie `half` behind. out[2 r + s][o][l]. */
+#define DEFINE_WINDOWS(real, vector)                                                                                   \
+    AS_WRITTEN static void windows_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t pitch, ptrdiff_t half,                 \
+                                           const real *even, const real *w, const real *start, real *out)              \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        vector sum[4][LANE_OUTPUTS];                                                                                   \
+        UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                                \
+            sum[0][o] = sum[1][o] = sum[2][o] = sum[3][o] = (vector){0} + start[o];                                    \
+        for (ptrdiff_t m = 0; m < kh; m++)                                                                             \
+            for (ptrdiff_t n = 0; n < kw; n++, w += LANE_OUTPUTS) {                                                    \
+                const real *left = even + m * pitch + n / 2 + n % 2 * half;                                            \
+                const real *right = even + m * pitch + (n + 1) / 2 + (n + 1) % 2 * half;                               \
+                vector x[4] = {*(const vector *)left, *(const vector *)right, *(const vector *)(left + pitch),         \
+                               *(const vector *)(right + pitch)};                                                      \
+                UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                        \
+                    UNROLLED for (int p = 0; p < 4; p++)                                                               \
+                        sum[p][o] += x[p] * w[o];                                                                      \
+            }                                                                                                          \
+        UNROLLED for (int p = 0; p < 4; p++)                                                                           \
+            UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                            \
+                *(vector *)(out + (p * LANE_OUTPUTS + o) * LANES) = sum[p][o];                                         \
+    }
+
+DEFINE_WINDOWS(float, vector_float)
+DEFINE_WINDOWS(double, vector_double)
+
+#define PATCH_BYTES (VECTOR_BYTES > 32 ? 32 : VECTOR_BYTES)
+#define MOST_TALL (VECTOR_BYTES > 32 ? 5 : 2) /* vectors across of five or six rows of sums: with AVX-512 30 registers of 32 */
+
+#if defined(__GNUC__) || defined(__clang__)
+typedef VECTOR_OF(float, PATCH_BYTES) patch_float;
+typedef VECTOR_OF(double, PATCH_BYTES) patch_double;
+#else
+typedef float patch_float;
+typedef double patch_double;
+#endif
+
+#define PATCH_LANES_float ((int)(sizeof(patch_float) / sizeof(float)))
+#define PATCH_LANES_double ((int)(sizeof(patch_double) / sizeof(double)))
+
+#define DEFINE_PATCHES(real, VECTORS, ROWS)                                                                            \
+    AS_WRITTEN static void patches_##ROWS##x##VECTORS##_##real(ptrdiff_t count, const ptrdiff_t *at,                   \
+                                                               const real *weight, const real *source,                 \
+                                                               ptrdiff_t pitch, real *out, ptrdiff_t out_pitch)        \
+    {                                                                                                                  \
+        enum { LANES = PATCH_LANES_##real };                                                                           \
+        patch_##real sum[ROWS][VECTORS] = {{{0}}};                                                                     \
+        const real *row[ROWS]; /* so that an address is one of these, at[k], and a constant */                         \
+        UNROLLED for (int r = 0; r < ROWS; r++)                                                                        \
+            row[r] = source + r * pitch;                                                                               \
+        for (ptrdiff_t k = 0; k < count; k++)                                                                          \
+            UNROLLED for (int r = 0; r < ROWS; r++)                                                                    \
+                UNROLLED for (int v = 0; v < VECTORS; v++)                                                             \
+                    sum[r][v] += weight[k] * *(const patch_##real *)(row[r] + at[k] + v * LANES);                      \
+        UNROLLED for (int r = 0; r < ROWS; r++)                                                                        \
+            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
+                *(patch_##real *)(out + r * out_pitch + v * LANES) += sum[r][v];                                       \
+    }
+
+#define DEFINE_ROWS_OF_PATCHES(real, ROWS)                                                                             \
+    DEFINE_PATCHES(real, 1, ROWS)                                                                                      \
+    DEFINE_PATCHES(real, 2, ROWS)                                                                                      \
+    DEFINE_PATCHES(real, 3, ROWS)                                                                                      \
+    DEFINE_PATCHES(real, 4, ROWS)                                                                                      \
+    DEFINE_PATCHES(real, 5, ROWS)                                                                                      \
+    static const Patches_##real patches_##ROWS##_##real[] = {                                                          \
+        patches_##ROWS##x1_##real, patches_##ROWS##x2_##real, patches_##ROWS##x3_##real, patches_##ROWS##x4_##real,    \
+        patches_##ROWS##x5_##real};
+
+/* So many vectors across, and as many rows as the registers hold sums of: three, five or six; returns how many. */
+#define DEFINE_ALL_PATCHES(real)                                                                                       \
+    typedef void (*Patches_##real)(ptrdiff_t, const ptrdiff_t *, const real *, const real *, ptrdiff_t, real *,        \
+                                   ptrdiff_t);                                                                         \
+    DEFINE_ROWS_OF_PATCHES(real, 3)                                                                                    \
+    DEFINE_ROWS_OF_PATCHES(real, 5)                                                                                    \
+    DEFINE_ROWS_OF_PATCHES(real, 6)                                                                                    \
+    static ptrdiff_t patches_##real(ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t count, const ptrdiff_t *at,           \
+                                    const real *weight, const real *source, ptrdiff_t pitch, real *out,                \
+                                    ptrdiff_t out_pitch)                                                               \
+    {                                                                                                                  \
+        const int done = rows <= 3 || vectors > MOST_TALL ? 3 : rows <= 5 ? 5 : 6;                                     \
+        const Patches_##real *of = done == 3 ? patches_3_##real : done == 5 ? patches_5_##real : patches_6_##real;     \
+        of[vectors - 1](count, at, weight, source, pitch, out, out_pitch);                                             \
+        return done;                                                                                                   \
+    }
+
+DEFINE_ALL_PATCHES(float)
+DEFINE_ALL_PATCHES(double)
+
+/* The sum, a vector of sums at a time: one after the other, each addition would wait for the one before. */
+#define DEFINE_TOTAL(real)                                                                                             \
+    static inline real total_##real(const real *x, ptrdiff_t count)                                                    \
+    {                                                                                                                  \
+        enum { LANES = PATCH_LANES_##real };                                                                           \
+        patch_##real sums = {0};                                                                                       \
+        real total = 0, last[LANES];                                                                                   \
+        ptrdiff_t k = 0;                                                                                               \
+        for (; k + LANES <= count; k += LANES)                                                                         \
+            sums += *(const patch_##real *)(x + k);                                                                    \
+        *(patch_##real *)last = sums;                                                                                  \
+        for (int l = 0; l < LANES; l++)                                                                                \
+            total += last[l];                                                                                          \
+        for (; k < count; k++)                                                                                         \
+            total += x[k];                                                                                             \
+        return total;                                                                                                  \
+    }
+
+DEFINE_TOTAL(float)
+DEFINE_TOTAL(double)
+
+#define DEFINE_ALL_FINITE(real)                                                                                        \
+    static inline int all_finite_##real(const real *x, ptrdiff_t count)                                                \
+    {                                                                                                                  \
+        int odd = 0;                                                                                                   \
+        for (ptrdiff_t k = 0; k < count; k++)                                                                          \
+            odd |= !(x[k] - x[k] == 0);                                                                                \
+        return !odd;                                                                                                   \
+    }
+
+DEFINE_ALL_FINITE(float)
+DEFINE_ALL_FINITE(double)
+
+#endif

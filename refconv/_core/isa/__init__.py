@@ -1,0 +1,1 @@
+"""The compiled kernels, one folder for each instruction set."""

@@ -1,0 +1,1 @@
+"""The processor: its instruction sets, threads and limits."""

@@ -1,0 +1,112 @@
+"""The machine: the instruction sets it has, its threads, its allocator. Built for the baseline, so that asking is safe."""
+from cpython.pycapsule cimport PyCapsule_New
+
+from cython.parallel cimport prange
+
+from refconv._core.common.threads cimport Team, use_team
+
+cdef extern from "machine/team.h":
+    const Team *create_team()
+    void reserve_workers()
+    void release_workers()
+
+cdef extern from *:
+    """
+    #if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
+    static int has_v3(void)
+    {
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    }
+    static int has_v4(void)
+    {
+        return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd")
+            && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+            && __builtin_cpu_supports("avx512vl");
+    }
+    #elif defined(_M_X64)
+    #include <intrin.h>
+    /* A set counts only if the operating system saves its registers (XCR0) and the processor lists it (leaf 7). */
+    static int listed(unsigned long long registers, int fma, int ebx)
+    {
+        int one[4], seven[4];
+        __cpuid(one, 1);
+        if (!(one[2] & 1 << 27) || (_xgetbv(0) & registers) != registers)
+            return 0;
+        __cpuidex(seven, 7, 0);
+        return (one[2] & fma) == fma && (seven[1] & ebx) == ebx;
+    }
+    static int has_v3(void) { return listed(0x06, 1 << 12 | 1 << 28, 1 << 5); }
+    static int has_v4(void) { return listed(0xe6, 1 << 12 | 1 << 28, 1 << 5 | 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 1 << 31); }
+    #else
+    static int has_v3(void) { return 0; }
+    static int has_v4(void) { return 0; }
+    #endif
+
+    #if defined(__GLIBC__)
+    #include <limits.h>
+    #include <malloc.h>
+    static int keep_freed(void) { return mallopt(M_MMAP_MAX, 0) && mallopt(M_TRIM_THRESHOLD, INT_MAX); }
+    #else
+    static int keep_freed(void) { return 0; }
+    #endif
+
+    #if defined(REFCONV_OWN_TEAM)
+    static int openmp_threads(void) { return processors(); }
+    #elif defined(_OPENMP)
+    #include <omp.h>
+    static int openmp_threads(void) { return omp_get_max_threads(); }
+    #else
+    static int openmp_threads(void) { return 0; }
+    #endif
+    """
+    int has_v3()
+    int has_v4()
+    int keep_freed()
+    int openmp_threads()
+
+
+cdef int run_each_iteration_once() noexcept:
+    """Whether the compiler's code for `prange` calls the functions of regions.h: loops of a region run each iteration once."""
+    cdef int k, visits[5], ok = 1
+    for k in range(5):
+        visits[k] = 0
+    for k in prange(5, nogil=True, schedule="dynamic", num_threads=2):
+        visits[k] += 1
+    for k in prange(5, nogil=True, schedule="static", num_threads=2):
+        visits[k] += 1
+    for k in range(5):
+        ok &= visits[k] == 2
+    return ok
+
+
+cdef const Team *own_team = create_team()
+if own_team != NULL:
+    use_team(own_team)
+    reserve_workers()  # regions then run on this thread: importing starts no other
+    _works = run_each_iteration_once()
+    release_workers()
+    if not _works:
+        raise ImportError("this compiler's OpenMP calls are unknown to refconv: build it with CFLAGS=-DREFCONV_OPENMP_TEAM")
+
+team = None if own_team == NULL else PyCapsule_New(<void *> own_team, "refconv.team", NULL)  # for the kernel modules
+
+
+def instruction_sets():
+    """The sets that this processor can run, best first."""
+    return [name for name, has in (("v4", has_v4()), ("v3", has_v3()), ("baseline", True)) if has]
+
+
+def available_threads():
+    """Number of threads that kernels can use by default, or 0 if the build has no OpenMP."""
+    return openmp_threads()
+
+
+def keep_freed_memory():
+    """Let the C library keep up to two gigabytes of freed memory for the next request; True where it can be told so.
+
+    A training step asks for the same arrays as the step before. Given back to the system in between, each page of them
+    costs a fault at its first touch, which together may take longer than the arithmetic. Large arrays would be given back
+    at once, each to its own mapping; so they come from the heap like all others.
+    """
+    return bool(keep_freed())

@@ -1,0 +1,55 @@
+"""What this processor can do at most: the two limits that benchmarks hold the kernels against.
+
+No family: it has no loops in the book, nothing imports it with the package, and its results mean nothing but their time.
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+
+from refconv._core.common.real cimport real
+from refconv._core.tile.tile cimport LANES_double, LANES_float
+
+include "common/threads.pxi"
+
+cdef extern from "machine/peak.h" nogil:
+    enum:
+        CHAINS
+    float chains_float(Py_ssize_t rounds)
+    double chains_double(Py_ssize_t rounds)
+
+
+def multiply_adds(Py_ssize_t rounds, dtype):
+    """Multiply and add in registers, on all threads; the number of floating-point operations that took.
+
+    Each thread runs that many rounds of independent multiply-adds of float32 or float64, with the vectors of this
+    instruction set. Where it has no such instruction, a product and a sum are two.
+    """
+    cdef int threads = num_threads()
+    cdef bint single = dtype == np.float32
+    cdef double[::1] sums = np.empty(threads)  # kept, or else the compiler would drop the work
+    cdef Py_ssize_t t
+    for t in prange(threads, nogil=True, schedule="static", chunksize=1, num_threads=threads):
+        sums[t] = chains_float(rounds) if single else chains_double(rounds)
+    return 2 * rounds * CHAINS * (LANES_float if single else LANES_double) * threads
+
+
+def triad(real[::1] a, const real[::1] b, const real[::1] c, Py_ssize_t passes=1):
+    """IN b, c (n,); OUT a = b + r·c in pass r = 0, 1, …: as fast as memory or cache gives two arrays and takes one.
+
+    Each thread goes over its own share again and again, so that starting the threads does not count.
+    """
+    cdef Py_ssize_t n = a.shape[0], t, begin
+    cdef int threads = num_threads()
+    if not n:
+        return
+    for t in prange(threads, nogil=True, schedule="static", chunksize=1, num_threads=threads):
+        begin = n * t // threads
+        if begin < n * (t + 1) // threads:
+            triad_share(&a[begin], &b[begin], &c[begin], n * (t + 1) // threads - begin, passes)
+
+
+cdef void triad_share(real *a, const real *b, const real *c, Py_ssize_t n, Py_ssize_t passes) noexcept nogil:
+    cdef Py_ssize_t r, k
+    for r in range(passes):
+        for k in range(n):
+            a[k] = b[k] + r * c[k]

@@ -1,0 +1,1 @@
+"""Matrix products, and convolution as a matrix."""

@@ -1,0 +1,376 @@
+"""Batch normalisation and its derivatives, on arrays (M, C): M elements of C channels.
+
+It computes little and reads much, so what counts is how often the arrays pass through memory: once for the statistics, once
+more for the output, and outputs that no cache would hold are written past the caches (stream.h). The second pass begins
+where the first one ended, with what is still there.
+
+The M rows are cut into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over it
+adds up its deviations d = x − a. They give its mean μ_t and its squared deviations q_t from that, and those of all
+chunks the batch's:
+
+    μ_t = a + Σd / n_t           q_t = Σd² − (Σd)² / n_t
+    μ   = Σ_t n_t·μ_t / M        σ²  = Σ_t (q_t + n_t·(μ_t − μ)²) / M
+
+With a = 0, where the mean is large against the deviation, nothing would be left of q_t. Deviations from the first rows are
+small, unless these are unlike the others: a black border, say. They are rounded in the type of x, and so are the sums of a few
+rows at a time; all others are kept in double precision, in chunks of at most MOST_ROWS rows (sums.h). So if less than 1 / OFF of Σd² is left, or if a sum is not finite, the
+chunk is read again, in double precision: once for its mean, and once for the deviations from that.
+
+The number of chunks depends on shapes alone, and they are added in order, in blocks of SUM_BLOCK chunks (sums.h). So the
+result has the same bits at any thread count. Channels are innermost: the loops over c are the vectors.
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.math cimport isfinite, sqrt
+
+from refconv._core.common.arrays cimport aligned_empty, dtype_of
+from refconv._core.common.real cimport real
+from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block
+from refconv._core.common.stream cimport PIECE, past_caches, stream, stream_end
+
+include "common/threads.pxi"
+
+cdef enum:
+    CHUNK = 32768     # elements of a chunk: 128 KB of float32
+    BLOCK = 64        # channels that are summed side by side
+    STEPS = 2         # of an element in one pass, on average
+    FEWEST_ROWS = 16  # of a chunk, so that the partial sums stay small against the array; and those that centre it
+    FEW = 8           # rows whose sums are kept in the type of x
+    MOST_ROWS = FEW * SUM_BLOCK   # of a chunk
+    OFF = 16          # a centre is off if Σd² is so many times what is left of it
+
+
+cdef Py_ssize_t chunk_rows(Py_ssize_t C) noexcept nogil:
+    return min(max(CHUNK // C, FEWEST_ROWS), MOST_ROWS)
+
+
+cdef Py_ssize_t chunk_count(Py_ssize_t M, Py_ssize_t C) noexcept nogil:
+    return (M + chunk_rows(C) - 1) // chunk_rows(C)
+
+
+def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, double eps):
+    """IN x (M, C), gamma and beta (C,); OUT y (M, C), mean and var (C,)."""
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), t, c
+    dtype = dtype_of[real](NULL)
+    y, mean, var = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
+    cdef double[:, ::1] means = np.empty((chunk_count(M, C), C)), squares = np.empty((chunk_count(M, C), C))
+    for t in prange(means.shape[0], nogil=True, num_threads=threads_for(STEPS * M * C)):
+        chunk_moments(&x[t * step, 0], min(step, M - t * step), C, &means[t, 0], &squares[t, 0])
+    cdef double[:, ::1] mu = np.zeros((3, C)), sigma2 = np.zeros((3, C))
+    merge_moments(M, means, squares, mu, sigma2)
+
+    # The mean is rounded to x's type, and what that takes from it is given back by the shift. The scale is made of the
+    # variance in x's type, which the derivative will get: one that is too large for it is ∞ here as well as there.
+    cdef real[::1] centre = mean, variance = var, shift = np.empty(C, dtype)
+    for c in range(C):
+        centre[c], variance[c] = <real>mu[2, c], <real>sigma2[2, c]
+    cdef real[::1] scale = scale_of[real](gamma, variance, eps)
+    for c in range(C):
+        shift[c] = <real>(beta[c] - (mu[2, c] - centre[c]) * scale[c])
+    normalise[real](x, centre, scale, shift, y)
+    return y, mean, var
+
+
+cdef void chunk_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, double *means, double *squares) noexcept nogil:
+    """IN rows of x; OUT the mean of each channel, and the sum of its squared deviations from it."""
+    cdef Py_ssize_t block
+    for block in range(C // BLOCK):
+        block_moments(x, rows, C, block * BLOCK, BLOCK, means, squares)
+    block_moments(x, rows, C, C - C % BLOCK, C % BLOCK, means, squares)
+
+
+cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
+                               double *means, double *squares) noexcept nogil:
+    """The same for `width` channels. Where that is the constant BLOCK, the compiler keeps their sums in registers."""
+    cdef double total[BLOCK]
+    cdef double square[BLOCK]
+    cdef real centre[BLOCK]
+    cdef real d[BLOCK]
+    cdef real d2[BLOCK]
+    cdef real deviation
+    cdef bint off = False
+    cdef Py_ssize_t begin = 0, m, c
+    centre_of(x, min(rows, FEWEST_ROWS), C, first, width, centre)
+    for c in range(width):
+        total[c] = square[c] = 0
+    while begin < rows:
+        for c in range(width):
+            d[c] = d2[c] = 0
+        for m in range(begin, min(begin + FEW, rows)):
+            for c in range(width):
+                deviation = x[m * C + first + c] - centre[c]
+                d[c] += deviation
+                d2[c] += deviation * deviation
+        for c in range(width):
+            total[c] += d[c]
+            square[c] += d2[c]
+        begin += FEW
+    for c in range(width):
+        means[first + c] = centre[c] + total[c] / rows
+        squares[first + c] = square[c] - total[c] / rows * total[c]
+        if not (isfinite(square[c]) and squares[first + c] * OFF >= square[c]):  # not finite, or NaN, which is not >= either
+            off = True
+    if off:
+        exact_moments(x, rows, C, first, width, means, squares)
+
+
+cdef inline void centre_of(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
+                           real *centre) noexcept nogil:
+    """OUT the means of so many rows."""
+    cdef double total[BLOCK]
+    cdef Py_ssize_t m, c
+    for c in range(width):
+        total[c] = 0
+    for m in range(rows):
+        for c in range(width):
+            total[c] += x[m * C + first + c]
+    for c in range(width):
+        centre[c] = <real>(total[c] / rows)
+
+
+cdef void exact_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width, double *means,
+                        double *squares) noexcept nogil:
+    """What block_moments computes, in two passes in double precision."""
+    cdef double deviation
+    cdef double total[BLOCK]
+    cdef Py_ssize_t k, m, c
+    for c in range(first, first + width):
+        means[c] = squares[c] = 0
+    for c in range(width):
+        total[c] = 0
+    for k in range(block_count(rows)):
+        for m in range(k * SUM_BLOCK, min((k + 1) * SUM_BLOCK, rows)):
+            for c in range(width):
+                total[c] += x[m * C + first + c]
+        carry(width, total, means + first)
+    for c in range(first, first + width):
+        means[c] /= rows
+    for k in range(block_count(rows)):
+        for m in range(k * SUM_BLOCK, min((k + 1) * SUM_BLOCK, rows)):
+            for c in range(width):
+                deviation = x[m * C + first + c] - means[first + c]
+                total[c] += deviation * deviation
+        carry(width, total, squares + first)
+
+
+cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:, ::1] squares, double[:, ::1] mean,
+                        double[:, ::1] var) noexcept nogil:
+    """IN moments of the chunks, zeros in mean and var (3, C); OUT the moments of the batch in mean[2] and var[2]."""
+    cdef Py_ssize_t C = means.shape[1], step = chunk_rows(C), chunks = means.shape[0], t, c
+    cdef double deviation
+    for t in range(chunks):
+        for c in range(C):
+            mean[0, c] += min(step, M - t * step) * means[t, c] / M
+        end_chunk(t, chunks, mean)
+    for t in range(chunks):
+        for c in range(C):
+            deviation = means[t, c] - mean[2, c]
+            var[0, c] += (squares[t, c] + min(step, M - t * step) * deviation * deviation) / M
+        end_chunk(t, chunks, var)
+
+
+cdef void end_chunk(Py_ssize_t t, Py_ssize_t chunks, double[:, ::1] sums) noexcept nogil:
+    """Carry sums[0] to sums[1] after a block of SUM_BLOCK chunks, and that to sums[2] after a group of blocks (sums.h).
+
+    Call it once chunk t has been added to sums[0]. After the last chunk, sums[2] is the sum of all chunks.
+    """
+    cdef Py_ssize_t size = sums.shape[1]
+    if (t + 1) % SUM_BLOCK == 0 or t + 1 == chunks:
+        carry_block(t // SUM_BLOCK, size, &sums[0, 0], &sums[1, 0], &sums[2, 0])
+    if t + 1 == chunks:
+        carry(size, &sums[1, 0], &sums[2, 0])
+
+
+cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] scale, const real[::1] shift,
+               real[:, ::1] y):
+    """OUT y = (x − centre)·scale + shift, the last chunk first: of x, that is what the caches still hold."""
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t
+    cdef bint past = C <= PIECE and past_caches(M * C * sizeof(real))
+    for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
+        t = chunks - 1 - k
+        if past:
+            stream_normalised(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
+        else:
+            normalise_rows(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
+
+
+cdef void stream_normalised(const real *x, Py_ssize_t rows, Py_ssize_t C, const real *centre, const real *scale,
+                            const real *shift, real *y) noexcept nogil:
+    cdef real piece[PIECE]
+    cdef Py_ssize_t m = 0, count
+    while m < rows:
+        count = min(PIECE // C, rows - m)
+        normalise_rows(x + m * C, count, C, centre, scale, shift, piece)
+        stream(y + m * C, piece, count * C * sizeof(real))
+        m += count
+    stream_end()
+
+
+cdef void normalise_rows(const real *x, Py_ssize_t rows, Py_ssize_t C, const real *centre, const real *scale,
+                         const real *shift, real *y) noexcept nogil:
+    cdef Py_ssize_t m, c
+    for m in range(rows):
+        for c in range(C):
+            y[m * C + c] = (x[m * C + c] - centre[c]) * scale[c] + shift[c]
+
+
+def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1] gamma, const real[::1] mean,
+                     const real[::1] var, double eps):
+    """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,).
+
+    Collected, the three ways from x to y are  dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
+    """
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, c
+    cdef bint past = C <= PIECE and past_caches(M * C * sizeof(real))
+    dtype = dtype_of[real](NULL)
+    dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
+    cdef double[:, ::1] sums = np.empty((chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
+    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
+        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0], &sums[t, C])
+    merge_sums[real](sums, var, eps, dgamma, dbeta)
+
+    cdef real[::1] scale = scale_of[real](gamma, var, eps), slope = np.empty(C, dtype), offset = np.empty(C, dtype)
+    cdef real[::1] gamma_sum = dgamma, beta_sum = dbeta
+    cdef real[:, ::1] out = dx
+    for c in range(C):
+        slope[c] = <real>(scale[c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
+        offset[c] = <real>(scale[c] * <double>beta_sum[c] / M)
+    for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
+        t = chunks - 1 - k
+        if past:
+            stream_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
+                      &offset[0], &out[t * step, 0])
+        else:
+            rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
+                    &offset[0], &out[t * step, 0])
+    return dx, dgamma, dbeta
+
+
+cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, double *products,
+                     double *sums) noexcept nogil:
+    """IN rows of dy and x; OUT Σ dy·(x − mean) and Σ dy of each channel."""
+    cdef Py_ssize_t block
+    for block in range(C // BLOCK):
+        block_sums(dy, x, rows, C, block * BLOCK, BLOCK, mean, products, sums)
+    block_sums(dy, x, rows, C, C - C % BLOCK, C % BLOCK, mean, products, sums)
+
+
+cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first,
+                            Py_ssize_t width, const real *mean, double *products, double *sums) noexcept nogil:
+    cdef double product[BLOCK]
+    cdef double total[BLOCK]
+    cdef real few_products[BLOCK]
+    cdef real few[BLOCK]
+    cdef Py_ssize_t begin = 0, m, c
+    for c in range(width):
+        product[c] = total[c] = 0
+    while begin < rows:
+        for c in range(width):
+            few_products[c] = few[c] = 0
+        for m in range(begin, min(begin + FEW, rows)):
+            for c in range(width):
+                few_products[c] += dy[m * C + first + c] * (x[m * C + first + c] - mean[first + c])
+                few[c] += dy[m * C + first + c]
+        for c in range(width):
+            product[c] += few_products[c]
+            total[c] += few[c]
+        begin += FEW
+    for c in range(width):
+        products[first + c], sums[first + c] = product[c], total[c]
+
+
+cdef merge_sums(const double[:, ::1] sums, const real[::1] var, double eps, real[::1] dgamma, real[::1] dbeta):
+    """IN Σ dy·(x − mean) and Σ dy of each chunk; OUT dgamma and dbeta."""
+    cdef Py_ssize_t C = var.shape[0], chunks = sums.shape[0], t, c
+    cdef double[:, ::1] total = np.zeros((3, 2 * C))
+    for t in range(chunks):
+        for c in range(2 * C):
+            total[0, c] += sums[t, c]
+        end_chunk(t, chunks, total)
+    for c in range(C):
+        dgamma[c], dbeta[c] = <real>(total[2, c] / sqrt(var[c] + eps)), <real>total[2, C + c]
+
+
+cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, const real *scale,
+                    const real *slope, const real *offset, real *dx) noexcept nogil:
+    cdef real piece[PIECE]
+    cdef Py_ssize_t m = 0, count
+    while m < rows:
+        count = min(PIECE // C, rows - m)
+        rows_dx(dy + m * C, x + m * C, count, C, mean, scale, slope, offset, piece)
+        stream(dx + m * C, piece, count * C * sizeof(real))
+        m += count
+    stream_end()
+
+
+cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, const real *scale,
+                  const real *slope, const real *offset, real *dx) noexcept nogil:
+    cdef Py_ssize_t m, c
+    for m in range(rows):
+        for c in range(C):
+            dx[m * C + c] = dy[m * C + c] * scale[c] - (x[m * C + c] - mean[c]) * slope[c] - offset[c]
+
+
+def batch_norm_inference(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
+                         const real[::1] var, double eps):
+    """IN x (M, C), gamma, beta, mean, var (C,); OUT y (M, C)."""
+    y = aligned_empty((x.shape[0], x.shape[1]), dtype_of[real](NULL))
+    normalise[real](x, mean, scale_of[real](gamma, var, eps), beta, y)
+    return y
+
+
+cdef real[::1] scale_of(const real[::1] gamma, const real[::1] var, double eps):
+    """γ / √(var + ε), channel by channel."""
+    cdef Py_ssize_t C = gamma.shape[0], c
+    cdef real[::1] scale = np.empty(C, dtype_of[real](NULL))
+    for c in range(C):
+        scale[c] = <real>(gamma[c] / sqrt(var[c] + eps))
+    return scale
+
+
+def batch_norm_inference_in_place(real[:, ::1] y, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
+                                  const real[::1] var, double eps, bint relu):
+    """IN and OUT y (M, C), IN gamma, beta, mean, var (C,): y becomes its normalised values, cut at 0 if relu."""
+    cdef Py_ssize_t M = y.shape[0], C = y.shape[1], step = chunk_rows(C), t
+    cdef real[::1] scale = scale_of[real](gamma, var, eps)
+    for t in prange(chunk_count(M, C), nogil=True, num_threads=threads_for(STEPS * M * C)):
+        change_rows(&y[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &beta[0], relu)
+
+
+cdef void change_rows(real *y, Py_ssize_t rows, Py_ssize_t C, const real *centre, const real *scale, const real *shift,
+                      bint relu) noexcept nogil:
+    cdef Py_ssize_t m, c
+    cdef real value
+    if relu:
+        for m in range(rows):
+            for c in range(C):
+                value = (y[m * C + c] - centre[c]) * scale[c] + shift[c]
+                y[m * C + c] = 0 if value < 0 else value
+    else:
+        for m in range(rows):
+            for c in range(C):
+                y[m * C + c] = (y[m * C + c] - centre[c]) * scale[c] + shift[c]
+
+
+def batch_norm_inference_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1] gamma,
+                               const real[::1] mean, const real[::1] var, double eps):
+    """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,)."""
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t
+    dtype = dtype_of[real](NULL)
+    dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
+    cdef double[:, ::1] sums = np.empty((chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
+    cdef real[::1] scale = scale_of[real](gamma, var, eps)
+    cdef real[:, ::1] out = dx
+    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
+        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0], &sums[t, C])
+        scale_rows(&dy[t * step, 0], min(step, M - t * step), C, &scale[0], &out[t * step, 0])
+    merge_sums[real](sums, var, eps, dgamma, dbeta)
+    return dx, dgamma, dbeta
+
+
+cdef void scale_rows(const real *dy, Py_ssize_t rows, Py_ssize_t C, const real *scale, real *dx) noexcept nogil:
+    cdef Py_ssize_t m, c
+    for m in range(rows):
+        for c in range(C):
+            dx[m * C + c] = dy[m * C + c] * scale[c]

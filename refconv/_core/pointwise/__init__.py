@@ -1,0 +1,1 @@
+"""Operators that compute one element or one row at a time."""

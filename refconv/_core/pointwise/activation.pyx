@@ -1,0 +1,154 @@
+"""Activation functions and their derivatives: one element in, one element out.
+
+An array of any shape is one line of numbers, cut into blocks; a task is a block. The function is chosen once a block,
+so that the loop inside knows nothing of the choice and becomes vectors. exp and tanh are those of the C library,
+accurate to the last bit or two.
+"""
+import numpy as np  # functions of a .pxd, such as aligned_empty, look for it here
+
+from cython.parallel cimport prange
+from libc.math cimport exp, expf, expm1, expm1f, tanh as tanh64, tanhf
+
+from refconv._core.common.arrays cimport aligned_empty
+from refconv._core.common.real cimport real
+from refconv._core.common.stream cimport PIECE, past_caches, stream, stream_end
+
+include "common/threads.pxi"
+
+cdef enum:
+    BLOCK = 4096        # elements of one task: in and out stay in L1 or L2
+    STEPS_OF_EXP = 16   # an exponential takes as long as so many comparisons
+
+cdef enum Function:
+    RELU, RELU_DX, LEAKY_RELU, LEAKY_RELU_DX, ELU, ELU_DX, SIGMOID, SIGMOID_DX, TANH, TANH_DX
+
+
+def relu(x):
+    """IN x; OUT y = max(0, x). All arrays of this module are C-contiguous, of any shape."""
+    return _each(RELU, x, x, 0)
+
+
+def relu_dx(dy, x):
+    """IN dy, x; OUT dx = dy · [x > 0]."""
+    return _each(RELU_DX, x, dy, 0)
+
+
+def relu_in_place(real[::1] y):
+    """IN and OUT y, one line of numbers: negative ones become 0."""
+    cdef Py_ssize_t size = y.shape[0], task
+    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(size)):
+        cut(&y[task * BLOCK], min(BLOCK, size - task * BLOCK))
+
+
+cdef void cut(real *y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = 0 if y[i] < 0 else y[i]
+
+
+def leaky_relu(x, double slope):
+    """IN x; OUT y = x > 0 ? x : slope · x."""
+    return _each(LEAKY_RELU, x, x, slope)
+
+
+def leaky_relu_dx(dy, x, double slope):
+    """IN dy, x; OUT dx = dy · (x > 0 ? 1 : slope)."""
+    return _each(LEAKY_RELU_DX, x, dy, slope)
+
+
+def elu(x, double alpha):
+    """IN x; OUT y = x > 0 ? x : α (eˣ − 1)."""
+    return _each(ELU, x, x, alpha)
+
+
+def elu_dx(dy, x, double alpha):
+    """IN dy, x; OUT dx = dy · (x > 0 ? 1 : α eˣ)."""
+    return _each(ELU_DX, x, dy, alpha)
+
+
+def sigmoid(x):
+    """IN x; OUT y = 1 / (1 + e⁻ˣ)."""
+    return _each(SIGMOID, x, x, 0)
+
+
+def sigmoid_dx(dy, y):
+    """IN dy, y; OUT dx = dy · y (1 − y)."""
+    return _each(SIGMOID_DX, y, dy, 0)
+
+
+def tanh(x):
+    """IN x; OUT y = tanh x."""
+    return _each(TANH, x, x, 0)
+
+
+def tanh_dx(dy, y):
+    """IN dy, y; OUT dx = dy · (1 − y²)."""
+    return _each(TANH_DX, y, dy, 0)
+
+
+def _each(Function function, a, dy, double constant):
+    """IN a (x, or y where the derivative is made from it), dy (a again where there is none); OUT an array like a."""
+    result = aligned_empty(a.shape, a.dtype)
+    _each_block(a.reshape(-1), dy.reshape(-1), result.reshape(-1), function, constant)
+    return result
+
+
+def _each_block(const real[::1] a, const real[::1] dy, real[::1] out, Function function, real constant):
+    cdef Py_ssize_t size = a.shape[0], steps = size, task
+    if function in (ELU, ELU_DX, SIGMOID, TANH):
+        steps *= STEPS_OF_EXP
+    cdef bint past = past_caches(size * sizeof(real))
+    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(steps)):
+        if past:
+            stream_block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
+                         &out[task * BLOCK])
+        else:
+            block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
+                  &out[task * BLOCK])
+
+
+cdef void stream_block(Function function, const real *a, const real *dy, real constant, Py_ssize_t size,
+                       real *out) noexcept nogil:
+    cdef real piece[PIECE]
+    cdef Py_ssize_t i = 0, count
+    while i < size:
+        count = min(PIECE, size - i)
+        block(function, a + i, dy + i, constant, count, piece)
+        stream(out + i, piece, count * sizeof(real))
+        i += count
+    stream_end()
+
+
+cdef void block(Function function, const real *a, const real *dy, real constant, Py_ssize_t size,
+                real *out) noexcept nogil:
+    cdef Py_ssize_t i
+    if function == RELU:
+        for i in range(size):
+            out[i] = 0 if a[i] < 0 else a[i]
+    elif function == RELU_DX:
+        for i in range(size):
+            out[i] = dy[i] if a[i] > 0 else 0
+    elif function == LEAKY_RELU:
+        for i in range(size):
+            out[i] = a[i] if a[i] > 0 else constant * a[i]
+    elif function == LEAKY_RELU_DX:
+        for i in range(size):
+            out[i] = dy[i] if a[i] > 0 else dy[i] * constant
+    elif function == ELU:
+        for i in range(size):
+            out[i] = a[i] if a[i] > 0 else constant * (expm1f(a[i]) if real is float else expm1(a[i]))
+    elif function == ELU_DX:
+        for i in range(size):
+            out[i] = dy[i] if a[i] > 0 else dy[i] * (constant * (expf(a[i]) if real is float else exp(a[i])))
+    elif function == SIGMOID:
+        for i in range(size):
+            out[i] = 1 / (1 + (expf(-a[i]) if real is float else exp(-a[i])))
+    elif function == SIGMOID_DX:
+        for i in range(size):
+            out[i] = dy[i] * a[i] * (1 - a[i])
+    elif function == TANH:
+        for i in range(size):
+            out[i] = tanhf(a[i]) if real is float else tanh64(a[i])
+    elif function == TANH_DX:
+        for i in range(size):
+            out[i] = dy[i] * (1 - a[i] * a[i])

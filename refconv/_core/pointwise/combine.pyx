@@ -1,0 +1,83 @@
+"""Where branches come together: their sum, or their channels side by side.
+
+There is nothing to compute, so what counts is that each array passes through memory once, and on all threads: a task is a
+block of elements of all branches, added in their order; or a block of pixels, whose channels are copied branch by branch.
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.string cimport memcpy
+
+from refconv._core.common.arrays cimport aligned_empty
+from refconv._core.common.real cimport real
+
+include "common/threads.pxi"
+
+cdef enum:
+    BLOCK = 4096            # elements of one task of a sum
+    COPIED = 1 << 16        # bytes of one task of a copy
+    BYTES_OF_STEP = 16      # bytes that are copied while one element is computed
+
+
+def total(arrays):
+    """IN arrays of one shape and type, C-contiguous; OUT their sum, a new array."""
+    result = aligned_empty(arrays[0].shape, arrays[0].dtype)
+    lines = [array.reshape(-1) for array in arrays]
+    add_lines(result.reshape(-1), lines)
+    return result
+
+
+def add_lines(real[::1] out, list lines):
+    """OUT the sum of the lines, which are of its type and size."""
+    cdef Py_ssize_t size = out.shape[0], count = len(lines), k, task
+    cdef const real[::1] line
+    cdef Py_ssize_t[::1] where = np.empty(count, np.intp)
+    for k in range(count):
+        line = lines[k]
+        where[k] = <Py_ssize_t>&line[0] if size else 0
+    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(count * size)):
+        add_block(<const real **>&where[0], count, task * BLOCK, min(BLOCK, size - task * BLOCK), &out[task * BLOCK])
+
+
+cdef void add_block(const real **lines, Py_ssize_t count, Py_ssize_t first, Py_ssize_t size, real *out) noexcept nogil:
+    cdef Py_ssize_t k, i
+    cdef const real *a = lines[0] + first
+    cdef const real *b
+    if count == 1:
+        memcpy(out, a, size * sizeof(real))
+        return
+    b = lines[1] + first
+    for i in range(size):
+        out[i] = a[i] + b[i]
+    for k in range(2, count):
+        b = lines[k] + first
+        for i in range(size):
+            out[i] += b[i]
+
+
+def side_by_side(arrays):
+    """IN arrays (…, C_k) of one type and equal but for C_k, C-contiguous; OUT (…, ΣC_k), a new array."""
+    cdef Py_ssize_t item = arrays[0].itemsize, last = arrays[0].ndim - 1, count = len(arrays)
+    cdef Py_ssize_t width = item * sum(array.shape[last] for array in arrays)
+    result = aligned_empty((*arrays[0].shape[:last], width // item), arrays[0].dtype)
+    cdef Py_ssize_t pixels = result.nbytes // width, step = max(COPIED // width, 1), k, task
+    cdef unsigned char[::1] out = result.reshape(-1).view(np.uint8)
+    cdef const unsigned char[::1] line
+    cdef Py_ssize_t[:, ::1] parts = np.empty((count, 2), np.intp)  # where each begins, and the bytes of its pixels
+    for k in range(count):
+        line = arrays[k].reshape(-1).view(np.uint8)
+        parts[k, 0], parts[k, 1] = <Py_ssize_t>&line[0] if pixels else 0, item * arrays[k].shape[last]
+    cdef int threads = threads_for(pixels * width // BYTES_OF_STEP)
+    for task in prange((pixels + step - 1) // step, nogil=True, schedule="static", num_threads=threads):
+        copy_pixels(&parts[0, 0], count, task * step, min((task + 1) * step, pixels), &out[task * step * width])
+    return result
+
+
+cdef void copy_pixels(const Py_ssize_t *parts, Py_ssize_t count, Py_ssize_t first, Py_ssize_t end,
+                      unsigned char *out) noexcept nogil:
+    cdef Py_ssize_t pixel, k, size
+    for pixel in range(first, end):
+        for k in range(count):
+            size = parts[2 * k + 1]
+            memcpy(out, <const unsigned char *>parts[2 * k] + pixel * size, size)
+            out += size

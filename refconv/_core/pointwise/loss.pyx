@@ -1,0 +1,219 @@
+"""Softmax and the cross-entropy loss, with their derivatives. Each row belongs to one thread.
+
+Exponentials are taken and summed in double precision. They are of logits less the row's maximum: no exponent is
+positive and one is 0, so that the sum neither overflows nor vanishes. Sums and maxima of a row are kept in LANES parts,
+element k in part k mod LANES, so that the loops over lanes are vectors. Sums over the classes or over the rows of a batch are
+computed block by block (sums.h).
+
+Float32 logits need no more than ten digits of an exponential, and get them from eight products that become vectors,
+in place of calls of the C library, which would take several times as long. Rounded to float32 the two hardly ever differ.
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.math cimport exp, log
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
+
+from refconv._core.common.arrays cimport dtype_of
+from refconv._core.common.real cimport real
+from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block
+
+include "common/threads.pxi"
+
+cdef enum:
+    LANES = 32
+    STEPS_OF_EXP = 8    # an exponential and all that a class takes beside it: as long as so many additions
+
+cdef double LOG2E = 1.4426950408889634, LN2 = 0.6931471805599453
+cdef double INTEGER = 6755399441055744.0    # 1.5·2⁵²: what is added to it becomes an integer, in its lowest bits
+cdef uint64_t ONE = 0x3ff0000000000000      # the bits of 1.0: 52 of the fraction under the exponent
+
+
+cdef inline double short_exp(double x) noexcept nogil:
+    """exp(x) to ten digits, for x ≤ 0; e⁻⁷⁰⁸ where x is less, which float32 does not tell from 0; NaN for NaN.
+
+    With n = round(x / ln 2) and r = x − n·ln 2, so |r| < 0.35, it is 2ⁿ·eʳ: an exponent, and Taylor's series up to r⁸.
+    """
+    cdef double within = -708 if x < -708 else x
+    cdef double rounded = within * LOG2E + INTEGER
+    cdef double r = within - (rounded - INTEGER) * LN2, power
+    cdef double series = 1 + r * (1 + r * (1. / 2 + r * (1. / 6 + r * (1. / 24 + r * (1. / 120 + r * (
+        1. / 720 + r * (1. / 5040 + r * (1. / 40320))))))))
+    cdef uint64_t bits
+    memcpy(&bits, &rounded, sizeof(bits))
+    bits = (bits << 52) + ONE
+    memcpy(&power, &bits, sizeof(power))
+    return series * power
+
+
+cdef double maximum(const real *x, Py_ssize_t K) noexcept nogil:
+    cdef real best[LANES]
+    cdef real largest = x[0]
+    cdef Py_ssize_t k, l
+    for l in range(min(LANES, K)):
+        best[l] = x[l]
+    k = LANES
+    while k < K:
+        for l in range(min(LANES, K - k)):
+            best[l] = x[k + l] if x[k + l] > best[l] else best[l]
+        k += LANES
+    for l in range(min(LANES, K)):
+        if best[l] > largest:
+            largest = best[l]
+    return largest
+
+
+cdef double exponentials(const real *x, Py_ssize_t K, double largest, real *powers) noexcept nogil:
+    """OUT powers[k] = exp(x[k] − largest), and returns their sum."""
+    cdef double block[LANES]
+    cdef double group[LANES]
+    cdef double total[LANES]
+    cdef double power, result = 0
+    cdef Py_ssize_t k = 0, l
+    cdef bint is_long = K > LANES * SUM_BLOCK   # a short row is one block
+    for l in range(LANES):
+        block[l] = 0
+    if is_long:
+        for l in range(LANES):
+            group[l] = total[l] = 0
+    while k < K:
+        for l in range(min(LANES, K - k)):
+            power = short_exp(x[k + l] - largest) if real is float else exp(x[k + l] - largest)
+            powers[k + l] = <real>power
+            block[l] += power
+        k += LANES
+        if is_long and k % (LANES * SUM_BLOCK) == 0:
+            carry_block(k // (LANES * SUM_BLOCK) - 1, LANES, block, group, total)
+    if is_long:
+        carry(LANES, block, group)
+        carry(LANES, group, total)
+        carry(LANES, total, block)
+    for l in range(min(LANES, K)):
+        result += block[l]
+    return result
+
+
+def softmax(const real[:, ::1] x):
+    """IN x (N, classes); OUT y (N, classes)."""
+    cdef Py_ssize_t N = x.shape[0], K = x.shape[1], b
+    result = np.empty((N, K), dtype_of[real](NULL))
+    cdef real[:, ::1] y = result
+    for b in prange(N, nogil=True, num_threads=threads_for(STEPS_OF_EXP * N * K)):
+        softmax_row(&x[b, 0], K, &y[b, 0])
+    return result
+
+
+cdef void softmax_row(const real *x, Py_ssize_t K, real *y) noexcept nogil:
+    cdef double total = exponentials(x, K, maximum(x, K), y)
+    cdef Py_ssize_t k
+    for k in range(K):
+        y[k] = <real>(y[k] / total)
+
+
+def softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
+    """IN dy, y (N, classes); OUT dx (N, classes)."""
+    cdef Py_ssize_t N = y.shape[0], K = y.shape[1], b
+    result = np.empty((N, K), dtype_of[real](NULL))
+    cdef real[:, ::1] dx = result
+    for b in prange(N, nogil=True, num_threads=threads_for(STEPS_OF_EXP * N * K)):
+        softmax_row_dx(&dy[b, 0], &y[b, 0], K, &dx[b, 0])
+    return result
+
+
+cdef void softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *dx) noexcept nogil:
+    cdef double block = 0, group = 0, mean = 0
+    cdef Py_ssize_t n, k
+    for n in range(block_count(K)):
+        for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
+            block += <double>dy[k] * y[k]
+        carry_block(n, 1, &block, &group, &mean)
+    carry(1, &group, &mean)
+    for k in range(K):
+        dx[k] = <real>(y[k] * (dy[k] - mean))
+
+
+def log_softmax(const real[:, ::1] x):
+    """IN x (N, classes); OUT y (N, classes)."""
+    cdef Py_ssize_t N = x.shape[0], K = x.shape[1], b
+    result = np.empty((N, K), dtype_of[real](NULL))
+    cdef real[:, ::1] y = result
+    for b in prange(N, nogil=True, num_threads=threads_for(STEPS_OF_EXP * N * K)):
+        log_softmax_row(&x[b, 0], K, &y[b, 0])
+    return result
+
+
+cdef void log_softmax_row(const real *x, Py_ssize_t K, real *y) noexcept nogil:
+    cdef double largest = maximum(x, K)
+    cdef double log_total = log(exponentials(x, K, largest, y))
+    cdef Py_ssize_t k
+    for k in range(K):
+        y[k] = <real>(x[k] - largest - log_total)
+
+
+def log_softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
+    """IN dy, y (N, classes); OUT dx (N, classes)."""
+    cdef Py_ssize_t N = y.shape[0], K = y.shape[1], b
+    result = np.empty((N, K), dtype_of[real](NULL))
+    cdef real[:, ::1] dx = result
+    for b in prange(N, nogil=True, num_threads=threads_for(STEPS_OF_EXP * N * K)):
+        log_softmax_row_dx(&dy[b, 0], &y[b, 0], K, &dx[b, 0])
+    return result
+
+
+cdef void log_softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *dx) noexcept nogil:
+    cdef double block = 0, group = 0, total = 0
+    cdef Py_ssize_t n, k
+    for n in range(block_count(K)):
+        for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
+            block += dy[k]
+        carry_block(n, 1, &block, &group, &total)
+    carry(1, &group, &total)
+    for k in range(K):
+        dx[k] = <real>(dy[k] - exp(y[k]) * total)
+
+
+def softmax_cross_entropy(const real[:, ::1] logits, const Py_ssize_t[::1] labels, double alpha):
+    """IN logits (N, K), labels (N,), alpha; OUT the loss and dlogits (N, K).
+
+    Each row has a loss of its own, and these are added in order: the same bits at any thread count.
+    """
+    cdef Py_ssize_t N = logits.shape[0], K = logits.shape[1], b
+    dtype = dtype_of[real](NULL)
+    result = np.empty((N, K), dtype)
+    cdef real[:, ::1] dlogits = result
+    cdef double[::1] row_loss = np.empty(N)
+    for b in prange(N, nogil=True, num_threads=threads_for(STEPS_OF_EXP * N * K)):
+        row_loss[b] = cross_entropy_row(&logits[b, 0], K, labels[b], alpha, N, &dlogits[b, 0])
+    cdef double block = 0, group = 0, loss = 0
+    cdef Py_ssize_t n
+    for n in range(block_count(N)):
+        for b in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, N)):
+            block += row_loss[b]
+        carry_block(n, 1, &block, &group, &loss)
+    carry(1, &group, &loss)
+    return dtype(loss / N), result
+
+
+cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label, double alpha, Py_ssize_t N,
+                              real *dlogits) noexcept nogil:
+    """The loss of one row; OUT its share of ∂e/∂logits, which is (softmax − target) / N."""
+    cdef double largest = maximum(logits, K), total = exponentials(logits, K, largest, dlogits)
+    cdef double log_total = log(total), share = alpha / K, of_label = dlogits[label] / total, scale = 1 / (total * N)
+    cdef double block = 0, group = 0, smoothing = 0, loss = 0
+    cdef Py_ssize_t n, k
+    for k in range(K):
+        dlogits[k] = <real>(dlogits[k] * scale - share / N)
+    # From double precision: of a sure p − 1 float32 would leave nothing.
+    dlogits[label] = <real>((of_label - share - (1 - alpha)) / N)
+    # A class that is not asked for costs nothing, though its logit be −∞.
+    if alpha < 1:
+        loss -= (1 - alpha) * (logits[label] - largest - log_total)
+    if alpha > 0:
+        for n in range(block_count(K)):
+            for k in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, K)):
+                block += share * (logits[k] - largest - log_total)
+            carry_block(n, 1, &block, &group, &smoothing)
+        carry(1, &group, &smoothing)
+        loss -= smoothing
+    return loss

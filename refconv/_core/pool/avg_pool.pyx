@@ -1,0 +1,155 @@
+"""Average pooling and its derivative.
+
+Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
+
+forward     a task is some neighbouring rows of outputs
+dx          a task is a row of inputs: it gathers from the outputs whose windows hold it
+"""
+import numpy as np
+
+from cython.parallel cimport prange, threadid
+from libc.string cimport memset
+
+from refconv._core.common.arrays cimport aligned_empty, dtype_of
+from refconv._core.pool.pool cimport (
+    Entries, Pool, Run, avg_windows_double, avg_windows_float, end_inside, enter, pool_of, rows_of_task, run_from, steps_of
+)
+from refconv._core.common.real cimport real
+from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
+from refconv.geometry import Window
+
+include "common/threads.pxi"
+
+
+def avg_pool2d(const real[:, :, :, ::1] x, window, bint count_include_pad):
+    """IN x (N, H, W, C); OUT y (N, rows, columns, C)."""
+    cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, count_include_pad)
+    result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] y = result
+    cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
+    for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
+        avg_rows(&p, task * step, min((task + 1) * step, rows), &x[0, 0, 0, 0], &y[0, 0, 0, 0])
+    return result
+
+
+cdef void avg_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *x, real *y) noexcept nogil:
+    """Rows first … end − 1 of the batch's outputs."""
+    cdef Entries e
+    cdef Run run
+    cdef Py_ssize_t row, j, at, count, done = first * p.columns * p.C, stop = end * p.columns * p.C
+    cdef const real *window
+    for row in range(first, end):
+        j = 0
+        while j < p.columns:
+            at = enter(p, row % p.rows, j, &e)
+            run = run_from(p, row // p.rows, j, at, &e, stop - done)
+            window = x + (row // p.rows * p.H * p.W + at) * p.C
+            count = counted(p, row % p.rows, j, &e)
+            if real is float:
+                avg_windows_float(window, e, run, count, y + done)
+            else:
+                avg_windows_double(window, e, run, count, y + done)
+            j += run.count
+            done += run.count * p.C
+
+
+cdef inline Py_ssize_t counted(const Pool *p, Py_ssize_t i, Py_ssize_t j, const Entries *e) noexcept nogil:
+    """What the sum of output (i, j) is divided by: the entries inside, or those in the declared padding as well."""
+    if not p.count_include_pad:
+        return e.down * e.across
+    return (end_inside(i * p.S_h - p.top, p.D_h, p.kh, p.counted_h)
+            * end_inside(j * p.S_w - p.left, p.D_w, p.kw, p.counted_w))
+
+
+def avg_pool2d_dx(const real[:, :, :, ::1] dy, window, tuple input_size, bint count_include_pad):
+    """IN dy (N, rows, columns, C); OUT dx (N, *input_size, C)."""
+    cdef Pool p = pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)
+    result = aligned_empty((p.N, p.H, p.W, p.C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] dx = result
+    cdef int threads = threads_for(steps_of(&p, p.N * p.rows))
+    # A block and a group of a row's sums, where an input may be in more than SUM_BLOCK windows.
+    cdef bint is_long = min(p.kh, p.rows) * min(p.kw, p.columns) > SUM_BLOCK
+    cdef real[:, ::1] scratch = np.zeros((threads, 2 * p.W * p.C if is_long else 0), dtype_of[real](NULL))
+    cdef Py_ssize_t row
+    for row in prange(p.N * p.H, nogil=True, schedule="static", num_threads=threads):
+        avg_row_dx(&p, row % p.H, &dy[row // p.H, 0, 0, 0], &scratch[threadid(), 0] if is_long else NULL,
+                   &dx[row // p.H, row % p.H, 0, 0])
+    return result
+
+
+cdef void avg_row_dx(const Pool *p, Py_ssize_t u, const real *image, real *block, real *dx) noexcept nogil:
+    """Row u of one image's ∂e/∂x, from the output rows i with i·S + m·D − top = u; image is one of ∂e/∂y.
+
+    block, of two rows, is zero before and after; NULL if SUM_BLOCK terms are all.
+    """
+    cdef Py_ssize_t m, reach, i, j, end, terms = 0, number = 0, size = p.W * p.C
+    memset(dx, 0, size * sizeof(real))
+    # Backwards, so that i goes forwards, as in the loops of the book; and from where i is no longer negative.
+    for m in range(min(p.kh - 1, (u + p.top) // p.D_h), -1, -1):
+        reach = u + p.top - m * p.D_h
+        if reach % p.S_h != 0 or reach // p.S_h >= p.rows:
+            continue
+        i = reach // p.S_h
+        j = 0
+        while j < p.columns:
+            end = p.columns
+            if block != NULL:
+                end = min(j + SUM_BLOCK, end)
+                if terms + min(end - j, p.kw) > SUM_BLOCK:
+                    carry_block(number, size, block, block + size, dx)
+                    number += 1
+                    terms = 0
+                terms += min(end - j, p.kw)
+            add_shares(p, i, j, end, image, dx if block == NULL else block)
+            j = end
+    if block != NULL:
+        carry(size, block, block + size)
+        carry(size, block + size, dx)
+
+
+cdef inline void add_shares(const Pool *p, Py_ssize_t i, Py_ssize_t first, Py_ssize_t end, const real *image,
+                            real *dx) noexcept nogil:
+    """Add to a row of ∂e/∂x its shares of outputs (i, first) … (i, end − 1)."""
+    cdef Entries e
+    cdef Py_ssize_t j, at, n, c
+    cdef const real *dy
+    cdef real *to
+    cdef real share
+    for j in range(first, end):
+        at = enter(p, i, j, &e)
+        share = <real>1 / counted(p, i, j, &e)
+        dy = image + (i * p.columns + j) * p.C
+        for n in range(e.across):
+            to = dx + (at % p.W + n * p.D_w) * p.C
+            for c in range(p.C):
+                to[c] += share * dy[c]
+
+
+def avg_pool1d(x, window, count_include_pad):
+    """IN x (N, n, C); OUT y (N, outputs, C)."""
+    return avg_pool2d(x[:, None], window.with_axis_before(), count_include_pad)[:, 0]
+
+
+def avg_pool1d_dx(dy, window, input_size, count_include_pad):
+    """IN dy (N, outputs, C); OUT dx (N, *input_size, C)."""
+    return avg_pool2d_dx(dy[:, None], window.with_axis_before(), (1, *input_size), count_include_pad)[:, 0]
+
+
+def global_avg_pool2d(x):
+    """avg_pool2d with a window as large as the image. IN x (N, H, W, C); OUT y (N, C)."""
+    return avg_pool2d(x, Window(x.shape[1:3]), False)[:, 0, 0]
+
+
+def global_avg_pool2d_dx(dy, input_size):
+    """IN dy (N, C); OUT dx (N, *input_size, C)."""
+    return avg_pool2d_dx(dy[:, None, None], Window(input_size), input_size, False)
+
+
+def global_avg_pool1d(x):
+    """IN x (N, n, C); OUT y (N, C)."""
+    return global_avg_pool2d(x[:, None])
+
+
+def global_avg_pool1d_dx(dy, input_size):
+    """IN dy (N, C); OUT dx (N, *input_size, C)."""
+    return global_avg_pool2d_dx(dy, (1, *input_size))[:, 0]

@@ -1,0 +1,124 @@
+"""Max pooling and its derivative.
+
+Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
+
+forward     a task is some neighbouring rows of outputs
+dx          the winners are anywhere in their image, so a task is an image, or some of its channels where images are few
+"""
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.stdint cimport INT32_MAX
+from libc.string cimport memset
+
+from refconv._core.common.arrays cimport aligned_empty, dtype_of
+from refconv._core.pool.pool cimport (
+    Entries, LANES, Pool, Run, enter, max_windows_double, max_windows_float, pool_of, rows_of_task, run_from, steps_of
+)
+from refconv._core.common.real cimport real
+
+include "common/threads.pxi"
+
+cdef enum:
+    TASKS = 16     # at least so many where the work can be cut: enough for the threads of a laptop
+
+
+def max_pool2d(const real[:, :, :, ::1] x, window):
+    """IN x (N, H, W, C); OUT y (N, rows, columns, C)."""
+    cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
+    result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] y = result
+    cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
+    for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
+        max_rows(&p, task * step, min((task + 1) * step, rows), &x[0, 0, 0, 0], &y[0, 0, 0, 0], NULL)
+    return result
+
+
+def max_pool2d_with_argmax(const real[:, :, :, ::1] x, window):
+    """IN x (N, H, W, C); OUT y and the winners' positions u·W + v, both (N, rows, columns, C)."""
+    cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
+    # pool.h keeps the places of float winners in an int32, counted from the window's first entry.
+    if real is float and min((p.kh - 1) * p.D_h * p.W + (p.kw - 1) * p.D_w, p.H * p.W) > INT32_MAX:
+        raise OverflowError(f"window {window.kernel} spans more pixels of the input than an int32 can count")
+    result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
+    winners = np.empty(result.shape, np.intp)
+    cdef real[:, :, :, ::1] y = result
+    cdef Py_ssize_t[:, :, :, ::1] argmax = winners
+    cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
+    for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
+        max_rows(&p, task * step, min((task + 1) * step, rows), &x[0, 0, 0, 0], &y[0, 0, 0, 0], &argmax[0, 0, 0, 0])
+    return result, winners
+
+
+cdef void max_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *x, real *y,
+                   Py_ssize_t *argmax) noexcept nogil:
+    """Rows first … end − 1 of the batch's outputs, and their winners unless argmax is NULL."""
+    cdef Entries e
+    cdef Run run
+    cdef Py_ssize_t row, j, at, done = first * p.columns * p.C, stop = end * p.columns * p.C
+    cdef const real *window
+    cdef Py_ssize_t *places
+    for row in range(first, end):
+        j = 0
+        while j < p.columns:
+            at = enter(p, row % p.rows, j, &e)
+            run = run_from(p, row // p.rows, j, at, &e, stop - done)
+            window = x + (row // p.rows * p.H * p.W + at) * p.C
+            places = NULL if argmax == NULL else argmax + done
+            if real is float:
+                max_windows_float(window, e, run, at, y + done, places)
+            else:
+                max_windows_double(window, e, run, at, y + done, places)
+            j += run.count
+            done += run.count * p.C
+
+
+def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] argmax, tuple input_size):
+    """IN dy, argmax (N, rows, columns, C); OUT dx (N, *input_size, C), or None if a winner lies outside of its image."""
+    cdef Py_ssize_t N = dy.shape[0], outputs = dy.shape[1] * dy.shape[2], C = dy.shape[3]
+    cdef Py_ssize_t H = input_size[0], W = input_size[1], task
+    result = aligned_empty((N, H, W, C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] dx = result
+    # Where images are few, their channels in whole cache lines, so that no two tasks write the same one.
+    cdef Py_ssize_t lines = (C + LANES - 1) // LANES, parts = min(max(TASKS // max(N, 1), 1), lines)
+    cdef bint inside = True  # &= makes it the threads' common answer; what is assigned in a prange, the last task decides
+    for task in prange(N * parts, nogil=True, schedule="static", num_threads=threads_for(N * C * (H * W + 4 * outputs))):
+        inside &= send_to_winners(&dy[task // parts, 0, 0, 0], &argmax[task // parts, 0, 0, 0], outputs, C,
+                                  task % parts * lines // parts * LANES,
+                                  min((task % parts + 1) * lines // parts * LANES, C), H * W, &dx[task // parts, 0, 0, 0])
+    return result if inside else None
+
+
+cdef bint send_to_winners(const real *dy, const Py_ssize_t *argmax, Py_ssize_t outputs, Py_ssize_t C, Py_ssize_t first,
+                          Py_ssize_t end, Py_ssize_t pixels, real *dx) noexcept nogil:
+    """Channels first … end − 1 of one image; False if a winner is none of its pixels."""
+    cdef Py_ssize_t k, c, at
+    if end - first == C:
+        memset(dx, 0, pixels * C * sizeof(real))
+    else:
+        for k in range(pixels):
+            memset(dx + k * C + first, 0, (end - first) * sizeof(real))
+    for k in range(outputs):
+        for c in range(first, end):
+            at = argmax[k * C + c]
+            if <size_t>at >= <size_t>pixels:  # as unsigned numbers, negative ones are large as well
+                return False
+            dx[at * C + c] += dy[k * C + c]
+    return True
+
+
+def max_pool1d(x, window):
+    """max_pool2d of signals as images one pixel high. IN x (N, n, C); OUT y (N, outputs, C)."""
+    return max_pool2d(x[:, None], window.with_axis_before())[:, 0]
+
+
+def max_pool1d_with_argmax(x, window):
+    """IN x (N, n, C); OUT y and the winners' positions u, both (N, outputs, C): in an image's only row u·W + v is v."""
+    y, argmax = max_pool2d_with_argmax(x[:, None], window.with_axis_before())
+    return y[:, 0], argmax[:, 0]
+
+
+def max_pool1d_dx(dy, argmax, input_size):
+    """IN dy, argmax (N, outputs, C); OUT dx (N, *input_size, C), or None as above."""
+    dx = max_pool2d_dx(dy[:, None], argmax[:, None], (1, *input_size))
+    return None if dx is None else dx[:, 0]

@@ -1,0 +1,85 @@
+"""A pooling window on an image: what the kernels of max and average pooling share.
+
+Channels lie side by side, so the lanes of a vector are channels: pool.h takes a few of them through one window at a
+time. Entries outside of the image are cut off before its loops begin: no padding is ever made.
+"""
+
+cdef extern from "pool/pool.h" nogil:
+    enum:
+        LANES
+    ctypedef struct Entries:
+        Py_ssize_t down, across, row, column, channels
+    ctypedef struct Run:
+        Py_ssize_t count, stride, readable, writable
+    void max_windows_float(const float *x, Entries e, Run run, Py_ssize_t at, float *y, Py_ssize_t *argmax)
+    void max_windows_double(const double *x, Entries e, Run run, Py_ssize_t at, double *y, Py_ssize_t *argmax)
+    void avg_windows_float(const float *x, Entries e, Run run, float count, float *y)
+    void avg_windows_double(const double *x, Entries e, Run run, double count, double *y)
+
+
+cdef enum:
+    TASK = 16384    # entries of windows: the work of a task, if a single row of outputs has not more
+
+
+cdef struct Pool:
+    Py_ssize_t N, H, W, C               # input
+    Py_ssize_t rows, columns            # output
+    Py_ssize_t kh, kw, S_h, S_w, D_h, D_w, top, left
+    Py_ssize_t whole_from, whole_to     # windows of columns whole_from … whole_to − 1 do not leave the image sideways
+    Py_ssize_t counted_h, counted_w     # with count_include_pad, the rows and columns before this one count
+    bint count_include_pad
+
+
+cdef inline Pool pool_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, window, bint count_include_pad):
+    cdef Pool p
+    p.N, p.C, p.count_include_pad = N, C, count_include_pad
+    p.H, p.W = input_size
+    p.rows, p.columns = window.output_size(input_size)
+    p.kh, p.kw = window.kernel
+    p.S_h, p.S_w = window.stride
+    p.D_h, p.D_w = window.dilation
+    (p.top, bottom), (p.left, right) = window.pads(input_size)
+    p.whole_from = min((p.left + p.S_w - 1) // p.S_w, p.columns)
+    p.whole_to = min(max(p.W + p.left - (p.kw - 1) * p.D_w + p.S_w - 1, 0) // p.S_w, p.columns)
+    p.counted_h, p.counted_w = p.H + bottom, p.W + right
+    return p
+
+
+cdef inline Py_ssize_t first_inside(Py_ssize_t start, Py_ssize_t D) noexcept nogil:
+    """The first entry m with start + m·D >= 0."""
+    return 0 if start >= 0 else (D - 1 - start) // D
+
+
+cdef inline Py_ssize_t end_inside(Py_ssize_t start, Py_ssize_t D, Py_ssize_t k, Py_ssize_t size) noexcept nogil:
+    """One past the last entry m < k with start + m·D < size."""
+    return k if start + (k - 1) * D < size else (size - start + D - 1) // D
+
+
+cdef inline Py_ssize_t enter(const Pool *p, Py_ssize_t i, Py_ssize_t j, Entries *e) noexcept nogil:
+    """The entries that the window of output (i, j) has inside the image; returns the first one's position u·W + v."""
+    cdef Py_ssize_t u = i * p.S_h - p.top, m = first_inside(u, p.D_h)
+    cdef Py_ssize_t v = j * p.S_w - p.left, n = first_inside(v, p.D_w)
+    e.down, e.across = end_inside(u, p.D_h, p.kh, p.H) - m, end_inside(v, p.D_w, p.kw, p.W) - n
+    e.row, e.column, e.channels = p.D_h * p.W, p.D_w, p.C
+    return (u + m * p.D_h) * p.W + v + n * p.D_w
+
+
+cdef inline Py_ssize_t steps_of(const Pool *p, Py_ssize_t rows) noexcept nogil:
+    """The entries in the windows of so many rows of outputs."""
+    return rows * p.columns * p.C * p.kh * p.kw
+
+
+cdef inline Py_ssize_t rows_of_task(const Pool *p) noexcept nogil:
+    """How many rows of outputs, counted through the whole batch, are one task."""
+    return max(TASK // steps_of(p, 1), 1)
+
+
+cdef inline Run run_from(const Pool *p, Py_ssize_t b, Py_ssize_t j, Py_ssize_t at, const Entries *e,
+                         Py_ssize_t writable) noexcept nogil:
+    """The windows from column j on that have as many entries inside; the first one's begin at `at` in image b."""
+    cdef Run run
+    run.count = p.whole_to - j if p.whole_from <= j < p.whole_to else 1
+    run.stride = p.S_w
+    run.readable = ((p.N - b) * p.H * p.W - at - (e.down - 1) * e.row - (e.across - 1) * e.column) * p.C
+    run.writable = writable
+    return run

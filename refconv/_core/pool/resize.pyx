@@ -1,0 +1,164 @@
+"""Padding and upsampling, and their derivatives.
+
+Upsampling is a matrix with few entries along each axis: each output sums a few inputs, with weights. Its derivative is the
+transposed matrix: each input gathers from the outputs that read it. So one kernel serves for both, with the entries of the
+one matrix or of the other, and each thread writes rows that are its own. A sum of many entries is computed block by block (sums.h).
+
+Padding copies, and its derivative adds what lay outside to the edges. That is a handful of slices, and so it is NumPy.
+"""
+import numpy as np
+
+from cython.parallel cimport prange, threadid
+from libc.string cimport memset
+
+from refconv._core.common.arrays cimport aligned_empty, dtype_of
+from refconv._core.common.real cimport real
+from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block, pairwise_sum
+
+include "common/threads.pxi"
+
+MODES = {"zeros": "constant", "reflect": "reflect", "edge": "edge"}   # NumPy's names
+
+
+def upsample2d(x, scale, mode):
+    """IN x (N, H, W, C); OUT y (N, H·scale[0], W·scale[1], C)."""
+    down, across = (entries(n, s, mode, x.dtype) for n, s in zip(x.shape[1:3], scale))
+    return weigh(x, *down, *across)
+
+
+def upsample2d_dx(dy, scale, mode):
+    """IN dy (N, H·scale[0], W·scale[1], C); OUT dx (N, H, W, C)."""
+    down, across = (transposed(entries(n // s, s, mode, dy.dtype), n // s) for n, s in zip(dy.shape[1:3], scale))
+    return weigh(dy, *down, *across)
+
+
+cdef entries(Py_ssize_t n, Py_ssize_t s, mode, dtype):
+    """The matrix of one axis: output i sums weight[e] · input[index[e]] for e from start[i] up to start[i + 1]."""
+    i = np.arange(n * s)
+    if mode == "nearest":
+        index, weight = (i // s)[:, None], np.ones((n * s, 1))
+    else:
+        before, rest = np.divmod(2 * i + 1 - s, 2 * s)
+        index = np.clip(np.stack([before, before + 1], 1), 0, n - 1)
+        weight = np.stack([2 * s - rest, rest], 1) / (2 * s)
+    read = weight > 0   # right on a centre, the next input is not read: it may be infinite
+    start = np.append(0, np.cumsum(read.sum(1)))
+    return start.astype(np.intp), index[read].astype(np.intp), weight[read].astype(dtype)
+
+
+cdef transposed(matrix, Py_ssize_t n):
+    """The same entries by input: input u gathers weight[e] · output[index[e]] for e from start[u] up to start[u + 1]."""
+    start, index, weight = matrix
+    order = np.argsort(index, kind="stable")
+    outputs = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    return np.searchsorted(index[order], np.arange(n + 1)).astype(np.intp), outputs[order], weight[order]
+
+
+def weigh(const real[:, :, :, ::1] x, const Py_ssize_t[::1] start_h, const Py_ssize_t[::1] index_h,
+          const real[::1] weight_h, const Py_ssize_t[::1] start_w, const Py_ssize_t[::1] index_w,
+          const real[::1] weight_w):
+    """IN x (N, H, W, C), a matrix for each axis; OUT y (N, rows, columns, C)."""
+    cdef Py_ssize_t N = x.shape[0], W = x.shape[2], C = x.shape[3]
+    cdef Py_ssize_t rows = start_h.shape[0] - 1, columns = start_w.shape[0] - 1, size = columns * C, row
+    result = aligned_empty((N, rows, columns, C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] y = result
+    cdef int threads = num_threads()
+    cdef Py_ssize_t down = longest(start_h), across = longest(start_w)
+    cdef bint is_long = down * across > SUM_BLOCK
+    cdef real[:, ::1] scratch = np.zeros((threads, 2 * size if is_long else 0), dtype_of[real](NULL))
+    cdef Axis axis = Axis(columns=columns, C=C, longest=across, pieces=1, place=&start_w[0], pitch=1, index=&index_w[0])
+    cdef Py_ssize_t[:, ::1] place
+    if is_long:
+        axis.pieces, axis.pitch, starts = block_count(across), columns, np.asarray(start_w)
+        place = np.minimum(starts[:-1] + SUM_BLOCK * np.arange(axis.pieces + 1)[:, None], starts[1:])
+        axis.place = &place[0, 0]
+    for row in prange(N * rows, nogil=True, schedule="static", num_threads=threads):
+        make_row(&axis, &x[row // rows, 0, 0, 0], W * C, start_h[row % rows], start_h[row % rows + 1], &index_h[0],
+                 &weight_h[0], &weight_w[0], &scratch[threadid(), 0] if is_long else NULL, &y[row // rows, row % rows, 0, 0])
+    return result
+
+
+cdef struct Axis:
+    # Outputs of a row, their channels, and which inputs each of them reads: `longest` at most, in pieces of SUM_BLOCK.
+    # Output j reads the entries from place[k·pitch + j] up to place[(k + 1)·pitch + j] in piece k.
+    Py_ssize_t columns, C, longest, pieces, pitch
+    const Py_ssize_t *place
+    const Py_ssize_t *index
+
+
+cdef Py_ssize_t longest(const Py_ssize_t[::1] start):
+    """The most entries that an output of an axis has."""
+    cdef Py_ssize_t i, most = 0
+    for i in range(start.shape[0] - 1):
+        most = max(most, start[i + 1] - start[i])
+    return most
+
+
+cdef void make_row(const Axis *axis, const real *image, Py_ssize_t pitch, Py_ssize_t first, Py_ssize_t end,
+                   const Py_ssize_t *index, const real *weight, const real *weights, real *block, real *y) noexcept nogil:
+    """One output row, from entries first … end − 1 of the other axis.
+
+    block, of two rows, is zero before and after; NULL if SUM_BLOCK terms are all.
+    """
+    cdef Py_ssize_t e, k, most, terms = 0, number = 0, size = axis.columns * axis.C
+    memset(y, 0, size * sizeof(real))
+    if block == NULL:  # a short sum: the entries need no counting
+        for e in range(first, end):
+            add_row(axis, image + index[e] * pitch, weight[e], axis.place, weights, y)
+        return
+    for e in range(first, end):
+        for k in range(axis.pieces):
+            most = min(axis.longest - k * SUM_BLOCK, SUM_BLOCK)
+            if terms + most > SUM_BLOCK:
+                carry_block(number, size, block, block + size, y)
+                number += 1
+                terms = 0
+            terms += most
+            add_row(axis, image + index[e] * pitch, weight[e], axis.place + k * axis.pitch, weights, block)
+    carry(size, block, block + size)
+    carry(size, block + size, y)
+
+
+cdef void add_row(const Axis *axis, const real *x, real weight, const Py_ssize_t *place, const real *weights,
+                  real *y) noexcept nogil:
+    """Add one piece of one input row, times its weight, to one output row."""
+    cdef Py_ssize_t j, e, c, columns = axis.columns, C = axis.C, pitch = axis.pitch
+    cdef const Py_ssize_t *index = axis.index
+    cdef const real *pixel
+    cdef real product
+    for j in range(columns):
+        for e in range(place[j], place[j + pitch]):
+            pixel = x + index[e] * C
+            product = weight * weights[e]
+            for c in range(C):
+                y[j * C + c] += product * pixel[c]
+
+
+def pad(x, window, mode):
+    """IN x (N, H, W, C); OUT y, with the window's pads around it."""
+    return np.pad(x, ((0, 0), *window.pads(x.shape[1:3]), (0, 0)), MODES[mode])
+
+
+def pad_dx(dy, input_size, window, mode):
+    """IN dy, padded; OUT dx (N, *input_size, C)."""
+    (top, bottom), (left, right) = window.pads(input_size)
+    rows = folded(dy, top, bottom, mode)
+    return np.ascontiguousarray(folded(rows.swapaxes(1, 2), left, right, mode).swapaxes(1, 2))
+
+
+cdef folded(dy, Py_ssize_t before, Py_ssize_t after, mode):
+    """Axis 1 without its pads, and their elements added to those that they were copies of."""
+    end = dy.shape[1] - after
+    dx = dy[:, before:end].copy()
+    if mode == "edge":
+        dx[:, 0] += border(dy[:, :before])
+        dx[:, end - before - 1] += border(dy[:, end:])
+    elif mode == "reflect":
+        dx[:, 1:before + 1] += dy[:, :before][:, ::-1]
+        dx[:, end - before - 1 - after:end - before - 1] += dy[:, end:][:, ::-1]
+    return dx
+
+
+cdef border(copies):
+    """The sum over axis 1."""
+    return copies.sum(1) if copies.shape[1] <= SUM_BLOCK else pairwise_sum(copies.swapaxes(0, 1).copy())

@@ -1,9 +1,0 @@
-"""Cython's view of stream.h."""
-
-cdef extern from "stream.h" nogil:
-    bint past_caches(size_t size)
-    void stream(void *to, const void *start, size_t bytes)
-    void stream_end()
-
-cdef enum:
-    PIECE = 1024  # elements that are computed in the first-level cache before they are streamed

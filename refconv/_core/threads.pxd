@@ -1,9 +1,0 @@
-cdef extern from "regions.h" nogil:
-    ctypedef struct Team:
-        pass
-    void use_team(const Team *shared)
-
-cdef extern from "threads.h" nogil:
-    int num_threads()
-    int threads_for(Py_ssize_t steps)
-    void use_threads(int n)

@@ -1,0 +1,251 @@
+/* The one inner loop of the engine: a small tile of sums, kept in registers from the first product to the last.
+ *
+ *     out[p][v] = start[v] + sum over k of  a[p][k] * b[k][v]          p < ROWS,  v < VECTORS * lanes
+ *
+ * Forward pass, both derivatives and the dense layer are this sum; they differ in what they point `a` and `b` at:
+ *
+ *     pass       p is            v is             k runs over
+ *     y          output pixel    output channel   taps and input channels
+ *     de/dx      input pixel     input channel    taps and output channels
+ *     de/dw      tap, channel    output channel   output pixels
+ *
+ * Registers hold ROWS x VECTORS sums, VECTORS vectors of b and one broadcast a; the tile shapes below fit
+ * the registers of their instruction set, so nothing spills. b is packed, and read once from the first byte to the last. The
+ * values of a lie where they always lay: k walks `runs` runs of `length` values, `step` apart, the first at
+ * a[p] + run[r]. Nothing outside of these is read. `start`, the bias, may be NULL. Rows are stored in order, so one may
+ * reach into the next.
+ *
+ * A sum of more than SUM_BLOCK products is computed block by block (sums.h). Each block adds its products in the order of k, and
+ * blocks depend on runs and length alone: the result has the same bits at any thread count.
+ */
+#ifndef REFCONV_TILE_H
+#define REFCONV_TILE_H
+
+#include <stddef.h>
+#include <string.h>
+
+#include "common/lanes.h"
+#include "common/sums.h"
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define WIDE_ROWS 12 /* 24 sums + 2 of b + 1 of a, of 32 registers */
+#define NARROW_ROWS 14
+#define SHORT_ROWS 4
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define WIDE_ROWS 6 /* 12 + 2 + 1, of 16 */
+#define NARROW_ROWS 12
+#define SHORT_ROWS 3
+#elif defined(__aarch64__)
+#define VECTOR_BYTES 16
+#define WIDE_ROWS 12 /* 24 + 2 + 1, of 32 */
+#define NARROW_ROWS 14
+#define SHORT_ROWS 4
+#else
+#define VECTOR_BYTES 16
+#define WIDE_ROWS 4 /* 8 + 2 + 1, of 16 */
+#define NARROW_ROWS 8
+#define SHORT_ROWS 2
+#endif
+#define MOST_ROWS 14
+#define MOST_SUMS (MOST_ROWS * 2 * 16) /* MOST_ROWS rows of two vectors of sixteen float lanes */
+
+/* The widest tile of two vectors, a tile of one, and one of half a vector for layers with few channels: six output
+ * channels would leave ten of sixteen lanes idle. The smallest vectors are not halved. Each of them once more with few
+ * rows, for the end of a sweep. */
+#define HALF_BYTES (VECTOR_BYTES > 16 ? VECTOR_BYTES / 2 : VECTOR_BYTES)
+
+#define LANES_float (VECTOR_BYTES / (int)sizeof(float))
+#define LANES_double (VECTOR_BYTES / (int)sizeof(double))
+#define HALF_LANES_float (HALF_BYTES / (int)sizeof(float))
+#define HALF_LANES_double (HALF_BYTES / (int)sizeof(double))
+
+#if defined(__GNUC__) || defined(__clang__)
+
+/* aligned(sizeof(real)): a vector may start at any element; may_alias: it is read through a pointer to real. */
+#define VECTOR_OF(real, bytes) __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias)) real
+typedef VECTOR_OF(float, VECTOR_BYTES) vector_float;
+typedef VECTOR_OF(double, VECTOR_BYTES) vector_double;
+typedef VECTOR_OF(float, HALF_BYTES) half_float;
+typedef VECTOR_OF(double, HALF_BYTES) half_double;
+
+/* Not inlined, nor copied: constants of one caller must not make the compiler rearrange the loop. */
+#if defined(__clang__)
+#define AS_WRITTEN __attribute__((noinline))
+#else
+#define AS_WRITTEN __attribute__((noinline, noclone))
+#endif
+
+#define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
+    AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
+                                const real *const *a, const real *b, const real *start, real *const *out)              \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        vector sum[ROWS][VECTORS];                                                                                     \
+        UNROLLED for (int p = 0; p < ROWS; p++) /* fetched while the sums are made: stores wait for each other */      \
+            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
+                __builtin_prefetch(out[p] + v * LANES, 1);                                                             \
+        UNROLLED for (int v = 0; v < VECTORS; v++) {                                                                   \
+            vector first = {0};                                                                                        \
+            if (start)                                                                                                 \
+                first = *(const vector *)(start + v * LANES);                                                          \
+            UNROLLED for (int p = 0; p < ROWS; p++)                                                                    \
+                sum[p][v] = first;                                                                                     \
+        }                                                                                                              \
+        for (ptrdiff_t r = 0; r < runs; r++) { /* k counts up to 0: an end to compare with would take a register */    \
+            const real *row[ROWS];                                                                                     \
+            UNROLLED for (int p = 0; p < ROWS; p++)                                                                    \
+                row[p] = a[p] + run[r] + length * step;                                                                \
+            for (ptrdiff_t k = -length * step; k < 0; k += step, b += VECTORS * LANES) {                               \
+                vector weight[VECTORS];                                                                                \
+                UNROLLED for (int v = 0; v < VECTORS; v++)                                                             \
+                    weight[v] = *(const vector *)(b + v * LANES);                                                      \
+                UNROLLED for (int p = 0; p < ROWS; p++)                                                                \
+                    UNROLLED for (int v = 0; v < VECTORS; v++)                                                         \
+                        sum[p][v] += row[p][k] * weight[v];                                                            \
+            }                                                                                                          \
+        }                                                                                                              \
+        UNROLLED for (int p = 0; p < ROWS; p++)                                                                        \
+            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
+                *(vector *)(out[p] + v * LANES) = sum[p][v];                                                           \
+    }
+
+#else /* a compiler without vector extensions: the same sums, one element at a time */
+
+typedef float vector_float, half_float;
+typedef double vector_double, half_double;
+
+#define AS_WRITTEN
+#define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
+    static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
+                     const real *b, const real *start, real *const *out)                                               \
+    {                                                                                                                  \
+        enum { WIDTH = VECTORS * (vector) };                                                                           \
+        for (int p = 0; p < ROWS; p++) {                                                                               \
+            const real *weight = b;                                                                                    \
+            for (int v = 0; v < WIDTH; v++)                                                                            \
+                out[p][v] = start ? start[v] : 0;                                                                      \
+            for (ptrdiff_t r = 0; r < runs; r++)                                                                       \
+                for (ptrdiff_t k = 0; k < length * step; k += step, weight += WIDTH)                                   \
+                    for (int v = 0; v < WIDTH; v++)                                                                    \
+                        out[p][v] += a[p][run[r] + k] * weight[v];                                                     \
+        }                                                                                                              \
+    }
+
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define DEFINE_TILES(real)                                                                                             \
+    DEFINE_TILE(wide_tile_##real, real, vector_##real, WIDE_ROWS, 2)                                                   \
+    DEFINE_TILE(narrow_tile_##real, real, vector_##real, NARROW_ROWS, 1)                                               \
+    DEFINE_TILE(half_tile_##real, real, half_##real, NARROW_ROWS, 1)                                                   \
+    DEFINE_TILE(short_wide_tile_##real, real, vector_##real, SHORT_ROWS, 2)                                            \
+    DEFINE_TILE(short_narrow_tile_##real, real, vector_##real, SHORT_ROWS, 1)                                          \
+    DEFINE_TILE(short_half_tile_##real, real, half_##real, SHORT_ROWS, 1)
+#else
+#define DEFINE_TILES(real)                                                                                             \
+    DEFINE_TILE(wide_tile_##real, real, LANES_##real, WIDE_ROWS, 2)                                                    \
+    DEFINE_TILE(narrow_tile_##real, real, LANES_##real, NARROW_ROWS, 1)                                                \
+    DEFINE_TILE(half_tile_##real, real, HALF_LANES_##real, NARROW_ROWS, 1)                                             \
+    DEFINE_TILE(short_wide_tile_##real, real, LANES_##real, SHORT_ROWS, 2)                                             \
+    DEFINE_TILE(short_narrow_tile_##real, real, LANES_##real, SHORT_ROWS, 1)                                           \
+    DEFINE_TILE(short_half_tile_##real, real, HALF_LANES_##real, SHORT_ROWS, 1)
+#endif
+
+/* One row of b, in whole vectors: so many channels, then zeros. What lies behind the channels is read as well; the caller sees
+ * to it that something does. */
+#define DEFINE_COPY_ROW(real)                                                                                          \
+    static INLINE void copy_lanes_##real(const real *from, ptrdiff_t channels, const int lanes, real *to)              \
+    {                                                                                                                  \
+        const int wanted = (int)channels; /* as narrow as the numbers: half as many compares */                        \
+        if (channels >= lanes)                                                                                         \
+            memcpy(to, from, lanes * sizeof(real));                                                                    \
+        else                                                                                                           \
+            EACH_LANE for (int v = 0; v < lanes; v++) {                                                                \
+                const real number = from[v];                                                                           \
+                to[v] = v < wanted ? number : 0;                                                                       \
+            }                                                                                                          \
+    }                                                                                                                  \
+    static inline void copy_row_##real(const real *from, ptrdiff_t channels, ptrdiff_t width, real *to)                \
+    {                                                                                                                  \
+        if (width == 2 * LANES_##real) /* each time a number that the compiler knows */                                \
+            copy_lanes_##real(from, channels, 2 * LANES_##real, to);                                                   \
+        else if (width == LANES_##real)                                                                                \
+            copy_lanes_##real(from, channels, LANES_##real, to);                                                       \
+        else                                                                                                           \
+            copy_lanes_##real(from, channels, HALF_LANES_##real, to);                                                  \
+    }
+
+DEFINE_COPY_ROW(float)
+DEFINE_COPY_ROW(double)
+
+typedef enum { WIDE, NARROW, HALF } Kind;
+
+/* block_tile: one block of the sums of a tile. Where few rows are left at the end of a sweep, a short tile is done sooner.
+ *
+ * long_tile: the sums of many products. A block is several whole runs, or a part of one run. */
+#define DEFINE_TILE_OF_KIND(real)                                                                                      \
+    static inline void block_tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run,              \
+                                         ptrdiff_t length, ptrdiff_t step, const real *const *a, const real *b,        \
+                                         const real *start, real *const *out)                                          \
+    {                                                                                                                  \
+        int few = rows <= SHORT_ROWS;                                                                                  \
+        if (kind == WIDE)                                                                                              \
+            (few ? short_wide_tile_##real : wide_tile_##real)(runs, run, length, step, a, b, start, out);              \
+        else if (kind == NARROW)                                                                                       \
+            (few ? short_narrow_tile_##real : narrow_tile_##real)(runs, run, length, step, a, b, start, out);          \
+        else                                                                                                           \
+            (few ? short_half_tile_##real : half_tile_##real)(runs, run, length, step, a, b, start, out);              \
+    }                                                                                                                  \
+    AS_WRITTEN static void long_tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run,           \
+                                            ptrdiff_t length, ptrdiff_t step, const real *const *a, const real *b,     \
+                                            const real *start, real *const *out)                                       \
+    {                                                                                                                  \
+        const ptrdiff_t width = kind == WIDE ? 2 * LANES_##real : kind == NARROW ? LANES_##real : HALF_LANES_##real;   \
+        const ptrdiff_t most = kind == WIDE ? WIDE_ROWS : NARROW_ROWS, size = (rows < most ? rows : most) * width;     \
+        const ptrdiff_t runs_of_block = length < SUM_BLOCK ? SUM_BLOCK / length : 1;                                   \
+        const ptrdiff_t pieces = (length + SUM_BLOCK - 1) / SUM_BLOCK;                                                 \
+        const ptrdiff_t blocks = (runs + runs_of_block - 1) / runs_of_block * pieces;                                  \
+        const real *at[MOST_ROWS];                                                                                     \
+        real block[MOST_SUMS], group[MOST_SUMS], total[MOST_SUMS], *block_rows[MOST_ROWS], *group_rows[MOST_ROWS];     \
+        const real *result = blocks > SUM_BLOCK ? total : group;                                                       \
+        memset(total, 0, blocks > SUM_BLOCK ? size * sizeof(real) : 0);                                                \
+        for (ptrdiff_t p = 0; p < most; p++) {                                                                         \
+            block_rows[p] = block + p * width;                                                                         \
+            group_rows[p] = group + p * width;                                                                         \
+        }                                                                                                              \
+        for (ptrdiff_t number = 0; number < blocks; number++) {                                                        \
+            const ptrdiff_t r = number / pieces * runs_of_block, k = number % pieces * SUM_BLOCK;                      \
+            const ptrdiff_t count = runs - r < runs_of_block ? runs - r : runs_of_block;                               \
+            const ptrdiff_t depth = length - k < SUM_BLOCK ? length - k : SUM_BLOCK;                                   \
+            const int first = number % SUM_BLOCK == 0, last = (number + 1) % SUM_BLOCK == 0 || number + 1 == blocks;   \
+            for (ptrdiff_t p = 0; p < most; p++)                                                                       \
+                at[p] = a[p] + k * step;                                                                               \
+            block_tile_##real(kind, rows, count, run + r, depth, step, at, b, number ? NULL : start,                   \
+                              first ? group_rows : block_rows);                                                        \
+            b += count * depth * width;                                                                                \
+            if (!first)                                                                                                \
+                add_sums_##real(size, block, group);                                                                   \
+            if (last && result == total)                                                                               \
+                add_sums_##real(size, group, total);                                                                   \
+        }                                                                                                              \
+        for (ptrdiff_t v = 0; v < size; v += width)                                                                    \
+            memcpy(*out++, result + v, width * sizeof(real));                                                          \
+    }                                                                                                                  \
+    static inline void tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length,  \
+                                   ptrdiff_t step, const real *const *a, const real *b, const real *start,             \
+                                   real *const *out)                                                                   \
+    {                                                                                                                  \
+        if (runs * length > SUM_BLOCK)                                                                                 \
+            long_tile_##real(kind, rows, runs, run, length, step, a, b, start, out);                                   \
+        else                                                                                                           \
+            block_tile_##real(kind, rows, runs, run, length, step, a, b, start, out);                                  \
+    }
+
+DEFINE_TILES(float)
+DEFINE_TILES(double)
+DEFINE_TILE_OF_KIND(float)
+DEFINE_TILE_OF_KIND(double)
+
+#endif
