@@ -340,11 +340,11 @@ def test_scaling_prints_each_part(monkeypatch, capsys):
     monkeypatch.setattr(scaling, "BILLION", 10)
     scaling.main(["--rounds", "1"])
     text = capsys.readouterr().out
-    for part in ("convolution 3×3, backward", "1×1, forward", "channels, backward", "it loads none", "NumPy: im2col"):
+    for part in ("convolution 3×3, backward", "1×1, forward", "channels, backward", "NumPy: im2col"):
         assert part in text
     with pytest.raises(SystemExit, match="2"):
         scaling.main(["nothing"])
-    assert "there is no part 'nothing'; the parts are loops, threads, growth, import, plain" in capsys.readouterr().err
+    assert "there is no part 'nothing'; the parts are loops, threads, growth, plain" in capsys.readouterr().err
 
 
 @needs_kernels

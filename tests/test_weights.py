@@ -278,7 +278,7 @@ def retrained():
 def mixed():
     model = models.lenet()
     model.build((32, 32, 1), rng=4)
-    model.layers["conv2"]["w"].value = model.layers["conv2"]["w"].value.astype(np.float64)
+    model["conv2"]["w"].replace_array(model["conv2"]["w"].value.astype(np.float64))
     return model
 
 

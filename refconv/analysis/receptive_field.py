@@ -48,12 +48,8 @@ def receptive_field(layer: Layer, shape) -> tuple[int, ...] | None:
     Returns
     -------
     tuple of int, or None
-        Pixels along each axis; None if the output sees all of the input, or has no pixels.
-
-    Raises
-    ------
-    TypeError
-        If some layer has no rule; ``seen.register`` takes one.
+        Pixels along each axis; None if the output sees all of the input, or has no pixels. A user's layer counts as
+        seeing all of its input, unless ``seen.register`` has a rule for its class.
 
     Examples
     --------
@@ -84,8 +80,12 @@ def around(spans) -> Span | None:
 
 @singledispatch
 def seen(layer: Layer, shape, span: Span) -> Span | None:
-    """The input's pixels that the output's pixels of this span see; None if that is all of them."""
-    raise TypeError(f"{layer!r} has no rule for what it sees: register one with seen.register")
+    """Return the span of input pixels that affect the output pixels of this span; None if it is the whole input.
+
+    This is the rule of layers that have no other: an output pixel may depend on any input pixel. ``seen.register`` takes a
+    tighter one.
+    """
+    return None
 
 
 @seen.register(activation._Elementwise)

@@ -66,7 +66,7 @@ class Sum(Branches):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from refconv.nn import Identity
     >>> y, backward = Sum(Identity(), Identity()).forward(np.array([[1.0, 2.0]]))
     >>> y, backward(np.array([[10.0, 0.5]]))
     (array([[2., 4.]]), array([[20.,  1.]]))
@@ -102,7 +102,7 @@ class Mean(Branches):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from refconv.nn import Identity
     >>> Mean(Identity(), Sum(Identity(), Identity()))(np.array([[2.0, 6.0]]))
     array([[3., 9.]])
 
@@ -138,7 +138,7 @@ class Concat(Branches):
     Examples
     --------
     >>> from refconv import nn
-    >>> Concat(Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
+    >>> Concat(nn.Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
     (7, 5, 36)
 
     Source: M7, M14; Huang et al., "Densely connected convolutional networks", 2016.

@@ -16,7 +16,11 @@ __all__ = ["Derivative", "Operator", "Pin", "Refuted", "lookup"]
 
 
 class Refuted(AssertionError):  # noqa: N818 a verdict, as in logic
-    """A claim about an operator that turned out to be false; the message says where."""
+    """A claim about an operator is false; the message says where, and ``case`` is the case in which it is."""
+
+    def __init__(self, message: str, case: Case | None = None):
+        super().__init__(message)
+        self.case = case
 
 
 def lookup(name: str) -> Callable:

@@ -1,4 +1,4 @@
-"""The five kinds of evidence, and what comes of gathering one of them for one operator."""
+"""The five kinds of evidence, and the outcome of gathering one of them for one operator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from refconv import _core
 from refconv._optional import need
 from refconv.ops.engine import current_engine, engine
-from refconv.verify.case import fill, spread
+from refconv.verify.case import Case, fill, spread
 from refconv.verify.evidence.adjoint import adjoint
 from refconv.verify.evidence.numeric import directional, numeric
 from refconv.verify.evidence.oracle import (
@@ -54,11 +54,23 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one kind of evidence said about one operator.
+    """The outcome of one kind of evidence for one operator; :func:`refconv.verify.evidence.report.report` explains a failure.
 
-    ``cases`` counts the cases tried; 0 where this kind has nothing to say. ``error`` is the largest error, in the unit of
-    the kind; 0 where the evidence is exact. ``refuted`` holds what was wrong, in words, or None. ``left_out`` says which
-    further cases could not be compared, and why.
+    Parameters
+    ----------
+    operator : str
+    kind : str
+    cases : int
+        Number of cases tried; 0 if this kind of evidence does not apply to the operator.
+    error : float
+        Largest error, in the unit of the kind; 0 if the evidence is exact.
+    seconds : float
+    refuted : str or None
+        What is wrong, and in which case; None if nothing is.
+    left_out : tuple of LeftOut
+        Further cases that could not be compared.
+    case : Case or None
+        The smallest case found in which the operator is wrong; None if it is right, or wrong in a worked example.
     """
 
     operator: str
@@ -68,6 +80,7 @@ class Outcome:
     seconds: float
     refuted: str | None = None
     left_out: tuple[LeftOut, ...] = ()
+    case: Case | None = None
 
     @property
     def cell(self) -> str:
@@ -97,16 +110,16 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
     -------
     Outcome
     """
-    start, entries, refuted = time.perf_counter(), [], None
+    start, entries, refuted, case = time.perf_counter(), [], None, None
     with engine(engine_name or current_engine()):
         try:
             entries += said(operator, kind, quick)
         except Refuted as refutation:
-            refuted = str(refutation)
+            refuted, case = str(refutation), refutation.case
     left_out = tuple(entry for entry in entries if isinstance(entry, LeftOut))
     errors = [entry for entry in entries if entry is not None and not isinstance(entry, LeftOut)]
     seconds = time.perf_counter() - start
-    return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out)
+    return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out, case)
 
 
 def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut | None]:
@@ -115,7 +128,7 @@ def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut
 
 
 def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Iterator[float | None]:
-    for case in operator.fixed[:few]:
+    for case in sorted(operator.fixed[:few], key=lambda case: case.elements):  # the first to fail is the smallest
         yield _blamed(check, operator, case)
 
 
@@ -148,7 +161,8 @@ def _drawn(name, strategy, most, use) -> list:
         raise
     except hypothesis.errors.Flaky as flaky:  # hypothesis tries a failing case again, and it passed
         first = next(iter(getattr(flaky, "exceptions", ())), flaky)
-        raise Refuted(f"wrong in one call, right in another with the same input: {first}") from None
+        message = f"wrong in one call, right in another with the same input: {first}"
+        raise Refuted(message, getattr(first, "case", None)) from None
     except Exception as error:
         raise Refuted(f"drawing a case of {name} raises {type(error).__name__}: {error}") from error
     return results
@@ -176,8 +190,8 @@ def _refusal(operator, case):
     except (TypeError, ValueError) as error:
         return str(error)
     except Exception as error:
-        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
-    raise Refuted(f"{operator.name} accepts a case in which {case.refused}\n  in the case {case}")
+        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}", case) from error
+    raise Refuted(f"{operator.name} accepts a case in which {case.refused}\n  in the case {case}", case)
 
 
 def _symbolic(operator, quick):
@@ -232,11 +246,11 @@ def _blamed(check, operator, case):
     try:
         return check(operator, case)
     except Refuted as refutation:
-        refuted, cause = Refuted(f"{refutation}\n  in the case {case}"), None
+        message, cause = str(refutation), None
     except Exception as error:
-        refuted, cause = Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}"), error
+        message, cause = f"{operator.name} raises {type(error).__name__}: {error}", error
     # Outside of the except clauses: for Hypothesis, errors with different contexts are different errors.
-    raise refuted from cause
+    raise Refuted(f"{message}\n  in the case {case}", case) from cause
 
 
 KINDS: dict[str, Callable[[Operator, bool], Iterator[float | None]]] = {

@@ -107,8 +107,10 @@ def _compared(operator, witness, ours, theirs, allowed=ROUNDING):
     for name in (name for name in ours if name in (theirs or {})):
         if name == "y":
             what = operator.name
+        elif name in operator.further:
+            what = f"{name} of {operator.name}"
         else:
-            what = f"{name} of {operator.name}" if name in operator.further else f"∂e/∂{name} of {operator.name}"
+            what = f"∂e/∂{name} of {next((d.name for d in operator.derivatives if name in d.wrt), operator.name)}"
         errors.append(_difference(what, witness, ours[name], np.asarray(theirs[name]), allowed))
     return errors
 
@@ -133,5 +135,5 @@ def _difference(what, witness, found, expected, allowed):
     error = np.max(np.abs(found - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0))
     if not error <= allowed:
         at = np.unravel_index(np.argmax(np.abs(found - expected)), found.shape)
-        raise Refuted(f"{what} is {found[at]!r} at {tuple(map(int, at))}, and {witness} gives {expected[at]!r}")
+        raise Refuted(f"{what} is {found[at].item()!r} at {tuple(map(int, at))}, and {witness} gives {expected[at].item()!r}")
     return float(error)

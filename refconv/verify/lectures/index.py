@@ -24,7 +24,7 @@ from refconv.verify.lectures.plain import formula
 from refconv.verify.lectures.statements import STATEMENTS, ids
 from refconv.verify.operator import lookup
 
-__all__ = ["Entry", "Loop", "entries", "evidence", "loops", "named", "root", "select"]
+__all__ = ["Entry", "Loop", "entries", "evidence", "literature", "loops", "named", "root", "select"]
 
 PACKAGE = Path(refconv.__file__).parent
 ROOMS = (
@@ -229,10 +229,23 @@ def _tests(family):
     return tuple(_relative(file) for file in files if file.exists())
 
 
+def literature(function) -> str:
+    """Return the publications that a docstring cites after the ids of ``Source:``; "" if there are none.
+
+    >>> literature(refconv.conv2d)
+    'LeCun et al., "Gradient-based learning applied to document recognition", 1998'
+    """
+    return " ".join(_source(inspect.getdoc(function)).partition(";")[2].split()).rstrip(".")
+
+
 def _cited(docstring):
-    """The ids after ``Source:``, to the end of its paragraph."""
-    _, _, rest = (docstring or "").partition("Source:")
-    return ids(rest.partition("\n\n")[0])
+    """The ids after ``Source:``."""
+    return ids(_source(docstring))
+
+
+def _source(docstring):
+    """The text after ``Source:``, to the end of its paragraph."""
+    return (docstring or "").partition("Source:")[2].partition("\n\n")[0]
 
 
 @functools.cache

@@ -58,7 +58,7 @@ def _batch(wishes, ndim):
         return (1 if ndim else ROWS, *size, wishes.channels or CHANNELS * _groups(wishes))
     if len(size) == ndim + 2 and wishes.channels is None:
         return size
-    raise ValueError(f"input must hold {ndim} sizes, or {ndim + 2} with batch and channels instead of channels, but is {size}")
+    raise ValueError(f"input must hold {ndim} sizes, or {ndim + 2} with batch and channels instead of channels, got {size}")
 
 
 def _groups(wishes):

@@ -205,7 +205,7 @@ def _known(name):
     operator = find(name)
     if operator.name not in SETTINGS:
         known = [known for known in OPERATORS if known in SETTINGS]
-        raise ValueError(f"operator must be one of {', '.join(known)}, or a derivative of one, but is {name!r}")
+        raise ValueError(f"operator must be one of {', '.join(known)}, or a derivative of one, got {name!r}")
     return operator, SETTINGS[operator.name]
 
 
@@ -215,20 +215,21 @@ def _check(operator, name, setting, sizes, arrays, options):
     known = [option for option in parameters if option not in ("x", "w", "b", "window", "data_format")]
     for option in options:
         if option not in known:
-            raise TypeError(f"{option} is no option of {operator.name}; it has: {', '.join(known) or 'none'}")
+            allowed = f"among {', '.join(known)}" if known else "left out"
+            raise TypeError(f"options of {operator.name} must be {allowed}, got {option}")
     have = [array for array in ("x", "w", "b") if array in parameters] + (["dy"] if name != operator.name else [])
     for array in arrays:
         if array not in have:
-            raise ValueError(f"arrays for {name} must be among {', '.join(have)}, but one is {array!r}")
+            raise ValueError(f"arrays for {name} must be among {', '.join(have)}, got {array!r}")
         axes = len(operator.fixed[0].shapes.get(array, arrays[array].shape))
         if arrays[array].ndim != axes:
-            raise ValueError(f"{array} must have {axes} axes, but has shape {arrays[array].shape}")
+            raise ValueError(f"{array} must have {axes} axes, got shape {arrays[array].shape}")
     for size in [size for size, wish in sizes.items() if wish is not None]:
         if size not in setting.takes:
-            raise ValueError(f"{size} means nothing to {operator.name}; it has: {', '.join(setting.takes)}")
+            raise ValueError(f"sizes of {operator.name} must be among {', '.join(setting.takes)}, got {size}")
         array = "x" if size in ("input", "channels") else "w"
         if array in arrays:
-            raise ValueError(f"{size} follows from the array {array} and must not be given beside it")
+            raise ValueError(f"{size} must be left out if the array {array} is given, since it follows from the array")
         if size in ("channels", "filters"):
             per_axis(size, sizes[size], 1)
 
@@ -237,8 +238,8 @@ def _refuse_large(shapes):
     for array, shape in shapes.items():
         if math.prod(shape) > LARGEST:
             raise ValueError(
-                f"{array} must have at most {LARGEST} elements, since the whole loop runs for one of its outputs, but has "
-                f"shape {shape}"
+                f"{array} must have at most {LARGEST} elements, since the whole loop runs for one of its outputs, got shape "
+                f"{shape}"
             )
 
 
@@ -310,7 +311,7 @@ def _read(loop, case, output):
 def _element(made, output):
     """The index of the element to look at."""
     if not made.size:
-        raise ValueError(f"x must hold at least one example, but the output has shape {made.shape}")
+        raise ValueError(f"x must hold at least one example, got an output of shape {made.shape}")
     if output is None:
         # Near a corner, where padding shows; and if nothing arrives there, where most does.
         near = tuple(min(int(2 * axis >= made.ndim), size - 1) for axis, size in enumerate(made.shape))
@@ -320,7 +321,7 @@ def _element(made, output):
     output = per_axis("output", output, made.ndim, least=0)
     if any(index >= size for index, size in zip(output, made.shape, strict=True)):
         last = tuple(size - 1 for size in made.shape)
-        raise ValueError(f"output must hold one index for each axis, at most {last}, but is {output}")
+        raise ValueError(f"output must hold one index for each axis, at most {last}, got {output}")
     return output
 
 

@@ -8,48 +8,22 @@ those of one way in every case, where they are wrong and where they happen to be
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 
-from refconv.verify.student.mistakes import (
-    activation,
-    conv,
-    conv_grads,
-    conv_transpose,
-    convolve,
-    dense,
-    dropout,
-    loss,
-    matrix,
-    norm,
-    pool,
-    resize,
-    response_norm,
-    separable,
-)
+from refconv.families import FAMILIES
 from refconv.verify.student.mistakes.mistake import Given, Mistake, layout
 from refconv.verify.student.trial import close
 
 __all__ = ["MISTAKES", "Given", "Mistake", "explanation"]
 
 MISTAKES: dict[str, tuple[Mistake, ...]] = {}
-for family in (
-    convolve,
-    conv,
-    conv_grads,
-    conv_transpose,
-    separable,
-    matrix,
-    pool,
-    resize,
-    norm,
-    dropout,
-    activation,
-    dense,
-    loss,
-    response_norm,
-):
-    MISTAKES.update(family.MISTAKES)
+for _family in FAMILIES:
+    _name = f"{__name__}.{_family}"
+    if find_spec(_name):  # the optimisers have no mistakes, since a student's function is compared with an operator
+        MISTAKES.update(import_module(_name).MISTAKES)
 
 
 def explanation(name: str, trials, defaults=None) -> str | None:
