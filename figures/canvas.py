@@ -31,6 +31,8 @@ from refconv import get_num_threads
 from refconv.drawing.style import INK, PALETTE
 from refconv.weights import write_atomically
 
+sys.path.append(str(Path(__file__).parents[1]))  # the folder of experiments/, which is not installed
+
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = PALETTE
 GREY, PALE = "#767676", "#EEEEEE"
 SHADES = "Blues"  # a map for one sign; DIVERGING has white at zero

@@ -78,10 +78,10 @@ def confusion_picture(confusion, classes=None, title="") -> bytes:
     """
     count = len(confusion)
     if confusion.ndim != 2 or confusion.shape != (count, count):
-        raise ValueError(f"confusion must be a square matrix, but has shape {confusion.shape}")
+        raise ValueError(f"confusion must be a square matrix, got shape {confusion.shape}")
     names = [str(k) for k in range(count)] if classes is None else list(classes)
     if len(names) != count:
-        raise ValueError(f"classes must be {count} names, but are {len(names)}")
+        raise ValueError(f"classes must be {count} names, got {len(names)}")
     figures = need("matplotlib.figure", "train", "drawing a picture")
     side = max(4.5, 0.55 * count + 1.5)
     figure = figures.Figure(figsize=(side, side), dpi=120, layout="constrained")

@@ -62,7 +62,7 @@ def test_the_confusion_matrix_is_a_picture_of_its_numbers():
     blue, orange = np.array(shades[1, 1]), np.array(shades[2, 0])
     assert blue[2] > blue[0]
     assert orange[0] > orange[2]
-    with pytest.raises(ValueError, match=r"confusion must be a square matrix, but has shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"confusion must be a square matrix, got shape \(2, 3\)"):
         report.confusion_picture(confusion[:2])
-    with pytest.raises(ValueError, match="classes must be 3 names, but are 2"):
+    with pytest.raises(ValueError, match="classes must be 3 names, got 2"):
         report.confusion_picture(confusion, ["cat", "dog"])

@@ -18,7 +18,7 @@ __all__ = ["ALGORITHMS", "ISA", "instruction_sets", "kernels", "load", "source"]
 
 CORE = Path(__file__).parent
 
-# Kernel modules that are no family: the algorithms that families and layers consist of.
+# Kernel modules that are no family: the algorithms that families and layers consist of, and the sketch of a convolution.
 ALGORITHMS = (
     "columns",
     "combine",
