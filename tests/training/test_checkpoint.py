@@ -234,6 +234,7 @@ def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
         fit(model, pairs, optimizer, epochs=1, patience=2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_a_run_that_is_killed_three_times_ends_with_the_same_bits():
     path = Path(__file__).parent.parent / "kill_and_resume.py"
