@@ -60,6 +60,7 @@ def test_each_operator_that_must_refuse_something_does(name):
     assert outcome.left_out[0].error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["numeric", "parity", "oracle"])
 @pytest.mark.parametrize("name", ["conv_transpose2d", "max_pool2d", "avg_pool1d", "col2im"])
 def test_legal_cases_are_not_dropped_where_the_geometry_raises(name, kind, monkeypatch):

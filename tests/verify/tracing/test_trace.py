@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from refconv.reference import conv
@@ -13,6 +13,7 @@ from refconv.verify.catalogue import OPERATORS
 from refconv.verify.tracing.recorded import Recorded, name_of, recorded_array, terms
 from refconv.verify.tracing.settings import SETTINGS
 from refconv.verify.tracing.trace import trace
+from strategies import max_examples
 
 KNOWN = [name for name in SETTINGS if name in OPERATORS]
 LOOPS = list(dict.fromkeys(function for name in KNOWN for function in OPERATORS[name].functions))
@@ -140,7 +141,7 @@ def test_a_transposed_convolution_shows_the_stamps_that_overlap():
 def test_any_case_and_element_adds_up_to_what_the_operator_gives(name):
     operator = OPERATORS[name]
 
-    @settings(max_examples=12)
+    @max_examples(12)
     @given(operator.cases(), st.data())
     def check(case, data):
         assume(case.options.get("data_format") != "channels_first")
