@@ -5,9 +5,9 @@ import math
 import sys
 
 from refconv._ascii import use_ascii_forms
+from refconv._config import MOST_THREADS
 from refconv._version import __version__
 from refconv.commands.console import mute
-from refconv.ops.engine import MOST_THREADS
 
 __all__ = ["main"]
 

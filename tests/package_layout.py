@@ -26,9 +26,14 @@ _ROWS = [
     ("geometry", "Window: kernel, stride, padding and dilation, and every size that follows from them", "_arguments"),
     ("reference", "the formulas as loops", "_arguments families geometry"),
     ("_core", "the kernels, in Cython and C", "_arguments families geometry"),
-    ("ops", "the public operators: they check arguments, then run loops or kernels", "_arguments _core geometry reference"),
+    ("_config", "settings: engine, threads, precision, fusion", "_arguments _core"),
+    (
+        "ops",
+        "the public operators: they check arguments, then run loops or kernels",
+        "_arguments _config _core geometry reference",
+    ),
     ("data", "data sets, batches and augmentation", "_arguments _optional geometry"),
-    ("nn", "layers and combinators", "_arguments _ascii geometry ops"),
+    ("nn", "layers and combinators", "_arguments _ascii _config geometry ops"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments geometry ops"),
     ("models", "architectures", "_arguments geometry nn ops"),
     ("weights", "saving and loading networks", "_optional models nn"),
@@ -36,7 +41,7 @@ _ROWS = [
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _optional data geometry models nn ops optim weights",
+        "_arguments _config _optional data geometry models nn ops optim weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (
@@ -48,7 +53,7 @@ _ROWS = [
     (
         "museum",
         "architectures trained on a small task",
-        "_arguments _ascii _optional analysis data models nn ops optim training",
+        "_arguments _ascii _config _optional analysis data models nn ops optim training",
     ),
     ("recipes", "experiments from the papers, on a small scale", "*"),
     ("commands", "the commands of the command line", "*"),

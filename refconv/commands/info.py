@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from refconv import _core
+from refconv._config import THREADS_REASON, current_engine, get_num_threads
 from refconv._version import __version__
 from refconv.data.files import available, data_folders
 from refconv.data.mnist import MNIST
-from refconv.ops.engine import THREADS_REASON, current_engine, get_num_threads
 
 __all__ = ["info"]
 

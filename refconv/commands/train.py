@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from refconv import data, models, optim, report, weights
+from refconv._config import current_engine, engine, get_num_threads, set_num_threads
 from refconv._optional import need
 from refconv.commands.console import say
-from refconv.ops.engine import current_engine, engine, get_num_threads, set_num_threads
 from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit, tensorboard
 
 __all__ = ["train"]

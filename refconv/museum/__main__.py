@@ -5,8 +5,8 @@ import os
 import sys
 
 from refconv._ascii import use_ascii_forms
+from refconv._config import get_num_threads
 from refconv.museum import EXHIBITS, SOURCES, show, table
-from refconv.ops.engine import get_num_threads
 
 
 def main(arguments=None) -> int:

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from refconv._ascii import use_ascii_forms
-from refconv.ops.engine import get_num_threads
+from refconv._config import get_num_threads
 from refconv.recipes import RECIPES, cook, table
 
 
