@@ -13,6 +13,7 @@ Parameters, gradients and outputs are those of the layers. Models do not mention
 
 import operator
 
+from refconv._config import get_fusion
 from refconv.nn.activation import ReLU
 from refconv.nn.branches import Sum
 from refconv.nn.conv import Conv2D
@@ -21,7 +22,6 @@ from refconv.nn.max_pool import MaxPool2D
 from refconv.nn.norm import BatchNorm
 from refconv.nn.separable import DepthwiseConv2D
 from refconv.ops.activation import relu_dx
-from refconv.ops.engine import get_fusion
 from refconv.ops.fused import (
     batch_norm_inference_in_place,
     conv2d_relu_pool,

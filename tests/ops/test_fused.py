@@ -19,9 +19,9 @@ from evidence import (
     threads,
 )
 from refconv import reference
+from refconv._config import engine
 from refconv._core import kernels
 from refconv.geometry import Window
-from refconv.ops.engine import engine
 from refconv.ops.fused import (
     batch_norm_inference_in_place,
     conv2d_relu_pool,
