@@ -49,7 +49,7 @@ class Layer(ABC):
     may then skip ∂e/∂x and return None.
 
     A subclass must implement ``forward`` and ``output_shape``. If it has parameters, it also lists them in ``specs``; if it
-    has inner layers, in ``named_layers`` and ``children``. Shapes are those of one example, without the batch: an image is
+    has inner layers, in ``named_layers`` and ``children``. A shape describes one example, without the batch: an image is
     ``(H, W, C)``. ``output_shape``, ``specs`` and ``multiply_adds`` allocate nothing; ``build`` makes the parameters.
 
     ``layer(x)`` is inference. ``layer[name]`` is the parameter or the inner layer of this name.
@@ -257,7 +257,7 @@ class Layer(ABC):
             parameter.frozen = False
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Return all parameters, those of inner layers with dotted names; a shared one appears once, with its first name."""
+        """Return all parameters by name, dotted for inner layers; a shared one appears once, with its first name."""
         found = dict(self._own_parameters())
         for name, layer in self.named_layers():
             found.update({f"{name}.{inner}": parameter for inner, parameter in layer.named_parameters().items()})
