@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
+from layer_evidence import assert_consecutive
 from refconv import models, nn, weights
 from refconv.geometry import Window
 from refconv.weights.compare import settings
@@ -26,6 +27,7 @@ def test_a_model_comes_back_bit_for_bit(tmp_path, style, dtype):
     assert description == {**expected, "input_shape": (32, 32, 1)}
     x = np.random.default_rng(0).standard_normal((2, 32, 32, 1)).astype(dtype)
     assert again(x).tobytes() == model(x).tobytes()
+    assert_consecutive(again)
 
 
 def test_other_programs_can_read_the_tensors(tmp_path):
