@@ -77,6 +77,7 @@ def test_the_saved_model_has_the_accuracy_that_was_printed(trained):
     assert right > 0.3
 
 
+@pytest.mark.slow
 def test_train_does_not_write_over_a_model(trained):
     folder, _ = trained
     before = (folder / "out" / "model.safetensors").read_bytes()

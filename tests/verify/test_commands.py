@@ -99,6 +99,7 @@ def test_what_is_no_number_is_refused_by_the_options_name(capsys, option):
     assert f"argument {option.split()[0]}: must be" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_formulas_prints_what_is_asked_for(printed):
     assert printed("formulas", "B3").startswith("B3   ∂e/∂w_ij")
     assert printed("formulas", "conv2d_dx", "--format", "markdown").splitlines()[2].startswith("| B4 | ")
