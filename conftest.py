@@ -5,9 +5,15 @@ Hypothesis draws fewer cases without ``--all``. Both lanes end with the table op
 """
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Tests and doctests import the experiments, which are not installed. The folder comes last in the list, so that an installed
+# refconv takes precedence over this folder's.
+sys.path.append(str(Path(__file__).parent))
 
 # Where the compiler's OpenMP runs the kernels, waiting threads must sleep: on a busy machine, thousands of tiny kernels that
 # spin take ten times as long. It reads this when the first kernel module is loaded, so it is set before refconv is imported.

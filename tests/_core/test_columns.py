@@ -98,22 +98,6 @@ def test_public_calls_take_it_for_few_channels():
     assert_inputs_unchanged(lambda dy, w: conv2d_dx(dy, w, p.size), p.dy, p.w)
 
 
-@pytest.mark.parametrize(
-    ("kernel_shape", "Q", "groups", "itemsize", "taken"),
-    [
-        ((5, 5, 6, 16), 10, 1, 4, True),
-        ((5, 5, 7, 16), 10, 1, 4, False),
-        ((5, 5, 3, 16), 10, 1, 8, True),
-        ((5, 5, 4, 16), 10, 1, 8, False),
-        ((1, 1, 3, 16), 10, 1, 4, False),
-        ((5, 5, 3, 16), 10, 2, 4, False),
-        ((9, 9, 3, 16), 512, 1, 4, False),
-    ],
-)
-def test_more_channels_groups_single_taps_and_very_long_rows_go_another_way(kernel_shape, Q, groups, itemsize, taken):
-    assert kernels.columns.takes(Window(kernel_shape[:2]), kernel_shape, Q, groups, itemsize) is taken
-
-
 def test_a_number_that_is_not_finite_reaches_what_it_reaches_and_nothing_else():
     p = problem((9, 8), Window((3, 2), (2, 1), ((1, 0), (0, 1))), N=2, C_g=2, O_g=4)
     p.dy[1, 2, 3, 1] = np.inf

@@ -204,7 +204,7 @@ def test_what_does_not_fit_is_refused():
         conv2d_relu_pool(p.x[..., :5], p.w, p.b, p.window)
     with pytest.raises(ValueError, match="b must have shape"):
         conv2d_relu_pool(p.x, p.w, p.b[:5], p.window)
-    with pytest.raises(ValueError, match="2×2 outputs of the convolution or more, but leaves \\(1, 11\\)"):
+    with pytest.raises(ValueError, match="2×2 outputs of the convolution or more, got \\(1, 11\\)"):
         conv2d_relu_pool(p.x[:, :5], p.w, p.b, p.window)
     _, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
     with pytest.raises(ValueError, match="dy must have shape"):

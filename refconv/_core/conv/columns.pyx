@@ -35,7 +35,6 @@ cdef enum:
     MOST_CHANNELS = 6       # of float32, in 24 bytes; more of them fill the vectors of direct.pyx
     SLACK = 16              # elements that whole vectors may read behind z
     BAND_PRODUCTS = 1 << 17 # elements of z in one task, or some more
-    MOST_PRODUCTS = 1 << 19 # with so many in the shortest band, z leaves L2
     A_STEP = 8              # multiply-adds that take as long as one step of a region that moves numbers
 
 
@@ -44,14 +43,6 @@ cdef struct Reach:
     const Py_ssize_t *count
     const Py_ssize_t *at
     Py_ssize_t kernel
-
-
-def takes(window, tuple kernel_shape, Py_ssize_t Q, Py_ssize_t groups, Py_ssize_t itemsize):
-    """Whether this is the quickest way for kernels (kh, kw, C, O) and Q columns of outputs."""
-    cdef Py_ssize_t kh = kernel_shape[0], kw = kernel_shape[1], C = kernel_shape[2]
-    cdef Py_ssize_t rows = 2 * (kh - 1) * window.dilation[0] // window.stride[0] + 1  # of outputs, under the shortest band
-    few = C * itemsize <= MOST_CHANNELS * 4
-    return groups == 1 and few and kh * kw > 1 and rows * Q * kh * kw * C <= MOST_PRODUCTS
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):

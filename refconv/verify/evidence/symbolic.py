@@ -1,6 +1,6 @@
-"""Symbolic evidence: the derivative is proved, not sampled.
+"""Symbolic evidence: sympy proves the derivative for all values.
 
-The loop runs on symbols, so that y is the formula itself. sympy differentiates the number ⟨dy, y⟩ with respect to each
+The loop runs on symbols, so y is the formula. sympy differentiates the number ⟨dy, y⟩ with respect to each
 element of each array, and the difference from the derivative's own loop, on the same symbols, is zero for all values.
 
 Where an operator has a definition, its output and its derivatives on symbols are those of the definition, for all values.
@@ -66,7 +66,7 @@ def _prove(function, terms, array, claimed):
 
 
 def _compare(function, name, claimed, true):
-    """A result equals the definition's, element by element."""
+    """Compare each element of a result with the definition."""
     what = name if name == "y" else f"∂e/∂{name}"
     if claimed.shape != true.shape:
         raise Refuted(f"{what} of {function} has shape {claimed.shape}, and by the definition {true.shape}")
@@ -76,7 +76,7 @@ def _compare(function, name, claimed, true):
 
 
 def pinned(operator: Operator, pin) -> float:
-    """At a kink, where there is no derivative, the derivative's function says what was agreed; on every engine.
+    """Check the value that was chosen for the derivative at a kink, on every engine.
 
     Returns 0; raises :class:`Refuted`.
     """
@@ -92,7 +92,7 @@ def pinned(operator: Operator, pin) -> float:
 
 
 def symbols_like(name, y):
-    """A symbol for each element of y, which may be a single number."""
+    """Return an array of symbols with the shape of y, which may be a single number."""
     made = np.empty(y.shape, object)
     for index in np.ndindex(y.shape):
         made[index] = sympy.Symbol(f"{name}{'_'.join(map(str, index))}", real=True)
