@@ -51,6 +51,7 @@ def test_the_readme_has_a_row_for_every_measured_variant_and_a_line_for_every_ex
         assert f"\n- **{name}**: " in written
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_the_command_prints_the_table(capsys):
     if not os.environ.get(files.FOLDER_VARIABLE) or not files.available(MNIST):
