@@ -105,6 +105,7 @@ def test_the_list_names_every_experiment_and_runs_none(capsys):
     assert [line.split()[0] for line in printed] == list(EXPERIMENTS)
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_chosen_variants_settings_and_seeds_reach_the_run(capsys):
     choice = ["classifiers", "--variants", "lenet", "nin", "--seed", "5", "--seeds", "2", "--images", "64", "--epochs", "1"]

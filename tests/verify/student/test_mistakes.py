@@ -69,6 +69,7 @@ def test_nothing_explains_what_is_right(name):
     assert explanation(name, right_trials(name)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_explains_random_numbers(name):
     rng = np.random.default_rng(0)
