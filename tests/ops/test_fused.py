@@ -136,8 +136,8 @@ def test_nothing_outside_of_the_arrays_is_read(side, channels, padding):
     dy = small_floats(y.shape, 1, np.float32)
     x, w, b, back, numbers = (fenced(a, side) for a in (p.x, p.w, p.b, dy, winners))
     assert_same_bits(kernels.conv_relu_pool.forward(x, w, b, p.window), (y, winners))
-    expected = kernels.conv_relu_pool.backward(p.x, p.w, dy, winners, p.window, True)
-    assert_same_bits(kernels.conv_relu_pool.backward(x, w, back, numbers, p.window, True), expected)
+    expected = kernels.conv_relu_pool_grads.backward(p.x, p.w, dy, winners, p.window, True)
+    assert_same_bits(kernels.conv_relu_pool_grads.backward(x, w, back, numbers, p.window, True), expected)
 
 
 @pytest.mark.slow
