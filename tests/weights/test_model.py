@@ -321,6 +321,7 @@ def test_a_setting_with_an_effect_in_inference_is_refused_by_its_name(tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", models.list())
 def test_two_networks_of_one_description_have_the_same_settings(name):
     shape = models.input_shape(name)
