@@ -33,7 +33,7 @@ GCC_FLAGS = {
     "v4": ["-mavx", "-mavx2", "-mfma", *(f"-mavx512{part}" for part in ("f", "cd", "bw", "dq", "vl")), "-mtune=haswell"],
 }
 MSVC_FLAGS = {"baseline": [], "v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
-MSVC_ALWAYS = ["/O2", "/utf-8"]  # without /utf-8, MSVC reads sources in the encoding of the system's language
+MSVC_ALWAYS = ["/O2", "/std:c11", "/utf-8"]  # C11 for _Generic; without /utf-8, MSVC reads sources in the system's encoding
 
 # Nothing that changes arithmetic for others: -ffast-math would switch denormals off for the whole process.
 # Nor debugging symbols, which Python's own flags ask for: a quarter of the time and most of the size.

@@ -64,7 +64,7 @@ def loaded_by(statement):
     return set(run_python(f"import sys; {statement}; print(*sys.modules)").split())
 
 
-ENGINE = {"_core", "_version", "families", "geometry", "ops", "reference"}  # packages of refconv
+ENGINE = {"_arguments", "_core", "_version", "families", "geometry", "ops", "reference"}  # packages of refconv
 
 
 def test_import_refconv_loads_the_engine_only():

@@ -23,8 +23,7 @@ from refconv.nn import (
     transfer,
 )
 from refconv.nn.conv import _Conv
-from refconv.nn.layer import Layer
-from refconv.nn.space import split
+from refconv.nn.layer import Layer, split_shape
 
 __all__ = ["receptive_field", "seen"]
 
@@ -112,7 +111,7 @@ def _everything(layer, shape, span):
 @seen.register(cells.CCells)
 def _window(layer, shape, span):
     """Tap m of output i reads input i·S + m·D − p."""
-    size, _ = split(layer, shape)
+    size, _ = split_shape(layer, shape)
     window = layer.window
     axes = zip(span, window.stride, window.span, window.pads(size), strict=True)
     return tuple((low * S - p, high * S - p + reach - 1) for (low, high), S, reach, (p, _) in axes)
@@ -121,7 +120,7 @@ def _window(layer, shape, span):
 @seen.register(conv_transpose._ConvTranspose)
 def _transposed(layer, shape, span):
     """The other way round: input i reaches outputs i·S + m·D − p."""
-    size, _ = split(layer, layer.output_shape(shape))
+    size, _ = split_shape(layer, layer.output_shape(shape))
     window = layer.window
     axes = zip(span, window.stride, window.span, window.pads(size), strict=True)
     return tuple((-((reach - 1 - p - low) // S), (high + p) // S) for (low, high), S, reach, (p, _) in axes)

@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv._arguments import integer
 from refconv.nn.container import Container
 from refconv.nn.layer import call_backward
 from refconv.ops.fused import side_by_side, total
@@ -45,7 +45,7 @@ class Branches(Container):
         """Return the common shape. NumPy would broadcast others, and the gradients would not have the branches' shapes."""
         if len(set(shapes)) > 1:
             found = dict(zip(self.layers, shapes, strict=True))
-            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, but has {found}")
+            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, got {found}")
         return shapes[0]
 
 
@@ -146,7 +146,7 @@ class Concat(Branches):
 
     def __init__(self, *layers, axis=-1, **named):
         super().__init__(*layers, **named)
-        (self.axis,) = per_axis("axis", axis, 1, least=-MOST_AXES)
+        self.axis = integer("axis", axis, least=-MOST_AXES)
 
     def output_shape(self, shape):
         return self._joined(self._shapes(shape))
@@ -158,7 +158,7 @@ class Concat(Branches):
         channels = [size.pop(self.axis) for size in sizes]
         if any(size != sizes[0] for size in sizes):
             found = dict(zip(self.layers, shapes, strict=True))
-            raise ValueError(f"Concat needs branches with outputs of one size, but has {found}")
+            raise ValueError(f"Concat needs branches with outputs of one size, got {found}")
         axis = self.axis % len(shapes[0])
         return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 

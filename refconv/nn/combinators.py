@@ -12,7 +12,7 @@ import itertools
 
 import numpy as np
 
-from refconv.nn.argument import real
+from refconv._arguments import real
 from refconv.nn.branches import Concat, Mean, Sum
 from refconv.nn.container import Container, RandomContainer
 from refconv.nn.fusion import Plan
@@ -168,9 +168,7 @@ class StochasticDepth(RandomContainer):
 
     def __init__(self, layer, survival):
         super().__init__(layer)
-        self.layer, self.survival = layer, real("survival", survival, least=0, most=1)
-        if not self.survival:
-            raise ValueError("survival must be above 0, but is 0: the layer would never be in")
+        self.layer, self.survival = layer, real("survival", survival, above=0, most=1)
 
     def output_shape(self, shape):
         return self.layer.output_shape(shape)

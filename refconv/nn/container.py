@@ -18,7 +18,7 @@ class Container(Layer):
 
     def __init__(self, *layers, **named):
         if clash := {str(k) for k in range(len(layers))} & named.keys():
-            raise ValueError(f"{type(self).__name__} numbers layers without a name itself, but got names {sorted(clash)}")
+            raise ValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
         self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):

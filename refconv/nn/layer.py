@@ -30,6 +30,9 @@ def call_backward(backward: Callable, dy, want_dx=True):
 
 
 def _accepts_want_dx(backward):
+    code = getattr(backward, "__code__", None)
+    if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # inspect.signature takes ten microseconds
+        return "want_dx" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     parameters = inspect.signature(backward).parameters
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
@@ -299,3 +302,23 @@ class Layer(ABC):
 
     def __repr__(self):
         return f"{type(self).__name__}()"
+
+
+def split_shape(layer, shape):
+    """Size and channels of one image or signal, the input of a spatial layer.
+
+    >>> from refconv.nn.conv import Conv2D
+    >>> split_shape(Conv2D(2, 3, data_format="channels_first"), (6, 14, 15))
+    ((14, 15), 6)
+    """
+    if len(shape) != layer.ndim + 1:
+        kind = {1: "a signal (length, channels)", 2: "an image (height, width, channels)"}[layer.ndim]
+        raise ValueError(f"the input of {layer!r} must be {kind}, got shape {tuple(shape)}")
+    if layer.data_format == "channels_last":
+        return tuple(shape[:-1]), shape[-1]
+    return tuple(shape[1:]), shape[0]
+
+
+def join_shape(size, channels, data_format):
+    """Shape of an image or signal with this size and number of channels."""
+    return (*size, channels) if data_format == "channels_last" else (channels, *size)

@@ -45,7 +45,7 @@ def replace_layer(model, name, layer, shape, rng=None):
     Source: B10.
     """
     if name not in model.layers:
-        raise ValueError(f"name must be one of {', '.join(model.layers)}, but is {name!r}")
+        raise ValueError(f"name must be one of {', '.join(model.layers)}, got {name!r}")
     other = Sequential.of({**model.layers, name: layer})
     other.output_shape(shape)  # what follows must take it, too
     reaching = next(inner for known, _, inner in other.children(shape) if known == name)
@@ -85,7 +85,7 @@ class Frozen(Layer):
 
     def __init__(self, layer):
         if not isinstance(layer, Layer):
-            raise TypeError(f"Frozen takes a layer, but got {layer!r}")
+            raise TypeError(f"Frozen takes a layer, got {layer!r}")
         layer.freeze()
         self.layer, self.parameters = layer, {}
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from refconv import _core, reference
+from refconv._arguments import choice, flag, integer
 from refconv._core.machine.processors import MOST_THREADS, default_threads
-from refconv.geometry import flag, per_axis
 
 __all__ = [
     "current_engine",
@@ -53,8 +53,7 @@ def engine(name):
     ...     refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
     array([14., 20., 26., 32.])
     """
-    if not isinstance(name, str) or name not in _rooms:
-        raise ValueError(f"engine must be 'kernels' or 'reference', but is {name!r}")
+    choice("engine", name, ("kernels", "reference"))
     if name == "kernels" and not _core.ISA:
         raise RuntimeError("engine 'kernels' is not there: refconv was built with REFCONV_PURE=1, on its loops alone")
     token = _engine.set(name)
@@ -98,9 +97,7 @@ def set_num_threads(n: int) -> None:
         If n is above 1 in a forked child that can have only one thread.
     """
     global _threads
-    (n,) = per_axis("n", n, 1)
-    if n > MOST_THREADS:
-        raise ValueError(f"n must be at most {MOST_THREADS}, but is {n}")
+    n = integer("n", n, most=MOST_THREADS)
     if n > 1 and _forked and not _core.threads_survive_fork():
         raise RuntimeError(
             f"n must be 1 in a forked child, got {n}: threads of this OpenMP do not survive a fork. "
@@ -145,8 +142,7 @@ def set_precision(precision: str) -> None:
         If there is no such precision.
     """
     global _precision
-    if not isinstance(precision, str) or precision not in _PRECISIONS:
-        raise ValueError(f"precision must be 'standard' or 'fast', but is {precision!r}")
+    choice("precision", precision, _PRECISIONS)
     _core.set_tile_side(_PRECISIONS[precision])
     _precision = precision
 

@@ -194,7 +194,7 @@ def _grads(name, dy, x, gamma, mean, var, eps, data_format, accept):
 
 def _not_empty(x):
     if not len(x):
-        raise ValueError(f"x must hold at least one example, or it has no mean, but has shape {x.shape}")
+        raise ValueError(f"x must hold at least one example, or it has no mean, got shape {x.shape}")
     return x
 
 

@@ -6,10 +6,8 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from refconv._arguments import real
 from refconv._ascii import echo
-from refconv.ops.check import scalar
 from refconv.ops.engine import get_num_threads, set_num_threads
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
@@ -121,7 +119,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     >>> bool(verdict), verdict.finding.index
     (False, (0, 0, 0))
     """
-    seconds = scalar("seconds", seconds, np.empty(0), least=0.01, most=86400)
+    seconds = real("seconds", seconds, least=0.01, most=86400)
     operator = find(name)
     signature = read(function, name, operator)
     attempt = Attempt(function, signature, operator, name)
