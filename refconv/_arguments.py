@@ -4,6 +4,8 @@ Each function returns the argument in the one type that the code behind it uses.
 wrong type or ``ValueError`` for a wrong value, with the message ``<argument> must be <expected>, got <found>``.
 """
 
+from __future__ import annotations
+
 import math
 import operator
 from collections.abc import Callable, Hashable, Iterable, Mapping

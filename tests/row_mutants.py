@@ -369,7 +369,9 @@ LAYERS = [
         "margin, options = self.window.padding[::-1],",
         EVERY,
     ),
-    module("inhibition half as strong", "models/cells.py", "models.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"),
+    module(
+        "inhibition half as strong", "models/cells.py", "models.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"
+    ),
     module(
         "planes do not inhibit",
         "models/cells.py",

@@ -44,6 +44,7 @@ def printed(monkeypatch):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", OUTPUTS.values(), ids=OUTPUTS)
 def test_no_character_is_lost_on_a_narrow_terminal(printed, arguments):
     pytest.importorskip("hypothesis")

@@ -26,6 +26,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv verify                           prove every operator and every derivative
   refconv trace conv2d                     print every product that enters one output element
   refconv formulas                         list the lectures' formulas with their loops and kernels
+  refconv formulas --adjoints              list which other operator each derivative is
   refconv info                             print engine, instruction set, threads and data
 """
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from refconv._files import write_atomically
 from refconv._optional import need
 from refconv.cli.architecture import add_architecture, chosen, variant
 from refconv.cli.command import Command
@@ -28,7 +29,6 @@ def add_arguments(parser):
 
 def run(options):
     need("matplotlib", "train", "refconv draw")
-    from refconv import weights
     from refconv.drawing import architecture_picture
 
     model, shape = chosen(options)
@@ -39,7 +39,7 @@ def run(options):
         raise ValueError(f"--out must end in .png or .svg, got {path}")
     if path.exists() and not options.overwrite:
         raise FileExistsError(f"{path} exists already; name another file with --out, or replace it with --overwrite")
-    weights.write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))
+    write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))
     say(f"wrote {path}")
 
 

@@ -7,7 +7,8 @@ __all__ = ["COMMAND", "markdown", "text"]
 
 DESCRIPTION = """\
 Print the index of formulas: each formula of the lectures with the loop that implements it, the kernel that computes it, their
-tests, and the kinds of evidence that `refconv verify` gathers for it.
+tests, and the kinds of evidence that `refconv verify` gathers for it. With --adjoints, print which other operator each
+derivative is.
 """
 
 HEAD = ("id", "statement", "where it stands", "kernel", "tests", "evidence")
@@ -16,12 +17,24 @@ HEAD = ("id", "statement", "where it stands", "kernel", "tests", "evidence")
 def add_arguments(parser):
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="slides such as B3, or operators such as conv2d_dx (default: all)")
+    add("--adjoints", action="store_true", help="the table of adjoints: operator, its derivative, which operator that is")
     add("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
 
 
 def run(options):
     need("hypothesis", "verify", "refconv formulas")
-    print({"text": text, "markdown": markdown}[options.format](options.names))
+    if options.adjoints:
+        print(_adjoints(options.names, options.format))
+    else:
+        print({"text": text, "markdown": markdown}[options.format](options.names))
+
+
+def _adjoints(names, form):
+    from refconv.verify.lectures import adjoints
+
+    if names:
+        raise ValueError(f"NAME must be left out with --adjoints, got {' '.join(names)}")
+    return {"text": adjoints.text, "markdown": adjoints.markdown}[form]()
 
 
 def text(names=()) -> str:

@@ -4,11 +4,13 @@ import contextlib
 
 import numpy as np
 
-from refconv import data, models, optim, report, weights
+from refconv import data, models, optim, weights
+from refconv._files import write_atomically
 from refconv.cli.console import say
 from refconv.cli.progress import ProgressBars, stop_signals
 from refconv.cli.run_folder import output_folder, own_options, restore_options
 from refconv.cli.training_data import load
+from refconv.drawing.training import training_picture
 from refconv.ops.engine import current_engine, engine, get_num_threads, set_num_threads
 from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit, tensorboard
 
@@ -123,11 +125,11 @@ def _save_diverged(folder, options, error, test):
 
 
 def _save_history(folder, options, history, test, outcome):
-    weights.write_atomically(folder / "history.csv", history.to_csv().encode())
+    write_atomically(folder / "history.csv", history.to_csv().encode())
     predictions = None if history.test is None else history.test.predictions
     title = f"{options.model} ({options.style}) on {options.data}: {outcome}"
-    picture = report.training_picture(history, test.images, test.labels, predictions, title)
-    weights.write_atomically(folder / "training.png", picture)
+    picture = training_picture(history, test.images, test.labels, predictions, title)
+    write_atomically(folder / "training.png", picture)
 
 
 def _test_on_mnist(model):

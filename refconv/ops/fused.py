@@ -56,7 +56,7 @@ def conv2d_relu_pool(x, w, b, window):
     same_shape("b", b, w.shape[-1:], "one for each output channel of w")
     size = window.output_size(x.shape[1:3])
     if min(size) < 2:
-        raise ValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, but leaves {size}")
+        raise ValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, got {size}")
     return kernels.conv_relu_pool.forward(x, w, b, window)
 
 

@@ -72,6 +72,7 @@ def draw(path, strokes, size, ink, paper):
     picture.save(path)
 
 
+@pytest.mark.slow
 def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
     refconv("train", "lenet", "--images", "6000", "--epochs", "2", "--out", "out", cwd=tmp_path)
     one, seven = [(0.52, 0.2), (0.48, 0.8)], [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)]
@@ -85,6 +86,7 @@ def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
     assert all(float(f[2]) >= float(f[4]) for f in found)
 
 
+@pytest.mark.slow
 def test_predict_names_the_file_that_cannot_be_read(trained):
     folder, _ = trained
     (folder / "page.png").write_text("<html>", encoding="utf-8")
@@ -96,6 +98,7 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
     assert "there is no model none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pixels", "modes"),
     [
@@ -113,6 +116,7 @@ def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, 
     assert "save it with 8 bits a channel" in printed
 
 
+@pytest.mark.slow
 def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
     folder, _ = trained
     whole = io.BytesIO()
@@ -123,6 +127,7 @@ def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
     assert re.fullmatch(r"refconv: broken\.png is not a readable picture: SyntaxError: broken PNG file .*\n", printed)
 
 
+@pytest.mark.slow
 def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):
     folder, _ = trained
     model, _ = weights.load_model(folder / "out" / "model.safetensors")

@@ -20,6 +20,7 @@ pytest.importorskip("matplotlib")
 pillow = pytest.importorskip("PIL.Image")
 
 
+@pytest.mark.slow
 def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
     folder, printed = trained
     lines = re.findall(r"^epoch (\d): loss [\d.]+, accuracy ([\d.]+) % .* test: .* accuracy ([\d.]+) %", printed, re.M)
@@ -33,6 +34,7 @@ def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
         assert len(np.unique(np.asarray(picture.convert("L")))) > 50
 
 
+@pytest.mark.slow
 def test_the_saved_model_has_the_accuracy_that_was_printed(trained):
     folder, printed = trained
     model, description = weights.load_model(folder / "out" / "model.safetensors")
@@ -44,6 +46,7 @@ def test_the_saved_model_has_the_accuracy_that_was_printed(trained):
     assert right > 0.3
 
 
+@pytest.mark.slow
 def test_train_does_not_write_over_a_model(trained):
     folder, _ = trained
     before = (folder / "out" / "model.safetensors").read_bytes()
@@ -52,6 +55,7 @@ def test_train_does_not_write_over_a_model(trained):
     assert (folder / "out" / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
@@ -70,12 +74,14 @@ def test_train_does_not_write_over_any_file_of_a_run(tmp_path, name, advice):
     assert [(p.name, p.read_bytes()) for p in (tmp_path / "out").iterdir()] == [(name, b"of an earlier run")]
 
 
+@pytest.mark.slow
 def test_without_out_each_run_gets_a_folder_of_its_own(tmp_path):
     for _ in range(2):
         refconv("train", "lenet", "--images", "64", "--epochs", "1", cwd=tmp_path)
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["lenet-digits", "lenet-digits-2"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(trained):
     folder, _ = trained
     refconv(*SMALL, "--out", "again", "--threads", "3", cwd=folder)
@@ -86,6 +92,7 @@ def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(trained):
     assert tensors[0] != tensors[2]
 
 
+@pytest.mark.slow
 def test_train_on_the_loops(tmp_path):
     printed = refconv(
         *("train", "lenet", "--engine", "reference", "--images", "2", "--test-images", "1", "--epochs", "1"),
@@ -96,6 +103,7 @@ def test_train_on_the_loops(tmp_path):
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -118,6 +126,7 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, nu
     weights.load_model(tmp_path / "out" / "model.safetensors")
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
     arguments = [*SMALL, "--test-images", "50", "--threads", "1", "--out", "out"]
@@ -144,6 +153,7 @@ def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
     assert not stop()
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
@@ -182,6 +192,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
     assert "--resume out holds no last.safetensors: that run is over, or never began" in message
 
 
+@pytest.mark.slow
 def test_train_takes_what_the_lectures_train_with(tmp_path):
     printed = refconv(
         *(*SMALL, "--validation", "0.25", "--patience", "3", "--augment", "distort", "--optimizer", "rmsprop", "--lr", "0.01"),
@@ -193,6 +204,7 @@ def test_train_takes_what_the_lectures_train_with(tmp_path):
     assert all(line["validation_loss"] for line in lines_of(tmp_path / "out" / "history.csv"))
 
 
+@pytest.mark.slow
 def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
     options = ("--validation", "0.25", "--patience", "1", "--schedule", "constant", "--lr", "0.1", "--test-images", "300")
     printed = refconv(*SMALL[:4], *options, "--epochs", "100", "--batch-size", "32", "--out", "out", cwd=tmp_path)
@@ -209,6 +221,7 @@ def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
 
 
+@pytest.mark.slow
 def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
     if not os.environ.get("REFCONV_DATA_DIR"):
         pytest.skip("REFCONV_DATA_DIR does not name a folder with MNIST")
@@ -220,6 +233,7 @@ def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
     assert accuracies[-1] >= 98.9
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes another way")
 def test_a_run_whose_reader_leaves_is_saved_all_the_same(tmp_path):
@@ -238,6 +252,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
     assert "epoch" not in message
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_saves_its_history_and_its_picture_and_says_so(tmp_path):
     message = refconv(*SMALL, "--test-images", "50", "--lr", "50", "--out", "out", cwd=tmp_path, status=1)
     sentence = r"^refconv: the loss is nan at step \d+ of epoch \d, in layer \w+; .* \(saved .*history.csv and training.png"

@@ -14,7 +14,7 @@ from experiments.deep_image_prior import fit_image, photograph, psnr
 from experiments.neocognitron import retina
 from experiments.segmentation import draw_cells, intersection_over_union, segment
 
-pytestmark = needs_kernels
+pytestmark = [needs_kernels, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("name", classifiers.EXPERIMENT.variants)

@@ -119,7 +119,7 @@ def test_names_that_are_not_there_are_refused(lenet, use, message):
 
 
 def test_frozen_takes_a_built_layer():
-    with pytest.raises(TypeError, match="Frozen takes a layer, but got 3"):
+    with pytest.raises(TypeError, match="Frozen takes a layer, got 3"):
         nn.Frozen(3)
     with pytest.raises(RuntimeError, match="has no parameters yet"):
         nn.Frozen(nn.Dense(2))

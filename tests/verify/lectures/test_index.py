@@ -74,6 +74,7 @@ def test_what_stands_elsewhere_is_there():
     assert not names & {loop.name for loop in loops()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.parametrize("kind", ["symbolic", "numeric", "adjoint"])
 def test_the_evidence_that_is_listed_has_something_to_say(name, kind):

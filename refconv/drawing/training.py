@@ -1,4 +1,4 @@
-"""Pictures of a training run: its curves and the images it still misreads, and which classes it takes for which."""
+"""Plots of a training run: loss and accuracy curves with the misclassified images, and the confusion matrix."""
 
 import io
 
@@ -12,18 +12,18 @@ COLUMNS, ROWS = 12, 3
 
 
 def training_picture(history, images, labels, predictions, title) -> bytes:
-    """A PNG with the curves of loss and accuracy and the test images that were misread.
+    """Plot the curves of loss and accuracy and the first misclassified test images, as a PNG.
 
     Parameters
     ----------
     history : History
-        What :func:`refconv.training.fit` returned.
+        The result of :func:`refconv.training.fit`.
     images : array (N, H, W), uint8
         The test images.
     labels, predictions : integer arrays (N,)
-        What they are, and what they were read as; predictions are None if the run ended before its first test.
+        The classes and the predicted classes; predictions are None if the run ended before its first test.
     title : str
-        Stands above it all.
+        Title of the figure.
 
     Returns
     -------
@@ -35,9 +35,9 @@ def training_picture(history, images, labels, predictions, title) -> bytes:
     ImportError
         If matplotlib is not installed.
 
-    Source: M2, F20.
+    Source: lecture rows M2 and F20 (SOURCES.md).
     """
-    # The figure is drawn without pyplot, which would ask for a screen and keep state.
+    # Without pyplot, which needs a display and keeps global state.
     figures = need("matplotlib.figure", "train", "drawing a picture")
     figure = figures.Figure(figsize=(10, 7.2), dpi=120, layout="constrained")
     figure.suptitle(title)
@@ -48,19 +48,19 @@ def training_picture(history, images, labels, predictions, title) -> bytes:
 
 
 def confusion_picture(confusion, classes=None, title="") -> bytes:
-    """A PNG of a confusion matrix: how many images of each class were read as each class.
+    """Plot a confusion matrix, the number of images of each class by predicted class, as a PNG.
 
-    The shade is the share of the class's images; right ones, on the diagonal, are blue and wrong ones orange, on a scale that
-    shows single mistakes among thousands of right answers.
+    The shade is the fraction of the class's images. Correct predictions, on the diagonal, are blue; mistakes are orange, on a
+    scale that shows single ones among thousands of correct predictions.
 
     Parameters
     ----------
     confusion : integer array (classes, classes)
-        Rows are what the images are, columns what they were read as: :meth:`refconv.training.Evaluation.confusion`.
+        Rows are classes, columns predicted classes: :meth:`refconv.training.Evaluation.confusion`.
     classes : sequence of str, optional
-        Their names; numbers where there are none.
+        Names of the classes (default: numbers).
     title : str
-        Stands above it.
+        Title of the figure.
 
     Returns
     -------
@@ -70,11 +70,11 @@ def confusion_picture(confusion, classes=None, title="") -> bytes:
     Raises
     ------
     ValueError
-        If the matrix is not square, or the names are not as many.
+        If the matrix is not square or `classes` has another length.
     ImportError
         If matplotlib is not installed.
 
-    Source: F20.
+    Source: lecture row F20 (SOURCES.md).
     """
     count = len(confusion)
     if confusion.ndim != 2 or confusion.shape != (count, count):
@@ -101,7 +101,7 @@ def confusion_picture(confusion, classes=None, title="") -> bytes:
 
 
 def _shades(confusion):
-    """Colours, (classes, classes, 3): white for none; the root of the share, so that few are seen beside many."""
+    """Colours (classes, classes, 3): white for none; mistakes by the root of their fraction, so that one is visible."""
     totals = confusion.sum(1)
     colours = need("matplotlib.colors", "train", "drawing a picture")
     picture = []

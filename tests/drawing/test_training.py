@@ -1,12 +1,12 @@
-"""The picture of a run, for runs of every kind."""
+"""The plots of training runs of every kind, and of confusion matrices."""
 
 import io
 
 import numpy as np
 import pytest
 
-from refconv import report
-from refconv.report import training_picture
+from refconv.drawing import training as plots
+from refconv.drawing.training import training_picture
 from refconv.training import Epoch, History
 
 pytest.importorskip("matplotlib")
@@ -52,17 +52,17 @@ def test_numbers_that_are_not_finite_leave_gaps():
 
 def test_the_confusion_matrix_is_a_picture_of_its_numbers():
     confusion = np.array([[90, 9, 1], [0, 50, 0], [3, 0, 7]])
-    picture = report.confusion_picture(confusion, ["cat", "dog", "a long name"], "three classes")
+    picture = plots.confusion_picture(confusion, ["cat", "dog", "a long name"], "three classes")
     with pillow.open(io.BytesIO(picture)) as opened:
         assert opened.format == "PNG"
         assert opened.size == (540, 540)
-    shades = np.array(report._shades(confusion))
+    shades = np.array(plots._shades(confusion))
     assert (shades[1, 0] == 1).all()  # none
     assert shades[0, 1, 2] < shades[0, 2, 2] < 1  # the more mistakes, the darker
     blue, orange = np.array(shades[1, 1]), np.array(shades[2, 0])
     assert blue[2] > blue[0]
     assert orange[0] > orange[2]
     with pytest.raises(ValueError, match=r"confusion must be a square matrix, got shape \(2, 3\)"):
-        report.confusion_picture(confusion[:2])
+        plots.confusion_picture(confusion[:2])
     with pytest.raises(ValueError, match="classes must be 3 names, got 2"):
-        report.confusion_picture(confusion, ["cat", "dog"])
+        plots.confusion_picture(confusion, ["cat", "dog"])
