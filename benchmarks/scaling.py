@@ -1,4 +1,4 @@
-"""How refconv's cost grows, and what else it is compared with: loops, threads, sizes, its import, and NumPy by hand.
+"""How refconv's cost grows, and what else it is compared with: loops, threads, sizes, and NumPy by hand.
 
     python -m benchmarks.scaling --threads 2
 
@@ -6,14 +6,10 @@ loops    what the loops of the book cost, in times of the kernels
 threads  how much faster the rows of a billion operations and more are on all threads than on one
 growth   the exponents with which time grows with batch, size and channels: those of the definition are 1, 2 and 2, and small
          problems have less, for some of their cost is fixed
-import   the time of `import refconv`, and what it brings along
 plain    one convolution by im2col and a matrix product in NumPy, and by SciPy
 """
 
 import argparse
-import statistics
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -37,7 +33,6 @@ SMALL = (
     Dense("dense", 32, 100, 40),
 )
 PLAIN = Convolution("LeNet conv2", 64, 14, 6, 16, kernel=5)
-OPTIONAL = ("matplotlib", "scipy", "sympy", "PIL", "torch", "jax", "hypothesis", "pooch", "safetensors", "tqdm")
 
 
 def loops(threads, rounds):
@@ -96,22 +91,6 @@ def slope(sizes, seconds):
     return float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
 
 
-def imported(threads, rounds):
-    """The import in fresh interpreters, and what it brings along."""
-    code = (
-        "import sys, time; began = time.perf_counter(); import numpy; middle = time.perf_counter(); import refconv; "
-        f"print(middle - began, time.perf_counter() - middle, *[m for m in {OPTIONAL} if m in sys.modules])"
-    )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True) for _ in range(rounds)
-    ]
-    words = [run.stdout.split() for run in runs]
-    numpy, ours = (1e3 * statistics.median(float(word[k]) for word in words) for k in (0, 1))
-    loaded = ", ".join(sorted({name for word in words for name in word[2:]})) or "none"
-    yield f"import refconv: {ours:.0f} ms after NumPy's own {numpy:.0f} ms, the median of {rounds} fresh interpreters;"
-    yield f"  of the optional packages it loads {loaded} ({', '.join(OPTIONAL)})"
-
-
 def plain(threads, rounds):
     """One convolution as one would write it without refconv."""
     a = PLAIN.draw("forward")
@@ -154,7 +133,7 @@ def line(name, *cells):
     return f"  {name:38}" + "".join(f"{c:>9}" if isinstance(c, str) else f"{1e3 * c:11.3f} ms" for c in cells)
 
 
-PARTS = {"loops": loops, "threads": threaded, "growth": growth, "import": imported, "plain": plain}
+PARTS = {"loops": loops, "threads": threaded, "growth": growth, "plain": plain}
 
 
 def main(arguments=None):

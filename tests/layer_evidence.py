@@ -8,7 +8,7 @@ from refconv.verify.evidence.numeric import numeric
 
 N = 3
 
-__all__ = ["assert_layer", "built", "random_input"]
+__all__ = ["assert_consecutive", "assert_layer", "built", "random_input"]
 
 
 def built(layer, shape, seed=1, dtype=np.float64):
@@ -35,7 +35,26 @@ def assert_layer(layer, shape, train=True, positive=()):
     counted, trainable = layer.count_parameters(shape), layer.count_parameters(shape, trainable_only=True)
     case = layer_case(Make(lambda: layer), shape, train, positive)
     # The output shape, the gradients, that they are added, and that neither the input nor the layer changes.
-    numeric(row("layer", "", "", case), case)
+    numeric(row("nn.Layer", "", "", case), case)
     parameters = layer.named_parameters().values()
     assert sum(p.value.size for p in parameters) == counted
     assert sum(p.value.size for p in parameters if p.trainable) == trainable
+
+
+def assert_consecutive(layer):
+    """Every value and gradient is a view of one flat array, in order, and those without a gradient come last."""
+    trainable = [p for p in layer.named_parameters().values() if p.grad is not None]
+    (flat,) = {p.flat for p in layer.named_parameters().values()}
+    in_order = [*trainable, *(p for p in layer.named_parameters().values() if p.grad is None)]
+    np.testing.assert_array_equal(flat.values, np.concatenate([p.value.ravel() for p in in_order]))
+    np.testing.assert_array_equal(flat.gradients, np.concatenate([p.grad.ravel() for p in trainable]))
+    offset = 0
+    for parameter in in_order:
+        assert parameter.offset == offset
+        assert np.shares_memory(parameter.value, flat.values[offset : offset + parameter.value.size])
+        assert parameter.grad is None or np.shares_memory(
+            parameter.grad, flat.gradients[offset : offset + parameter.grad.size]
+        )
+        assert parameter.value.flags.c_contiguous
+        offset += parameter.value.size
+    assert offset == flat.values.size

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 import refconv
 from evidence import needs_kernels
 from refconv import _core
+from refconv._core.conv import choose as conv_choose
 
 ROOT = Path(refconv.__file__).parents[1]
 if not (ROOT / "benchmarks").is_dir():
@@ -21,7 +23,7 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.append(str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import limits, measure, peers, roofline, rows, scaling, table  # noqa: E402
+from benchmarks import choose, limits, measure, peers, roofline, rows, scaling, table  # noqa: E402
 from benchmarks.problem import Problem, Row  # noqa: E402
 from benchmarks.side import Side  # noqa: E402
 
@@ -337,11 +339,11 @@ def test_scaling_prints_each_part(monkeypatch, capsys):
     monkeypatch.setattr(scaling, "BILLION", 10)
     scaling.main(["--rounds", "1"])
     text = capsys.readouterr().out
-    for part in ("convolution 3×3, backward", "1×1, forward", "channels, backward", "it loads none", "NumPy: im2col"):
+    for part in ("convolution 3×3, backward", "1×1, forward", "channels, backward", "NumPy: im2col"):
         assert part in text
     with pytest.raises(SystemExit, match="2"):
         scaling.main(["nothing"])
-    assert "there is no part 'nothing'; the parts are loops, threads, growth, import, plain" in capsys.readouterr().err
+    assert "there is no part 'nothing'; the parts are loops, threads, growth, plain" in capsys.readouterr().err
 
 
 @needs_kernels
@@ -388,3 +390,24 @@ def test_the_hot_loop_is_the_innermost_one_and_its_spills_are_seen(monkeypatch):
     assert assembly.described(function, loop) == (7, 2, 4, 1, 1, 1, 1, 1)
     assert assembly.disassembled("direct", "nothing") == []
     assert assembly.hot_loop([]) == []
+
+
+@needs_kernels
+def test_both_algorithms_are_timed_around_each_threshold(monkeypatch, capsys):
+    monkeypatch.setattr(measure, "BLOCK", 0)
+    for threshold in choose.THRESHOLDS:  # and both compute the layer
+        first, second = (run() for run in threshold.runs(threshold.values[0]).values())
+        assert measure.differences([first], [second]) < 1e-4
+    choose.main(["COLUMNS_MOST_BYTES", "LARGE_TILES_LEAST_PIXELS", "--rounds", "1"])
+    printed = capsys.readouterr().out
+    assert re.search(r"^COLUMNS_MOST_BYTES = 24 bytes a pixel\n +12 +columns .* ms   direct .* times as fast$", printed, re.M)
+    assert re.search(r"^ +2048 +tiles 4×4 .* ms   tiles 2×2 ", printed, re.M)
+    assert "WINOGRAD" not in printed
+    with pytest.raises(SystemExit, match="2"):
+        choose.main(["nothing"])
+    assert "THRESHOLD must be one of WINOGRAD_LEAST_CHANNELS, " in capsys.readouterr().err
+
+
+def test_every_threshold_of_the_choice_is_measured():
+    constants = [name for name in vars(conv_choose) if re.search("_(LEAST|MOST|SIZES)", name)]
+    assert [threshold.name for threshold in choose.THRESHOLDS] == constants

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refconv.geometry import PADDINGS, Window, mode_window, per_axis, receptive_field
+from refconv.geometry import PADDINGS, Window, mode_window, receptive_field
 from strategies import input_sizes, least_size, windows
 
 signals = windows(1, most_kernel=4)
@@ -135,7 +135,7 @@ def test_output_padding_makes_an_input_of_one_where_there_would_be_none_without(
     window = Window((2,), stride=2, padding=1)
     assert window.output_size((1,)) == (1,)
     assert window.transposed_output_size((1,), output_padding=1) == (1,)
-    with pytest.raises(ValueError, match="output_size 1 on axis 0 comes from no input"):
+    with pytest.raises(ValueError, match="output_size must be that of some input, got 1 on axis 0"):
         window.transposed_output_size((1,))
 
 
@@ -155,7 +155,7 @@ def test_five_and_six_pixels_both_give_three_and_output_padding_tells_them_apart
         (Window((3, 5), stride=(2, 3)), ((4, 4), -1), "output_padding must be at least 0"),
         (Window((3, 5), stride=(2, 3)), ((4,), 0), "output_size must have 2 axes"),
         (Window((3, 5), stride=(2, 3)), ((4, 0), 0), "output_size must be at least 1"),
-        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size 1 on axis 1 comes from no input"),
+        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size must be that of some input, got 1 on axis 1"),
     ],
 )
 def test_transposed_output_size_refuses_what_no_convolution_gives(window, arguments, message):
@@ -220,44 +220,44 @@ def test_a_signal_is_an_image_one_pixel_high(padding):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"kernel": 3}, TypeError, "kernel must hold one size an axis.*is 3"),
-        ({"kernel": "33"}, TypeError, "kernel must hold one size an axis.*is '33'"),
-        ({"kernel": None}, TypeError, "kernel must hold one size an axis.*is None"),
+        ({"kernel": 3}, TypeError, "kernel must hold one size for each axis.*got 3"),
+        ({"kernel": "33"}, TypeError, "kernel must hold one size for each axis.*got '33'"),
+        ({"kernel": None}, TypeError, "kernel must hold one size for each axis.*got None"),
         ({"kernel": ()}, ValueError, "kernel must have at least one axis"),
-        ({"kernel": (3, 0)}, ValueError, r"kernel must be at least 1, but is \(3, 0\)"),
-        ({"kernel": (3, 2.0)}, TypeError, r"kernel must be a whole number, but is \(3, 2.0\)"),
-        ({"kernel": ((3, 3), (3, 3))}, TypeError, "kernel must be a whole number"),
-        ({"stride": 0}, ValueError, "stride must be at least 1, but is 0"),
-        ({"stride": (2, -1)}, ValueError, r"stride must be at least 1, but is \(2, -1\)"),
-        ({"stride": 1.5}, TypeError, "stride must be a whole number, but is 1.5"),
-        ({"stride": np.float32(2)}, TypeError, "stride must be a whole number"),
-        ({"stride": True}, TypeError, "stride must be a whole number, but is True"),
-        ({"stride": (1, True)}, TypeError, "stride must be a whole number"),
-        ({"stride": "2"}, TypeError, "stride must be a whole number, but is '2'"),
-        ({"stride": None}, TypeError, "stride must be a whole number, but is None"),
-        ({"stride": (1, 2, 3)}, ValueError, r"stride must be one int or 2 of them.*is \(1, 2, 3\)"),
-        ({"stride": (2,)}, ValueError, "stride must be one int or 2 of them"),
-        ({"stride": ()}, ValueError, "stride must be one int or 2 of them"),
-        ({"dilation": 0}, ValueError, "dilation must be at least 1, but is 0"),
-        ({"dilation": 2.5}, TypeError, "dilation must be a whole number, but is 2.5"),
-        ({"dilation": (1, 1, 1)}, ValueError, "dilation must be one int or 2 of them"),
-        ({"padding": "sAme"}, ValueError, "padding must be one of 'valid', 'same', 'same_lower', 'full'.*is 'sAme'"),
-        ({"padding": "SAME"}, ValueError, "padding must be one of"),
-        ({"padding": ""}, ValueError, "padding must be one of"),
+        ({"kernel": (3, 0)}, ValueError, r"kernel must be at least 1, got \(3, 0\)"),
+        ({"kernel": (3, 2.0)}, TypeError, r"kernel must be integers, got \(3, 2.0\)"),
+        ({"kernel": ((3, 3), (3, 3))}, TypeError, "kernel must be integers"),
+        ({"stride": 0}, ValueError, "stride must be at least 1, got 0"),
+        ({"stride": (2, -1)}, ValueError, r"stride must be at least 1, got \(2, -1\)"),
+        ({"stride": 1.5}, TypeError, "stride must be an integer, got 1.5"),
+        ({"stride": np.float32(2)}, TypeError, "stride must be an integer"),
+        ({"stride": True}, TypeError, "stride must be an integer, got True"),
+        ({"stride": (1, True)}, TypeError, "stride must be integers"),
+        ({"stride": "2"}, TypeError, "stride must be an integer, got '2'"),
+        ({"stride": None}, TypeError, "stride must be an integer, got None"),
+        ({"stride": (1, 2, 3)}, ValueError, r"stride must be an integer or 2 integers.*got \(1, 2, 3\)"),
+        ({"stride": (2,)}, ValueError, "stride must be an integer or 2 integers"),
+        ({"stride": ()}, ValueError, "stride must be an integer or 2 integers"),
+        ({"dilation": 0}, ValueError, "dilation must be at least 1, got 0"),
+        ({"dilation": 2.5}, TypeError, "dilation must be an integer, got 2.5"),
+        ({"dilation": (1, 1, 1)}, ValueError, "dilation must be an integer or 2 integers"),
+        ({"padding": "sAme"}, ValueError, "padding must be 'valid', 'same', 'same_lower', 'full' or integers, got 'sAme'"),
+        ({"padding": "SAME"}, ValueError, "padding must be 'valid', 'same'"),
+        ({"padding": ""}, ValueError, "padding must be 'valid', 'same'"),
         ({"padding": ("same", "valid")}, (TypeError, ValueError), "padding must be"),
         ({"padding": b"same"}, (TypeError, ValueError), "padding must be"),
-        ({"padding": -1}, ValueError, "padding must be at least 0, but is -1"),
-        ({"padding": 1.0}, TypeError, "padding must be a whole number, but is 1.0"),
-        ({"padding": False}, TypeError, "padding must be a whole number, but is False"),
-        ({"padding": None}, TypeError, "padding must be a whole number, but is None"),
+        ({"padding": -1}, ValueError, "padding must be at least 0, got -1"),
+        ({"padding": 1.0}, TypeError, "padding must be an integer, got 1.0"),
+        ({"padding": False}, TypeError, "padding must be an integer, got False"),
+        ({"padding": None}, TypeError, "padding must be an integer, got None"),
         ({"padding": ()}, (TypeError, ValueError), "padding must be"),
-        ({"padding": (1, 2, 3)}, ValueError, "padding must be one int or 2 of them"),
-        ({"padding": ((1, 2),)}, ValueError, r"padding must be a name, an int, 2 ints, or 2 \(before, after\) pairs"),
+        ({"padding": (1, 2, 3)}, ValueError, "padding must be an integer or 2 integers"),
+        ({"padding": ((1, 2),)}, ValueError, r"padding must be a name, an integer, 2 integers, or 2 \(before, after\) pairs"),
         ({"padding": ((1, 2), 3)}, ValueError, r"2 \(before, after\) pairs"),
         ({"padding": ((1, 2, 3), (1, 2, 3))}, ValueError, r"2 \(before, after\) pairs"),
-        ({"padding": ((1, 2), (1, -2))}, ValueError, r"padding must be at least 0, but is \(1, -2\)"),
-        ({"padding": ((1, 2), (1, 2.0))}, TypeError, "padding must be a whole number"),
-        ({"padding": ((1, 2), (1, (2, 3)))}, TypeError, "padding must be a whole number"),
+        ({"padding": ((1, 2), (1, -2))}, ValueError, r"padding must be at least 0, got \(1, -2\)"),
+        ({"padding": ((1, 2), (1, 2.0))}, TypeError, "padding must be integers"),
+        ({"padding": ((1, 2), (1, (2, 3)))}, TypeError, "padding must be integers"),
     ],
 )
 def test_window_refuses_and_names_the_argument(arguments, error, message):
@@ -269,8 +269,8 @@ def test_window_refuses_and_names_the_argument(arguments, error, message):
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ((7,), r"input_size must have 2 axes like the kernel \(3, 5\), but is \(7,\)"),
-        ((7, 0), r"input_size must be at least 1 along each axis, but is \(7, 0\)"),
+        ((7,), r"input_size must have 2 axes like the kernel \(3, 5\), got \(7,\)"),
+        ((7, 0), r"input_size must be at least 1, got \(7, 0\)"),
     ],
 )
 def test_an_input_size_must_fit_the_kernels_axes(method, size, message):
@@ -283,16 +283,16 @@ def test_sizes_are_whole_numbers_one_an_axis(method):
     name = "output_size" if method.startswith("transposed") else "input_size"
     look = getattr(Window((2, 3), padding="same"), method)
     for size in ((3.5, 4), (3, "4"), (True, 4), (None, 4)):
-        with pytest.raises(TypeError, match=f"{name} must be a whole number, but is {re.escape(repr(size))}"):
+        with pytest.raises(TypeError, match=f"{name} must be integers, got {re.escape(repr(size))}"):
             look(size)
     for size in (5, None, "ab"):
-        with pytest.raises(ValueError, match=f"{name} must have 2 axes like the kernel .*, but is {size!r}"):
+        with pytest.raises(ValueError, match=f"{name} must have 2 axes like the kernel .*, got {size!r}"):
             look(size)
     assert look(np.array([4, 5], np.int32)) == look((4, 5))
 
 
 def test_an_input_smaller_than_the_kernel_is_refused_with_all_numbers():
-    message = r"on axis 1 it has 4 elements and 1 \+ 2 of padding, and the kernel spans 9"
+    message = r"span 9 on axis 1, got 4 elements and 1 \+ 2 of padding"
     with pytest.raises(ValueError, match=message):
         Window((3, 5), padding=((0, 0), (1, 2)), dilation=(1, 2)).output_size((3, 4))
     assert Window((3, 5), padding=((0, 0), (2, 3)), dilation=(1, 2)).output_size((3, 4)) == (1, 1)
@@ -304,27 +304,12 @@ def test_the_smallest_input_that_is_accepted_is_the_one_that_the_window_just_fit
     assert min(window.output_size(least)) >= 1
     for axis, n in enumerate(least):
         if n > 1:
-            with pytest.raises(ValueError, match=f"at least as large as the kernel, but on axis {axis}"):
+            with pytest.raises(ValueError, match=f"at least as large as the kernel's span .* on axis {axis}"):
                 window.output_size(tuple(size - (a == axis) for a, size in enumerate(least)))
 
 
 def test_a_name_that_padding_knows_is_kept_until_the_input_is_known():
     assert [Window((4,), padding=name).padding for name in PADDINGS] == ["valid", "same", "same_lower", "full"]
-
-
-def test_per_axis_takes_ints_of_any_kind_and_any_sequence_of_them():
-    assert per_axis("n", 3, 2) == (3, 3)
-    assert per_axis("n", [3, np.int32(4)], 2) == (3, 4)
-    assert per_axis("n", np.array([3, 4]), 2) == (3, 4)
-    assert per_axis("n", (k for k in (3, 4)), 2) == (3, 4)
-    assert per_axis("n", 0, 1, least=0) == (0,)
-
-
-def test_per_axis_calls_the_argument_by_the_name_it_was_given():
-    with pytest.raises(ValueError, match=r"pool size must be at least 2, but is \(2, 1\)"):
-        per_axis("pool size", (2, 1), 2, least=2)
-    with pytest.raises(TypeError, match="pool size must be a whole number, but is 'ab'"):
-        per_axis("pool size", "ab", 2)
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4])
@@ -346,10 +331,10 @@ def test_mode_window_refuses_other_modes(mode):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Window((3, 3), padding=b"ab"), "padding must be a whole number, but is b'ab'"),
-        (lambda: Window(b"ab"), "kernel must hold one size an axis"),
-        (lambda: Window(np.array(3)), "kernel must hold one size an axis"),
-        (lambda: per_axis("stride", "22", 2), "stride must be a whole number, but is '22'"),
+        (lambda: Window((3, 3), padding=b"ab"), "padding must be an integer, got b'ab'"),
+        (lambda: Window(b"ab"), "kernel must hold one size for each axis"),
+        (lambda: Window(np.array(3)), "kernel must hold one size for each axis"),
+        (lambda: Window((3, 3), stride="22"), "stride must be an integer, got '22'"),
     ],
 )
 def test_bytes_and_arrays_without_axes_are_no_sequences(make, message):
@@ -370,5 +355,5 @@ def test_flags_are_true_or_false_and_nothing_else(value):
 
 @pytest.mark.parametrize("value", [{1, 2}, {1: 0, 2: 0}, frozenset({1, 2})])
 def test_sizes_without_an_order_are_refused(value):
-    with pytest.raises(TypeError, match="stride must be a whole number"):
+    with pytest.raises(TypeError, match="stride must be an integer"):
         Window((2, 3), stride=value)

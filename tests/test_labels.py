@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refconv import data, nn, optim, softmax_cross_entropy
-from refconv.labels import class_labels
+from refconv._arguments import class_labels
 from refconv.models.neocognitron import labels_of_planes
 from refconv.training import Evaluation, evaluate, fit, train_step
 

@@ -99,7 +99,7 @@ class TestLayer:
 
     @given(seed=seeds, stride=st.tuples(st.integers(1, 3), st.integers(1, 3)), shift=st.tuples(*[st.integers(-2, 2)] * 2))
     def test_moves_with_its_input(self, seed, stride, shift):
-        """C8: an input moved by a whole number of strides moves the output by that number, away from the border."""
+        """C8: an input moved by an integer of strides moves the output by that number, away from the border."""
         image, w = small_integers((3, 2, 2), seed), small_integers((3, 2, 2, 3), seed + 1)
         canvas, moved = np.zeros((1, 24, 24, 2)), np.zeros((1, 24, 24, 2))
         canvas[0, 10:13, 10:12] = image

@@ -50,6 +50,7 @@ def notebooks():
     sys.path.remove(str(ROOT))
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_notebook_runs_from_its_first_cell_to_its_last(name, notebooks, monkeypatch):
@@ -94,6 +95,7 @@ def _leads_somewhere(page, path, part):
     return part in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", EXERCISES)
 def test_an_exercise_tells_its_answer_from_a_mistake_and_from_none(module, capsys):
     exercises = importlib.import_module(f"exercises.{module}")

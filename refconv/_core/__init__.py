@@ -7,11 +7,11 @@ import fails, because the loops that would replace them are thousands of times s
 Long sums are added in blocks; common/sums.h states the bound on their rounding error.
 """
 
-from refconv._core._load import ISA, MODULES, instruction_sets, kernels, load, source
+from refconv._core._load import ALGORITHMS, ISA, instruction_sets, kernels, load, source
 
 __all__ = [
+    "ALGORITHMS",
     "ISA",
-    "MODULES",
     "available_threads",
     "instruction_sets",
     "keep_freed_memory",

@@ -1,7 +1,8 @@
 """Choose the instruction set and import the kernels that were compiled for it.
 
 Each kernel module is compiled once per instruction set: ``baseline``, ``v3`` with AVX2, ``v4`` with AVX-512. The best one
-that this processor can run is imported; the environment variable ``REFCONV_ISA=baseline|v3|v4`` selects another.
+that this processor can run is imported; the environment variable ``REFCONV_ISA=baseline|v3|v4`` selects another. Imported are
+the families, with the function names of refconv.reference, and the algorithms; not the modules of machine/.
 """
 
 import importlib
@@ -11,31 +12,24 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import SimpleNamespace
 
-__all__ = ["ISA", "MODULES", "instruction_sets", "kernels", "load", "source"]
+from refconv.families import FAMILIES
+
+__all__ = ["ALGORITHMS", "ISA", "instruction_sets", "kernels", "load", "source"]
 
 CORE = Path(__file__).parent
 
-# The kernel modules by folder. Most are families, with the function names of refconv.reference.<module>; the others are
-# the algorithms that families consist of. The modules of machine/ are not imported with the package.
-MODULES = {
-    "conv": (
-        "columns",
-        "conv",
-        "conv_transpose",
-        "convolve",
-        "depthwise",
-        "direct",
-        "one_channel",
-        "separable",
-        "winograd",
-    ),
-    "fused": ("conv_relu_pool",),
-    "machine": ("cpu", "limits"),
-    "matrix": ("dense", "matrix"),
-    "norm": ("norm", "response_norm"),
-    "pointwise": ("activation", "combine", "dropout", "loss", "update"),
-    "pool": ("avg_pool", "max_pool", "resize"),
-}
+# Kernel modules that are no family: the algorithms that families and layers consist of, and the sketch of a convolution.
+ALGORITHMS = (
+    "columns",
+    "combine",
+    "conv_relu_pool",
+    "conv_relu_pool_grads",
+    "depthwise",
+    "direct",
+    "one_channel",
+    "sketch",
+    "winograd",
+)
 
 
 def load(module: str, isa: str | None = None):
@@ -56,8 +50,8 @@ def instruction_sets() -> list[str]:
 
 def source(module: str) -> Path:
     """Path of a kernel module's source."""
-    (folder,) = (folder for folder, modules in MODULES.items() if module in modules)
-    return CORE / folder / f"{module}.pyx"
+    (path,) = CORE.glob(f"*/{module}.pyx")
+    return path
 
 
 def _choose_isa():
@@ -86,6 +80,5 @@ def _refusal(message):
 ISA = _choose_isa()
 # The loaded modules as attributes, such as ``kernels.conv``; without attributes where nothing was compiled.
 kernels = SimpleNamespace()
-for _folder, _names in MODULES.items() if ISA else ():
-    if _folder != "machine":
-        vars(kernels).update({name: load(name) for name in _names})
+if ISA:
+    vars(kernels).update({name: load(name) for name in (*FAMILIES, *ALGORITHMS)})

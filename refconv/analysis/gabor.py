@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv._arguments import integer, real
 from refconv.nn import Conv2D
-from refconv.nn.argument import real
 
 __all__ = ["Likeness", "gabor", "gabor_bank", "gabor_layer", "likest_gabor"]
 
@@ -59,9 +58,8 @@ def gabor(size, wavelength, direction, phase=0.0, aspect=ASPECT):
     Source: M18; Daugman, "Uncertainty relation for resolution in space, spatial frequency, and orientation optimized by
     two-dimensional visual cortical filters", 1985.
     """
-    (size,) = per_axis("size", size, 1, least=2)
-    if real("wavelength", wavelength) <= 0:
-        raise ValueError(f"wavelength must be above 0, but is {wavelength!r}")
+    size = integer("size", size, least=2)
+    real("wavelength", wavelength, above=0)
     theta, phi, gamma = real("direction", direction), real("phase", phase), real("aspect", aspect)
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     along, across = x * math.cos(theta) + y * math.sin(theta), y * math.cos(theta) - x * math.sin(theta)
@@ -162,7 +160,7 @@ def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.
     """
     w = np.asarray(kernel, float)
     if w.ndim != 2 or w.shape[0] != w.shape[1]:
-        raise ValueError(f"kernel must be a square of numbers, but has shape {w.shape}")
+        raise ValueError(f"kernel must be a square of numbers, got shape {w.shape}")
     rounding = w.size * np.finfo(float).eps * np.abs(w).mean()  # how far the mean of equal values may be from them
     w = w - w.mean()
     if np.abs(w).max() <= rounding:
@@ -178,11 +176,11 @@ def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.
 
 def _angles(directions):
     """So many directions, evenly spread over half a turn."""
-    (directions,) = per_axis("directions", directions, 1)
+    directions = integer("directions", directions)
     return [math.pi * k / directions for k in range(directions)]
 
 
 def _several(wavelengths):
     if not np.iterable(wavelengths) or not len(wavelengths):
-        raise ValueError(f"wavelengths must be at least one number in a sequence, but is {wavelengths!r}")
+        raise ValueError(f"wavelengths must be at least one number in a sequence, got {wavelengths!r}")
     return wavelengths

@@ -158,10 +158,10 @@ def without(network: Sequential, name: str) -> Sequential:
     Source: B9; Veit, Wilber and Belongie, 2016, section 4.1.
     """
     if not isinstance(name, str):
-        raise TypeError(f"name must be a block's dotted name, but is {name!r}")
+        raise TypeError(f"name must be a block's dotted name, got {name!r}")
     head, _, rest = name.partition(".")
     if not isinstance(network, Sequential) or head not in network.layers:
-        raise ValueError(f"name must be that of a block in a chain, but there is no {name!r} in {type(network).__name__}")
+        raise ValueError(f"name must be that of a block in a chain of {type(network).__name__}, got {name!r}")
     inner = network.layers[head]
     instead = without(inner, rest) if rest else _past(inner)
     return Sequential(**{key: instead if key == head else layer for key, layer in network.layers.items()})

@@ -23,8 +23,7 @@ from refconv.nn import (
     transfer,
 )
 from refconv.nn.conv import _Conv
-from refconv.nn.layer import Layer
-from refconv.nn.space import split
+from refconv.nn.layer import Layer, split_shape
 
 __all__ = ["receptive_field", "seen"]
 
@@ -48,12 +47,8 @@ def receptive_field(layer: Layer, shape) -> tuple[int, ...] | None:
     Returns
     -------
     tuple of int, or None
-        Pixels along each axis; None if the output sees all of the input, or has no pixels.
-
-    Raises
-    ------
-    TypeError
-        If some layer has no rule; ``seen.register`` takes one.
+        Pixels along each axis; None if the output sees all of the input, or has no pixels. A user's layer counts as
+        seeing all of its input, unless ``seen.register`` has a rule for its class.
 
     Examples
     --------
@@ -84,8 +79,12 @@ def around(spans) -> Span | None:
 
 @singledispatch
 def seen(layer: Layer, shape, span: Span) -> Span | None:
-    """The input's pixels that the output's pixels of this span see; None if that is all of them."""
-    raise TypeError(f"{layer!r} has no rule for what it sees: register one with seen.register")
+    """Return the span of input pixels that affect the output pixels of this span; None if it is the whole input.
+
+    This is the rule of layers that have no other: an output pixel may depend on any input pixel. ``seen.register`` takes a
+    tighter one.
+    """
+    return None
 
 
 @seen.register(activation._Elementwise)
@@ -112,7 +111,7 @@ def _everything(layer, shape, span):
 @seen.register(cells.CCells)
 def _window(layer, shape, span):
     """Tap m of output i reads input i·S + m·D − p."""
-    size, _ = split(layer, shape)
+    size, _ = split_shape(layer, shape)
     window = layer.window
     axes = zip(span, window.stride, window.span, window.pads(size), strict=True)
     return tuple((low * S - p, high * S - p + reach - 1) for (low, high), S, reach, (p, _) in axes)
@@ -121,7 +120,7 @@ def _window(layer, shape, span):
 @seen.register(conv_transpose._ConvTranspose)
 def _transposed(layer, shape, span):
     """The other way round: input i reaches outputs i·S + m·D − p."""
-    size, _ = split(layer, layer.output_shape(shape))
+    size, _ = split_shape(layer, layer.output_shape(shape))
     window = layer.window
     axes = zip(span, window.stride, window.span, window.pads(size), strict=True)
     return tuple((-((reach - 1 - p - low) // S), (high + p) // S) for (low, high), S, reach, (p, _) in axes)

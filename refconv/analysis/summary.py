@@ -7,10 +7,10 @@ import io
 import math
 from typing import NamedTuple
 
+from refconv._arguments import integer
 from refconv._ascii import echo
 from refconv.analysis.memory import all_values, values_at_once
 from refconv.analysis.receptive_field import middle, seen
-from refconv.geometry import per_axis
 from refconv.nn.combinators import Sequential
 from refconv.nn.conv_transpose import ConvTranspose2D
 from refconv.nn.fractal import DropPath, Fractal
@@ -48,7 +48,7 @@ def stages(model: Layer, input_shape, depth=1) -> list[Row]:
     The levels of an encoder-decoder such as U-Net are opened at any depth, so that each of their parts has a row. So are
     :class:`refconv.nn.Heads` with its trunk, and :class:`refconv.nn.DropPath`.
     """
-    (depth,) = per_axis("depth", depth, 1)
+    depth = integer("depth", depth)
     return list(_stages("", model, tuple(input_shape), depth - 1, lambda span: span, set(), opened=True))
 
 
@@ -177,7 +177,7 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
     Source: M2, B7.
     """
     if form not in FORMS:
-        raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}, but is {form!r}")
+        raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}, got {form!r}")
     found = rows(model, input_shape) if depth is None else stages(model, input_shape, depth)
     columns = COLUMNS if depth is not None else COLUMNS[:-1]
     echo(FORMS[form](model, tuple(input_shape), found, columns))

@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
+from refconv._arguments import integer, real
 from refconv.data.resample import gaussians, resample
-from refconv.geometry import number, per_axis
 
 __all__ = ["chain", "colour", "crop", "distort", "flip", "scale", "shift"]
 
@@ -78,7 +78,7 @@ def crop(size, pad=0):
 
     Source: A21; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
     """
-    (size,), (pad,) = per_axis("size", size, 1), per_axis("pad", pad, 1, least=0)
+    size, pad = integer("size", size), integer("pad", pad, least=0)
 
     def augment(images, rng):
         return _windows(_bytes(images), (size, size), pad, rng)
@@ -112,7 +112,7 @@ def shift(most):
 
     Source: A21, C11.
     """
-    (most,) = per_axis("most", most, 1, least=0)
+    most = integer("most", most, least=0)
     return lambda images, rng: _windows(_bytes(images), np.shape(images)[1:3], most, rng)
 
 
@@ -142,7 +142,7 @@ def flip(probability=0.5):
     Source: A21.
     """
 
-    probability = _up_to("probability", probability, 1)
+    probability = real("probability", probability, least=0, most=1)
 
     def augment(images, rng):
         images = _bytes(images).copy()
@@ -183,7 +183,7 @@ def scale(size, least=256, most=512):
 
     Source: A21; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
     """
-    (size,), (least,), (most,) = (per_axis(*each, 1) for each in (("size", size), ("least", least), ("most", most)))
+    size, least, most = integer("size", size), integer("least", least), integer("most", most)
     if not size <= least <= most:
         raise ValueError(f"size must be at most least, and least at most most, but they are {size}, {least} and {most}")
 
@@ -230,7 +230,7 @@ def colour(brightness=0.2, contrast=0.2, saturation=0.2):
     """
 
     spreads = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-    spreads = [_up_to(name, spread, 1) for name, spread in spreads.items()]
+    spreads = [real(name, spread, least=0, most=1) for name, spread in spreads.items()]
 
     def augment(images, rng):
         images = _bytes(images)
@@ -288,12 +288,10 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
 
     Source: A21, C11; Simard, Steinkraus and Platt, "Best practices for convolutional neural networks", 2003.
     """
-    (share,) = per_axis("share", share, 1)
-    lengths = {"rotation": rotation, "shear": shear, "elastic": elastic, "sigma": sigma, "move": move}
-    rotation, shear, elastic, sigma, move = (_up_to(name, length) for name, length in lengths.items())
-    zoom = _up_to("zoom", zoom, 1)
-    if not sigma:
-        raise ValueError("sigma must be above 0, but is 0: elastic=0 bends nothing")
+    share = integer("share", share)
+    lengths = {"rotation": rotation, "shear": shear, "elastic": elastic, "move": move}
+    rotation, shear, elastic, move = (real(name, length, least=0) for name, length in lengths.items())
+    sigma, zoom = real("sigma", sigma, above=0), real("zoom", zoom, least=0, most=1)
 
     def augment(images, rng):
         images = _bytes(images)
@@ -304,19 +302,10 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
     return augment
 
 
-def _up_to(name, value, most=math.inf):
-    """A number from 0 on, and up to this one."""
-    if not (0 <= number(name, value) <= most and value < math.inf):
-        raise ValueError(
-            f"{name} must be {f'from 0 to {most}' if most < math.inf else 'finite and at least 0'}, but is {value!r}"
-        )
-    return float(value)
-
-
 def _bytes(images):
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise ValueError(f"images must be uint8 of shape (N, H, W[, C]), but are {images.dtype} of shape {images.shape}")
+        raise ValueError(f"images must be uint8 of shape (N, H, W[, C]), got {images.dtype} of shape {images.shape}")
     return images
 
 

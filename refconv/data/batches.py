@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from refconv.geometry import number, per_axis
-from refconv.labels import class_labels
+from refconv._arguments import class_labels, integer, real
 
 __all__ = ["Batches", "lenet_input", "split"]
 
@@ -44,7 +43,7 @@ def lenet_input(images, dtype=np.float32):
     if images.dtype != np.uint8 or images.ndim != 3 or max(images.shape[1:]) > 32:
         raise ValueError(
             f"images must be uint8 of shape (N, H, W), 32 pixels high and wide at most, "
-            f"but are {images.dtype} of shape {images.shape}"
+            f"got {images.dtype} of shape {images.shape}"
         )
     top, left = ((32 - n) // 2 for n in images.shape[1:])
     x = np.full((len(images), 32, 32, 1), BACKGROUND, dtype)
@@ -93,7 +92,7 @@ class Batches:
         if augment is not None and rng is None:
             raise ValueError("augment needs random numbers, but rng is None")
         self.prepare, self.augment = prepare, augment
-        (self.batch_size,) = per_axis("batch_size", batch_size, 1)
+        self.batch_size = integer("batch_size", batch_size)
         self.rng = None if rng is None else np.random.default_rng(rng)
         self.done = 0  # batches that the next pass leaves out
 
@@ -158,8 +157,9 @@ def split(images, labels, share=0.1, rng=0):
     Source: A20.
     """
     images, labels = _pair(images, labels)
-    if not 0 < number("share", share) < 1 or (count := max(1, round(share * len(images)))) >= len(images):
-        raise ValueError(f"share must leave some of {len(images)} images on both sides, but is {share!r}")
+    count = max(1, round(real("share", share, above=0, below=1) * len(images)))
+    if count == len(images):
+        raise ValueError(f"share must leave some of {len(images)} images on both sides, got {share!r}")
     held = np.zeros(len(images), bool)
     held[np.random.default_rng(rng).permutation(len(images))[:count]] = True
     return (images[~held], labels[~held]), (images[held], labels[held])

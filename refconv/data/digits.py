@@ -14,11 +14,12 @@ matrix product.
 from __future__ import annotations
 
 import math
-import operator
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+
+from refconv._arguments import integer
 
 __all__ = ["draw_digits"]
 
@@ -162,7 +163,7 @@ def draw_digits(n, seed=0):
     Source: M2; for the format, LeCun et al., "Gradient-based learning applied to document recognition", 1998,
     section III-A.
     """
-    n, seed = _count("n", n), _count("seed", seed)
+    n, seed = integer("n", n, least=0), integer("seed", seed, least=0, most=math.inf)
     images = np.empty((n, _SIDE, _SIDE), np.uint8)
     labels = np.empty(n, np.uint8)
     for chunk, start in enumerate(range(0, n, _CHUNK)):
@@ -170,16 +171,6 @@ def draw_digits(n, seed=0):
         drawn = _draw_chunk(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(chunk,))))
         images[here], labels[here] = (whole[: n - start] for whole in drawn)
     return images, labels
-
-
-def _count(name, number):
-    try:
-        number = operator.index(number)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer of at least 0, but is {number!r}") from None
-    if number < 0:
-        raise ValueError(f"{name} must be an integer of at least 0, but is {number}")
-    return number
 
 
 def _draw_chunk(rng):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from refconv._arguments import per_axis
 from refconv._optional import need
 from refconv.data.files import DataNotFound
 from refconv.data.pictures import open_picture
-from refconv.geometry import per_axis
 
 __all__ = ["load_folder"]
 

@@ -4,7 +4,7 @@ import contextlib
 import queue
 import threading
 
-from refconv.geometry import per_axis
+from refconv._arguments import integer
 
 __all__ = ["Prefetch"]
 
@@ -34,7 +34,7 @@ class Prefetch:
 
     def __init__(self, batches, ahead=4):
         self.batches = batches
-        (self.ahead,) = per_axis("ahead", ahead, 1)
+        self.ahead = integer("ahead", ahead)
 
     @property
     def labels(self):

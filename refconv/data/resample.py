@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv._arguments import per_axis
 
 __all__ = ["gaussians", "resample", "resize"]
 

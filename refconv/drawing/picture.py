@@ -6,6 +6,7 @@ import io
 from functools import partial
 
 from refconv import nn
+from refconv._arguments import choice
 from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
 from refconv.drawing.style import INK, size
@@ -47,8 +48,7 @@ def architecture_picture(model, shape, title, *, block=None, form="png") -> byte
 
     Source: F4, F9.
     """
-    if form not in ("png", "svg"):
-        raise ValueError(f"form must be 'png' or 'svg', but is {form!r}")
+    choice("form", form, ("png", "svg"))
     need("matplotlib", "train", "drawing an architecture")
     count = f"{model.count_parameters(shape):,} parameters, {model.multiply_adds(shape):,} multiply-adds"
     if block is not None:
@@ -109,7 +109,7 @@ def _find(model, shape, name):
     if name not in known:
         near = [dotted for dotted in known if dotted.startswith(name.partition(".")[0])][:6]
         hint = f", such as {', '.join(near)}" if near else ""
-        raise ValueError(f"block must be a layer of the network by its dotted name{hint}, but is {name!r}")
+        raise ValueError(f"block must be a layer of the network by its dotted name{hint}, got {name!r}")
     return known[name]
 
 

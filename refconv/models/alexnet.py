@@ -10,7 +10,8 @@ which it does not mention. It counts 253,440 numbers in the first layer, a slip:
 
 from typing import NamedTuple
 
-from refconv.models.blocks import choice, scaled, score_layer
+from refconv._arguments import choice
+from refconv.models.blocks import scaled, score_layer
 from refconv.nn import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D, ReLU, Sequential
 
 __all__ = ["Convolution", "alexnet", "convolutions", "dense_head", "for_small_images"]
@@ -81,7 +82,7 @@ def alexnet(style="two-tower", classes=1000, width=1, *, small_images=False):
 
     Source: M3; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
     """
-    table = choice("style", style, STYLES)
+    table = STYLES[choice("style", style, STYLES)]
     table = for_small_images(table) if small_images else table
     return Sequential(**convolutions(table, width), **dense_head(len(table), classes, width))
 

@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 
-from refconv.geometry import Window, per_axis
-from refconv.nn.argument import real
-from refconv.nn.layer import Layer, Spec
-from refconv.nn.space import split
+from refconv._arguments import integer, per_axis, real
+from refconv.geometry import Window
+from refconv.nn.layer import Layer, Spec, split_shape
 from refconv.ops.conv import conv2d, conv2d_dw, conv2d_dx
 from refconv.ops.separable import depthwise_conv2d, depthwise_conv2d_dx
 
@@ -53,20 +52,20 @@ class SCells(Layer):
     ndim, data_format = 2, "channels_last"
 
     def __init__(self, planes, window, *, selectivity=4.0, padding="valid"):
-        (self.planes,) = per_axis("planes", planes, 1)
+        self.planes = integer("planes", planes)
         self.window = Window(per_axis("window", window, 2), padding=padding)
-        self.selectivity = _above_zero("selectivity", selectivity)
+        self.selectivity = real("selectivity", selectivity, above=0)
 
     def output_shape(self, shape):
-        size, _ = split(self, shape)
+        size, _ = split_shape(self, shape)
         return (*self.window.output_size(size), self.planes)
 
     def specs(self, shape):
-        _, channels = split(self, shape)
+        _, channels = split_shape(self, shape)
         return {"a": Spec((*self.window.kernel, channels, self.planes), _faint), "b": Spec((self.planes,), _none)}
 
     def multiply_adds(self, shape):
-        size, channels = split(self, shape)
+        size, channels = split_shape(self, shape)
         return math.prod(self.window.output_size(size)) * math.prod(self.window.kernel) * channels * (self.planes + 1)
 
     def strength(self, x):
@@ -166,10 +165,10 @@ class CCells(Layer):
 
     def __init__(self, window, *, stride=1, padding="valid", saturation=0.5):
         self.window = Window(per_axis("window", window, 2), stride, padding)
-        self.saturation = _above_zero("saturation", saturation)
+        self.saturation = real("saturation", saturation, above=0)
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
+        size, channels = split_shape(self, shape)
         return (*self.window.output_size(size), channels)
 
     def multiply_adds(self, shape):
@@ -211,9 +210,3 @@ def _faint(rng, shape):
 
 def _none(rng, shape):
     return np.zeros(shape)
-
-
-def _above_zero(name, value):
-    if real(name, value) <= 0:
-        raise ValueError(f"{name} must be above 0, but is {value!r}")
-    return float(value)

@@ -3,7 +3,8 @@
 A plain twin has the same layers and no shortcut. With 20 layers it learns as well, with 56 worse; its residual sister better.
 """
 
-from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack, whole
+from refconv._arguments import integer
+from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack
 from refconv.models.resnet import basic, stages
 from refconv.nn import GlobalAvgPool2D, Sequential
 
@@ -48,11 +49,11 @@ def cifar_resnet(depth=20, classes=10, width=1, *, shortcut="A", plain=False, su
     Source: M9, M12, A23, B8; He et al., "Deep residual learning for image recognition", 2015, section 4.2; Huang et al., "Deep
     networks with stochastic depth", 2016.
     """
-    depth = whole("depth", depth)
+    depth = integer("depth", depth)
     if depth < 8 or depth % 6 != 2:
-        raise ValueError(f"depth must be 6n + 2 with n from 1 on, such as 20, but is {depth}")
+        raise ValueError(f"depth must be 6n + 2 with n from 1 on, such as 20, got {depth}")
     if plain and survival != 1:
-        raise ValueError(f"survival must be 1 in a plain network, but is {survival!r}")
+        raise ValueError(f"survival must be 1 in a plain network, got {survival!r}")
     n, stem = (depth - 2) // 6, scaled(16, width)
     sizes = [(scaled(f, width),) * 2 for f in FILTERS]
     layers = stages(basic, sizes, (n, n, n), stem, shortcut=shortcut, survival=survival, plain=plain)

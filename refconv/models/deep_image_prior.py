@@ -5,7 +5,8 @@ is the paper's default: five halvings, 128 channels each, and 4 channels across 
 way up is bilinear.
 """
 
-from refconv.models.blocks import scaled, whole
+from refconv._arguments import integer
+from refconv.models.blocks import scaled
 from refconv.models.sizes import SizedSequential, SizeRule
 from refconv.nn import BatchNorm, Concat, Conv2D, LeakyReLU, Pad2D, Sequential, Sigmoid, Upsample2D
 
@@ -43,8 +44,8 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
 
     Source: M17; Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary material.
     """
-    glass = hourglass(whole("depth", depth), scaled(128, width), whole("skip", skip, least=0))
-    network = SizedSequential(hourglass=glass, colours=Conv2D(whole("channels", channels), 1), squash=Sigmoid())
+    glass = hourglass(integer("depth", depth), scaled(128, width), integer("skip", skip, least=0))
+    network = SizedSequential(hourglass=glass, colours=Conv2D(integer("channels", channels), 1), squash=Sigmoid())
     network.rule = SizeRule(2**depth, 0, 2 ** (depth + 1))  # a border of one pixel cannot be mirrored in an image of one
     return network
 

@@ -3,7 +3,8 @@
 A dense block is nothing but ``Concat(Identity(), layer)``, again and again.
 """
 
-from refconv.models.blocks import choice, scaled, score_layer, stack, whole
+from refconv._arguments import choice, integer, real
+from refconv.models.blocks import scaled, score_layer, stack
 from refconv.nn import (
     AvgPool2D,
     BatchNorm,
@@ -15,7 +16,6 @@ from refconv.nn import (
     ReLU,
     Sequential,
 )
-from refconv.nn.argument import real
 
 __all__ = ["cifar_densenet", "dense_block", "densenet"]
 
@@ -69,7 +69,8 @@ def densenet(depth=121, classes=1000, width=1, *, small_images=False):
     )
     halve = {} if small_images else {"pool1": MaxPool2D(3, stride=2, padding=1)}
     stem = {"conv1": first, "norm1": BatchNorm(), "relu1": ReLU(), **halve}
-    return Sequential(**stem, **body(choice("depth", depth, BLOCKS), 2 * growth, growth, COMPRESSION), **head(classes))
+    blocks = BLOCKS[choice("depth", depth, BLOCKS)]
+    return Sequential(**stem, **body(blocks, 2 * growth, growth, COMPRESSION), **head(classes))
 
 
 def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True, compression=COMPRESSION):
@@ -104,12 +105,11 @@ def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True
 
     Source: M14; Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", 2016, section 4.
     """
-    depth, each = whole("depth", depth), 2 if bottleneck else 1
+    depth, each = integer("depth", depth), 2 if bottleneck else 1
     if depth < 4 + 3 * each or (depth - 4) % (3 * each):
-        raise ValueError(f"depth must be {3 * each}n + 4 with n from 1 on, but is {depth}")
-    if not 0 < real("compression", compression) <= 1:
-        raise ValueError(f"compression must be above 0 and up to 1, but is {compression!r}")
-    growth = scaled(whole("growth", growth), width)
+        raise ValueError(f"depth must be {3 * each}n + 4 with n from 1 on, got {depth}")
+    real("compression", compression, above=0, most=1)
+    growth = scaled(integer("growth", growth), width)
     channels = 2 * growth if bottleneck and compression < 1 else scaled(16, width)
     conv1 = Conv2D(channels, 3, padding=1, bias=False)
     blocks = ((depth - 4) // (3 * each),) * 3

@@ -6,7 +6,8 @@ table says 5 × 5, a slip that its trained weights have made permanent; style="t
 layer, but keeps the paper's pools: torchvision's last between blocks is 2 × 2, and those of its heads adapt to the size.
 """
 
-from refconv.models.blocks import choice, conv_bn_relu, conv_relu, scaled, score_layer
+from refconv._arguments import choice
+from refconv.models.blocks import conv_bn_relu, conv_relu, scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
     Concat,
@@ -75,7 +76,7 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
 
     Source: M7, A22; Szegedy et al., "Going deeper with convolutions", 2014.
     """
-    convolution, large = choice("style", style, STYLES)
+    convolution, large = STYLES[choice("style", style, STYLES)]
     blocks = {name: inception(*_scaled(row, width), convolution, large) if row else pool() for name, row in INCEPTION.items()}
     stem = small_stem if small_images else imagenet_stem
     trunk = Sequential(

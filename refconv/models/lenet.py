@@ -7,7 +7,8 @@ readings here end in ten scores for a softmax, as everybody's do today. Its squa
 the plain tanh.
 """
 
-from refconv.models.blocks import choice, scaled, score_layer
+from refconv._arguments import choice
+from refconv.models.blocks import scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
     Concat,
@@ -67,7 +68,8 @@ def lenet(style="modern", classes=10, width=1):
 
     Source: M2; LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", 1998, Figure 2.
     """
-    return choice("style", style, {"modern": modern, "paper": paper})(classes, width)
+    styles = {"modern": modern, "paper": paper}
+    return styles[choice("style", style, styles)](classes, width)
 
 
 def modern(classes, width):
@@ -91,7 +93,7 @@ def modern(classes, width):
 def paper(classes, width):
     """tanh and trained sub-sampling; each map of C3 sees those of S2 that Table I says."""
     if width != 1:
-        raise ValueError(f"width must be 1 for the paper's style, but is {width!r}")
+        raise ValueError(f"width must be 1 for the paper's style, got {width!r}")
     return Sequential(
         c1=Conv2D(6, 5, initializer=glorot_uniform),  # 28 × 28
         tanh1=Tanh(),

@@ -4,7 +4,8 @@ Each class has a map of its own at the end, and its score is the map's mean. The
 their sizes to its authors' published configurations, which stand here; where dropout goes, it says itself.
 """
 
-from refconv.models.blocks import choice, conv_relu, scaled, whole
+from refconv._arguments import choice, integer
+from refconv.models.blocks import conv_relu, scaled
 from refconv.nn import AvgPool2D, Dropout, GlobalAvgPool2D, MaxPool2D, Sequential
 
 __all__ = ["nin"]
@@ -54,8 +55,8 @@ def nin(size="imagenet", classes=1000, width=1):
 
     Source: M6, A8; Lin, Chen and Yan, "Network in network", 2014.
     """
-    layers, classes = {}, whole("classes", classes)
-    for k, ((kernel, options), filters, pool) in enumerate(choice("size", size, SIZES), 1):
+    layers, classes = {}, integer("classes", classes)
+    for k, ((kernel, options), filters, pool) in enumerate(SIZES[choice("size", size, SIZES)], 1):
         numbers = [classes if f is None else scaled(f, width) for f in filters]
         layers[f"mlpconv{k}"] = mlpconv(kernel, numbers, **options)
         if pool:  # dropout behind all blocks but the last

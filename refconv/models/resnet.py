@@ -8,7 +8,8 @@ everywhere.
 
 from functools import partial
 
-from refconv.models.blocks import choice, conv_bn_relu, scaled, score_layer, stack, whole
+from refconv._arguments import choice, integer, real
+from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack
 from refconv.nn import (
     BatchNorm,
     Conv2D,
@@ -21,7 +22,6 @@ from refconv.nn import (
     StochasticDepth,
     Sum,
 )
-from refconv.nn.argument import real
 
 __all__ = ["basic", "bottleneck", "residual", "resnet", "stages"]
 
@@ -82,13 +82,11 @@ def resnet(
 
     Source: M9, M12, A23, B8; He et al., "Deep residual learning for image recognition", 2015.
     """
-    kind, repeats = choice("depth", depth, DEPTHS)
-    groups, inner = whole("groups", groups), real("inner", inner)
-    if inner <= 0:
-        raise ValueError(f"inner must be above 0, but is {inner!r}")
+    kind, repeats = DEPTHS[choice("depth", depth, DEPTHS)]
+    groups, inner = integer("groups", groups), real("inner", inner, above=0)
     if kind == "basic" and (groups, inner) != (1, 1):
-        raise ValueError(f"depth must be 50 or more, with bottlenecks, for groups and inner other than 1, but is {depth}")
-    choice("stride_in", stride_in, STRIDES)  # refused even where there is no bottleneck to take it
+        raise ValueError(f"depth must be 50 or more, with bottlenecks, for groups and inner other than 1, got {depth}")
+    choice("stride_in", stride_in, STRIDES)  # checked even if no block is a bottleneck
     block = basic if kind == "basic" else partial(bottleneck, groups=groups, stride_in=stride_in)
     sizes = [(scaled(f * inner, width, groups), scaled(f, width) * EXPANSION[kind]) for f in FILTERS]
     found = stages(block, sizes, repeats, scaled(64, width), shortcut=shortcut, survival=survival)
@@ -137,7 +135,7 @@ def bottleneck(inner, outer, stride=1, *, groups=1, stride_in="1x1"):
     69632
     """
     strides = [1, 1]
-    strides[choice("stride_in", stride_in, STRIDES)] = stride
+    strides[STRIDES[choice("stride_in", stride_in, STRIDES)]] = stride
     return Sequential(
         reduce=conv_bn_relu(inner, 1, stride=strides[0]),
         conv=conv_bn_relu(inner, 3, stride=strides[1], padding=1, groups=groups),
@@ -149,7 +147,7 @@ def bottleneck(inner, outer, stride=1, *, groups=1, stride_in="1x1"):
 def shortcut_of(option, before, after, stride):
     """The way past a block, options A, B and C of section 4.1."""
     differs = stride > 1 or before != after
-    projects = choice("shortcut", option, {"A": False, "B": differs, "C": True})
+    projects = {"A": False, "B": differs, "C": True}[choice("shortcut", option, "ABC")]
     if projects:
         return Sequential(conv=Conv2D(after, 1, stride=stride, bias=False), norm=BatchNorm())
     if differs:

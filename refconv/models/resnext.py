@@ -5,7 +5,7 @@ paper's Table 2 cost the same, so that only cardinality differs. Strides are tak
 builds upon.
 """
 
-from refconv.models.blocks import whole
+from refconv._arguments import integer
 from refconv.models.resnet import resnet
 
 __all__ = ["resnext"]
@@ -44,11 +44,11 @@ def resnext(depth=50, classes=1000, width=1, *, cardinality=32, group_width=None
 
     Source: M10, C5; Xie et al., "Aggregated residual transformations for deep neural networks", 2016.
     """
-    cardinality = whole("cardinality", cardinality)
+    cardinality = integer("cardinality", cardinality)
     if group_width is None and cardinality not in SETTINGS:
         raise ValueError(
             f"group_width must be given: the paper has one for a cardinality of {[*SETTINGS]}, not {cardinality!r}"
         )
-    d = SETTINGS[cardinality] if group_width is None else whole("group_width", group_width)
+    d = SETTINGS[cardinality] if group_width is None else integer("group_width", group_width)
     options = {"groups": cardinality, "inner": cardinality * d / 64, "stride_in": "3x3", "small_images": small_images}
     return resnet(depth, classes, width, **options)

@@ -4,7 +4,8 @@ A U-Net is a U-Net inside a U-Net, and so it is built. The paper's convolutions 
 out, and what goes across is cropped to what comes up. With padding="same" nothing is lost and nothing cropped.
 """
 
-from refconv.models.blocks import conv_relu, scaled, whole
+from refconv._arguments import choice, integer
+from refconv.models.blocks import conv_relu, scaled
 from refconv.models.sizes import SizedSequential, SizeRule
 from refconv.nn import Concat, Conv2D, ConvTranspose2D, Crop2D, Dropout, Identity, MaxPool2D, Sequential
 
@@ -44,12 +45,10 @@ def unet(classes=2, width=1, *, padding="valid", depth=5):
 
     Source: M16, C1; Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015.
     """
-    if padding not in ("valid", "same"):
-        raise ValueError(f"padding must be 'valid' or 'same', but is {padding!r}")
-    if whole("depth", depth) > len(FILTERS):
-        raise ValueError(f"depth must be from 1 to {len(FILTERS)}, but is {depth}")
+    choice("padding", padding, ("valid", "same"))
+    depth = integer("depth", depth, most=len(FILTERS))
     filters = [scaled(f, width) for f in FILTERS[:depth]]
-    network = SizedSequential(u=u(padding, *filters), scores=Conv2D(whole("classes", classes), 1))
+    network = SizedSequential(u=u(padding, *filters), scores=Conv2D(integer("classes", classes), 1))
     network.rule = size_rule(padding, depth)
     return network
 

@@ -1,7 +1,8 @@
 """VGG: nothing but 3 × 3 convolutions, ever more of them."""
 
+from refconv._arguments import choice
 from refconv.models.alexnet import dense_head
-from refconv.models.blocks import choice, scaled
+from refconv.models.blocks import scaled
 from refconv.nn import Conv2D, LocalResponseNorm, MaxPool2D, ReLU, Sequential
 
 __all__ = ["vgg"]
@@ -57,7 +58,7 @@ def vgg(configuration="D", classes=1000, width=1):
     Source: M5, B7; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014.
     """
     layers = {}
-    for block, column in enumerate(choice("configuration", configuration, CONFIGURATIONS).split(" | "), 1):
+    for block, column in enumerate(CONFIGURATIONS[choice("configuration", configuration, CONFIGURATIONS)].split(" | "), 1):
         for k, word in enumerate(column.split(), 1):
             layers |= _layers(word, f"{block}_{k}", width)
         layers[f"pool{block}"] = MaxPool2D(2)

@@ -4,7 +4,8 @@ WRN-d-k has d layers and k times the filters of the CIFAR residual network. Norm
 here; where the shape changes, both ways share the first pair.
 """
 
-from refconv.models.blocks import scaled, score_layer, stack, whole
+from refconv._arguments import integer
+from refconv.models.blocks import scaled, score_layer, stack
 from refconv.models.resnet import resnet
 from refconv.nn import BatchNorm, Conv2D, Dropout, GlobalAvgPool2D, Identity, ReLU, Sequential, Sum
 
@@ -45,9 +46,9 @@ def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
 
     Source: M11; Zagoruyko and Komodakis, "Wide residual networks", 2016.
     """
-    depth, factor = whole("depth", depth), whole("factor", factor)
+    depth, factor = integer("depth", depth), integer("factor", factor)
     if depth < 10 or depth % 6 != 4:
-        raise ValueError(f"depth must be 6n + 4 with n from 1 on, such as 28, but is {depth}")
+        raise ValueError(f"depth must be 6n + 4 with n from 1 on, such as 28, got {depth}")
     n, layers, before = (depth - 4) // 6, {}, scaled(16, width)
     for k, filters in enumerate(scaled(factor * f, width) for f in FILTERS):
         blocks = []
@@ -90,4 +91,4 @@ def wide_resnet50(factor=2, classes=1000, width=1, *, small_images=False):
 
     Source: M11; Zagoruyko and Komodakis, "Wide residual networks", 2016, section 3.
     """
-    return resnet(50, classes, width, inner=whole("factor", factor), stride_in="3x3", small_images=small_images)
+    return resnet(50, classes, width, inner=integer("factor", factor), stride_in="3x3", small_images=small_images)

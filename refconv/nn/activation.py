@@ -1,6 +1,6 @@
 """Activations as layers: no parameters, the shape stays."""
 
-from refconv.nn.argument import scalar_of_any_kind
+from refconv._arguments import real_or_exact
 from refconv.nn.layer import Layer
 from refconv.ops import activation, loss
 
@@ -29,7 +29,7 @@ class LeakyReLU(_Elementwise):
     """
 
     def __init__(self, slope=0.1):
-        self.slope = scalar_of_any_kind("slope", slope)
+        self.slope = real_or_exact("slope", slope)
 
     def forward(self, x, train=True):
         y = activation.leaky_relu(x, self.slope)
@@ -46,7 +46,7 @@ class ELU(_Elementwise):
     """
 
     def __init__(self, alpha=1.0):
-        self.alpha = scalar_of_any_kind("alpha", alpha)
+        self.alpha = real_or_exact("alpha", alpha)
 
     def forward(self, x, train=True):
         y = activation.elu(x, self.alpha)

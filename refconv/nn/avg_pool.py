@@ -1,8 +1,8 @@
 """Average pooling layers."""
 
-from refconv.geometry import flag
+from refconv._arguments import flag
+from refconv.nn.layer import split_shape
 from refconv.nn.pool import GlobalPool, Pool
-from refconv.nn.space import split
 from refconv.ops import avg_pool
 
 __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool1D", "GlobalAvgPool2D"]
@@ -11,7 +11,7 @@ __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool1D", "GlobalAvgPool2D"]
 class _AvgPool(Pool):
     def __init__(self, window, *, count_include_pad=False, **arguments):
         if "dilation" in arguments:
-            raise TypeError(f"{type(self).__name__} has no dilation, but got {arguments['dilation']!r}")
+            raise TypeError(f"{type(self).__name__} has no dilation, got {arguments['dilation']!r}")
         super().__init__(window, **arguments)
         self.arguments["count_include_pad"] = flag("count_include_pad", count_include_pad)
 
@@ -19,7 +19,7 @@ class _AvgPool(Pool):
         y = self._operator("")(x, self.window.kernel, **self.arguments)
 
         def backward(dy, want_dx=True):
-            size, _ = split(self, x.shape[1:])
+            size, _ = split_shape(self, x.shape[1:])
             return self._operator("_dx")(dy, self.window.kernel, size, **self.arguments) if want_dx else None
 
         return y, backward
@@ -33,7 +33,7 @@ class _AvgPool(Pool):
 
 class _GlobalAvgPool(GlobalPool):
     def forward(self, x, train=True):
-        size, _ = split(self, x.shape[1:])
+        size, _ = split_shape(self, x.shape[1:])
         y = self._operator("")(x, data_format=self.data_format)
 
         def backward(dy, want_dx=True):

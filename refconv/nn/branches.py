@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv._arguments import integer
 from refconv.nn.container import Container
 from refconv.nn.layer import call_backward
 from refconv.ops.fused import side_by_side, total
@@ -23,7 +23,7 @@ class Branches(Container):
 
     @abstractmethod
     def _share_out(self, dy, shapes):
-        """Return ∂e/∂y of each branch; ``shapes`` are those of their outputs."""
+        """Return ∂e/∂y of each branch; ``shapes`` has the shape of each output."""
 
     def forward(self, x, train=True):
         outputs, backwards = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
@@ -45,12 +45,12 @@ class Branches(Container):
         """Return the common shape. NumPy would broadcast others, and the gradients would not have the branches' shapes."""
         if len(set(shapes)) > 1:
             found = dict(zip(self.layers, shapes, strict=True))
-            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, but has {found}")
+            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, got {found}")
         return shapes[0]
 
 
 class Sum(Branches):
-    r"""The sum of the branches; on the way back each gets all of ∂e/∂y, and their ∂e/∂x are added.
+    r"""The sum of the branches. In the backward function each gets ∂e/∂y, and their ∂e/∂x are added.
 
     .. math:: y = \sum_k f_k(x), \qquad \frac{\partial e}{\partial x} = \sum_k J_k^\top \frac{\partial e}{\partial y}
 
@@ -66,7 +66,7 @@ class Sum(Branches):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from refconv.nn import Identity
     >>> y, backward = Sum(Identity(), Identity()).forward(np.array([[1.0, 2.0]]))
     >>> y, backward(np.array([[10.0, 0.5]]))
     (array([[2., 4.]]), array([[20.,  1.]]))
@@ -86,7 +86,7 @@ class Sum(Branches):
 
 
 class Mean(Branches):
-    r"""The mean of the branches, as a fractal network joins them.
+    r"""The mean of the branches, as in a fractal network.
 
     .. math:: y = \frac{1}{K} \sum_{k=1}^{K} f_k(x)
 
@@ -102,7 +102,7 @@ class Mean(Branches):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from refconv.nn import Identity
     >>> Mean(Identity(), Sum(Identity(), Identity()))(np.array([[2.0, 6.0]]))
     array([[3., 9.]])
 
@@ -121,7 +121,7 @@ class Mean(Branches):
 
 
 class Concat(Branches):
-    r"""The outputs of the branches behind one another along the channels; on the way back each gets its own part of ∂e/∂y.
+    r"""The outputs of the branches, concatenated along the channels. Each branch gets its own part of ∂e/∂y.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class Concat(Branches):
     Examples
     --------
     >>> from refconv import nn
-    >>> Concat(Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
+    >>> Concat(nn.Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
     (7, 5, 36)
 
     Source: M7, M14; Huang et al., "Densely connected convolutional networks", 2016.
@@ -146,7 +146,7 @@ class Concat(Branches):
 
     def __init__(self, *layers, axis=-1, **named):
         super().__init__(*layers, **named)
-        (self.axis,) = per_axis("axis", axis, 1, least=-MOST_AXES)
+        self.axis = integer("axis", axis, least=-MOST_AXES)
 
     def output_shape(self, shape):
         return self._joined(self._shapes(shape))
@@ -158,7 +158,7 @@ class Concat(Branches):
         channels = [size.pop(self.axis) for size in sizes]
         if any(size != sizes[0] for size in sizes):
             found = dict(zip(self.layers, shapes, strict=True))
-            raise ValueError(f"Concat needs branches with outputs of one size, but has {found}")
+            raise ValueError(f"Concat needs branches with outputs of one size, got {found}")
         axis = self.axis % len(shapes[0])
         return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv._arguments import integer
 from refconv.nn.layer import Layer
 
 __all__ = ["PadChannels", "Select"]
@@ -34,11 +34,11 @@ class PadChannels(Layer):
     """
 
     def __init__(self, channels):
-        (self.channels,) = per_axis("channels", channels, 1)
+        self.channels = integer("channels", channels)
 
     def output_shape(self, shape):
         if not shape or shape[-1] > self.channels:
-            raise ValueError(f"{self!r} needs an input with at most {self.channels} channels, but got shape {tuple(shape)}")
+            raise ValueError(f"{self!r} needs an input with at most {self.channels} channels, got shape {tuple(shape)}")
         return (*shape[:-1], self.channels)
 
     def forward(self, x, train=True):
@@ -77,14 +77,14 @@ class Select(Layer):
     def __init__(self, channels):
         entries = list(channels) if np.iterable(channels) else [None]
         if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in entries):
-            raise TypeError(f"{CHANNELS}, but are {channels!r}")
+            raise TypeError(f"{CHANNELS}, got {channels!r}")
         self.channels = [int(c) for c in entries]
         if len(set(self.channels)) < len(self.channels) or min(self.channels, default=-1) < 0:
-            raise ValueError(f"{CHANNELS}, but are {self.channels}")
+            raise ValueError(f"{CHANNELS}, got {self.channels}")
 
     def output_shape(self, shape):
         if not shape or max(self.channels) >= shape[-1]:
-            raise ValueError(f"{self!r} needs an input with a channel {max(self.channels)}, but got shape {tuple(shape)}")
+            raise ValueError(f"{self!r} needs an input with a channel {max(self.channels)}, got shape {tuple(shape)}")
         return (*shape[:-1], len(self.channels))
 
     def forward(self, x, train=True):

@@ -12,7 +12,7 @@ import itertools
 
 import numpy as np
 
-from refconv.nn.argument import real
+from refconv._arguments import real
 from refconv.nn.branches import Concat, Mean, Sum
 from refconv.nn.container import Container, RandomContainer
 from refconv.nn.fusion import Plan
@@ -139,7 +139,7 @@ class Sequential(Container):
 
 
 class StochasticDepth(RandomContainer):
-    r"""A layer that is left out at random, for a whole mini-batch at a time; in inference it counts by how often it was in.
+    r"""A layer that is dropped at random for a whole mini-batch; in inference its output is scaled instead.
 
     .. math:: y = s \, f(x), \qquad s \sim \mathrm{Bernoulli}(p) \text{ in training}, \quad s = p \text{ in inference}
 
@@ -150,7 +150,7 @@ class StochasticDepth(RandomContainer):
     layer : Layer
         f.
     survival : float
-        p, the probability that the layer is in, above 0 and up to 1.
+        p, the probability that the layer is kept, above 0 and up to 1.
 
     Raises
     ------
@@ -168,9 +168,7 @@ class StochasticDepth(RandomContainer):
 
     def __init__(self, layer, survival):
         super().__init__(layer)
-        self.layer, self.survival = layer, real("survival", survival, least=0, most=1)
-        if not self.survival:
-            raise ValueError("survival must be above 0, but is 0: the layer would never be in")
+        self.layer, self.survival = layer, real("survival", survival, above=0, most=1)
 
     def output_shape(self, shape):
         return self.layer.output_shape(shape)

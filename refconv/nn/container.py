@@ -18,7 +18,7 @@ class Container(Layer):
 
     def __init__(self, *layers, **named):
         if clash := {str(k) for k in range(len(layers))} & named.keys():
-            raise ValueError(f"{type(self).__name__} numbers layers without a name itself, but got names {sorted(clash)}")
+            raise ValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
         self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):
@@ -38,6 +38,9 @@ class Container(Layer):
     def _own_parameters(self):
         """A container usually has none, so it is built as soon as its layers are."""
         return self.parameters or {}
+
+    def _is_built(self):
+        return all(layer._is_built() for layer in self.layers.values())
 
     def __getitem__(self, key):
         """Return a layer by its name or its position."""

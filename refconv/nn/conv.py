@@ -2,13 +2,11 @@
 
 import math
 
-from refconv.geometry import Window, flag, per_axis
-from refconv.nn.argument import starting_values
+from refconv._arguments import divisor, flag, initializer_or_none, integer, known_format, per_axis
+from refconv.geometry import Window
 from refconv.nn.initializers import he_normal, zeros
-from refconv.nn.layer import Layer, Spec
-from refconv.nn.space import join, split
+from refconv.nn.layer import Layer, Spec, join_shape, split_shape
 from refconv.ops import conv
-from refconv.ops.check import group_count, known_format
 
 __all__ = ["Conv1D", "Conv2D"]
 
@@ -31,10 +29,10 @@ class _Conv(Layer):
         initializer=he_normal,
         data_format="channels_last",
     ):
-        (self.filters,) = per_axis("filters", filters, 1)
+        self.filters = integer("filters", filters)
         self.window = Window(per_axis("kernel_size", kernel_size, self.ndim), stride, padding, dilation)
-        self.groups = group_count(groups, filters=self.filters)
-        self.bias, self.initializer = flag("bias", bias), starting_values(initializer)
+        self.groups = divisor("groups", groups, filters=self.filters)
+        self.bias, self.initializer = flag("bias", bias), initializer_or_none(initializer)
         self.data_format = known_format(data_format)
         self.arguments = {
             "stride": self.window.stride,
@@ -45,17 +43,17 @@ class _Conv(Layer):
         }
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
-        group_count(self.groups, inputs=channels)
-        return join(self.window.output_size(size), self.filters, self.data_format)
+        size, channels = split_shape(self, shape)
+        divisor("groups", self.groups, inputs=channels)
+        return join_shape(self.window.output_size(size), self.filters, self.data_format)
 
     def specs(self, shape):
-        _, channels = split(self, shape)
+        _, channels = split_shape(self, shape)
         w = Spec((*self.window.kernel, channels // self.groups, self.filters), self.initializer)
         return {"w": w, "b": Spec((self.filters,), zeros)} if self.bias else {"w": w}
 
     def multiply_adds(self, shape):
-        size, channels = split(self, shape)
+        size, channels = split_shape(self, shape)
         each = math.prod(self.window.kernel) * (channels // self.groups)
         return math.prod(self.window.output_size(size)) * self.filters * each
 
@@ -64,7 +62,7 @@ class _Conv(Layer):
         y = self._operator("")(x, w.value, None if b is None else b.value, **self.arguments)
 
         def backward(dy, want_dx=True):
-            size, _ = split(self, x.shape[1:])
+            size, _ = split_shape(self, x.shape[1:])
             w.grad += self._operator("_dw")(x, dy, self.window.kernel, **self.arguments)
             if b is not None:
                 b.grad += self._operator("_db")(dy, data_format=self.data_format)

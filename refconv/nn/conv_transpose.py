@@ -3,13 +3,11 @@
 import math
 from functools import partial
 
-from refconv.geometry import per_axis
+from refconv._arguments import divisor, per_axis
 from refconv.nn.conv import _Conv
 from refconv.nn.initializers import he_normal, zeros
-from refconv.nn.layer import Spec
-from refconv.nn.space import join, split
+from refconv.nn.layer import Spec, join_shape, split_shape
 from refconv.ops import conv_transpose
-from refconv.ops.check import group_count
 
 __all__ = ["ConvTranspose1D", "ConvTranspose2D"]
 
@@ -45,18 +43,18 @@ class _ConvTranspose(_Conv):
         self.output_padding = per_axis("output_padding", output_padding, self.ndim, least=0)
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
-        group_count(self.groups, inputs=channels)
-        return join(self.window.transposed_output_size(size, self.output_padding), self.filters, self.data_format)
+        size, channels = split_shape(self, shape)
+        divisor("groups", self.groups, inputs=channels)
+        return join_shape(self.window.transposed_output_size(size, self.output_padding), self.filters, self.data_format)
 
     def specs(self, shape):
-        _, channels = split(self, shape)
+        _, channels = split_shape(self, shape)
         initializer = self.initializer or partial(he_normal, fan_in=self._fan_in(channels))
         w = Spec((*self.window.kernel, self.filters // self.groups, channels), initializer)
         return {"w": w, "b": Spec((self.filters,), zeros)} if self.bias else {"w": w}
 
     def multiply_adds(self, shape):
-        size, channels = split(self, shape)
+        size, channels = split_shape(self, shape)
         each = math.prod(self.window.kernel) * (self.filters // self.groups)
         return math.prod(size) * channels * each
 

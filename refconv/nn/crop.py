@@ -1,9 +1,8 @@
 """The middle of an image as a layer."""
 
+from refconv._arguments import known_format
 from refconv.geometry import Window
-from refconv.nn.layer import Layer
-from refconv.nn.space import join, split
-from refconv.ops.check import known_format
+from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.ops.resize import frame, pad, pad_dx
 
 __all__ = ["Crop2D"]
@@ -43,11 +42,11 @@ class Crop2D(Layer):
         self.data_format = known_format(data_format)
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
+        size, channels = split_shape(self, shape)
         left = tuple(n - before - after for n, (before, after) in zip(size, self.window.padding, strict=True))
         if min(left) < 1:
             raise ValueError(f"{self!r} leaves nothing of an input of shape {tuple(shape)}")
-        return join(left, channels, self.data_format)
+        return join_shape(left, channels, self.data_format)
 
     def forward(self, x, train=True):
         self.output_shape(x.shape[1:])

@@ -2,8 +2,7 @@
 
 import math
 
-from refconv.geometry import flag, per_axis
-from refconv.nn.argument import starting_values
+from refconv._arguments import flag, initializer_or_none, integer, per_axis
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
@@ -40,8 +39,8 @@ class Dense(Layer):
     """
 
     def __init__(self, units, *, bias=True, initializer=he_normal):
-        (self.units,) = per_axis("units", units, 1)
-        self.bias, self.initializer = flag("bias", bias), starting_values(initializer)
+        self.units = integer("units", units)
+        self.bias, self.initializer = flag("bias", bias), initializer_or_none(initializer)
 
     def output_shape(self, shape):
         self._inputs(shape)
@@ -56,7 +55,7 @@ class Dense(Layer):
 
     def _inputs(self, shape):
         if len(shape) != 1:
-            raise ValueError(f"{self!r} takes one axis of numbers, but got shape {tuple(shape)}: put Flatten() before")
+            raise ValueError(f"{self!r} takes one axis of numbers, got shape {tuple(shape)}: put Flatten() before")
         (inputs,) = per_axis(f"the input of {self!r}", shape, 1)
         return inputs
 

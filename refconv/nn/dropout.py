@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from refconv._arguments import generator
 from refconv.nn.layer import Layer
 from refconv.ops.check import floats
-from refconv.ops.dropout import dropout, dropout_dx, dropout_rate, generator
+from refconv.ops.dropout import dropout, dropout_dx, dropout_rate
 
 __all__ = ["Dropout"]
 
@@ -44,17 +45,17 @@ class Dropout(Layer):
 
     def __init__(self, rate, seed=None):
         if isinstance(seed, np.random.Generator):
-            raise TypeError("seed must be a whole number: a Generator would be shared, and move on between two builds")
+            raise TypeError("seed must be an integer, got a Generator: two builds would share its state")
         self.rate = dropout_rate(rate, np.empty(0))
         self.seed = seed
-        self.rng = None if seed is None else generator(seed, "seed")
+        self.rng = None if seed is None else generator("seed", seed)
 
     def output_shape(self, shape):
         return tuple(shape)
 
     def make(self, shape, rng, dtype):
         super().make(shape, rng, dtype)
-        self.rng = np.random.default_rng(rng.integers(2**63)) if self.seed is None else generator(self.seed, "seed")
+        self.rng = np.random.default_rng(rng.integers(2**63)) if self.seed is None else generator("seed", self.seed)
 
     def forward(self, x, train=True):
         if not train:

@@ -1,7 +1,6 @@
-"""Fractal blocks: columns of ever more layers side by side, and drop-path, which lets some of them rest in training."""
+"""Fractal blocks, and drop-path, which leaves out some of their columns in training."""
 
-from refconv.geometry import per_axis
-from refconv.nn.argument import real
+from refconv._arguments import integer, real
 from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer
 from refconv.nn.layer import call_backward
@@ -10,7 +9,7 @@ __all__ = ["DropPath", "Fractal"]
 
 
 class Fractal(RandomContainer):
-    r"""Columns of 1, 2, 4, … layers side by side, joined by their mean wherever some of them end together.
+    r"""Columns of 1, 2, 4, … layers side by side, averaged wherever several of them end in the same row.
 
     .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
 
@@ -51,10 +50,8 @@ class Fractal(RandomContainer):
     training_settings = ("drop",)
 
     def __init__(self, make, columns, *, drop=0.0):
-        (self.columns,) = per_axis("columns", columns, 1)
-        self.drop = real("drop", drop, least=0, most=1)
-        if self.drop == 1:
-            raise ValueError("drop must be below 1, but is 1: nothing would be left")
+        self.columns = integer("columns", columns)
+        self.drop = real("drop", drop, least=0, below=1)
         self.rows = 2 ** (self.columns - 1)
         self.spans = [self.rows >> c for c in range(self.columns)]  # rows that a layer of each column takes
         super().__init__(**{self.name(c, row): make() for row in self.every_row() for c in self.ending(row)})

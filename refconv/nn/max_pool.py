@@ -1,7 +1,7 @@
 """Max pooling layers."""
 
+from refconv.nn.layer import split_shape
 from refconv.nn.pool import GlobalPool, Pool
-from refconv.nn.space import split
 from refconv.ops import max_pool
 
 __all__ = ["GlobalMaxPool1D", "GlobalMaxPool2D", "MaxPool1D", "MaxPool2D"]
@@ -19,7 +19,7 @@ class _MaxPool(Pool):
             if not want_dx:
                 return None
             winners = argmax if train else self._operator("_with_argmax")(x, kernel, **arguments)[1]
-            return self._operator("_dx")(dy, winners, split(self, x.shape[1:])[0], data_format=self.data_format)
+            return self._operator("_dx")(dy, winners, split_shape(self, x.shape[1:])[0], data_format=self.data_format)
 
         return y, backward
 
@@ -71,7 +71,7 @@ class MaxPool1D(_MaxPool):
 
 class _GlobalMaxPool(GlobalPool):
     def forward(self, x, train=True):
-        size, channels = split(self, x.shape[1:])
+        size, channels = split_shape(self, x.shape[1:])
         y, back = self.windowed(size, data_format=self.data_format).forward(x, train)
         return y.reshape(len(x), channels), lambda dy, want_dx=True: back(dy.reshape(y.shape), want_dx)
 

@@ -1,9 +1,8 @@
 """Batch normalisation as a layer, with its running averages."""
 
-from refconv.nn.argument import real, scalar_of_any_kind
+from refconv._arguments import known_format, real, real_or_exact
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
-from refconv.ops.check import known_format
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 
 __all__ = ["BatchNorm"]
@@ -45,7 +44,7 @@ class BatchNorm(Layer):
 
     def __init__(self, *, momentum=0.99, eps=1e-3, data_format="channels_last"):
         self.momentum = real("momentum", momentum, least=0, most=1)
-        self.eps = scalar_of_any_kind("eps", eps, least=0)
+        self.eps = real_or_exact("eps", eps, least=0)
         self.data_format = known_format(data_format)
 
     def output_shape(self, shape):
@@ -53,7 +52,7 @@ class BatchNorm(Layer):
 
     def specs(self, shape):
         if not shape:
-            raise ValueError(f"{self!r} takes an input with channels, but got shape ()")
+            raise ValueError(f"{self!r} takes an input with channels, got shape ()")
         channels = (shape[-1 if self.data_format == "channels_last" else 0],)
         return {
             "gamma": Spec(channels, ones),

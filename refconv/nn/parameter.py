@@ -41,8 +41,8 @@ class FlatArrays:
 class Parameter:
     """An array of a layer, and the gradient that accumulates beside it.
 
-    Assigning to ``value`` or ``grad`` copies into the existing array, so views of it, such as those of an optimiser, stay
-    valid: ``parameter.value = array`` is ``parameter.value[...] = array`` with a check of the shape.
+    Assigning to ``value`` or ``grad`` copies into the existing array, so an optimiser's views of it stay valid:
+    ``parameter.value = array`` is ``parameter.value[...] = array`` with a check of the shape.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Parameter:
         The parameter leaves its flat arrays, so optimisers update it alone. Tests use this for fractions and symbols.
         """
         if value.shape != self._value.shape:
-            raise ValueError(f"value must have shape {self._value.shape}, got {value.shape}")
+            raise ValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
         self._value, self._grad = value, None if self._grad is None else np.zeros_like(value)
         self.flat, self.offset, self.relocatable = None, 0, False
 

@@ -1,9 +1,8 @@
 """What max and average pooling layers share: their window, or that it is the whole input, and their shapes."""
 
-from refconv.geometry import Window, per_axis
-from refconv.nn.layer import Layer
-from refconv.nn.space import join, split
-from refconv.ops.check import known_format
+from refconv._arguments import known_format, per_axis
+from refconv.geometry import Window
+from refconv.nn.layer import Layer, join_shape, split_shape
 
 __all__ = ["GlobalPool", "Pool"]
 
@@ -23,8 +22,8 @@ class Pool(Layer):
         }
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
-        return join(self.window.pooled_size(size), channels, self.data_format)
+        size, channels = split_shape(self, shape)
+        return join_shape(self.window.pooled_size(size), channels, self.data_format)
 
     def __repr__(self):
         kernel, stride = ("×".join(map(str, axes)) for axes in (self.window.kernel, self.window.stride))
@@ -42,6 +41,6 @@ class GlobalPool(Layer):
         self.data_format = known_format(data_format)
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
+        size, channels = split_shape(self, shape)
         per_axis("input_size", size, self.ndim)
         return (channels,)

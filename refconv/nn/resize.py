@@ -1,9 +1,7 @@
 """Padding and upsampling as layers."""
 
-from refconv.geometry import per_axis
-from refconv.nn.layer import Layer
-from refconv.nn.space import join, split
-from refconv.ops.check import known_format
+from refconv._arguments import known_format, per_axis
+from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.ops.resize import frame, framed_size, pad, pad_dx, upsample2d, upsample2d_dx, upsample_mode, upsampled_size
 
 __all__ = ["Pad2D", "Upsample2D"]
@@ -42,8 +40,8 @@ class Pad2D(Layer):
         self.arguments = {"mode": mode, "data_format": data_format}
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
-        return join(framed_size(self.window, size, self.mode), channels, self.data_format)
+        size, channels = split_shape(self, shape)
+        return join_shape(framed_size(self.window, size, self.mode), channels, self.data_format)
 
     def forward(self, x, train=True):
         padding = self.window.padding
@@ -92,8 +90,8 @@ class Upsample2D(Layer):
         self.arguments = {"mode": mode, "data_format": data_format}
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
-        return join(upsampled_size(size, self.scale), channels, self.data_format)
+        size, channels = split_shape(self, shape)
+        return join_shape(upsampled_size(size, self.scale), channels, self.data_format)
 
     def forward(self, x, train=True):
         y = upsample2d(x, self.scale, **self.arguments)

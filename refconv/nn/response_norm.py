@@ -1,9 +1,7 @@
 """Local response normalisation as a layer."""
 
-from refconv.geometry import flag, per_axis
-from refconv.nn.argument import scalar_of_any_kind
+from refconv._arguments import flag, integer, known_format, real_or_exact
 from refconv.nn.layer import Layer
-from refconv.ops.check import known_format
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
 
 __all__ = ["LocalResponseNorm"]
@@ -34,11 +32,9 @@ class LocalResponseNorm(Layer):
     """
 
     def __init__(self, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size=False, data_format="channels_last"):
-        (self.size,) = per_axis("size", size, 1)
-        self.alpha, self.beta = scalar_of_any_kind("alpha", alpha, least=0), scalar_of_any_kind("beta", beta)
-        self.k = scalar_of_any_kind("k", k, least=0)
-        if k == 0:
-            raise ValueError(f"k must be larger than 0, but is {k!r}")
+        self.size = integer("size", size)
+        self.alpha, self.beta = real_or_exact("alpha", alpha, least=0), real_or_exact("beta", beta)
+        self.k = real_or_exact("k", k, above=0)
         self.divide_by_size, self.data_format = flag("divide_by_size", divide_by_size), known_format(data_format)
 
     def output_shape(self, shape):

@@ -3,11 +3,10 @@
 import math
 from functools import partial
 
-from refconv.geometry import per_axis
+from refconv._arguments import integer
 from refconv.nn.conv import Conv2D
 from refconv.nn.initializers import he_normal, zeros
-from refconv.nn.layer import Spec
-from refconv.nn.space import join, split
+from refconv.nn.layer import Spec, join_shape, split_shape
 from refconv.ops.conv import conv2d_db
 from refconv.ops.separable import (
     depthwise_conv2d,
@@ -59,15 +58,15 @@ class SeparableConv2D(Conv2D):
     def __init__(self, filters, kernel_size, multiplier=1, *, initializer=None, **arguments):
         _refuse_groups(self, arguments)
         super().__init__(filters, kernel_size, initializer=initializer, **arguments)
-        (self.multiplier,) = per_axis("multiplier", multiplier, 1)
+        self.multiplier = integer("multiplier", multiplier)
         del self.arguments["groups"]
 
     def output_shape(self, shape):
-        size, _ = split(self, shape)
-        return join(self.window.output_size(size), self.filters, self.data_format)
+        size, _ = split_shape(self, shape)
+        return join_shape(self.window.output_size(size), self.filters, self.data_format)
 
     def specs(self, shape):
-        between = split(self, shape)[1] * self.multiplier
+        between = split_shape(self, shape)[1] * self.multiplier
         specs = {
             "depthwise": _depthwise_spec(self, shape),
             "pointwise": Spec((1, 1, between, self.filters), self.initializer or partial(he_normal, fan_in=2 * between)),
@@ -75,7 +74,7 @@ class SeparableConv2D(Conv2D):
         return {**specs, "b": Spec((self.filters,), zeros)} if self.bias else specs
 
     def multiply_adds(self, shape):
-        size, channels = split(self, shape)
+        size, channels = split_shape(self, shape)
         each = math.prod(self.window.kernel) + self.filters
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * each
 
@@ -134,19 +133,19 @@ class DepthwiseConv2D(Conv2D):
         _refuse_groups(self, arguments)
         # How many filters there are, the input decides.
         super().__init__(1, kernel_size, initializer=initializer, **arguments)
-        (self.multiplier,) = per_axis("multiplier", multiplier, 1)
+        self.multiplier = integer("multiplier", multiplier)
         del self.arguments["groups"]
 
     def output_shape(self, shape):
-        size, channels = split(self, shape)
-        return join(self.window.output_size(size), channels * self.multiplier, self.data_format)
+        size, channels = split_shape(self, shape)
+        return join_shape(self.window.output_size(size), channels * self.multiplier, self.data_format)
 
     def specs(self, shape):
         w = _depthwise_spec(self, shape)
         return {"w": w, "b": Spec((math.prod(w.shape[2:]),), zeros)} if self.bias else {"w": w}
 
     def multiply_adds(self, shape):
-        size, channels = split(self, shape)
+        size, channels = split_shape(self, shape)
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * math.prod(self.window.kernel)
 
     def forward(self, x, train=True):
@@ -154,7 +153,7 @@ class DepthwiseConv2D(Conv2D):
         y = depthwise_conv2d(x, w.value, None if b is None else b.value, **self.arguments)
 
         def backward(dy, want_dx=True):
-            size, _ = split(self, x.shape[1:])
+            size, _ = split_shape(self, x.shape[1:])
             w.grad += depthwise_conv2d_dw(x, dy, self.window.kernel, **self.arguments)
             if b is not None:
                 b.grad += conv2d_db(dy, data_format=self.data_format)
@@ -169,13 +168,13 @@ class DepthwiseConv2D(Conv2D):
 
 def _refuse_groups(layer, arguments):
     if "groups" in arguments:
-        raise TypeError(f"{type(layer).__name__} has no groups, but got {arguments['groups']!r}: each channel is one")
+        raise TypeError(f"{type(layer).__name__} has no groups, got {arguments['groups']!r}: each channel is one")
     if "filters" in arguments:
-        raise TypeError(f"{type(layer).__name__} has no filters, but got {arguments['filters']!r}: multiplier says how many")
+        raise TypeError(f"{type(layer).__name__} has no filters, got {arguments['filters']!r}: multiplier says how many")
 
 
 def _depthwise_spec(layer, shape):
-    kernel, channels = layer.window.kernel, split(layer, shape)[1]
+    kernel, channels = layer.window.kernel, split_shape(layer, shape)[1]
     initializer = layer.initializer or partial(he_normal, fan_in=math.prod(kernel))
     return Spec((*kernel, channels, layer.multiplier), initializer)
 

@@ -4,9 +4,10 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 are (kh, kw, channels / groups, outputs) in both.
 """
 
-from refconv.geometry import Window, per_axis
-from refconv.ops.check import axes, channels_last, floats, group_count, restore, same_shape
-from refconv.ops.engine import implementation
+from refconv._arguments import divisor, per_axis
+from refconv.geometry import Window
+from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.ops.dispatch import implementation
 
 __all__ = ["conv1d", "conv1d_db", "conv1d_dw", "conv1d_dx", "conv2d", "conv2d_db", "conv2d_dw", "conv2d_dx"]
 
@@ -329,7 +330,7 @@ def conv1d_db(dy, *, data_format="channels_last"):
 def _forward(ndim, x, w, b, stride, padding, dilation, groups, data_format):
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
-    groups = group_count(groups, inputs=x.shape[-1], outputs=w.shape[-1])
+    groups = divisor("groups", groups, inputs=x.shape[-1], outputs=w.shape[-1])
     _check_channels(w, x.shape[-1], groups)
     same_shape("b", b, w.shape[-1:], "one for each output channel of w")
     window = Window(w.shape[:ndim], stride, padding, dilation)
@@ -341,7 +342,7 @@ def _forward(ndim, x, w, b, stride, padding, dilation, groups, data_format):
 def _dx(ndim, dy, w, input_size, stride, padding, dilation, groups, data_format):
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
-    groups = group_count(groups, outputs=w.shape[-1])
+    groups = divisor("groups", groups, outputs=w.shape[-1])
     input_size = per_axis("input_size", input_size, ndim)
     window = Window(w.shape[:ndim], stride, padding, dilation)
     _check_dy(dy, window, input_size, w.shape[-1])
@@ -352,7 +353,7 @@ def _dx(ndim, dy, w, input_size, stride, padding, dilation, groups, data_format)
 def _dw(ndim, x, dy, kernel_size, stride, padding, dilation, groups, data_format):
     x, dy = floats(x=x, dy=dy)
     x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
-    groups = group_count(groups, inputs=x.shape[-1], outputs=dy.shape[-1])
+    groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
     window = Window(per_axis("kernel_size", kernel_size, ndim), stride, padding, dilation)
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
     _check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
@@ -367,7 +368,7 @@ def _check_channels(w, inputs, groups):
     if w.shape[-2] * groups != inputs:
         raise ValueError(
             f"w must take inputs / groups = {inputs} / {groups} = {inputs // groups} channels on its axis {w.ndim - 2}, "
-            f"but has shape {w.shape}"
+            f"got shape {w.shape}"
         )
 
 

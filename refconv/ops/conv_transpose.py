@@ -4,9 +4,10 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 are those of the convolution that is transposed, (kh, kw, outputs / groups, inputs), in both.
 """
 
-from refconv.geometry import Window, per_axis
-from refconv.ops.check import axes, channels_last, floats, group_count, restore, same_shape
-from refconv.ops.engine import implementation
+from refconv._arguments import divisor, per_axis
+from refconv.geometry import Window
+from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.ops.dispatch import implementation
 
 __all__ = [
     "conv_transpose1d",
@@ -338,9 +339,9 @@ def conv_transpose1d_db(dy, *, data_format="channels_last"):
 def _forward(ndim, x, w, b, stride, padding, output_padding, dilation, groups, data_format):
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
-    groups = group_count(groups, inputs=x.shape[-1])
+    groups = divisor("groups", groups, inputs=x.shape[-1])
     if w.shape[-1] != x.shape[-1]:
-        raise ValueError(f"w must take {x.shape[-1]} channels, those of x, on its last axis, but has shape {w.shape}")
+        raise ValueError(f"w must take {x.shape[-1]} channels, those of x, on its last axis, got shape {w.shape}")
     same_shape("b", b, (w.shape[-2] * groups,), "one for each output channel, outputs / groups of w times groups")
     window = Window(w.shape[:ndim], stride, padding, dilation)
     output_size = _output_size(window, x.shape[1:-1], output_padding)
@@ -351,11 +352,11 @@ def _forward(ndim, x, w, b, stride, padding, output_padding, dilation, groups, d
 def _dx(ndim, dy, w, stride, padding, dilation, groups, data_format):
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
-    groups = group_count(groups, inputs=w.shape[-1], outputs=dy.shape[-1])
+    groups = divisor("groups", groups, inputs=w.shape[-1], outputs=dy.shape[-1])
     if w.shape[-2] * groups != dy.shape[-1]:
         raise ValueError(
             f"w must give outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups} channels on its axis "
-            f"{ndim}, but has shape {w.shape}"
+            f"{ndim}, got shape {w.shape}"
         )
     window = Window(w.shape[:ndim], stride, padding, dilation)
     _input_size(window, dy)
@@ -366,7 +367,7 @@ def _dx(ndim, dy, w, stride, padding, dilation, groups, data_format):
 def _dw(ndim, x, dy, kernel_size, stride, padding, dilation, groups, data_format):
     x, dy = floats(x=x, dy=dy)
     x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
-    groups = group_count(groups, inputs=x.shape[-1], outputs=dy.shape[-1])
+    groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
     window = Window(per_axis("kernel_size", kernel_size, ndim), stride, padding, dilation)
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
     why = f"whose output can have dy's size {dy.shape[1:-1]}"

@@ -1,13 +1,12 @@
 """Dropout and its derivative, on arrays of any shape."""
 
-from numbers import Integral
-
 import numpy as np
 
+from refconv._arguments import generator
 from refconv.ops.check import floats, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
-__all__ = ["dropout", "dropout_dx", "dropout_rate", "generator"]
+__all__ = ["dropout", "dropout_dx", "dropout_rate"]
 
 
 def dropout(x, rate, rng):
@@ -52,7 +51,7 @@ def dropout(x, rate, rng):
     # The kernels want at least one axis, and floats() makes one; a single number goes back without.
     single, x = x, floats(x=x)
     shape = np.shape(single)
-    u = generator(rng, "rng").random(x.shape)
+    u = generator("rng", rng).random(x.shape)
     y, mask = implementation("dropout").dropout(x, u, dropout_rate(rate, x))
     return y.reshape(shape), mask.reshape(shape)
 
@@ -95,19 +94,5 @@ def dropout_dx(dy, mask):
 
 
 def dropout_rate(rate, like):
-    """The rate, checked: from 0 up to but not including 1."""
-    rate = scalar("rate", rate, like, 0, 1)
-    if rate == 1:
-        raise ValueError("rate must be below 1, but is 1: nothing would be left")
-    return rate
-
-
-def generator(rng, name):
-    """A numpy Generator: the one that came, or one made from the seed that came; ``name`` is what the message calls it."""
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if isinstance(rng, bool) or not isinstance(rng, Integral):
-        raise TypeError(f"{name} must be a numpy.random.Generator or a whole number, but is {rng!r}")
-    if rng < 0:
-        raise ValueError(f"{name} must not be negative, but is {rng!r}")
-    return np.random.default_rng(int(rng))
+    """The rate, checked: at least 0 and below 1."""
+    return scalar("rate", rate, like, least=0, below=1)

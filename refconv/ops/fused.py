@@ -5,10 +5,10 @@ The first two have no loops: layers ask for them only while the kernels run. Bra
 
 import numpy as np
 
+from refconv._config import current_engine
 from refconv._core import kernels
 from refconv.ops.check import FLOATS, axes, channels_last, floats, same_shape
 from refconv.ops.conv import conv2d_db, conv2d_dw, conv2d_dx
-from refconv.ops.engine import current_engine
 from refconv.ops.norm import checked
 
 __all__ = [
@@ -56,7 +56,7 @@ def conv2d_relu_pool(x, w, b, window):
     same_shape("b", b, w.shape[-1:], "one for each output channel of w")
     size = window.output_size(x.shape[1:3])
     if min(size) < 2:
-        raise ValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, but leaves {size}")
+        raise ValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, got {size}")
     return kernels.conv_relu_pool.forward(x, w, b, window)
 
 
@@ -66,7 +66,7 @@ def conv2d_relu_pool_grads(x, w, dy, winners, window, want_dx=True):
     size = window.output_size(x.shape[1:3])
     same_shape("winners", winners, (len(x), size[0] // 2, size[1] // 2, w.shape[3]), "one for each window and output")
     same_shape("dy", dy, winners.shape, "that of y")
-    gradients = kernels.conv_relu_pool.backward(x, w, dy, winners, window, want_dx)
+    gradients = kernels.conv_relu_pool_grads.backward(x, w, dy, winners, window, want_dx)
     return gradients or _grads_apart(x, w, dy, winners, window, want_dx)
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from refconv.labels import class_labels
+from refconv._arguments import class_labels
 from refconv.ops.check import axes, floats, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["log_softmax", "log_softmax_dx", "softmax", "softmax_cross_entropy", "softmax_dx"]
 
@@ -194,7 +194,7 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
 def _logits(name, value, array):
     # floats() gives a single number an axis, and a class of its own; so the shape that came is asked.
     if not np.ndim(value) or not array.shape[-1]:
-        raise ValueError(f"{name} must have at least one class on its last axis, but has shape {np.shape(value)}")
+        raise ValueError(f"{name} must have at least one class on its last axis, got shape {np.shape(value)}")
     return array
 
 

@@ -2,9 +2,10 @@
 
 from math import prod
 
-from refconv.geometry import Window, per_axis
-from refconv.ops.check import axes, channels_last, floats, group_count, known_format, restore
-from refconv.ops.engine import implementation
+from refconv._arguments import divisor, known_format, per_axis
+from refconv.geometry import Window
+from refconv.ops.check import axes, channels_last, floats, restore
+from refconv.ops.dispatch import implementation
 
 __all__ = ["col2im", "im2col", "toeplitz1d", "toeplitz2d", "zero_stuff"]
 
@@ -103,16 +104,16 @@ def col2im(columns, input_size, kernel_size, *, stride=1, padding="valid", dilat
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
     size = window.output_size(input_size)
     if columns.ndim != 2:
-        raise ValueError(f"columns must have 2 axes (kernel entries, pixels), but has shape {columns.shape}")
+        raise ValueError(f"columns must have 2 axes (kernel entries, pixels), got shape {columns.shape}")
     if not len(columns) or len(columns) % prod(window.kernel):
         raise ValueError(
-            f"columns must have rows for each of {' × '.join(map(str, window.kernel))} kernel entries and C channels, but has "
+            f"columns must have rows for each of {' × '.join(map(str, window.kernel))} kernel entries and C channels, got "
             f"shape {columns.shape}"
         )
     if columns.shape[1] % prod(size):
         raise ValueError(
             f"columns must have one column for each of {' × '.join(map(str, size))} outputs of N images of size {input_size}, "
-            f"but has shape {columns.shape}"
+            f"got shape {columns.shape}"
         )
     return restore(implementation("matrix").col2im(columns, input_size, window), data_format)
 
@@ -241,7 +242,7 @@ def zero_stuff(x, stride, *, data_format="channels_last"):
     """
     x = floats(x=x)
     if x.ndim not in (3, 4):
-        raise ValueError(f"x must have 3 axes, a batch of signals, or 4, a batch of images, but has shape {x.shape}")
+        raise ValueError(f"x must have 3 axes, a batch of signals, or 4, a batch of images, got shape {x.shape}")
     ndim = x.ndim - 2
     x = channels_last("x", x, ndim, data_format)
     stride = per_axis("stride", stride, ndim)
@@ -255,7 +256,7 @@ def zero_stuff(x, stride, *, data_format="channels_last"):
 
 def _toeplitz(ndim, w, input_size, stride, padding, dilation, groups):
     w = axes("w", floats(w=w), *("kernel height", "kernel width")[-ndim:], "inputs / groups", "outputs")
-    groups = group_count(groups, outputs=w.shape[-1])
+    groups = divisor("groups", groups, outputs=w.shape[-1])
     input_size = per_axis("input_size", input_size, ndim)
     window = Window(w.shape[:ndim], stride, padding, dilation)
     window.output_size(input_size)

@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv._arguments import per_axis
+from refconv._config import current_engine
+from refconv.geometry import pooling_window
 from refconv.ops.check import channels_last, floats, restore, same_shape
-from refconv.ops.engine import current_engine, implementation
-from refconv.ops.pool import pooling_window
+from refconv.ops.dispatch import implementation
 
 __all__ = [
     "max_pool1d",
@@ -272,7 +273,7 @@ def _max(ndim, places, x, window, stride, padding, dilation, ceil_mode, data_for
 def _max_dx(ndim, dy, argmax, input_size, data_format):
     dy, argmax = floats(dy=dy), np.asarray(argmax)
     if argmax.dtype.kind not in "iu":
-        raise TypeError(f"argmax must hold integers, but holds {argmax.dtype}")
+        raise TypeError(f"argmax must hold integers, got {argmax.dtype}")
     same_shape("argmax", argmax, dy.shape, "that of dy")
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
     input_size = per_axis("input_size", input_size, ndim)

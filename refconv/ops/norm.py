@@ -7,7 +7,7 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 import numpy as np
 
 from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads"]
 
@@ -194,7 +194,7 @@ def _grads(name, dy, x, gamma, mean, var, eps, data_format, accept):
 
 def _not_empty(x):
     if not len(x):
-        raise ValueError(f"x must hold at least one example, or it has no mean, but has shape {x.shape}")
+        raise ValueError(f"x must hold at least one example, or it has no mean, got shape {x.shape}")
     return x
 
 

@@ -1,8 +1,9 @@
 """Images made larger: by a frame around them (padding), or by more pixels for the same picture (upsampling)."""
 
-from refconv.geometry import MOST, Window, per_axis
-from refconv.ops.check import channels_last, floats, known_format, restore
-from refconv.ops.engine import implementation
+from refconv._arguments import LARGEST, choice, known_format, per_axis
+from refconv.geometry import Window
+from refconv.ops.check import channels_last, floats, restore
+from refconv.ops.dispatch import implementation
 
 __all__ = ["frame", "framed_size", "pad", "pad_dx", "upsample2d", "upsample2d_dx", "upsample_mode", "upsampled_size"]
 
@@ -98,7 +99,7 @@ def pad_dx(dy, padding, *, mode="zeros", data_format="channels_last"):
     window = frame(padding, dy.ndim - 2, mode)
     size = tuple(n - before - after for n, (before, after) in zip(dy.shape[1:-1], window.padding, strict=True))
     if min(size) < 1:
-        raise ValueError(f"dy must be larger than its frame {window.padding}, but has shape {dy.shape} (channels_last)")
+        raise ValueError(f"dy must be larger than its frame {window.padding}, got shape {dy.shape} (channels_last)")
     framed_size(window, size, mode)
     dy, window, signals = _as_images(dy, window)
     dx = implementation("resize").pad_dx(dy, (1, *size) if signals else size, window, mode)
@@ -191,16 +192,15 @@ def upsample2d_dx(dy, scale, *, mode="nearest", data_format="channels_last"):
     dy = channels_last("dy", floats(dy=dy), 2, data_format)
     scale = per_axis("scale", scale, 2)
     if any(n % S for n, S in zip(dy.shape[1:-1], scale, strict=True)):
-        raise ValueError(f"dy must have a multiple of {scale} pixels, but has shape {dy.shape} (channels_last)")
+        raise ValueError(f"dy must have a multiple of {scale} pixels, got shape {dy.shape} (channels_last)")
     return restore(implementation("resize").upsample2d_dx(dy, scale, upsample_mode(mode)), data_format)
 
 
 def frame(padding, ndim, mode):
     """The frame as a 1×1 window with that padding, the mode checked."""
-    if not isinstance(mode, str) or mode not in ("zeros", "reflect", "edge"):
-        raise ValueError(f"mode must be 'zeros', 'reflect' or 'edge', but is {mode!r}")
+    choice("mode", mode, ("zeros", "reflect", "edge"))
     if isinstance(padding, str):
-        raise TypeError(f"padding must be numbers, the width of the frame in pixels, but is {padding!r}")
+        raise TypeError(f"padding must be numbers, the width of the frame in pixels, got {padding!r}")
     return Window((1,) * ndim, padding=padding)
 
 
@@ -210,7 +210,7 @@ def framed_size(window, size, mode):
         for axis, (n, pads) in enumerate(zip(size, window.padding, strict=True)):
             if max(pads) >= n:
                 raise ValueError(
-                    f"padding must be smaller than the image with mode 'reflect', but is {pads[0]} + {pads[1]} on axis {axis} "
+                    f"padding must be smaller than the image with mode 'reflect', got {pads[0]} + {pads[1]} on axis {axis} "
                     f"of {n} pixels"
                 )
     return window.output_size(size)
@@ -218,23 +218,21 @@ def framed_size(window, size, mode):
 
 def upsample_mode(mode):
     """The mode, checked."""
-    if not isinstance(mode, str) or mode not in ("nearest", "bilinear"):
-        raise ValueError(f"mode must be 'nearest' or 'bilinear', but is {mode!r}")
-    return mode
+    return choice("mode", mode, ("nearest", "bilinear"))
 
 
 def upsampled_size(size, scale):
     """Size of an image upsampled; a ``ValueError`` if it is too large to count."""
     H, W = (n * S for n, S in zip(size, scale, strict=True))
-    if H * W > MOST:
-        raise ValueError(f"scale must leave the output at most {MOST} pixels, but makes it {(H, W)}")
+    if H * W > LARGEST:
+        raise ValueError(f"scale must leave the output at most {LARGEST} pixels, got {(H, W)}")
     return H, W
 
 
 def _images_or_signals(name, array, data_format):
     known_format(data_format)
     if array.ndim not in (3, 4):
-        raise ValueError(f"{name} must have 4 axes, a batch of images, or 3, one of signals, but has shape {array.shape}")
+        raise ValueError(f"{name} must have 4 axes, a batch of images, or 3, one of signals, got shape {array.shape}")
     return channels_last(name, array, array.ndim - 2, data_format)
 
 

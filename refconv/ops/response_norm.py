@@ -6,9 +6,9 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 
 from fractions import Fraction
 
-from refconv.geometry import flag, per_axis
+from refconv._arguments import flag, integer
 from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["local_response_norm", "local_response_norm_dx"]
 
@@ -107,11 +107,11 @@ def local_response_norm_dx(dy, x, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_
 
 def _checked(x, size, alpha, beta, k, divide_by_size):
     """size, α as the loops mean it, β and k, once they have been found good."""
-    (size,) = per_axis("size", size, 1)
-    alpha, beta, k = scalar("alpha", alpha, x, least=0), scalar("beta", beta, x), scalar("k", k, x, least=0)
-    if k == 0 or (x.dtype != object and x.dtype.type(k) == 0):
-        raise ValueError(f"k must be larger than 0, or a pixel of zeros is divided by 0, but is {k!r}")
-    # A fraction of a fraction is one; of a float, the float that it would be anyway.
+    size = integer("size", size)
+    alpha, beta, k = scalar("alpha", alpha, x, least=0), scalar("beta", beta, x), scalar("k", k, x, above=0)
+    if x.dtype != object and x.dtype.type(k) == 0:  # a pixel of zeros would be divided by 0
+        raise ValueError(f"k must be above 0 as {x.dtype}, got {k!r}")
+    # A Fraction divided by a Fraction stays exact; a float divided by one is the usual quotient.
     return size, alpha / Fraction(size) if flag("divide_by_size", divide_by_size) else alpha, beta, k
 
 

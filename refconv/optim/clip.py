@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from refconv.ops.engine import implementation
-from refconv.optim.argument import above_zero, trainable
+from refconv._arguments import real, trainable_parameters
+from refconv.ops.dispatch import implementation
 
 __all__ = ["clip_by_global_norm"]
 
@@ -50,8 +50,8 @@ def clip_by_global_norm(parameters, most=2.0):
 
     Source: A20; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
     """
-    most = above_zero("most", most, "nothing would move any more")
-    gradients = [p.grad for p in trainable(parameters).values()]
+    most = real("most", most, above=0)
+    gradients = [p.grad for p in trainable_parameters(parameters).values()]
     largest = float(np.max([np.max(np.abs([g.min(), g.max()])) for g in gradients if g.size], initial=0.0))
     if largest == 0 or not math.isfinite(largest):
         return largest

@@ -10,13 +10,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from refconv.ops.engine import implementation
-from refconv.optim.argument import above_zero, number, trainable
+from refconv._arguments import choice, flag, real, trainable_parameters
+from refconv.ops.dispatch import implementation
 
 __all__ = ["SGD", "Adam", "Optimizer", "RMSProp"]
 
 DECAYED = ("all", "weights")
-ZERO_BY_ZERO = "a gradient of 0, as of a unit that is never active, would be divided by 0"
 
 
 class Optimizer(ABC):
@@ -46,10 +45,9 @@ class Optimizer(ABC):
     slots: tuple[str, ...] = ()  # names of the state; each is a read-only mapping from a parameter's name to its array
 
     def __init__(self, parameters, lr, *, weight_decay=0.0, decayed="all"):
-        self.parameters = trainable(parameters)
-        self.lr, self.weight_decay = number("lr", lr), number("weight_decay", weight_decay)
-        if decayed not in DECAYED:
-            raise ValueError(f"decayed must be 'all' or 'weights', got {decayed!r}")
+        self.parameters = trainable_parameters(parameters)
+        self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
+        choice("decayed", decayed, DECAYED)
         self.decayed = decayed
         self.steps = 0
         self._flat, self._places = self._allocate()
@@ -153,7 +151,8 @@ class Optimizer(ABC):
             n for n in own.keys() | state.keys() if n not in own or n not in state or own[n].shape != state[n].shape
         )
         if different:
-            raise ValueError(f"state must be that of a {type(self).__name__} of the same parameters, but {different} differ")
+            expected = f"that of a {type(self).__name__} of the same parameters"
+            raise ValueError(f"state must be {expected}, got others for {different}")
         self.steps = int(state["steps"])
         for name, array in own.items():
             if name != "steps":
@@ -202,7 +201,7 @@ class SGD(Optimizer):
 
     def __init__(self, parameters, lr, *, momentum=0.0, weight_decay=0.0, nesterov=False, decayed="all"):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
-        self.momentum, self.nesterov = number("momentum", momentum, below=1), bool(nesterov)
+        self.momentum, self.nesterov = real("momentum", momentum, least=0, below=1), flag("nesterov", nesterov)
 
     def update(self, functions, theta, g, state, decay):
         functions.sgd(theta, *state, g, self.lr, self.momentum, decay, self.nesterov)
@@ -254,8 +253,8 @@ class RMSProp(Optimizer):
         self, parameters, lr, *, rho=0.9, momentum=0.9, eps=1.0, eps_inside_sqrt=True, weight_decay=0.0, decayed="all"
     ):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
-        self.rho, self.momentum = number("rho", rho, below=1), number("momentum", momentum, below=1)
-        self.eps, self.eps_inside_sqrt = above_zero("eps", eps, ZERO_BY_ZERO), bool(eps_inside_sqrt)
+        self.rho, self.momentum = real("rho", rho, least=0, below=1), real("momentum", momentum, least=0, below=1)
+        self.eps, self.eps_inside_sqrt = real("eps", eps, above=0), flag("eps_inside_sqrt", eps_inside_sqrt)
 
     def update(self, functions, theta, g, state, decay):
         functions.rmsprop(theta, *state, g, self.lr, self.rho, self.momentum, self.eps, self.eps_inside_sqrt, decay)
@@ -299,8 +298,8 @@ class Adam(Optimizer):
 
     def __init__(self, parameters, lr=1e-3, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, decayed="all"):
         super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
-        self.beta1, self.beta2 = number("beta1", beta1, below=1), number("beta2", beta2, below=1)
-        self.eps = above_zero("eps", eps, ZERO_BY_ZERO)
+        self.beta1, self.beta2 = real("beta1", beta1, least=0, below=1), real("beta2", beta2, least=0, below=1)
+        self.eps = real("eps", eps, above=0)
 
     def update(self, functions, theta, g, state, decay):
         functions.adam(theta, *state, g, self.lr, self.beta1, self.beta2, self.eps, self.steps, decay)

@@ -6,8 +6,7 @@ Steps down, falls by percent and cosines depend on the progress alone. A :class:
 import math
 from itertools import pairwise
 
-from refconv.geometry import per_axis
-from refconv.optim.argument import above_zero, number
+from refconv._arguments import integer, real
 
 __all__ = ["Plateau", "constant", "cosine", "exponential", "step_down", "warm_up"]
 
@@ -53,7 +52,7 @@ def warm_up(share, schedule=cosine):
 
     Source: Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
-    share = above_zero("share", share, "there would be nothing to warm up", below=1)
+    share = real("share", share, above=0, below=1)
     return lambda progress: progress / share if progress < share else schedule((progress - share) / (1 - share))
 
 
@@ -75,9 +74,9 @@ def step_down(at=(0.25, 0.5, 0.75), factor=0.1):
 
     Source: A20; Huang et al., "Densely connected convolutional networks", 2017.
     """
-    at, factor = [number("at", mark) for mark in at], number("factor", factor)
+    at, factor = [real("at", mark, least=0) for mark in at], real("factor", factor, least=0)
     if any(before > after for before, after in pairwise([*at, 1.0])):
-        raise ValueError(f"at must be in order, up to 1, but is {at}")
+        raise ValueError(f"at must be in order, up to 1, got {at}")
     return lambda progress: factor ** sum(progress >= mark for mark in at)
 
 
@@ -103,8 +102,8 @@ def exponential(factor, every, epochs):
 
     Source: A20; Szegedy et al., "Going deeper with convolutions", 2015; "Rethinking the Inception architecture", 2016.
     """
-    factor = number("factor", factor)
-    (every,), (epochs,) = per_axis("every", every, 1), per_axis("epochs", epochs, 1)
+    factor = real("factor", factor, least=0)
+    every, epochs = integer("every", every), integer("epochs", epochs)
     # A share of the run is rounded: 8 epochs of 30 may come back as 7.999…, and are eight all the same.
     return lambda progress: factor ** math.floor(progress * epochs / every + 1e-9)
 
@@ -135,8 +134,8 @@ class Plateau:
     """
 
     def __init__(self, patience=3, factor=0.1):
-        (self.patience,) = per_axis("patience", patience, 1)
-        self.factor = number("factor", factor)
+        self.patience = integer("patience", patience)
+        self.factor = real("factor", factor, least=0)
         self.forget()
 
     def forget(self) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import refconv.weights as weights
-from refconv.geometry import per_axis
+from refconv._arguments import integer
+from refconv._files import clear_unfinished
 from refconv.training.history import Epoch
 
 __all__ = ["Checkpoints", "capture", "generators", "restore"]
@@ -59,7 +60,7 @@ class Checkpoints:
     def __init__(self, folder, *, every=None, resume=False, notes=None):
         weights.need_safetensors("checkpoints")
         self.last, self.best = Path(folder) / "last.safetensors", Path(folder) / "best.safetensors"
-        self.every = None if every is None else per_axis("every", every, 1)[0]
+        self.every = None if every is None else integer("every", every)
         self.resume, self.notes = resume, notes or {}
         if not resume and self.last.exists():
             raise FileExistsError(f"{self.last} is a run's checkpoint already: resume=True goes on with it")
@@ -75,7 +76,7 @@ class Checkpoints:
         if not self.resume or not self.last.exists():
             return False
         for path in (self.last, self.best):
-            weights.clear_unfinished(path)
+            clear_unfinished(path)
         restore(run, *weights.read_tensors(self.last, KIND), self.last)
         return True
 

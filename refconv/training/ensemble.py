@@ -10,8 +10,8 @@ import itertools
 
 import numpy as np
 
+from refconv._arguments import integer, per_axis
 from refconv.data.resample import resize
-from refconv.geometry import per_axis
 from refconv.ops.loss import softmax
 
 __all__ = ["Ensemble", "crops_144", "flips", "scales", "ten_crops"]
@@ -47,7 +47,7 @@ class Ensemble:
 
     def __init__(self, *models, views=lambda x: [x]):
         if not models:
-            raise ValueError("models must be one network at least, but there is none")
+            raise ValueError("models must be at least one network, got none")
         self.models, self.views = models, views
 
     def __call__(self, x):
@@ -94,7 +94,7 @@ def ten_crops(size):
     Source: A21, B11; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks",
     2012.
     """
-    (size,) = per_axis("size", size, 1)
+    size = integer("size", size)
 
     def views(x):
         for crop in _five_crops(x, size):
@@ -131,7 +131,7 @@ def scales(*sizes, views=lambda x: [x]):
     Source: A21; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
     """
     if not sizes:
-        raise ValueError("sizes must be one at least, but there is none")
+        raise ValueError("sizes must be at least one integer, got none")
     sizes = per_axis("sizes", sizes, len(sizes))
 
     def each(x):
@@ -166,7 +166,7 @@ def crops_144(size=224, sizes=(256, 288, 320, 352)):
 
     Source: A21, B11; Szegedy et al., "Going deeper with convolutions", 2015, section 7.
     """
-    (size,) = per_axis("size", size, 1)
+    size = integer("size", size)
 
     def views(x):
         for square in _three_squares(x):
@@ -184,7 +184,7 @@ def _five_crops(x, size):
     """The corners and the middle."""
     height, width = x.shape[1:3]
     if min(height, width) < size:
-        raise ValueError(f"size must be at most that of the images, {height} × {width}, but is {size}")
+        raise ValueError(f"size must be at most that of the images, {height} × {width}, got {size}")
     down, right = height - size, width - size
     for top, left in ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)):
         yield np.ascontiguousarray(x[:, top : top + size, left : left + size])

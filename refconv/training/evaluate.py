@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refconv.labels import class_labels
+from refconv._arguments import class_labels
 from refconv.ops.loss import softmax_cross_entropy
 
 __all__ = ["Evaluation", "evaluate"]

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from refconv.geometry import per_axis
-from refconv.labels import class_labels
-from refconv.ops.engine import keep_freed_memory
+from refconv._arguments import class_labels, integer, real
+from refconv._config import keep_freed_memory
 from refconv.optim import Optimizer, constant
-from refconv.optim.argument import above_zero
 from refconv.training.checkpoint import Checkpoints
 from refconv.training.evaluate import evaluate
 from refconv.training.history import Diverged, Epoch, History, Progress
@@ -99,14 +97,14 @@ def fit(
 
     Source: A12, A20; M2.
     """
-    (epochs,) = per_axis("epochs", epochs, 1)
-    patience = math.inf if patience is None else per_axis("patience", patience, 1)[0]
+    epochs = integer("epochs", epochs)
+    patience = math.inf if patience is None else integer("patience", patience)
     if validation is None and (patience < math.inf or hasattr(schedule, "watch")):
-        raise ValueError("validation must be given where patience or a plateau waits for its loss, but is None")
+        raise ValueError("validation must be given where patience or a plateau waits for its loss, got None")
     if not len(batches):
-        raise ValueError("batches must hold some images, but there are none")
+        raise ValueError("batches must not be empty, got none")
     if clip_norm is not None:
-        above_zero("clip_norm", clip_norm, "nothing would move any more")
+        real("clip_norm", clip_norm, above=0)
     keep_freed_memory()
     run = Run(model, batches, optimizer, epochs, schedule, loss, clip_norm, patience, checkpoints, on_step, stop)
     run.unchecked = {"batches": batches, "test": test, "validation": validation}
@@ -183,7 +181,7 @@ class Run:
         if self.checkpoints is None:
             return
         if not hasattr(self.batches, "resume"):
-            raise TypeError(f"batches must have state() and resume(), as Batches do, to be saved, but are {self.batches!r}")
+            raise TypeError(f"batches must have state() and resume(), as Batches do, to be saved, got {self.batches!r}")
         self.order = self.batches.state()
         if self.checkpoints.load(self):
             self.batches.resume(self.order, self.step)

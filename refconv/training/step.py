@@ -2,8 +2,7 @@
 
 import math
 
-from refconv.labels import class_labels
-from refconv.nn.argument import real
+from refconv._arguments import class_labels, real
 from refconv.nn.layer import call_backward
 from refconv.ops.loss import softmax_cross_entropy
 from refconv.optim import clip_by_global_norm

@@ -116,5 +116,5 @@ def test_a_name_that_is_none_is_refused():
     for name in ("stage9.block1", "stage1.block9", "conv1.conv.w"):
         with pytest.raises(ValueError, match="name must be that of a block in a chain"):
             without(models.cifar_resnet(8), name)
-    with pytest.raises(TypeError, match="name must be a block's dotted name, but is 3"):
+    with pytest.raises(TypeError, match="name must be a block's dotted name, got 3"):
         without(models.cifar_resnet(8), 3)

@@ -65,7 +65,7 @@ def test_global_means_and_dense_layers_see_all():
     assert receptive_field(nn.Sequential(nn.Flatten(), nn.Dense(5)), (9, 8, 3)) is None
 
 
-def test_a_layer_without_a_rule_says_so():
+def test_a_layer_without_a_rule_sees_all_and_may_register_one():
     class Mirror(nn.Layer):
         def output_shape(self, shape):
             return shape
@@ -73,5 +73,8 @@ def test_a_layer_without_a_rule_says_so():
         def forward(self, x, train=True):
             return x[:, ::-1], lambda dy, want_dx=True: dy[:, ::-1]
 
-    with pytest.raises(TypeError, match=r"Mirror\(\) has no rule for what it sees: register one with seen.register"):
-        receptive_field(Mirror(), (5, 4, 3))
+    layers = nn.Sequential(nn.Conv2D(2, 3), Mirror(), nn.Conv2D(2, 3))
+    assert receptive_field(layers, (9, 8, 3)) is None
+    size = 9 - 2
+    seen.register(Mirror, lambda layer, shape, span: ((size - 1 - span[0][1], size - 1 - span[0][0]), span[1]))
+    assert receptive_field(layers, (9, 8, 3)) == (5, 5)

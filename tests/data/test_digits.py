@@ -157,11 +157,17 @@ def test_memory_beyond_the_result_does_not_grow_with_n():
 
 @pytest.mark.parametrize("name", ["n", "seed"])
 @pytest.mark.parametrize(
-    ("value", "error"),
-    [(-1, ValueError), (2.5, TypeError), (3.0, TypeError), ("3", TypeError), (None, TypeError)],
+    ("value", "error", "expected"),
+    [
+        (-1, ValueError, "at least 0"),
+        (2.5, TypeError, "an integer"),
+        (3.0, TypeError, "an integer"),
+        ("3", TypeError, "an integer"),
+        (None, TypeError, "an integer"),
+    ],
 )
-def test_a_bad_argument_is_named_with_what_came(name, value, error):
-    with pytest.raises(error, match=f"^{name} must be an integer of at least 0, but is {value!r}$"):
+def test_a_bad_argument_is_named_with_what_was_given(name, value, error, expected):
+    with pytest.raises(error, match=f"^{name} must be {expected}, got {value!r}$"):
         draw_digits(**{"n": 1, "seed": 0, name: value})
 
 

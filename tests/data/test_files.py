@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from refconv import _extras
+from refconv import _optional
 from refconv.data import files
 from refconv.data.files import ADVICE, BadDataFile, DataFile, DataNotFound, DataSet, find
 from refconv.data.retrieve import read_data_file
@@ -426,13 +426,13 @@ def test_a_file_on_disk_needs_no_extra(tmp_path, monkeypatch):
 
 
 def test_need_imports_a_module():
-    assert _extras.need("xml.dom", "train", "nothing") is sys.modules["xml.dom"]
+    assert _optional.need("xml.dom", "train", "nothing") is sys.modules["xml.dom"]
 
 
 @pytest.mark.parametrize("module", ["no_such_package", "no_such_package.pyplot"])
 def test_need_names_the_purpose_and_the_pip_command(module):
     with pytest.raises(ImportError) as error:
-        _extras.need(module, "train", "drawing a figure")
+        _optional.need(module, "train", "drawing a figure")
     assert str(error.value) == 'drawing a figure needs no_such_package: pip install "refconv[train]"'
     assert error.value.name == "no_such_package"
 
@@ -441,4 +441,4 @@ def test_need_does_not_hide_what_is_wrong_with_an_installed_package(tmp_path, mo
     (tmp_path / "half_installed.py").write_text("import its_own_missing_dependency", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="its_own_missing_dependency"):
-        _extras.need("half_installed", "train", "drawing a figure")
+        _optional.need("half_installed", "train", "drawing a figure")

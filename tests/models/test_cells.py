@@ -66,9 +66,9 @@ def test_c_cells_answer_to_their_own_plane_and_inhibit_the_others():
     ("make", "message"),
     [
         (lambda: models.SCells(0, 3), "planes must be at least 1"),
-        (lambda: models.SCells(2, 3, selectivity=0), "selectivity must be above 0, but is 0"),
+        (lambda: models.SCells(2, 3, selectivity=0), "selectivity must be above 0, got 0"),
         (lambda: models.SCells(2, 3).output_shape((2, 5, 1)), "at least as large as the kernel"),
-        (lambda: models.CCells(3, saturation=-1), "saturation must be above 0, but is -1"),
+        (lambda: models.CCells(3, saturation=-1), "saturation must be above 0, got -1"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):

@@ -96,8 +96,8 @@ def test_a_training_step_on_the_loops_equals_the_kernels(style):
 
 
 def test_styles_are_checked():
-    with pytest.raises(ValueError, match="style must be one of 'modern', 'paper', but is 'old'"):
+    with pytest.raises(ValueError, match="style must be 'modern' or 'paper', got 'old'"):
         models.lenet("old")
-    with pytest.raises(ValueError, match="width must be 1 for the paper's style, but is 2"):
+    with pytest.raises(ValueError, match="width must be 1 for the paper's style, got 2"):
         models.lenet("paper", width=2)
     assert models.lenet(width=0.5).output_shape((32, 32, 1)) == (10,)

@@ -83,5 +83,5 @@ def test_stages_and_weights():
 
 def test_families_are_checked():
     assert [t.title for t in tables(["vgg"])] == [t.title for t in FAMILIES["vgg"].tables()]
-    with pytest.raises(ValueError, match=r"family must be one of lenet, .*, but is 'vgg16'"):
+    with pytest.raises(ValueError, match=r"family must be one of lenet, .*, got 'vgg16'"):
         tables(["vgg16"])

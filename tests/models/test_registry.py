@@ -13,7 +13,7 @@ CLASSIFIERS = [name for name in NAMES if name not in ("neocognitron", "deep-imag
 
 
 def test_names_are_checked():
-    with pytest.raises(ValueError, match=r"name must be one of neocognitron, lenet, .*, but is 'lenet6'"):
+    with pytest.raises(ValueError, match=r"name must be one of neocognitron, lenet, .*, got 'lenet6'"):
         models.build("lenet6")
     with pytest.raises(ValueError, match="name must be one of"):
         models.input_shape(5)
@@ -21,14 +21,14 @@ def test_names_are_checked():
 
 
 def test_an_argument_that_the_builder_does_not_take_is_named_beside_those_that_it_takes():
-    with pytest.raises(TypeError, match="unet-small takes classes, width, padding, depth, but got clases"):
+    with pytest.raises(TypeError, match="unet-small takes classes, width, padding, depth, got clases"):
         models.build("unet-small", clases=3)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize(("classes", "error"), [("ten", TypeError), (2.5, TypeError), (0, ValueError), (-3, ValueError)])
 def test_classes_that_are_none_are_refused_by_name(name, classes, error):
-    with pytest.raises(error, match=f"classes must be .*but is {classes!r}"):
+    with pytest.raises(error, match=f"classes must be .*got {classes!r}"):
         models.build(name, classes=classes)
 
 
@@ -61,6 +61,7 @@ def test_a_width_that_is_none_is_refused(name, width):
         models.build(name, width=width)
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("name", NAMES)
 def test_each_small_variant_runs_forwards_and_backwards(name):

@@ -7,7 +7,7 @@ import pytest
 
 from layer_evidence import assert_layer, random_input
 from refconv import nn
-from refconv.ops.engine import engine
+from refconv._config import engine
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU, lambda: nn.LeakyReLU(0.3), lambda: nn.ELU(0.7), nn.Sigmoid, nn.Tanh, nn.Softmax])
@@ -24,10 +24,10 @@ def test_slope_and_alpha_reach_the_operator():
 @pytest.mark.parametrize(("layer", "name"), [(nn.LeakyReLU, "slope"), (nn.ELU, "alpha")])
 def test_what_is_no_number_is_refused_when_the_layer_is_made(layer, name):
     for value in ("x", None, True, [0.1], np.ones(3), np.array(0.1)):
-        with pytest.raises(TypeError, match=f"{name} must be a number, but is "):
+        with pytest.raises(TypeError, match=f"{name} must be a number, got "):
             layer(value)
     for value in (np.nan, -np.inf):
-        with pytest.raises(ValueError, match=f"{name} must be finite, but is {value}"):
+        with pytest.raises(ValueError, match=f"{name} must be finite, got {value}"):
             layer(value)
 
 

@@ -47,11 +47,11 @@ def test_counting_allocates_nothing():
     ("make", "message"),
     [
         (lambda: nn.Conv2D(0, 3), "filters must be at least 1"),
-        (lambda: nn.Conv2D(4, 3, padding="sAme"), "padding must be one of"),
-        (lambda: nn.Conv2D(4, (3, 3, 3)), "kernel_size must be one int or 2"),
-        (lambda: nn.Conv2D(4, 3, groups=3), "groups must divide the filters, but is 3 with 4"),
-        (lambda: nn.Conv2D(4, 3, groups=2).output_shape((5, 5, 3)), "groups must divide the inputs, but is 2 with 3"),
-        (lambda: nn.Conv2D(4, 3).output_shape((5, 5)), r"takes an input of 3 axes, one image, .* got shape \(5, 5\)"),
+        (lambda: nn.Conv2D(4, 3, padding="sAme"), "padding must be 'valid', 'same'"),
+        (lambda: nn.Conv2D(4, (3, 3, 3)), "kernel_size must be an integer or 2 integers"),
+        (lambda: nn.Conv2D(4, 3, groups=3), "groups must divide the 4 filters, got 3"),
+        (lambda: nn.Conv2D(4, 3, groups=2).output_shape((5, 5, 3)), "groups must divide the 3 inputs, got 2"),
+        (lambda: nn.Conv2D(4, 3).output_shape((5, 5)), r"must be an image .*, got shape \(5, 5\)"),
         (lambda: nn.Conv2D(4, 3).output_shape((2, 5, 1)), "at least as large as the kernel"),
         (lambda: nn.Conv2D(4, 3, data_format="NHWC"), "data_format must be 'channels_last' or 'channels_first'"),
     ],
@@ -72,7 +72,7 @@ def test_repr_shows_what_differs_from_the_plain_layer():
     "layer", [lambda **k: nn.Conv2D(4, 3, **k), lambda **k: nn.ConvTranspose1D(4, 3, **k), lambda **k: nn.Dense(4, **k)]
 )
 def test_bias_and_initializer_are_checked_when_the_layer_is_made(layer):
-    with pytest.raises(TypeError, match="bias must be True or False, but is 'x'"):
+    with pytest.raises(TypeError, match="bias must be True or False, got 'x'"):
         layer(bias="x")
-    with pytest.raises(TypeError, match="initializer must be a function of rng and shape, but is 3"):
+    with pytest.raises(TypeError, match="initializer must be a function of rng and shape, got 3"):
         layer(initializer=3)

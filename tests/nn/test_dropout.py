@@ -69,9 +69,9 @@ def test_a_rebuilt_layer_begins_again():
 
 
 def test_what_does_not_fit_is_refused_by_name():
-    with pytest.raises(ValueError, match="rate must be below 1"):
+    with pytest.raises(ValueError, match="rate must be at least 0 and below 1"):
         nn.Dropout(1.0)
-    with pytest.raises(TypeError, match=r"seed must be a numpy.random.Generator or a whole number, but is 'x'"):
+    with pytest.raises(TypeError, match=r"seed must be a numpy.random.Generator or an integer, got 'x'"):
         nn.Dropout(0.5, seed="x")
     with pytest.raises(RuntimeError, match=r"Dropout\(0.5\) has no random numbers yet: call build"):
         nn.Dropout(0.5).forward(X)

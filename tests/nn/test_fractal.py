@@ -98,9 +98,9 @@ def test_without_global_mini_batches_drop_path_is_local():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: nn.Fractal(dense, 0), ValueError, "columns must be at least 1, but is 0"),
-        (lambda: nn.Fractal(dense, 2, drop=1), ValueError, "drop must be below 1, but is 1"),
-        (lambda: nn.Fractal(dense, 2, drop=-0.1), ValueError, "drop must be from 0 to 1, but is -0.1"),
+        (lambda: nn.Fractal(dense, 0), ValueError, "columns must be at least 1, got 0"),
+        (lambda: nn.Fractal(dense, 2, drop=1), ValueError, "drop must be at least 0 and below 1, got 1"),
+        (lambda: nn.Fractal(dense, 2, drop=-0.1), ValueError, "drop must be at least 0 and below 1, got -0.1"),
         (lambda: nn.Fractal(lambda: nn.Conv2D(2, 2), 2).output_shape((5, 4, 3)), ValueError, "outputs of one shape"),
         (lambda: nn.DropPath(nn.ReLU()), ValueError, r"equally many columns, but they have \[\]"),
         (

@@ -93,15 +93,15 @@ def test_inference_changes_nothing_in_the_model():
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: nn.LocalResponseNorm(beta="x"), TypeError, "beta must be a number, but is 'x'"),
-        (lambda: nn.LocalResponseNorm(k=0), ValueError, "k must be larger than 0, but is 0"),
-        (lambda: nn.LocalResponseNorm(alpha=None), TypeError, "alpha must be a number, but is None"),
+        (lambda: nn.LocalResponseNorm(beta="x"), TypeError, "beta must be a number, got 'x'"),
+        (lambda: nn.LocalResponseNorm(k=0), ValueError, "k must be above 0, got 0"),
+        (lambda: nn.LocalResponseNorm(alpha=None), TypeError, "alpha must be a number, got None"),
         (lambda: nn.LocalResponseNorm(divide_by_size="no"), TypeError, "divide_by_size must be True or False"),
-        (lambda: nn.Dropout(0.5, np.random.default_rng(0)), TypeError, "seed must be a whole number"),
-        (lambda: nn.Dropout(0.5)(None), TypeError, "x must be an array, but is None"),
+        (lambda: nn.Dropout(0.5, np.random.default_rng(0)), TypeError, "seed must be an integer"),
+        (lambda: nn.Dropout(0.5)(None), TypeError, "x must be an array, got None"),
         (lambda: nn.AvgPool2D(2, count_include_pad="no"), TypeError, "count_include_pad must be True or False"),
-        (lambda: nn.DepthwiseConv2D(3, filters=2), TypeError, "DepthwiseConv2D has no filters, but got 2"),
-        (lambda: nn.BatchNorm().build(()), ValueError, r"takes an input with channels, but got shape \(\)"),
+        (lambda: nn.DepthwiseConv2D(3, filters=2), TypeError, "DepthwiseConv2D has no filters, got 2"),
+        (lambda: nn.BatchNorm().build(()), ValueError, r"takes an input with channels, got shape \(\)"),
     ],
 )
 def test_layers_refuse_what_does_not_fit_by_name(make, error, words):

@@ -43,12 +43,12 @@ def test_inference_uses_the_running_averages_and_training_those_of_the_batch():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"momentum": 1.5}, "momentum must be from 0 to 1, but is 1.5"),
-        ({"momentum": "x"}, "momentum must be a number, but is 'x'"),
-        ({"momentum": None}, "momentum must be a number, but is None"),
-        ({"eps": -1e-3}, "eps must be at least 0, but is -0.001"),
-        ({"eps": float("nan")}, "eps must be finite, but is nan"),
-        ({"eps": "x"}, "eps must be a number, but is 'x'"),
+        ({"momentum": 1.5}, "momentum must be from 0 to 1, got 1.5"),
+        ({"momentum": "x"}, "momentum must be a number, got 'x'"),
+        ({"momentum": None}, "momentum must be a number, got None"),
+        ({"eps": -1e-3}, "eps must be at least 0, got -0.001"),
+        ({"eps": float("nan")}, "eps must be finite, got nan"),
+        ({"eps": "x"}, "eps must be a number, got 'x'"),
         ({"data_format": "NHWC"}, "data_format"),
     ],
 )

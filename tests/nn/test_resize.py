@@ -36,7 +36,7 @@ def test_the_layers_are_the_operators():
         (lambda: nn.Pad2D(-1), "padding must be at least 0"),
         (lambda: nn.Pad2D(1, mode="wrap"), "mode must be 'zeros', 'reflect' or 'edge'"),
         (lambda: nn.Pad2D(3, mode="reflect").output_shape((3, 4, 2)), r"3 \+ 3 on axis 0 of 3 pixels"),
-        (lambda: nn.Pad2D(3).output_shape((3, 4)), "takes an input of 3 axes, one image"),
+        (lambda: nn.Pad2D(3).output_shape((3, 4)), "must be an image"),
         (lambda: nn.Pad2D(1, data_format="NHWC"), "data_format must be"),
         (lambda: nn.Upsample2D(0), "scale must be at least 1"),
         (lambda: nn.Upsample2D(2, mode="cubic"), "mode must be 'nearest' or 'bilinear'"),

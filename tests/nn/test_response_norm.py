@@ -31,10 +31,10 @@ def test_it_computes_what_its_arguments_say():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 0}, "size must be at least 1, but is 0"),
-        ({"alpha": -1}, "alpha must be at least 0, but is -1"),
-        ({"alpha": float("nan")}, "alpha must be finite, but is nan"),
-        ({"k": 0}, "k must be larger than 0, but is 0"),
+        ({"size": 0}, "size must be at least 1, got 0"),
+        ({"alpha": -1}, "alpha must be at least 0, got -1"),
+        ({"alpha": float("nan")}, "alpha must be finite, got nan"),
+        ({"k": 0}, "k must be above 0, got 0"),
         ({"data_format": "NHWC"}, "data_format"),
     ],
 )

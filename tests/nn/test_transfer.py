@@ -108,7 +108,7 @@ def test_gradients_of_frozen_parameters_do_not_pile_up():
         (lambda m: m.activations(X, "conv3"), "name must be one of conv1, relu1, .*, got 'conv3'"),
         (lambda m: m.activations(X, "conv1.0"), "name must be one of none: there are no inner layers, got '0'"),
         (lambda m: m.cut("dense9"), "at must be one of conv1, .* got 'dense9'"),
-        (lambda m: nn.replace_layer(m, "dense9", nn.ReLU(), SHAPE), "name must be one of conv1, .* but is 'dense9'"),
+        (lambda m: nn.replace_layer(m, "dense9", nn.ReLU(), SHAPE), "name must be one of conv1, .* got 'dense9'"),
         (lambda m: nn.replace_layer(m, "pool2", nn.Dense(2), SHAPE), "takes one axis of numbers"),
     ],
 )
@@ -119,7 +119,7 @@ def test_names_that_are_not_there_are_refused(lenet, use, message):
 
 
 def test_frozen_takes_a_built_layer():
-    with pytest.raises(TypeError, match="Frozen takes a layer, but got 3"):
+    with pytest.raises(TypeError, match="Frozen takes a layer, got 3"):
         nn.Frozen(3)
     with pytest.raises(RuntimeError, match="has no parameters yet"):
         nn.Frozen(nn.Dense(2))

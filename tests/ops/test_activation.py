@@ -45,7 +45,7 @@ def test_refusals_name_the_argument(name):
     with pytest.raises(TypeError, match="x must hold float32, float64 or integers"):
         function(X.astype(complex))
     for call in (lambda: function([[1, 2], [3]]), lambda: derivative([1.0, 2], [[1, 2], [3]])):
-        with pytest.raises(ValueError, match="must have rows of one length, but is ragged"):
+        with pytest.raises(ValueError, match="must have rows of one length, got rows of different lengths"):
             call()
     with pytest.raises(ValueError, match=rf"dy must have shape \(2, 3, 5\), that of {other}"):
         derivative(X[:1], X)

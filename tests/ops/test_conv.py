@@ -10,10 +10,10 @@ from hypothesis import given
 
 import refconv
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, needs_kernels
+from refconv._config import engine
 from refconv.geometry import Window
 from refconv.ops import conv
 from refconv.ops.conv import conv1d, conv2d, conv2d_db, conv2d_dw, conv2d_dx
-from refconv.ops.engine import engine
 from strategies import conv_problems, problem, small_integers
 
 WINDOW = Window((2, 3), (2, 1), ((1, 0), (0, 2)), (1, 2))
@@ -49,28 +49,28 @@ X, W, B, DY = ones(2, 5, 7, 6), ones(2, 3, 3, 8), ones(8), ones(2, 4, 5, 8)  # t
     [
         ({"x": ones(5, 7, 6)}, ValueError, r"x must have 4 axes \(batch, height, width, channels\).*\(5, 7, 6\)"),
         ({"x": ones(2, 5, 7, 0)}, ValueError, r"x must not be empty"),
-        ({"x": ones(2, 5, 7, 5)}, ValueError, "groups must divide the inputs, but is 2 with 5 inputs"),
+        ({"x": ones(2, 5, 7, 5)}, ValueError, "groups must divide the 5 inputs, got 2"),
         ({"x": ones(2, 5, 7, 8)}, ValueError, r"w must take inputs / groups = 8 / 2 = 4 channels.*\(2, 3, 3, 8\)"),
         ({"x": ones(2, 1, 7, 6)}, ValueError, "input must be at least as large as the kernel.*axis 0"),
-        ({"x": X.astype(np.float16)}, TypeError, "x must hold float32, float64 or integers, but holds float16"),
-        ({"x": X.astype(np.float32)}, TypeError, "x is float32, w is float64, b is float64"),
+        ({"x": X.astype(np.float16)}, TypeError, "x must hold float32, float64 or integers, got float16"),
+        ({"x": X.astype(np.float32)}, TypeError, "float32 for x, float64 for w, float64 for b"),
         ({"w": ones(2, 3, 8)}, ValueError, r"w must have 4 axes \(kernel height, kernel width, inputs / groups, out"),
         ({"w": ones(2, 0, 3, 8)}, ValueError, "w must not be empty"),
         ({"w": ones(2, 3, 6, 8)}, ValueError, "w must take inputs / groups = 6 / 2 = 3 channels"),
-        ({"w": ones(2, 3, 3, 7)}, ValueError, "groups must divide the outputs, but is 2 with 7 outputs"),
+        ({"w": ones(2, 3, 3, 7)}, ValueError, "groups must divide the 7 outputs, got 2"),
         ({"w": W.astype(complex)}, TypeError, "w must hold float32"),
-        ({"b": ones(7)}, ValueError, r"b must have shape \(8,\), one for each output channel of w, but has shape"),
+        ({"b": ones(7)}, ValueError, r"b must have shape \(8,\), one for each output channel of w, got shape"),
         ({"b": ones(1, 8)}, ValueError, r"b must have shape \(8,\)"),
-        ({"b": B.astype(np.float32)}, TypeError, "b is float32"),
+        ({"b": B.astype(np.float32)}, TypeError, "float32 for b"),
         ({"stride": 0}, ValueError, "stride must be at least 1"),
-        ({"stride": (1, 2, 3)}, ValueError, "stride must be one int or 2"),
-        ({"dilation": 1.5}, TypeError, "dilation must be a whole number"),
-        ({"dilation": (1, 4)}, ValueError, "on axis 1.*the kernel spans 9"),
-        ({"padding": "sAme"}, ValueError, "padding must be one of"),
+        ({"stride": (1, 2, 3)}, ValueError, "stride must be an integer or 2 integers"),
+        ({"dilation": 1.5}, TypeError, "dilation must be an integer"),
+        ({"dilation": (1, 4)}, ValueError, "the kernel's span 9 on axis 1"),
+        ({"padding": "sAme"}, ValueError, "padding must be 'valid', 'same'"),
         ({"padding": ((1, 2),)}, ValueError, "padding must be a name"),
         ({"groups": 0}, ValueError, "groups must be at least 1"),
-        ({"groups": 4}, ValueError, "groups must divide the inputs"),
-        ({"groups": "2"}, TypeError, "groups must be a whole number"),
+        ({"groups": 4}, ValueError, "groups must divide the . inputs"),
+        ({"groups": "2"}, TypeError, "groups must be an integer"),
         ({"data_format": "NHWC"}, ValueError, "data_format must be 'channels_last' or 'channels_first'"),
     ],
 )
@@ -86,14 +86,14 @@ def test_conv2d_refuses_and_names_the_argument(changed, error, message):
         ({"dy": ones(4, 5, 8)}, ValueError, r"dy must have 4 axes \(batch, height, width, channels\)"),
         ({"dy": ones(2, 4, 6, 8)}, ValueError, r"dy .*must have shape \(2, 4, 5, 8\), the output of an.*\(5, 7\)"),
         ({"dy": ones(2, 4, 5, 6)}, ValueError, r"dy .*must have shape \(2, 4, 5, 8\)"),
-        ({"dy": DY.astype(np.float32)}, TypeError, "dy is float32, w is float64"),
+        ({"dy": DY.astype(np.float32)}, TypeError, "float32 for dy, float64 for w"),
         ({"w": ones(2, 3, 3)}, ValueError, "w must have 4 axes"),
         ({"input_size": (5, 8)}, ValueError, r"dy .*must have shape \(2, 4, 6, 8\)"),
-        ({"input_size": (5, 7, 6)}, ValueError, "input_size must be one int or 2"),
+        ({"input_size": (5, 7, 6)}, ValueError, "input_size must be an integer or 2 integers"),
         ({"input_size": (5, 0)}, ValueError, "input_size must be at least 1"),
-        ({"input_size": (5, 7.0)}, TypeError, "input_size must be a whole number"),
+        ({"input_size": (5, 7.0)}, TypeError, "input_size must be integers"),
         ({"input_size": (1, 7)}, ValueError, "at least as large as the kernel"),
-        ({"groups": 3}, ValueError, "groups must divide the outputs"),
+        ({"groups": 3}, ValueError, "groups must divide the . outputs"),
         ({"stride": -1}, ValueError, "stride must be at least 1"),
         ({"data_format": "first"}, ValueError, "data_format must be"),
     ],
@@ -111,13 +111,13 @@ def test_conv2d_dx_refuses_and_names_the_argument(changed, error, message):
         ({"dy": ones(5, 8)}, ValueError, "dy must have 4 axes"),
         ({"dy": ones(3, 4, 5, 8)}, ValueError, r"dy must have shape \(2, 4, 5, 8\), with as many images as x"),
         ({"dy": ones(2, 5, 5, 8)}, ValueError, r"dy .*must have shape \(2, 4, 5, 8\)"),
-        ({"dy": ones(2, 4, 5, 7)}, ValueError, "groups must divide the outputs"),
-        ({"dy": DY.astype(np.float32)}, TypeError, "x is float64, dy is float32"),
+        ({"dy": ones(2, 4, 5, 7)}, ValueError, "groups must divide the . outputs"),
+        ({"dy": DY.astype(np.float32)}, TypeError, "float64 for x, float32 for dy"),
         ({"kernel_size": (3, 3)}, ValueError, r"dy .*must have shape \(2, 3, 5, 8\)"),
-        ({"kernel_size": (2, 3, 3)}, ValueError, "kernel_size must be one int or 2"),
+        ({"kernel_size": (2, 3, 3)}, ValueError, "kernel_size must be an integer or 2 integers"),
         ({"kernel_size": 0}, ValueError, "kernel_size must be at least 1"),
-        ({"kernel_size": "2"}, TypeError, "kernel_size must be a whole number"),
-        ({"groups": 4}, ValueError, "groups must divide the inputs"),
+        ({"kernel_size": "2"}, TypeError, "kernel_size must be an integer"),
+        ({"groups": 4}, ValueError, "groups must divide the . inputs"),
         ({"padding": None}, TypeError, "padding must be"),
     ],
 )
@@ -137,7 +137,7 @@ def test_conv2d_db_refuses_and_names_the_argument():
 
 
 def test_signals_are_refused_in_their_own_words():
-    with pytest.raises(ValueError, match=r"x must have 3 axes \(batch, width, channels\), but has shape \(2, 5, 7, 6\)"):
+    with pytest.raises(ValueError, match=r"x must have 3 axes \(batch, width, channels\), got shape \(2, 5, 7, 6\)"):
         conv1d(X, ones(3, 6, 8))
     with pytest.raises(ValueError, match=r"w must have 3 axes \(kernel width, inputs / groups, outputs\)"):
         conv1d(ones(2, 7, 6), W)
@@ -263,6 +263,7 @@ print(json.dumps([_core.ISA, sums]))
 """
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_every_instruction_set_of_this_machine_gives_the_same_numbers():
     path = os.pathsep.join([str(Path(refconv.__file__).parents[1]), str(Path(__file__).parents[1])])
@@ -280,5 +281,5 @@ def test_every_instruction_set_of_this_machine_gives_the_same_numbers():
 def test_sizes_that_overflow_are_refused_before_anything_is_allocated():
     x, w = np.ones((1, 1, 1, 1)), np.ones((2, 2, 1, 1))
     for size in (2**32, 2**30):
-        with pytest.raises(ValueError, match=r"must (be|leave the input) at most"):
+        with pytest.raises(ValueError, match=r"must (be from [01] to|leave the input at most) 2147483647"):
             conv2d(x, w, dilation=size - 1, padding=size, stride=2 * size)

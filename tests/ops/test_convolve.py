@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import assert_inputs_unchanged, assert_same_sums, assert_within, engines, fft_rounding
+from refconv._config import engine
 from refconv.ops.conv import conv2d
 from refconv.ops.convolve import (
     convolve1d,
@@ -15,7 +16,6 @@ from refconv.ops.convolve import (
     fft_convolve1d,
     fft_convolve2d,
 )
-from refconv.ops.engine import engine
 from strategies import small_floats
 
 
@@ -45,16 +45,16 @@ def test_the_layer_correlates():
         (
             lambda: convolve1d([1, 2], [1], "vaild"),
             ValueError,
-            "mode must be 'valid', 'same' or 'full', but is 'vaild'",
+            "mode must be 'valid', 'same' or 'full', got 'vaild'",
         ),
-        (lambda: convolve1d([1, 2], [1], []), ValueError, r"mode must be 'valid', 'same' or 'full', but is \[\]"),
+        (lambda: convolve1d([1, 2], [1], []), ValueError, r"mode must be 'valid', 'same' or 'full', got \[\]"),
         (
             lambda: convolve1d([[1, 2]], [1], "full"),
             ValueError,
-            r"x must have 1 axes \(position\), but has shape \(1, 2\)",
+            r"x must have 1 axes \(position\), got shape \(1, 2\)",
         ),
         (lambda: convolve2d([[1, 2]], [1], "full"), ValueError, r"w must have 2 axes \(height, width\)"),
-        (lambda: cross_correlate1d([], [1.0], "full"), ValueError, r"x must not be empty, but has shape \(0,\)"),
+        (lambda: cross_correlate1d([], [1.0], "full"), ValueError, r"x must not be empty, got shape \(0,\)"),
         (lambda: cross_correlate1d([1.0], [1j], "full"), TypeError, "w must hold float32, float64 or integers"),
         (lambda: fft_convolve1d([1, 2], [1, 2, 3], "valid"), ValueError, "at least as large as the kernel"),
         (lambda: fft_convolve1d([1, 2], [1], "circular"), ValueError, "mode must be 'valid', 'same' or 'full'"),
@@ -63,7 +63,7 @@ def test_the_layer_correlates():
         (
             lambda: cross_correlate1d(np.ones(3, np.float32), np.ones(2), "full"),
             TypeError,
-            "x and w must have one float type, but x is float32, w is float64",
+            "x and w must have one float type, got float32 for x, float64 for w",
         ),
     ],
 )

@@ -42,7 +42,7 @@ def test_the_inputs_are_left_alone():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: dense(X[0], W), ValueError, r"x must have 2 axes .*but has shape \(4,\)"),
+        (lambda: dense(X[0], W), ValueError, r"x must have 2 axes .*got shape \(4,\)"),
         (lambda: dense(X, W[0]), ValueError, "w must have 2 axes"),
         (lambda: dense(X[:, :3], W), ValueError, r"x must have shape \(3, 4\).* each row of w"),
         (lambda: dense(X, W, B[:1]), ValueError, r"b must have shape \(2,\)"),

@@ -79,7 +79,7 @@ def test_labels_may_be_integers_of_any_kind(kind):
     ("call", "error", "message"),
     [
         (lambda: softmax(np.zeros((3, 0))), ValueError, r"x must have at least one class .* shape \(3, 0\)"),
-        (lambda: softmax(3.0), ValueError, r"x must have at least one class on its last axis, but has shape \(\)"),
+        (lambda: softmax(3.0), ValueError, r"x must have at least one class on its last axis, got shape \(\)"),
         (lambda: log_softmax(np.float32(3)), ValueError, r"x must have at least one class .* shape \(\)"),
         (lambda: softmax_dx(3.0, 3.0), ValueError, r"y must have at least one class .* shape \(\)"),
         (lambda: log_softmax_dx(DY[0], 3.0), ValueError, r"y must have at least one class .* shape \(\)"),
@@ -109,7 +109,7 @@ def test_labels_may_be_integers_of_any_kind(kind):
         (
             lambda: softmax_cross_entropy(X, LABELS, label_smoothing=1.5),
             ValueError,
-            "label_smoothing must be from 0 to 1, but is 1.5",
+            "label_smoothing must be from 0 to 1, got 1.5",
         ),
         (lambda: softmax_cross_entropy(X, LABELS, label_smoothing="a"), TypeError, "label_smoothing must be a number"),
     ],

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 
 from evidence import assert_inputs_unchanged, assert_same_bits, fractions
+from refconv._config import engine
 from refconv.geometry import Window
 from refconv.ops.conv import conv1d, conv2d, conv2d_dx
-from refconv.ops.engine import engine
 from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
 from strategies import conv_problems, problem, small_floats, small_integers
 
@@ -128,30 +128,30 @@ IMAGE, KERNEL, COLUMNS = np.ones((2, 5, 7, 3)), np.ones((2, 3, 2, 4)), np.ones((
     [
         (lambda: im2col(IMAGE[0], 2), ValueError, r"x must have 4 axes \(batch, height, width, channels\)"),
         (lambda: im2col(IMAGE.astype(complex), 2), TypeError, "x must hold float32, float64 or integers"),
-        (lambda: im2col(IMAGE, (2, 3, 3)), ValueError, "kernel_size must be one int or 2"),
+        (lambda: im2col(IMAGE, (2, 3, 3)), ValueError, "kernel_size must be an integer or 2 integers"),
         (lambda: im2col(IMAGE, (6, 3)), ValueError, "input must be at least as large as the kernel.*axis 0"),
         (lambda: im2col(IMAGE, 2, stride=0), ValueError, "stride must be at least 1"),
-        (lambda: im2col(IMAGE, 2, padding="sAme"), ValueError, "padding must be one of"),
+        (lambda: im2col(IMAGE, 2, padding="sAme"), ValueError, "padding must be 'valid', 'same'"),
         (lambda: im2col(IMAGE, 2, data_format="NHWC"), ValueError, "data_format must be"),
         (lambda: col2im(COLUMNS[0], (5, 7), (2, 3)), ValueError, r"must have 2 axes \(kernel entries, pixels\).*\(40,\)"),
         (lambda: col2im(COLUMNS[:17], (5, 7), (2, 3)), ValueError, r"rows for each of 2 × 3 kernel entries.*\(17, 40\)"),
         (lambda: col2im(COLUMNS[:0], (5, 7), (2, 3)), ValueError, r"rows for each of 2 × 3 kernel entries.*\(0, 40\)"),
         (lambda: col2im(COLUMNS[:, :39], (5, 7), (2, 3)), ValueError, r"for each of 4 × 5 outputs of N .*size \(5, 7\).*39"),
-        (lambda: col2im(COLUMNS, (5, 7.0), (2, 3)), TypeError, "input_size must be a whole number"),
+        (lambda: col2im(COLUMNS, (5, 7.0), (2, 3)), TypeError, "input_size must be integers"),
         (lambda: col2im(COLUMNS, (1, 7), (2, 3)), ValueError, "at least as large as the kernel"),
         (lambda: col2im(COLUMNS, (5, 7), (2, 0)), ValueError, "kernel_size must be at least 1"),
         (lambda: col2im(COLUMNS, (5, 7), (2, 3), data_format="last"), ValueError, "data_format must be"),
         (lambda: toeplitz2d(KERNEL[0], 5), ValueError, r"w must have 4 axes \(kernel height, kernel width, inputs"),
         (lambda: toeplitz2d(KERNEL, (5, 0)), ValueError, "input_size must be at least 1"),
         (lambda: toeplitz2d(KERNEL, (1, 5)), ValueError, "at least as large as the kernel"),
-        (lambda: toeplitz2d(KERNEL, 5, groups=3), ValueError, "groups must divide the outputs, but is 3 with 4"),
+        (lambda: toeplitz2d(KERNEL, 5, groups=3), ValueError, "groups must divide the 4 outputs, got 3"),
         (lambda: toeplitz2d(KERNEL.astype(bytes), 5), TypeError, "w must hold float32"),
         (lambda: toeplitz1d(KERNEL, 5), ValueError, r"w must have 3 axes \(kernel width, inputs / groups, outputs\)"),
-        (lambda: toeplitz1d(KERNEL[0], (5, 5)), ValueError, "input_size must be one int or 1"),
+        (lambda: toeplitz1d(KERNEL[0], (5, 5)), ValueError, "input_size must be one integer, got"),
         (lambda: zero_stuff(IMAGE[0, 0], 2), ValueError, r"x must have 3 axes, a batch of signals, or 4, .*\(7, 3\)"),
         (lambda: zero_stuff(IMAGE[:, :0], 2), ValueError, "x must not be empty"),
         (lambda: zero_stuff(IMAGE, 0), ValueError, "stride must be at least 1"),
-        (lambda: zero_stuff(IMAGE, (1, 2, 3)), ValueError, "stride must be one int or 2"),
+        (lambda: zero_stuff(IMAGE, (1, 2, 3)), ValueError, "stride must be an integer or 2 integers"),
         (lambda: zero_stuff(IMAGE, 2**30), ValueError, r"stride .* makes x of size \(5, 7\) too large"),
         (lambda: zero_stuff(IMAGE, 2, data_format="NHWC"), ValueError, "data_format must be"),
     ],

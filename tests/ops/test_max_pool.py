@@ -5,9 +5,9 @@ import pytest
 
 from evidence import assert_inputs_unchanged, both_engines, needs_kernels
 from pool_strategies import SLIDE
+from refconv._config import engine
 from refconv.geometry import Window
 from refconv.ops import max_pool as ops
-from refconv.ops.engine import engine
 from strategies import small_integers
 
 X = small_integers((2, 5, 7, 3), seed=0)
@@ -89,7 +89,7 @@ def argmax_with(position):
         (ValueError, "padding", lambda: ops.max_pool2d(X, 2, padding="half")),
         (ValueError, "dilation", lambda: ops.max_pool2d(X, 2, dilation=(1, 0))),
         (ValueError, "data_format", lambda: ops.max_pool2d(X, 2, data_format="NHWC")),
-        (ValueError, "the input must be at least as large", lambda: ops.max_pool2d(X, 6)),
+        (ValueError, "the padded input must be at least as large", lambda: ops.max_pool2d(X, 6)),
         (ValueError, "padding .* nothing but padding at -2 on axis 0", lambda: ops.max_pool2d(X, 2, padding=(2, 0))),
         (ValueError, "padding", lambda: ops.max_pool2d(X[:, :1], (2, 1), dilation=(2, 1), padding=(1, 0))),
         (TypeError, "argmax must hold integers", lambda: ops.max_pool2d_dx(DY, ARGMAX.astype(float), (5, 7))),

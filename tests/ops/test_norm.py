@@ -105,10 +105,10 @@ def test_the_inputs_are_left_alone():
         (lambda: batch_norm(X[:0], GAMMA, BETA), ValueError, "x must hold at least one example"),
         (lambda: batch_norm_grads(X[:0], X[:0], GAMMA, MEAN, VAR), ValueError, "x must hold at least one example"),
         (lambda: batch_norm(X[:, :0], GAMMA, BETA), ValueError, "x must not be empty"),
-        (lambda: batch_norm(X[0], GAMMA, BETA), ValueError, r"x must have 2, 3 or 4 axes .*but has shape \(3,\)"),
+        (lambda: batch_norm(X[0], GAMMA, BETA), ValueError, r"x must have 2, 3 or 4 axes .*got shape \(3,\)"),
         (lambda: batch_norm(X, GAMMA[:2], BETA), ValueError, r"gamma must have shape \(3,\), one for each channel"),
         (lambda: batch_norm(X, GAMMA, BETA[:2]), ValueError, r"beta must have shape \(3,\)"),
-        (lambda: batch_norm(X, GAMMA, BETA, eps=-1), ValueError, "eps must be at least 0, but is -1"),
+        (lambda: batch_norm(X, GAMMA, BETA, eps=-1), ValueError, "eps must be at least 0, got -1"),
         (lambda: batch_norm(X, GAMMA, BETA, eps=None), TypeError, "eps must be a number"),
         (lambda: batch_norm(X[:, None], GAMMA, BETA, data_format="NHWC"), ValueError, "data_format must be"),
         (lambda: batch_norm(X, GAMMA, BETA.astype(np.float32)), TypeError, "beta must have one float type"),
@@ -125,12 +125,12 @@ def test_what_does_not_fit_is_refused_by_name(call, error, message):
 
 
 def test_a_layout_that_does_not_exist_is_refused_for_rows_too():
-    with pytest.raises(ValueError, match="data_format must be 'channels_last' or 'channels_first', but is 'NC'"):
+    with pytest.raises(ValueError, match="data_format must be 'channels_last' or 'channels_first', got 'NC'"):
         batch_norm(np.ones((3, 2)), np.ones(2), np.ones(2), data_format="NC")
 
 
 @pytest.mark.parametrize("missing", ["gamma", "beta"])
 def test_none_for_a_vector_is_refused_by_name(missing):
     vectors = {"gamma": np.ones(2), "beta": np.ones(2), missing: None}
-    with pytest.raises(TypeError, match=f"{missing} must be an array, but is None"):
+    with pytest.raises(TypeError, match=f"{missing} must be an array, got None"):
         batch_norm(np.ones((3, 2)), **vectors)

@@ -82,4 +82,4 @@ def test_arrays_of_two_float_types_are_refused_by_both_names(operator, name):
     first, *others = [array for array, value in arrays(arguments).items() if value.dtype == float] or [None]
     for other in others:
         message = refusal(name, {**arguments, other: arguments[other].astype(np.float32)})
-        assert re.search(rf"\b{first}\b.* must have one float type, but .*{other} is float32", message), message
+        assert re.search(rf"\b{first}\b.* must have one float type, got .*float32 for {other}\b", message), message

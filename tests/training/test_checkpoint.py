@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
+from layer_evidence import assert_consecutive
 from refconv import data, nn, optim, weights
 from refconv.training import Checkpoints, fit
 
@@ -173,8 +175,11 @@ def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_low
     assert len(again.epochs) == len(losses)
     expected, _ = run(tmp_path / "no further", epochs=30, stop_after=5 * (len(losses) - 2))
     assert bits(model) != bits(expected)
+    arrays = [p.value for p in model.named_parameters().values()]
     Checkpoints(tmp_path, resume=True).recall_best(model)
     assert bits(model) == bits(expected)
+    assert all(p.value is a for p, a in zip(model.named_parameters().values(), arrays, strict=True))  # written in place
+    assert_consecutive(model)
     other = nn.Dense(3)
     other.build((4,), rng=0)
     with pytest.raises(ValueError, match=r"best.safetensors is the checkpoint of another network"):
@@ -216,7 +221,7 @@ def test_a_checkpoint_with_an_incomplete_description_is_refused_by_its_name(tmp_
 def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path, monkeypatch):
     run(tmp_path, stop_after=1)
     before = (tmp_path / "last.safetensors").read_bytes()
-    monkeypatch.setattr(weights.os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         run(tmp_path, resume=True, stop_after=1)
     assert (tmp_path / "last.safetensors").read_bytes() == before
@@ -233,6 +238,7 @@ def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
         fit(model, pairs, optimizer, epochs=1, patience=2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_a_run_that_is_killed_three_times_ends_with_the_same_bits():
     path = Path(__file__).parent.parent / "kill_and_resume.py"

@@ -60,11 +60,11 @@ def test_a_probability_that_is_too_small_for_a_number_has_a_finite_score():
 
 
 def test_what_does_not_fit_is_refused_by_name():
-    with pytest.raises(ValueError, match="models must be one network at least"):
+    with pytest.raises(ValueError, match="models must be at least one network"):
         Ensemble()
-    with pytest.raises(ValueError, match="size must be at most that of the images, 9 × 12, but is 10"):
+    with pytest.raises(ValueError, match="size must be at most that of the images, 9 × 12, got 10"):
         list(ten_crops(10)(X))
-    with pytest.raises(ValueError, match="sizes must be one at least, but there is none"):
+    with pytest.raises(ValueError, match="sizes must be at least one integer, got none"):
         scales()
     with pytest.raises(ValueError, match="size must be at least 1"):
         ten_crops(0)

@@ -167,9 +167,9 @@ def test_a_last_step_that_leaves_no_network_ends_the_run_as_well(kind):
 
 
 def test_what_cannot_be_trained_or_tested_is_refused_by_name():
-    with pytest.raises(ValueError, match="batches must hold some images, but there are none"):
+    with pytest.raises(ValueError, match="batches must not be empty, got none"):
         fit(nn.Flatten(), [], optim.SGD({}, lr=0.1), epochs=1)
-    with pytest.raises(ValueError, match="clip_norm must be above 0, but is 0"):
+    with pytest.raises(ValueError, match="clip_norm must be above 0, got 0"):
         fit(nn.Flatten(), [1], optim.SGD({}, lr=0.1), epochs=1, clip_norm=0)
     with pytest.raises(ValueError, match="batches yielded nothing; is it an exhausted iterator"):
         evaluate(lambda x: x, iter([]))
@@ -222,5 +222,5 @@ def test_history_as_csv():
 
 
 def test_epochs_must_be_a_count():
-    with pytest.raises(ValueError, match="epochs must be at least 1, but is 0"):
+    with pytest.raises(ValueError, match="epochs must be at least 1, got 0"):
         small_run(epochs=0)

@@ -1,8 +1,8 @@
-/* The second half of columns.pyx: what all taps send to one pixel is added up, in one vector or a few.
+/* The second step of columns.pyx: the sum of the contributions of all taps to one pixel, in one vector or a few.
  *
  *     out[v] = sum over r, s of  z[row[r] + column[s] - before + v]
  *
- * Two sums take turns, so that an addition need not wait for the one before it.
+ * Two sums alternate, so that an addition does not wait for the one before it.
  */
 #ifndef REFCONV_COLUMNS_H
 #define REFCONV_COLUMNS_H
@@ -32,5 +32,8 @@
 
 DEFINE_SUM_OF_TAPS(float)
 DEFINE_SUM_OF_TAPS(double)
+
+#define sum_of_taps(channels, down, row, across, column, before, z, out)                                               \
+    FOR_TYPE_OF(out, sum_of_taps)(channels, down, row, across, column, before, z, out)
 
 #endif

@@ -1,17 +1,17 @@
 """∂e/∂x of a convolution whose inputs have few channels: first all products, then their sums.
 
-The tile of direct.pyx has input channels in its lanes; three of them leave most lanes idle, and where ∂e/∂y has an edge, it
-multiplies zeros. Here the sum is taken apart. What each output sends to the inputs under its kernel is a product of matrices,
-with whole kernels in the lanes; other libraries call it columns, and its rows are as long as a kernel with its channels:
+The lanes of direct.pyx's tile are input channels in ∂e/∂x; three of them leave most lanes idle, and at the edges of ∂e/∂y it
+multiplies zeros. Here the sum is computed in two steps. The contributions of each output to the inputs under its kernel are a
+matrix product whose lanes are the entries of the kernel. Other libraries call its rows columns:
 
     z[(i, j), (m, n, c)] = Σ_o dy[i, j, o] · w[m, n, c, o]
 
-Then each input adds up what was sent to it, from all outputs and taps that reach it:
+Then each input adds the contributions of all outputs and taps that reach it:
 
     dx[u, v, c] = Σ z[(i, j), (m, n, c)]     with  u = i·S_h + m·D_h − top,  v = j·S_w + n·D_w − left
 
 registers   the sums of a tile; then two vectors of sums for each input
-L2          z of one band; neighbouring bands need some of the same z, and each makes it for itself
+L2          z of one band; neighbouring bands need some of the same z, and each computes it
 threads     tasks of (image, band of input rows); each element of ∂e/∂x belongs to one task
 """
 import numpy as np
@@ -21,37 +21,32 @@ from cython.parallel cimport prange, threadid
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.tile.sweep cimport TASKS, Sweep, first_inside, run_sweep
-from refconv._core.tile.tile cimport Shape, pack, panels, tile_shape
+from refconv._core.tile.tile cimport Runs, Shape, pack, panels, tile_shape
 
 include "common/threads.pxi"
 
 cdef extern from "conv/columns.h" nogil:
-    void sum_of_taps_float(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
-                           const Py_ssize_t *column, Py_ssize_t before, const float *z, float *out)
-    void sum_of_taps_double(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
-                            const Py_ssize_t *column, Py_ssize_t before, const double *z, double *out)
+    void sum_of_taps(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
+                     const Py_ssize_t *column, Py_ssize_t before, const void *z, void *out)
 
 cdef enum:
-    MOST_CHANNELS = 6       # of float32, in 24 bytes; more of them fill the vectors of direct.pyx
+    MOST_CHANNELS = 12      # of a pixel, for which `sums` has space
     SLACK = 16              # elements that whole vectors may read behind z
     BAND_PRODUCTS = 1 << 17 # elements of z in one task, or some more
-    MOST_PRODUCTS = 1 << 19 # with so many in the shortest band, z leaves L2
-    A_STEP = 8              # multiply-adds that take as long as one step of a region that moves numbers
+
+
+cdef struct Band:
+    # The part of one task: rows first … end − 1 of ∂e/∂x of one image. Its z lacks the elements of the output rows before.
+    Py_ssize_t first, end
+    Py_ssize_t before
+    Py_ssize_t W, C
 
 
 cdef struct Reach:
-    # Along one axis, how many outputs reach each input, and where in z each of them lies with its tap.
+    # Along one axis, the number of taps that reach each input, and the offset in z of each with its output.
     const Py_ssize_t *count
     const Py_ssize_t *at
     Py_ssize_t kernel
-
-
-def takes(window, tuple kernel_shape, Py_ssize_t Q, Py_ssize_t groups, Py_ssize_t itemsize):
-    """Whether this is the quickest way for kernels (kh, kw, C, O) and Q columns of outputs."""
-    cdef Py_ssize_t kh = kernel_shape[0], kw = kernel_shape[1], C = kernel_shape[2]
-    cdef Py_ssize_t rows = 2 * (kh - 1) * window.dilation[0] // window.stride[0] + 1  # of outputs, under the shortest band
-    few = C * itemsize <= MOST_CHANNELS * 4
-    return groups == 1 and few and kh * kw > 1 and rows * Q * kh * kw * C <= MOST_PRODUCTS
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
@@ -65,8 +60,8 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef real[::1] packed = aligned_empty((pitch * O,), dtype)
     for panel in range(0, pitch, shape.width):
         pack(&w[0, 0, 0, 0] + panel * O, O, 1, kh * kw * C - panel, O, shape.width, &packed[panel * O])
-    cdef Sweep plan = Sweep(rows=1, columns=0, x_row=0, x_column=O, y_row=0, y_column=pitch, channels=pitch, runs=1,
-                            length=O, run=&none)
+    cdef Sweep plan = Sweep(rows=1, columns=0, x_row=0, x_column=O, y_row=0, y_column=pitch, channels=pitch,
+                            runs=Runs(count=1, length=O, step=1, start=&none))
     row_counts, row_places = reaching(kh, S, window.dilation[0], top, H, dy.shape[1], Q * pitch, kw * C)
     column_counts, column_places = reaching(kw, window.stride[1], window.dilation[1], left, W, Q, pitch, C)
     cdef Reach down = reach_of(row_counts, row_places), across = reach_of(column_counts, column_places)
@@ -75,20 +70,21 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef real[:, :, :, ::1] dx = result
     cdef Py_ssize_t band = band_rows(N, H, S, reach, BAND_PRODUCTS // (Q * pitch)), bands = (H + band - 1) // band
     cdef Py_ssize_t most = min((band - 1 + reach) // S + 1, dy.shape[1]) * Q * pitch + SLACK
-    cdef int threads = threads_for(N * dy.shape[1] * Q * O * pitch // A_STEP)
+    cdef int threads = threads_for(N * dy.shape[1] * Q * O * pitch // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] z = np.zeros((threads, most), dtype)
     cdef Py_ssize_t first, end, start, stop
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
         first, end = task % bands * band, min((task % bands + 1) * band, H)
         start = first_inside(first + top, reach, S)
-        stop = min((end - 1 + top) // S + 1, dy.shape[1])
-        make_band(plan, shape, &dy[task // bands, 0, 0, 0], &packed[0], start, max(stop, start), Q, &z[threadid(), 0])
-        add_band(&down, &across, first, end, start * Q * pitch, &z[threadid(), 0], W, C, &dx[task // bands, 0, 0, 0])
+        stop = max(min((end - 1 + top) // S + 1, dy.shape[1]), start)
+        make_band(plan, shape, &dy[task // bands, 0, 0, 0] + start * Q * O, &packed[0], (stop - start) * Q, &z[threadid(), 0])
+        add_band(&down, &across, Band(first=first, end=end, before=start * Q * pitch, W=W, C=C), &z[threadid(), 0],
+                 &dx[task // bands, 0, 0, 0])
     return result
 
 
 cdef Py_ssize_t band_rows(Py_ssize_t images, Py_ssize_t H, Py_ssize_t S, Py_ssize_t reach, Py_ssize_t most_rows) noexcept:
-    """Input rows of one task: few enough that all threads have work and z stays in L2, but more than are reached twice."""
+    """Input rows of a task: few enough that all threads have work and z stays in L2, but more than two bands share."""
     cdef Py_ssize_t bands = (TASKS + images - 1) // max(images, 1)
     return max(min(max(min((H + bands - 1) // bands, most_rows * S - reach), reach + S), H), 1)
 
@@ -99,7 +95,7 @@ cdef Reach reach_of(const Py_ssize_t[::1] counts, const Py_ssize_t[:, ::1] place
 
 cdef tuple reaching(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
                     Py_ssize_t output_step, Py_ssize_t tap_step):
-    """For each input of an axis how many taps of outputs reach it, and output · output_step + tap · tap_step of each."""
+    """For each input of an axis the number of taps that reach it, and output · output_step + tap · tap_step of each."""
     counts, places = np.zeros(inputs, np.intp), np.zeros((inputs, kernel), np.intp)
     cdef Py_ssize_t[::1] count = counts
     cdef Py_ssize_t[:, ::1] place = places
@@ -113,25 +109,19 @@ cdef tuple reaching(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pa
     return counts, places
 
 
-cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed, Py_ssize_t start, Py_ssize_t stop,
-                    Py_ssize_t Q, real *z) noexcept nogil:
-    """z of output rows start … stop − 1 of one image: their pixels are one long line."""
-    plan.columns = (stop - start) * Q
-    run_sweep(&plan, shape, dy + start * Q * plan.x_column, packed, <const real *>NULL, z)
+cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed, Py_ssize_t pixels, real *z) noexcept nogil:
+    """z of some output rows of one image, as one line of pixels."""
+    plan.columns = pixels
+    run_sweep(&plan, shape, dy, packed, <const real *>NULL, z)
 
 
-cdef void add_band(const Reach *down, const Reach *across, Py_ssize_t first, Py_ssize_t end, Py_ssize_t before, const real *z,
-                   Py_ssize_t W, Py_ssize_t C, real *dx) noexcept nogil:
-    """Rows first … end − 1 of ∂e/∂x of one image; its z is here without so many elements before the band's."""
+cdef void add_band(const Reach *down, const Reach *across, Band band, const real *z, real *dx) noexcept nogil:
+    """The band's rows of ∂e/∂x of one image."""
     cdef Py_ssize_t u, v, c
     cdef real sums[MOST_CHANNELS + SLACK]
-    for u in range(first, end):
-        for v in range(W):
-            if real is float:
-                sum_of_taps_float(C, down.count[u], down.at + u * down.kernel, across.count[v], across.at + v * across.kernel,
-                                  before, z, sums)
-            else:
-                sum_of_taps_double(C, down.count[u], down.at + u * down.kernel, across.count[v],
-                                   across.at + v * across.kernel, before, z, sums)
-            for c in range(C):
-                dx[(u * W + v) * C + c] = sums[c]
+    for u in range(band.first, band.end):
+        for v in range(band.W):
+            sum_of_taps(band.C, down.count[u], down.at + u * down.kernel, across.count[v], across.at + v * across.kernel,
+                        band.before, z, sums)
+            for c in range(band.C):
+                dx[(u * band.W + v) * band.C + c] = sums[c]

@@ -1,16 +1,14 @@
-"""The convolution layer and its derivatives: who computes what.
+"""The convolution layer and its derivatives: calls the algorithm that choose.py selects.
 
-direct      any convolution, as the sum that the formula says (direct.pyx)
-one_channel images of one channel (one_channel.pyx)
-winograd    3×3 kernels with stride 1 and many channels, with half the products or fewer (winograd.pyx)
-columns     ∂e/∂x where inputs have few channels (columns.pyx)
-depthwise   groups of one, two or four inputs and as many outputs, several of them in one vector (depthwise.pyx)
-
-The choice depends on shapes, and on whether numbers are finite; so the same call gives the same bits.
+An algorithm returns None where its result would differ from the formula's, or where it lacks a kernel for these channels.
+Then the next one of the table is tried; direct.pyx, the last, always returns a result.
 """
 import importlib
 
 import numpy as np
+
+from refconv._core.conv import choose
+from refconv._core.conv.choose import Layer
 
 include "common/threads.pxi"
 
@@ -20,64 +18,34 @@ columns, depthwise, direct, one_channel, winograd = (
     for name in ("columns", "depthwise", "direct", "one_channel", "winograd")
 )
 
-LEAST_CHANNELS = 32      # for Winograd's algorithm: with fewer, its transforms cost what its products save
-LEAST_CHANNELS_DW = 48   # and for ∂e/∂w, which transforms both x and ∂e/∂y for one use
-LEAST_PIXELS = 150       # with fewer inputs, the transform of the kernels costs it
-LEAST_PIXELS_FAST = 1024  # and that of the larger tiles, which is twice as large
-tile_side = 2            # outputs of its tiles along one side
+winograd_tile_side = 2  # outputs along one side of a tile
 
 
 def set_tile_side(m):
-    """Let Winograd's algorithm work with tiles of m×m outputs: 2, as exact as the plain sum, or 4."""
-    global tile_side
-    tile_side = m
+    """Set the side of Winograd's tiles, m×m outputs: 2, which is as accurate as the plain sum, or 4."""
+    global winograd_tile_side
+    winograd_tile_side = m
 
 
 def conv2d(x, w, bias, window, groups):
     """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
-    if suits_winograd(window, len(x) * x.shape[1] * x.shape[2], *w.shape[2:], groups):
-        size = window.output_size(x.shape[1:3])
-        y = winograd.conv2d(x, w, bias, before(window, x.shape[1:3]), size, tile_side_for(len(x), size))
-        if y is not None:
-            return y
-    if x.shape[3] == 1 and len(x):
-        size = window.output_size(x.shape[1:3])
-        if one_channel.takes(window, size):
-            return one_channel.conv2d(x, w, bias, window, size)
-    if depthwise.takes(*w.shape[2:], groups, w.dtype) and is_finite(w):
-        return depthwise.conv2d(x, w, bias, window)
-    return direct.conv2d(x, w, bias, window, groups)
+    layer = Layer(window, len(x), x.shape[1:3], x.shape[3], w.shape[3], groups, w.itemsize)
+    return first_result(choose.FORWARD, FORWARD, layer, (x, w, bias))
 
 
 def conv2d_dx(dy, w, tuple input_size, window, groups):
     """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O); OUT dx (N, *input_size, C)."""
-    # A kernel of one pixel never looks beyond ∂e/∂y.
+    # A kernel of one pixel reads nothing outside ∂e/∂y, so no zero is multiplied by a weight.
     if not (window.kernel == (1, 1) or is_finite(w)):
         return conv2d_dx_scattered(dy, w, input_size, window, groups)
-    if suits_winograd(window, len(dy) * input_size[0] * input_size[1], *w.shape[2:], groups):
-        top, left = before(window, input_size)
-        turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
-        dx = winograd.conv2d(dy, turned, None, (2 - top, 2 - left), input_size, tile_side_for(len(dy), input_size))
-        if dx is not None:
-            return dx
-    if depthwise.takes(*w.shape[2:], groups, w.dtype):
-        return depthwise.conv2d_dx(dy, w, input_size, window)
-    if columns.takes(window, np.shape(w), dy.shape[2], groups, w.itemsize):
-        return columns.conv2d_dx(dy, w, input_size, window)
-    return direct.conv2d_dx(dy, w, input_size, window, groups)
+    layer = Layer(window, len(dy), input_size, w.shape[2] * groups, w.shape[3], groups, w.itemsize)
+    return first_result(choose.BACKWARD_DX, BACKWARD_DX, layer, (dy, w))
 
 
 def conv2d_dw(x, dy, window, groups):
     """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
-    if suits_winograd(window, len(x) * x.shape[1] * x.shape[2], x.shape[3], dy.shape[3], groups, LEAST_CHANNELS_DW):
-        dw = winograd.conv2d_dw(x, dy, before(window, x.shape[1:3]))
-        if dw is not None:
-            return dw
-    if depthwise.takes(x.shape[3] // groups, dy.shape[3], groups, x.dtype):
-        dw = depthwise.conv2d_dw(x, dy, window, x.shape[3] // groups)
-        if dw is not None:
-            return dw
-    return direct.conv2d_dw(x, dy, window, groups)
+    layer = Layer(window, len(x), x.shape[1:3], x.shape[3], dy.shape[3], groups, x.itemsize)
+    return first_result(choose.BACKWARD_DW, BACKWARD_DW, layer, (x, dy))
 
 
 def conv2d_db(dy):
@@ -85,32 +53,84 @@ def conv2d_db(dy):
     return direct.conv2d_db(dy)
 
 
-def suits_winograd(window, pixels, C, O, groups, least_channels=LEAST_CHANNELS):
-    """Whether Winograd's algorithm can make these outputs, and faster."""
-    return (
-        (window.kernel, window.stride, window.dilation, groups) == ((3, 3), (1, 1), (1, 1), 1)
-        and min(C, O) >= least_channels
-        and pixels >= LEAST_PIXELS
-    )
+def first_result(table, algorithms, layer, arrays):
+    """Result of the first algorithm of the table that suits the layer and returns one."""
+    for name, suits in table:
+        if suits(layer):
+            result = algorithms[name](layer, *arrays)
+            if result is not None:
+                return result
 
 
-def tile_side_for(images, size):
-    """The tile side that was asked for, where there are pixels enough."""
-    return tile_side if images * size[0] * size[1] >= LEAST_PIXELS_FAST else 2
+def winograd_forward(layer, x, w, bias):
+    size = layer.output_size
+    side = choose.tile_side(layer.images * size[0] * size[1], winograd_tile_side)
+    return winograd.conv2d(x, w, bias, zeros_before(layer), size, side)
+
+
+def winograd_dx(layer, dy, w):
+    """The convolution of ∂e/∂y with the kernel turned by 180° and its inputs and outputs exchanged."""
+    top, left = zeros_before(layer)
+    height, width = layer.input_size
+    turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
+    side = choose.tile_side(layer.images * height * width, winograd_tile_side)
+    return winograd.conv2d(dy, turned, None, (2 - top, 2 - left), layer.input_size, side)
+
+
+def one_channel_forward(layer, x, w, bias):
+    size = layer.output_size
+    return one_channel.conv2d(x, w, bias, layer.window, size) if one_channel.takes(layer.window, size) else None
+
+
+def depthwise_forward(layer, x, w, bias):
+    return depthwise.conv2d(x, w, bias, layer.window) if has_depthwise(layer, w.dtype) and is_finite(w) else None
+
+
+def depthwise_dx(layer, dy, w):
+    return depthwise.conv2d_dx(dy, w, layer.input_size, layer.window) if has_depthwise(layer, w.dtype) else None
+
+
+def depthwise_dw(layer, x, dy):
+    return depthwise.conv2d_dw(x, dy, layer.window, layer.C // layer.groups) if has_depthwise(layer, x.dtype) else None
+
+
+# What runs each algorithm of choose.py: functions of the layer and the arrays.
+FORWARD = {
+    "winograd": winograd_forward,
+    "one_channel": one_channel_forward,
+    "depthwise": depthwise_forward,
+    "direct": lambda layer, x, w, bias: direct.conv2d(x, w, bias, layer.window, layer.groups),
+}
+BACKWARD_DX = {
+    "winograd": winograd_dx,
+    "depthwise": depthwise_dx,
+    "columns": lambda layer, dy, w: columns.conv2d_dx(dy, w, layer.input_size, layer.window),
+    "direct": lambda layer, dy, w: direct.conv2d_dx(dy, w, layer.input_size, layer.window, layer.groups),
+}
+BACKWARD_DW = {
+    "winograd": lambda layer, x, dy: winograd.conv2d_dw(x, dy, zeros_before(layer)),
+    "depthwise": depthwise_dw,
+    "direct": lambda layer, x, dy: direct.conv2d_dw(x, dy, layer.window, layer.groups),
+}
+
+
+def has_depthwise(layer, dtype):
+    """Return True if depthwise.h has a kernel of this instruction set for vectors that the channels fill."""
+    return depthwise.takes(layer.C // layer.groups, layer.O, layer.groups, dtype)
 
 
 def is_finite(w):
-    """Whether all weights are: min and max are NaN if any of them is."""
+    """Return True if all weights are finite: the minimum and the maximum are NaN if any weight is NaN."""
     return not w.size or (np.isfinite(w.min()) and np.isfinite(w.max()))
 
 
-def before(window, input_size):
-    """Zeros above and to the left of the image."""
-    return tuple(first for first, _ in window.pads(input_size))
+def zeros_before(layer):
+    """Rows of padding above and columns of padding to the left of the image."""
+    return tuple(first for first, _ in layer.window.pads(layer.input_size))
 
 
 def conv2d_dx_scattered(dy, w, tuple input_size, window, Py_ssize_t groups):
-    """The same, tap by tap, with nothing but what is there: 0 · ∞ is NaN, and a zero beside ∂e/∂y is no part of the sum."""
+    """∂e/∂x tap by tap, without zeros around ∂e/∂y: 0 · ∞ is NaN, and those products are not part of the sum."""
     (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
     C_g, O_g = w.shape[2], w.shape[3] // groups
     dx = np.zeros((len(dy), *window.padded_size(input_size), C_g * groups), dy.dtype)

@@ -5,8 +5,8 @@
  *     y = Aᵀ [(G g) ⊙ (Bᵀ d)]
  *
  * with t products in place of 3·m. G, B and A evaluate polynomials at t points and bring them back. For m = 2 the points are
- * 0, 1, -1 and infinity, all entries are 0, ±1 and ±1/2, and the result is as exact as that of the plain sum. For m = 4 they
- * are 0, ±1, ±2 and infinity, and rounding errors grow ten times.
+ * 0, 1, -1 and infinity, all entries are 0, ±1 and ±1/2, and the result is as accurate as the plain sum. For m = 4 they are
+ * 0, ±1, ±2 and infinity, and rounding errors are ten times larger.
  *
  * The sum is linear in each of its factors, so the derivative needs only transposes: ∂e/∂g = Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)].
  *
@@ -17,7 +17,6 @@
 #define REFCONV_WINOGRAD_H
 
 #include "tile/tile.h"
-
 
 /* One axis. `s` and `r` are the steps between the numbers of d and t. */
 #define DEFINE_AXES(type)                                                                                              \
@@ -135,5 +134,20 @@
 
 DEFINE_TRANSFORMS(float)
 DEFINE_TRANSFORMS(double)
+
+/* The transforms by the side m of a tile's outputs, 2 or 4, and by the type of t. */
+#define input_transform(m, channels, d, d_row, d_column, t, t_row, t_column) /* Bᵀ d B of the inputs of a tile */      \
+    ((m) == 2 ? FOR_TYPE_OF(t, input_of_2)(channels, d, d_row, d_column, t, t_row, t_column)                           \
+              : FOR_TYPE_OF(t, input_of_4)(channels, d, d_row, d_column, t, t_row, t_column))
+#define kernel_transform(m, channels, d, d_row, d_column, t, t_row, t_column) /* G g Gᵀ of the taps of a kernel */     \
+    ((m) == 2 ? FOR_TYPE_OF(t, kernel_of_2)(channels, d, d_row, d_column, t, t_row, t_column)                          \
+              : FOR_TYPE_OF(t, kernel_of_4)(channels, d, d_row, d_column, t, t_row, t_column))
+#define output_transform(m, channels, d, d_row, d_column, t, t_row, t_column) /* Aᵀ t A: from products to outputs */   \
+    ((m) == 2 ? FOR_TYPE_OF(t, output_of_2)(channels, d, d_row, d_column, t, t_row, t_column)                          \
+              : FOR_TYPE_OF(t, output_of_4)(channels, d, d_row, d_column, t, t_row, t_column))
+#define output_back_transform(channels, d, d_row, d_column, t, t_row, t_column) /* A ∂e/∂y Aᵀ of a tile, for ∂e/∂w */  \
+    FOR_TYPE_OF(t, output_back_of_2)(channels, d, d_row, d_column, t, t_row, t_column)
+#define kernel_back_transform(channels, d, d_row, d_column, t, t_row, t_column) /* Gᵀ t G: from sums to ∂e/∂w */       \
+    FOR_TYPE_OF(t, kernel_back_of_2)(channels, d, d_row, d_column, t, t_row, t_column)
 
 #endif

@@ -1,18 +1,19 @@
-/* A convolution of one channel with few outputs, cut at zero, and of each 2 x 2 outputs the largest; and the sums of patches
- * that the way back is made of.
+/* A convolution of one channel with few outputs, ReLU, and the largest of each 2 x 2 outputs; and the sums of patches of the
+ * backward pass.
  *
- * Forward, lanes are the windows of a row of the pool. x lies with its even columns before its odd ones, so that the four
- * outputs under one window sit in the same lane of four vectors, and the largest is found without moving a lane:
+ * Forward, lanes are the windows of a row of the pool. The even columns of x are stored before the odd ones, so that the four
+ * outputs of one window are in the same lane of four vectors, and the largest is found without shuffles:
  *
  *     sum[r][s][o][l] = start[o] + sum over m, n of  x[r + m][2 l + s + n] * w[m][n][o]
  *
- * Back, only winners have a derivative, so both dE/dw and dE/dx are sums of few patches, each with its weight:
+ * Backward, only winners have a derivative, so both dE/dw and dE/dx are sums of few patches, each with its weight:
  *
  *     out[r][v] += sum over k of  weight[k] * source[at[k] + r * pitch + v]
  *
- * For dE/dw the patches are what winners see of x; for dE/dx they are kernels, shifted to where their winners lie.
+ * For dE/dw the patches are the inputs of winners; for dE/dx they are kernels, shifted by the places of their winners.
  * Registers hold a block of rows of sums, six to fifteen vectors: enough to hide the latency of a multiply-add. Patches begin
- * anywhere, and half of the vectors of 32 bytes cross no cache line, where nearly all of 64 do; so no larger ones are used.
+ * at any element. Half of the unaligned vectors of 32 bytes cross no cache line, but nearly all of 64 bytes do, so vectors
+ * have at most 32 bytes.
  */
 #ifndef REFCONV_CONV_RELU_POOL_H
 #define REFCONV_CONV_RELU_POOL_H
@@ -21,7 +22,7 @@
 
 #include "tile/tile.h"
 
-#define OFF 4 /* the winner's number 2 r + s, or this where it is not above zero */
+#define NO_WINNER 4 /* a winner's number is 2 r + s, or this where the largest output is not above zero */
 
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define LANE_OUTPUTS 6 /* 24 sums + 4 of x + 1 weight, of 32 registers */
@@ -35,7 +36,7 @@
 #define WINDOW_LANES_float ((int)(sizeof(vector_float) / sizeof(float)))
 #define WINDOW_LANES_double ((int)(sizeof(vector_double) / sizeof(double)))
 
-/* NaN wins, and is not cut: nothing is lost. All four are read before anything is written. */
+/* NaN is larger than any number and passes ReLU. All four are read before anything is written. */
 #define DEFINE_LARGEST(real, place)                                                                                    \
     static inline void largest_##real(const real *a, const real *b, const real *c, const real *d, real *best,          \
                                       unsigned char *winner)                                                           \
@@ -52,7 +53,7 @@
             most = (c[l] > most) | (c[l] != c[l]) ? c[l] : most;                                                       \
             at = (d[l] > most) | (d[l] != d[l]) ? 3 : at;                                                              \
             most = (d[l] > most) | (d[l] != d[l]) ? d[l] : most;                                                       \
-            number[l] = most > 0 ? at : OFF;                                                                           \
+            number[l] = most > 0 ? at : NO_WINNER;                                                                     \
             value[l] = most < 0 ? 0 : most;                                                                            \
         }                                                                                                              \
         for (int l = 0; l < LANES; l++)                                                                                \
@@ -64,7 +65,9 @@
 DEFINE_LARGEST(float, int32_t)
 DEFINE_LARGEST(double, int64_t)
 
-/* `even` is the first window's upper row; its odd columns lie `half` behind. out[2 r + s][o][l]. */
+#define largest(a, b, c, d, best, winner) FOR_TYPE_OF(best, largest)(a, b, c, d, best, winner)
+
+/* `even` is the upper row of the first window; its odd columns begin `half` elements later. out[2 r + s][o][l]. */
 #define DEFINE_WINDOWS(real, vector)                                                                                   \
     AS_WRITTEN static void windows_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t pitch, ptrdiff_t half,                 \
                                            const real *even, const real *w, const real *start, real *out)              \
@@ -90,6 +93,9 @@ DEFINE_LARGEST(double, int64_t)
 
 DEFINE_WINDOWS(float, vector_float)
 DEFINE_WINDOWS(double, vector_double)
+
+#define windows(kh, kw, pitch, half, even, w, start, out)                                                              \
+    FOR_TYPE_OF(out, windows)(kh, kw, pitch, half, even, w, start, out)
 
 #define PATCH_BYTES (VECTOR_BYTES > 32 ? 32 : VECTOR_BYTES)
 #define MOST_TALL (VECTOR_BYTES > 32 ? 5 : 2) /* vectors across of five or six rows of sums: with AVX-512 30 registers of 32 */
@@ -134,29 +140,47 @@ typedef double patch_double;
         patches_##ROWS##x1_##real, patches_##ROWS##x2_##real, patches_##ROWS##x3_##real, patches_##ROWS##x4_##real,    \
         patches_##ROWS##x5_##real};
 
-/* So many vectors across, and as many rows as the registers hold sums of: three, five or six; returns how many. */
-#define DEFINE_ALL_PATCHES(real)                                                                                       \
+typedef struct { /* sizes in elements */
+    ptrdiff_t rows, width; /* of a patch */
+    ptrdiff_t pitch;       /* from one row of the source to the next */
+    ptrdiff_t out_pitch;   /* from one row of the sums to the next */
+} PatchSize;
+
+/* Add patches in whole vectors, which may be wider than the patches, in blocks whose sums fit the registers. */
+#define DEFINE_ADD_PATCHES(real)                                                                                       \
     typedef void (*Patches_##real)(ptrdiff_t, const ptrdiff_t *, const real *, const real *, ptrdiff_t, real *,        \
                                    ptrdiff_t);                                                                         \
     DEFINE_ROWS_OF_PATCHES(real, 3)                                                                                    \
     DEFINE_ROWS_OF_PATCHES(real, 5)                                                                                    \
     DEFINE_ROWS_OF_PATCHES(real, 6)                                                                                    \
-    static ptrdiff_t patches_##real(ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t count, const ptrdiff_t *at,           \
-                                    const real *weight, const real *source, ptrdiff_t pitch, real *out,                \
-                                    ptrdiff_t out_pitch)                                                               \
+    static inline void add_patches_##real(ptrdiff_t count, const ptrdiff_t *at, const real *weight,                    \
+                                          const real *source, const PatchSize *size, real *out)                        \
     {                                                                                                                  \
-        const int done = rows <= 3 || vectors > MOST_TALL ? 3 : rows <= 5 ? 5 : 6;                                     \
-        const Patches_##real *of = done == 3 ? patches_3_##real : done == 5 ? patches_5_##real : patches_6_##real;     \
-        of[vectors - 1](count, at, weight, source, pitch, out, out_pitch);                                             \
-        return done;                                                                                                   \
+        enum { LANES = PATCH_LANES_##real };                                                                           \
+        ptrdiff_t left = (size->width + LANES - 1) / LANES;                                                            \
+        for (; left > 0; left -= MOST_PATCH_VECTORS) {                                                                 \
+            const int vectors = left < MOST_PATCH_VECTORS ? (int)left : MOST_PATCH_VECTORS;                            \
+            for (ptrdiff_t row = 0, done; row < size->rows; row += done) {                                             \
+                const ptrdiff_t rows = size->rows - row;                                                               \
+                done = rows <= 3 || vectors > MOST_TALL ? 3 : rows <= 5 ? 5 : 6;                                       \
+                (done == 3 ? patches_3_##real : done == 5 ? patches_5_##real : patches_6_##real)[vectors - 1](         \
+                    count, at, weight, source + row * size->pitch, size->pitch, out + row * size->out_pitch,           \
+                    size->out_pitch);                                                                                  \
+            }                                                                                                          \
+            source += vectors * LANES;                                                                                 \
+            out += vectors * LANES;                                                                                    \
+        }                                                                                                              \
     }
 
-DEFINE_ALL_PATCHES(float)
-DEFINE_ALL_PATCHES(double)
+DEFINE_ADD_PATCHES(float)
+DEFINE_ADD_PATCHES(double)
 
-/* The sum, a vector of sums at a time: one after the other, each addition would wait for the one before. */
-#define DEFINE_TOTAL(real)                                                                                             \
-    static inline real total_##real(const real *x, ptrdiff_t count)                                                    \
+#define add_patches(count, at, weight, source, size, out)                                                              \
+    FOR_TYPE_OF(out, add_patches)(count, at, weight, source, size, out)
+
+/* Add the elements of x to *sum, a vector at a time: in a single sum, each addition would wait for the one before. */
+#define DEFINE_ADD_TOTAL(real)                                                                                         \
+    static inline void add_total_##real(const real *x, ptrdiff_t count, real *sum)                                     \
     {                                                                                                                  \
         enum { LANES = PATCH_LANES_##real };                                                                           \
         patch_##real sums = {0};                                                                                       \
@@ -169,11 +193,13 @@ DEFINE_ALL_PATCHES(double)
             total += last[l];                                                                                          \
         for (; k < count; k++)                                                                                         \
             total += x[k];                                                                                             \
-        return total;                                                                                                  \
+        *sum += total;                                                                                                 \
     }
 
-DEFINE_TOTAL(float)
-DEFINE_TOTAL(double)
+DEFINE_ADD_TOTAL(float)
+DEFINE_ADD_TOTAL(double)
+
+#define add_total(x, count, sum) FOR_TYPE_OF(x, add_total)(x, count, sum)
 
 #define DEFINE_ALL_FINITE(real)                                                                                        \
     static inline int all_finite_##real(const real *x, ptrdiff_t count)                                                \
@@ -186,5 +212,7 @@ DEFINE_TOTAL(double)
 
 DEFINE_ALL_FINITE(float)
 DEFINE_ALL_FINITE(double)
+
+#define all_finite(x, count) FOR_TYPE_OF(x, all_finite)(x, count)
 
 #endif

@@ -45,5 +45,5 @@ def tables(families=()) -> list[Table]:
     """
     for family in families:
         if family not in FAMILIES:
-            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, but is {family!r}")
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
     return [table for family in families or FAMILIES for table in FAMILIES[family].tables()]

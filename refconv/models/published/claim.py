@@ -92,6 +92,6 @@ def _number(printed):
     """About or not, the digits, and the unit."""
     found = NUMBER.match(printed)
     if not found:
-        raise ValueError(f"printed must be a size such as 28×28×256 or a number such as 1.8×10⁹, but is {printed!r}")
+        raise ValueError(f"printed must be a size such as 28×28×256 or a number such as 1.8×10⁹, got {printed!r}")
     about, digits, unit = found.groups()
     return bool(about), digits.replace(",", ""), unit

@@ -1,17 +1,16 @@
-"""Rows of the table operator × evidence, with what there is to prove about each; one module a family.
+"""Rows of the table operator × evidence, one module a family.
 
-The public operators come first, in the order of the lectures. Then come other forms of them, optimisers and layers.
+The public operators come first, in the order of the lectures. Then come other forms of them, optimisers and layers. A module
+of a family defines ``OPERATORS``, ``FORMS`` or ``UPDATES``; :mod:`refconv.verify.catalogue.operators` collects them.
 """
 
 import difflib
 
-from refconv.verify.catalogue import combinators, conv, conv_transpose, layers, norm, separable, update
-from refconv.verify.catalogue.operators import OPERATORS, by_name
+from refconv.verify.catalogue import combinators, layers
+from refconv.verify.catalogue.operators import FORMS, OPERATORS, UPDATES, by_name
 
 __all__ = ["CATALOGUE", "FORMS", "LAYERS", "OPERATORS", "UPDATES", "did_you_mean", "find"]
 
-FORMS = by_name(form for family in (conv, conv_transpose, separable, norm) for form in family.FORMS)
-UPDATES = by_name(update.UPDATES)
 LAYERS = by_name((*layers.LAYERS, *combinators.COMBINATORS))
 CATALOGUE = OPERATORS | FORMS | UPDATES | LAYERS
 

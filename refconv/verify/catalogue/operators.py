@@ -1,45 +1,22 @@
-"""The public operators by their names, in the order of the lectures."""
+"""The public operators, their other forms and the optimisers, by their names: rows of every family in the catalogue."""
 
-from refconv.verify.catalogue import (
-    activation,
-    avg_pool,
-    conv,
-    conv_transpose,
-    convolve,
-    dense,
-    dropout,
-    loss,
-    matrix,
-    max_pool,
-    norm,
-    resize,
-    response_norm,
-    separable,
-)
+from importlib import import_module
 
-__all__ = ["OPERATORS", "by_name"]
+from refconv.families import FAMILIES
 
-FAMILIES = (
-    convolve,
-    conv,
-    matrix,
-    conv_transpose,
-    separable,
-    max_pool,
-    avg_pool,
-    resize,
-    norm,
-    response_norm,
-    dropout,
-    activation,
-    dense,
-    loss,
-)
+__all__ = ["FORMS", "OPERATORS", "UPDATES", "by_name"]
+
+_MODULES = [import_module(f"refconv.verify.catalogue.{family}") for family in FAMILIES]
 
 
 def by_name(rows):
-    """A dictionary of rows by their names."""
+    """Return a dictionary of rows by their names."""
     return {row.name: row for row in rows}
 
 
-OPERATORS = by_name(operator for family in FAMILIES for operator in family.OPERATORS)
+def _rows(kind):
+    """Return the rows of one kind, such as "FORMS", of all families that have some."""
+    return by_name(row for module in _MODULES for row in getattr(module, kind, ()))
+
+
+OPERATORS, FORMS, UPDATES = map(_rows, ("OPERATORS", "FORMS", "UPDATES"))

@@ -1,4 +1,4 @@
-"""The five kinds of evidence, and what comes of gathering one of them for one operator."""
+"""The five kinds of evidence, and the outcome of gathering one of them for one operator."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from refconv import _core
+from refconv._config import current_engine, engine
 from refconv._optional import need
-from refconv.ops.engine import current_engine, engine
-from refconv.verify.case import fill, spread
+from refconv.verify.case import Case, fill, spread
 from refconv.verify.evidence.adjoint import adjoint
 from refconv.verify.evidence.numeric import directional, numeric
 from refconv.verify.evidence.oracle import (
@@ -38,10 +38,10 @@ class LeftOut:
     Parameters
     ----------
     reason : str
-        What they have in common.
+        Why they cannot be compared.
     cases : int
     error : str
-        How the operator refuses the first of them; empty if it was not called.
+        Message with which the operator refuses the first one; empty if it was not called.
     accepting : tuple of str
         Other libraries that return an output in that case.
     """
@@ -54,11 +54,23 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one kind of evidence said about one operator.
+    """The outcome of one kind of evidence for one operator; :func:`refconv.verify.evidence.report.report` explains a failure.
 
-    ``cases`` counts the cases tried; 0 where this kind has nothing to say. ``error`` is the largest error, in the unit of
-    the kind; 0 where the evidence is exact. ``refuted`` holds what was wrong, in words, or None. ``left_out`` says which
-    further cases could not be compared, and why.
+    Parameters
+    ----------
+    operator : str
+    kind : str
+    cases : int
+        Number of cases tried; 0 if this kind of evidence does not apply to the operator.
+    error : float
+        Largest error, in the unit of the kind; 0 if the evidence is exact.
+    seconds : float
+    refuted : str or None
+        What is wrong, and in which case; None if nothing is.
+    left_out : tuple of LeftOut
+        Further cases that could not be compared.
+    case : Case or None
+        The smallest case found in which the operator is wrong; None if it is right, or wrong in a worked example.
     """
 
     operator: str
@@ -68,10 +80,11 @@ class Outcome:
     seconds: float
     refuted: str | None = None
     left_out: tuple[LeftOut, ...] = ()
+    case: Case | None = None
 
     @property
     def cell(self) -> str:
-        """The outcome in a few characters: ✓ with the number of cases and the largest error, ✗, or –."""
+        """The outcome in a table cell: ✓ with the number of cases and the largest error, ✗, or –."""
         if self.refuted is not None:
             return "✗"
         if not self.cases:
@@ -90,42 +103,42 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
     quick : bool
         Fewer cases, so that all operators take seconds.
     engine_name : str or None
-        The engine on which differences and other libraries look at the operator; None for the one that runs. (Proofs
-        and exact arithmetic need the loops, and parity needs both.)
+        The engine for numeric and oracle evidence; None for the current one. (Symbolic and adjoint evidence need the
+        loops, and parity needs both.)
 
     Returns
     -------
     Outcome
     """
-    start, entries, refuted = time.perf_counter(), [], None
+    start, entries, refuted, case = time.perf_counter(), [], None, None
     with engine(engine_name or current_engine()):
         try:
             entries += said(operator, kind, quick)
         except Refuted as refutation:
-            refuted = str(refutation)
+            refuted, case = str(refutation), refutation.case
     left_out = tuple(entry for entry in entries if isinstance(entry, LeftOut))
     errors = [entry for entry in entries if entry is not None and not isinstance(entry, LeftOut)]
     seconds = time.perf_counter() - start
-    return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out)
+    return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out, case)
 
 
 def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut | None]:
-    """The error of each case of one kind, and what was left out; nothing where the operator is without this kind."""
+    """Iterate over the errors of the cases of one kind and the cases left out; empty if the kind does not apply."""
     return iter(()) if kind in operator.without else KINDS[kind](operator, quick)
 
 
 def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Iterator[float | None]:
-    for case in operator.fixed[:few]:
+    for case in sorted(operator.fixed[:few], key=lambda case: case.elements):  # the first to fail is the smallest
         yield _blamed(check, operator, case)
 
 
 def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[float | None]:
-    """The error in each case drawn. Hypothesis shrinks a failing case before it raises."""
+    """Return the error of each random case. Hypothesis shrinks a failing case before it raises."""
     return _drawn(operator.name, operator.cases(), most, partial(_blamed, check, operator))
 
 
 def _drawn(name, strategy, most, use) -> list:
-    """What ``use(case)`` returns for each case drawn: the same cases in every run, and nothing kept on disk."""
+    """Return ``use(case)`` for each random case. The cases are the same in every run, and nothing is kept on disk."""
     hypothesis = need("hypothesis", "verify", "drawing cases")
     results = []
 
@@ -148,7 +161,8 @@ def _drawn(name, strategy, most, use) -> list:
         raise
     except hypothesis.errors.Flaky as flaky:  # hypothesis tries a failing case again, and it passed
         first = next(iter(getattr(flaky, "exceptions", ())), flaky)
-        raise Refuted(f"wrong in one call, right in another with the same input: {first}") from None
+        message = f"wrong in one call, right in another with the same input: {first}"
+        raise Refuted(message, getattr(first, "case", None)) from None
     except Exception as error:
         raise Refuted(f"drawing a case of {name} raises {type(error).__name__}: {error}") from error
     return results
@@ -170,14 +184,14 @@ def _on_refused_cases(operator: Operator, most: int, libraries: tuple[str, ...] 
 
 
 def _refusal(operator, case):
-    """The message with which an operator refuses a case."""
+    """Return the message with which an operator refuses a case."""
     try:
         operator(fill(case, spread))
     except (TypeError, ValueError) as error:
         return str(error)
     except Exception as error:
-        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}") from error
-    raise Refuted(f"{operator.name} accepts a case in which {case.refused}\n  in the case {case}")
+        raise Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}", case) from error
+    raise Refuted(f"{operator.name} accepts a case in which {case.refused}\n  in the case {case}", case)
 
 
 def _symbolic(operator, quick):
@@ -220,7 +234,7 @@ def _oracle(operator, quick):
     yield from _on_fixed_cases(oracle, operator, None)
     yield from _on_drawn_cases(soon, operator, 10)
     yield from _on_refused_cases(operator, 20)
-    # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
+    # Listing the tests takes seconds, because the ONNX package generates all of them on each call.
     inexpressible = []
     yield from written_tests(operator, inexpressible)
     for reason, cases in Counter(inexpressible).items():
@@ -228,15 +242,15 @@ def _oracle(operator, quick):
 
 
 def _blamed(check, operator, case):
-    """Run a check; a refutation states the case, and so does an operator that raises."""
+    """Run a check and add the case to its refutation; an operator that raises is refuted."""
     try:
         return check(operator, case)
     except Refuted as refutation:
-        refuted, cause = Refuted(f"{refutation}\n  in the case {case}"), None
+        message, cause = str(refutation), None
     except Exception as error:
-        refuted, cause = Refuted(f"{operator.name} raises {type(error).__name__}: {error}\n  in the case {case}"), error
+        message, cause = f"{operator.name} raises {type(error).__name__}: {error}", error
     # Outside of the except clauses: for Hypothesis, errors with different contexts are different errors.
-    raise refuted from cause
+    raise Refuted(f"{message}\n  in the case {case}", case) from cause
 
 
 KINDS: dict[str, Callable[[Operator, bool], Iterator[float | None]]] = {

@@ -1,21 +1,23 @@
-"""The table operator × evidence, printed while it grows."""
+"""The table operator × evidence: printed while it grows, or made of outcomes."""
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Iterable
+from textwrap import indent
 
 from refconv._ascii import echo
 from refconv.verify.catalogue import CATALOGUE, find
 from refconv.verify.evidence.kinds import KINDS, Outcome, gather
+from refconv.verify.evidence.report import report
 
-__all__ = ["table"]
+__all__ = ["table", "text"]
 
 WIDTH = 12
 
 
 def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[Outcome]:
-    """Gather the evidence for operators and print it, a row each, as it comes in.
+    """Gather the evidence for operators and print it, one row each, as it arrives.
 
     Parameters
     ----------
@@ -24,30 +26,22 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
     quick : bool
         Fewer cases.
     engine : str or None
-        "kernels" or "reference": where differences and other libraries look at the operators.
+        "kernels" or "reference": the engine for differences and oracles; None for the current one.
     kinds : sequence of str or None
         Some kinds of evidence instead of all five.
     out : text stream or None
         Where to print; None for standard output.
 
-    Returns
-    -------
-    list of Outcome
-
-    Raises
-    ------
-    ValueError
-        If there is no operator or kind of evidence of such a name.
+    Returns the outcomes. Raises ValueError if there is no operator or kind of evidence of that name.
     """
-    out = sys.stdout if out is None else out
     operators = list(dict.fromkeys(find(name, CATALOGUE) for name in names)) if names else list(CATALOGUE.values())
     kinds = tuple(kinds or KINDS)
     for kind in kinds:
         if kind not in KINDS:
-            raise ValueError(f"kinds must be among {', '.join(KINDS)}, but one is {kind!r}")
+            raise ValueError(f"kinds must be among {', '.join(KINDS)}, got {kind!r}")
     start, outcomes = time.perf_counter(), []
-    label = max(len(operator.name) for operator in operators) + 2
-    echo("".ljust(label), *(kind.ljust(WIDTH) for kind in kinds), file=out)
+    label = _label_width(operator.name for operator in operators)
+    echo(_head(label, kinds), file=out)
     for operator in operators:
         echo(operator.name.ljust(label), end="", file=out, flush=True)
         row = []
@@ -57,22 +51,60 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
         echo(file=out)
         for outcome in row:
             if outcome.refuted is not None:
-                echo(f"  {outcome.kind}: {outcome.refuted}", file=out)
+                echo(indent(report(outcome), "  "), file=out)
         outcomes += row
-    echo(_summary(outcomes, time.perf_counter() - start), file=out)
-    for line in _left_out(outcomes):
+    for line in _foot(outcomes, time.perf_counter() - start):
         echo(line, file=out)
     return outcomes
 
 
-def _summary(outcomes, seconds):
-    proved = [outcome for outcome in outcomes if outcome.cases and outcome.refuted is None]
-    wrong = [outcome for outcome in outcomes if outcome.refuted is not None]
+def text(outcomes: Iterable[Outcome], seconds: float) -> str:
+    """Return the table of outcomes that were gathered elsewhere, for example by the tests.
+
+    Rows are in the order of the catalogue; kinds of evidence that no outcome has are left out.
+
+    >>> print(text([Outcome("relu", "numeric", 7, 1e-9, 0.1), Outcome("conv1d", "adjoint", 3, 0.0, 0.1)], 2.0))
+              numeric      adjoint
+    conv1d                 ✓   3 exact
+    relu      ✓   7 1e-09
+    <BLANKLINE>
+    ✓ number of cases and largest relative error; – no such evidence for this operator
+    operators: 2, pieces of evidence: 2, cases: 10; nothing refuted, 2 s
+    """
+    by_operator: dict[str, dict[str, Outcome]] = {}
+    for outcome in outcomes:
+        by_operator.setdefault(outcome.operator, {})[outcome.kind] = outcome
+    names = [*(name for name in CATALOGUE if name in by_operator), *(name for name in by_operator if name not in CATALOGUE)]
+    kinds = [kind for kind in KINDS if any(kind in row for row in by_operator.values())]
+    label = _label_width(names)
+    rows = [" ".join([name.ljust(label), *(_cell(by_operator[name].get(kind)) for kind in kinds)]) for name in names]
+    ordered = [outcome for name in names for outcome in by_operator[name].values()]
+    return "\n".join(line.rstrip() for line in [_head(label, kinds), *rows, *_foot(ordered, seconds)])
+
+
+def _cell(outcome):
+    return (outcome.cell if outcome else "").ljust(WIDTH)
+
+
+def _label_width(names):
+    return max(map(len, names), default=0) + 2
+
+
+def _head(label, kinds):
+    return " ".join(["".ljust(label), *(kind.ljust(WIDTH) for kind in kinds)])
+
+
+def _foot(outcomes, seconds):
+    """Lines below the table: the legend, the totals and what was not compared."""
+    confirmed = [outcome for outcome in outcomes if outcome.cases and outcome.refuted is None]
+    refuted = sum(outcome.refuted is not None for outcome in outcomes)
     operators = len({outcome.operator for outcome in outcomes})
-    verdict = f"{len(wrong)} refuted" if wrong else "nothing refuted"
-    cases = sum(outcome.cases for outcome in proved)
-    total = f"operators: {operators}, pieces of evidence: {len(proved)}, cases: {cases}; {verdict}, {seconds:.0f} s"
-    return f"\n✓ number of cases and largest relative error; – nothing to be had for this operator here\n{total}"
+    cases = sum(outcome.cases for outcome in confirmed)
+    yield ""
+    yield "✓ number of cases and largest relative error; – no such evidence for this operator"
+    verdict = f"{refuted} refuted" if refuted else "nothing refuted"
+    yield f"operators: {operators}, pieces of evidence: {len(confirmed)}, cases: {cases}; {verdict}, {seconds:.0f} s"
+    yield from _left_out(outcomes)
 
 
 def _left_out(outcomes):

@@ -6,45 +6,42 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from refconv._arguments import real
 from refconv._ascii import echo
-from refconv.ops.check import scalar
-from refconv.ops.engine import get_num_threads, set_num_threads
+from refconv._config import get_num_threads, set_num_threads
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
 from refconv.verify.student.drawn import drawn, forms
 from refconv.verify.student.mistakes import explanation
-from refconv.verify.student.repeated import CALLS, CHANCE, UNSTEADY, chance_of_detection, repeated
-from refconv.verify.student.signature import Signature, parameters, read
-from refconv.verify.student.trial import Attempt, Finding, Trial, fresh, shrink
+from refconv.verify.student.repeated import UNSTEADY, repeated
+from refconv.verify.student.report import about_arguments, about_results, about_right, common_options, report
+from refconv.verify.student.signature import read
+from refconv.verify.student.trial import Attempt, Finding, fresh, shrink
 
 __all__ = ["Verdict", "check"]
-
-MOST_NUMBERS = 40  # of an array that the report prints
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a check; true if there was something to compare and nothing was wrong.
+    """The result of a check; true if there was something to compare and nothing was wrong.
 
     Parameters
     ----------
     name : str
-        The function of refconv that was the measure.
+        The function of refconv with which yours was compared.
     cases, failed : int
-        How many cases counted, and in how many of them something was wrong.
+        Number of cases that count, and of those in which something is wrong.
     finding : Finding or None
         What is wrong in the smallest case: its ``kind`` and ``words``, and, where numbers are wrong, the ``index``, what was
         ``expected`` there and what was ``got``.
     arguments : dict
-        The arguments of the smallest case, by refconv's names: call your function with them and look. A function that is
-        wrong only when it is called again has to be called twice; ``finding.then`` holds what the second call changes.
+        The arguments of the smallest case, by refconv's names, to call your function with. A function that is wrong only when
+        it is called again must be called twice; ``finding.then`` holds the arguments that the second call changes.
     hint : str or None
-        A common mistake that explains every result, right ones included; or, where it says so, every result with all
-        options at their defaults.
+        A common mistake that explains every result, right ones included; or, if it says so, every result with all options
+        at their defaults.
     report : str
-        All of it in words.
+        The report that was printed.
     """
 
     name: str
@@ -122,7 +119,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     >>> bool(verdict), verdict.finding.index
     (False, (0, 0, 0))
     """
-    seconds = scalar("seconds", seconds, np.empty(0), least=0.01, most=86400)
+    seconds = real("seconds", seconds, least=0.01, most=86400)
     operator = find(name)
     signature = read(function, name, operator)
     attempt = Attempt(function, signature, operator, name)
@@ -140,7 +137,7 @@ MODES = ("valid", "full", "same")
 
 
 def _of_the_mode_that_fits(name, signature, cases, seconds, attempt):
-    """The verdict on a function that takes no mode: of the first one in which it is right, explained, or at least near."""
+    """Return the verdict for the mode in which a function without an argument for the mode is right, or nearest to it."""
     verdicts = []
     for mode in MODES:
         of_the_mode = [case for case in cases if case.options["mode"] == mode]
@@ -170,21 +167,21 @@ def _verdict(name, signature, cases, seconds, attempt, *first_remarks):
         hint = _hint(name, [smallest, *counted], {n: theirs for n, (theirs, _) in signature.differing.items()})
     remarks = [
         *first_remarks,
-        *([] if unsteady else _localised(counted, signature)),
-        *_about_arguments(signature, name, smallest),
+        *([] if unsteady else common_options(counted, signature)),
+        *about_arguments(signature, name, smallest),
         *refused,
-        *_about_results(counted, name),
-        *([] if smallest else _about_right(attempt, counted, complete)),
+        *about_results(counted, name),
+        *([] if smallest else about_right(attempt, counted, complete)),
         *([f"Stopped after {seconds:g} s."] if stopped else []),
     ]
-    report = _report(name, signature, counted, wrong, smallest, hint, remarks)
+    words = report(name, signature, counted, wrong, smallest, hint, remarks)
     arguments = fresh({n: v for n, v in smallest.given.items() if n in signature.takes}) if smallest else {}
     failed = len(wrong) or int(unsteady is not None)
-    return Verdict(name, len(counted), failed, smallest and smallest.finding, arguments, hint, report)
+    return Verdict(name, len(counted), failed, smallest and smallest.finding, arguments, hint, words)
 
 
 def _called_again(attempt, trials, seconds):
-    """Trials with that of a wrong further call, a trial that shows unsteadiness or None, and whether all calls were made."""
+    """Return the trials with that of a wrong further call, an unsteady trial or None, and True if all calls were made."""
     if not trials or any(trial.late for trial in trials):
         return trials, None, True
     attempt.allow(seconds / 2)
@@ -197,7 +194,7 @@ def _called_again(attempt, trials, seconds):
 
 @contextmanager
 def _one_thread():
-    """The cases are so small that a second thread would only be waited for."""
+    """Run kernels on one thread: the cases are so small that a second one only adds waiting time."""
     before = get_num_threads()
     set_num_threads(1)
     try:
@@ -207,9 +204,9 @@ def _one_thread():
 
 
 def _all(attempt, cases, seconds):
-    """The trials in all cases, or as many as there is time for; and whether it was too short.
+    """Return the trials of all cases for which there is time, and True if there was no time for the others.
 
-    A call that was cut short says something only if it had most of the time, or if there is no other.
+    A call that was stopped counts only if it had most of the time, or if there is no other.
     """
     trials = []
     for number, case in enumerate(cases):
@@ -223,7 +220,7 @@ def _all(attempt, cases, seconds):
 
 
 def _without_refused(trials):
-    """Trials in which the function did not refuse the form of an argument, and remarks about those in which it did.
+    """Return the trials in which the function does not refuse the form of an argument, and remarks about the others.
 
     A form, such as a stride as a pair, is refused if the function raises wherever it occurs, and not wherever
     the same argument occurs in another form.
@@ -254,148 +251,16 @@ def _list(said):
 
 
 def _short(reason, most=50):
-    """Which error it was, without the line where it was raised."""
+    """Return an error without the line that raised it."""
     said = reason.removeprefix("raises ").partition(", in line ")[0]
     return said if len(said) <= most else said[: most - 1].rstrip() + "…"
 
 
 def _hint(name, trials, defaults):
-    """The mistake that explains all trials, or else all those with every option at its default."""
+    """Return the mistake that explains all trials, or all those with every option at its default."""
     whole = explanation(name, trials, defaults)
     if whole:
         return f"it looks as if {whole}"
     plain = [trial for trial in trials if not trial.case.options and "b" not in trial.given]
     part = explanation(name, plain, defaults)
     return part and f"with all options at their defaults it looks as if {part}"
-
-
-def _localised(trials, signature):
-    """Which option all wrong cases have in common."""
-    wrong = [trial for trial in trials if trial.finding]
-    right = [trial for trial in trials if not trial.finding]
-    common = [
-        option
-        for option in signature.options
-        if wrong
-        and right
-        and all(option in trial.case.options or (option == "b" and trial.given.get("b") is not None) for trial in wrong)
-    ]
-    return [f"It is right in all cases that leave {' or '.join(common)} at the default."] if common else []
-
-
-def _about_arguments(signature: Signature, name, smallest):
-    remarks = []
-    if signature.options and not smallest:
-        remarks.append(f"Varied: {', '.join(signature.options)}.")
-    if signature.without:
-        remarks.append(f"Not tried, since the function does not take them: {', '.join(signature.without)}.")
-    if smallest:
-        if signature.unknown:
-            remarks.append(f"Left alone, since refconv.{name} has no such argument: {', '.join(signature.unknown)}.")
-        for option, (theirs, ours) in signature.differing.items():
-            if option not in smallest.given:
-                remarks.append(f"The default of {option} is {theirs!r} here, and {ours!r} in refconv.{name}.")
-    return remarks
-
-
-def _about_results(trials, name):
-    one = next((trial for trial in trials if trial.found and len(trial.found) < len(trial.expected)), None)
-    return [f"Only the first of the {len(one.expected)} results of refconv.{name} was compared."] if one else []
-
-
-def _about_right(attempt, trials, complete):
-    return [*_about_float32(attempt, trials), *_about_views(trials), *_about_chance(attempt, trials, complete)]
-
-
-def _about_float32(attempt, trials):
-    """float32 should stay float32; a remark, no fault."""
-
-    def single(*arguments):
-        return floats(*arguments).astype(np.float32)
-
-    again = attempt(trials[0].case, single) if trials else None
-    if again and again.found and again.found[0].dtype == np.float64 and again.expected[0].dtype == np.float32:
-        return ["A remark: float32 goes in and float64 comes out; refconv keeps float32, half of the memory."]
-    return []
-
-
-def _about_views(trials):
-    shared = next((trial.shares for trial in trials if trial.shares), None)
-    words = (
-        "A remark: the result can share memory with {}, so that changing one changes the other; refconv returns new arrays."
-    )
-    return [words.format(shared)] if shared else []
-
-
-def _about_chance(attempt, trials, complete):
-    """What the further calls leave open, if there was no time for all of them."""
-    remarks = []
-    if trials and not complete:
-        remarks.append("The repeated calls were stopped before their end: state between calls is not ruled out.")
-    if trials and attempt.calls < CALLS:
-        found = f"with a probability of {chance_of_detection(attempt.calls):.1%}"
-        remarks.append(f"Called {attempt.calls} times: if {CHANCE:.0%} of the calls were wrong, this would show {found}.")
-    return remarks
-
-
-def _report(name, signature, counted, wrong, smallest, hint, remarks):
-    if not counted:
-        return "\n  ".join([f"{name}: not tried in any case.", *remarks])
-    if smallest is None:
-        return "\n  ".join([f"{name}: right. {len(counted)} cases agree with the loops.", *remarks])
-    lines = [f"{name}: {_outcome(len(counted), len(wrong), smallest)}:"]
-    lines += [f"  {line}" for line in _described(smallest, signature, name)]
-    lines.append(_said(smallest))
-    lines += [f"Hint: {hint}."] if hint else []
-    return "\n  ".join([*lines, *remarks])
-
-
-def _outcome(cases, wrong, shown):
-    if shown.finding.kind not in UNSTEADY:
-        return f"wrong in {wrong} of {cases} cases. {'One case' if shown.late else 'The smallest'}"  # a late one is not shrunk
-    when = "" if wrong else ": right when called once"
-    return f"wrong in {wrong or 1} of {cases} cases{when}, but the result depends on more than the arguments. One case"
-
-
-def _described(trial: Trial, signature, name):
-    """The arguments of a call, so that they can be copied; and those that a second call changes."""
-    order = [*parameters(name), *trial.given]
-    for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
-        if n in signature.takes and value is not None:
-            yield _argument(n, value)
-    for n, value in trial.finding.then.items():
-        if n in signature.takes:
-            yield f"second call: {_argument(n, value)}"
-
-
-def _argument(name, value):
-    if name == "rng":
-        return f"rng = np.random.default_rng({value})"
-    if not isinstance(value, np.ndarray):
-        return f"{name} = {value!r}"
-    if value.size > MOST_NUMBERS:
-        return f"{name} of shape {value.shape}"
-    numbers = np.array2string(value.ravel(), separator=", ", max_line_width=10**6, threshold=MOST_NUMBERS)
-    return f"{name} = np.array({numbers})" + (f".reshape{value.shape}" if value.ndim != 1 else "")
-
-
-def _said(trial: Trial):
-    finding = trial.finding
-    which = (
-        f"result {finding.part + 1} of {len(trial.expected)}: "
-        if len(trial.expected) > 1 and finding.index is not None
-        else ""
-    )
-    if finding.index is None or finding.kind in UNSTEADY:
-        words = f"It {finding.words}" if finding.kind in BY_THE_FUNCTION else _sentence(finding.words)
-        return words if words.endswith("?") else f"{words}."
-    at = f"at {list(finding.index)} " if finding.index else ""
-    more = f"; {finding.wrong} of {np.size(trial.expected[finding.part])} elements are wrong" if finding.wrong > 1 else ""
-    return _sentence(f"{which}{finding.words}: {at}it gives {finding.got!r}, and {finding.expected!r} is expected{more}.")
-
-
-BY_THE_FUNCTION = ("raises", "none", "type", "count", "modifies")
-
-
-def _sentence(words):
-    return words[0].upper() + words[1:]

@@ -1,4 +1,4 @@
-"""What a student's function takes of the arguments that refconv's function of that name takes, and how it is called."""
+"""Which arguments of a refconv function a student's function accepts, and how it is called."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ FOLLOWS = {
 
 @dataclass(frozen=True)
 class Signature:
-    """How a student's function takes our arguments.
+    """Which of our arguments a student's function accepts.
 
     Parameters
     ----------
     order : tuple of str
-        Our names of what it takes by position only.
+        Our names of the arguments that it accepts by position only.
     names : mapping of str to str
-        Its name for each of our arguments that it takes by keyword.
+        Its name for each of our arguments that it accepts by keyword.
     options : tuple of str
-        The optional ones of our arguments that it takes, in our order.
+        Our optional arguments that it accepts, in our order.
     demanded : mapping of str to anything
-        Those of them that it cannot be called without, and our defaults.
+        Our defaults of those options that it requires.
     without : tuple of str
-        The optional ones that it does not take.
+        Our optional arguments that it does not accept.
     missing : tuple of str
-        Required ones that it does not take, and that follow from others.
+        Our required arguments that it does not accept, and that follow from others.
     unknown : tuple of str
-        Optional parameters of its own; they are left alone.
+        Its optional parameters that we do not have; they keep their defaults.
     differing : mapping of str to pair
-        Where its default of an option is not ours: the two of them.
+        Its default and ours of each option for which they differ.
     """
 
     order: tuple[str, ...]
@@ -88,7 +88,7 @@ def read(function, name: str, operator: Operator) -> Signature:
     ('kernel', ('stride',), ('b', 'padding', 'dilation', 'groups', 'data_format'))
     """
     if not callable(function):
-        raise TypeError(f"function must be callable, but is {function!r}")
+        raise TypeError(f"function must be callable, got {function!r}")
     public = parameters(name)
     known = {**public, **{n: p for n, p in parameters(operator.name).items() if n not in public}}
     required = [n for n, p in public.items() if p.default is p.empty]
@@ -97,7 +97,8 @@ def read(function, name: str, operator: Operator) -> Signature:
     strangers = [p.name for p in own if p.default is p.empty and p.name not in names and p.kind not in VARIADIC]
     if strangers:
         raise TypeError(
-            f"function must take arguments of refconv.{name} ({', '.join(known)}), but also requires {', '.join(strangers)}"
+            f"function must accept the arguments of refconv.{name} ({', '.join(known)}), "
+            f"got one that also requires {', '.join(strangers)}"
         )
     takes = {*order, *names.values()}
     demanded = {names[p.name] for p in own if p.default is p.empty and p.name in names}
@@ -112,13 +113,7 @@ def read(function, name: str, operator: Operator) -> Signature:
         without=tuple(n for n in options if n not in takes),
         missing=missing,
         unknown=tuple(p.name for p in own if p.name not in names and p.kind not in VARIADIC),
-        differing={
-            names[p.name]: (p.default, known[names[p.name]].default)
-            for p in own
-            if names.get(p.name) in options
-            and p.default is not p.empty
-            and str(p.default) != str(known[names[p.name]].default)
-        },
+        differing=_differing_defaults([p for p in own if names.get(p.name) in options], names, known),
     )
 
 
@@ -130,6 +125,12 @@ def _own_parameters(function, required):
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # some built-in functions do not say: they get what is required, in our order
         return [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in required]
+
+
+def _differing_defaults(own, names, known):
+    """Return, by our names, the function's default and ours where they differ."""
+    pairs = {names[p.name]: (p.default, known[names[p.name]].default) for p in own if p.default is not p.empty}
+    return {name: (theirs, ours) for name, (theirs, ours) in pairs.items() if str(theirs) != str(ours)}
 
 
 def _match(own, known, required, public):
@@ -158,5 +159,5 @@ def _missing(name, operator, required, takes, own):
             (name != operator.name or n == "mode") and n not in operator.fixed[0].shapes and FOLLOWS.get(n, {"?"}) <= takes
         )
         if not follows:
-            raise TypeError(f"function must take {n} as refconv.{name} does, but takes only {', '.join(own)}")
+            raise TypeError(f"function must accept {n} as refconv.{name} does, got one that accepts only {', '.join(own)}")
     return missing

@@ -1,4 +1,4 @@
-"""Small settings in which an operator can be watched: from a few sizes to a case, with numbers that are easy to read."""
+"""Small cases for traces of an operator, made from a few sizes, with numbers that are easy to read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from refconv.geometry import per_axis
-from refconv.ops.check import group_count
+from refconv._arguments import integer, per_axis
 from refconv.verify.case import Case
 
 __all__ = ["SETTINGS", "Setting", "Wishes", "readable"]
@@ -19,7 +18,7 @@ IMAGE, KERNEL, WINDOW, CHANNELS, FILTERS, ROWS = (4, 5), (3, 2), (2, 2), 2, 3, 4
 
 @dataclass(frozen=True)
 class Wishes:
-    """What was asked for, None where nothing was: sizes, arrays that are given, and the operator's options."""
+    """The caller's sizes, arrays and options; None for sizes that are not given."""
 
     input: int | tuple[int, ...] | None = None
     kernel: int | tuple[int, ...] | None = None
@@ -43,7 +42,7 @@ class Setting:
 
 
 def readable(name, shape, rng, positive):
-    """Whole numbers without 0, so that each 0 in sight is a padding's: 1 to 9 in x, −3 to 3 in all others."""
+    """Whole numbers without 0, so that each 0 is padding: 1 to 9 in x, −3 to 3 in other arrays."""
     return rng.integers(1, 10, shape) if name == "x" else rng.choice([-3, -2, -1, 1, 2, 3], shape)
 
 
@@ -58,11 +57,11 @@ def _batch(wishes, ndim):
         return (1 if ndim else ROWS, *size, wishes.channels or CHANNELS * _groups(wishes))
     if len(size) == ndim + 2 and wishes.channels is None:
         return size
-    raise ValueError(f"input must hold {ndim} sizes, or {ndim + 2} with batch and channels instead of channels, but is {size}")
+    raise ValueError(f"input must hold {ndim} sizes, or {ndim + 2} with batch and channels instead of channels, got {size}")
 
 
 def _groups(wishes):
-    return group_count(wishes.options.get("groups", 1))
+    return integer("groups", wishes.options.get("groups", 1))
 
 
 def _kernel(wishes, ndim, default=KERNEL):

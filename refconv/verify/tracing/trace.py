@@ -1,8 +1,8 @@
-"""Each product that enters one output element: what a loop did, in the lecture's letters and with numbers.
+"""List the products that enter one output element of a loop, in the lecture's notation and with numbers.
 
-No index arithmetic stands here. The loop of :mod:`refconv.reference` runs on recording numbers
-(:mod:`refconv.verify.tracing.recorded`), and the table is read out of the element that it made. Index letters are those of the
-formula in the loop's docstring. Afterwards the loop runs on plain numbers, and must give the same.
+This module computes no index. The loop of :mod:`refconv.reference` runs on recording numbers
+(:mod:`refconv.verify.tracing.recorded`), and the table is read from the output element. Index letters are those of the
+formula in the loop's docstring. Then the loop runs on plain numbers, which must give the same output.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import refconv
-from refconv.geometry import mode_window, per_axis
+from refconv._arguments import integer, per_axis
+from refconv._config import engine
+from refconv.geometry import mode_window
 from refconv.ops.check import floats
-from refconv.ops.engine import engine
 from refconv.verify.case import Case, fill
 from refconv.verify.catalogue import OPERATORS, find
 from refconv.verify.columns import aligned
@@ -49,7 +50,7 @@ class Step:
 
     @property
     def outside(self) -> bool:
-        """Whether one of its factors is a zero of the padding."""
+        """True if one of its factors is a zero of the padding."""
         return self.operation == "×" and any(not name for name, _ in self.factors)
 
 
@@ -205,7 +206,7 @@ def _known(name):
     operator = find(name)
     if operator.name not in SETTINGS:
         known = [known for known in OPERATORS if known in SETTINGS]
-        raise ValueError(f"operator must be one of {', '.join(known)}, or a derivative of one, but is {name!r}")
+        raise ValueError(f"operator must be one of {', '.join(known)}, or a derivative of one, got {name!r}")
     return operator, SETTINGS[operator.name]
 
 
@@ -215,30 +216,31 @@ def _check(operator, name, setting, sizes, arrays, options):
     known = [option for option in parameters if option not in ("x", "w", "b", "window", "data_format")]
     for option in options:
         if option not in known:
-            raise TypeError(f"{option} is no option of {operator.name}; it has: {', '.join(known) or 'none'}")
+            allowed = f"among {', '.join(known)}" if known else "left out"
+            raise TypeError(f"options of {operator.name} must be {allowed}, got {option}")
     have = [array for array in ("x", "w", "b") if array in parameters] + (["dy"] if name != operator.name else [])
     for array in arrays:
         if array not in have:
-            raise ValueError(f"arrays for {name} must be among {', '.join(have)}, but one is {array!r}")
+            raise ValueError(f"arrays for {name} must be among {', '.join(have)}, got {array!r}")
         axes = len(operator.fixed[0].shapes.get(array, arrays[array].shape))
         if arrays[array].ndim != axes:
-            raise ValueError(f"{array} must have {axes} axes, but has shape {arrays[array].shape}")
+            raise ValueError(f"{array} must have {axes} axes, got shape {arrays[array].shape}")
     for size in [size for size, wish in sizes.items() if wish is not None]:
         if size not in setting.takes:
-            raise ValueError(f"{size} means nothing to {operator.name}; it has: {', '.join(setting.takes)}")
+            raise ValueError(f"sizes of {operator.name} must be among {', '.join(setting.takes)}, got {size}")
         array = "x" if size in ("input", "channels") else "w"
         if array in arrays:
-            raise ValueError(f"{size} follows from the array {array} and must not be given beside it")
+            raise ValueError(f"{size} must be left out if the array {array} is given, since it follows from the array")
         if size in ("channels", "filters"):
-            per_axis(size, sizes[size], 1)
+            integer(size, sizes[size])
 
 
 def _refuse_large(shapes):
     for array, shape in shapes.items():
         if math.prod(shape) > LARGEST:
             raise ValueError(
-                f"{array} must have at most {LARGEST} elements, since the whole loop runs for one of its outputs, but has "
-                f"shape {shape}"
+                f"{array} must have at most {LARGEST} elements, since the whole loop runs for one of its outputs, got shape "
+                f"{shape}"
             )
 
 
@@ -255,12 +257,12 @@ class _Loop:
         self.formula = formula(getattr(module, name)) or formula(getattr(module, f"{name}_with_argmax"))
 
     def __call__(self, **arrays):
-        """The output; arrays may be exchanged."""
+        """Return the output, optionally with other arrays."""
         a = self.a.with_arrays(**arrays)
         return self.derivative(a)[self.derivative.wrt[0]] if self.derivative else self.operator(a)
 
     def recorded(self, **arrays):
-        """The output on recording numbers, which bear the formula's names."""
+        """Return the output on recording numbers with the names of the formula."""
         known = {**self.a.arrays, **arrays}
         return self(**{array: recorded_array(self.called(array), values) for array, values in known.items()})
 
@@ -284,7 +286,7 @@ class _Loop:
 
 
 def _read(loop, case, output):
-    """Read the record of one output element."""
+    """Return the trace of one output element."""
     made, plain = loop.recorded(), loop()
     output = _element(made, output)
     left, _, right = loop.formula.partition(" = ")
@@ -308,9 +310,9 @@ def _read(loop, case, output):
 
 
 def _element(made, output):
-    """The index of the element to look at."""
+    """Return the index of the output element to trace."""
     if not made.size:
-        raise ValueError(f"x must hold at least one example, but the output has shape {made.shape}")
+        raise ValueError(f"x must hold at least one example, got an output of shape {made.shape}")
     if output is None:
         # Near a corner, where padding shows; and if nothing arrives there, where most does.
         near = tuple(min(int(2 * axis >= made.ndim), size - 1) for axis, size in enumerate(made.shape))
@@ -320,12 +322,12 @@ def _element(made, output):
     output = per_axis("output", output, made.ndim, least=0)
     if any(index >= size for index, size in zip(output, made.shape, strict=True)):
         last = tuple(size - 1 for size in made.shape)
-        raise ValueError(f"output must hold one index for each axis, at most {last}, but is {output}")
+        raise ValueError(f"output must hold one index for each axis, at most {last}, got {output}")
     return output
 
 
 def _step(term, total, letters, fixed):
-    """One term as a line of the table."""
+    """Return one term as a line of the table."""
     factors = term.operands if term.operation else (term,)
     indices = {}
     for factor in factors:
@@ -337,5 +339,5 @@ def _step(term, total, letters, fixed):
 
 
 def _text(value):
-    """A number as one reads it: 17, 10/3, 0.125."""
+    """Return a number as text, such as 17, 10/3 or 0.125."""
     return f"{value:g}" if isinstance(value, float) else str(value)

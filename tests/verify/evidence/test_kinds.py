@@ -61,6 +61,7 @@ def test_a_derivative_that_holds_the_variance_constant_is_refuted(kind):
     assert gather(with_derivative(OPERATORS["batch_norm"], constant), kind).refuted is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "faulty"),
     [
@@ -202,6 +203,7 @@ def test_a_wrong_side_of_a_kink_is_refuted():
     assert gather(with_derivative(OPERATORS["relu"], upper), "numeric").refuted is None
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize(
     "wrong",

@@ -9,7 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from refconv.geometry import Window, per_axis
+from refconv._arguments import per_axis
+from refconv.geometry import Window
 from refconv.verify.evidence.oracles.options import FIRST, options, reach, window
 
 __all__ = ["evaluate"]

@@ -5,7 +5,7 @@ A padding in numbers is left to the other libraries: here the name alone is pass
 
 import numpy as np
 
-from refconv.geometry import per_axis
+from refconv._arguments import per_axis
 from refconv.verify.evidence.oracles.options import FIRST, options
 
 __all__ = ["ROUNDING", "evaluate"]

@@ -4,7 +4,8 @@ import inspect
 from fractions import Fraction
 from types import SimpleNamespace
 
-from refconv.geometry import Window, per_axis
+from refconv._arguments import per_axis
+from refconv.geometry import Window
 from refconv.verify.operator import lookup
 
 __all__ = ["FIRST", "options", "reach", "window"]

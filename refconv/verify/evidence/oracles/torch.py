@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from refconv.geometry import Window, per_axis
+from refconv._arguments import per_axis
+from refconv.geometry import Window
 from refconv.verify.evidence.oracles import torch_steps
 from refconv.verify.evidence.oracles.options import FIRST, options, reach, window
 

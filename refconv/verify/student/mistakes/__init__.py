@@ -1,4 +1,4 @@
-"""Mistakes that are often made, each with a function that makes it: how a hint is found for a wrong result.
+"""Common mistakes, each with a function that makes it, to find a hint for a wrong result.
 
 A mistake is words and one or several ways to make it. A way takes the arguments of a call, :class:`Given`, and computes the
 wrong result from the right one, mostly by calling the right function with an argument changed. If a student's results are
@@ -8,54 +8,28 @@ those of one way in every case, where they are wrong and where they happen to be
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 
-from refconv.verify.student.mistakes import (
-    activation,
-    conv,
-    conv_grads,
-    conv_transpose,
-    convolve,
-    dense,
-    dropout,
-    loss,
-    matrix,
-    norm,
-    pool,
-    resize,
-    response_norm,
-    separable,
-)
+from refconv.families import FAMILIES
 from refconv.verify.student.mistakes.mistake import Given, Mistake, layout
 from refconv.verify.student.trial import close
 
 __all__ = ["MISTAKES", "Given", "Mistake", "explanation"]
 
 MISTAKES: dict[str, tuple[Mistake, ...]] = {}
-for family in (
-    convolve,
-    conv,
-    conv_grads,
-    conv_transpose,
-    separable,
-    matrix,
-    pool,
-    resize,
-    norm,
-    dropout,
-    activation,
-    dense,
-    loss,
-    response_norm,
-):
-    MISTAKES.update(family.MISTAKES)
+for _family in FAMILIES:
+    _name = f"{__name__}.{_family}"
+    if find_spec(_name):  # the optimisers have no mistakes, since a student's function is compared with an operator
+        MISTAKES.update(import_module(_name).MISTAKES)
 
 
 def explanation(name: str, trials, defaults=None) -> str | None:
-    """The words of the first mistake that explains every one of these trials; None if there is none.
+    """Return the words of the first mistake that explains all of these trials, or None.
 
-    ``defaults`` are the student's own, of options that a trial did not pass.
+    ``defaults`` are the defaults of the student's function for options that a trial does not pass.
     """
     if not any(trial.finding and trial.finding.kind in COMPARED for trial in trials):
         return None
@@ -71,7 +45,7 @@ COMPARED = ("numbers", "shape", "nan")
 
 
 def _explains(way, name, trial, defaults):
-    """Whether the way gives what the student's function gave; where that gave nothing, the way must not work either."""
+    """Return True if the mistake gives the result of the student's function, or also fails where that function fails."""
     if trial.finding is not None and trial.finding.kind not in (*COMPARED, "raises"):
         return False
     nothing = trial.found is None or any(not found.size for found in trial.found)

@@ -1,10 +1,11 @@
-"""Mistakes in the convolution layer."""
+"""Mistakes in the convolution layer; those in its derivatives are in :mod:`refconv.verify.student.mistakes.conv_grads`."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from refconv.geometry import Window
+from refconv.verify.student.mistakes import conv_grads
 from refconv.verify.student.mistakes.images import (
     SPACE,
     along,
@@ -236,4 +237,4 @@ FORWARD_2D = (
     Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)),
 )
 
-MISTAKES = {"conv1d": forward(1), "conv2d": forward(2)}
+MISTAKES = {"conv1d": forward(1), "conv2d": forward(2), **conv_grads.MISTAKES}

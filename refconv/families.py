@@ -1,0 +1,27 @@
+"""The families of operators, in the order of the lectures.
+
+This is the only list of them. A family is a module of the same name in several packages: the loops are in
+``refconv/reference``, the kernels in ``refconv/_core``, the public operators in ``refconv/ops``, what there is to prove in
+``refconv/verify/catalogue``, and common mistakes in ``refconv/verify/student/mistakes``. Each package imports the modules
+named here; tests/test_families.py lists the files that a family is missing.
+"""
+
+__all__ = ["FAMILIES"]
+
+FAMILIES = (
+    "convolve",  # convolution and cross-correlation of plain arrays
+    "conv",  # the convolution layer
+    "matrix",  # im2col and Toeplitz matrices
+    "conv_transpose",  # transposed convolution
+    "separable",  # depthwise and separable convolution
+    "max_pool",
+    "avg_pool",
+    "resize",  # padding and upsampling
+    "norm",  # batch normalisation
+    "response_norm",  # local response normalisation
+    "dropout",
+    "activation",
+    "dense",
+    "loss",  # softmax and cross-entropy
+    "update",  # steps of the optimisers, whose public classes are in refconv.optim
+)

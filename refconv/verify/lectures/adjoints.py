@@ -1,0 +1,30 @@
+"""The table of adjoints, as text and in Markdown: operator, its derivative in one line, and the other operator that it is."""
+
+from __future__ import annotations
+
+from refconv.verify.catalogue import CATALOGUE
+from refconv.verify.catalogue.adjoints import ADJOINTS, Adjoint
+from refconv.verify.columns import aligned
+from refconv.verify.lectures.index import named
+
+__all__ = ["markdown", "text"]
+
+HEAD = ("operator", "its derivative", "which operator that is")
+
+
+def text() -> str:
+    """Return the table for a terminal."""
+    return "\n".join(aligned([HEAD, *map(_row, ADJOINTS)], "<<<"))
+
+
+def markdown() -> str:
+    """Return the table in Markdown."""
+    rows = [(f"`{name}`", f"`{derivative}`", other) for name, derivative, other in map(_row, ADJOINTS)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *rows))
+
+
+def _row(row: Adjoint):
+    operator = CATALOGUE[row.operators[0]]
+    names = [d.name for d in operator.derivatives if row.array in d.wrt]
+    formula = row.formula or named(names[0]).formula
+    return operator.name, formula, row.other

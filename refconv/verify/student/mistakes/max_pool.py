@@ -1,0 +1,81 @@
+"""Mistakes in max pooling and its derivative."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.verify.student.mistakes.images import crop
+from refconv.verify.student.mistakes.mistake import Mistake
+from refconv.verify.student.mistakes.pool import both, padded, places, under_each_window
+
+__all__ = ["MISTAKES"]
+
+
+def maximum(ndim):
+    return (
+        Mistake("the zeros of the padding take part: padding must never win", under_each_window(np.max)),
+        Mistake("the maximum begins at 0, so that negative values never win", lambda a: np.maximum(a(), 0)),
+        Mistake("it is the average, not the maximum", lambda a: a.other(f"avg_pool{ndim}d")),
+        Mistake("it is the minimum, not the maximum", lambda a: -a(x=-a.x)),
+        Mistake("the maximum is taken of the magnitudes", lambda a: a(x=np.abs(a.x))),
+        Mistake("the maximum runs over the channels as well", lambda a: a().max(-1, keepdims=True), lambda a: a().max(-1)),
+        Mistake("the dilation is ignored", lambda a: a(dilation=1), lambda a: a(dilation=1, padding=a.pads)),
+        *both(ndim),
+    )
+
+
+def share_of_ties(function):
+    """∂e/∂x where ``function(ties)`` says which share of ∂e/∂y each of a window's largest values gets."""
+
+    def way(a):
+        x, g = padded(a, -np.inf), a.geometry
+        dx = np.zeros_like(x)
+        axes = tuple(range(1, 1 + a.ndim))
+        for index, place in places(a):
+            under = x[(slice(None), *place)]
+            ties = (under == under.max(axes, keepdims=True)).astype(float)
+            dy = np.expand_dims(a.dy[(slice(None), *index)], axes)
+            dx[(slice(None), *place)] += function(ties, axes) * dy
+        return crop(dx, a.size, [before for before, _ in g.pads(a.size)])
+
+    return way
+
+
+def last_of_ties(ties, axes):
+    flat = ties.reshape(len(ties), -1, ties.shape[-1])[:, ::-1]
+    last = flat * (np.cumsum(flat, 1) == 1)
+    return last[:, ::-1].reshape(ties.shape)
+
+
+def overwritten(a):
+    """Of several windows with one winner, the last one's ∂e/∂y alone."""
+    dx = np.zeros((len(a.dy), int(np.prod(a.size)), a.dy.shape[-1]))
+    for index in np.ndindex(a.dy.shape):
+        dx[index[0], a.argmax[index], index[-1]] = a.dy[index]
+    return dx.reshape(len(a.dy), *a.size, -1)
+
+
+def maximum_dx(ndim):
+    return (
+        Mistake("all of several equal values get ∂e/∂y; the first one takes it alone", share_of_ties(lambda ties, axes: ties)),
+        Mistake("the last of several equal values gets ∂e/∂y; the first one ought to", share_of_ties(last_of_ties)),
+        Mistake(
+            "equal values share ∂e/∂y; the first one takes it alone",
+            share_of_ties(lambda ties, axes: ties / ties.sum(axes, keepdims=True)),
+        ),
+        Mistake("windows with the same winner overwrite each other: += is needed where there is =", overwritten),
+        Mistake(
+            "all pixels under the window get ∂e/∂y; the winner takes it alone",
+            share_of_ties(lambda ties, axes: np.ones_like(ties)),
+        ),
+        Mistake("the result is 1 where a winner was; ∂e/∂y belongs there", lambda a: a(dy=np.ones_like(a.dy))),
+        Mistake("the winner itself goes back; ∂e/∂y ought to", lambda a: a(dy=a.other(f"max_pool{ndim}d"))),
+    )
+
+
+MISTAKES = {
+    "max_pool1d": maximum(1),
+    "max_pool1d_dx": maximum_dx(1),
+    "max_pool2d": maximum(2),
+    "max_pool2d_dx": maximum_dx(2),
+}

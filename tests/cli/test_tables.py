@@ -1,0 +1,35 @@
+"""refconv tables: text, Markdown, and an exit status that a wrong figure changes."""
+
+import re
+
+from refconv.cli import main
+from refconv.models.published import unet
+from refconv.models.published.claim import Claim, Table
+
+
+def test_each_figure_has_a_verdict(capsys):
+    assert main(["tables", "googlenet"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"inception \(3a\), size +28×28×256 +28×28×256 +equal$", printed, re.M)
+    assert re.search(r"inception \(4c\), params +463K +509,440 +differs: the row's own columns", printed, re.M)
+    assert re.search(r"^43 figures: 32 equal, 11 differ for the reason given, 0 differ without one$", printed, re.M)
+
+
+def test_markdown(capsys):
+    assert main(["tables", "unet", "--format", "markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:4] == ["|  | printed | counted | verdict |", "| --- | ---: | ---: | --- |"]
+    assert "| level 1, cropped | 392×392×64 | 392×392×64 | equal |" in lines
+
+
+def test_a_difference_without_a_reason_is_exit_status_1(capsys, monkeypatch):
+    monkeypatch.setattr(unet, "tables", lambda: [Table("wrong", [Claim("filters", "7", 8), Claim("layers", "23", 23)])])
+    assert main(["tables", "unet"]) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"filters +7 +8 +DIFFERS$", printed, re.M)
+    assert "2 figures: 1 equal, 0 differ for the reason given, 1 differ without one" in printed
+
+
+def test_an_unknown_family_is_one_line(capsys):
+    assert main(["tables", "vgg16"]) == 1
+    assert re.match(r"refconv: family must be one of lenet, .*, got 'vgg16'\n$", capsys.readouterr().err)

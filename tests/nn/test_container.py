@@ -1,0 +1,112 @@
+"""Names, positions and slices of containers, and what indexing a layer means."""
+
+import numpy as np
+import pytest
+
+from refconv import nn
+
+
+def network():
+    model = nn.Sequential(nn.Dense(4), act=nn.ReLU(), block=nn.Sum(nn.Dense(4), shortcut=nn.Identity()), last=nn.Dense(2))
+    model.build((3,), rng=0)
+    return model
+
+
+def test_a_name_is_a_layer_and_a_number_is_a_position():
+    model = network()
+    assert model["0"] is model[0] is model.layers["0"]
+    assert model["act"] is model[1] is model[np.int64(1)]
+    assert model["last"] is model[-1] is model[3]
+    assert model["block"]["shortcut"] is model[2][1]
+    assert model[0]["w"] is model.named_parameters()["0.w"]
+
+
+def test_containers_have_a_length_and_yield_their_layers():
+    model = network()
+    assert len(model) == 4
+    assert list(model) == list(model.layers.values())
+    assert list(model[2]) == [model[2][0], model[2][1]]
+    assert list(nn.Sequential(*model)) == list(model)
+
+
+def test_a_slice_shares_layers_names_and_parameters():
+    model = network()
+    x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    first, rest = model[:2], model[2:]
+    assert [*first.layers, *rest.layers] == [*model.layers]
+    assert list(rest.named_parameters()) == ["block.0.w", "block.0.b", "last.w", "last.b"]
+    np.testing.assert_array_equal(rest(first(x)), model(x))
+    assert rest.named_parameters()["last.w"] is model.named_parameters()["last.w"]
+    first[0]["w"].value[...] = 0
+    assert not model["0"]["w"].value.any()
+    assert list(model[::-2]) == [model[3], model[1]]
+
+
+def test_a_slice_that_is_taken_before_the_network_is_built_is_built_with_it():
+    model = nn.Sequential(nn.Dense(4), nn.ReLU(), nn.Dense(2))
+    first = model[:2]
+    model.build((3,), rng=0)
+    assert list(first.named_parameters()) == ["0.w", "0.b"]
+    assert first(np.ones((1, 3), np.float32)).shape == (1, 4)
+
+
+def test_a_slice_of_a_subclass_is_a_plain_sequence():
+    class Doubled(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Identity(), nn.Identity())
+
+        def forward(self, x, train=True):
+            y, back = super().forward(x, train)
+            return 2 * y, lambda dy: back(2 * dy)
+
+    assert type(Doubled()[:1]) is nn.Sequential
+    assert Doubled()[:1](np.ones((1, 2))).tolist() == [[1, 1]]
+
+
+def test_other_layers_have_parameters_and_inner_layers_by_name():
+    model = network()
+    frozen = nn.Frozen(model)
+    assert frozen["layer"] is model
+    assert list(model[0].parameters) == ["w", "b"]
+    assert model[0]["b"] is model[0].parameters["b"]
+
+
+class Gated(nn.Sequential):
+    """A container with a parameter of its own."""
+
+    def specs(self, shape):
+        return {"gate": nn.Spec((1,), nn.ones)}
+
+    def forward(self, x, train=True):
+        y, back = super().forward(x, train)
+        gate = self["gate"]
+        return y * gate.value, lambda dy: back(dy * gate.value)
+
+
+def test_a_container_may_have_parameters_of_its_own():
+    model = Gated(dense=nn.Dense(2))
+    model.build((3,), rng=0)
+    assert list(model.named_parameters()) == ["gate", "dense.w", "dense.b"]
+    assert model["gate"] is model.parameters["gate"]
+    assert model["dense"] is model[0]
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda m: m["conv"], KeyError, "name must be one of 0, act, block, last, got 'conv'"),
+        (lambda m: m[4], IndexError, "key must be from -4 to 3, got 4"),
+        (lambda m: m[-5], IndexError, "key must be from -4 to 3, got -5"),
+        (lambda m: m[1.0], TypeError, "key must be the name or the position of a layer, got 1.0"),
+        (lambda m: m["block"][:1], TypeError, "key must be the name or the position of a layer, got slice"),
+        (lambda m: m[4:], ValueError, "Sequential needs at least one layer"),
+        (lambda m: m[0]["gamma"], KeyError, "name must be one of w, b, got 'gamma'"),
+        (lambda m: m[0][0], KeyError, "name must be one of w, b, got 0"),
+        (lambda m: m["act"]["w"], KeyError, "name must be one of none: the layer is empty, got 'w'"),
+        (lambda m: iter(m[0]), TypeError, "'Dense' object is not iterable"),
+        (lambda m: nn.Dense(3)["w"], RuntimeError, r"Dense\(3\) has no parameters yet: call build"),
+    ],
+)
+def test_what_is_not_there_is_refused(use, error, message):
+    with pytest.raises(error, match=message):
+        use(network())
