@@ -1,11 +1,17 @@
-/* What loops over the lanes of vectors ask of the compiler. */
+/* Pragmas and attributes for loops over vectors and their lanes. */
 #ifndef REFCONV_LANES_H
 #define REFCONV_LANES_H
 
-/* UNROLLED: a loop over vectors that are kept in registers. GCC unrolls such loops unasked, but too late: by then the array has
- * got its place in memory, and is carried there before and back after the loop around it. clang needs no word.
+/* REFCONV_VECTORS: the compiler has vector types. CFLAGS=-DREFCONV_SCALAR compiles the branches for compilers without them, such
+ * as MSVC, with any compiler. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(REFCONV_SCALAR)
+#define REFCONV_VECTORS
+#endif
+
+/* UNROLLED: a loop over an array of vectors that belongs in registers. GCC unrolls such loops anyway, but only after it has
+ * placed the array in memory; then it loads and stores the array around the enclosing loop. clang needs no pragma.
  *
- * EACH_LANE: a loop over the lanes of one vector must reach the vectoriser as a loop; unrolled before, it would stay scalar. */
+ * EACH_LANE: a loop over the lanes of one vector. The vectoriser must see it as a loop; if unrolled first, it stays scalar. */
 #if defined(__clang__)
 #define UNROLLED
 #define EACH_LANE _Pragma("clang loop unroll(disable)")
