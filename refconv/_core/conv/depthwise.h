@@ -42,7 +42,7 @@ typedef struct {
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 
 /* Vectors and shuffles of GCC (from 12 on) and clang; other compilers get the same loops for one channel at a time. */
-#if defined(__has_builtin)
+#if defined(REFCONV_VECTORS) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define VECTORS 1
 #endif

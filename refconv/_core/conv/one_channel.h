@@ -14,7 +14,7 @@
 #define PIXEL_ROWS 2
 #define PIXEL_OUTPUTS INTERLEAVED_LINES
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 #define SPREAD(vector, value) ((vector){0} + (value))
 #else
 #define SPREAD(vector, value) (value)

@@ -100,7 +100,7 @@ DEFINE_WINDOWS(double, vector_double)
 #define PATCH_BYTES (VECTOR_BYTES > 32 ? 32 : VECTOR_BYTES)
 #define MOST_TALL (VECTOR_BYTES > 32 ? 5 : 2) /* vectors across of five or six rows of sums: with AVX-512 30 registers of 32 */
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 typedef VECTOR_OF(float, PATCH_BYTES) patch_float;
 typedef VECTOR_OF(double, PATCH_BYTES) patch_double;
 #else

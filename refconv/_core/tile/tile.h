@@ -61,7 +61,7 @@
 #define HALF_LANES_float (HALF_BYTES / (int)sizeof(float))
 #define HALF_LANES_double (HALF_BYTES / (int)sizeof(double))
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 
 /* aligned(sizeof(real)): a vector may start at any element; may_alias: it is read through a pointer to real. */
 #define VECTOR_OF(real, bytes) __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias)) real
@@ -135,7 +135,7 @@ typedef double vector_double, half_double;
 
 #endif
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 #define DEFINE_TILES(real)                                                                                             \
     DEFINE_TILE(wide_tile_##real, real, vector_##real, WIDE_ROWS, 2)                                                   \
     DEFINE_TILE(narrow_tile_##real, real, vector_##real, NARROW_ROWS, 1)                                               \
