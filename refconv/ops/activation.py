@@ -7,7 +7,7 @@ the input x. At the kink x = 0 the upper branch is taken for x > 0 only.
 import numpy as np
 
 from refconv.ops.check import floats, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = [
     "elu",

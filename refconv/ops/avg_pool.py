@@ -8,7 +8,7 @@ Padding does not count in an average unless it is told to.
 from refconv._arguments import flag, known_format, per_axis
 from refconv.geometry import pooling_window
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = [
     "avg_pool1d",

@@ -7,7 +7,7 @@ are (kh, kw, channels / groups, outputs) in both.
 from refconv._arguments import divisor, per_axis
 from refconv.geometry import Window
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["conv1d", "conv1d_db", "conv1d_dw", "conv1d_dx", "conv2d", "conv2d_db", "conv2d_dw", "conv2d_dx"]
 

@@ -7,7 +7,7 @@ are those of the convolution that is transposed, (kh, kw, outputs / groups, inpu
 from refconv._arguments import divisor, per_axis
 from refconv.geometry import Window
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = [
     "conv_transpose1d",

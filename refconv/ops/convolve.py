@@ -2,7 +2,7 @@
 
 from refconv.geometry import mode_window
 from refconv.ops.check import axes, floats
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 from refconv.reference.functions import is_symbolic
 
 __all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d", "fft_convolve1d", "fft_convolve2d"]

@@ -5,7 +5,7 @@ from math import prod
 from refconv._arguments import divisor, known_format, per_axis
 from refconv.geometry import Window
 from refconv.ops.check import axes, channels_last, floats, restore
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["col2im", "im2col", "toeplitz1d", "toeplitz2d", "zero_stuff"]
 

@@ -11,9 +11,10 @@ import math
 import numpy as np
 
 from refconv._arguments import per_axis
+from refconv._config import current_engine
 from refconv.geometry import pooling_window
 from refconv.ops.check import channels_last, floats, restore, same_shape
-from refconv.ops.engine import current_engine, implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = [
     "max_pool1d",

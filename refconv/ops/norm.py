@@ -7,7 +7,7 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 import numpy as np
 
 from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads"]
 

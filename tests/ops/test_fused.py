@@ -19,9 +19,9 @@ from evidence import (
     threads,
 )
 from refconv import reference
+from refconv._config import engine
 from refconv._core import kernels
 from refconv.geometry import Window
-from refconv.ops.engine import engine
 from refconv.ops.fused import (
     batch_norm_inference_in_place,
     conv2d_relu_pool,
@@ -140,6 +140,7 @@ def test_nothing_outside_of_the_arrays_is_read(side, channels, padding):
     assert_same_bits(kernels.conv_relu_pool_grads.backward(x, w, back, numbers, p.window, True), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["x", "w", "dy"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("channels", [1, 6])

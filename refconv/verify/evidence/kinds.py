@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from refconv import _core
+from refconv._config import current_engine, engine
 from refconv._optional import need
-from refconv.ops.engine import current_engine, engine
 from refconv.verify.case import Case, fill, spread
 from refconv.verify.evidence.adjoint import adjoint
 from refconv.verify.evidence.numeric import directional, numeric
