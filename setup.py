@@ -6,13 +6,16 @@ REFCONV_PURE=1     build no kernels; the package then works on its loops
 REFCONV_NATIVE=1   let the kernels of every instruction set use all that this very processor has; not for binaries that travel
 """
 
+import contextlib
 import functools
+import logging
 import multiprocessing
 import os
 import platform
 import re
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -30,11 +33,14 @@ GCC_FLAGS = {
     "v4": ["-mavx", "-mavx2", "-mfma", *(f"-mavx512{part}" for part in ("f", "cd", "bw", "dq", "vl")), "-mtune=haswell"],
 }
 MSVC_FLAGS = {"baseline": [], "v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
-MSVC_ALWAYS = ["/O2", "/utf-8"]  # without /utf-8, MSVC reads sources in the encoding of the system's language
+MSVC_ALWAYS = ["/O2", "/std:c11", "/utf-8"]  # C11 for _Generic; without /utf-8, MSVC reads sources in the system's encoding
 
 # Nothing that changes arithmetic for others: -ffast-math would switch denormals off for the whole process.
 # Nor debugging symbols, which Python's own flags ask for: a quarter of the time and most of the size.
 GCC_ALWAYS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
+
+ISA_NAMES = {"baseline": "baseline", "v3": "AVX2", "v4": "AVX-512"}  # as the progress of the build prints them
+TERMINAL = "CONOUT$" if sys.platform == "win32" else "/dev/tty"
 
 DIRECTIVES = {
     "language_level": 3,
@@ -140,11 +146,22 @@ def headers(source):
     return sorted(found)
 
 
+def report(text):
+    """Print a line of progress. pip hides what a build prints, so under pip the line is also written to the terminal."""
+    print(text, flush=True)
+    if "PIP_BUILD_TRACKER" in os.environ:
+        with contextlib.suppress(OSError), open(TERMINAL, "w", encoding="ascii") as terminal:  # there may be no terminal
+            terminal.write(f"\r  {text:<40} ")  # one line that is overwritten; pip's spinner turns in the last column
+
+
 class BuildKernels(build_ext):
-    """build_ext, with a way out for those who have no compiler."""
+    """Compile the kernels in parallel and print a line for each; if that fails, say how to install without a compiler."""
 
     def build_extensions(self):
         self.parallel = self.parallel or os.cpu_count()
+        self.compiled, self.compiled_lock = 0, threading.Lock()
+        if self.verbose <= 1:  # setup.py -v build_ext prints the compiler's command lines
+            logging.getLogger().setLevel(logging.WARNING)
         try:
             super().build_extensions()
         except Exception as error:
@@ -152,6 +169,14 @@ class BuildKernels(build_ext):
                 f"refconv: the kernels did not compile ({error}).\n"
                 "A C compiler is needed; without one, REFCONV_PURE=1 pip install … installs the package on its loops."
             ) from error
+
+    def build_extension(self, ext):
+        super().build_extension(ext)
+        with self.compiled_lock:  # modules are compiled by several threads
+            self.compiled += 1
+            total = len(self.extensions)
+            isa, name = ext.name.split(".")[-2:]
+            report(f"[{self.compiled:{len(str(total))}}/{total}] {name} ({ISA_NAMES[isa]})")
 
 
 if __name__ == "__main__":  # the processes that translate import this file as well

@@ -24,8 +24,8 @@ HOT = (
     ("direct", "narrow_tile_float", "1 vector of outputs"),
     ("direct", "wide_tile_double", "float64"),
     ("conv_relu_pool", "windows_float", "one channel, 2×2 pooled"),
-    ("conv_relu_pool", "patches_6x5_float", "the way back through a pool, to the inputs"),
-    ("conv_relu_pool", "patches_5x4_float", "and to the weights"),
+    ("conv_relu_pool_grads", "patches_6x5_float", "the way back through a pool, to the inputs"),
+    ("conv_relu_pool_grads", "patches_5x4_float", "and to the weights"),
     ("depthwise", "sweep_float_16_1", "depthwise"),
 )
 COLUMNS = (

@@ -28,8 +28,10 @@ from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, PngImagePlugin
 
 from refconv import get_num_threads
+from refconv._files import write_atomically
 from refconv.drawing.style import INK, PALETTE
-from refconv.weights import write_atomically
+
+sys.path.append(str(Path(__file__).parents[1]))  # the folder of experiments/, which is not installed
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = PALETTE
 GREY, PALE = "#767676", "#EEEEEE"

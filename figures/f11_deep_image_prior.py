@@ -14,7 +14,7 @@ import base64
 import canvas
 import numpy as np
 
-from refconv.museum.prior import NOISE, fit_image, photograph, psnr
+from experiments.deep_image_prior import NOISE, fit_image, photograph, psnr
 
 SIZE, STEPS, LONGER, MISSING, SEED = 96, 500, 1000, 0.5, 0
 LOOKS = (*range(0, 100, 10), *range(100, STEPS + 1, 25))

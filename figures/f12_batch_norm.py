@@ -10,8 +10,8 @@ from the worst to the best. Compare one colour on the left and on the right. Sou
 import canvas
 import numpy as np
 
+from experiments.batch_norm import lenet
 from refconv import data, optim
-from refconv.recipes.batch_norm import lenet
 from refconv.training import Diverged, evaluate, fit
 
 LR, TIMES, SEEDS, BATCH, IMAGES, EPOCHS = 0.01, (1, 5, 30), range(5), 32, 6400, 2

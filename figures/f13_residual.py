@@ -10,8 +10,8 @@ Source: F13, M9, A23.
 
 import canvas
 
+from experiments.classifiers import use_short_averages
 from refconv import avg_pool2d, data, models, optim
-from refconv.museum.classifiers import shortened
 from refconv.training import fit
 
 IMAGES, EPOCHS, BATCH, LR, WIDTH, SHAPE, SEED = 4000, 8, 50, 0.05, 0.25, (16, 16, 1), 0
@@ -26,7 +26,7 @@ def small(images):
 
 def trained(kind, depth, epochs=EPOCHS):
     """One of the networks with the history of its training."""
-    model = shortened(models.cifar_resnet(depth, width=WIDTH, plain=kind == "plain"))
+    model = use_short_averages(models.cifar_resnet(depth, width=WIDTH, plain=kind == "plain"))
     model.build(SHAPE, rng=[SEED, 0])
     batches = data.Batches(*data.draw_digits(IMAGES, SEED), BATCH, prepare=small, rng=[SEED, 1])
     optimizer = optim.SGD(model.named_parameters(), LR, momentum=0.9, weight_decay=1e-4, decayed="weights")

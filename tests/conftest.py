@@ -1,16 +1,6 @@
-"""One hypothesis profile for the whole suite: the same examples in every run, and no deadlines."""
-
-import os
+"""Fixtures of several test folders. The two test lanes and the profiles of Hypothesis are in ../conftest.py."""
 
 import pytest
-from hypothesis import settings
-
-# Where the compiler's OpenMP runs the kernels, waiting threads must sleep: on a busy machine, thousands of tiny kernels that
-# spin take ten times as long. It reads this when the first kernel module is loaded, so it is set before refconv is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-settings.register_profile("refconv", deadline=None, derandomize=True, print_blob=True, max_examples=40)
-settings.load_profile("refconv")
 
 
 @pytest.fixture(scope="session", autouse=True)

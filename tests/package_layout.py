@@ -19,6 +19,7 @@ class Package(NamedTuple):
 
 _ROWS = [
     ("_ascii", "characters for terminals without Unicode", ""),
+    ("_files", "files written completely or not at all", ""),
     ("_optional", "optional packages, imported where they are used", ""),
     ("_version", "the version number", ""),
     ("families", "the names of the families of operators", ""),
@@ -32,16 +33,15 @@ _ROWS = [
         "the public operators: they check arguments, then run loops or kernels",
         "_arguments _config _core geometry reference",
     ),
-    ("data", "data sets, batches and augmentation", "_arguments _optional geometry"),
+    ("data", "data sets, batches and augmentation", "_arguments _files _optional geometry"),
     ("nn", "layers and combinators", "_arguments _ascii _config geometry ops"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments geometry ops"),
     ("models", "architectures", "_arguments geometry nn ops"),
-    ("weights", "saving and loading networks", "_optional models nn"),
-    ("report", "plots of a training run", "_optional"),
+    ("weights", "saving and loading networks", "_files _optional models nn"),
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _config _optional data geometry models nn ops optim weights",
+        "_arguments _config _files _optional data geometry models nn ops optim weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (
@@ -49,15 +49,8 @@ _ROWS = [
         "tables, memory, receptive fields, Gabor filters and paths of networks",
         "_arguments _ascii geometry models nn",
     ),
-    ("drawing", "drawings of architectures", "_arguments _optional models nn"),
-    (
-        "museum",
-        "architectures trained on a small task",
-        "_arguments _ascii _config _optional analysis data models nn ops optim training",
-    ),
-    ("recipes", "experiments from the papers, on a small scale", "*"),
-    ("commands", "the commands of the command line", "*"),
-    ("cli", "the arguments of the command line", "*"),
+    ("drawing", "drawings of architectures and plots of training runs", "_arguments _optional models nn"),
+    ("cli", "the commands of the command line: help, arguments and run of each in one module", "*"),
     ("__init__", "the public API", "*"),
     ("__main__", "python -m refconv", "*"),
 ]

@@ -369,10 +369,12 @@ LAYERS = [
         "margin, options = self.window.padding[::-1],",
         EVERY,
     ),
-    module("inhibition half as strong", "nn/cells.py", "models.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"),
+    module(
+        "inhibition half as strong", "models/cells.py", "models.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"
+    ),
     module(
         "planes do not inhibit",
-        "nn/cells.py",
+        "models/cells.py",
         "models.CCells",
         "dexcess / mean + dmean / x.shape[-1]",
         "dexcess / mean",

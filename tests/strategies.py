@@ -8,6 +8,7 @@ distinct, so that two exchanged axes show.
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from refconv.geometry import Window
@@ -23,6 +24,7 @@ __all__ = [
     "input_sizes",
     "integer_arrays",
     "least_size",
+    "max_examples",
     "paddings",
     "problem",
     "seeds",
@@ -34,6 +36,12 @@ __all__ = [
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from([np.float32, np.float64])
+
+
+def max_examples(number):
+    """Let Hypothesis draw this number of examples under ``pytest --all``, and fewer in the fast lane by the same ratio."""
+    running, full = settings.default.max_examples, settings.get_profile("full").max_examples
+    return settings(max_examples=max(1, number * running // full))
 
 
 def small_floats(shape, seed, dtype=np.float64):

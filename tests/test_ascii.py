@@ -10,11 +10,10 @@ import pytest
 import refconv
 from refconv import nn, verify
 from refconv._ascii import ascii_form, echo, use_ascii_forms
-from refconv.cli import main
+from refconv.cli import COMMANDS, main
 
 ROOT = Path(refconv.__file__).parents[1]
 ENCODINGS = ("cp1252", "ascii", "gbk", "cp850")
-COMMANDS = ("train", "predict", "summary", "draw", "try", "tables", "verify", "trace", "formulas", "info")
 NO_MEANING = "畳"  # an example of a wide character in a doctest
 OUTPUTS = {
     "formulas": ["formulas"],
@@ -24,7 +23,7 @@ OUTPUTS = {
     "trace": ["trace", "max_pool2d_dx"],
     "verify": ["verify", "relu", "--quick"],
     "error": ["summary", "lenet", "--input", "5×5×2×1"],
-    **{f"{command} --help": [command, "--help"] for command in COMMANDS},
+    **{f"{command.name} --help": [command.name, "--help"] for command in COMMANDS},
 }
 
 
@@ -45,6 +44,7 @@ def printed(monkeypatch):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", OUTPUTS.values(), ids=OUTPUTS)
 def test_no_character_is_lost_on_a_narrow_terminal(printed, arguments):
     pytest.importorskip("hypothesis")
@@ -57,7 +57,7 @@ def test_no_character_is_lost_on_a_narrow_terminal(printed, arguments):
         assert "\\u" not in narrow, encoding
 
 
-@pytest.mark.parametrize("folder", ["refconv", "benchmarks", "figures", "tutorials"])
+@pytest.mark.parametrize("folder", ["refconv", "benchmarks", "experiments", "figures", "tutorials"])
 def test_every_character_in_the_sources_has_an_ascii_form(folder):
     files = [path for path in (ROOT / folder).rglob("*.py") if "-checkpoint" not in path.name]
     if not files:

@@ -46,6 +46,7 @@ def test_busy_processes_run_until_the_block_ends(monkeypatch):
     assert all(process.poll() is not None for process in started)
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("entry", ["import", "command"])
 def test_epochs_are_trained_from_both_entries(capsys, entry):

@@ -329,7 +329,7 @@ def test_a_build_that_lacks_a_kernel_is_not_taken_for_one_without_kernels(copied
     assert message == f"the kernels are incomplete, {name} is missing: build or install refconv again"
 
 
-INFO = "from refconv.commands.info import info; info()"
+INFO = "from refconv.cli import main; main(['info'])"
 
 
 @needs_kernels

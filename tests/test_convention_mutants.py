@@ -16,6 +16,7 @@ def verify_extra_alone(monkeypatch):
     monkeypatch.setattr(oracle, "importable", lambda name: name == "scipy")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(("mutant", "name"), PAIRS)
 def test_a_shared_convention_that_is_wrong_is_refuted(mutant, name):

@@ -52,6 +52,7 @@ def test_the_pictures_stay_small():
     assert sum(picture.stat().st_size for picture in FIGURES.iterdir()) < 15e6
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_picture_is_up_to_date(script, canvas):
@@ -87,6 +88,7 @@ def test_rows_come_back_from_the_file_that_an_experiment_writes(tmp_path, canvas
     assert [path.name for path in tmp_path.iterdir()] == ["some.csv"]
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_the_training_run_draws_its_picture(tmp_path, capsys):
     for extra in ("safetensors", "tqdm"):

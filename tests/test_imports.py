@@ -155,8 +155,8 @@ def test_no_module_imports_lazy_names_of_refconv_at_its_top():
 
 
 @sources(".py", ".pyx", ".pxd", ".pxi")
-def test_no_module_imports_tests_tutorials_or_figures(path):
-    outside = {"tests", "strategies", "evidence", "conftest", "tutorials", "figures", "benchmarks"}
+def test_nothing_imports_what_stands_beside_the_package(path):
+    outside = {"tests", "strategies", "evidence", "conftest", "tutorials", "figures", "benchmarks", "experiments"}
     assert not {name.split(".")[0] for name in imported(path)} & outside
 
 

@@ -56,6 +56,7 @@ def no_libraries(monkeypatch):
     monkeypatch.setattr(kinds, "installed", lambda libraries=(): [name for name in libraries if name == "conventions"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_libraries")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("mutant", [*LOOPS, *ROWS], ids=str)
@@ -87,6 +88,7 @@ def verdicts(tmp_path_factory):
         yield [pool.submit(verdict, *numbered) for numbered in enumerate(directories)]
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("number", range(len(KERNELS)), ids=[str(mutant) for mutant in KERNELS])
 def test_a_mutant_of_a_kernel_is_refuted(number, verdicts):

@@ -1,6 +1,7 @@
 """The build, where a system lacks what it would like to use."""
 
 import importlib.util
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -51,3 +52,45 @@ def test_msvc_reads_the_generated_sources_as_utf_8(setup, monkeypatch):
     monkeypatch.setattr(setup, "openmp_flags", lambda: types.SimpleNamespace(extra_compile_args=[], extra_link_args=[]))
     monkeypatch.setattr(setup.sys, "platform", "win32")
     assert all("/utf-8" in setup.flags(own)[0] for own in setup.MSVC_FLAGS.values())
+
+
+def test_each_compiled_module_prints_a_line_with_its_count(setup, monkeypatch, capsys):
+    from setuptools import Distribution, Extension
+
+    monkeypatch.setattr(setup.build_ext, "build_extension", lambda self, extension: None)
+    monkeypatch.setattr(setup.logging.getLogger(), "level", logging.WARNING)
+    monkeypatch.delenv("PIP_BUILD_TRACKER", raising=False)
+    kernels = ("conv", "dense", "loss", "norm")
+    command = setup.BuildKernels(Distribution())
+    command.extensions = [Extension(f"refconv._core.isa.{isa}.{name}", []) for isa in setup.ISA_NAMES for name in kernels]
+    command.parallel = 3
+    command.build_extensions()
+    counts, modules = zip(*(line.split("] ") for line in capsys.readouterr().out.splitlines()), strict=True)
+    assert counts == tuple(f"[{k:2}/12" for k in range(1, 13))
+    assert set(modules) == {f"{name} ({isa})" for isa in ("baseline", "AVX2", "AVX-512") for name in kernels}
+
+
+@pytest.mark.parametrize(("verbose", "level"), [(1, logging.WARNING), (2, logging.INFO)])
+def test_command_lines_of_the_compiler_are_printed_on_request(setup, monkeypatch, verbose, level):
+    from setuptools import Distribution
+
+    monkeypatch.setattr(setup.logging.getLogger(), "level", logging.INFO)
+    command = setup.BuildKernels(Distribution())
+    command.extensions, command.verbose = [], verbose
+    command.build_extensions()
+    assert logging.getLogger().level == level
+
+
+def test_progress_reaches_the_terminal_though_pip_hides_standard_output(setup, monkeypatch, tmp_path, capsys):
+    terminal = tmp_path / "terminal"
+    terminal.touch()
+    monkeypatch.setattr(setup, "TERMINAL", terminal)
+    monkeypatch.delenv("PIP_BUILD_TRACKER", raising=False)
+    setup.report("[ 1/71] conv (AVX2)")
+    assert terminal.read_text("utf-8") == ""
+    monkeypatch.setenv("PIP_BUILD_TRACKER", "/somewhere")
+    setup.report("[ 2/71] conv (AVX2)")
+    assert terminal.read_bytes().startswith(b"\r  [ 2/71] conv (AVX2) ")
+    monkeypatch.setattr(setup, "TERMINAL", tmp_path / "nowhere" / "terminal")  # as in a container
+    setup.report("[ 3/71] conv (AVX2)")
+    assert len(capsys.readouterr().out.splitlines()) == 3

@@ -50,6 +50,7 @@ def notebooks():
     sys.path.remove(str(ROOT))
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_notebook_runs_from_its_first_cell_to_its_last(name, notebooks, monkeypatch):

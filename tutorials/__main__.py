@@ -20,8 +20,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from refconv._ascii import use_ascii_forms
+from refconv._files import write_atomically
 from refconv.data.pictures import on_white
-from refconv.weights import write_atomically
 
 PROGRAM = "python -m tutorials"
 FOLDER = Path(__file__).resolve().parent

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import inspect
 import re
+import sys
 import textwrap
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from refconv import data
 from refconv.drawing.style import PALETTE
 
 __all__ = ["checked", "checked_function", "digits", "show", "source"]
+
+sys.path.append(str(Path(__file__).parents[1]))  # the folder of experiments/, which is not installed
 
 # Pictures small enough to stand between two paragraphs.
 matplotlib.rcParams.update(

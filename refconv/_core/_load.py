@@ -19,7 +19,17 @@ __all__ = ["ALGORITHMS", "ISA", "instruction_sets", "kernels", "load", "source"]
 CORE = Path(__file__).parent
 
 # Kernel modules that are no family: the algorithms that families and layers consist of, and the sketch of a convolution.
-ALGORITHMS = ("columns", "combine", "conv_relu_pool", "depthwise", "direct", "one_channel", "sketch", "winograd")
+ALGORITHMS = (
+    "columns",
+    "combine",
+    "conv_relu_pool",
+    "conv_relu_pool_grads",
+    "depthwise",
+    "direct",
+    "one_channel",
+    "sketch",
+    "winograd",
+)
 
 
 def load(module: str, isa: str | None = None):

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from refconv._files import write_atomically
 from refconv.data.files import BadDataFile, unpack
 
 _DTYPES = {
@@ -129,7 +130,7 @@ def write_idx(path: str | os.PathLike, array: np.ndarray) -> None:
     Parameters
     ----------
     path : path
-        The file to write, at once or not at all.
+        The file to write, completely or not at all. Missing folders are created.
     array : ndarray
         uint8, int8, int16, int32, float32 or float64, of 1 to 32 dimensions.
 
@@ -158,10 +159,4 @@ def write_idx(path: str | os.PathLike, array: np.ndarray) -> None:
         raise ValueError(f"array has {array.ndim} dimensions; expected 1 to {_MAX_DIMENSIONS}")
     header = struct.pack(f">2x2B{array.ndim}I", code, array.ndim, *array.shape)
     content = header + array.astype(_DTYPES[code]).tobytes()
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        unfinished.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomically(path, gzip.compress(content, mtime=0) if Path(path).suffix == ".gz" else content)

@@ -30,6 +30,9 @@ def call_backward(backward: Callable, dy, want_dx=True):
 
 
 def _accepts_want_dx(backward):
+    code = getattr(backward, "__code__", None)
+    if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # inspect.signature takes ten microseconds
+        return "want_dx" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     parameters = inspect.signature(backward).parameters
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 

@@ -66,7 +66,7 @@ def conv2d_relu_pool_grads(x, w, dy, winners, window, want_dx=True):
     size = window.output_size(x.shape[1:3])
     same_shape("winners", winners, (len(x), size[0] // 2, size[1] // 2, w.shape[3]), "one for each window and output")
     same_shape("dy", dy, winners.shape, "that of y")
-    gradients = kernels.conv_relu_pool.backward(x, w, dy, winners, window, want_dx)
+    gradients = kernels.conv_relu_pool_grads.backward(x, w, dy, winners, window, want_dx)
     return gradients or _grads_apart(x, w, dy, winners, window, want_dx)
 
 

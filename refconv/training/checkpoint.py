@@ -13,6 +13,7 @@ import numpy as np
 
 import refconv.weights as weights
 from refconv._arguments import integer
+from refconv._files import clear_unfinished
 from refconv.training.history import Epoch
 
 __all__ = ["Checkpoints", "capture", "generators", "restore"]
@@ -75,7 +76,7 @@ class Checkpoints:
         if not self.resume or not self.last.exists():
             return False
         for path in (self.last, self.best):
-            weights.clear_unfinished(path)
+            clear_unfinished(path)
         restore(run, *weights.read_tensors(self.last, KIND), self.last)
         return True
 

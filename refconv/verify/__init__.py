@@ -1,4 +1,4 @@
-"""The proof of every line: five independent kinds of evidence for each operator and each derivative.
+"""Evidence that loops, kernels and derivatives are right: five independent kinds for each operator and each derivative.
 
 ============  ====================================================================================================
 symbolic      the loops run on symbols; sympy's derivative of ⟨dy, f⟩ minus the derivative loop is zero
@@ -24,7 +24,7 @@ __all__ = ["check", "slide_example", "table", "trace"]
 
 
 def check(function, name, *, seconds=5.0):
-    """Try your own function against the loop of this name: see :func:`refconv.verify.student.check.check`."""
+    """Compare your own function with the loop of this name: see :func:`refconv.verify.student.check.check`."""
     need("hypothesis", "verify", "verify.check")
     from refconv.verify.student.check import check
 
@@ -40,7 +40,7 @@ def table(names=(), *, quick=False, engine=None, kinds=None):
 
 
 def trace(name, output=None, **settings):
-    """Each product that enters one output element of a loop: see :func:`refconv.verify.tracing.trace.trace`."""
+    """List the products that enter one output element of a loop: see :func:`refconv.verify.tracing.trace.trace`."""
     need("hypothesis", "verify", "verify.trace")
     from refconv.verify.tracing.trace import trace
 

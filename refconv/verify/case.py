@@ -1,4 +1,4 @@
-"""One situation in which an operator is tried: shapes and options; and the numbers of many kinds that can fill it."""
+"""A test case of an operator, its shapes and options, and the kinds of numbers that fill it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Case:
     Parameters
     ----------
     shapes : mapping of str to tuple of int
-        The arrays that an evidence fills with numbers of its own kind, by their names.
+        Shapes of the arrays by their names; each kind of evidence fills them with its own numbers.
     options : mapping of str to anything
         Keyword arguments: stride, padding, groups …
     given : mapping of str to anything
-        What is part of the situation and never differentiated: labels, a seed.
+        Further arguments that are never differentiated: labels, a seed.
     positive : tuple of str
-        The arrays whose numbers must be larger than zero, such as a variance.
+        Arrays whose elements must be positive, such as a variance.
     refused : str
         Reason why the operator must refuse this case; empty for a case that it must accept.
     """
@@ -38,7 +38,7 @@ class Case:
 
     @property
     def elements(self) -> int:
-        """Elements of all arrays together: the measure by which one case is smaller than another."""
+        """Number of elements in all arrays, by which cases are ordered."""
         return sum(map(math.prod, self.shapes.values()))
 
     def __str__(self):
@@ -47,7 +47,7 @@ class Case:
 
 
 class Arguments:
-    """A case filled with numbers: ``a.x``, ``a.w`` are arrays, ``a.labels`` what was given, ``a.options`` the keywords."""
+    """A case filled with numbers: arrays and given arguments as attributes, such as ``a.x``, and ``a.options``."""
 
     def __init__(self, arrays, options, given):
         self.arrays, self.options, self.given = dict(arrays), dict(options), dict(given)
@@ -59,16 +59,16 @@ class Arguments:
         raise AttributeError(f"this case has no {name!r}")
 
     def with_arrays(self, **arrays):
-        """The same arguments, with some of the arrays exchanged or added."""
+        """Return the same arguments with some arrays replaced or added."""
         return Arguments({**self.arrays, **arrays}, self.options, self.given)
 
     def only(self, *names):
-        """Those of the options that have these names, for a function that does not take the others."""
+        """Return the options with these names, for a function that does not accept the others."""
         return {name: self.options[name] for name in names if name in self.options}
 
     @property
     def size(self):
-        """Height and width, or length, of the images or signals x, wherever their channels are."""
+        """Height and width, or length, of the images or signals x, in either data format."""
         return self.x.shape[2:] if self.options.get("data_format") == "channels_first" else self.x.shape[1:-1]
 
 
@@ -90,19 +90,19 @@ def integers(name, shape, rng, positive):
 
 
 def floats(name, shape, rng, positive):
-    """Numbers of two decimals between −2 and 2, or 0.5 and 4: small enough to read, and their sums do round."""
+    """Numbers with two decimals between −2 and 2, or 0.5 and 4, whose sums round."""
     return (rng.integers(50, 401, shape) if positive else rng.integers(-200, 201, shape)) / 100
 
 
 def spread(name, shape, rng, positive):
-    """Distinct numbers around zero, none so close to it or to another that a small step would cross a kink."""
+    """Distinct numbers around zero, far enough from it and from each other that a small step crosses no kink."""
     count = int(np.prod(shape))
     low = 0.5 if positive else -2
     return rng.permutation(np.linspace(low, 2, count) + 0.37 / max(count, 1)).reshape(shape)
 
 
 def fractions(name, shape, rng, positive):
-    """Random fractions in an object array, none of them 0: what the loops compute with them is exact."""
+    """Random fractions in an object array, none of them 0, with which loops compute exactly."""
     made = np.empty(shape, object)
     for index in np.ndindex(made.shape):
         sign = 1 if positive else int(rng.choice([-1, 1]))

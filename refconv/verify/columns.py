@@ -8,9 +8,9 @@ __all__ = ["aligned", "width"]
 
 
 def aligned(rows, sides):
-    """Rows of cells as lines in which each column is as wide as its widest cell.
+    """Return rows of cells as lines, each column as wide as its widest cell.
 
-    ``sides`` has a "<" or ">" for each column: on which side its text stands. Columns that are empty everywhere are left out.
+    ``sides`` has "<" (left) or ">" (right) for the alignment of each column. Empty columns are left out.
 
     >>> aligned([["x", "value"], ["x[0]", 3], ["ŷ", -12]], "<>")
     ['x     value', 'x[0]      3', 'ŷ       -12']
@@ -27,7 +27,7 @@ def aligned(rows, sides):
 
 
 def width(text):
-    """The number of places that a text takes in a terminal: accents take none, letters of the Far East two.
+    """Return the width of a text in a terminal: combining accents count 0, East Asian characters 2.
 
     >>> width("μ̂"), width("∂e/∂w"), width("畳")
     (1, 5, 2)

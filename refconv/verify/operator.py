@@ -1,4 +1,4 @@
-"""What there is to prove about one operator: how it is called, what its derivatives claim, and where to try it."""
+"""A row of the catalogue: an operator, its derivatives, and the cases in which they are tested."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Derivative:
     call: Callable[[Callable, Arguments], object]
 
     def __call__(self, a: Arguments, function=None) -> dict[str, np.ndarray]:
-        """The derivatives by the names of their arrays; :class:`Refuted` if one has not the shape of its array."""
+        """Return the derivatives by the names of their arrays; :class:`Refuted` if a shape is not that of its array."""
         result = self.call(function or lookup(self.name), a)
         if self.wrt:
             result = dict(zip(self.wrt, result if isinstance(result, tuple) else (result,), strict=True))
@@ -87,49 +87,49 @@ class Pin:
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """One operator of the book, with its derivatives.
+    """An operator and its derivatives.
 
     Parameters
     ----------
     name : str
         The public function, such as "conv2d", the class, such as "nn.Conv2D", or a loop without a public function.
     family : str
-        Where it lives: ``reference/FAMILY.py``, ``_core/*/FAMILY.pyx``, ``ops/FAMILY.py``.
+        Name of its modules: ``reference/FAMILY.py``, ``_core/*/FAMILY.pyx``, ``ops/FAMILY.py``.
     ids : str
-        The statements of the lectures that it and its derivatives are, as in ``Source:``.
+        Ids of the lectures' statements that it and its derivatives implement, as in ``Source:``.
     formula : str
         The statement in one line.
     forward : callable
-        ``forward(function, a)`` calls it with the arguments a and returns its value y.
+        ``forward(function, a)`` calls it with the arguments a and returns the output y.
     derivatives : tuple of Derivative
     fixed : tuple of Case
-        A few small cases that together use every option: for the evidence that is exact but slow.
+        A few small cases that together use every option, for evidence that is exact but slow.
     cases : callable
-        Returns the hypothesis strategy that draws cases.
+        Returns the hypothesis strategy for cases.
     nature : str
         "linear": linear in each of its arrays (a bias may be added). "rational": made with + − × ÷ and comparisons only.
         "smooth": with roots or exponentials.
     slack : float
-        How many units of rounding loops and kernels of an operator that is not linear may lie apart.
+        Tolerance between loops and kernels, in units of rounding, for an operator that is not linear.
     draws : int
-        Number of cases that are drawn for differences, and for the comparison of loops and kernels.
+        Number of random cases for differences and for the comparison of loops and kernels.
     pins : tuple of Pin
         Its kinks.
     worked : tuple of Pin
-        Examples worked by hand: an oracle that needs no other library.
+        Examples worked by hand, an oracle without another library.
     definition : callable or None
         ``definition(a)`` returns what the operator and its derivatives must return, computed in another way: a dict with the
         output as "y" and the derivatives by the names of their arrays, or some of these.
     like : str or None
-        The public operator that takes the same arguments and returns the same, for the libraries that know it.
+        The public operator with the same arguments and results, whose name the oracles use.
     loops : tuple of str
-        Loops of the family that the operator calls, if they do not bear its name.
+        Loops of the family that the operator calls under another name.
     matrix : callable or None
         ``matrix(a)`` returns T with ``T @ x.ravel() == f(x).ravel()``, where there is a function that makes it.
     without : tuple of str
-        Kinds of evidence that cannot be had for this operator; the catalogue says why beside it.
+        Kinds of evidence that do not apply to this operator, for a reason stated in the catalogue.
     refused_cases : callable or None
-        Returns the hypothesis strategy that draws cases that the operator must refuse.
+        Returns the hypothesis strategy for cases that the operator must refuse.
     further : mapping of str to callable
         Further results that oracles compare, such as the positions of maxima: ``further[name](a)`` returns one.
     """
@@ -156,7 +156,7 @@ class Operator:
     further: Mapping[str, Callable[[Arguments], np.ndarray]] = field(default_factory=dict)
 
     def __call__(self, a: Arguments, function=None):
-        """The value y."""
+        """Return the output y."""
         return self.forward(function or lookup(self.name), a)
 
     def results(self, a: Arguments) -> dict[str, np.ndarray]:
@@ -166,5 +166,5 @@ class Operator:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """Names of the public functions that this entry is about, each once."""
+        """Names of the operator and its derivatives, without repetition."""
         return tuple(dict.fromkeys([self.name, *(derivative.name for derivative in self.derivatives)]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import (
@@ -18,7 +18,7 @@ from refconv import reference
 from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops.conv import conv2d_dx
-from strategies import problem, small_floats, small_integers
+from strategies import max_examples, problem, small_floats, small_integers
 
 pytestmark = needs_kernels
 
@@ -48,7 +48,7 @@ def by_tile(p):
     return kernels.direct.conv2d_dx(p.dy, p.w, p.size, p.window, 1)
 
 
-@settings(max_examples=150)
+@max_examples(150)
 @given(problems(values=small_integers))
 def test_it_is_exact_where_nothing_rounds(p):
     expected = reference.conv.conv2d_dx(p.dy, p.w, p.size, p.window, 1)
@@ -56,7 +56,7 @@ def test_it_is_exact_where_nothing_rounds(p):
     assert_same_bits(by_tile(p), expected)
 
 
-@settings(max_examples=50)
+@max_examples(50)
 @given(problems())
 def test_it_agrees_with_the_loops(p):
 

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import (
@@ -21,7 +21,7 @@ from evidence import (
 from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv as ops
-from strategies import conv_problems, problem, small_integers
+from strategies import conv_problems, max_examples, problem, small_integers
 
 pytestmark = needs_kernels
 
@@ -48,7 +48,7 @@ def assert_all_passes_agree(p, exact=False):
 
 @NDIMS
 def test_kernels_agree_with_the_loops(ndim):
-    @settings(max_examples=200)
+    @max_examples(200)
     @given(conv_problems(ndim))
     def check(p):
         assert_all_passes_agree(p)
@@ -58,7 +58,7 @@ def test_kernels_agree_with_the_loops(ndim):
 
 @NDIMS
 def test_kernels_agree_to_the_last_bit_where_nothing_rounds(ndim):
-    @settings(max_examples=200)
+    @max_examples(200)
     @given(conv_problems(ndim, values=small_integers))
     def check(p):
         assert_all_passes_agree(p, exact=True)
@@ -226,7 +226,7 @@ def test_a_stride_beyond_the_image_costs_nothing():
 
 @NDIMS
 def test_kernels_have_infinities_and_nan_where_the_loops_have_them(ndim):
-    @settings(max_examples=100)
+    @max_examples(100)
     @given(conv_problems(ndim), st.lists(st.sampled_from([np.nan, np.inf, -np.inf]), min_size=1, max_size=3), st.data())
     def check(p, poisons, data):
         for name, (call, arrays, _) in passes(p).items():

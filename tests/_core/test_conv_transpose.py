@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from evidence import (
     assert_parity,
@@ -18,7 +18,7 @@ from evidence import (
 from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv_transpose as ops
-from strategies import small_integers
+from strategies import max_examples, small_integers
 from transpose_strategies import transpose_problem, transpose_problems
 
 pytestmark = needs_kernels
@@ -47,7 +47,7 @@ def assert_all_passes_agree(p, exact=False):
 
 @NDIMS
 def test_kernels_agree_with_the_loops(ndim):
-    @settings(max_examples=100)
+    @max_examples(100)
     @given(transpose_problems(ndim))
     def check(p):
         assert_all_passes_agree(p)
@@ -57,7 +57,7 @@ def test_kernels_agree_with_the_loops(ndim):
 
 @NDIMS
 def test_kernels_agree_to_the_last_bit_where_nothing_rounds(ndim):
-    @settings(max_examples=100)
+    @max_examples(100)
     @given(transpose_problems(ndim, values=small_integers))
     def check(p):
         assert_all_passes_agree(p, exact=True)

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evidence import (
@@ -22,7 +22,7 @@ from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv as ops
 from refconv.ops import separable
-from strategies import dtypes, input_sizes, problem, small_floats, small_integers, windows
+from strategies import dtypes, input_sizes, max_examples, problem, small_floats, small_integers, windows
 
 pytestmark = needs_kernels
 
@@ -108,14 +108,14 @@ def problems(draw, values):
     return grouped(draw(input_sizes(window)), window, G, groups, **options)
 
 
-@settings(max_examples=100)
+@max_examples(100)
 @given(problems(small_integers))
 def test_all_passes_are_exact_where_nothing_rounds(p):
     assume(takes(p))
     assert_all_passes_equal(p, reference.conv)
 
 
-@settings(max_examples=100)
+@max_examples(100)
 @given(problems(small_floats))
 def test_all_passes_agree_with_the_loops(p):
     assume(takes(p))

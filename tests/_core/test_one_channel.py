@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import (
@@ -17,7 +17,7 @@ from refconv import reference
 from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops.conv import conv2d
-from strategies import problem, small_floats, small_integers
+from strategies import max_examples, problem, small_floats, small_integers
 
 pytestmark = needs_kernels
 
@@ -44,13 +44,13 @@ def kernel(p):
     return kernels.one_channel.conv2d(p.x, p.w, p.b, p.window, p.dy.shape[1:3])
 
 
-@settings(max_examples=100)
+@max_examples(100)
 @given(problems(values=small_integers))
 def test_it_is_exact_where_nothing_rounds(p):
     assert_same_bits(kernel(p), reference.conv.conv2d(p.x, p.w, p.b, p.window, 1))
 
 
-@settings(max_examples=50)
+@max_examples(50)
 @given(problems())
 def test_it_agrees_with_the_loops(p):
 

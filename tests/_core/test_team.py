@@ -179,6 +179,7 @@ def test_a_child_forked_while_kernels_run_in_another_thread_computes(tmp_path):
     assert run_script(tmp_path, script) == "{0}"
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_child_forked_while_another_thread_calls_operators_of_small_arrays_computes(tmp_path):
     """Small arrays: most of the time of a call is spent in Python, where another thread may hold a lock."""
@@ -200,6 +201,7 @@ def test_a_child_forked_while_another_thread_calls_operators_of_small_arrays_com
     assert run_script(tmp_path, script) == "{0}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [pytest.param("fork", marks=needs_own_team), "spawn", "forkserver"])
 def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
     import multiprocessing
@@ -220,6 +222,7 @@ def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
     assert run_script(tmp_path, script) == "[True, True, True, True]"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 def test_ctrl_c_interrupts_a_program_whose_kernels_use_threads(tmp_path):
     script = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import refconv
@@ -17,7 +17,7 @@ from refconv import reference
 from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv as ops
-from strategies import problem, small_floats, small_integers
+from strategies import max_examples, problem, small_floats, small_integers
 
 pytestmark = needs_kernels
 
@@ -68,7 +68,7 @@ def assert_near(found, expected, factor):
     np.testing.assert_allclose(found, expected, rtol=0, atol=factor * eps * max(1.0, np.abs(expected).max(initial=0)))
 
 
-@settings(max_examples=60)
+@max_examples(60)
 @given(problems())
 def test_both_tiles_agree_with_the_loops(p):
     y, dx = loops(p)
@@ -77,13 +77,13 @@ def test_both_tiles_agree_with_the_loops(p):
         assert_near(way_back(p, m), dx, factor)
 
 
-@settings(max_examples=60)
+@max_examples(60)
 @given(problems())
 def test_the_kernels_derivative_agrees_with_the_loops(p):
     assert_near(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1), 300)
 
 
-@settings(max_examples=60)
+@max_examples(60)
 @given(problems(values=small_integers))
 def test_small_tiles_are_exact_where_nothing_rounds(p):
     y, dx = loops(p)

@@ -7,8 +7,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from refconv.commands.predict import digit_from_photo
 from refconv.data import BadDataFile, DataNotFound, load_folder
+from refconv.data.photo import digit_from_photo
 
 pillow = pytest.importorskip("PIL.Image")
 

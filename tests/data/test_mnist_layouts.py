@@ -246,6 +246,7 @@ def test_labels_of_another_number_than_the_images_are_refused(tmp_path):
         mnist.load_idx_images(files.DataSet("Tiny", "tiny", (), {"all": tuple(table.values())}), "all", tmp_path)
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize(("data_set", "layout"), [("mnist", "torchvision's"), ("mnist", "flat, from 7-Zip or Kaggle")])
 def test_refconv_train_finds_mnist_in_other_layouts(tmp_path, monkeypatch, capsys, contents, data_set, layout):
@@ -259,6 +260,7 @@ def test_refconv_train_finds_mnist_in_other_layouts(tmp_path, monkeypatch, capsy
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_refconv_train_says_that_files_are_not_verified(tmp_path, monkeypatch, capsys, contents):
     for module in ("matplotlib", "safetensors", "tqdm"):

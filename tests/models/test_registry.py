@@ -61,6 +61,7 @@ def test_a_width_that_is_none_is_refused(name, width):
         models.build(name, width=width)
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("name", NAMES)
 def test_each_small_variant_runs_forwards_and_backwards(name):

@@ -1,6 +1,7 @@
 """A user's layer needs output_shape and forward, and works wherever the package's own layers do."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -143,13 +144,35 @@ def test_it_may_be_the_whole_network():
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
 
 
+class Back:
+    """A backward function that is an object, and one that is a method."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def __call__(self, dy):
+        self.seen.append(dy)
+
+    def method(self, dy, *, want_dx=True):
+        self.seen.append(want_dx)
+
+
 def test_want_dx_is_passed_on_only_to_functions_that_accept_it():
     seen = []
+
+    @functools.wraps(lambda dy: dy)
+    def wrapped(*arguments, **options):
+        seen.append((arguments, options))
+
     call_backward(lambda dy, want_dx=True: seen.append(want_dx), 1, want_dx=False)
-    call_backward(lambda dy, want_dx=True: seen.append(want_dx), 1)
-    call_backward(lambda dy, **options: seen.append(options), 1, want_dx=False)
-    call_backward(lambda dy: seen.append(dy), 1, want_dx=False)
-    assert seen == [False, True, {"want_dx": False}, 1]
+    call_backward(lambda dy, want_dx=True: seen.append(want_dx), 2)
+    call_backward(lambda dy, **options: seen.append(options), 3, want_dx=False)
+    call_backward(lambda dy, want_dx_too=0: seen.append(dy), 4, want_dx=False)
+    call_backward(Back(seen), 5, want_dx=False)
+    call_backward(Back(seen).method, 6, want_dx=False)
+    call_backward(functools.partial(lambda seen, dy: seen.append(dy), seen), 7, want_dx=False)
+    call_backward(wrapped, 8, want_dx=False)
+    assert seen == [False, True, {"want_dx": False}, 4, 5, False, 7, ((8,), {})]
 
 
 @pytest.mark.parametrize("missing", ["output_shape", "forward"])

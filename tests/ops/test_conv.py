@@ -263,6 +263,7 @@ print(json.dumps([_core.ISA, sums]))
 """
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_every_instruction_set_of_this_machine_gives_the_same_numbers():
     path = os.pathsep.join([str(Path(refconv.__file__).parents[1]), str(Path(__file__).parents[1])])

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import (
@@ -31,7 +31,7 @@ from refconv.ops.fused import (
     side_by_side,
     total,
 )
-from strategies import problem, small_floats, small_integers
+from strategies import max_examples, problem, small_floats, small_integers
 
 pytestmark = needs_kernels
 
@@ -81,7 +81,7 @@ def lenet(dtype=np.float32, channels=6, values=small_floats):
     return problem((11, 14), Window((5, 4)), N=3, C_g=channels, O_g=16, dtype=dtype, values=values)
 
 
-@settings(max_examples=60)
+@max_examples(60)
 @given(problems(values=small_integers))
 def test_it_is_exact_where_nothing_rounds(p):
     y, _ = conv2d_relu_pool(p.x, p.w, p.b, p.window)
@@ -91,7 +91,7 @@ def test_it_is_exact_where_nothing_rounds(p):
         np.testing.assert_array_equal(found, expected)
 
 
-@settings(max_examples=30)
+@max_examples(30)
 @given(problems())
 def test_it_agrees_with_the_loops(p):
     y, _ = conv2d_relu_pool(p.x, p.w, p.b, p.window)
@@ -136,8 +136,8 @@ def test_nothing_outside_of_the_arrays_is_read(side, channels, padding):
     dy = small_floats(y.shape, 1, np.float32)
     x, w, b, back, numbers = (fenced(a, side) for a in (p.x, p.w, p.b, dy, winners))
     assert_same_bits(kernels.conv_relu_pool.forward(x, w, b, p.window), (y, winners))
-    expected = kernels.conv_relu_pool.backward(p.x, p.w, dy, winners, p.window, True)
-    assert_same_bits(kernels.conv_relu_pool.backward(x, w, back, numbers, p.window, True), expected)
+    expected = kernels.conv_relu_pool_grads.backward(p.x, p.w, dy, winners, p.window, True)
+    assert_same_bits(kernels.conv_relu_pool_grads.backward(x, w, back, numbers, p.window, True), expected)
 
 
 @pytest.mark.parametrize("where", ["x", "w", "dy"])

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import assert_adjoint, assert_is_derivative, assert_same_sums, fractions
 from pool_strategies import NDIMS, PROBLEMS, SLIDE, flat_patches, pool_problems
 from refconv.geometry import Window
 from refconv.reference import avg_pool
-from strategies import seeds, small_floats
+from strategies import max_examples, seeds, small_floats
 
 COUNTS = pytest.mark.parametrize("count_include_pad", [False, True])
 
@@ -99,7 +99,7 @@ def test_a_signal_is_an_image_one_pixel_high(count_include_pad):
     np.testing.assert_array_equal(avg_pool.avg_pool1d_dx(y, window, (7,), count_include_pad), dx2)
 
 
-@settings(max_examples=20)
+@max_examples(20)
 @given(seeds, st.tuples(st.integers(1, 3), st.integers(1, 3)))
 def test_pooling_does_not_see_order_inside_a_window(seed, kernel):
     rng = np.random.default_rng(seed)

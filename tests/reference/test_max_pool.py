@@ -3,14 +3,14 @@
 from fractions import Fraction
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import assert_is_derivative, fractions, inner
 from pool_strategies import NDIMS, PROBLEMS, SLIDE, flat_patches, pool_problems
 from refconv.geometry import Window
 from refconv.reference import max_pool
-from strategies import seeds
+from strategies import max_examples, seeds
 
 
 def run(name, window, *arguments):
@@ -101,7 +101,7 @@ def test_a_signal_is_an_image_one_pixel_high():
     np.testing.assert_array_equal(max_pool.max_pool1d_dx(y, argmax, (7,)), dx2)
 
 
-@settings(max_examples=20)
+@max_examples(20)
 @given(seeds, st.tuples(st.integers(1, 3), st.integers(1, 3)))
 def test_pooling_does_not_see_order_inside_a_window(seed, kernel):
     rng = np.random.default_rng(seed)

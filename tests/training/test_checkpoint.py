@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -216,7 +217,7 @@ def test_a_checkpoint_with_an_incomplete_description_is_refused_by_its_name(tmp_
 def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path, monkeypatch):
     run(tmp_path, stop_after=1)
     before = (tmp_path / "last.safetensors").read_bytes()
-    monkeypatch.setattr(weights.os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         run(tmp_path, resume=True, stop_after=1)
     assert (tmp_path / "last.safetensors").read_bytes() == before
@@ -233,6 +234,7 @@ def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
         fit(model, pairs, optimizer, epochs=1, patience=2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_a_run_that_is_killed_three_times_ends_with_the_same_bits():
     path = Path(__file__).parent.parent / "kill_and_resume.py"

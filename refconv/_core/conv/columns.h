@@ -33,4 +33,7 @@
 DEFINE_SUM_OF_TAPS(float)
 DEFINE_SUM_OF_TAPS(double)
 
+#define sum_of_taps(channels, down, row, across, column, before, z, out)                                               \
+    FOR_TYPE_OF(out, sum_of_taps)(channels, down, row, across, column, before, z, out)
+
 #endif

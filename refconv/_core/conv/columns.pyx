@@ -21,21 +21,26 @@ from cython.parallel cimport prange, threadid
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.tile.sweep cimport TASKS, Sweep, first_inside, run_sweep
-from refconv._core.tile.tile cimport Shape, pack, panels, tile_shape
+from refconv._core.tile.tile cimport Runs, Shape, pack, panels, tile_shape
 
 include "common/threads.pxi"
 
 cdef extern from "conv/columns.h" nogil:
-    void sum_of_taps_float(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
-                           const Py_ssize_t *column, Py_ssize_t before, const float *z, float *out)
-    void sum_of_taps_double(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
-                            const Py_ssize_t *column, Py_ssize_t before, const double *z, double *out)
+    void sum_of_taps(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
+                     const Py_ssize_t *column, Py_ssize_t before, const void *z, void *out)
 
 cdef enum:
-    MOST_CHANNELS = 6       # of float32, in 24 bytes; more of them fill the vectors of direct.pyx
+    MOST_CHANNELS = 12      # of a pixel, for which `sums` has space
     SLACK = 16              # elements that whole vectors may read behind z
     BAND_PRODUCTS = 1 << 17 # elements of z in one task, or some more
-    A_STEP = 8              # multiply-adds that take as long as one step of a region that moves numbers
+    PRODUCTS_PER_STEP = 8   # multiply-adds that take as long as one step of a region that moves numbers (threads.h)
+
+
+cdef struct Band:
+    # The part of one task: rows first … end − 1 of ∂e/∂x of one image. Its z lacks the elements of the output rows before.
+    Py_ssize_t first, end
+    Py_ssize_t before
+    Py_ssize_t W, C
 
 
 cdef struct Reach:
@@ -56,8 +61,8 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef real[::1] packed = aligned_empty((pitch * O,), dtype)
     for panel in range(0, pitch, shape.width):
         pack(&w[0, 0, 0, 0] + panel * O, O, 1, kh * kw * C - panel, O, shape.width, &packed[panel * O])
-    cdef Sweep plan = Sweep(rows=1, columns=0, x_row=0, x_column=O, y_row=0, y_column=pitch, channels=pitch, runs=1,
-                            length=O, run=&none)
+    cdef Sweep plan = Sweep(rows=1, columns=0, x_row=0, x_column=O, y_row=0, y_column=pitch, channels=pitch,
+                            runs=Runs(count=1, length=O, step=1, start=&none))
     row_counts, row_places = reaching(kh, S, window.dilation[0], top, H, dy.shape[1], Q * pitch, kw * C)
     column_counts, column_places = reaching(kw, window.stride[1], window.dilation[1], left, W, Q, pitch, C)
     cdef Reach down = reach_of(row_counts, row_places), across = reach_of(column_counts, column_places)
@@ -66,15 +71,16 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef real[:, :, :, ::1] dx = result
     cdef Py_ssize_t band = band_rows(N, H, S, reach, BAND_PRODUCTS // (Q * pitch)), bands = (H + band - 1) // band
     cdef Py_ssize_t most = min((band - 1 + reach) // S + 1, dy.shape[1]) * Q * pitch + SLACK
-    cdef int threads = threads_for(N * dy.shape[1] * Q * O * pitch // A_STEP)
+    cdef int threads = threads_for(N * dy.shape[1] * Q * O * pitch // PRODUCTS_PER_STEP)
     cdef real[:, ::1] z = np.zeros((threads, most), dtype)
     cdef Py_ssize_t first, end, start, stop
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
         first, end = task % bands * band, min((task % bands + 1) * band, H)
         start = first_inside(first + top, reach, S)
-        stop = min((end - 1 + top) // S + 1, dy.shape[1])
-        make_band(plan, shape, &dy[task // bands, 0, 0, 0], &packed[0], start, max(stop, start), Q, &z[threadid(), 0])
-        add_band(&down, &across, first, end, start * Q * pitch, &z[threadid(), 0], W, C, &dx[task // bands, 0, 0, 0])
+        stop = max(min((end - 1 + top) // S + 1, dy.shape[1]), start)
+        make_band(plan, shape, &dy[task // bands, 0, 0, 0] + start * Q * O, &packed[0], (stop - start) * Q, &z[threadid(), 0])
+        add_band(&down, &across, Band(first=first, end=end, before=start * Q * pitch, W=W, C=C), &z[threadid(), 0],
+                 &dx[task // bands, 0, 0, 0])
     return result
 
 
@@ -104,25 +110,19 @@ cdef tuple reaching(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pa
     return counts, places
 
 
-cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed, Py_ssize_t start, Py_ssize_t stop,
-                    Py_ssize_t Q, real *z) noexcept nogil:
-    """z of output rows start … stop − 1 of one image: their pixels are one long line."""
-    plan.columns = (stop - start) * Q
-    run_sweep(&plan, shape, dy + start * Q * plan.x_column, packed, <const real *>NULL, z)
+cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed, Py_ssize_t pixels, real *z) noexcept nogil:
+    """z of some output rows of one image: their pixels are one long line."""
+    plan.columns = pixels
+    run_sweep(&plan, shape, dy, packed, <const real *>NULL, z)
 
 
-cdef void add_band(const Reach *down, const Reach *across, Py_ssize_t first, Py_ssize_t end, Py_ssize_t before, const real *z,
-                   Py_ssize_t W, Py_ssize_t C, real *dx) noexcept nogil:
-    """Rows first … end − 1 of ∂e/∂x of one image; its z is here without so many elements before the band's."""
+cdef void add_band(const Reach *down, const Reach *across, Band band, const real *z, real *dx) noexcept nogil:
+    """The band's rows of ∂e/∂x of one image."""
     cdef Py_ssize_t u, v, c
     cdef real sums[MOST_CHANNELS + SLACK]
-    for u in range(first, end):
-        for v in range(W):
-            if real is float:
-                sum_of_taps_float(C, down.count[u], down.at + u * down.kernel, across.count[v], across.at + v * across.kernel,
-                                  before, z, sums)
-            else:
-                sum_of_taps_double(C, down.count[u], down.at + u * down.kernel, across.count[v],
-                                   across.at + v * across.kernel, before, z, sums)
-            for c in range(C):
-                dx[(u * W + v) * C + c] = sums[c]
+    for u in range(band.first, band.end):
+        for v in range(band.W):
+            sum_of_taps(band.C, down.count[u], down.at + u * down.kernel, across.count[v], across.at + v * across.kernel,
+                        band.before, z, sums)
+            for c in range(band.C):
+                dx[(u * band.W + v) * band.C + c] = sums[c]

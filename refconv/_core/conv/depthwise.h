@@ -33,6 +33,12 @@ typedef struct {
     ptrdiff_t w_row, w_column;
 } Patch;
 
+/* A line of pixels: the elements from one to the next in x, and in y or ∂e/∂y. */
+typedef struct {
+    ptrdiff_t pixels, channels;
+    ptrdiff_t x_pixel, y_pixel;
+} Line;
+
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 
 /* Vectors and shuffles of GCC (from 12 on) and clang; other compilers get the same loops for one channel at a time. */
@@ -53,8 +59,8 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
 /* A row of outputs for one vector of channels, tile after tile, with 3×3 taps. All weights stay in registers. `step`, which
  * is x_pixel / x_column, is a constant where this is inlined: so each value is loaded once for all the taps in a row. */
 #define DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                           \
-    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels,    \
-                                     const real *x, const real *w, const real *bias, real *y, ptrdiff_t y_pixel)       \
+    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, const real *x, const real *w, \
+                                     const real *bias, real *y)                                                        \
     {                                                                                                                  \
         const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
@@ -62,11 +68,11 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         UNROLLED for (int m = 0; m < 3; m++)                                                                           \
             UNROLLED for (int n = 0; n < 3; n++)                                                                       \
                 UNROLLED for (int c = 0; c < G; c++)                                                                   \
-                    weight[m][n][c] = *(const vector *)(w + m * taps->w_row + n * taps->w_column + c * channels);      \
-        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
-            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
+                    weight[m][n][c] = *(const vector *)(w + m * taps->w_row + n * taps->w_column + c * line.channels); \
+        for (ptrdiff_t next = 0; next < line.pixels; next += PIXELS) {                                                 \
+            const ptrdiff_t first = LEAST(next, line.pixels - PIXELS);                                                 \
             const real *row = x + first * step * x_column;                                                             \
-            real *to = y + first * y_pixel;                                                                            \
+            real *to = y + first * line.y_pixel;                                                                       \
             vector sum[PIXELS] = {0};                                                                                  \
             UNROLLED for (int m = 0; m < 3; m++) {                                                                     \
                 const real *from = row;                                                                                \
@@ -83,7 +89,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
             }                                                                                                          \
             UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                \
                 *(vector *)to = sum[p] + start;                                                                        \
-                to += y_pixel;                                                                                         \
+                to += line.y_pixel;                                                                                    \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -91,22 +97,22 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
 /* The same with any taps. */
 #define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
     DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                               \
-    static INLINE void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x,              \
-                                  ptrdiff_t x_pixel, const real *w, const real *bias, real *y, ptrdiff_t y_pixel)      \
+    static INLINE void name##_any(const Patch *taps, Line line, const real *x, const real *w, const real *bias,        \
+                                  real *y)                                                                             \
     {                                                                                                                  \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
-        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
-            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
-            const real *row = x + first * x_pixel, *weights_row = w;                                                   \
-            real *to = y + first * y_pixel;                                                                            \
+        for (ptrdiff_t next = 0; next < line.pixels; next += PIXELS) {                                                 \
+            const ptrdiff_t first = LEAST(next, line.pixels - PIXELS);                                                 \
+            const real *row = x + first * line.x_pixel, *weights_row = w;                                              \
+            real *to = y + first * line.y_pixel;                                                                       \
             vector sum[PIXELS] = {0};                                                                                  \
             for (ptrdiff_t m = taps->rows; m > 0; m--) {                                                               \
                 const real *value = row, *weights = weights_row;                                                       \
                 for (ptrdiff_t n = taps->columns; n > 0; n--) {                                                        \
                     UNROLLED for (int c = 0; c < G; c++) {                                                             \
-                        const vector weight = *(const vector *)(weights + c * channels);                               \
+                        const vector weight = *(const vector *)(weights + c * line.channels);                          \
                         UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
-                            sum[p] += spread(*(const vector *)(value + p * x_pixel), c) * weight;                      \
+                            sum[p] += spread(*(const vector *)(value + p * line.x_pixel), c) * weight;                 \
                     }                                                                                                  \
                     value += taps->x_column;                                                                           \
                     weights += taps->w_column;                                                                         \
@@ -116,68 +122,68 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
             }                                                                                                          \
             UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                \
                 *(vector *)to = sum[p] + start;                                                                        \
-                to += y_pixel;                                                                                         \
+                to += line.y_pixel;                                                                                    \
             }                                                                                                          \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    AS_WRITTEN static void name##_long(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel, \
-                            const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                               \
+    AS_WRITTEN static void name##_long(const Patch *taps, Line line, const real *x, const real *w, const real *bias,   \
+                                       real *y)                                                                        \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real), SIZE = PIXELS * LANES, MOST = SUM_BLOCK / G };                   \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
         const ptrdiff_t across = LEAST(taps->columns, MOST), down = MOST / across;                                     \
-        for (ptrdiff_t next = 0; next < pixels; next += PIXELS) {                                                      \
-            const ptrdiff_t first = LEAST(next, pixels - PIXELS);                                                      \
+        for (ptrdiff_t next = 0; next < line.pixels; next += PIXELS) {                                                 \
+            const ptrdiff_t first = LEAST(next, line.pixels - PIXELS);                                                 \
             real block[SIZE], group[SIZE] = {0}, total[SIZE] = {0};                                                    \
+            const Line tile = {PIXELS, line.channels, line.x_pixel, LANES};                                            \
             ptrdiff_t number = 0;                                                                                      \
             for (ptrdiff_t m = 0; m < taps->rows; m += down)                                                           \
                 for (ptrdiff_t n = 0; n < taps->columns; n += across, number++) {                                      \
                     Patch part = *taps;                                                                                \
                     part.rows = LEAST(down, taps->rows - m);                                                           \
                     part.columns = LEAST(across, taps->columns - n);                                                   \
-                    name##_any(&part, PIXELS, channels, x + first * x_pixel + m * taps->x_row + n * taps->x_column,    \
-                               x_pixel, w + m * taps->w_row + n * taps->w_column, NULL, block, LANES);                 \
+                    name##_any(&part, tile, x + first * line.x_pixel + m * taps->x_row + n * taps->x_column,           \
+                               w + m * taps->w_row + n * taps->w_column, NULL, block);                                 \
                     carry_block_##real(number, SIZE, block, group, total);                                             \
                 }                                                                                                      \
             carry_##real(SIZE, group, total);                                                                          \
             for (int p = 0; p < PIXELS; p++)                                                                           \
-                *(vector *)(y + (first + p) * y_pixel) = *(const vector *)(total + p * LANES) + start;                 \
+                *(vector *)(y + (first + p) * line.y_pixel) = *(const vector *)(total + p * LANES) + start;            \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static void name(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
-                     const real *w, const real *bias, real *y, ptrdiff_t y_pixel)                                      \
+    static void name(const Patch *taps, Line line, const real *x, const real *w, const real *bias, real *y)            \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const ptrdiff_t step = square_step(taps, x_pixel);                                                             \
-        for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                               \
-            const ptrdiff_t v = LEAST(beyond, channels - LANES);                                                       \
+        const ptrdiff_t step = square_step(taps, line.x_pixel);                                                        \
+        for (ptrdiff_t beyond = 0; beyond < line.channels; beyond += LANES) {                                          \
+            const ptrdiff_t v = LEAST(beyond, line.channels - LANES);                                                  \
             const real *offset = bias ? bias + v : NULL;                                                               \
             if (step == 1)                                                                                             \
-                name##_square(1, taps, pixels, channels, x + v, w + v, offset, y + v, y_pixel);                        \
+                name##_square(1, taps, line, x + v, w + v, offset, y + v);                                             \
             else if (step == 2)                                                                                        \
-                name##_square(2, taps, pixels, channels, x + v, w + v, offset, y + v, y_pixel);                        \
+                name##_square(2, taps, line, x + v, w + v, offset, y + v);                                             \
             else if (taps->rows * taps->columns * G > SUM_BLOCK)                                                       \
-                name##_long(taps, pixels, channels, x + v, x_pixel, w + v, offset, y + v, y_pixel);                    \
+                name##_long(taps, line, x + v, w + v, offset, y + v);                                                  \
             else                                                                                                       \
-                name##_any(taps, pixels, channels, x + v, x_pixel, w + v, offset, y + v, y_pixel);                     \
+                name##_any(taps, line, x + v, w + v, offset, y + v);                                                   \
         }                                                                                                              \
     }
 
 /* One tap after another adds its products to its sums in `sums`, which has whole vectors, so that none overlap there. TAPS taps
  * at a time stay in registers along a line of pixels; the last of them repeat one that is there, and are not stored. */
 #define DEFINE_GATHER(name, real, vector, spread, G, TAPS)                                                             \
-    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, ptrdiff_t pixels, const real *x,         \
-                                     const real *dy, ptrdiff_t dy_pixel, real *sums)                                   \
+    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, const real *x,                \
+                                     const real *dy, real *sums)                                                       \
     {                                                                                                                  \
         const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
         vector sum[3][3];                                                                                              \
         UNROLLED for (int m = 0; m < 3; m++)                                                                           \
             UNROLLED for (int n = 0; n < 3; n++)                                                                       \
                 sum[m][n] = *(const vector *)(sums + m * taps->w_row + n * taps->w_column);                            \
-        while (pixels > 0) {                                                                                           \
-            const int tile = pixels < SWEEP_PIXELS ? 1 : SWEEP_PIXELS;                                                 \
+        for (ptrdiff_t left = line.pixels, tile; left > 0; left -= tile) {                                             \
+            tile = left < SWEEP_PIXELS ? 1 : SWEEP_PIXELS;                                                             \
             if (tile == 1) {                                                                                           \
                 const vector factor = *(const vector *)dy;                                                             \
                 UNROLLED for (int m = 0; m < 3; m++)                                                                   \
@@ -187,7 +193,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 const real *row = x;                                                                                   \
                 vector factor[SWEEP_PIXELS];                                                                           \
                 UNROLLED for (int p = 0; p < SWEEP_PIXELS; p++)                                                        \
-                    factor[p] = *(const vector *)(dy + p * dy_pixel);                                                  \
+                    factor[p] = *(const vector *)(dy + p * line.y_pixel);                                              \
                 UNROLLED for (int m = 0; m < 3; m++) {                                                                 \
                     const real *from = row;                                                                            \
                     vector value[2 * SWEEP_PIXELS + 1];                                                                \
@@ -201,17 +207,16 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                     row += x_row;                                                                                      \
                 }                                                                                                      \
             }                                                                                                          \
-            pixels -= tile;                                                                                            \
             x += tile * step * x_column;                                                                               \
-            dy += tile * dy_pixel;                                                                                     \
+            dy += tile * line.y_pixel;                                                                                 \
         }                                                                                                              \
         UNROLLED for (int m = 0; m < 3; m++)                                                                           \
             UNROLLED for (int n = 0; n < 3; n++)                                                                       \
                 *(vector *)(sums + m * taps->w_row + n * taps->w_column) = sum[m][n];                                  \
     }                                                                                                                  \
                                                                                                                        \
-    static INLINE void name##_any(const Patch *taps, ptrdiff_t pixels, ptrdiff_t width, const real *x,                 \
-                                  ptrdiff_t x_pixel, const real *dy, ptrdiff_t dy_pixel, real *sums)                   \
+    static INLINE void name##_any(const Patch *taps, Line line, ptrdiff_t width, const real *x, const real *dy,        \
+                                  real *sums)                                                                          \
     {                                                                                                                  \
         const ptrdiff_t count = taps->rows * taps->columns;                                                            \
         for (ptrdiff_t first = 0; first < count; first += TAPS) {                                                      \
@@ -226,7 +231,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 UNROLLED for (int c = 0; c < G; c++)                                                                   \
                     sum[t][c] = *(const vector *)(to[t] + c * width);                                                  \
             }                                                                                                          \
-            for (ptrdiff_t p = 0, at = 0; p < pixels; p++, at += x_pixel, out += dy_pixel) {                           \
+            for (ptrdiff_t p = 0, at = 0; p < line.pixels; p++, at += line.x_pixel, out += line.y_pixel) {             \
                 vector factor[G];                                                                                      \
                 UNROLLED for (int c = 0; c < G; c++)                                                                   \
                     factor[c] = spread(*(const vector *)out, c);                                                       \
@@ -243,19 +248,19 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static void name(const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x, ptrdiff_t x_pixel,        \
-                     const real *dy, ptrdiff_t dy_pixel, real *sums)                                                   \
+    static void name(const Patch *taps, Line line, const real *x, const real *dy, real *sums)                          \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const ptrdiff_t width = (channels + LANES - 1) / LANES * LANES, step = G == 1 ? square_step(taps, x_pixel) : 0;\
-        for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                               \
-            const ptrdiff_t v = LEAST(beyond, channels - LANES);                                                       \
+        const ptrdiff_t width = (line.channels + LANES - 1) / LANES * LANES;                                           \
+        const ptrdiff_t step = G == 1 ? square_step(taps, line.x_pixel) : 0;                                           \
+        for (ptrdiff_t beyond = 0; beyond < line.channels; beyond += LANES) {                                          \
+            const ptrdiff_t v = LEAST(beyond, line.channels - LANES);                                                  \
             if (step == 1)                                                                                             \
-                name##_square(1, taps, pixels, x + v, dy + v, dy_pixel, sums + beyond);                                \
+                name##_square(1, taps, line, x + v, dy + v, sums + beyond);                                            \
             else if (step == 2)                                                                                        \
-                name##_square(2, taps, pixels, x + v, dy + v, dy_pixel, sums + beyond);                                \
+                name##_square(2, taps, line, x + v, dy + v, sums + beyond);                                            \
             else                                                                                                       \
-                name##_any(taps, pixels, width, x + v, x_pixel, dy + v, dy_pixel, sums + beyond);                      \
+                name##_any(taps, line, width, x + v, dy + v, sums + beyond);                                           \
         }                                                                                                              \
     }
 
@@ -341,12 +346,9 @@ DEFINE_FOURS(double, 8)
 #define DEFINE_TABLE(real)                                                                                             \
     static const struct {                                                                                              \
         int lanes, G;                                                                                                  \
-        void (*sweep)(const Patch *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *, const real *,        \
-                      real *, ptrdiff_t);                                                                              \
-        void (*sweep_single)(const Patch *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *, const real *, \
-                             real *, ptrdiff_t);                                                                       \
-        void (*gather)(const Patch *, ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *, ptrdiff_t,          \
-                       real *);                                                                                        \
+        void (*sweep)(const Patch *, Line, const real *, const real *, const real *, real *);                          \
+        void (*sweep_single)(const Patch *, Line, const real *, const real *, const real *, real *);                   \
+        void (*gather)(const Patch *, Line, const real *, const real *, real *);                                       \
     } kernels_##real[] = {WIDE_##real MIDDLE_##real NARROW_##real ENTRY(real, real, 1)};                               \
                                                                                                                        \
     static inline int kernel_for_##real(ptrdiff_t channels, ptrdiff_t G)                                               \
@@ -357,20 +359,24 @@ DEFINE_FOURS(double, 8)
         return -1;                                                                                                     \
     }                                                                                                                  \
     static inline int lanes_##real(int kernel) { return kernels_##real[kernel].lanes; }                                \
-    static inline void sweep_##real(int kernel, const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels,               \
-                                    const real *x, ptrdiff_t x_pixel, const real *w, const real *bias, real *y,        \
-                                    ptrdiff_t y_pixel)                                                                 \
+    static inline void sweep_##real(int kernel, const Patch *taps, Line line, const real *x, const real *w,            \
+                                    const real *bias, real *y)                                                         \
     {                                                                                                                  \
-        (pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single : kernels_##real[kernel].sweep)(                  \
-            taps, pixels, channels, x, x_pixel, w, bias, y, y_pixel);                                                  \
+        (line.pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single : kernels_##real[kernel].sweep)(             \
+            taps, line, x, w, bias, y);                                                                                \
     }                                                                                                                  \
-    static inline void gather_##real(int kernel, const Patch *taps, ptrdiff_t pixels, ptrdiff_t channels, const real *x,\
-                                     ptrdiff_t x_pixel, const real *dy, ptrdiff_t dy_pixel, real *sums)                \
+    static inline void gather_##real(int kernel, const Patch *taps, Line line, const real *x, const real *dy, real *sums) \
     {                                                                                                                  \
-        kernels_##real[kernel].gather(taps, pixels, channels, x, x_pixel, dy, dy_pixel, sums);                         \
+        kernels_##real[kernel].gather(taps, line, x, dy, sums);                                                        \
     }
 
 DEFINE_TABLE(float)
 DEFINE_TABLE(double)
+
+/* By the element type of a pointer: the number of the kernels for so many channels in groups of G, or -1; the lanes of a kernel. */
+#define kernel_for(pointer, channels, G) FOR_TYPE_OF(pointer, kernel_for)(channels, G)
+#define lanes_of(pointer, kernel) FOR_TYPE_OF(pointer, lanes)(kernel)
+#define sweep(kernel, taps, line, x, w, bias, y) FOR_TYPE_OF(y, sweep)(kernel, taps, line, x, w, bias, y)
+#define gather(kernel, taps, line, x, dy, sums) FOR_TYPE_OF(sums, gather)(kernel, taps, line, x, dy, sums)
 
 #endif

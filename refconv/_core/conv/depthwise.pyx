@@ -27,7 +27,7 @@ import numpy as np
 from cython.parallel cimport prange, threadid
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
-from refconv._core.conv.depthwise cimport SWEEP_PIXELS, Patch, gather, kernel_for, lanes_of, sweep
+from refconv._core.conv.depthwise cimport SWEEP_PIXELS, Line, Patch, gather, kernel_for, lanes_of, sweep
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
 from refconv._core.tile.sweep cimport BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Taps, first_inside, period, taps_of_phase
@@ -43,16 +43,33 @@ cdef struct Span:
     Py_ssize_t w_tap, x_tap
 
 
+cdef struct Outputs:
+    # Outputs number first … end − 1 of an axis. Number k is output y_first + k·y_step; its tap 0 reads input k·x_step + an offset.
+    Py_ssize_t first, end
+    Py_ssize_t y_first, y_step
+    Py_ssize_t x_step
+
+
 cdef struct Progress:
-    # The sums of one chunk of ∂e/∂w: elements of a block, the pixels that it has so far, and the blocks before it.
+    # The sums of one chunk of ∂e/∂w: elements of a block, the pixels that it has so far, and the blocks before it; and the
+    # first element to which the next pixels are added.
     Py_ssize_t size, pixels, number
+    Py_ssize_t first
 
 
-cdef struct Images:
-    # Channels, those of a group, columns of the kernel; and the numbers between images and between rows.
-    Py_ssize_t C, G, kw
-    Py_ssize_t x_image, x_row
+cdef struct Layer:
+    # What the tasks of one pass share.
+    Py_ssize_t C, G, kw             # channels, those of a group, columns of the kernel
+    Py_ssize_t x_image, x_row       # elements between images and between rows
     Py_ssize_t y_image, y_row
+    int kernel                      # number of the kernel in depthwise.h
+    const Span *rows                # the spans of both axes
+    const Span *columns
+    Py_ssize_t row_spans, column_spans
+    Py_ssize_t height               # rows of outputs of an image
+    Py_ssize_t bands                # equal parts of each span of rows, one of them a task
+    Py_ssize_t width                # of ∂e/∂w: channels in whole vectors
+    Py_ssize_t sums                 # of ∂e/∂w: elements of a block
 
 
 def takes(Py_ssize_t C_g, Py_ssize_t O, Py_ssize_t groups, dtype):
@@ -106,28 +123,25 @@ cdef spans_of(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_
               bint back):
     """The spans of one axis; on the way back phase by phase."""
     cdef Py_ssize_t phase, rest, count = 0
+    cdef Outputs reached
     table = np.empty((inputs if back else outputs, sizeof(Span) // sizeof(Py_ssize_t)), np.intp)
     cdef Py_ssize_t[:, ::1] cells = table
     cdef Span *spans = <Span *>&cells[0, 0]
     if not back:
-        count = add_spans(Taps(kernel, 0, 1, -pad, D), inputs, S, 0, 1, 0, outputs, spans, 0)
+        count = add_spans(Taps(kernel, 0, 1, -pad, D), inputs, Outputs(0, outputs, 0, 1, S), spans, 0)
         return table[:count]
     for phase in range(min(kernel, period(D, S))):
         rest = phase * D % S
-        count = add_spans(taps_of_phase(kernel, D, S, phase), outputs, 1, rest - pad, S, first_inside(pad, rest, S),
-                          first_inside(pad + inputs, rest, S), spans, count)
+        reached = Outputs(first_inside(pad, rest, S), first_inside(pad + inputs, rest, S), rest - pad, S, 1)
+        count = add_spans(taps_of_phase(kernel, D, S, phase), outputs, reached, spans, count)
     return table[:count]
 
 
-cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ssize_t y_first, Py_ssize_t y_step,
-                          Py_ssize_t first, Py_ssize_t end, Span *spans, Py_ssize_t count) noexcept:
-    """Outputs number first … end − 1; the number of spans that there are then.
-
-    Output k stands at y_first + k·y_step, and its first tap reads input k·x_step + taps.offset.
-    """
+cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Outputs axis, Span *spans, Py_ssize_t count) noexcept:
+    """Cut the outputs into spans, behind the `count` spans that are there; returns how many there are then."""
     cdef Py_ssize_t k, x, w, n, skipped, t_end, before = count
-    for k in range(first, end):
-        x = k * x_step + taps.offset
+    for k in range(axis.first, axis.end):
+        x = k * axis.x_step + taps.offset
         skipped = min((-x + taps.offset_step - 1) // taps.offset_step, taps.count) if x < 0 else 0
         t_end = min((inputs - 1 - x) // taps.offset_step + 1, taps.count) if x < inputs else 0
         w = taps.index + skipped * taps.index_step
@@ -135,8 +149,8 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Py_ssize_t x_step, Py_ss
         if count > before and spans[count - 1].w == w and spans[count - 1].taps == n:
             spans[count - 1].outputs += 1
             continue
-        spans[count] = Span(outputs=1, taps=n, y=y_first + k * y_step, w=w, x=x + skipped * taps.offset_step,
-                            y_step=y_step, x_step=x_step, w_tap=taps.index_step, x_tap=taps.offset_step)
+        spans[count] = Span(outputs=1, taps=n, y=axis.y_first + k * axis.y_step, w=w,
+                            x=x + skipped * taps.offset_step, y_step=axis.y_step, x_step=axis.x_step, w_tap=taps.index_step, x_tap=taps.offset_step)
         count += 1
     return count
 
@@ -147,20 +161,27 @@ cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const 
     cdef Py_ssize_t images = x.shape[0], height = y.shape[1], task, C = x.shape[3]
     if not (rows.shape[0] and columns.shape[0] and images and C):
         return
-    cdef Images g = images_of((x.shape[1], x.shape[2]), (height, y.shape[2]), C, w.shape[2], w.shape[1])
-    cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, g.G)
-    cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
+    cdef Layer g = layer_of((x.shape[1], x.shape[2]), (height, y.shape[2]), C, w.shape[2], w.shape[1])
+    set_spans(&g, rows, columns)
+    g.kernel = kernel_for(&x[0, 0, 0, 0], C, g.G)
+    g.bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
+    g.bands = min(g.bands, height)
     cdef const real *offset = NULL if bias is None else &bias[0]
-    bands = min(bands, height)
-    for task in prange(images * bands, nogil=True, schedule="dynamic", num_threads=num_threads()):
-        sweep_band(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], task % bands, bands,
-                   <const Span *>&columns[0, 0], columns.shape[0], &x[task // bands, 0, 0, 0], &w[0, 0, 0, 0], offset,
-                   &y[task // bands, 0, 0, 0])
+    for task in prange(images * g.bands, nogil=True, schedule="dynamic", num_threads=num_threads()):
+        sweep_band(&g, task % g.bands, &x[task // g.bands, 0, 0, 0], &w[0, 0, 0, 0], offset, &y[task // g.bands, 0, 0, 0])
 
 
-cdef Images images_of(tuple x_size, tuple y_size, Py_ssize_t C, Py_ssize_t G, Py_ssize_t kw):
-    cdef Py_ssize_t x_row = x_size[1] * C, y_row = y_size[1] * C
-    return Images(C=C, G=G, kw=kw, x_image=x_size[0] * x_row, x_row=x_row, y_image=y_size[0] * y_row, y_row=y_row)
+cdef Layer layer_of(tuple x_size, tuple y_size, Py_ssize_t C, Py_ssize_t G, Py_ssize_t kw):
+    cdef Layer g
+    g.C, g.G, g.kw = C, G, kw
+    g.x_row, g.y_row = x_size[1] * C, y_size[1] * C
+    g.x_image, g.y_image, g.height = x_size[0] * g.x_row, y_size[0] * g.y_row, y_size[0]
+    return g
+
+
+cdef void set_spans(Layer *g, const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns):
+    g.rows, g.row_spans = <const Span *>&rows[0, 0], rows.shape[0]
+    g.columns, g.column_spans = <const Span *>&columns[0, 0], columns.shape[0]
 
 
 cdef Span part_of(const Span *span, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
@@ -170,40 +191,38 @@ cdef Span part_of(const Span *span, Py_ssize_t first, Py_ssize_t end) noexcept n
     return part
 
 
-cdef Patch taps_in(const Images *g, const Span *row, const Span *column, Py_ssize_t number) noexcept nogil:
-    """The taps of a rectangle, in x and in what has `number` numbers for each tap of the kernel."""
+cdef Patch taps_in(const Layer *g, const Span *row, const Span *column, Py_ssize_t number) noexcept nogil:
+    """The taps of a rectangle, in x and in what has `number` elements for each tap of the kernel."""
     return Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row, x_column=column.x_tap * g.C,
                  w_row=row.w_tap * g.kw * number, w_column=column.w_tap * number)
 
 
-cdef void sweep_band(const Images *g, int kernel, const Span *rows, Py_ssize_t row_spans, Py_ssize_t band,
-                     Py_ssize_t bands, const Span *columns, Py_ssize_t column_spans, const real *x, const real *w,
-                     const real *bias, real *y) noexcept nogil:
-    """One of so many equal parts of each span of rows, of one image."""
+cdef void sweep_band(const Layer *g, Py_ssize_t band, const real *x, const real *w, const real *bias, real *y) noexcept nogil:
+    """Part number `band` of each span of rows, of one image."""
     cdef Py_ssize_t r, s, count
     cdef Span row
-    for r in range(row_spans):
-        count = rows[r].outputs
-        row = part_of(rows + r, band * count // bands, (band + 1) * count // bands)
-        for s in range(column_spans):
-            sweep_rectangle(g, kernel, &row, columns + s, x, w, bias, y)
+    for r in range(g.row_spans):
+        count = g.rows[r].outputs
+        row = part_of(g.rows + r, band * count // g.bands, (band + 1) * count // g.bands)
+        for s in range(g.column_spans):
+            sweep_rectangle(g, &row, g.columns + s, x, w, bias, y)
 
 
-cdef void sweep_rectangle(const Images *g, int kernel, const Span *row, const Span *column, const real *x, const real *w,
-                          const real *bias, real *y) noexcept nogil:
+cdef void sweep_rectangle(const Layer *g, const Span *row, const Span *column, const real *x, const real *w, const real *bias,
+                          real *y) noexcept nogil:
     cdef Py_ssize_t k, number = g.G * g.C
-    cdef Py_ssize_t x_down = row.x_step * g.x_row, x_across = column.x_step * g.C
-    cdef Py_ssize_t y_down = row.y_step * g.y_row, y_across = column.y_step * g.C
     cdef Patch taps = taps_in(g, row, column, number)
+    cdef Line across = Line(column.outputs, g.C, column.x_step * g.C, column.y_step * g.C)
+    cdef Line down = Line(row.outputs, g.C, row.x_step * g.x_row, row.y_step * g.y_row)
     x += row.x * g.x_row + column.x * g.C
     w += (row.w * g.kw + column.w) * number
     y += row.y * g.y_row + column.y * g.C
-    if column.outputs >= SWEEP_PIXELS:
-        for k in range(row.outputs):
-            sweep(kernel, &taps, column.outputs, g.C, x + k * x_down, x_across, w, bias, y + k * y_down, y_across)
-    elif row.outputs:
-        for k in range(column.outputs):
-            sweep(kernel, &taps, row.outputs, g.C, x + k * x_across, x_down, w, bias, y + k * y_across, y_down)
+    if across.pixels >= SWEEP_PIXELS:
+        for k in range(down.pixels):
+            sweep(g.kernel, &taps, across, x + k * down.x_pixel, w, bias, y + k * down.y_pixel)
+    elif down.pixels:
+        for k in range(across.pixels):
+            sweep(g.kernel, &taps, down, x + k * across.x_pixel, w, bias, y + k * across.y_pixel)
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
@@ -216,79 +235,78 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     rows, columns = both_axes(window, (x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), False)
     if not (np.asarray(rows)[:, 1].all() and np.asarray(columns)[:, 1].all()):
         return None  # outputs that see nothing but padding: nobody would look at their ∂e/∂y
-    cdef Images g = images_of((x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), C, G, kw)
-    cdef int kernel = kernel_for(&x[0, 0, 0, 0], C, G)
-    cdef Py_ssize_t lanes = lanes_of(&x[0, 0, 0, 0], kernel), width = (C + lanes - 1) // lanes * lanes
-    cdef Py_ssize_t taps = kh * kw, task, most = MOST_PARTIAL // (taps * G * width)
-    cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // CHUNK_LEAST, most), TASKS), 1)
-    partial_sums = np.zeros((chunks, taps * G, width), dtype)
+    cdef Layer g = layer_of((x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), C, G, kw)
+    set_spans(&g, rows, columns)
+    g.kernel = kernel_for(&x[0, 0, 0, 0], C, G)
+    cdef Py_ssize_t lanes = lanes_of(&x[0, 0, 0, 0], g.kernel), taps = kh * kw, task
+    g.width = (C + lanes - 1) // lanes * lanes
+    g.sums = taps * G * g.width
+    cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // CHUNK_LEAST, MOST_PARTIAL // g.sums), TASKS), 1)
+    partial_sums = np.zeros((chunks, taps * G, g.width), dtype)
     cdef int threads = num_threads()
-    cdef real[:, :, ::1] partial = partial_sums, scratch = np.zeros((threads, 2, taps * G * width), dtype)
+    cdef real[:, :, ::1] partial = partial_sums, scratch = np.zeros((threads, 2, g.sums), dtype)
     for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
-        gather_chunk(&g, kernel, <const Span *>&rows[0, 0], rows.shape[0], dy.shape[1], task * count // chunks,
-                     (task + 1) * count // chunks, <const Span *>&columns[0, 0], columns.shape[0], width,
-                     &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &scratch[threadid(), 0, 0], taps * G * width, &partial[task, 0, 0])
+        gather_chunk(&g, task * count // chunks, (task + 1) * count // chunks, &x[0, 0, 0, 0], &dy[0, 0, 0, 0],
+                     &scratch[threadid(), 0, 0], &partial[task, 0, 0])
     for share in partial_sums[1:]:
         partial_sums[0] += share
     if not np.isfinite(partial_sums[0]).all():
         return None
     # The last vector holds the last channels, of which the one before may have some as well.
-    places = np.concatenate((np.arange(C - lanes), np.arange(width - lanes, width)))
+    places = np.concatenate((np.arange(C - lanes), np.arange(g.width - lanes, g.width)))
     return turned(partial_sums[0][:, places].reshape(kh, kw, G, C))
 
 
-cdef void gather_chunk(const Images *g, int kernel, const Span *rows, Py_ssize_t row_spans, Py_ssize_t of_image,
-                       Py_ssize_t first, Py_ssize_t end, const Span *columns, Py_ssize_t column_spans, Py_ssize_t width,
-                       const real *x, const real *dy, real *scratch, Py_ssize_t size, real *total) noexcept nogil:
-    """OUT total, of `size` elements: the sums over output rows first … end − 1, counted through all images.
+cdef void gather_chunk(const Layer *g, Py_ssize_t first, Py_ssize_t end, const real *x, const real *dy, real *scratch,
+                       real *total) noexcept nogil:
+    """OUT total: the sums over output rows first … end − 1, counted through all images.
 
     scratch has a block and a group, and is zero before and after.
     """
-    cdef Py_ssize_t image = first // of_image, r, s, before, begin, stop
-    cdef Progress done = Progress(size=size, pixels=0, number=0)
+    cdef Py_ssize_t image = first // g.height, r, s, before, begin, stop
+    cdef Progress done = Progress(size=g.sums, pixels=0, number=0, first=0)
     cdef Span row
-    while image * of_image < end:
-        for r in range(row_spans):
-            before = image * of_image + rows[r].y
-            begin, stop = max(first - before, 0), min(end - before, rows[r].outputs)
+    while image * g.height < end:
+        for r in range(g.row_spans):
+            before = image * g.height + g.rows[r].y
+            begin, stop = max(first - before, 0), min(end - before, g.rows[r].outputs)
             if begin < stop:
-                row = part_of(rows + r, begin, stop)
-                for s in range(column_spans):
-                    gather_rectangle(g, kernel, &row, columns + s, width, x + image * g.x_image, dy + image * g.y_image,
-                                     &done, scratch, total)
+                row = part_of(g.rows + r, begin, stop)
+                for s in range(g.column_spans):
+                    gather_rectangle(g, &row, g.columns + s, x + image * g.x_image, dy + image * g.y_image, &done, scratch,
+                                     total)
         image += 1
-    carry_block(done.number, size, scratch, scratch + size, total)
-    carry(size, scratch + size, total)
+    carry_block(done.number, g.sums, scratch, scratch + g.sums, total)
+    carry(g.sums, scratch + g.sums, total)
 
 
-cdef void gather_rectangle(const Images *g, int kernel, const Span *row, const Span *column, Py_ssize_t width,
-                           const real *x, const real *dy, Progress *done, real *scratch, real *total) noexcept nogil:
-    cdef Py_ssize_t k, x_down = row.x_step * g.x_row, x_across = column.x_step * g.C
-    cdef Patch taps = taps_in(g, row, column, g.G * width)
-    cdef Py_ssize_t at = (row.w * g.kw + column.w) * g.G * width
+cdef void gather_rectangle(const Layer *g, const Span *row, const Span *column, const real *x, const real *dy, Progress *done,
+                           real *scratch, real *total) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef Patch taps = taps_in(g, row, column, g.G * g.width)
+    cdef Line across = Line(column.outputs, g.C, column.x_step * g.C, g.C)
+    cdef Line down = Line(row.outputs, g.C, row.x_step * g.x_row, g.y_row)
+    done.first = (row.w * g.kw + column.w) * g.G * g.width
     x += row.x * g.x_row + column.x * g.C
     dy += row.y * g.y_row + column.y * g.C
-    if column.outputs >= SWEEP_PIXELS:
-        for k in range(row.outputs):
-            gather_line(g, kernel, &taps, column.outputs, x + k * x_down, x_across, dy + k * g.y_row, g.C, at, done, scratch,
-                        total)
+    if across.pixels >= SWEEP_PIXELS:
+        for k in range(down.pixels):
+            gather_line(g.kernel, &taps, across, x + k * down.x_pixel, dy + k * down.y_pixel, done, scratch, total)
     else:
-        for k in range(column.outputs):
-            gather_line(g, kernel, &taps, row.outputs, x + k * x_across, x_down, dy + k * g.C, g.y_row, at, done, scratch,
-                        total)
+        for k in range(across.pixels):
+            gather_line(g.kernel, &taps, down, x + k * across.x_pixel, dy + k * across.y_pixel, done, scratch, total)
 
 
-cdef void gather_line(const Images *g, int kernel, const Patch *taps, Py_ssize_t pixels, const real *x, Py_ssize_t x_pixel,
-                      const real *dy, Py_ssize_t dy_pixel, Py_ssize_t at, Progress *done, real *scratch,
+cdef void gather_line(int kernel, const Patch *taps, Line line, const real *x, const real *dy, Progress *done, real *scratch,
                       real *total) noexcept nogil:
-    """Add a line of pixels to the block, from its element `at` on; a block that has no place left is carried before."""
-    cdef Py_ssize_t first = 0, count
+    """Add a line of pixels to the block; a block that has no place left is carried before."""
+    cdef Py_ssize_t first = 0, pixels = line.pixels
     while first < pixels:
-        count = min(pixels - first, SUM_BLOCK)
-        if done.pixels + count > SUM_BLOCK:
+        line.pixels = min(pixels - first, SUM_BLOCK)
+        if done.pixels + line.pixels > SUM_BLOCK:
             carry_block(done.number, done.size, scratch, scratch + done.size, total)
             done.number += 1
             done.pixels = 0
-        gather(kernel, taps, count, g.C, x + first * x_pixel, x_pixel, dy + first * dy_pixel, dy_pixel, scratch + at)
-        done.pixels += count
-        first += count
+        gather(kernel, taps, line, x + first * line.x_pixel, dy + first * line.y_pixel, scratch + done.first)
+        done.pixels += line.pixels
+        first += line.pixels

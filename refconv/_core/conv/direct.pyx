@@ -31,15 +31,15 @@ from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block, pairwise_sum
 from refconv._core.tile.sweep cimport (BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Sweep, Taps, View, first_inside, list_runs,
-                                  period, rows_of, run_sweep, taps_of_phase, view_of)
-from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, rows_of_sums, tile, tile_shape
+                                       period, rows_of, run_sweep, taps_of_phase, view_of)
+from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, panels, rows_of_sums, tile, tile_shape
 
 include "common/threads.pxi"
 
 cdef enum:
-    CHUNK_PIXELS = SUM_BLOCK    # pixels of one packed block of ∂e/∂y
-    A_STEP = 8            # multiply-adds that take as long as one step of a region that moves numbers
-    LINE = 128            # elements of ∂e/∂y that are added to their sums at once
+    DW_BLOCK_PIXELS = SUM_BLOCK # output pixels of one packed block of ∂e/∂y
+    PRODUCTS_PER_STEP = 8       # multiply-adds that take as long as one step of a region that moves numbers (threads.h)
+    DB_LINE_ELEMENTS = 128      # elements of ∂e/∂y that are added to their sums at once
 
 
 cdef struct Conv:
@@ -47,6 +47,30 @@ cdef struct Conv:
     Py_ssize_t rows, columns, O         # output
     Py_ssize_t kh, kw, S_h, S_w, D_h, D_w, top, left
     Py_ssize_t groups, C_g, O_g         # channels of one group
+
+
+cdef struct Plan:
+    # What the tasks of one pass share.
+    Conv conv
+    Shape shape                         # of the tiles
+    View view                           # the columns that are read
+    Sweep sweep                         # of a band of rows; its number of rows is the task's
+    Py_ssize_t first, end               # rows that are computed
+    Py_ssize_t band, bands              # rows of one task, and tasks of one image
+    Py_ssize_t phases_h, phases_w       # of ∂e/∂x down and across
+    const Py_ssize_t *entry             # of ∂e/∂w: offset in x of each entry (m, n, c) of the kernel
+    const Py_ssize_t *row               # of ∂e/∂w: offset in x of each output row of a band
+
+
+cdef struct Band:
+    # The part of one task: rows first … end − 1 of one image.
+    Py_ssize_t image, first, end
+
+
+cdef struct Part:
+    # The part of one task in ∂e/∂w: entries of the kernel, and output rows counted through all images.
+    Py_ssize_t first_entry, end_entry
+    Py_ssize_t row, end_row
 
 
 cdef Conv conv_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, Py_ssize_t O, window, Py_ssize_t groups):
@@ -71,6 +95,18 @@ cdef Py_ssize_t band_rows(Shape shape, Py_ssize_t images, Py_ssize_t rows, Py_ss
     return min(max(band, tiles * shape.rows // columns), rows)
 
 
+cdef void cut_into_bands(Plan *p, Py_ssize_t first, Py_ssize_t end, Py_ssize_t columns) noexcept nogil:
+    """Bands of the rows first … end − 1 of each image."""
+    p.first, p.end = first, end
+    p.band = band_rows(p.shape, p.conv.N, end - first, columns)
+    p.bands = (end - first + p.band - 1) // p.band
+
+
+cdef inline Band band_of(const Plan *p, Py_ssize_t task) noexcept nogil:
+    cdef Py_ssize_t first = p.first + task % p.bands * p.band
+    return Band(image=task // p.bands, first=first, end=min(first + p.band, p.end))
+
+
 cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:
     return Taps(count=kernel, index=0, index_step=1, offset=0, offset_step=D)
 
@@ -82,33 +118,34 @@ cdef Py_ssize_t taps_before(Py_ssize_t kernel, Py_ssize_t P, Py_ssize_t t) noexc
 
 def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, Py_ssize_t groups):
     """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
-    cdef Conv c = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], w.shape[3], window, groups)
+    cdef Plan p
+    p.conv = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], w.shape[3], window, groups)
+    cdef Conv c = p.conv
     dtype = dtype_of[real](NULL)
     result = aligned_empty((c.N, c.rows, c.columns, c.O), dtype)
     if not result.size:
         return result
     cdef real[:, :, :, ::1] y = result
-    cdef Shape shape = tile_shape[real](NULL, c.O_g)
-    cdef Py_ssize_t taps = c.kh * c.kw, depth = taps * c.C_g, group_size = panels(shape, c.O_g) * depth * shape.width
-    cdef real[::1] packed = aligned_empty((c.groups * group_size,), dtype)
-    pack_weights(&c, shape, &w[0, 0, 0, 0], &packed[0])
+    p.shape = tile_shape[real](NULL, c.O_g)
+    cdef Py_ssize_t taps = c.kh * c.kw, depth = taps * c.C_g, group_width = panels(p.shape, c.O_g) * p.shape.width
+    cdef real[::1] packed = aligned_empty((c.groups * group_width * depth,), dtype)
+    pack_weights(&c, p.shape, &w[0, 0, 0, 0], &packed[0])
 
     cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
-    cdef View view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
+    p.view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
     cdef Py_ssize_t[::1] run = np.empty(taps, np.intp)
-    cdef Sweep plan = Sweep(rows=0, columns=c.columns, x_row=c.S_h * view.pitch, x_column=c.S_w * c.C,
-                            y_row=c.columns * c.O, y_column=c.O, channels=c.O_g, runs=0, length=0, run=NULL)
-    list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), view.pitch, c.C, c.C_g, &plan, &run[0])
+    p.sweep = Sweep(rows=0, columns=c.columns, x_row=c.S_h * p.view.pitch, x_column=c.S_w * c.C,
+                    y_row=c.columns * c.O, y_column=c.O, channels=c.O_g,
+                    runs=list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), p.view.pitch, c.C, c.C_g, &run[0]))
+    cut_into_bands(&p, 0, c.rows, c.columns)
 
-    cdef Py_ssize_t band = band_rows(shape, c.N, c.rows, c.columns), bands = (c.rows + band - 1) // band
-    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * depth // A_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
-    cdef real[::1] start = None if bias is None else padded(bias, c.groups, panels(shape, c.O_g) * shape.width)
+    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * depth // PRODUCTS_PER_STEP)
+    cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
+    cdef real[::1] start = None if bias is None else padded(bias, c.groups, group_width)
     cdef const real *starts = NULL if bias is None else &start[0]
     cdef Py_ssize_t task
-    for task in prange(c.N * bands, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_band(&c, plan, shape, view, &x[task // bands, 0, 0, 0], &packed[0], starts, task % bands * band,
-                    min((task % bands + 1) * band, c.rows), &scratch[threadid(), 0], &y[task // bands, 0, 0, 0])
+    for task in prange(c.N * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
+        conv2d_band(&p, band_of(&p, task), &x[0, 0, 0, 0], &packed[0], starts, &scratch[threadid(), 0], &y[0, 0, 0, 0])
     return result
 
 
@@ -123,16 +160,19 @@ cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) 
                  packed + block * size + t * c.C_g * shape.width)
 
 
-cdef void conv2d_band(const Conv *c, Sweep plan, Shape shape, View view, const real *image, const real *packed,
-                      const real *starts, Py_ssize_t first, Py_ssize_t end, real *scratch, real *y) noexcept nogil:
-    """Rows first … end − 1 of one image's output."""
-    cdef Py_ssize_t g, group_width = panels(shape, c.O_g) * shape.width, depth = plan.runs * plan.length
-    cdef const real *x = rows_of(image, c.H, c.W, c.C, view, first * c.S_h - c.top,
-                                 (end - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
-    plan.rows = end - first
+cdef void conv2d_band(const Plan *p, Band part, const real *x, const real *packed, const real *starts, real *scratch,
+                      real *y) noexcept nogil:
+    """A band of one image's output."""
+    cdef const Conv *c = &p.conv
+    cdef Sweep sweep = p.sweep
+    cdef Py_ssize_t g, group_width = panels(p.shape, c.O_g) * p.shape.width, depth = sweep.runs.count * sweep.runs.length
+    x = rows_of(x + part.image * c.H * c.W * c.C, c.H, c.W, c.C, p.view, part.first * c.S_h - c.top,
+                (part.end - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
+    y += (part.image * c.rows + part.first) * sweep.y_row
+    sweep.rows = part.end - part.first
     for g in range(c.groups):
-        run_sweep(&plan, shape, x + g * c.C_g, packed + g * group_width * depth,
-                  NULL if starts == NULL else starts + g * group_width, y + first * plan.y_row + g * c.O_g)
+        run_sweep(&sweep, p.shape, x + g * c.C_g, packed + g * group_width * depth,
+                  NULL if starts == NULL else starts + g * group_width, y + g * c.O_g)
 
 
 cdef object padded(const real[::1] bias, Py_ssize_t groups, Py_ssize_t width):
@@ -144,53 +184,53 @@ cdef object padded(const real[::1] bias, Py_ssize_t groups, Py_ssize_t width):
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
     """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite numbers; OUT dx (N, *input_size, C)."""
-    cdef Conv c = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
-    cdef Py_ssize_t phases_h = min(c.kh, period(c.D_h, c.S_h)), phases_w = min(c.kw, period(c.D_w, c.S_w))
+    cdef Plan p
+    p.conv = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
+    cdef Conv c = p.conv
+    p.phases_h, p.phases_w = min(c.kh, period(c.D_h, c.S_h)), min(c.kw, period(c.D_w, c.S_w))
     dtype = dtype_of[real](NULL)
-    all_reached = phases_h == c.S_h and phases_w == c.S_w
+    all_reached = p.phases_h == c.S_h and p.phases_w == c.S_w
     result = (aligned_empty if all_reached else np.zeros)((c.N, c.H, c.W, c.C), dtype)
     if not result.size:
         return result
     cdef real[:, :, :, ::1] dx = result
-    cdef Shape shape = tile_shape[real](NULL, c.C_g)
-    cdef real[::1] packed = aligned_empty((c.kh * c.kw * c.O * panels(shape, c.C_g) * shape.width,), dtype)
-    pack_turned(&c, phases_h, phases_w, shape, &w[0, 0, 0, 0], &packed[0])
+    p.shape = tile_shape[real](NULL, c.C_g)
+    cdef real[::1] packed = aligned_empty((c.kh * c.kw * c.O * panels(p.shape, c.C_g) * p.shape.width,), dtype)
+    pack_turned(&p, &w[0, 0, 0, 0], &packed[0])
 
     # In units of S, the rows of dx and dy that belong together have the same number, less the taps' reach back.
-    cdef Py_ssize_t first_row = c.top // c.S_h, end_row = (c.top + c.H - 1) // c.S_h + 1
     cdef Py_ssize_t first_column = c.left // c.S_w, end_column = (c.left + c.W - 1) // c.S_w + 1
     cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h, back_w = (c.kw - 1) * c.D_w // c.S_w
-    cdef View view = view_of(first_column - back_w, end_column, c.columns, c.O)
-    cdef Py_ssize_t band = band_rows(shape, c.N, end_row - first_row, end_column - first_column)
-    cdef Py_ssize_t bands = (end_row - first_row + band - 1) // band
-    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g // A_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, (band + back_h) * view.pitch), dtype)
+    p.view = view_of(first_column - back_w, end_column, c.columns, c.O)
+    cut_into_bands(&p, c.top // c.S_h, (c.top + c.H - 1) // c.S_h + 1, end_column - first_column)
+    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g // PRODUCTS_PER_STEP)
+    cdef real[:, ::1] scratch = np.empty((threads, (p.band + back_h) * p.view.pitch), dtype)
     cdef Py_ssize_t[:, ::1] run = np.empty((threads, c.kh * c.kw), np.intp)
     cdef Py_ssize_t task
-    for task in prange(c.N * bands, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_dx_band(&c, phases_h, phases_w, shape, view, &dy[task // bands, 0, 0, 0], &packed[0], first_row + task % bands * band,
-                       min(first_row + (task % bands + 1) * band, end_row), &scratch[threadid(), 0],
-                       &run[threadid(), 0], &dx[task // bands, 0, 0, 0])
+    for task in prange(c.N * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
+        conv2d_dx_band(&p, band_of(&p, task), &dy[0, 0, 0, 0], &packed[0], &scratch[threadid(), 0], &run[threadid(), 0],
+                       &dx[0, 0, 0, 0])
     return result
 
 
-cdef void pack_turned(const Conv *c, Py_ssize_t phases_h, Py_ssize_t phases_w, Shape shape, const real *w,
-                      real *packed) noexcept nogil:
+cdef void pack_turned(const Plan *p, const real *w, real *packed) noexcept nogil:
     """The weights of each phase, group and panel of input channels: taps last first, output channels along k."""
-    cdef Py_ssize_t block, count = panels(shape, c.C_g), blocks = c.groups * count
-    cdef int threads = threads_for(c.kh * c.kw * c.O * count * shape.width)
-    for block in prange(phases_h * phases_w * blocks, schedule="static", num_threads=threads):
-        pack_turned_block(c, block // blocks // phases_w, block // blocks % phases_w, block % blocks // count,
-                          block % count, count, shape.width, w, packed)
+    cdef const Conv *c = &p.conv
+    cdef Py_ssize_t panel, count = panels(p.shape, c.C_g)
+    cdef int threads = threads_for(c.kh * c.kw * c.O * count * p.shape.width)
+    for panel in prange(p.phases_h * p.phases_w * c.groups * count, schedule="static", num_threads=threads):
+        pack_turned_panel(p, panel // (c.groups * count), panel // count % c.groups, panel % count, w, packed)
 
 
-cdef void pack_turned_block(const Conv *c, Py_ssize_t phase_h, Py_ssize_t phase_w, Py_ssize_t group, Py_ssize_t panel,
-                            Py_ssize_t count, Py_ssize_t width, const real *w, real *packed) noexcept nogil:
+cdef void pack_turned_panel(const Plan *p, Py_ssize_t phase, Py_ssize_t group, Py_ssize_t panel, const real *w,
+                            real *packed) noexcept nogil:
     """One phase's weights of one group's input channels panel·width … (panel + 1)·width − 1."""
+    cdef const Conv *c = &p.conv
+    cdef Py_ssize_t phase_h = phase // p.phases_w, phase_w = phase % p.phases_w
     cdef Taps down = taps_of_phase(c.kh, c.D_h, c.S_h, phase_h), across = taps_of_phase(c.kw, c.D_w, c.S_w, phase_w)
     cdef Py_ssize_t before = (taps_before(c.kh, period(c.D_h, c.S_h), phase_h) * c.kw
                               + down.count * taps_before(c.kw, period(c.D_w, c.S_w), phase_w))
-    cdef Py_ssize_t first = panel * width, m, n, tap
+    cdef Py_ssize_t width = p.shape.width, count = panels(p.shape, c.C_g), first = panel * width, m, n, tap
     packed += (before * c.groups * count + (group * count + panel) * down.count * across.count) * c.O_g * width
     for m in range(down.count):
         for n in range(across.count):
@@ -199,143 +239,163 @@ cdef void pack_turned_block(const Conv *c, Py_ssize_t phase_h, Py_ssize_t phase_
             packed += c.O_g * width
 
 
-cdef void conv2d_dx_band(const Conv *c, Py_ssize_t phases_h, Py_ssize_t phases_w, Shape shape, View view,
-                         const real *image, const real *packed, Py_ssize_t first, Py_ssize_t end, real *scratch,
-                         Py_ssize_t *run, real *dx) noexcept nogil:
-    """Rows first·S − top … of one image's ∂e/∂x, phase by phase; image is one of ∂e/∂y."""
+cdef void conv2d_dx_band(const Plan *p, Band part, const real *dy, const real *packed, real *scratch, Py_ssize_t *run,
+                         real *dx) noexcept nogil:
+    """Rows first·S − top … of one image's ∂e/∂x, phase by phase."""
+    cdef const Conv *c = &p.conv
     cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h
-    cdef const real *y = rows_of(image, c.rows, c.columns, c.O, view, first - back_h, end, scratch)
-    cdef Sweep plan = Sweep(rows=0, columns=0, x_row=view.pitch, x_column=c.O, y_row=c.S_h * c.W * c.C,
-                            y_column=c.S_w * c.C, channels=c.C_g, runs=0, length=0, run=NULL)
     cdef Py_ssize_t m, n, rest_h, rest_w, row, column, g
     cdef Taps down, across
+    cdef const real *source
     cdef real *to
-    for m in range(phases_h):
+    cdef Sweep sweep
+    sweep.x_row, sweep.x_column, sweep.y_row, sweep.y_column = p.view.pitch, c.O, c.S_h * c.W * c.C, c.S_w * c.C
+    sweep.channels = c.C_g
+    dy = rows_of(dy + part.image * c.rows * c.columns * c.O, c.rows, c.columns, c.O, p.view, part.first - back_h, part.end,
+                 scratch)
+    dx += part.image * c.H * c.W * c.C
+    for m in range(p.phases_h):
         down = taps_of_phase(c.kh, c.D_h, c.S_h, m)
         rest_h = m * c.D_h % c.S_h
-        row = max(first, first_inside(c.top, rest_h, c.S_h))
-        plan.rows = min(end, first_inside(c.top + c.H, rest_h, c.S_h)) - row
-        for n in range(phases_w):
+        row = max(part.first, first_inside(c.top, rest_h, c.S_h))
+        sweep.rows = min(part.end, first_inside(c.top + c.H, rest_h, c.S_h)) - row
+        for n in range(p.phases_w):
             across = taps_of_phase(c.kw, c.D_w, c.S_w, n)
             rest_w = n * c.D_w % c.S_w
             column = first_inside(c.left, rest_w, c.S_w)
-            plan.columns = first_inside(c.left + c.W, rest_w, c.S_w) - column
-            list_runs(down, across, view.pitch, c.O, c.O_g, &plan, run)
+            sweep.columns = first_inside(c.left + c.W, rest_w, c.S_w) - column
+            sweep.runs = list_runs(down, across, p.view.pitch, c.O, c.O_g, run)
+            source = dy + (row - part.first + back_h) * p.view.pitch + (column - p.view.left) * c.O
             to = dx + (rest_h + row * c.S_h - c.top) * c.W * c.C + (rest_w + column * c.S_w - c.left) * c.C
             for g in range(c.groups):
-                if plan.rows > 0 and plan.columns > 0:
-                    run_sweep(&plan, shape, y + (row - first + back_h) * view.pitch + (column - view.left) * c.O
-                              + g * c.O_g, packed, <const real *>NULL, to + g * c.C_g)
-                packed += panels(shape, c.C_g) * shape.width * plan.runs * plan.length
+                if sweep.rows > 0 and sweep.columns > 0:
+                    run_sweep(&sweep, p.shape, source + g * c.O_g, packed, <const real *>NULL, to + g * c.C_g)
+                packed += panels(p.shape, c.C_g) * p.shape.width * sweep.runs.count * sweep.runs.length
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):
     """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
-    cdef Conv c = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], dy.shape[3], window, groups)
+    cdef Plan p
+    p.conv = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], dy.shape[3], window, groups)
+    cdef Conv c = p.conv
     dtype = dtype_of[real](NULL)
     result = np.zeros((c.kh, c.kw, c.C_g, c.O), dtype)
     if not x.shape[0] or not result.size:
         return result
-    cdef Shape shape = tile_shape[real](NULL, c.O_g)
+    p.shape = tile_shape[real](NULL, c.O_g)
     cdef Py_ssize_t entries = c.kh * c.kw * c.C_g, weights = entries * c.O, rows = c.N * c.rows
     cdef Py_ssize_t chunks = max(min(min(rows * c.columns // CHUNK_LEAST, MOST_PARTIAL // weights), TASKS), 1)
-    cdef Py_ssize_t parts = max(min(TASKS // chunks, (entries + shape.rows - 1) // shape.rows), 1)
-    partial_sums = result.reshape(1, weights) if chunks == 1 else np.zeros((chunks, weights), dtype)
-    cdef real[:, ::1] partial = partial_sums
+    cdef Py_ssize_t parts = max(min(TASKS // chunks, (entries + p.shape.rows - 1) // p.shape.rows), 1)
+    cdef real[:, ::1] partial = result.reshape(1, weights) if chunks == 1 else np.zeros((chunks, weights), dtype)
 
     cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
-    cdef Py_ssize_t band = min(max(CHUNK_PIXELS // c.columns, 1), c.rows)
-    cdef View view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
-    cdef Py_ssize_t[::1] entry = np.empty(entries, np.intp)
-    cdef Py_ssize_t e, k, tap
-    for e in range(entries):
-        tap = e // c.C_g
-        entry[e] = tap // c.kw * c.D_h * view.pitch + tap % c.kw * c.D_w * c.C + e % c.C_g
-    cdef Py_ssize_t[::1] run = np.arange(band, dtype=np.intp) * (c.S_h * view.pitch)
+    p.band = min(max(DW_BLOCK_PIXELS // c.columns, 1), c.rows)
+    p.view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
+    cdef Py_ssize_t[::1] entry = entry_offsets(&c, p.view.pitch)
+    cdef Py_ssize_t[::1] row = np.arange(p.band, dtype=np.intp) * (c.S_h * p.view.pitch)
+    p.entry, p.row = &entry[0], &row[0]
 
-    cdef int threads = threads_for(rows * c.columns * weights // A_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, ((band - 1) * c.S_h + span_h) * view.pitch), dtype)
-    cdef real[:, ::1] packed = aligned_empty((threads, panels(shape, c.O_g) * shape.width * band * c.columns), dtype)
+    cdef int threads = threads_for(rows * c.columns * weights // PRODUCTS_PER_STEP)
+    cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
+    cdef real[:, ::1] packed = aligned_empty((threads, panels(p.shape, c.O_g) * p.shape.width * p.band * c.columns), dtype)
     # Blocks of one chunk at most: it has rows // chunks + 1 output rows, and each image in it ends a block early.
-    cdef Py_ssize_t blocks = (rows // chunks + 1) // band + (rows // chunks) // c.rows + 2
+    cdef Py_ssize_t blocks = (rows // chunks + 1) // p.band + (rows // chunks) // c.rows + 2, task
     cdef real[:, ::1] group = np.zeros((threads, weights if blocks > SUM_BLOCK else 0), dtype)
-    cdef Py_ssize_t task, per_part = (entries + parts - 1) // parts
     for task in prange(chunks * parts, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_dw_chunk(&c, shape, view, band, &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &entry[0], &run[0],
-                        task % parts * per_part, min((task % parts + 1) * per_part, entries),
-                        task // parts * rows // chunks, (task // parts + 1) * rows // chunks,
-                        &scratch[threadid(), 0], &packed[threadid(), 0], &group[threadid(), 0] if group.shape[1] else NULL,
-                        &partial[task // parts, 0])
-    cdef real[::1] dw = result.reshape(-1)
+        conv2d_dw_part(&p, part_of(task // parts, chunks, rows, task % parts, parts, entries), &x[0, 0, 0, 0],
+                       &dy[0, 0, 0, 0], &scratch[threadid(), 0], &packed[threadid(), 0],
+                       &group[threadid(), 0] if group.shape[1] else NULL, &partial[task // parts, 0])
     if chunks > 1:
-        for k in prange(weights, nogil=True, num_threads=threads_for(chunks * weights)):
-            for e in range(chunks):
-                dw[k] += partial[e, k]
+        add_chunks[real](partial, result.reshape(-1))
     return result
 
 
-cdef void conv2d_dw_chunk(const Conv *c, Shape shape, View view, Py_ssize_t band, const real *x, const real *dy,
-                          const Py_ssize_t *entry, const Py_ssize_t *run, Py_ssize_t first_entry, Py_ssize_t end_entry,
-                          Py_ssize_t row, Py_ssize_t end_row, real *scratch, real *packed, real *group,
-                          real *dw) noexcept nogil:
-    """Add output rows row … end_row − 1, counted through all images, to entries of ∂e/∂w.
+cdef object entry_offsets(const Conv *c, Py_ssize_t pitch):
+    """Offset of each entry (m, n, c) of the kernel in x, whose rows are `pitch` elements apart."""
+    offsets = np.empty(c.kh * c.kw * c.C_g, np.intp)
+    cdef Py_ssize_t[::1] entry = offsets
+    cdef Py_ssize_t e, tap
+    for e in range(entry.shape[0]):
+        tap = e // c.C_g
+        entry[e] = tap // c.kw * c.D_h * pitch + tap % c.kw * c.D_w * c.C + e % c.C_g
+    return offsets
+
+
+cdef inline Part part_of(Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t rows, Py_ssize_t part, Py_ssize_t parts,
+                         Py_ssize_t entries) noexcept nogil:
+    """Chunk number `chunk` of the output rows, and part number `part` of the entries."""
+    cdef Py_ssize_t per_part = (entries + parts - 1) // parts
+    return Part(first_entry=part * per_part, end_entry=min((part + 1) * per_part, entries),
+                row=chunk * rows // chunks, end_row=(chunk + 1) * rows // chunks)
+
+
+cdef void add_chunks(const real[:, ::1] partial, real[::1] dw):
+    """dw += the sums of all chunks, in order."""
+    cdef Py_ssize_t k, chunk
+    for k in prange(dw.shape[0], nogil=True, num_threads=threads_for(partial.shape[0] * dw.shape[0])):
+        for chunk in range(partial.shape[0]):
+            dw[k] += partial[chunk, k]
+
+
+cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy, real *scratch, real *packed, real *group,
+                         real *dw) noexcept nogil:
+    """Add some output rows, counted through all images, to some entries of ∂e/∂w.
 
     group, of dw's size and zero before and after, holds groups of blocks. It is NULL if SUM_BLOCK blocks are all.
     """
-    cdef Py_ssize_t b, i, g, panel, count, number = 0
-    cdef Py_ssize_t start = first_entry * c.O, size = (end_entry - first_entry) * c.O
+    cdef const Conv *c = &p.conv
+    cdef Py_ssize_t row = part.row, b, i, g, panel, count, number = 0
+    cdef Py_ssize_t start = part.first_entry * c.O, size = (part.end_entry - part.first_entry) * c.O
     cdef const real *image
-    while row < end_row:
+    while row < part.end_row:
         b, i = row // c.rows, row % c.rows
-        count = min(min(band, c.rows - i), end_row - row)
-        image = rows_of(x + b * c.H * c.W * c.C, c.H, c.W, c.C, view, i * c.S_h - c.top,
+        count = min(min(p.band, c.rows - i), part.end_row - row)
+        image = rows_of(x + b * c.H * c.W * c.C, c.H, c.W, c.C, p.view, i * c.S_h - c.top,
                         (i + count - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
         for g in range(c.groups):
-            for panel in range(panels(shape, c.O_g)):
-                pack(dy + row * c.columns * c.O + g * c.O_g + panel * shape.width, count * c.columns, c.O,
-                     c.O_g - panel * shape.width, 1, shape.width, packed + panel * shape.width * count * c.columns)
-            add_products(c, shape, image + g * c.C_g, packed, entry, first_entry, end_entry, run, count,
-                         (dw if group == NULL else group) + g * c.O_g)
+            for panel in range(panels(p.shape, c.O_g)):
+                pack(dy + row * c.columns * c.O + g * c.O_g + panel * p.shape.width, count * c.columns, c.O,
+                     c.O_g - panel * p.shape.width, 1, p.shape.width, packed + panel * p.shape.width * count * c.columns)
+            add_products(p, part, count, image + g * c.C_g, packed, (dw if group == NULL else group) + g * c.O_g)
         row += count
         number += 1
-        if group != NULL and (number % SUM_BLOCK == 0 or row == end_row):
+        if group != NULL and (number % SUM_BLOCK == 0 or row == part.end_row):
             carry(size, group + start, dw + start)
 
 
-cdef void add_products(const Conv *c, Shape shape, const real *image, const real *packed, const Py_ssize_t *entry,
-                       Py_ssize_t first, Py_ssize_t end, const Py_ssize_t *run, Py_ssize_t rows,
+cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *image, const real *packed,
                        real *dw) noexcept nogil:
-    """dw[e, o] += Σ over pixels of x · ∂e/∂y for entries first … end − 1, a tile of entries at a time."""
+    """dw[e, o] += Σ over the pixels of `rows` rows of x · ∂e/∂y, a tile of the part's entries at a time."""
+    cdef const Conv *c = &p.conv
+    cdef Shape shape = p.shape
     cdef const real *a[MOST_ROWS]
     cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
-    cdef Py_ssize_t runs = rows, length = c.columns, step = c.S_w * c.C
-    cdef Py_ssize_t e, p, v, filled, panel, width
+    cdef Runs pixels = Runs(count=rows, length=c.columns, step=c.S_w * c.C, start=p.row)
+    cdef Py_ssize_t e = part.first_entry, i, v, filled, panel, width
     if c.columns == 1:  # pixels one above the other are one run as well
-        runs, length, step = 1, rows, run[1] - run[0] if rows > 1 else 1
+        pixels = Runs(count=1, length=rows, step=p.row[1] - p.row[0] if rows > 1 else 1, start=p.row)
     rows_of_sums(shape, sums, out)
-    e = first
-    while e < end:
-        filled = min(shape.rows, end - e)
-        for p in range(shape.rows):
-            a[p] = image + entry[e + p if p < filled else e]
+    while e < part.end_entry:
+        filled = min(shape.rows, part.end_entry - e)
+        for i in range(shape.rows):
+            a[i] = image + p.entry[e + i if i < filled else e]
         for panel in range(panels(shape, c.O_g)):
             width = min(shape.width, c.O_g - panel * shape.width)
-            tile(shape, filled, runs, run, length, step, a, packed + panel * shape.width * rows * c.columns,
-                 <const real *>NULL, out)
-            for p in range(filled):
+            tile(shape, filled, &pixels, a, packed + panel * shape.width * rows * c.columns, NULL, out)
+            for i in range(filled):
                 for v in range(width):
-                    dw[(e + p) * c.O + panel * shape.width + v] += sums[p * shape.width + v]
+                    dw[(e + i) * c.O + panel * shape.width + v] += sums[i * shape.width + v]
         e += filled
 
 
 def conv2d_db(const real[:, :, :, ::1] dy):
     """IN dy (N, rows, columns, O); OUT db (O,).
 
-    Some pixels are taken at once, so that few channels fill vectors as well: a line of sums, added up at the end.
+    A line of several pixels is added at once, so that few channels fill vectors; the sums of a line are added at the end.
     """
     cdef Py_ssize_t O = dy.shape[3], pixels = dy.shape[0] * dy.shape[1] * dy.shape[2]
-    cdef Py_ssize_t at_once = max(LINE // max(O, 1), 1), lines = pixels // at_once, line = at_once * O
+    cdef Py_ssize_t at_once = max(DB_LINE_ELEMENTS // max(O, 1), 1), lines = pixels // at_once, line = at_once * O
     cdef Py_ssize_t chunks = min(TASKS, lines), t, v
     cdef int threads = threads_for(O * pixels)
     totals = np.zeros((chunks + 1, line), dtype_of[real](NULL))
@@ -344,7 +404,8 @@ def conv2d_db(const real[:, :, :, ::1] dy):
     cdef real[:, ::1] scratch = np.zeros((chunks, 2 * line), totals.dtype) if is_long else None  # a block and a group
     cdef const real *source = &dy[0, 0, 0, 0] if pixels and O else NULL
     for t in prange(chunks, nogil=True, num_threads=threads):
-        add_lines(source, line, t * lines // chunks, (t + 1) * lines // chunks, &scratch[t, 0] if is_long else NULL, &total[t, 0])
+        add_lines(source, line, t * lines // chunks, (t + 1) * lines // chunks, &scratch[t, 0] if is_long else NULL,
+                  &total[t, 0])
     for v in range(pixels * O - lines * line):
         total[chunks, v] = source[lines * line + v]
     return pairwise_sum(totals.reshape(-1, O)) if O else np.zeros(0, dtype_of[real](NULL))

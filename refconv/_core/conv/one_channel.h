@@ -20,17 +20,22 @@
 #define SPREAD(vector, value) (value)
 #endif
 
+typedef struct {
+    ptrdiff_t kh, kw;       /* taps */
+    ptrdiff_t down, across; /* elements from one tap to the next in the rows of x */
+} TapGrid;
+
 #define DEFINE_PIXELS(real, vector)                                                                                    \
-    static void pixels_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t down, ptrdiff_t across, const real *x,             \
-                              ptrdiff_t next_row, const real *w, const real *start, real *out)                         \
+    static void pixels_##real(TapGrid taps, const real *x, ptrdiff_t next_row, const real *w, const real *start,       \
+                              real *out)                                                                               \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[PIXEL_ROWS][PIXEL_OUTPUTS];                                                                         \
         UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                               \
             sum[0][o] = sum[1][o] = SPREAD(vector, start[o]);                                                          \
-        for (ptrdiff_t m = 0; m < kh; m++)                                                                             \
-            for (ptrdiff_t n = 0; n < kw; n++, w += PIXEL_OUTPUTS) {                                                   \
-                const real *at = x + m * down + n * across;                                                            \
+        for (ptrdiff_t m = 0; m < taps.kh; m++)                                                                        \
+            for (ptrdiff_t n = 0; n < taps.kw; n++, w += PIXEL_OUTPUTS) {                                              \
+                const real *at = x + m * taps.down + n * taps.across;                                                  \
                 vector upper = *(const vector *)at, lower = *(const vector *)(at + next_row);                          \
                 UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++) {                                                     \
                     sum[0][o] += upper * w[o];                                                                         \
@@ -44,6 +49,8 @@
 
 DEFINE_PIXELS(float, vector_float)
 DEFINE_PIXELS(double, vector_double)
+
+#define pixels(taps, x, next_row, w, start, out) FOR_TYPE_OF(out, pixels)(taps, x, next_row, w, start, out)
 
 #define LANES_OF_PIXELS_float ((int)(sizeof(vector_float) / sizeof(float)))
 #define LANES_OF_PIXELS_double ((int)(sizeof(vector_double) / sizeof(double)))

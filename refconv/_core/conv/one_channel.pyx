@@ -27,16 +27,14 @@ cdef extern from "conv/one_channel.h" nogil:
         PIXEL_OUTPUTS
         LANES_OF_PIXELS_float
         LANES_OF_PIXELS_double
-    void pixels_float(Py_ssize_t kh, Py_ssize_t kw, Py_ssize_t down, Py_ssize_t across, const float *x,
-                      Py_ssize_t next_row, const float *w, const float *start, float *out)
-    void pixels_double(Py_ssize_t kh, Py_ssize_t kw, Py_ssize_t down, Py_ssize_t across, const double *x,
-                       Py_ssize_t next_row, const double *w, const double *start, double *out)
-    void interleave_float(const float *lines, float *out)
-    void interleave_double(const double *lines, double *out)
+    ctypedef struct TapGrid:
+        Py_ssize_t kh, kw, down, across
+    void pixels(TapGrid taps, const void *x, Py_ssize_t next_row, const void *w, const void *start, void *out)
+    void interleave(const void *lines, void *out)
 
 cdef enum:
-    BAND = 16               # output rows of one task
-    MOST_OUT = 2 * 6 * 16   # sums of one tile
+    BAND_ROWS = 16              # output rows of one task
+    MOST_TILE_SUMS = 2 * 6 * 16 # sums of one tile
 
 LEAST_COLUMNS = LANES_OF_PIXELS_float  # a row must fill a vector of either type
 
@@ -48,7 +46,7 @@ def takes(window, tuple output_size):
 
 cdef struct Band:
     # Rows of the output that one task makes, and the window over the input.
-    Py_ssize_t kh, kw, down, across     # taps, and elements between them in the rows that are read
+    TapGrid taps
     Py_ssize_t row                      # elements between two output rows' windows
     Py_ssize_t columns, O
 
@@ -71,15 +69,14 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef real[:, :, ::1] weights = np.ascontiguousarray(packed)
 
     cdef View view = view_of(-left, columns + (w.shape[1] - 1) * D_w - left, W, 1)
-    cdef Band band = Band(kh=w.shape[0], kw=w.shape[1], down=D_h * view.pitch, across=D_w, row=S * view.pitch,
-                          columns=columns, O=O)
-    cdef Py_ssize_t bands = (rows + BAND - 1) // BAND, reach = (w.shape[0] - 1) * D_h, task, first, end
+    cdef Band band = Band(taps=TapGrid(w.shape[0], w.shape[1], D_h * view.pitch, D_w), row=S * view.pitch, columns=columns, O=O)
+    cdef Py_ssize_t bands = (rows + BAND_ROWS - 1) // BAND_ROWS, reach = (w.shape[0] - 1) * D_h, task, first, end
     cdef int threads = num_threads()
-    cdef real[:, ::1] scratch = np.empty((threads, ((BAND - 1) * S + reach + 1) * view.pitch), dtype)
+    cdef real[:, ::1] scratch = np.empty((threads, ((BAND_ROWS - 1) * S + reach + 1) * view.pitch), dtype)
     cdef const real *image
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
-        first = task % bands * BAND
-        end = min(first + BAND, rows)
+        first = task % bands * BAND_ROWS
+        end = min(first + BAND_ROWS, rows)
         image = rows_of(&x[task // bands, 0, 0, 0], H, W, 1, view, first * S - top, (end - 1) * S + reach + 1 - top,
                         &scratch[threadid(), 0])
         make_band(&band, image, &weights[0, 0, 0], end - first, &y[task // bands, first, 0, 0])
@@ -89,8 +86,8 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
 cdef void make_band(const Band *band, const real *x, const real *weights, Py_ssize_t rows, real *y) noexcept nogil:
     """Some rows of one image's output, two at a time, a vector of pixels and six channels at a time."""
     cdef Py_ssize_t lanes = LANES_OF_PIXELS_float if real is float else LANES_OF_PIXELS_double
-    cdef Py_ssize_t taps = band.kh * band.kw, i = 0, j, o, r, lower
-    cdef real out[MOST_OUT]
+    cdef Py_ssize_t taps = band.taps.kh * band.taps.kw, i = 0, j, o, r, lower
+    cdef real out[MOST_TILE_SUMS]
     cdef const real *w
     while i < rows:
         lower = 1 if i + 1 < rows else 0  # without a row below, the upper one is computed twice
@@ -99,7 +96,7 @@ cdef void make_band(const Band *band, const real *x, const real *weights, Py_ssi
             j = min(j, band.columns - lanes)
             w, o = weights, 0
             while o < band.O:
-                pixels(band, x + i * band.row + j, lower * band.row, w, w + taps * PIXEL_OUTPUTS, out)
+                sums_of_taps(band.taps, x + i * band.row + j, lower * band.row, w, w + taps * PIXEL_OUTPUTS, &out[0])
                 for r in range(lower + 1):
                     store(out + r * PIXEL_OUTPUTS * lanes, lanes, min(PIXEL_OUTPUTS, band.O - o), band.O,
                           y + ((i + r) * band.columns + j) * band.O + o)
@@ -109,37 +106,30 @@ cdef void make_band(const Band *band, const real *x, const real *weights, Py_ssi
         i += PIXEL_ROWS
 
 
-cdef inline void pixels(const Band *band, const real *x, Py_ssize_t next_row, const real *w, const real *start,
-                        real *out) noexcept nogil:
-    if band.kh * band.kw <= SUM_BLOCK:
-        rows_of_taps(band, band.kh, x, next_row, w, start, out)
+cdef inline void sums_of_taps(TapGrid taps, const real *x, Py_ssize_t next_row, const real *w, const real *start,
+                              real *out) noexcept nogil:
+    if taps.kh * taps.kw <= SUM_BLOCK:
+        pixels(taps, x, next_row, w, start, out)
     else:
-        long_pixels(band, x, next_row, w, start, out)
+        long_pixels(taps, x, next_row, w, start, out)
 
 
-cdef inline void rows_of_taps(const Band *band, Py_ssize_t rows, const real *x, Py_ssize_t next_row, const real *w,
-                              const real *start, real *out) noexcept nogil:
-    if real is float:
-        pixels_float(rows, band.kw, band.down, band.across, x, next_row, w, start, out)
-    else:
-        pixels_double(rows, band.kw, band.down, band.across, x, next_row, w, start, out)
-
-
-cdef void long_pixels(const Band *band, const real *x, Py_ssize_t next_row, const real *w, const real *start,
+cdef void long_pixels(TapGrid taps, const real *x, Py_ssize_t next_row, const real *w, const real *start,
                       real *out) noexcept nogil:
     """The sums of a large kernel: blocks of its rows, at most SUM_BLOCK taps each."""
-    cdef Py_ssize_t step = SUM_BLOCK // band.kw, number, m
+    cdef Py_ssize_t step = SUM_BLOCK // taps.kw, kh = taps.kh, number, m
     cdef Py_ssize_t size = PIXEL_ROWS * PIXEL_OUTPUTS * (LANES_OF_PIXELS_float if real is float else LANES_OF_PIXELS_double)
-    cdef real block[MOST_OUT]
-    cdef real group[MOST_OUT]
+    cdef real block[MOST_TILE_SUMS]
+    cdef real group[MOST_TILE_SUMS]
     cdef real zeros[PIXEL_OUTPUTS]
     memset(zeros, 0, sizeof(zeros))
     memset(group, 0, sizeof(group))
     memset(out, 0, size * sizeof(real))
-    for number in range((band.kh + step - 1) // step):
+    for number in range((kh + step - 1) // step):
         m = number * step
-        rows_of_taps(band, min(step, band.kh - m), x + m * band.down, next_row, w + m * band.kw * PIXEL_OUTPUTS,
-                     start if number == 0 else <const real *>zeros, block)
+        taps.kh = min(step, kh - m)
+        pixels(taps, x + m * taps.down, next_row, w + m * taps.kw * PIXEL_OUTPUTS,
+               start if number == 0 else <const real *>zeros, &block[0])
         carry_block(number, size, block, group, out)
     carry(size, group, out)
 
@@ -148,10 +138,7 @@ cdef inline void store(const real *out, Py_ssize_t lanes, Py_ssize_t channels, P
     """One row: out[channel][pixel] to y[pixel][channel]."""
     cdef Py_ssize_t l, o
     if channels == O == PIXEL_OUTPUTS:
-        if real is float:
-            interleave_float(out, y)
-        else:
-            interleave_double(out, y)
+        interleave(out, y)
     else:
         for l in range(lanes):
             for o in range(channels):

@@ -18,7 +18,6 @@
 
 #include "tile/tile.h"
 
-
 /* One axis. `s` and `r` are the steps between the numbers of d and t. */
 #define DEFINE_AXES(type)                                                                                              \
     static inline void input_2_##type(const type *d, int s, type *t, int r)                                            \
@@ -135,5 +134,20 @@
 
 DEFINE_TRANSFORMS(float)
 DEFINE_TRANSFORMS(double)
+
+/* The transforms by the side m of a tile's outputs, 2 or 4, and by the type of t. */
+#define input_transform(m, channels, d, d_row, d_column, t, t_row, t_column) /* Bᵀ d B of the inputs of a tile */      \
+    ((m) == 2 ? FOR_TYPE_OF(t, input_of_2)(channels, d, d_row, d_column, t, t_row, t_column)                           \
+              : FOR_TYPE_OF(t, input_of_4)(channels, d, d_row, d_column, t, t_row, t_column))
+#define kernel_transform(m, channels, d, d_row, d_column, t, t_row, t_column) /* G g Gᵀ of the taps of a kernel */     \
+    ((m) == 2 ? FOR_TYPE_OF(t, kernel_of_2)(channels, d, d_row, d_column, t, t_row, t_column)                          \
+              : FOR_TYPE_OF(t, kernel_of_4)(channels, d, d_row, d_column, t, t_row, t_column))
+#define output_transform(m, channels, d, d_row, d_column, t, t_row, t_column) /* Aᵀ t A: from products to outputs */   \
+    ((m) == 2 ? FOR_TYPE_OF(t, output_of_2)(channels, d, d_row, d_column, t, t_row, t_column)                          \
+              : FOR_TYPE_OF(t, output_of_4)(channels, d, d_row, d_column, t, t_row, t_column))
+#define output_back_transform(channels, d, d_row, d_column, t, t_row, t_column) /* A ∂e/∂y Aᵀ of a tile, for ∂e/∂w */  \
+    FOR_TYPE_OF(t, output_back_of_2)(channels, d, d_row, d_column, t, t_row, t_column)
+#define kernel_back_transform(channels, d, d_row, d_column, t, t_row, t_column) /* Gᵀ t G: from sums to ∂e/∂w */       \
+    FOR_TYPE_OF(t, kernel_back_of_2)(channels, d, d_row, d_column, t, t_row, t_column)
 
 #endif

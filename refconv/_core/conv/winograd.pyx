@@ -14,9 +14,17 @@ L2          V of one block of tiles, and the products of one panel with it; from
 memory      x, y, and once for each block U, which is packed like any weights: [panel][position][input channel][lanes]
 threads     tasks are blocks of tiles; each output element belongs to one task
 
-∂e/∂x is the same function with ∂e/∂y for x and the kernel turned. ∂e/∂w sums transformed products over the tiles, and goes
-back once at the end: Gᵀ (Σ V[q]ᵀ · Z[q]) G with Z = A ∂e/∂y Aᵀ. There the two transforms, and then the products, are each cut
-into tasks; the blocks follow one another, so that each sum has one order at any thread count.
+∂e/∂x is the same function with ∂e/∂y for x and the kernel turned.
+
+∂e/∂w takes tiles of 2×2 pixels of ∂e/∂y. Such a tile meets 4×4 inputs, and their products are sums for the 3×3 entries of the
+kernel: a correlation again, which winograd.h writes as Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)]. G does not depend on the tile, so it is applied
+once, to the sum over all tiles:
+
+1. Transform a block of tiles: x to V = Bᵀ d B and ∂e/∂y to Z = A ∂e/∂y Aᵀ, in 16 planes each. A task is a tile.
+2. In each plane, add the matrix product V[q]ᵀ · Z[q] over the tiles of the block to S[q], input channels × output channels.
+   A task is a plane and a few input channels.
+3. Repeat with the next block. Blocks follow one another, so that each sum has one order at any thread count.
+4. Transform the 16 numbers of each pair of channels to its 3×3 entries: ∂e/∂w = Gᵀ S G.
 
 A number that is not finite reaches all outputs of its tile, not only those whose window holds it. So the functions return None
 where an output is not finite, and another algorithm decides whether it should be.
@@ -29,28 +37,40 @@ from libc.string cimport memcpy, memset
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry
-from refconv._core.tile.tile cimport LANES_double, LANES_float, MOST_ROWS, MOST_SUMS, Shape, panels, rows_of_sums, tile, tile_shape
+from refconv._core.tile.tile cimport (LANES_double, LANES_float, MOST_ROWS, MOST_SUMS, Runs, Shape, panels, rows_of_sums, tile,
+                                      tile_shape)
 from refconv._core.conv.winograd cimport (input_transform, kernel_back_transform, kernel_transform, output_back_transform,
-                                     output_transform)
+                                          output_transform)
 
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK_BYTES = 1 << 18   # of one block's V: half of a small L2
-    MOST_TILES = 96         # of a block
-    DW_TILES = 192          # of a block of ∂e/∂w: the depth of its products
-    LINE = 16               # elements between planes, which else lie a power of two apart and share cache sets
-    MOST_WIDTH = 32         # lanes of a panel
+    BLOCK_BYTES = 1 << 18       # of V of one block: half of a small L2 cache
+    MOST_BLOCK_TILES = 96       # tiles of a block
+    DW_BLOCK_TILES = 192        # tiles of a block of ∂e/∂w: the depth of its products
+    PLANE_PADDING = 16          # elements between planes: at powers of two, planes would share cache sets
+    MOST_SIDE = 4               # outputs along one side of the largest tiles
+    MOST_WIDTH = 32             # lanes of a panel
+
+
+cdef struct Image:
+    Py_ssize_t height, width, channels
 
 
 cdef struct Tiling:
-    # Tiles of m×m outputs over N images of rows × columns, the first of which reads inputs from (−top, −left) on.
-    Py_ssize_t N, H, W, C
-    Py_ssize_t rows, columns, O
+    # Tiles of m×m outputs over N images, the first of which reads inputs from (−top, −left) on.
+    Py_ssize_t N
+    Image x, y                  # inputs and outputs
     Py_ssize_t top, left
-    Py_ssize_t m, t             # outputs and inputs of a tile along one side
+    Py_ssize_t m, t             # outputs and inputs of a tile along one side, t = m + 2
+    Py_ssize_t positions        # t²: numbers of a transformed tile, and planes that hold them
     Py_ssize_t down, across     # tiles of one image
-    Py_ssize_t count            # of all images
+    Py_ssize_t count            # tiles of all images
+    Py_ssize_t block            # tiles that are transformed before they are multiplied
+    Shape shape                 # of the matrix products
+    Py_ssize_t lanes            # of ∂e/∂w: input channels that lie side by side in V
+    Py_ssize_t v_plane          # elements from one plane of V to the next
+    Py_ssize_t z_plane          # the same of the products, and of Z in ∂e/∂w
 
 
 cdef struct Place:
@@ -58,13 +78,19 @@ cdef struct Place:
     Py_ssize_t b, i, j
 
 
+cdef struct Block:
+    # Tiles first … end − 1.
+    Py_ssize_t first, end
+
+
 cdef Tiling tiling_of(tuple input_shape, tuple output_size, Py_ssize_t O, tuple offset, Py_ssize_t m):
     cdef Tiling g
-    g.N, g.H, g.W, g.C = input_shape
-    g.rows, g.columns = output_size
+    g.N, g.x.height, g.x.width, g.x.channels = input_shape
+    g.y.height, g.y.width = output_size
+    g.y.channels = O
     g.top, g.left = offset
-    g.O, g.m, g.t = O, m, m + 2
-    g.down, g.across = (g.rows + m - 1) // m, (g.columns + m - 1) // m
+    g.m, g.t, g.positions = m, m + 2, (m + 2) * (m + 2)
+    g.down, g.across = (g.y.height + m - 1) // m, (g.y.width + m - 1) // m
     g.count = g.N * g.down * g.across
     return g
 
@@ -74,19 +100,22 @@ cdef inline Place place_of(const Tiling *g, Py_ssize_t number) noexcept nogil:
     return Place(b=number // of_image, i=inside // g.across * g.m, j=inside % g.across * g.m)
 
 
-cdef inline const real *block_at(const real *image, Py_ssize_t height, Py_ssize_t width, Py_ssize_t channels,
-                                 Py_ssize_t row, Py_ssize_t column, Py_ssize_t side, Py_ssize_t *pitch,
-                                 real *patch) noexcept nogil:
-    """side × side pixels from (row, column) on: where they lie in the image, or copied with zeros for those outside."""
-    cdef Py_ssize_t i, left = min(max(-column, 0), side), right = max(min(width - column, side), left)
-    if row >= 0 and column >= 0 and row + side <= height and column + side <= width:
-        pitch[0] = width * channels
-        return image + (row * width + column) * channels
-    pitch[0] = side * channels
-    memset(patch, 0, side * side * channels * sizeof(real))
-    for i in range(max(-row, 0), min(height - row, side)):
-        memcpy(patch + (i * side + left) * channels, image + ((row + i) * width + column + left) * channels,
-               (right - left) * channels * sizeof(real))
+cdef inline Py_ssize_t elements(Image size) noexcept nogil:
+    return size.height * size.width * size.channels
+
+
+cdef inline const real *block_at(const real *image, Image size, Py_ssize_t row, Py_ssize_t column, Py_ssize_t side,
+                                 Py_ssize_t *pitch, real *patch) noexcept nogil:
+    """side × side pixels from (row, column) on: in the image itself, or a copy with zeros for those outside."""
+    cdef Py_ssize_t i, left = min(max(-column, 0), side), right = max(min(size.width - column, side), left)
+    if row >= 0 and column >= 0 and row + side <= size.height and column + side <= size.width:
+        pitch[0] = size.width * size.channels
+        return image + (row * size.width + column) * size.channels
+    pitch[0] = side * size.channels
+    memset(patch, 0, side * side * size.channels * sizeof(real))
+    for i in range(max(-row, 0), min(size.height - row, side)):
+        memcpy(patch + (i * side + left) * size.channels, image + ((row + i) * size.width + column + left) * size.channels,
+               (right - left) * size.channels * sizeof(real))
     return patch
 
 
@@ -96,93 +125,93 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
 
     The first output's window begins at (−top, −left) with (top, left) = offset. None if an output is not finite.
     """
-    cdef Py_ssize_t O = w.shape[3]
-    cdef Tiling g = tiling_of((x.shape[0], x.shape[1], x.shape[2], x.shape[3]), output_size, O, offset, m)
+    cdef Py_ssize_t C = x.shape[3], O = w.shape[3]
+    cdef Tiling g = tiling_of((x.shape[0], x.shape[1], x.shape[2], C), output_size, O, offset, m)
     dtype = dtype_of[real](NULL)
-    result = aligned_empty((g.N, g.rows, g.columns, O), dtype)
+    result = aligned_empty((g.N, g.y.height, g.y.width, O), dtype)
     cdef real[:, :, :, ::1] y = result
-    cdef Shape shape = tile_shape[real](NULL, O)
-    cdef real[::1] packed = aligned_empty((g.t * g.t * g.C * panels(shape, O) * shape.width,), dtype)
-    pack_kernels(&g, shape, &w[0, 0, 0, 0], &packed[0])
+    g.shape = tile_shape[real](NULL, O)
+    cdef real[::1] packed = aligned_empty((g.positions * C * panels(g.shape, O) * g.shape.width,), dtype)
+    pack_kernels(&g, &w[0, 0, 0, 0], &packed[0])
 
-    cdef Py_ssize_t tiles = min(BLOCK_BYTES // (g.t * g.t * g.C * sizeof(real)), MOST_TILES)
-    tiles = max(tiles // shape.rows, 1) * shape.rows
-    cdef Py_ssize_t v_plane = tiles * g.C + LINE, sum_plane = tiles * shape.width + LINE
-    cdef Py_ssize_t task, tasks = (g.count + tiles - 1) // tiles
+    g.block = min(BLOCK_BYTES // (g.positions * C * sizeof(real)), MOST_BLOCK_TILES)
+    g.block = max(g.block // g.shape.rows, 1) * g.shape.rows
+    g.v_plane, g.z_plane = g.block * C + PLANE_PADDING, g.block * g.shape.width + PLANE_PADDING
+    cdef Py_ssize_t task, tasks = (g.count + g.block - 1) // g.block
     cdef int threads = num_threads()
-    cdef real[:, ::1] v = aligned_empty((threads, g.t * g.t * v_plane), dtype)
-    cdef real[:, ::1] sums = aligned_empty((threads, g.t * g.t * sum_plane), dtype)
-    cdef real[:, ::1] patch = aligned_empty((threads, g.t * g.t * g.C), dtype)
+    cdef real[:, ::1] v = aligned_empty((threads, g.positions * g.v_plane), dtype)
+    cdef real[:, ::1] sums = aligned_empty((threads, g.positions * g.z_plane), dtype)
+    cdef real[:, ::1] patch = aligned_empty((threads, g.positions * C), dtype)
     cdef real[:, ::1] poison = np.zeros((tasks, MOST_WIDTH), dtype)
     cdef const real *offsets = NULL if bias is None else &bias[0]
     for task in prange(tasks, nogil=True, schedule="dynamic", num_threads=threads):
-        transform_inputs(&g, &x[0, 0, 0, 0], task * tiles, min((task + 1) * tiles, g.count), &patch[threadid(), 0],
-                         v_plane, &v[threadid(), 0])
-        multiply(&g, shape, &packed[0], offsets, task * tiles, min((task + 1) * tiles, g.count), v_plane,
-                 &v[threadid(), 0], sum_plane, &sums[threadid(), 0], &poison[task, 0], &y[0, 0, 0, 0])
+        transform_inputs(&g, block_of(&g, task), &x[0, 0, 0, 0], &patch[threadid(), 0], &v[threadid(), 0])
+        multiply(&g, block_of(&g, task), &packed[0], offsets, &v[threadid(), 0], &sums[threadid(), 0], &poison[task, 0],
+                 &y[0, 0, 0, 0])
     return result if not np.asarray(poison).any() else None
 
 
-cdef void pack_kernels(const Tiling *g, Shape shape, const real *w, real *packed) noexcept nogil:
+cdef inline Block block_of(const Tiling *g, Py_ssize_t task) noexcept nogil:
+    return Block(first=task * g.block, end=min((task + 1) * g.block, g.count))
+
+
+cdef void pack_kernels(const Tiling *g, const real *w, real *packed) noexcept nogil:
     """U: [panel][position][input channel][lanes], zero beyond the last output channel."""
-    cdef Py_ssize_t plane = g.C * shape.width, panel, c, q, width, block
+    cdef Py_ssize_t C = g.x.channels, O = g.y.channels, plane = C * g.shape.width, panel, c, q, width, block
     cdef real *to
-    for block in prange(panels(shape, g.O) * g.C, schedule="static", num_threads=num_threads()):
-        panel, c = block // g.C, block % g.C
-        width = min(shape.width, g.O - panel * shape.width)
-        to = packed + panel * g.t * g.t * plane + c * shape.width
-        kernel_transform(g.m, width, w + c * g.O + panel * shape.width, 3 * g.C * g.O, g.C * g.O, to, g.t * plane, plane)
-        for q in range(g.t * g.t):
-            memset(to + q * plane + width, 0, (shape.width - width) * sizeof(real))
+    for block in prange(panels(g.shape, O) * C, schedule="static", num_threads=num_threads()):
+        panel, c = block // C, block % C
+        width = min(g.shape.width, O - panel * g.shape.width)
+        to = packed + panel * g.positions * plane + c * g.shape.width
+        kernel_transform(g.m, width, w + c * O + panel * g.shape.width, 3 * C * O, C * O, to, g.t * plane, plane)
+        for q in range(g.positions):
+            memset(to + q * plane + width, 0, (g.shape.width - width) * sizeof(real))
 
 
-cdef void transform_inputs(const Tiling *g, const real *x, Py_ssize_t first, Py_ssize_t end, real *patch,
-                           Py_ssize_t plane, real *v) noexcept nogil:
-    """V of tiles first … end − 1: [position][tile][input channel]."""
-    cdef Py_ssize_t number, pitch
-    cdef const real *block
+cdef void transform_inputs(const Tiling *g, Block tiles, const real *x, real *patch, real *v) noexcept nogil:
+    """V of the tiles: [position][tile][input channel]."""
+    cdef Py_ssize_t C = g.x.channels, number, pitch
+    cdef const real *inputs
     cdef Place at
-    for number in range(first, end):
+    for number in range(tiles.first, tiles.end):
         at = place_of(g, number)
-        block = block_at(x + at.b * g.H * g.W * g.C, g.H, g.W, g.C, at.i - g.top, at.j - g.left, g.t, &pitch, patch)
-        input_transform(g.m, g.C, block, pitch, g.C, v + (number - first) * g.C, g.t * plane, plane)
+        inputs = block_at(x + at.b * elements(g.x), g.x, at.i - g.top, at.j - g.left, g.t, &pitch, patch)
+        input_transform(g.m, C, inputs, pitch, C, v + (number - tiles.first) * C, g.t * g.v_plane, g.v_plane)
 
 
-cdef void multiply(const Tiling *g, Shape shape, const real *packed, const real *bias, Py_ssize_t first, Py_ssize_t end,
-                   Py_ssize_t v_plane, const real *v, Py_ssize_t sum_plane, real *sums, real *poison,
+cdef void multiply(const Tiling *g, Block tiles, const real *packed, const real *bias, const real *v, real *sums, real *poison,
                    real *y) noexcept nogil:
     """The products of one block, and from them its outputs, a panel of output channels at a time."""
     cdef const real *a[MOST_ROWS]
     cdef real *out[MOST_ROWS]
-    cdef Py_ssize_t panel, q, done, p, zero = 0, count = end - first, positions = g.t * g.t
-    for panel in range(panels(shape, g.O)):
-        for q in range(positions):
+    cdef Py_ssize_t C = g.x.channels, width = g.shape.width, count = tiles.end - tiles.first, panel, q, done, p, zero = 0
+    cdef Runs channels = Runs(count=1, length=C, step=1, start=&zero)
+    for panel in range(panels(g.shape, g.y.channels)):
+        for q in range(g.positions):
             done = 0
             while done < count:
-                rows_of_sums(shape, sums + q * sum_plane + done * shape.width, out)
-                for p in range(shape.rows):
-                    a[p] = v + q * v_plane + min(done + p, count - 1) * g.C
-                tile(shape, count - done, 1, &zero, g.C, 1, a, packed + (panel * positions + q) * g.C * shape.width,
-                     <const real *>NULL, out)
-                done += shape.rows
+                rows_of_sums(g.shape, sums + q * g.z_plane + done * width, out)
+                for p in range(g.shape.rows):
+                    a[p] = v + q * g.v_plane + min(done + p, count - 1) * C
+                tile(g.shape, count - done, &channels, a, packed + (panel * g.positions + q) * C * width, NULL, out)
+                done += g.shape.rows
         for p in range(count):
-            store(g, place_of(g, first + p), shape.width, panel * shape.width, bias, sums + p * shape.width, sum_plane,
-                  poison, y)
+            store(g, place_of(g, tiles.first + p), panel * width, bias, sums + p * width, poison, y)
 
 
-cdef inline void store(const Tiling *g, Place at, Py_ssize_t width, Py_ssize_t channel, const real *bias,
-                       const real *sums, Py_ssize_t plane, real *poison, real *y) noexcept nogil:
+cdef inline void store(const Tiling *g, Place at, Py_ssize_t channel, const real *bias, const real *sums, real *poison,
+                       real *y) noexcept nogil:
     """One tile's outputs. 0 · y is 0, or NaN where y is not finite, and stays in poison."""
-    cdef real outputs[4 * 4 * MOST_WIDTH]
+    cdef real outputs[MOST_SIDE * MOST_SIDE * MOST_WIDTH]
     cdef real nothing = 0  # of y's type: a plain 0 would make all of it double
-    cdef Py_ssize_t i, j, o, channels = min(width, g.O - channel)
+    cdef Py_ssize_t width = g.shape.width, O = g.y.channels, channels = min(width, O - channel), i, j, o
     cdef const real *source
     cdef real *to
-    output_transform(g.m, width, sums, g.t * plane, plane, outputs, g.m * width, width)
-    for i in range(min(g.m, g.rows - at.i)):
-        for j in range(min(g.m, g.columns - at.j)):
+    output_transform(g.m, width, sums, g.t * g.z_plane, g.z_plane, &outputs[0], g.m * width, width)
+    for i in range(min(g.m, g.y.height - at.i)):
+        for j in range(min(g.m, g.y.width - at.j)):
             source = outputs + (i * g.m + j) * width
-            to = y + ((at.b * g.rows + at.i + i) * g.columns + at.j + j) * g.O + channel
+            to = y + ((at.b * g.y.height + at.i + i) * g.y.width + at.j + j) * O + channel
             for o in range(channels):
                 to[o] = source[o] + (bias[channel + o] if bias != NULL else 0)
                 poison[o] += nothing * to[o]
@@ -190,73 +219,78 @@ cdef inline void store(const Tiling *g, Place at, Py_ssize_t width, Py_ssize_t c
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple offset):
     """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (3, 3, C, O), or None if one is not finite."""
-    cdef Py_ssize_t O = dy.shape[3]
-    cdef Tiling g = tiling_of((x.shape[0], x.shape[1], x.shape[2], x.shape[3]), (dy.shape[1], dy.shape[2]), O, offset, 2)
+    cdef Py_ssize_t C = x.shape[3], O = dy.shape[3]
+    cdef Tiling g = tiling_of((x.shape[0], x.shape[1], x.shape[2], C), (dy.shape[1], dy.shape[2]), O, offset, 2)
     dtype = dtype_of[real](NULL)
-    cdef Shape shape = tile_shape[real](NULL, O)
-    cdef Py_ssize_t lanes = LANES_float if real is float else LANES_double
-    cdef Py_ssize_t blocks = (g.C + lanes - 1) // lanes, tiles = min(DW_TILES, g.count)
-    cdef Py_ssize_t v_plane = blocks * tiles * lanes + LINE, z_plane = panels(shape, O) * tiles * shape.width + LINE
-    cdef real[::1] v = aligned_empty((16 * v_plane,), dtype)
-    cdef real[::1] z = np.zeros(16 * z_plane, dtype)  # lanes beyond the last output channel stay zero
-    cdef real[:, :, ::1] sums = np.zeros((16, g.C, O), dtype), group = sums
-    if g.count > tiles * SUM_BLOCK:
-        group = np.zeros((16, g.C, O), dtype)
+    g.shape = tile_shape[real](NULL, O)
+    g.lanes = LANES_float if real is float else LANES_double
+    g.block = min(DW_BLOCK_TILES, g.count)
+    g.v_plane = (C + g.lanes - 1) // g.lanes * g.block * g.lanes + PLANE_PADDING
+    g.z_plane = panels(g.shape, O) * g.block * g.shape.width + PLANE_PADDING
+    cdef real[::1] v = aligned_empty((g.positions * g.v_plane,), dtype)
+    cdef real[::1] z = np.zeros(g.positions * g.z_plane, dtype)  # lanes beyond the last output channel stay zero
+    cdef real[:, :, ::1] sums = np.zeros((g.positions, C, O), dtype), group = sums
+    cdef bint grouped = g.count > g.block * SUM_BLOCK
+    if grouped:
+        group = np.zeros((g.positions, C, O), dtype)
     cdef int threads = num_threads()
-    cdef real[:, ::1] patch = aligned_empty((threads, 16 * max(g.C, O)), dtype)
-    cdef Py_ssize_t parts = (g.C + shape.rows - 1) // shape.rows, first, count, k, task
-    for first in range(0, g.count, tiles):
-        count = min(tiles, g.count - first)
+    cdef real[:, ::1] patch = aligned_empty((threads, g.positions * max(C, O)), dtype)
+    cdef Py_ssize_t parts = (C + g.shape.rows - 1) // g.shape.rows, first, count, k, task
+    for first in range(0, g.count, g.block):
+        count = min(g.block, g.count - first)
         for k in prange(count, nogil=True, schedule="static", num_threads=threads):
-            transform_pair(&g, shape, lanes, &x[0, 0, 0, 0], &dy[0, 0, 0, 0], first + k, tiles, k, &patch[threadid(), 0],
-                           v_plane, &v[0], z_plane, &z[0])
-        for task in prange(16 * parts, nogil=True, schedule="static", num_threads=threads):
-            add_products(&g, shape, lanes, task // parts, task % parts * shape.rows, tiles, count,
-                         &v[task // parts * v_plane], &z[task // parts * z_plane], &group[task // parts, 0, 0])
-        if g.count > tiles * SUM_BLOCK and ((first // tiles + 1) % SUM_BLOCK == 0 or first + count == g.count):
-            for task in prange(16, nogil=True, schedule="static", num_threads=threads):
-                carry(g.C * O, &group[task, 0, 0], &sums[task, 0, 0])
-    result = np.empty((3, 3, g.C, O), dtype)
-    cdef real[:, :, :, ::1] dw = result
-    cdef Py_ssize_t c
-    for c in prange(g.C, nogil=True, schedule="static", num_threads=threads):
-        kernel_back_transform(O, &sums[0, c, 0], 4 * g.C * O, g.C * O, &dw[0, 0, c, 0], 3 * g.C * O, g.C * O)
+            transform_pair(&g, first, k, &x[0, 0, 0, 0], &dy[0, 0, 0, 0], &patch[threadid(), 0], &v[0], &z[0])
+        for task in prange(g.positions * parts, nogil=True, schedule="static", num_threads=threads):
+            add_products(&g, task % parts * g.shape.rows, count, &v[task // parts * g.v_plane],
+                         &z[task // parts * g.z_plane], &group[task // parts, 0, 0])
+        if grouped and ((first // g.block + 1) % SUM_BLOCK == 0 or first + count == g.count):
+            for task in prange(g.positions, nogil=True, schedule="static", num_threads=threads):
+                carry(C * O, &group[task, 0, 0], &sums[task, 0, 0])
+    result = kernels_of_sums[real](sums, threads)
     return result if np.isfinite(result).all() else None
 
 
-cdef void transform_pair(const Tiling *g, Shape shape, Py_ssize_t lanes, const real *x, const real *dy, Py_ssize_t number,
-                         Py_ssize_t tiles, Py_ssize_t k, real *patch, Py_ssize_t v_plane, real *v, Py_ssize_t z_plane,
+cdef object kernels_of_sums(const real[:, :, ::1] sums, int threads):
+    """∂e/∂w from the sums of each position, Gᵀ S G."""
+    cdef Py_ssize_t C = sums.shape[1], O = sums.shape[2], c
+    result = np.empty((3, 3, C, O), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] dw = result
+    for c in prange(C, nogil=True, schedule="static", num_threads=threads):
+        kernel_back_transform(O, &sums[0, c, 0], 4 * C * O, C * O, &dw[0, 0, c, 0], 3 * C * O, C * O)
+    return result
+
+
+cdef void transform_pair(const Tiling *g, Py_ssize_t first, Py_ssize_t k, const real *x, const real *dy, real *patch, real *v,
                          real *z) noexcept nogil:
-    """Tile `number`, the k-th of its block: V [position][block of lanes][tile][lane] and Z [position][panel][tile][lane]."""
-    cdef Place at = place_of(g, number)
-    cdef Py_ssize_t n, c, pitch
-    cdef const real *block
-    block = block_at(x + at.b * g.H * g.W * g.C, g.H, g.W, g.C, at.i - g.top, at.j - g.left, 4, &pitch, patch)
-    for n in range((g.C + lanes - 1) // lanes):
+    """Tile first + k, the k-th of its block: V [position][lanes of channels][tile][lane] and Z [position][panel][tile][lane]."""
+    cdef Place at = place_of(g, first + k)
+    cdef Py_ssize_t C = g.x.channels, O = g.y.channels, lanes = g.lanes, width = g.shape.width, n, c, pitch
+    cdef const real *pixels = block_at(x + at.b * elements(g.x), g.x, at.i - g.top, at.j - g.left, g.t, &pitch, patch)
+    for n in range((C + lanes - 1) // lanes):
         c = n * lanes
-        input_transform(2, min(lanes, g.C - c), block + c, pitch, g.C, v + c * tiles + k * lanes, 4 * v_plane, v_plane)
-    block = block_at(dy + at.b * g.rows * g.columns * g.O, g.rows, g.columns, g.O, at.i, at.j, 2, &pitch, patch)
-    for n in range(panels(shape, g.O)):
-        c = n * shape.width
-        output_back_transform(min(shape.width, g.O - c), block + c, pitch, g.O, z + c * tiles + k * shape.width,
-                              4 * z_plane, z_plane)
+        input_transform(2, min(lanes, C - c), pixels + c, pitch, C, v + c * g.block + k * lanes, g.t * g.v_plane, g.v_plane)
+    pixels = block_at(dy + at.b * elements(g.y), g.y, at.i, at.j, g.m, &pitch, patch)
+    for n in range(panels(g.shape, O)):
+        c = n * width
+        output_back_transform(min(width, O - c), pixels + c, pitch, O, z + c * g.block + k * width, g.t * g.z_plane, g.z_plane)
 
 
-cdef void add_products(const Tiling *g, Shape shape, Py_ssize_t lanes, Py_ssize_t q, Py_ssize_t channel, Py_ssize_t tiles,
-                       Py_ssize_t count, const real *v, const real *z, real *sums) noexcept nogil:
+cdef void add_products(const Tiling *g, Py_ssize_t channel, Py_ssize_t count, const real *v, const real *z,
+                       real *sums) noexcept nogil:
     """sums[c, o] += Σ over the block's tiles of V[tile, c] · Z[tile, o], for one position and a few input channels c."""
     cdef const real *a[MOST_ROWS]
     cdef real *out[MOST_ROWS]
     cdef real products[MOST_SUMS]
-    cdef Py_ssize_t filled = min(shape.rows, g.C - channel), p, c, o, zero = 0, panel, first, width
-    for p in range(shape.rows):
+    cdef Py_ssize_t O = g.y.channels, filled = min(g.shape.rows, g.x.channels - channel), p, c, o, zero = 0, panel, first, width
+    cdef Runs tiles = Runs(count=1, length=count, step=g.lanes, start=&zero)
+    for p in range(g.shape.rows):
         c = channel + (p if p < filled else 0)
-        a[p] = v + c // lanes * tiles * lanes + c % lanes
-    rows_of_sums(shape, products, out)
-    for panel in range(panels(shape, g.O)):
-        first = panel * shape.width
-        width = min(shape.width, g.O - first)
-        tile(shape, filled, 1, &zero, count, lanes, a, z + first * tiles, <const real *>NULL, out)
+        a[p] = v + c // g.lanes * g.block * g.lanes + c % g.lanes
+    rows_of_sums(g.shape, products, out)
+    for panel in range(panels(g.shape, O)):
+        first = panel * g.shape.width
+        width = min(g.shape.width, O - first)
+        tile(g.shape, filled, &tiles, a, z + first * g.block, NULL, out)
         for p in range(filled):
             for o in range(width):
-                sums[(channel + p) * g.O + first + o] += products[p * shape.width + o]
+                sums[(channel + p) * O + first + o] += products[p * g.shape.width + o]

@@ -21,7 +21,7 @@
 
 #include "tile/tile.h"
 
-#define OFF 4 /* the winner's number 2 r + s, or this where it is not above zero */
+#define NO_WINNER 4 /* a winner's number is 2 r + s, or this where the largest output is not above zero */
 
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define LANE_OUTPUTS 6 /* 24 sums + 4 of x + 1 weight, of 32 registers */
@@ -52,7 +52,7 @@
             most = (c[l] > most) | (c[l] != c[l]) ? c[l] : most;                                                       \
             at = (d[l] > most) | (d[l] != d[l]) ? 3 : at;                                                              \
             most = (d[l] > most) | (d[l] != d[l]) ? d[l] : most;                                                       \
-            number[l] = most > 0 ? at : OFF;                                                                           \
+            number[l] = most > 0 ? at : NO_WINNER;                                                                     \
             value[l] = most < 0 ? 0 : most;                                                                            \
         }                                                                                                              \
         for (int l = 0; l < LANES; l++)                                                                                \
@@ -63,6 +63,8 @@
 
 DEFINE_LARGEST(float, int32_t)
 DEFINE_LARGEST(double, int64_t)
+
+#define largest(a, b, c, d, best, winner) FOR_TYPE_OF(best, largest)(a, b, c, d, best, winner)
 
 /* `even` is the first window's upper row; its odd columns lie `half` behind. out[2 r + s][o][l]. */
 #define DEFINE_WINDOWS(real, vector)                                                                                   \
@@ -90,6 +92,9 @@ DEFINE_LARGEST(double, int64_t)
 
 DEFINE_WINDOWS(float, vector_float)
 DEFINE_WINDOWS(double, vector_double)
+
+#define windows(kh, kw, pitch, half, even, w, start, out)                                                              \
+    FOR_TYPE_OF(out, windows)(kh, kw, pitch, half, even, w, start, out)
 
 #define PATCH_BYTES (VECTOR_BYTES > 32 ? 32 : VECTOR_BYTES)
 #define MOST_TALL (VECTOR_BYTES > 32 ? 5 : 2) /* vectors across of five or six rows of sums: with AVX-512 30 registers of 32 */
@@ -134,29 +139,47 @@ typedef double patch_double;
         patches_##ROWS##x1_##real, patches_##ROWS##x2_##real, patches_##ROWS##x3_##real, patches_##ROWS##x4_##real,    \
         patches_##ROWS##x5_##real};
 
-/* So many vectors across, and as many rows as the registers hold sums of: three, five or six; returns how many. */
-#define DEFINE_ALL_PATCHES(real)                                                                                       \
+typedef struct { /* sizes in elements */
+    ptrdiff_t rows, width; /* of a patch */
+    ptrdiff_t pitch;       /* from one row of the source to the next */
+    ptrdiff_t out_pitch;   /* from one row of the sums to the next */
+} PatchSize;
+
+/* Add the patches, or some elements more: whole vectors, as many across and as many rows as the registers hold sums of. */
+#define DEFINE_ADD_PATCHES(real)                                                                                       \
     typedef void (*Patches_##real)(ptrdiff_t, const ptrdiff_t *, const real *, const real *, ptrdiff_t, real *,        \
                                    ptrdiff_t);                                                                         \
     DEFINE_ROWS_OF_PATCHES(real, 3)                                                                                    \
     DEFINE_ROWS_OF_PATCHES(real, 5)                                                                                    \
     DEFINE_ROWS_OF_PATCHES(real, 6)                                                                                    \
-    static ptrdiff_t patches_##real(ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t count, const ptrdiff_t *at,           \
-                                    const real *weight, const real *source, ptrdiff_t pitch, real *out,                \
-                                    ptrdiff_t out_pitch)                                                               \
+    static inline void add_patches_##real(ptrdiff_t count, const ptrdiff_t *at, const real *weight,                    \
+                                          const real *source, const PatchSize *size, real *out)                        \
     {                                                                                                                  \
-        const int done = rows <= 3 || vectors > MOST_TALL ? 3 : rows <= 5 ? 5 : 6;                                     \
-        const Patches_##real *of = done == 3 ? patches_3_##real : done == 5 ? patches_5_##real : patches_6_##real;     \
-        of[vectors - 1](count, at, weight, source, pitch, out, out_pitch);                                             \
-        return done;                                                                                                   \
+        enum { LANES = PATCH_LANES_##real };                                                                           \
+        ptrdiff_t left = (size->width + LANES - 1) / LANES;                                                            \
+        for (; left > 0; left -= MOST_PATCH_VECTORS) {                                                                 \
+            const int vectors = left < MOST_PATCH_VECTORS ? (int)left : MOST_PATCH_VECTORS;                            \
+            for (ptrdiff_t row = 0, done; row < size->rows; row += done) {                                             \
+                const ptrdiff_t rows = size->rows - row;                                                               \
+                done = rows <= 3 || vectors > MOST_TALL ? 3 : rows <= 5 ? 5 : 6;                                       \
+                (done == 3 ? patches_3_##real : done == 5 ? patches_5_##real : patches_6_##real)[vectors - 1](         \
+                    count, at, weight, source + row * size->pitch, size->pitch, out + row * size->out_pitch,           \
+                    size->out_pitch);                                                                                  \
+            }                                                                                                          \
+            source += vectors * LANES;                                                                                 \
+            out += vectors * LANES;                                                                                    \
+        }                                                                                                              \
     }
 
-DEFINE_ALL_PATCHES(float)
-DEFINE_ALL_PATCHES(double)
+DEFINE_ADD_PATCHES(float)
+DEFINE_ADD_PATCHES(double)
 
-/* The sum, a vector of sums at a time: one after the other, each addition would wait for the one before. */
-#define DEFINE_TOTAL(real)                                                                                             \
-    static inline real total_##real(const real *x, ptrdiff_t count)                                                    \
+#define add_patches(count, at, weight, source, size, out)                                                              \
+    FOR_TYPE_OF(out, add_patches)(count, at, weight, source, size, out)
+
+/* Add the elements of x to *sum, a vector of sums at a time: one after the other, each addition would wait for the one before. */
+#define DEFINE_ADD_TOTAL(real)                                                                                             \
+    static inline void add_total_##real(const real *x, ptrdiff_t count, real *sum)                                     \
     {                                                                                                                  \
         enum { LANES = PATCH_LANES_##real };                                                                           \
         patch_##real sums = {0};                                                                                       \
@@ -169,11 +192,13 @@ DEFINE_ALL_PATCHES(double)
             total += last[l];                                                                                          \
         for (; k < count; k++)                                                                                         \
             total += x[k];                                                                                             \
-        return total;                                                                                                  \
+        *sum += total;                                                                                                 \
     }
 
-DEFINE_TOTAL(float)
-DEFINE_TOTAL(double)
+DEFINE_ADD_TOTAL(float)
+DEFINE_ADD_TOTAL(double)
+
+#define add_total(x, count, sum) FOR_TYPE_OF(x, add_total)(x, count, sum)
 
 #define DEFINE_ALL_FINITE(real)                                                                                        \
     static inline int all_finite_##real(const real *x, ptrdiff_t count)                                                \
@@ -186,5 +211,7 @@ DEFINE_TOTAL(double)
 
 DEFINE_ALL_FINITE(float)
 DEFINE_ALL_FINITE(double)
+
+#define all_finite(x, count) FOR_TYPE_OF(x, all_finite)(x, count)
 
 #endif

@@ -28,7 +28,7 @@ from libc.string cimport memset
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block
-from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Shape, pack, panels, rows_of_sums, tile, tile_shape
+from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, panels, rows_of_sums, tile, tile_shape
 
 include "common/threads.pxi"
 
@@ -183,18 +183,19 @@ cdef void multiply_group(const Product *m, Shape shape, const real *a, const rea
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t depth, p, i, v, filled, width = min(shape.width, m.columns - column), none = 0, first = k
     cdef Py_ssize_t end = min(first + GROUP, m.depth)
+    cdef Runs runs = Runs(count=1, length=0, step=m.a_step, start=&none)
     cdef real *to
     rows_of_sums(shape, sums, sums_at)
     while k == first or k < end:
-        depth = min(DEPTH, end - k)
+        depth = runs.length = min(DEPTH, end - k)
         pack(b + k * m.b_row + column * m.b_step, depth, m.b_row, m.columns - column, m.b_step, shape.width, packed)
         p = row
         while p < end_row:
             filled = min(shape.rows, end_row - p)
             for i in range(shape.rows):
                 at[i] = a + (p + i if i < filled else p) * m.a_row + k * m.a_step
-            tile(shape, filled, 1, &none, depth, m.a_step, at, packed,
-                 start + column if k == first and start != NULL else <const real *>NULL, sums_at)
+            tile(shape, filled, &runs, at, packed, start + column if k == first and start != NULL else <const real *>NULL,
+                 sums_at)
             for i in range(filled):
                 to = out + (p - row + i) * pitch
                 if k == first:

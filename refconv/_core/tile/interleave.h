@@ -47,4 +47,6 @@ typedef struct {
 DEFINE_INTERLEAVE(float, (int)(sizeof(vector_float) / sizeof(float)))
 DEFINE_INTERLEAVE(double, (int)(sizeof(vector_double) / sizeof(double)))
 
+#define interleave(lines, out) FOR_TYPE_OF(out, interleave)(lines, out)
+
 #endif

@@ -2,7 +2,7 @@
 from libc.string cimport memcpy, memset
 
 from refconv._core.common.real cimport real
-from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Shape, panels, rows_of_sums, tile
+from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, panels, rows_of_sums, tile
 
 
 # How work is cut: by shapes alone, so that each sum has one order.
@@ -31,8 +31,7 @@ cdef struct Sweep:
     Py_ssize_t x_row, x_column        # elements between what neighbouring outputs read
     Py_ssize_t y_row, y_column        # and between where they are written
     Py_ssize_t channels               # outputs at each pixel
-    Py_ssize_t runs, length           # one sum: `runs` runs of `length` neighbouring values …
-    const Py_ssize_t *run             # … that begin at these offsets
+    Runs runs                         # what the sum of one output reads
 
 
 cdef inline Py_ssize_t period(Py_ssize_t D, Py_ssize_t S) noexcept nogil:
@@ -84,19 +83,17 @@ cdef inline const real *rows_of(const real *image, Py_ssize_t height, Py_ssize_t
     return scratch
 
 
-cdef inline void list_runs(Taps down, Taps across, Py_ssize_t pitch, Py_ssize_t pixel, Py_ssize_t depth,
-                           Sweep *sweep, Py_ssize_t *run) noexcept nogil:
+cdef inline Runs list_runs(Taps down, Taps across, Py_ssize_t pitch, Py_ssize_t pixel, Py_ssize_t depth,
+                           Py_ssize_t *start) noexcept nogil:
     """The runs of one sum: `depth` channels a tap; neighbouring taps that lie side by side make one run of a kernel row."""
     cdef bint side_by_side = across.count == 1 or (across.offset_step == 1 and depth == pixel)
     cdef Py_ssize_t starts = 1 if side_by_side else across.count
     cdef Py_ssize_t t, u
     for t in range(down.count):
         for u in range(starts):
-            run[t * starts + u] = ((down.offset + t * down.offset_step) * pitch
-                                   + (across.offset + u * across.offset_step) * pixel)
-    sweep.runs = down.count * starts
-    sweep.length = depth * (across.count if side_by_side else 1)
-    sweep.run = run
+            start[t * starts + u] = ((down.offset + t * down.offset_step) * pitch
+                                     + (across.offset + u * across.offset_step) * pixel)
+    return Runs(count=down.count * starts, length=depth * (across.count if side_by_side else 1), step=1, start=start)
 
 
 cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const real *packed, const real *start,
@@ -110,7 +107,7 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
     cdef real *to[MOST_ROWS]
     cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
-    cdef Py_ssize_t outputs = sweep.rows * sweep.columns, depth = sweep.runs * sweep.length
+    cdef Py_ssize_t outputs = sweep.rows * sweep.columns, depth = sweep.runs.count * sweep.runs.length
     cdef Py_ssize_t panel, first, width, done, filled, i, j, p, v
     # Whether what lies right behind each output is the next one, but for the last: a row may reach into it, which is
     # stored later.
@@ -132,8 +129,7 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
                     i, j = i + 1, 0
             for p in range(filled, shape.rows):
                 a[p] = a[0]
-            tile(shape, filled, sweep.runs, sweep.run, sweep.length, 1, a, packed + first * depth,
-                 start + first if start != NULL else NULL, out)
+            tile(shape, filled, &sweep.runs, a, packed + first * depth, start + first if start != NULL else NULL, out)
             done += filled
             for p in range(filled):
                 if out[p] != to[p]:

@@ -11,9 +11,8 @@
  *
  * Registers hold ROWS x VECTORS sums, VECTORS vectors of b and one broadcast a; the tile shapes below fit
  * the registers of their instruction set, so nothing spills. b is packed, and read once from the first byte to the last. The
- * values of a lie where they always lay: k walks `runs` runs of `length` values, `step` apart, the first at
- * a[p] + run[r]. Nothing outside of these is read. `start`, the bias, may be NULL. Rows are stored in order, so one may
- * reach into the next.
+ * elements of a are read in place: k walks along the runs (struct Runs), run r from a[p] + run[r] on. Nothing else is read.
+ * `start`, the bias, may be NULL. Rows are stored in order, so one may reach into the next.
  *
  * A sum of more than SUM_BLOCK products is computed block by block (sums.h). Each block adds its products in the order of k, and
  * blocks depend on runs and length alone: the result has the same bits at any thread count.
@@ -25,6 +24,7 @@
 #include <string.h>
 
 #include "common/lanes.h"
+#include "common/real.h"
 #include "common/sums.h"
 
 #if defined(__AVX512F__)
@@ -79,7 +79,7 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
-                                const real *const *a, const real *b, const real *start, real *const *out)              \
+                                const real **a, const real *b, const real *start, real **out)              \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[ROWS][VECTORS];                                                                                     \
@@ -118,8 +118,8 @@ typedef double vector_double, half_double;
 
 #define AS_WRITTEN
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
-    static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real *const *a,     \
-                     const real *b, const real *start, real *const *out)                                               \
+    static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real **a,     \
+                     const real *b, const real *start, real **out)                                               \
     {                                                                                                                  \
         enum { WIDTH = VECTORS * (vector) };                                                                           \
         for (int p = 0; p < ROWS; p++) {                                                                               \
@@ -182,49 +182,60 @@ DEFINE_COPY_ROW(double)
 
 typedef enum { WIDE, NARROW, HALF } Kind;
 
+typedef struct {
+    Kind kind;
+    ptrdiff_t rows;  /* sums down: pixels, or entries of the kernel */
+    ptrdiff_t width; /* sums across: channels */
+} Shape;
+
+typedef struct { /* where the factors a of one sum lie: `count` runs of `length` elements */
+    ptrdiff_t count, length;
+    ptrdiff_t step;         /* between the elements of a run */
+    const ptrdiff_t *start; /* offset of each run */
+} Runs;
+
 /* block_tile: one block of the sums of a tile. Where few rows are left at the end of a sweep, a short tile is done sooner.
  *
- * long_tile: the sums of many products. A block is several whole runs, or a part of one run. */
-#define DEFINE_TILE_OF_KIND(real)                                                                                      \
-    static inline void block_tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run,              \
-                                         ptrdiff_t length, ptrdiff_t step, const real *const *a, const real *b,        \
-                                         const real *start, real *const *out)                                          \
+ * long_tile: the sums of many products. A block is several whole runs, or a part of one run.
+ *
+ * tile: a tile of this shape, of which so many rows are wanted; a and out have pointers for all of them. */
+#define DEFINE_TILE_OF_SHAPE(real)                                                                                     \
+    static inline void block_tile_##real(Kind kind, ptrdiff_t rows, Runs k, const real **a, const real *b,       \
+                                         const real *start, real **out)                                          \
     {                                                                                                                  \
         int few = rows <= SHORT_ROWS;                                                                                  \
         if (kind == WIDE)                                                                                              \
-            (few ? short_wide_tile_##real : wide_tile_##real)(runs, run, length, step, a, b, start, out);              \
+            (few ? short_wide_tile_##real : wide_tile_##real)(k.count, k.start, k.length, k.step, a, b, start, out);   \
         else if (kind == NARROW)                                                                                       \
-            (few ? short_narrow_tile_##real : narrow_tile_##real)(runs, run, length, step, a, b, start, out);          \
+            (few ? short_narrow_tile_##real : narrow_tile_##real)(k.count, k.start, k.length, k.step, a, b, start, out);\
         else                                                                                                           \
-            (few ? short_half_tile_##real : half_tile_##real)(runs, run, length, step, a, b, start, out);              \
+            (few ? short_half_tile_##real : half_tile_##real)(k.count, k.start, k.length, k.step, a, b, start, out);   \
     }                                                                                                                  \
-    AS_WRITTEN static void long_tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run,           \
-                                            ptrdiff_t length, ptrdiff_t step, const real *const *a, const real *b,     \
-                                            const real *start, real *const *out)                                       \
+    AS_WRITTEN static void long_tile_##real(Shape shape, ptrdiff_t rows, Runs runs, const real **a,              \
+                                            const real *b, const real *start, real **out)                        \
     {                                                                                                                  \
-        const ptrdiff_t width = kind == WIDE ? 2 * LANES_##real : kind == NARROW ? LANES_##real : HALF_LANES_##real;   \
-        const ptrdiff_t most = kind == WIDE ? WIDE_ROWS : NARROW_ROWS, size = (rows < most ? rows : most) * width;     \
-        const ptrdiff_t runs_of_block = length < SUM_BLOCK ? SUM_BLOCK / length : 1;                                   \
-        const ptrdiff_t pieces = (length + SUM_BLOCK - 1) / SUM_BLOCK;                                                 \
-        const ptrdiff_t blocks = (runs + runs_of_block - 1) / runs_of_block * pieces;                                  \
+        const ptrdiff_t width = shape.width, size = (rows < shape.rows ? rows : shape.rows) * width;                   \
+        const ptrdiff_t runs_of_block = runs.length < SUM_BLOCK ? SUM_BLOCK / runs.length : 1;                         \
+        const ptrdiff_t pieces = (runs.length + SUM_BLOCK - 1) / SUM_BLOCK;                                            \
+        const ptrdiff_t blocks = (runs.count + runs_of_block - 1) / runs_of_block * pieces;                            \
         const real *at[MOST_ROWS];                                                                                     \
         real block[MOST_SUMS], group[MOST_SUMS], total[MOST_SUMS], *block_rows[MOST_ROWS], *group_rows[MOST_ROWS];     \
         const real *result = blocks > SUM_BLOCK ? total : group;                                                       \
         memset(total, 0, blocks > SUM_BLOCK ? size * sizeof(real) : 0);                                                \
-        for (ptrdiff_t p = 0; p < most; p++) {                                                                         \
+        for (ptrdiff_t p = 0; p < shape.rows; p++) {                                                                   \
             block_rows[p] = block + p * width;                                                                         \
             group_rows[p] = group + p * width;                                                                         \
         }                                                                                                              \
         for (ptrdiff_t number = 0; number < blocks; number++) {                                                        \
             const ptrdiff_t r = number / pieces * runs_of_block, k = number % pieces * SUM_BLOCK;                      \
-            const ptrdiff_t count = runs - r < runs_of_block ? runs - r : runs_of_block;                               \
-            const ptrdiff_t depth = length - k < SUM_BLOCK ? length - k : SUM_BLOCK;                                   \
             const int first = number % SUM_BLOCK == 0, last = (number + 1) % SUM_BLOCK == 0 || number + 1 == blocks;   \
-            for (ptrdiff_t p = 0; p < most; p++)                                                                       \
-                at[p] = a[p] + k * step;                                                                               \
-            block_tile_##real(kind, rows, count, run + r, depth, step, at, b, number ? NULL : start,                   \
-                              first ? group_rows : block_rows);                                                        \
-            b += count * depth * width;                                                                                \
+            Runs part = {runs.count - r, runs.length - k, runs.step, runs.start + r};                                  \
+            part.count = part.count < runs_of_block ? part.count : runs_of_block;                                      \
+            part.length = part.length < SUM_BLOCK ? part.length : SUM_BLOCK;                                           \
+            for (ptrdiff_t p = 0; p < shape.rows; p++)                                                                 \
+                at[p] = a[p] + k * runs.step;                                                                          \
+            block_tile_##real(shape.kind, rows, part, at, b, number ? NULL : start, first ? group_rows : block_rows);  \
+            b += part.count * part.length * width;                                                                     \
             if (!first)                                                                                                \
                 add_sums_##real(size, block, group);                                                                   \
             if (last && result == total)                                                                               \
@@ -233,19 +244,21 @@ typedef enum { WIDE, NARROW, HALF } Kind;
         for (ptrdiff_t v = 0; v < size; v += width)                                                                    \
             memcpy(*out++, result + v, width * sizeof(real));                                                          \
     }                                                                                                                  \
-    static inline void tile_##real(Kind kind, ptrdiff_t rows, ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length,  \
-                                   ptrdiff_t step, const real *const *a, const real *b, const real *start,             \
-                                   real *const *out)                                                                   \
+    static inline void tile_##real(Shape shape, ptrdiff_t rows, const Runs *runs, const real **a, const real *b, \
+                                   const real *start, real **out)                                                \
     {                                                                                                                  \
-        if (runs * length > SUM_BLOCK)                                                                                 \
-            long_tile_##real(kind, rows, runs, run, length, step, a, b, start, out);                                   \
+        if (runs->count * runs->length > SUM_BLOCK)                                                                    \
+            long_tile_##real(shape, rows, *runs, a, b, start, out);                                                    \
         else                                                                                                           \
-            block_tile_##real(kind, rows, runs, run, length, step, a, b, start, out);                                  \
+            block_tile_##real(shape.kind, rows, *runs, a, b, start, out);                                              \
     }
 
 DEFINE_TILES(float)
 DEFINE_TILES(double)
-DEFINE_TILE_OF_KIND(float)
-DEFINE_TILE_OF_KIND(double)
+DEFINE_TILE_OF_SHAPE(float)
+DEFINE_TILE_OF_SHAPE(double)
+
+#define tile(shape, rows, runs, a, b, start, out) FOR_TYPE_OF(b, tile)(shape, rows, runs, a, b, start, out)
+#define copy_row(from, channels, width, to) FOR_TYPE_OF(to, copy_row)(from, channels, width, to)
 
 #endif

@@ -15,18 +15,17 @@ cdef extern from "tile/tile.h" nogil:
         WIDE
         NARROW
         HALF
-    void tile_float(Kind kind, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                    const float *const *a, const float *b, const float *start, float *const *out)
-    void tile_double(Kind kind, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length, Py_ssize_t step,
-                     const double *const *a, const double *b, const double *start, double *const *out)
-    void copy_row_float(const float *start, Py_ssize_t channels, Py_ssize_t width, float *to)
-    void copy_row_double(const double *start, Py_ssize_t channels, Py_ssize_t width, double *to)
-
-
-cdef struct Shape:
-    Kind kind
-    Py_ssize_t rows      # sums down: pixels, or entries of the kernel
-    Py_ssize_t width     # sums across: channels
+    ctypedef struct Shape:
+        Kind kind
+        Py_ssize_t rows
+        Py_ssize_t width
+    ctypedef struct Runs:
+        Py_ssize_t count
+        Py_ssize_t length
+        Py_ssize_t step
+        const Py_ssize_t *start
+    void tile(Shape shape, Py_ssize_t rows, const Runs *runs, const void *a, const void *b, const void *start, void *out)
+    void copy_row(const void *source, Py_ssize_t channels, Py_ssize_t width, void *to)
 
 
 cdef inline Shape tile_shape(const real *_, Py_ssize_t channels) noexcept nogil:
@@ -43,15 +42,6 @@ cdef inline Shape tile_shape(const real *_, Py_ssize_t channels) noexcept nogil:
 cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
     """Tiles that lie side by side to cover the channels."""
     return (channels + shape.width - 1) // shape.width
-
-
-cdef inline void tile(Shape shape, Py_ssize_t rows, Py_ssize_t runs, const Py_ssize_t *run, Py_ssize_t length,
-                      Py_ssize_t step, const real **a, const real *b, const real *start, real **out) noexcept nogil:
-    """A tile of this shape, of which so many rows are wanted; a and out have room for all."""
-    if real is float:
-        tile_float(shape.kind, rows, runs, run, length, step, <const float *const *>a, b, start, <float *const *>out)
-    else:
-        tile_double(shape.kind, rows, runs, run, length, step, <const double *const *>a, b, start, <double *const *>out)
 
 
 cdef inline void rows_of_sums(Shape shape, real *sums, real **out) noexcept nogil:
@@ -71,10 +61,7 @@ cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_ste
     cdef Py_ssize_t k = 0, v
     if channel_step == 1:
         while k < depth and k * depth_step + width <= (depth - 1) * depth_step + channels:
-            if real is float:
-                copy_row_float(source + k * depth_step, channels, width, packed + k * width)
-            else:
-                copy_row_double(source + k * depth_step, channels, width, packed + k * width)
+            copy_row(source + k * depth_step, channels, width, packed + k * width)
             k += 1
     for k in range(k, depth):
         for v in range(min(channels, width)):

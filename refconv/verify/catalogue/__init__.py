@@ -1,4 +1,4 @@
-"""Rows of the table operator × evidence, with what there is to prove about each; one module a family.
+"""Rows of the table operator × evidence, one module a family.
 
 The public operators come first, in the order of the lectures. Then come other forms of them, optimisers and layers. A module
 of a family defines ``OPERATORS``, ``FORMS`` or ``UPDATES``; :mod:`refconv.verify.catalogue.operators` collects them.

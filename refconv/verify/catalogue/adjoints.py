@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import refconv
-from refconv.geometry import Window, per_axis
+from refconv._arguments import per_axis
+from refconv.geometry import Window
 from refconv.reference.avg_pool import counts
 from refconv.verify.case import Arguments
 

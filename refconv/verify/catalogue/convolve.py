@@ -1,4 +1,4 @@
-"""Plain convolution and cross-correlation. Each is the other's derivative: what one sends forward, the other sends back."""
+"""Plain convolution and cross-correlation, which are each other's derivatives."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ __all__ = ["OPERATORS"]
 
 
 def from_full(function, a):
-    """∂e/∂y set into the zeros of the full output, of which the mode took a part; from there the way back is "valid"."""
+    """Compute ∂e/∂x: pad ∂e/∂y to the full output, of which the mode keeps a part, then slide in the mode "valid"."""
     pads = mode_window(a.w.shape, a.options["mode"]).pads(a.x.shape)
     around = [(k - 1 - before, k - 1 - after) for k, (before, after) in zip(a.w.shape, pads, strict=True)]
     return function(np.pad(a.dy, around), a.w, "valid")

@@ -11,7 +11,7 @@ __all__ = ["OPERATORS"]
 
 
 def dx(function, a):
-    """∂e/∂x, with the mask that this seed makes."""
+    """Compute ∂e/∂x with the mask of this seed."""
     _, mask = refconv.dropout(a.x, a.rate, a.seed)
     return function(a.dy, mask)
 

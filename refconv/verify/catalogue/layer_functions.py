@@ -110,7 +110,7 @@ def prepare(layer: Layer, a: Arguments, trained: bool = False) -> None:
 
 
 def _parts(dy, y):
-    """``dy`` as the layer takes it: a tuple if its output is one."""
+    """Return ``dy`` as the layer expects it: a tuple if its output is one."""
     if not isinstance(y, tuple):
         return dy
     ends = np.cumsum([part.shape[-1] for part in y])[:-1]

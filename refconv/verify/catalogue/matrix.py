@@ -1,6 +1,6 @@
 """The convolution layer as a matrix product, and stuffed zeros.
 
-The Toeplitz matrices also bear witness for the convolutions' derivatives, as T and Tᵀ.
+The Toeplitz matrices are also evidence for the derivatives of convolutions, as T and Tᵀ.
 """
 
 import numpy as np
@@ -39,7 +39,7 @@ def toeplitz(ndim, formula, fixed):
 
 
 def skip_zeros(_, a):
-    """∂e/∂x of stuffing zeros: every S-th pixel, which a 1×1 convolution with the unit matrix picks out."""
+    """Compute ∂e/∂x of zero stuffing: every S-th pixel, selected by a 1×1 convolution with the unit matrix."""
     channels = a.x.shape[1 if a.options.get("data_format") == "channels_first" else -1]
     unit = np.eye(channels, dtype=a.dy.dtype)
     if a.x.ndim == 3:

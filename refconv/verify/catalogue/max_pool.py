@@ -36,7 +36,7 @@ def max_pool(ndim, formula, fixed, pins):
 
 
 def tied(x, window, dx):
-    """Equal values under the one window there is, and where its ∂e/∂y = 7 goes."""
+    """Return an example with equal values in a single window, whose ∂e/∂y is 7."""
     x, dx = np.array(x)[None, ..., None], np.array(dx)[None, ..., None]
     dy = np.full((1,) * x.ndim, 7.0)
     words = "of equal values the first in row-major order takes all"

@@ -1,4 +1,4 @@
-"""Frames around images, and upsampling."""
+"""Padding and upsampling."""
 
 from refconv.verify.case import Case
 from refconv.verify.catalogue.strategies import pad_cases, upsample_cases

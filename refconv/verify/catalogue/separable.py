@@ -103,7 +103,7 @@ FORMS = (
             Pin(
                 "one entry more than rank one",
                 {"kernel": [[3, 6, 9], [4, 8, 12], [5, 10, 14]]},
-                refused="kernel must be of rank 1, but has numerical rank 2",
+                refused="kernel must be of rank 1, got numerical rank 2",
             ),
         ),
         definition=factors,

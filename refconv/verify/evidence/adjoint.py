@@ -1,7 +1,7 @@
-"""Adjoint evidence: what a derivative sends back is what the operator sends forward, seen from the other side.
+"""Adjoint evidence: the backward function is the transpose of the forward function.
 
 J is the matrix of all ∂y/∂a. Dual numbers, put through the forward loop, give J v for a direction v; the derivative gives
-Jᵀ dy. So ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ must hold, for any v and dy. The loops run on fractions, and the two sides agree exactly;
+Jᵀ dy. So ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ for any v and dy. The loops run on fractions, and the two sides agree exactly;
 where the operator takes roots or exponentials, they run on float64 and agree to rounding. Where the operator is linear
 in x, J v is f(v) itself, and the equation is the well-known ⟨dy, f(v)⟩ = ⟨f_dx(dy), v⟩.
 
@@ -56,7 +56,7 @@ def _difference(there, back, exact, function, name):
 
 
 def _matrix(operator, a, dy):
-    """f(x) = T x and f_dx(dy) = Tᵀ dy, exactly, example by example; without the bias."""
+    """Check f(x) = T x and f_dx(dy) = Tᵀ dy exactly for each example, without the bias."""
     T = operator.matrix(a) if operator.matrix else None
     if T is None:
         return []
@@ -71,12 +71,12 @@ def _matrix(operator, a, dy):
 
 
 def _objects(name, shape, rng, positive):
-    """Distinct floats in an object array, so that dual numbers can stand beside them."""
+    """Distinct floats in an object array, which can also hold dual numbers."""
     return spread(name, shape, rng, positive).astype(object)
 
 
 def inner(a, b):
-    """⟨a, b⟩: the sum of the products of two arrays of one shape.
+    """Return ⟨a, b⟩, the sum of the products of two arrays of the same shape.
 
     >>> inner(np.array([1, 2]), np.array([10, 100]))
     210
@@ -87,7 +87,7 @@ def inner(a, b):
 
 
 def assert_adjoint(forward, transposed, x, dy):
-    """⟨dy, forward(x)⟩ = ⟨transposed(dy), x⟩, exactly; x and dy hold fractions, forward is linear."""
+    """Assert ⟨dy, forward(x)⟩ = ⟨transposed(dy), x⟩ exactly, for a linear forward and fractions."""
     there, back = inner(dy, forward(x)), inner(transposed(dy), x)
     for words, side in (("⟨dy, f(x)⟩", there), ("⟨fᵀ(dy), x⟩", back)):
         assert isinstance(side, Fraction), f"{words} is {side!r}: something rounded"

@@ -1,8 +1,8 @@
-"""Dual numbers: the derivative that needs no derivative.
+"""Dual numbers: exact derivatives by running the forward loop.
 
 A dual number a + a′ε with ε² = 0 carries a value and its rate of change along one direction. Put through the loops of a
 function f, the numbers x + vε come out as f(x) + (J v)ε: the forward derivative, exact, and without a line of f's own
-derivative being used. So it can bear witness against that line.
+derivative being used. So it is an independent check of that derivative.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _dual(number):
 
 
 def dual_array(values, rates):
-    """The object array values + rates·ε.
+    """Return the object array values + rates·ε.
 
     >>> dual_array(np.array([1, 2]), np.array([10, 0]))
     array([1 + 10ε, 2 + 0ε], dtype=object)
@@ -124,7 +124,7 @@ def dual_array(values, rates):
 
 
 def rates(array):
-    """The rates of change in an array of dual numbers; a plain number does not change.
+    """Return the rates of change in an array of dual numbers; 0 for plain numbers.
 
     >>> rates(np.array([Dual(3, 7), 5], object))
     array([7, 0], dtype=object)

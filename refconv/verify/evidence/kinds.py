@@ -38,10 +38,10 @@ class LeftOut:
     Parameters
     ----------
     reason : str
-        What they have in common.
+        Why they cannot be compared.
     cases : int
     error : str
-        How the operator refuses the first of them; empty if it was not called.
+        Message with which the operator refuses the first one; empty if it was not called.
     accepting : tuple of str
         Other libraries that return an output in that case.
     """
@@ -84,7 +84,7 @@ class Outcome:
 
     @property
     def cell(self) -> str:
-        """The outcome in a few characters: ✓ with the number of cases and the largest error, ✗, or –."""
+        """The outcome in a table cell: ✓ with the number of cases and the largest error, ✗, or –."""
         if self.refuted is not None:
             return "✗"
         if not self.cases:
@@ -103,8 +103,8 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
     quick : bool
         Fewer cases, so that all operators take seconds.
     engine_name : str or None
-        The engine on which differences and other libraries look at the operator; None for the one that runs. (Proofs
-        and exact arithmetic need the loops, and parity needs both.)
+        The engine for numeric and oracle evidence; None for the current one. (Symbolic and adjoint evidence need the
+        loops, and parity needs both.)
 
     Returns
     -------
@@ -123,7 +123,7 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
 
 
 def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut | None]:
-    """The error of each case of one kind, and what was left out; nothing where the operator is without this kind."""
+    """Iterate over the errors of the cases of one kind and the cases left out; empty if the kind does not apply."""
     return iter(()) if kind in operator.without else KINDS[kind](operator, quick)
 
 
@@ -133,12 +133,12 @@ def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Ite
 
 
 def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[float | None]:
-    """The error in each case drawn. Hypothesis shrinks a failing case before it raises."""
+    """Return the error of each random case. Hypothesis shrinks a failing case before it raises."""
     return _drawn(operator.name, operator.cases(), most, partial(_blamed, check, operator))
 
 
 def _drawn(name, strategy, most, use) -> list:
-    """What ``use(case)`` returns for each case drawn: the same cases in every run, and nothing kept on disk."""
+    """Return ``use(case)`` for each random case. The cases are the same in every run, and nothing is kept on disk."""
     hypothesis = need("hypothesis", "verify", "drawing cases")
     results = []
 
@@ -184,7 +184,7 @@ def _on_refused_cases(operator: Operator, most: int, libraries: tuple[str, ...] 
 
 
 def _refusal(operator, case):
-    """The message with which an operator refuses a case."""
+    """Return the message with which an operator refuses a case."""
     try:
         operator(fill(case, spread))
     except (TypeError, ValueError) as error:
@@ -234,7 +234,7 @@ def _oracle(operator, quick):
     yield from _on_fixed_cases(oracle, operator, None)
     yield from _on_drawn_cases(soon, operator, 10)
     yield from _on_refused_cases(operator, 20)
-    # The ONNX package makes all of its tests anew whenever it is asked for them, and takes seconds.
+    # Listing the tests takes seconds, because the ONNX package generates all of them on each call.
     inexpressible = []
     yield from written_tests(operator, inexpressible)
     for reason, cases in Counter(inexpressible).items():
@@ -242,7 +242,7 @@ def _oracle(operator, quick):
 
 
 def _blamed(check, operator, case):
-    """Run a check; a refutation states the case, and so does an operator that raises."""
+    """Run a check and add the case to its refutation; an operator that raises is refuted."""
     try:
         return check(operator, case)
     except Refuted as refutation:

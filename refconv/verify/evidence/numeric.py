@@ -1,4 +1,4 @@
-"""Numeric evidence: the derivative against central differences, in float64 and on whatever engine runs."""
+"""Numeric evidence: derivatives against central differences, in float64 on the current engine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["assert_is_derivative", "directional", "numeric", "numeric_derivative"]
 
-STEP = np.finfo(np.float64).eps ** (1 / 3)  # where truncation and rounding weigh the same: both are then of its square
+STEP = np.finfo(np.float64).eps ** (1 / 3)  # truncation and rounding errors are equal here, both of the order of its square
 MARGIN = 100
 
 
 def numeric(operator: Operator, case) -> float | None:
     """Compare the derivatives of an operator in one case with differences; returns the largest error, relative to dy·y.
 
-    ``dy`` is random: a plain sum of the outputs would hide what goes to the wrong one. None for an operator without
+    ``dy`` is random, since a plain sum of the outputs would hide gradients at wrong places. None for an operator without
     derivatives. Raises :class:`Refuted`.
     """
     a = fill(case, spread)
@@ -36,7 +36,7 @@ def numeric(operator: Operator, case) -> float | None:
 
 
 def directional(operator: Operator, case) -> float | None:
-    """The same along one random direction for each array: cheap, so that it can look at many cases and sizes.
+    """Compare along one random direction for each array, which is cheap enough for many cases and sizes.
 
     ⟨dy, f(a + hv) − f(a − hv)⟩ / 2h is ⟨∂e/∂a, v⟩. None for an operator without derivatives. Raises :class:`Refuted`.
     """
@@ -57,9 +57,9 @@ def directional(operator: Operator, case) -> float | None:
 
 
 def numeric_derivative(f, x, dy):
-    """∂⟨dy, f(x)⟩/∂x by central differences, one element at a time, in float64.
+    """Return ∂⟨dy, f(x)⟩/∂x by central differences, one element at a time, in float64.
 
-    The step is ∛ε·max(1, |x|), where truncation and rounding weigh the same; f must be smooth within it.
+    The step is ∛ε·max(1, |x|), where truncation and rounding errors are equal; f must be smooth within it.
 
     >>> numeric_derivative(lambda x: x**2, [1.0, 3], np.array([1.0, 10])).round(6)
     array([ 2., 60.])
@@ -79,7 +79,7 @@ def numeric_derivative(f, x, dy):
 
 
 def assert_is_derivative(dx, f, x, dy) -> float:
-    """dx is ∂⟨dy, f(x)⟩/∂x; the tolerance is what a central difference can tell, with a hundredfold margin.
+    """Assert that dx is ∂⟨dy, f(x)⟩/∂x, within a hundred times the accuracy of central differences.
 
     Returns the largest error.
     """

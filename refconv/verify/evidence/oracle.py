@@ -32,7 +32,7 @@ ROUNDING = 1e-11  # relative to the largest element, of float64 sums of a few hu
 
 @cache
 def importable(name: str) -> bool:
-    """Whether a library is there and can be imported; a broken one is no witness against anybody."""
+    """Return True if a library can be imported; a broken installation is no oracle."""
     try:
         importlib.import_module(name)
     except (ImportError, OSError):
@@ -41,14 +41,14 @@ def importable(name: str) -> bool:
 
 
 def installed(libraries=LIBRARIES) -> list[str]:
-    """The libraries that can be asked here; the conventions always can."""
+    """Return the libraries that are installed here; the conventions always are."""
     return [name for name in libraries if all(map(importable, NEEDS.get(name, (name,))))]
 
 
 def oracle(operator: Operator, case, libraries=None) -> float | None:
     """Compare an operator with every library that has it; returns the largest relative error.
 
-    None if no library has anything to say about this case. Raises :class:`Refuted`.
+    None if no library has this operator with these options. Raises :class:`Refuted`.
     """
     a, ours = _results(operator, fill(case, spread))
     errors = []
@@ -63,7 +63,7 @@ def oracle(operator: Operator, case, libraries=None) -> float | None:
 
 
 def accepting(operator: Operator, case, libraries=LIBRARIES) -> list[str]:
-    """Return those of the libraries that are installed and return an output in a case that refconv refuses."""
+    """Return the installed libraries that return an output in a case that refconv refuses."""
     a, names = fill(case, spread), []
     for library in [name for name in installed(libraries) if name != CONVENTIONS]:
         try:
@@ -92,7 +92,7 @@ def tables(operator: Operator) -> Iterator[tuple]:
 
 
 def _results(operator, a):
-    """The arguments with a random dy, and all results of an operator by their names."""
+    """Return the arguments with a random dy, and all results of an operator by their names."""
     y = np.asarray(operator(a))
     a = a.with_arrays(dy=np.random.default_rng(1).standard_normal(y.shape))
     ours = {"y": y, **{name: np.asarray(further(a)) for name, further in operator.further.items()}}
@@ -102,7 +102,7 @@ def _results(operator, a):
 
 
 def _compared(operator, witness, ours, theirs, allowed=ROUNDING):
-    """The relative error of each result that a witness has; the output comes first, since all others depend on its shape."""
+    """Return the relative error of each result that an oracle has, first of the output, whose shape the others need."""
     errors = []
     for name in (name for name in ours if name in (theirs or {})):
         if name == "y":
@@ -116,9 +116,9 @@ def _compared(operator, witness, ours, theirs, allowed=ROUNDING):
 
 
 def written_tests(operator: Operator, left_out: list | None = None) -> Iterator[float]:
-    """Compare an operator with what the ONNX operator tests say; yields the relative error of each test.
+    """Compare an operator with the ONNX operator tests; yields the relative error of each test.
 
-    Nothing if they are not installed. What a test asks for that the operator does not have is appended to ``left_out``.
+    Yields nothing if they are not installed. Options that the operator lacks are appended to ``left_out``.
     Raises :class:`Refuted`.
     """
     if not installed(("onnx",)):

@@ -1,8 +1,8 @@
-"""Parity: the kernels give what the loops give, for whatever hypothesis comes up with.
+"""Parity evidence: kernels and loops return the same, on cases drawn by hypothesis.
 
 Each case runs in float32 and float64, which must give the same but for rounding; with numbers that round, within the
 bound of rounding, and with small integers, where sums are exact, to the last bit. The kernels run twice and find different
-garbage in the memory they allocate, so a cell that they forget to write shows.
+garbage in the memory they allocate, so an element that they do not write shows.
 
 Where an operator has a definition, the definition on the kernels also gives what the operator gives on the loops.
 
@@ -64,7 +64,7 @@ class Watched:
         self.function, self.results = function, {}
 
     def __call__(self, *arrays):
-        """Call the function; its results, as a tuple."""
+        """Call the function and return its results as a tuple."""
         before = tuple(_bits(array) for array in arrays)
         results = several(self.function(*arrays))
         for position, (array, bits) in enumerate(zip(arrays, before, strict=True)):
@@ -92,7 +92,7 @@ def _bits(value):
 
 
 def _difference(first, second):
-    """Where the second of two arrays differs from the first, in words."""
+    """Return a phrase that says where the second of two arrays differs from the first."""
     if (first.dtype, first.shape) != (second.dtype, second.shape):
         return f"gives {second.dtype} of shape {second.shape}, not {first.dtype} of shape {first.shape}"
     at = tuple(np.argwhere((first != second) & ~(np.isnan(first) & np.isnan(second)))[:1].ravel().tolist())
@@ -100,7 +100,7 @@ def _difference(first, second):
 
 
 def _calls(operator, a):
-    """The operator and its derivatives, each as a function of all arrays of a."""
+    """Return the operator and its derivatives, each as a function of all arrays of a."""
 
     def exchanged(arrays):
         return a.with_arrays(**dict(zip(a.arrays, arrays, strict=True)))
@@ -229,5 +229,5 @@ def garbage(byte):
 
 
 def several(result):
-    """A result, or several, as a tuple."""
+    """Return one result or several as a tuple."""
     return result if isinstance(result, tuple) else (result,)

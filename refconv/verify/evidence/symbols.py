@@ -1,8 +1,8 @@
-"""Symbols that a loop can compare, and the question whether an expression is zero.
+"""Symbols that a loop can compare, and a test whether an expression is zero.
 
-A piecewise function, such as max pooling, asks which of two inputs is larger. A plain symbol cannot answer. A located one
-answers for the place at which it stands, and so chooses one piece of the function; the derivative is then proved for all
-of that piece, since inside of it nothing else depends on the place.
+A piecewise function, such as max pooling, compares inputs, which plain symbols do not support. A located symbol has a number
+for comparisons, which selects one piece of the function. The derivative is then proved for the whole piece, since inside of
+it the result does not depend on that number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FAR_FROM_ZERO = 1e-8  # numbers in an expression may be floats, whose rounding l
 
 
 class Located(sympy.Symbol):
-    """A real symbol that is compared like the number at which it stands.
+    """A real symbol that compares like a number.
 
     >>> x, y = Located("x", 3.0), Located("y", -1.0)
     >>> x > y, y > 0, x + y
@@ -60,7 +60,7 @@ def symbols(name, shape, rng, positive):
 
 
 def vanishes(expression) -> bool:
-    """Whether an expression is zero for all values of its symbols.
+    """Return True if an expression is zero for all values of its symbols.
 
     A polynomial is expanded. Of other expressions, most that are not zero differ from it at one point. Where there are roots
     or exponentials, each becomes a symbol of its own: what is left is a fraction of polynomials, and zero if its numerator is,
@@ -86,9 +86,9 @@ def vanishes(expression) -> bool:
 
 
 def _differs_from_zero(expression):
-    """Whether an expression is clearly not zero where its symbols have numbers between ½ and 3/2.
+    """Return True if an expression is clearly not zero for some values of its symbols between ½ and 3/2.
 
-    This takes milliseconds, where the algebra with which :func:`vanishes` goes on may take minutes to find the same.
+    This takes milliseconds; the algebra in :func:`vanishes` may take minutes for the same result.
     """
     symbols = sorted(expression.free_symbols, key=str)
     point = {symbol: sympy.Rational(50 + (37 * k * k + 11 * k) % 97, 97) for k, symbol in enumerate(symbols)}

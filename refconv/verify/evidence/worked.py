@@ -28,7 +28,7 @@ def worked(operator: Operator, pin: Pin) -> float:
 
 
 def _difference(pin, who, found):
-    """The largest relative error of the results that the example expects."""
+    """Return the largest relative error of the results that the example states."""
     errors = [0.0]
     for name, numbers in pin.expected.items():
         expected, ours = np.array(numbers, np.float64), np.asarray(found[name])
@@ -41,7 +41,7 @@ def _difference(pin, who, found):
 
 
 def _refused(operator, pin, a):
-    """The arguments raise the ValueError that the example names."""
+    """Check that the arguments raise the ValueError that the example states."""
     try:
         y = operator(a)
     except ValueError as error:

@@ -19,12 +19,8 @@ def text() -> str:
 
 def markdown() -> str:
     """Return the table in Markdown."""
-    rows = [
-        HEAD,
-        ("---",) * len(HEAD),
-        *(tuple(f"`{cell}`" if k < 2 else cell for k, cell in enumerate(_row(row))) for row in ADJOINTS),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [(f"`{name}`", f"`{derivative}`", other) for name, derivative, other in map(_row, ADJOINTS)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *rows))
 
 
 def _row(row: Adjoint):

@@ -1,4 +1,4 @@
-"""The book's index: each statement of the lectures, and where it stands. Read from the code, so it cannot be out of date.
+"""Index of the lectures: each statement and the code that implements it, read from the code and so never out of date.
 
 * loops: the functions of :mod:`refconv.reference` whose docstring cites the statement after ``Source:``, or, for what is
   true of a whole operator, those of the operator whose entry in the catalogue does;
@@ -42,7 +42,7 @@ TEST_ROOMS = ("reference", "_core", "ops", "nn", "models")
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop, or an operator, layer or optimiser that has none. Places are pairs (path from the package's parent, line)."""
+    """A loop, or an operator, layer or optimiser without one. Places are pairs (path from the package's parent, line)."""
 
     name: str
     family: str
@@ -56,7 +56,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class Entry:
-    """A statement and where it stands: loops, (dotted name in refconv, path, line) of all else, and tests of properties."""
+    """A statement with its loops, (dotted name, path, line) of other code, and tests of properties."""
 
     id: str
     statement: str
@@ -74,7 +74,7 @@ class Entry:
 
     @property
     def stands(self) -> bool:
-        """Whether it stands anywhere."""
+        """True if any code implements it."""
         return bool(self.loops or self.elsewhere or self.properties)
 
 
@@ -84,7 +84,7 @@ def _is_about_models(path):
 
 
 def entries() -> list[Entry]:
-    """All statements of the lectures, in their order, whether they stand anywhere or not."""
+    """Return all statements of the lectures in their order, with or without code."""
     return [
         Entry(
             id,
@@ -98,7 +98,7 @@ def entries() -> list[Entry]:
 
 
 def select(names=()) -> list[Entry]:
-    """The entries of some ids, or of these names, with what they name alone; all that stand, if none is named.
+    """Return the entries of these ids, or the parts of entries with these names; by default all entries that have code.
 
     A name that `refconv verify` lists and that belongs to no statement has an entry of its own, without an id.
 
@@ -145,25 +145,25 @@ def named(name) -> Loop | None:
 
 
 def _proved():
-    """All names that `refconv verify` takes."""
+    """Return all names that `refconv verify` accepts."""
     return {name for operator in CATALOGUE.values() for name in (*operator.functions, *operator.loops)}
 
 
 def root() -> Path | None:
-    """The checkout that this package belongs to; None where it is installed, without its tests."""
+    """Return the folder of the checkout; None if refconv is installed without its tests."""
     return PACKAGE.parent if (PACKAGE.parent / "tests" / "reference").is_dir() else None
 
 
 @functools.cache
 def loops() -> tuple[Loop, ...]:
-    """The loops that cite the lectures, family by family."""
+    """Return the loops that cite the lectures, family by family."""
     modules = {family: import_module(f"refconv.reference.{family}") for family in reference.__all__}
     made = [_loop(module, family, name) for family, module in modules.items() for name in module.__all__]
     return tuple(loop for loop in made if loop.ids)
 
 
 def _slides_first(found):
-    """The loops of a statement, those in the slide's own letters (``centred_…``) and then images before the others."""
+    """Sort the loops of a statement: first those in the slide's notation (``centred_…``), then those for images."""
     order = ("centred_", "conv2d")
     return tuple(sorted(found, key=lambda loop: next((n for n, begin in enumerate(order) if loop.name.startswith(begin)), 2)))
 
@@ -185,19 +185,19 @@ def _loop(module, family, name):
 
 
 def _operator(name, family):
-    """The operator that has this function; its own entry first, since one may be another's derivative."""
+    """Return the operator with this function; its own row first, since it may be another's derivative."""
     having = [o for o in CATALOGUE.values() if o.family == family and name in (*o.functions, *o.loops)]
     return CATALOGUE.get(name) or (having[0] if having else None)
 
 
 def _of_the_operator(operator, module):
-    """What the catalogue says of an operator and none of its functions says of itself."""
+    """Return the ids that the catalogue has for an operator and none of its functions cites."""
     known = [_cited(inspect.getdoc(getattr(module, name, None))) for name in operator.functions]
     return [id for id in ids(operator.ids) if not any(id in cited for cited in known)]
 
 
 def evidence(operator):
-    """The kinds of evidence that concern all functions of an operator, whatever libraries are installed."""
+    """Return the kinds of evidence for all functions of an operator that need no other library."""
     if operator is None:
         return ()
     has = {
@@ -211,7 +211,7 @@ def evidence(operator):
 
 
 def _place(path, pattern):
-    """Where a line that begins with the pattern stands, as (path, line); None if nowhere."""
+    """Return (path, line) of the first line that begins with the pattern, or None."""
     if not path.exists():
         return None
     text = path.read_text(encoding="utf-8")
@@ -250,7 +250,7 @@ def _source(docstring):
 
 @functools.cache
 def _elsewhere():
-    """Public functions, classes and methods that are no loops: pairs ((dotted name in refconv, path, line), ids cited)."""
+    """Return public functions, classes and methods without a loop: ((dotted name, path, line), ids cited)."""
     found, known = [], [loop.name for loop in loops()]
     for path in _files(PACKAGE, "*.py"):
         room = path.relative_to(PACKAGE).with_suffix("").parts[0]
@@ -267,7 +267,7 @@ def _elsewhere():
 
 @functools.cache
 def _properties():
-    """Tests, and classes of tests, whose docstring begins with ids: pairs (path::name, ids)."""
+    """Return tests and classes of tests whose docstring begins with ids: pairs (path::name, ids)."""
     checkout = root()
     files = _files(checkout / "tests", "test_*.py") if checkout else []
     return tuple(
@@ -280,13 +280,13 @@ def _properties():
 
 
 def _files(folder, pattern):
-    """The files below a folder, without the copies that editors keep in hidden folders such as .ipynb_checkpoints."""
+    """Return the files below a folder, without those in hidden folders such as .ipynb_checkpoints."""
     inside = ((path, path.relative_to(folder).parts) for path in folder.rglob(pattern))
     return sorted(path for path, parts in inside if not any(part.startswith(".") for part in parts))
 
 
 def _docstrings(path):
-    """Dotted names, lines and docstrings of the functions, classes and methods that a file defines."""
+    """Yield dotted name, line and docstring of each function, class and method in a file."""
 
     def inside(body, before):
         for node in body:

@@ -1,4 +1,4 @@
-r"""Formulas for a terminal: the LaTeX of a docstring as one line of plain text.
+r"""Convert the LaTeX of a docstring to one line of plain text for a terminal.
 
 The formula of a loop stands once, in its docstring. What prints it takes it from there: :func:`formula` finds it,
 :func:`plain` rewrites it. It knows what the book's docstrings use, and leaves out the backslash of anything else.
@@ -58,7 +58,7 @@ POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def formula(function) -> str:
-    """The first formula in a function's docstring, as plain text; "" if there is none.
+    """Return the first formula in a function's docstring as plain text; "" if there is none.
 
     >>> from refconv.reference.conv import conv1d_dw
     >>> formula(conv1d_dw)
@@ -69,7 +69,7 @@ def formula(function) -> str:
 
 
 def plain(latex: str) -> str:
-    r"""A formula in LaTeX as one line of text: indices in brackets, fractions with a stroke.
+    r"""Convert a LaTeX formula to one line of text, with indices in brackets and fractions with a slash.
 
     >>> plain(r"y_{i,o} = \mathrm{bias}_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}")
     'y[i,o] = bias[o] + Σ_{m,c} x[i·S + m·D, c] · w[m,c,o]'
@@ -83,7 +83,7 @@ def plain(latex: str) -> str:
 
 
 def _group(tokens, end=None):
-    """The text of everything up to the end of a group; ``tokens`` is a stack, the next one on top."""
+    """Return the text up to the end of a group; ``tokens`` is a stack with the next token on top."""
     text = ""
     while tokens:
         token = tokens.pop().strip() or " "
@@ -101,7 +101,7 @@ def _group(tokens, end=None):
 
 
 def _argument(tokens):
-    """The text of a command's argument: a group in braces, or one token."""
+    """Return the text of a command's argument: a group in braces, or one token."""
     while tokens[-1].isspace():
         tokens.pop()
     if tokens[-1] == "{":
@@ -143,13 +143,13 @@ def _command(name, tokens):
 
 
 def _single(text):
-    """In parentheses, if it is more than one thing."""
+    """Add parentheses to a text of more than one factor."""
     flat = re.sub(r"\[[^\]]*\]|\([^)]*\)", "", text)
     return f"({text})" if re.search(r"[ +−/]|^∂", flat) else text
 
 
 def _products(text):
-    """A · for each space between two factors, in brackets without spaces around it."""
+    """Replace each space between two factors by ·, without spaces around it inside brackets."""
     made, depth = "", 0
     for place, sign in enumerate(text):
         depth += (sign in "[{") - (sign in "]}")

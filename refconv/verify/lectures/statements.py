@@ -80,7 +80,7 @@ ID = re.compile(r"\b([ABCM])(\d+)(?:–[ABCM]?(\d+))?\b")
 
 
 def ids(text: str) -> list[str]:
-    """The ids in a text, ranges written out.
+    """Return the ids in a text, with ranges expanded.
 
     >>> ids("A5–A7, C4; LeCun et al., 1998")
     ['A5', 'A6', 'A7', 'C4']

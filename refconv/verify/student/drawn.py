@@ -1,4 +1,4 @@
-"""The cases in which a student's function is tried: drawn for the operator, and cut down to what the function takes."""
+"""Cases for a student's function: drawn for the operator, with the options that the function accepts."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _draws(operator):
 
 
 def _always(name):
-    """Options without a default: the function must take them, so they always vary."""
+    """Return the options without a default, which always vary."""
     return {n for n, p in parameters(name).items() if p.default is p.empty}
 
 
@@ -147,7 +147,7 @@ def _kernel(case):
 
 
 def _spread(cases, most):
-    """Not more than so many cases, from the smallest to the largest."""
+    """Return at most this number of cases, evenly from the smallest to the largest."""
     picked = np.unique(np.linspace(0, len(cases) - 1, min(most, len(cases))).astype(int))
     return [cases[i] for i in picked]
 

@@ -1,4 +1,4 @@
-"""Call a student's function again: its results must depend on nothing but its arguments.
+"""Repeat calls of a student's function, whose results may depend on its arguments only.
 
 A function that is right when it is called once can still be wrong in use. It may add to a buffer that it keeps between
 calls, cache a result by the shape of the input, return a buffer that the next call overwrites, read memory that it never

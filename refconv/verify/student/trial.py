@@ -1,4 +1,4 @@
-"""One call of a student's function beside the loops: what came, what was expected, and what is wrong with it."""
+"""One call of a student's function, compared with the loops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REFUSALS = (TypeError, ValueError, NotImplementedError, AssertionError)
 
 
 class TimeUp(BaseException):  # not an Exception, so that a student's "except Exception" lets it through
-    """A call took too long."""
+    """A call exceeded its time limit."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Finding:
 
     @property
     def sort(self):
-        """The kind, and of errors which one."""
+        """The kind and, for an exception, its type."""
         return self.kind, self.words.partition(":")[0] if self.kind == "raises" else ""
 
 
@@ -90,7 +90,7 @@ class Trial:
 
 
 def right(name: str, given: dict) -> tuple:
-    """What ``refconv.name`` gives on the engine that runs, as a tuple; arguments that it does not take are left out."""
+    """Return the results of ``refconv.name`` on the current engine as a tuple, without arguments that it does not accept."""
     return several(getattr(refconv, name)(**{n: v for n, v in given.items() if n in parameters(name)}))
 
 

@@ -1,4 +1,4 @@
-"""Recording numbers: a loop that runs on them leaves behind what it did.
+"""Recording numbers: each result keeps the operation that made it.
 
 A recording number knows its value and where it comes from: the array element that it is, such as x[0,1,4,0], or the two
 numbers that it was made of. Put through a loop, such numbers come out as the loop's own products and sums, so whoever
@@ -19,7 +19,7 @@ OPERATIONS = {"+": operator.add, "−": operator.sub, "×": operator.mul, "÷": 
 
 
 class Recorded(numbers.Number):
-    """A value that remembers how it came about; it is compared by its value.
+    """A number with the operation that made it; it compares by its value.
 
     >>> x, w = Recorded(3, "x[0]"), Recorded(2, "w[1]")
     >>> 0 + x * w
@@ -92,7 +92,7 @@ def _record(operation, left, right):
 
 
 def value_of(number):
-    """The value of a recording number, and a plain number itself."""
+    """Return the value of a recording number; a plain number unchanged."""
     return number.value if isinstance(number, Recorded) else number
 
 

@@ -1,4 +1,4 @@
-"""Small settings in which an operator can be watched: from a few sizes to a case, with numbers that are easy to read."""
+"""Small cases for traces of an operator, made from a few sizes, with numbers that are easy to read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGE, KERNEL, WINDOW, CHANNELS, FILTERS, ROWS = (4, 5), (3, 2), (2, 2), 2, 3, 4
 
 @dataclass(frozen=True)
 class Wishes:
-    """What was asked for, None where nothing was: sizes, arrays that are given, and the operator's options."""
+    """The caller's sizes, arrays and options; None for sizes that are not given."""
 
     input: int | tuple[int, ...] | None = None
     kernel: int | tuple[int, ...] | None = None
@@ -42,7 +42,7 @@ class Setting:
 
 
 def readable(name, shape, rng, positive):
-    """Whole numbers without 0, so that each 0 in sight is a padding's: 1 to 9 in x, −3 to 3 in all others."""
+    """Whole numbers without 0, so that each 0 is padding: 1 to 9 in x, −3 to 3 in other arrays."""
     return rng.integers(1, 10, shape) if name == "x" else rng.choice([-3, -2, -1, 1, 2, 3], shape)
 
 

@@ -1,8 +1,8 @@
-"""Each product that enters one output element: what a loop did, in the lecture's letters and with numbers.
+"""List the products that enter one output element of a loop, in the lecture's notation and with numbers.
 
-No index arithmetic stands here. The loop of :mod:`refconv.reference` runs on recording numbers
-(:mod:`refconv.verify.tracing.recorded`), and the table is read out of the element that it made. Index letters are those of the
-formula in the loop's docstring. Afterwards the loop runs on plain numbers, and must give the same.
+This module computes no index. The loop of :mod:`refconv.reference` runs on recording numbers
+(:mod:`refconv.verify.tracing.recorded`), and the table is read from the output element. Index letters are those of the
+formula in the loop's docstring. Then the loop runs on plain numbers, which must give the same output.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Step:
 
     @property
     def outside(self) -> bool:
-        """Whether one of its factors is a zero of the padding."""
+        """True if one of its factors is a zero of the padding."""
         return self.operation == "×" and any(not name for name, _ in self.factors)
 
 
@@ -257,12 +257,12 @@ class _Loop:
         self.formula = formula(getattr(module, name)) or formula(getattr(module, f"{name}_with_argmax"))
 
     def __call__(self, **arrays):
-        """The output; arrays may be exchanged."""
+        """Return the output, optionally with other arrays."""
         a = self.a.with_arrays(**arrays)
         return self.derivative(a)[self.derivative.wrt[0]] if self.derivative else self.operator(a)
 
     def recorded(self, **arrays):
-        """The output on recording numbers, which bear the formula's names."""
+        """Return the output on recording numbers with the names of the formula."""
         known = {**self.a.arrays, **arrays}
         return self(**{array: recorded_array(self.called(array), values) for array, values in known.items()})
 
@@ -286,7 +286,7 @@ class _Loop:
 
 
 def _read(loop, case, output):
-    """Read the record of one output element."""
+    """Return the trace of one output element."""
     made, plain = loop.recorded(), loop()
     output = _element(made, output)
     left, _, right = loop.formula.partition(" = ")
@@ -310,7 +310,7 @@ def _read(loop, case, output):
 
 
 def _element(made, output):
-    """The index of the element to look at."""
+    """Return the index of the output element to trace."""
     if not made.size:
         raise ValueError(f"x must hold at least one example, got an output of shape {made.shape}")
     if output is None:
@@ -327,7 +327,7 @@ def _element(made, output):
 
 
 def _step(term, total, letters, fixed):
-    """One term as a line of the table."""
+    """Return one term as a line of the table."""
     factors = term.operands if term.operation else (term,)
     indices = {}
     for factor in factors:
@@ -339,5 +339,5 @@ def _step(term, total, letters, fixed):
 
 
 def _text(value):
-    """A number as one reads it: 17, 10/3, 0.125."""
+    """Return a number as text, such as 17, 10/3 or 0.125."""
     return f"{value:g}" if isinstance(value, float) else str(value)

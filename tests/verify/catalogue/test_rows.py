@@ -140,6 +140,7 @@ def test_an_example_of_refused_arguments_needs_the_error_that_it_names():
         worked(operator, replace(refused, refused="kernel must be square"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["symbolic", pytest.param("parity", marks=needs_kernels)])
 @pytest.mark.parametrize("name", ["nn.Conv1D", "optim.Adam", "running_average", "nn.Concat"])
 def test_another_definition_is_refuted(kind, name):

@@ -1,13 +1,32 @@
 """The evidence itself: what ``refconv verify`` prints, as tests; one for each row and kind."""
 
+from dataclasses import replace
+
 import pytest
 
-from refconv.verify.catalogue import CATALOGUE
+from refconv.verify.catalogue import CATALOGUE, OPERATORS
 from refconv.verify.evidence.kinds import KINDS, gather
+from refconv.verify.evidence.report import report
+
+SAMPLED = ("numeric", "parity")  # more cases say more of these; the other kinds run in full in either lane
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("operator", CATALOGUE.values(), ids=CATALOGUE)
-def test_evidence(operator, kind):
-    outcome = gather(operator, kind)
-    assert outcome.refuted is None, outcome.refuted
+def test_evidence(operator, kind, record_property, pytestconfig):
+    outcome = gather(operator, kind, quick=kind in SAMPLED and not pytestconfig.getoption("all"))
+    record_property("evidence", outcome)  # ../../../conftest.py prints them as a table
+    if outcome.refuted is not None:
+        pytest.fail(report(outcome), pytrace=False)
+
+
+def test_a_refutation_prints_formula_code_and_lecture_instead_of_a_traceback(pytestconfig):
+    (dx,) = OPERATORS["relu"].derivatives
+    wrong = replace(OPERATORS["relu"], derivatives=(replace(dx, call=lambda function, a: -function(a.dy, a.x)),))
+    with pytest.raises(pytest.fail.Exception) as failure:
+        test_evidence(wrong, "numeric", lambda *properties: None, pytestconfig)
+    printed = str(failure.value)
+    assert printed.startswith("relu, numeric: refuted\n")
+    for line in ("case       x (", "formula    relu_dx: ∂e/∂x = ", "code       refconv/reference/", "lectures   B6 "):
+        assert f"\n  {line}" in printed
+    assert not failure.value.pytrace

@@ -202,6 +202,7 @@ def test_a_wrong_side_of_a_kink_is_refuted():
     assert gather(with_derivative(OPERATORS["relu"], upper), "numeric").refuted is None
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize(
     "wrong",

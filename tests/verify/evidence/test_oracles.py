@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import refconv
@@ -19,6 +19,7 @@ from refconv.verify.evidence.kinds import gather
 from refconv.verify.evidence.oracles import conventions, onnx, onnx_calls, options
 from refconv.verify.evidence.oracles import torch as torch_oracle
 from refconv.verify.operator import Refuted
+from strategies import max_examples
 
 # With how many cases are drawn; JAX compiles each of them.
 LIBRARIES = {"conventions": 30, "scipy": 30, "torch": 30, "jax": 3, "onnxruntime": 10}
@@ -50,7 +51,7 @@ def claimed(operator, case):
 
 @pytest.mark.parametrize(("library", "operator"), SPOKEN_OF)
 def test_libraries_agree_on_whatever_is_drawn(library, operator):
-    @settings(max_examples=LIBRARIES[library])
+    @max_examples(LIBRARIES[library])
     @given(st.data())
     def run(data):
         case = data.draw(operator.cases())

@@ -10,7 +10,8 @@ import pytest
 
 import refconv
 from refconv import nn, optim, reference
-from refconv.commands.formulas import formulas, markdown, text
+from refconv.cli import main
+from refconv.cli.formulas import markdown, text
 from refconv.verify.catalogue import CATALOGUE, FORMS, LAYERS, OPERATORS, UPDATES, find
 from refconv.verify.evidence.kinds import said
 from refconv.verify.lectures import index
@@ -73,6 +74,7 @@ def test_what_stands_elsewhere_is_there():
     assert not names & {loop.name for loop in loops()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.parametrize("kind", ["symbolic", "numeric", "adjoint"])
 def test_the_evidence_that_is_listed_has_something_to_say(name, kind):
@@ -238,8 +240,8 @@ def test_ids_write_out_ranges():
 
 
 def test_the_command_prints_either_form(capsys):
-    formulas(["B3"], "text")
-    formulas(["B3"], "markdown")
+    main(["formulas", "B3"])
+    main(["formulas", "B3", "--format", "markdown"])
     printed = capsys.readouterr().out
     assert printed.startswith("B3   ")
     assert "| B3 | " in printed

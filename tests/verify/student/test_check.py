@@ -30,6 +30,7 @@ def test_a_wrong_version_is_found_and_explained(version):
         assert version.hint in (verdict.hint or ""), verdict
 
 
+@pytest.mark.slow
 @named(RIGHT)
 def test_a_right_version_is_found_right(version):
     verdict = check(version.function, version.name)
@@ -38,6 +39,7 @@ def test_a_right_version_is_found_right(version):
     assert (verdict.failed, verdict.finding, verdict.hint, verdict.arguments) == (0, None, None, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if "1d" not in name])
 def test_refconv_itself_is_right(name):
     verdict = check(getattr(refconv, name), name)

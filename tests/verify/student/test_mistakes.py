@@ -51,6 +51,7 @@ def mistaken(name, way, trial):
     return dataclasses.replace(trial, found=found, finding=None if same else DIFFERENT)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_each_way_to_make_a_mistake_is_wrong_and_recognised(name):

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from refconv.reference import conv
@@ -13,6 +13,7 @@ from refconv.verify.catalogue import OPERATORS
 from refconv.verify.tracing.recorded import Recorded, name_of, recorded_array, terms
 from refconv.verify.tracing.settings import SETTINGS
 from refconv.verify.tracing.trace import trace
+from strategies import max_examples
 
 KNOWN = [name for name in SETTINGS if name in OPERATORS]
 LOOPS = list(dict.fromkeys(function for name in KNOWN for function in OPERATORS[name].functions))
@@ -140,7 +141,7 @@ def test_a_transposed_convolution_shows_the_stamps_that_overlap():
 def test_any_case_and_element_adds_up_to_what_the_operator_gives(name):
     operator = OPERATORS[name]
 
-    @settings(max_examples=12)
+    @max_examples(12)
     @given(operator.cases(), st.data())
     def check(case, data):
         assume(case.options.get("data_format") != "channels_first")
@@ -199,16 +200,16 @@ def test_a_loop_that_did_something_else_on_plain_numbers_is_caught(monkeypatch):
         ("conv2d", {"output": (0, 9, 0, 0)}, ValueError, r"output must hold one index for each axis, at most \(0, 3, 4, 2\)"),
         ("conv2d", {"output": (0, 4, 0, 0)}, ValueError, "output must hold one index"),
         ("conv2d", {"output": (0, -1, 0, 0)}, ValueError, "output must be at least 0"),
-        ("conv2d", {"output": (0, 1, 2)}, ValueError, "output must be one int or 4"),
+        ("conv2d", {"output": (0, 1, 2)}, ValueError, "output must be an integer or 4"),
         ("conv2d", {"input": (3,)}, ValueError, r"input must hold 2 sizes, or 4 .*, got \(3,\)"),
         ("conv2d", {"input": (1, 3, 4, 2), "channels": 2}, ValueError, "input must hold 2 sizes"),
         ("conv2d", {"input": (0, 3)}, ValueError, "input must be at least 1"),
         ("dense", {"input": 5}, ValueError, "input must hold 0 sizes, or 2"),
-        ("conv2d", {"kernel": (1, 2, 3)}, ValueError, "kernel must be one int or 2"),
+        ("conv2d", {"kernel": (1, 2, 3)}, ValueError, "kernel must be an integer or 2"),
         ("conv2d", {"filters": 0}, ValueError, "filters must be at least 1"),
-        ("conv2d", {"channels": 1.5}, TypeError, "channels must be a whole number"),
+        ("conv2d", {"channels": 1.5}, TypeError, "channels must be an integer"),
         ("conv2d", {"groups": 0}, ValueError, "groups must be at least 1"),
-        ("conv2d", {"groups": 2, "filters": 3}, ValueError, "groups must divide the outputs"),
+        ("conv2d", {"groups": 2, "filters": 3}, ValueError, "groups must divide the 3 outputs"),
         ("conv2d", {"mode": "same"}, TypeError, "options of conv2d must be among stride, padding, dilation, groups, got mode"),
         ("dense", {"kernel": 3}, ValueError, "sizes of dense must be among input, channels, filters, got kernel"),
         ("conv2d", {"arrays": {"q": [1]}}, ValueError, "arrays for conv2d must be among x, w, b, got 'q'"),

@@ -1,4 +1,4 @@
-"""Mistakes that are often made, each with a function that makes it: how a hint is found for a wrong result.
+"""Common mistakes, each with a function that makes it, to find a hint for a wrong result.
 
 A mistake is words and one or several ways to make it. A way takes the arguments of a call, :class:`Given`, and computes the
 wrong result from the right one, mostly by calling the right function with an argument changed. If a student's results are
@@ -27,9 +27,9 @@ for _family in FAMILIES:
 
 
 def explanation(name: str, trials, defaults=None) -> str | None:
-    """The words of the first mistake that explains every one of these trials; None if there is none.
+    """Return the words of the first mistake that explains all of these trials, or None.
 
-    ``defaults`` are the student's own, of options that a trial did not pass.
+    ``defaults`` are the defaults of the student's function for options that a trial does not pass.
     """
     if not any(trial.finding and trial.finding.kind in COMPARED for trial in trials):
         return None
@@ -45,7 +45,7 @@ COMPARED = ("numbers", "shape", "nan")
 
 
 def _explains(way, name, trial, defaults):
-    """Whether the way gives what the student's function gave; where that gave nothing, the way must not work either."""
+    """Return True if the mistake gives the result of the student's function, or also fails where that function fails."""
     if trial.finding is not None and trial.finding.kind not in (*COMPARED, "raises"):
         return False
     nothing = trial.found is None or any(not found.size for found in trial.found)

@@ -1,4 +1,4 @@
-"""What mistakes in anything that slides a window over images or signals have in common."""
+"""Helpers for mistakes in operators with a sliding window."""
 
 from __future__ import annotations
 

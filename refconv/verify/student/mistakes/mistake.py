@@ -58,12 +58,12 @@ class Given:
         raise AttributeError(f"{self.name} has no argument {name!r}")
 
     def __call__(self, **changes):
-        """What refconv gives with these arguments changed."""
+        """Return the results of refconv with these arguments changed."""
         arguments = {**self.arguments, **changes}
         return getattr(refconv, self.name)(**{n: v for n, v in arguments.items() if n in parameters(self.name)})
 
     def other(self, name, **changes):
-        """What another function of refconv gives with these arguments."""
+        """Return the results of another refconv function with these arguments."""
         return Given(name, self.arguments)(**changes)
 
     @property
@@ -78,7 +78,7 @@ class Given:
 
     @property
     def geometry(self):
-        """Where the window lands."""
+        """The window of the call, as :class:`refconv.Window`."""
         arguments = self.arguments
         if "window" in arguments:
             kernel = _tuple(self.window, self.ndim)

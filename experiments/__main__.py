@@ -1,0 +1,101 @@
+"""``python -m experiments``: run experiments and print the table of their results."""
+
+import argparse
+import os
+import sys
+
+from experiments import EXPERIMENTS, Settings, run, table
+from experiments.experiment import DATA
+from refconv._ascii import use_ascii_forms
+from refconv._config import get_num_threads
+
+PROGRAM = "python -m experiments"
+
+
+def main(arguments=None) -> int:
+    """Run experiments; return the exit status: 0, or 1 after an error, 130 after Ctrl-C. A wrong call exits with 2."""
+    use_ascii_forms()
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.list:
+        print(_listed())
+        return 0
+    plan = _plan(parser, options)
+    try:
+        print(table(_rows(plan, options)), flush=True)
+    except BrokenPipeError:  # the reader closed the pipe; discard what is still buffered
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ImportError, OSError, ValueError) as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        PROGRAM,
+        description=f"Run experiments and print the table of their results.\n\n{_listed()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help="experiments to run (default: all)")
+    add("--list", action="store_true", help="print the names of the experiments and what they show")
+    add("--variants", nargs="+", metavar="TEXT", help="run only the variants whose names begin with one of these")
+    add("--quick", action="store_true", help="less data, fewer epochs and one seed: shows that they run")
+    add("--seed", type=int, default=0, metavar="N", help="first seed (default: %(default)s)")
+    add("--seeds", type=int, metavar="N", help="runs per variant, each with the next seed (default: the experiment's, 1 or 3)")
+    add("--data", choices=DATA, help="digits drawn by refconv, or MNIST")
+    add("--images", type=int, metavar="N", help="training images")
+    add("--epochs", type=int, metavar="N", help="passes over the data; hundreds of steps for deep-image-prior")
+    return parser
+
+
+def _listed():
+    return "\n".join(f"  {name:17} {experiment.statement}" for name, experiment in EXPERIMENTS.items())
+
+
+def _plan(parser, options):
+    """Return the variants to run for each experiment; exit with status 2 if an option does not fit."""
+    if unknown := set(options.names) - set(EXPERIMENTS):
+        parser.error(f"NAME must be one of {', '.join(EXPERIMENTS)}, got {', '.join(sorted(unknown))}")
+    given = [number for number in (options.images, options.epochs, options.seeds) if number is not None]
+    if min(given, default=1) < 1 or options.seed < 0:
+        parser.error("--images, --epochs and --seeds must be at least 1, and --seed at least 0")
+    chosen = [EXPERIMENTS[name] for name in options.names or EXPERIMENTS]
+    for name in ("data", "images", "epochs"):
+        without = [experiment.name for experiment in chosen if name not in experiment.options]
+        if getattr(options, name) is not None and without:
+            parser.error(f"--{name} must be omitted for {', '.join(without)}, whose data and epochs are fixed")
+    plan = {}
+    for experiment in chosen:
+        plan[experiment.name] = [
+            variant for variant in experiment.variants if variant.startswith(tuple(options.variants or [""]))
+        ]
+    if not any(plan.values()):
+        variants = ", ".join(variant for experiment in chosen for variant in experiment.variants)
+        parser.error(f"--variants must match the beginning of one of: {variants}; got {', '.join(options.variants)}")
+    return plan
+
+
+def _rows(plan, options):
+    """Run the plan; print each row to standard error as soon as it is complete."""
+    print(f"on {get_num_threads()} thread(s)", file=sys.stderr)
+    given = {name: value for name in ("data", "images", "epochs") if (value := getattr(options, name)) is not None}
+    settings = Settings(quick=options.quick, **given)
+    rows = []
+    for name, variants in plan.items():
+        experiment = EXPERIMENTS[name]
+        count = options.seeds or (1 if options.quick else experiment.seeds)
+        for row in run(experiment, range(options.seed, options.seed + count), settings, variants):
+            rows.append(row)
+            for cells in row.cells():
+                print("   ".join(cells), file=sys.stderr, flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Deep Image Prior: an untrained network removes noise from a photograph and restores missing pixels.
+
+The photograph shows Grace Hopper and comes with matplotlib.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.experiment import Experiment
+from refconv import models, optim
+from refconv._optional import need
+from refconv.data.pictures import open_picture
+
+__all__ = ["EXPERIMENT", "NOISE", "fit_image", "photograph", "psnr"]
+
+SIZE = 128
+NOISE = 25 / 255
+MISSING = 0.5  # share of the pixels
+LR = 1.0
+
+
+def photograph(size=SIZE):
+    """Return the face of Grace Hopper in colours from 0 to 1.
+
+    Returns
+    -------
+    array (size, size, 3), float32
+
+    Raises
+    ------
+    ImportError
+        If matplotlib or Pillow is not installed.
+    """
+    cbook = need("matplotlib.cbook", "train", "the photograph")
+    pillow = need("PIL.Image", "train", "the photograph")
+    picture = open_picture(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    face = picture.crop((90, 20, 420, 350)).resize((size, size), pillow.Resampling.BOX)
+    return np.asarray(face, np.float32) / 255
+
+
+def psnr(image, truth) -> float:
+    r"""Return the peak signal-to-noise ratio, in decibels, of an image with values from 0 to 1.
+
+    .. math:: -10 \log_{10} \operatorname{mean} (x - t)^2
+
+    >>> round(psnr(np.array([0.5, 0.6]), np.array([0.5, 0.5])), 2)
+    23.01
+    """
+    return float(-10 * np.log10(np.mean((image - truth) ** 2, dtype=np.float64)))
+
+
+def fit_image(
+    damaged, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=0.25, jitter=0.01, on_step=lambda step, image: None
+):
+    r"""Fit an hourglass network to one image, from fixed noise as its input.
+
+    .. math:: \min_\theta \left\| (f_\theta(z) - x_0) \odot m \right\|^2
+
+    The optimiser is SGD with momentum; the paper uses Adam.
+
+    Parameters
+    ----------
+    damaged : array (H, W, C)
+        x₀, with values from 0 to 1; height and width must be divisible by 2^depth.
+    known : array (H, W, 1), optional
+        m, 1 where the image is known; everywhere by default.
+    steps : int
+        Number of steps; with too many the network reproduces the damage too.
+    seed : int
+        Seeds the weights and z.
+    smooth : float
+        The result is a running average of the network's outputs; this is the weight of the old average.
+    depth, width
+        Parameters of :func:`refconv.models.deep_image_prior`.
+    jitter : float
+        Standard deviation of the noise added to z in each step, which prevents overfitting.
+    on_step : callable
+        Called in each step with its number, from 0, and the network's output (H, W, C), before the weights change.
+
+    Returns
+    -------
+    array (H, W, C), float32
+
+    Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017.
+    """
+    rng = np.random.default_rng(seed)
+    z = rng.uniform(0, 0.1, (1, *damaged.shape[:2], 32)).astype(np.float32)
+    model = models.deep_image_prior(damaged.shape[2], width, depth=depth)
+    model.build(z.shape[1:], rng)
+    optimizer = optim.SGD(model.named_parameters(), LR, momentum=0.9)
+    mask, average = 1 if known is None else known, damaged
+    target = np.where(mask == 0, np.zeros_like(damaged), damaged)  # an unknown pixel may be NaN, and 0 · NaN is NaN
+    for step in range(steps):
+        image, backward = model.forward(z + jitter * rng.standard_normal(z.shape, np.float32), train=True)
+        on_step(step, image[0])
+        model.zero_grad()
+        backward(2 / damaged[..., 0].size * mask * (image - target), want_dx=False)
+        optimizer.step()
+        average = image[0] if step == 0 else smooth * average + (1 - smooth) * image[0]
+    return average
+
+
+def denoise(settings):
+    """Remove Gaussian noise from the photograph."""
+    truth, steps = photograph(), _steps(settings)
+    rng = np.random.default_rng(settings.seed)
+    noisy = np.clip(truth + NOISE * rng.standard_normal(truth.shape, np.float32), 0, 1)
+    result = fit_image(noisy, steps=steps, seed=settings.seed, jitter=1 / 30)
+    return {"PSNR of the noisy image, dB": psnr(noisy, truth), f"PSNR after {steps} steps, dB": psnr(result, truth)}
+
+
+def inpaint(settings):
+    """Restore the photograph from half of its pixels."""
+    truth, steps = photograph(), _steps(settings)
+    known = (np.random.default_rng(settings.seed).random((*truth.shape[:2], 1)) >= MISSING).astype(np.float32)
+    result = fit_image(truth * known, known, steps=steps, seed=settings.seed)
+    filled = np.where(known, truth, truth[known[..., 0] > 0].mean(0, dtype=np.float64))
+    return {
+        "PSNR with the mean colour in place of missing pixels, dB": psnr(filled, truth),
+        f"PSNR after {steps} steps, dB": psnr(result, truth),
+    }
+
+
+def _steps(settings):
+    return 100 * settings.epochs if settings.epochs else 2 if settings.quick else 1200
+
+
+EXPERIMENT = Experiment(
+    "deep-image-prior",
+    f"An untrained network removes noise from a photograph of {SIZE} × {SIZE} pixels and restores missing pixels.",
+    "M17",
+    {"denoise, σ = 25/255": denoise, "inpaint, half of the pixels": inpaint},
+    seeds=1,
+    options=("epochs",),
+)

@@ -1,0 +1,107 @@
+"""U-Net segments generated cells: bright ellipses with dark rims that separate touching neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.experiment import Experiment
+from refconv import models, optim
+from refconv.ops.loss import softmax_cross_entropy
+
+__all__ = ["EXPERIMENT", "draw_cells", "intersection_over_union", "segment"]
+
+SIZE = 64
+BATCH, LR = 8, 0.02
+
+
+def draw_cells(count, seed, size=SIZE):
+    """Draw images of cells as under a microscope, and the mask of their pixels.
+
+    Parameters
+    ----------
+    count : int
+        Number of images.
+    seed : int
+        Seeds the random numbers.
+    size : int
+        Height and width in pixels.
+
+    Returns
+    -------
+    images : array (count, size, size, 1), float32
+        Around 0, with uneven light and noise.
+    inside : array (count, size, size), int
+        1 inside of a cell, 0 outside; the rim counts as outside.
+
+    Source: lecture row M16 (SOURCES.md).
+    """
+    rng = np.random.default_rng(seed)
+    images = np.empty((count, size, size, 1), np.float32)
+    inside = np.empty((count, size, size), int)
+    for k in range(count):
+        images[k, ..., 0], inside[k] = _one_image(rng, size)
+    return images, inside
+
+
+def _one_image(rng, size):
+    v, u = np.mgrid[:size, :size] / size
+    light = rng.normal(0, 0.5, 2) @ np.stack([v.ravel(), u.ravel()])
+    image, inside = light.reshape(size, size), np.zeros((size, size), int)
+    for _ in range(rng.integers(4, 9)):
+        (y, x), (a, b), angle = rng.uniform(0.08, 0.92, 2), rng.uniform(0.07, 0.16, 2), rng.uniform(0, np.pi)
+        along = (u - x) * np.cos(angle) + (v - y) * np.sin(angle)
+        across = (v - y) * np.cos(angle) - (u - x) * np.sin(angle)
+        distance = np.hypot(along / a, across / b)  # 1 on the edge
+        rim = (distance > 0.85) & (distance < 1.15)
+        image = np.where(distance <= 0.85, image + rng.uniform(0.2, 0.7), np.where(rim, image - 0.6, image))
+        inside = np.where(distance <= 0.85, 1, np.where(rim, 0, inside))
+    return image + rng.normal(0, 0.35, (size, size)), inside
+
+
+def intersection_over_union(predicted, truth) -> float:
+    r"""Return the overlap of two sets of pixels, from 0 to 1.
+
+    .. math:: \frac{|A \cap B|}{|A \cup B|}
+
+    >>> intersection_over_union(np.array([1, 1, 0, 1]), np.array([1, 0, 0, 1])) == 2 / 3
+    True
+
+    Source: lecture row M16 (SOURCES.md).
+    """
+    predicted, truth = predicted.astype(bool), truth.astype(bool)
+    return float((predicted & truth).sum() / (predicted | truth).sum())
+
+
+def segment(settings, size=SIZE):
+    """Train the small padded U-Net on generated cells and measure it on others."""
+    images, seed = settings.number("images", 240, quick=16), settings.seed
+    epochs = settings.number("epochs", 16, quick=1)
+    (x, inside), (test, truth) = draw_cells(images, seed, size), draw_cells(40, seed + 1, size)
+    model, rng = models.build("unet-same-small"), np.random.default_rng(seed)
+    model.build(x.shape[1:], rng)
+    optimizer = optim.SGD(model.named_parameters(), lr=LR, momentum=0.9)
+    steps = epochs * -(-images // BATCH)
+    for step in range(steps):
+        optimizer.lr = LR * optim.cosine(step / steps)
+        chosen = rng.integers(0, images, BATCH)
+        scores, backward = model.forward(x[chosen], train=True)
+        _, dscores = softmax_cross_entropy(scores.reshape(-1, 2), inside[chosen].ravel())
+        model.zero_grad()
+        backward(dscores.reshape(scores.shape), want_dx=False)
+        optimizer.step()
+    predicted, bright = model(test).argmax(-1), test[..., 0] > x.mean(dtype=np.float64)
+    trained_on = f"{epochs} epoch{'s' * (epochs > 1)} of {images} images"
+    return {
+        f"IoU after {trained_on}": intersection_over_union(predicted, truth),
+        "IoU of the pixels brighter than the mean": intersection_over_union(bright, truth),
+    }
+
+
+EXPERIMENT = Experiment(
+    "segmentation",
+    "U-Net finds the cells in generated microscope images.",
+    "M16",
+    {"unet-same-small": segment},
+    seeds=1,
+    options=("images", "epochs"),
+)

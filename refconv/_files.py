@@ -1,0 +1,56 @@
+"""Writing of files that are complete or absent, never half written."""
+
+import os
+import tempfile
+from pathlib import Path
+
+__all__ = ["clear_unfinished", "write_atomically"]
+
+
+def write_atomically(path, content: bytes) -> None:
+    """Write a file completely or not at all.
+
+    The content is written to a temporary file in the same folder, which then replaces `path`. Missing folders are created. If
+    writing fails, an existing file keeps its content.
+
+    Parameters
+    ----------
+    path : path
+    content : bytes
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder) / "new" / "file", b"content")
+    ...     (Path(folder) / "new" / "file").read_bytes()
+    b'content'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(unfinished, 0o666 & ~_umask())  # mkstemp lets only the owner read the file
+        os.replace(unfinished, path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+def clear_unfinished(path) -> None:
+    """Remove temporary files that a program killed within :func:`write_atomically` left beside `path`."""
+    path = Path(path)
+    for unfinished in path.parent.glob(f".{path.name}.*"):
+        unfinished.unlink(missing_ok=True)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,40 @@
+"""Arguments that choose an architecture, shared by several commands."""
+
+from refconv.cli.arguments import positive, size
+
+__all__ = ["add_architecture", "chosen", "input_shape", "variant"]
+
+
+def add_architecture(parser):
+    """Add the name of an architecture and the options that change it."""
+    from refconv import models
+
+    add = parser.add_argument
+    add("model", choices=models.list(), metavar="MODEL", help=f"one of: {', '.join(models.list())}")
+    add("--small", action="store_true", help="the small variant, which trains on a laptop")
+    add("--input", type=size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
+    add("--classes", type=positive, metavar="N", help="number of classes")
+    add("--width", type=float, metavar="X", help="factor for the number of filters")
+    add("--style", metavar="STYLE", help="for lenet, alexnet and googlenet: as in the paper, or a later version")
+
+
+def chosen(options):
+    """Return the network that the options name, not yet built, and the shape of its input."""
+    from refconv import models
+
+    name = variant(options.model, options.small)
+    given = {key: value for key in ("style", "classes", "width") if (value := getattr(options, key)) is not None}
+    return models.build(name, **given), input_shape(name, options.input)
+
+
+def variant(model, small):
+    """Return the name of an architecture, or of its small variant."""
+    return f"{model}-small" if small else model
+
+
+def input_shape(name, size):
+    """Return the input shape of a model: the paper's, or with another height, width and optionally channels."""
+    from refconv import models
+
+    paper = models.input_shape(name)
+    return (*size, paper[-1])[:3] if size else paper

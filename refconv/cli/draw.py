@@ -1,0 +1,46 @@
+"""``refconv draw``."""
+
+from pathlib import Path
+
+from refconv._files import write_atomically
+from refconv._optional import need
+from refconv.cli.architecture import add_architecture, chosen, variant
+from refconv.cli.command import Command
+from refconv.cli.console import say
+
+__all__ = ["COMMAND"]
+
+DESCRIPTION = """\
+Draw an architecture: the outputs of its stages as volumes, and one block of each kind as boxes and arrows. U-Nets are drawn
+as a U.
+
+The edges of a volume grow with the image size and its thickness with the number of channels, both on a root scale, so that
+the last stages remain visible beside the first.
+"""
+
+
+def add_arguments(parser):
+    add_architecture(parser)
+    add = parser.add_argument
+    add("--block", metavar="NAME", help="draw only this layer, given by its dotted name in summary")
+    add("--out", metavar="FILE", help="a .png or .svg file (default: MODEL.png)")
+    add("--overwrite", action="store_true", help="replace an existing file")
+
+
+def run(options):
+    need("matplotlib", "train", "refconv draw")
+    from refconv.drawing import architecture_picture
+
+    model, shape = chosen(options)
+    name = variant(options.model, options.small)
+    path = Path(options.out or f"{name}.png")
+    form = path.suffix.lower().removeprefix(".")
+    if form not in ("png", "svg"):
+        raise ValueError(f"--out must end in .png or .svg, got {path}")
+    if path.exists() and not options.overwrite:
+        raise FileExistsError(f"{path} exists already; name another file with --out, or replace it with --overwrite")
+    write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))
+    say(f"wrote {path}")
+
+
+COMMAND = Command("draw", "draw an architecture", DESCRIPTION, add_arguments, run)

@@ -1,0 +1,136 @@
+"""``refconv formulas``: the index of the lectures' formulas, as text with line numbers or as a Markdown table without."""
+
+from refconv._optional import need
+from refconv.cli.command import Command
+
+__all__ = ["COMMAND", "markdown", "text"]
+
+DESCRIPTION = """\
+Print the index of formulas: each formula of the lectures with the loop that implements it, the kernel that computes it, their
+tests, and the kinds of evidence that `refconv verify` gathers for it. With --adjoints, print which other operator each
+derivative is.
+"""
+
+HEAD = ("id", "statement", "where it stands", "kernel", "tests", "evidence")
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help="slides such as B3, or operators such as conv2d_dx (default: all)")
+    add("--adjoints", action="store_true", help="the table of adjoints: operator, its derivative, which operator that is")
+    add("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
+
+
+def run(options):
+    need("hypothesis", "verify", "refconv formulas")
+    if options.adjoints:
+        print(_adjoints(options.names, options.format))
+    else:
+        print({"text": text, "markdown": markdown}[options.format](options.names))
+
+
+def _adjoints(names, form):
+    from refconv.verify.lectures import adjoints
+
+    if names:
+        raise ValueError(f"NAME must be left out with --adjoints, got {' '.join(names)}")
+    return {"text": adjoints.text, "markdown": adjoints.markdown}[form]()
+
+
+def text(names=()) -> str:
+    """Return each statement with its loops, kernels, tests and evidence; paths have line numbers."""
+    from refconv.verify.lectures.index import root, select
+    from refconv.verify.lectures.statements import STATEMENTS
+
+    chosen = select(names)  # raises for an unknown name
+    slides = [name for name in names if name.upper() in STATEMENTS]
+    blocks = [_one(name) for name in dict.fromkeys(names) if name not in slides]
+    for entry in select(slides) if slides else () if names else chosen:
+        lines = [f"{entry.id:4} {entry.statement}"]
+        for loop in entry.loops:
+            lines += _block(loop)
+        lines += ["     see also {}   {}:{}".format(*place) for place in entry.elsewhere]
+        lines += [f"     property {name}" for name in entry.properties]
+        if not entry.stands:
+            lines.append("     nothing stands here")
+        blocks.append("\n".join(lines))
+    if root() is None:
+        blocks.append("The tests are in the source distribution, and not where refconv is installed.")
+    return "\n\n".join(blocks)
+
+
+def _one(name):
+    """The loop or function with this name, after the slides that it belongs to."""
+    from refconv.verify.lectures.index import named, select
+
+    found = select([name])
+    slides = ", ".join(entry.id for entry in found if entry.id)
+    lines = [f"slides {slides}"] if slides else []
+    if loop := named(name):
+        lines += _block(loop)
+    else:
+        lines += ["     {}   {}:{}".format(*place) for place in found[0].elsewhere]
+    return "\n".join(lines)
+
+
+def _block(loop):
+    return [f"     {loop.name}   {loop.formula}".rstrip(), *(f"         {part}" for part in _places(loop))]
+
+
+def _places(loop):
+    kernel = "kernel {}:{}".format(*loop.kernel) if loop.kernel else ""
+    evidence = ", ".join(dict.fromkeys([*loop.evidence, *_libraries(loop)]))
+    place = "{} {}:{}".format("loop" if "/reference/" in loop.place[0] else "code", *loop.place)
+    return [
+        "   ".join(filter(None, (place, kernel))),
+        *filter(None, (_together(loop.tests), evidence)),
+    ]
+
+
+def _together(files):
+    """Files that differ in one folder, as one pattern: tests/{reference,ops}/test_conv.py."""
+    folders = [file.split("/")[1] for file in files]
+    return f"tests/{{{','.join(folders)}}}/{files[0].split('/')[2]}" if len(files) > 1 else "".join(files)
+
+
+def _libraries(loop):
+    """ "oracle", if a library that is installed here has the loop's operator."""
+    from refconv.verify.catalogue import CATALOGUE, find
+    from refconv.verify.evidence.kinds import gather
+
+    return ["oracle"] if loop.evidence and gather(find(loop.name, CATALOGUE), "oracle", quick=True).cases else []
+
+
+def markdown(names=()) -> str:
+    """Return the index as a table with links, without line numbers and other content that depends on the edit or machine."""
+    from refconv.verify.lectures.index import entries, select
+
+    rows = [HEAD, ("---",) * len(HEAD), *(_row(entry) for entry in select(names))]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    without = [entry.id for entry in entries() if not entry.stands and not entry.id.startswith("M")]
+    return table if names or not without else f"{table}\n\nNothing stands here for {', '.join(without)}."
+
+
+def _row(entry):
+    families = {}
+    for loop in entry.loops:
+        families.setdefault(loop.family, []).append(loop)
+    where = [f"{_link(loops[0].place[0])}: {', '.join(f'`{loop.name}`' for loop in loops)}" for loops in families.values()]
+    where += [", ".join(f"[`{name}`]({path})" for name, path, _ in entry.elsewhere)] if entry.elsewhere else []
+    kernels = dict.fromkeys(_link(loop.kernel[0]) for loop in entry.loops if loop.kernel)
+    # One file per family, that of the public operator if there is one: the files in the other folders have the same name.
+    files = {file.rpartition("/")[2]: file for folder in ("reference", "ops") for file in _in_folder(entry, folder)}
+    files |= {name.partition("::")[0]: name.partition("::")[0] for name in entry.properties}
+    tests = dict.fromkeys(_link(file) for file in files.values())
+    return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), ", ".join(tests), ", ".join(entry.evidence)
+
+
+def _in_folder(entry, folder):
+    return [file for loop in entry.loops for file in loop.tests if file.split("/")[1] == folder]
+
+
+def _link(file):
+    return f"[{file.rpartition('/')[2]}]({file})"
+
+
+COMMAND = Command("formulas", "list the formulas with their loops and kernels", DESCRIPTION, add_arguments, run)

@@ -1,0 +1,66 @@
+"""The output folder of ``refconv train``, and the options that a resumed run takes from it."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+from refconv import weights
+
+__all__ = ["output_folder", "own_options", "restore_options"]
+
+CHECKPOINT = "last.safetensors"
+RUN_FILES = (CHECKPOINT, "best.safetensors", "model.safetensors", "history.csv", "training.png")
+NOT_RESTORED = ("engine", "out", "resume", "run", "threads")  # options that may change when a run is resumed
+
+
+@contextlib.contextmanager
+def output_folder(options):
+    """Create the output folder of a run, and remove it afterwards if it is empty."""
+    folder = _create(options)
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # check that the folder is writable, before an hour of training
+            pass
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):  # rmdir refuses a folder that is not empty
+            folder.rmdir()
+            if not options.out:
+                folder.parent.rmdir()
+
+
+def _create(options):
+    """Create the folder named by --out, if no run has written into it, or the first free one of runs/MODEL-DATA, -2, …"""
+    if options.out:
+        folder = Path(options.out)
+        existing = next((name for name in RUN_FILES if (folder / name).exists()), None)
+        if existing and not options.resume:
+            advice = f", or continue that run with --resume {folder}" if existing == CHECKPOINT else ""
+            raise FileExistsError(f"--out {folder} holds a {existing} already; name another folder{advice}")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    Path("runs").mkdir(exist_ok=True)
+    name, number = f"{options.model}-{options.data}", 1
+    while True:
+        folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()  # without exist_ok: another run may have taken this name just now
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def own_options(options):
+    """Return the options that a checkpoint stores, for :func:`restore_options`."""
+    return {name: value for name, value in vars(options).items() if name not in NOT_RESTORED}
+
+
+def restore_options(options):
+    """Replace the options by those of the run in the folder named by --resume."""
+    path = Path(options.resume) / CHECKPOINT
+    if not path.exists():
+        raise FileNotFoundError(f"--resume {options.resume} holds no {CHECKPOINT}: that run is over, or never began")
+    notes = weights.read_tensors(path, "refconv-checkpoint")[1].get("notes", {})
+    if notes.get("model") != options.model:
+        raise ValueError(f"--resume {options.resume} is a run of {notes.get('model')}, and not of {options.model}")
+    vars(options).update(notes, out=options.resume)

@@ -1,0 +1,31 @@
+"""``refconv summary``."""
+
+from refconv.cli.architecture import add_architecture, chosen
+from refconv.cli.arguments import positive
+from refconv.cli.command import Command
+
+__all__ = ["COMMAND"]
+
+DESCRIPTION = """\
+Print an architecture as a table: for each stage the output size, the parameters, the multiply-adds for one image and the
+receptive field of the middle output pixel; below the table, the memory for parameters and activations. Nothing is allocated
+or computed.
+"""
+
+
+def add_arguments(parser):
+    add_architecture(parser)
+    add = parser.add_argument
+    add("--depth", type=positive, default=1, metavar="N", help="levels of blocks to expand (default: %(default)s)")
+    add("--layers", action="store_true", help="a row for each innermost layer, without receptive fields")
+    add("--format", choices=("text", "markdown", "csv"), default="text", help="(default: %(default)s)")
+
+
+def run(options):
+    import refconv
+
+    model, shape = chosen(options)
+    refconv.summary(model, shape, depth=None if options.layers else options.depth, form=options.format)
+
+
+COMMAND = Command("summary", "print an architecture as a table", DESCRIPTION, add_arguments, run)

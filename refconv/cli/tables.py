@@ -1,0 +1,66 @@
+"""``refconv tables``: the figures that papers print about architectures beside our counts, with a verdict for each."""
+
+from refconv.cli.command import Command
+
+__all__ = ["COMMAND"]
+
+DESCRIPTION = """\
+Print the figures that papers, lectures and other libraries give for the architectures, each beside our count.
+
+A figure is equal if it matches the count to the last printed digit, rounded or truncated. Where it differs, the reason
+follows: a slip in the paper, or a difference between the paper's network and the one in common use. Exit status 1 if a
+figure differs without a reason.
+"""
+
+HEAD = ("", "printed", "counted", "verdict")
+
+
+def add_arguments(parser):
+    from refconv.models.published import FAMILIES
+
+    # Without choices: argparse of Python 3.10 and 3.11 compares an empty list of names with them.
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"any of: {', '.join(FAMILIES)} (default: all)")
+    parser.add_argument("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
+
+
+def run(options):
+    """Print the tables; return 1 if a figure differs without a reason, else 0."""
+    from refconv.models.published import tables
+
+    form = {"text": _text, "markdown": _markdown}[options.format]
+    verdicts = []
+    for table in tables(options.families):
+        rows = [_row(claim, table.kilo) for claim in table.claims]
+        verdicts += [row[-1] for row in rows]
+        print("\n".join(form(table.title, rows)), end="\n\n")
+    equal, unexplained = verdicts.count("equal"), verdicts.count("DIFFERS")
+    reasons = len(verdicts) - equal - unexplained
+    print(f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the reason given, {unexplained} differ without one")
+    return int(unexplained > 0)
+
+
+def _row(claim, kilo):
+    from refconv.models.published import agrees
+    from refconv.models.published.claim import size
+
+    counted = size(claim.counted) if isinstance(claim.counted, tuple) else f"{claim.counted:,}"
+    if agrees(claim.printed, claim.counted, kilo):
+        return claim.what, claim.printed, counted, "equal"
+    return claim.what, claim.printed, counted, f"differs: {claim.reason}" if claim.reason else "DIFFERS"
+
+
+def _text(title, rows):
+    widths = [max(len(row[k]) for row in [HEAD, *rows]) for k in range(3)]
+    yield title
+    for what, printed, counted, verdict in [HEAD, *rows]:
+        yield f"  {what:{widths[0]}}  {printed:>{widths[1]}}  {counted:>{widths[2]}}  {verdict}"
+
+
+def _markdown(title, rows):
+    yield f"**{title}**\n"
+    yield f"| {' | '.join(HEAD)} |\n| --- | ---: | ---: | --- |"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+COMMAND = Command("tables", "compare the papers' figures with our counts", DESCRIPTION, add_arguments, run)

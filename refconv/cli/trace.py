@@ -1,0 +1,62 @@
+"""``refconv trace``."""
+
+from refconv._optional import need
+from refconv.cli.arguments import padding, positive, seed, sizes
+from refconv.cli.command import Command
+
+__all__ = ["COMMAND"]
+
+DESCRIPTION = """\
+Print each product that enters one output element, with the index letters of the formula and their values.
+
+The reference loop itself runs, on numbers that record which array element they come from, so the trace shows exactly what the
+loop computes. Without files the arrays hold small non-zero integers; a 0 in the trace comes from the padding.
+"""
+
+ARRAYS = ("x", "w", "b", "dy")
+OPTIONS = ("stride", "padding", "dilation", "groups", "mode", "output_padding", "ceil_mode", "count_include_pad")
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("operator", metavar="OPERATOR", help="such as conv2d, conv2d_dw, max_pool2d_dx")
+    add("--output", type=sizes, metavar="B,I,J,O", help="the element, indices from 0 (default: one near a corner)")
+    add("--input", type=sizes, metavar="H,W", help="the input's size, or N,H,W,C")
+    add("--kernel", type=sizes, metavar="H,W", help="the size of the kernel or the pooling window")
+    add("--channels", type=positive, metavar="N", help="channels of the input")
+    add("--filters", type=positive, metavar="N", help="channels of the output")
+    for name in ("stride", "dilation", "output-padding"):
+        add(f"--{name}", type=sizes, metavar="N[,N]", help="of the operator")
+    add("--padding", type=padding, metavar="P", help="same, valid, …; a number; one for each axis; or before:after for each")
+    add("--groups", type=positive, metavar="N", help="of the operator")
+    add("--mode", help="valid, same or full, of a plain convolution")
+    for name in ("ceil-mode", "count-include-pad"):
+        add(f"--{name}", action="store_true", default=None, help="of a pooling operator")
+    add("--seed", type=seed, default=0, metavar="N", help="of the numbers (default: %(default)s)")
+    for name in ARRAYS:
+        add(f"--{name}", metavar="FILE", help="your own array, written by numpy.save; channels last")
+
+
+def run(options):
+    need("hypothesis", "verify", "refconv trace")
+    from refconv.verify.tracing.trace import trace
+
+    shapes = {name: getattr(options, name) for name in ("input", "kernel", "channels", "filters")}
+    arrays = {name: _read(name, path) for name in ARRAYS if (path := getattr(options, name))}
+    given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
+    print(trace(options.operator, options.output, **shapes, seed=options.seed, arrays=arrays, **given))
+
+
+def _read(name, path):
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, MemoryError):
+        raise
+    except Exception:  # NumPy parses the header as Python, so a damaged one raises nearly any type
+        raise ValueError(f"--{name} must be a file written by numpy.save, got {path}") from None
+
+
+COMMAND = Command("trace", "print every product that enters one output", DESCRIPTION, add_arguments, run)

@@ -1,0 +1,111 @@
+"""``refconv train``."""
+
+from refconv._optional import need
+from refconv.cli.arguments import positive, seed, threads
+from refconv.cli.command import Command
+
+__all__ = ["COMMAND"]
+
+DESCRIPTION = """\
+Train a network and save it.
+
+The output folder receives three files: model.safetensors, the network; history.csv, one row per epoch; training.png, the
+training curves and the misclassified test images. Ctrl-C (or SIGTERM) stops the run after the current step and saves the
+network as it is; a second Ctrl-C stops it at once. If the loss becomes NaN or infinite, the history and the plot are saved
+but no model is, and the exit status is 1.
+
+During the run, last.safetensors in the same folder is the checkpoint, written after each epoch and when the run is stopped.
+--resume DIR continues an interrupted run with its original options; the result is identical, bit for bit, to that of an
+uninterrupted run.
+
+With --validation, the saved network is that of the epoch with the lowest validation loss. After a run that was stopped it is
+the latest one, and best.safetensors holds the best so far.
+
+With the loops (--engine reference), one image takes about a second; use --images 64 --test-images 20.
+"""
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("model", choices=("lenet",), metavar="MODEL", help="lenet")
+    _add_data(add)
+    _add_optimisation(add)
+    _add_execution(add)
+
+
+def _add_data(add):
+    add(
+        "--style",
+        choices=("modern", "paper"),
+        default="modern",
+        help="ReLU and max pooling, or the paper's tanh (default: %(default)s)",
+    )
+    sets = ("digits", "mnist", "fashion-mnist", "kmnist")
+    add("--data", choices=sets, default="digits", help="digits drawn by refconv (default), MNIST, or a set in its format")
+    add("--epochs", type=positive, default=3, metavar="N", help="passes over the data (default: %(default)s)")
+    add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
+    add("--seed", type=seed, default=0, metavar="N", help="for weights, order and drawn digits (default: %(default)s)")
+    add("--images", type=positive, metavar="N", help="training images (default: 30000 digits, or all of MNIST)")
+    add("--test-images", type=positive, metavar="N", help="test images (default: 5000 digits, or all 10000 of MNIST)")
+    add("--validation", type=float, metavar="X", help="fraction of the training images kept for validation")
+    add(
+        "--augment",
+        choices=("none", "shift", "distort"),
+        default="none",
+        help="shift or distort images at random (default: %(default)s)",
+    )
+
+
+def _add_optimisation(add):
+    add("--optimizer", choices=("sgd", "rmsprop", "adam"), default="sgd", help="(default: %(default)s)")
+    add("--lr", type=float, default=0.05, metavar="X", help="initial learning rate (default: %(default)s)")
+    add(
+        "--momentum",
+        type=float,
+        default=0.9,
+        metavar="X",
+        help="fraction of the velocity kept at each step (default: %(default)s)",
+    )
+    add(
+        "--weight-decay",
+        type=float,
+        default=5e-4,
+        metavar="X",
+        help="each step subtracts lr·X·weight (default: %(default)s)",
+    )
+    add(
+        "--schedule",
+        choices=("cosine", "constant", "step", "plateau"),
+        default="cosine",
+        help="learning rate: falls to 0 (default: %(default)s), is constant, falls to a tenth after each quarter of the run, "
+        "or falls whenever the validation loss stops falling",
+    )
+    add("--label-smoothing", type=float, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
+    add("--clip-norm", type=float, metavar="X", help="largest gradient norm (default: unlimited)")
+    add("--patience", type=positive, metavar="N", help="stop after N epochs without a lower validation loss")
+
+
+def _add_execution(add):
+    add(
+        "--engine",
+        choices=("kernels", "reference"),
+        help="kernels (default where built), or the loops, about a second per image",
+    )
+    add("--threads", type=threads, metavar="N", help="threads for the kernels (default: see refconv info)")
+    add("--out", metavar="DIR", help="output folder (default: a new one, runs/MODEL-DATA)")
+    add("--resume", metavar="DIR", help="continue the run in this output folder with its original options")
+    add("--checkpoint-every", type=positive, metavar="N", help="steps between checkpoints (default: one epoch)")
+    add("--tensorboard", action="store_true", help="also write TensorBoard event files to the output folder")
+
+
+def run(options):
+    for module in ("matplotlib", "safetensors", "tqdm"):  # needed at the end: check before an hour of training
+        need(module, "train", "refconv train")
+    if options.tensorboard:
+        need("tensorboardX", "tensorboard", "refconv train --tensorboard")
+    from refconv.cli.training_run import train
+
+    train(options)
+
+
+COMMAND = Command("train", "train a network and save it", DESCRIPTION, add_arguments, run)

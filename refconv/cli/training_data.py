@@ -1,0 +1,41 @@
+"""The images and labels of ``refconv train``."""
+
+import warnings
+
+import numpy as np
+
+from refconv import data
+from refconv.cli.console import say
+
+__all__ = ["load"]
+
+DIGITS = 30_000
+TEST_DIGITS = 5_000
+
+
+def load(options):
+    """Return training, validation and test data as pairs of images and labels; validation is None unless requested."""
+    if options.data == "digits":
+        count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
+        say(f"drawing {count:,} training and {test_count:,} test digits")
+        train_seed, test_seed = np.random.SeedSequence(options.seed).generate_state(2).tolist()
+        training, test = data.draw_digits(count, train_seed), data.draw_digits(test_count, test_seed)
+    else:
+        loaders = {"mnist": data.load_mnist, "fashion-mnist": data.load_fashion_mnist, "kmnist": data.load_kmnist}
+        load_set = loaders[options.data]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            training = _first(options.images, load_set("train"), "--images", options)
+            test = _first(options.test_images, load_set("test"), "--test-images", options)
+        for warning in caught:  # about files whose checksum is unknown
+            say(f"{warning.message}")
+    if not options.validation:
+        return training, None, test
+    return *data.split(*training, options.validation, rng=options.seed), test
+
+
+def _first(count, images_and_labels, option, options):
+    available = len(images_and_labels[0])
+    if count and count > available:
+        raise ValueError(f"{option} must be at most {available:,} with {options.data}, got {count:,}")
+    return tuple(part[:count] for part in images_and_labels)

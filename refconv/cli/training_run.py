@@ -1,0 +1,139 @@
+"""The training run of ``refconv train``: from its options to the saved network."""
+
+import contextlib
+
+import numpy as np
+
+from refconv import data, models, optim, weights
+from refconv._config import current_engine, engine, get_num_threads, set_num_threads
+from refconv._files import write_atomically
+from refconv.cli.console import say
+from refconv.cli.progress import ProgressBars, stop_signals
+from refconv.cli.run_folder import output_folder, own_options, restore_options
+from refconv.cli.training_data import load
+from refconv.drawing.training import training_picture
+from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit, tensorboard
+
+__all__ = ["train"]
+
+AUGMENT = {"none": lambda: None, "shift": lambda: data.augment.shift(2), "distort": data.augment.distort}
+SCHEDULES = {
+    "cosine": lambda: optim.cosine,
+    "constant": lambda: optim.constant,
+    "step": optim.step_down,
+    "plateau": optim.Plateau,
+}
+
+
+def train(options) -> None:
+    """Train as the options say, report progress, and save the network, its history and the plot."""
+    if options.resume:
+        restore_options(options)
+    if options.threads:
+        set_num_threads(options.threads)
+    with engine(options.engine or current_engine()), output_folder(options) as folder:
+        _train(options, folder)
+
+
+def _train(options, folder):
+    arguments = {"style": options.style}
+    model = models.build(options.model, **arguments)
+    # Independent streams, so that the batch size and the data set do not change the initial weights.
+    weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
+    input_shape = models.input_shape(options.model)
+    model.build(input_shape, weights_rng)
+    training, validation, test = load(options)
+    batches = data.Batches(*training, options.batch_size, augment=AUGMENT[options.augment](), rng=order_rng)
+    test = data.Batches(*test, 500)
+    say(
+        f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
+        f"{len(training[0]):,} training and {len(test.images):,} test images, "
+        f"{current_engine()} on {get_num_threads()} thread(s)"
+    )
+    resume, notes = bool(options.resume), own_options(options)
+    checkpoints = Checkpoints(folder, every=options.checkpoint_every, resume=resume, notes=notes)
+    try:
+        history = _fit(model, batches, validation, test, checkpoints, folder, options)
+    except Diverged as error:
+        raise FloatingPointError(f"{error} ({_save_diverged(folder, options, error, test)})") from error
+    if history.stopped:
+        say(f"stopped; saving what there is; --resume {folder} goes on")
+    elif history.best not in (None, history.epochs[-1]):
+        checkpoints.recall_best(model)
+        history.test = evaluate(model, test)
+        say(f"the validation loss was lowest after epoch {history.best.epoch}: it is the one that is saved")
+    _save(folder, options, arguments, model, history, test)
+    if not history.stopped:
+        checkpoints.last.unlink(missing_ok=True)
+        checkpoints.best.unlink(missing_ok=True)
+    if options.data == "digits" and current_engine() == "kernels":
+        _test_on_mnist(model)
+
+
+def _fit(model, batches, validation, test, checkpoints, folder, options):
+    callbacks = [tensorboard(folder)] if options.tensorboard else []
+    with stop_signals() as stop, ProgressBars(len(batches.images)) as bars:
+        return fit(
+            model,
+            batches,
+            _optimizer(model, options),
+            epochs=options.epochs,
+            test=test,
+            validation=data.Batches(*validation, 500) if validation else None,
+            schedule=SCHEDULES[options.schedule](),
+            loss=CrossEntropy(options.label_smoothing),
+            clip_norm=options.clip_norm,
+            patience=options.patience,
+            checkpoints=checkpoints,
+            on_step=bars.step,
+            on_epoch=_call_each(bars.epoch, *callbacks),
+            stop=stop,
+        )
+
+
+def _call_each(*callbacks):
+    def on_epoch(line):
+        for callback in callbacks:
+            callback(line)
+
+    return on_epoch
+
+
+def _optimizer(model, options):
+    parameters, common = model.named_parameters(), {"weight_decay": options.weight_decay}
+    if options.optimizer == "adam":
+        return optim.Adam(parameters, options.lr, **common)
+    kind = {"sgd": optim.SGD, "rmsprop": optim.RMSProp}[options.optimizer]
+    return kind(parameters, options.lr, momentum=options.momentum, **common)
+
+
+def _save(folder, options, arguments, model, history, test):
+    accuracy = history.test.accuracy
+    notes = {"data": options.data, "seed": options.seed, "test_accuracy": accuracy}
+    weights.save_model(folder / "model.safetensors", model, name=options.model, arguments=arguments, notes=notes)
+    _save_history(folder, options, history, test, f"{100 * accuracy:.2f} % of test images read correctly")
+    say(f"saved {folder / 'model.safetensors'}, history.csv and training.png")
+    say(f"try:  refconv predict {folder / 'model.safetensors'} YOUR_DIGIT.png")
+
+
+def _save_diverged(folder, options, error, test):
+    """Save the history and the plot but no model, whose weights have overflowed; return a description of what was saved."""
+    if not error.history.epochs:
+        return "nothing to save"
+    _save_history(folder, options, error.history, test, str(error).partition(";")[0])
+    return f"saved {folder / 'history.csv'} and training.png, but no model"
+
+
+def _save_history(folder, options, history, test, outcome):
+    write_atomically(folder / "history.csv", history.to_csv().encode())
+    predictions = None if history.test is None else history.test.predictions
+    title = f"{options.model} ({options.style}) on {options.data}: {outcome}"
+    picture = training_picture(history, test.images, test.labels, predictions, title)
+    write_atomically(folder / "training.png", picture)
+
+
+def _test_on_mnist(model):
+    """Print the accuracy on MNIST of a network trained on drawn digits, if MNIST has been downloaded."""
+    with contextlib.suppress(data.DataNotFound, data.BadDataFile):
+        test = data.Batches(*data.load_mnist("test", download=False), 500)
+        say(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")

@@ -1,0 +1,114 @@
+"""``refconv try``: run each architecture once, in a process of its own, so that memory can be measured."""
+
+import time
+
+from refconv.cli.architecture import input_shape, variant
+from refconv.cli.arguments import positive, size
+from refconv.cli.command import Command
+from refconv.cli.console import say
+
+__all__ = ["COMMAND", "measure"]
+
+DESCRIPTION = """\
+Run architectures once, each on a batch of noise, and print time and memory.
+
+Each runs in a process of its own. Memory is the peak of that process beyond the peak of an empty one: weights, gradients,
+activations and the kernels' buffers. Exit status 1 if any output or gradient is not finite.
+"""
+
+HEAD = ("model", "input", "parameters", "build", "forward", "backward", "memory")
+WIDTHS = (20, 16, 12, 8, 9, 9, 10)
+MEBIBYTE = 2**20
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("models", nargs="*", metavar="MODEL", help="names that summary accepts (default: all)")
+    add("--small", action="store_true", help="their small variants")
+    add("--batch", type=positive, default=1, metavar="N", help="images (default: %(default)s)")
+    add("--backward", action="store_true", help="run the backward pass too, as in training")
+    add("--input", type=size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
+
+
+def run(options):
+    """Run each model once and print a line for it; return 1 if an output or a gradient is not finite, else 0."""
+    from refconv import models
+
+    names = [variant(name, options.small) for name in options.models or models.list()]
+    for name in names:
+        models.build(name).output_shape(input_shape(name, options.input))  # refuse a wrong size before the first model runs
+    say(_row(HEAD))
+    say(_row(tuple("─" * width for width in WIDTHS)))
+    wrong = [name for name in names if not _in_a_process(name, options.batch, options.backward, options.input)]
+    if wrong:
+        say(f"not finite: {', '.join(wrong)}")
+    return int(bool(wrong))
+
+
+def _in_a_process(name, batch, backward, size) -> bool:
+    import multiprocessing
+
+    # A new interpreter inherits no memory, so its peak belongs to this model alone.
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        cells, finite = pool.apply(measure, (name, batch, backward, size))
+    say(_row(cells))
+    return finite
+
+
+def measure(name, batch=1, backward=False, size=None):
+    """Build a model, run a batch of noise forward and optionally backward; return its row and whether all is finite."""
+    import numpy as np
+
+    from refconv import models
+
+    shape, memory_before = input_shape(name, size), _peak_memory()
+    model = models.build(name)
+    began = time.perf_counter()
+    model.build(shape, rng=0)
+    build_seconds = time.perf_counter() - began
+    x = np.random.default_rng(1).uniform(0, 1, (batch, *shape)).astype(np.float32)
+    began = time.perf_counter()
+    outputs, backward_function = model.forward(x, train=backward)
+    forward_seconds, backward_seconds = time.perf_counter() - began, None
+    finite = all(np.isfinite(y).all() for y in _as_tuple(outputs))
+    if backward:
+        dy = tuple(np.ones_like(y) for y in _as_tuple(outputs))
+        began = time.perf_counter()
+        backward_function(dy if isinstance(outputs, tuple) else dy[0], want_dx=False)
+        backward_seconds = time.perf_counter() - began
+        finite &= all(np.isfinite(p.grad).all() for p in model.named_parameters().values() if p.trainable)
+    memory_after = _peak_memory()
+    cells = (
+        name.removesuffix("-small"),
+        "×".join(map(str, (batch, *shape))),
+        f"{model.count_parameters(shape):,}",
+        f"{build_seconds:.2f} s",
+        f"{forward_seconds:.2f} s",
+        "" if backward_seconds is None else f"{backward_seconds:.2f} s",
+        "unknown" if memory_after is None else f"{(memory_after - memory_before) / MEBIBYTE:,.0f} MiB",
+    )
+    return cells, bool(finite)
+
+
+def _as_tuple(outputs):
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def _row(cells):
+    first, *others = (cell.ljust(w) if k < 2 else cell.rjust(w) for k, (cell, w) in enumerate(zip(cells, WIDTHS, strict=True)))
+    return "  ".join([first, *others]).rstrip()
+
+
+def _peak_memory():
+    """Peak memory of this process so far, in bytes; None where the system does not report it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+COMMAND = Command("try", "run architectures once, at their paper's input size", DESCRIPTION, add_arguments, run)

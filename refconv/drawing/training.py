@@ -1,0 +1,155 @@
+"""Plots of a training run: loss and accuracy curves with the misclassified images, and the confusion matrix."""
+
+import io
+
+from refconv._optional import need
+
+__all__ = ["confusion_picture", "training_picture"]
+
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+TRAIN, TEST = "#0072B2", "#D55E00"
+COLUMNS, ROWS = 12, 3
+
+
+def training_picture(history, images, labels, predictions, title) -> bytes:
+    """Plot the curves of loss and accuracy and the first misclassified test images, as a PNG.
+
+    Parameters
+    ----------
+    history : History
+        The result of :func:`refconv.training.fit`.
+    images : array (N, H, W), uint8
+        The test images.
+    labels, predictions : integer arrays (N,)
+        The classes and the predicted classes; predictions are None if the run ended before its first test.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Source: lecture rows M2 and F20 (SOURCES.md).
+    """
+    # Without pyplot, which needs a display and keeps global state.
+    figures = need("matplotlib.figure", "train", "drawing a picture")
+    figure = figures.Figure(figsize=(10, 7.2), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    curves, sheet = figure.subfigures(2, 1, height_ratios=[1, 1.05])
+    _draw_curves(curves, history)
+    _draw_misread(sheet, images, labels, predictions)
+    return _png(figure)
+
+
+def confusion_picture(confusion, classes=None, title="") -> bytes:
+    """Plot a confusion matrix, the number of images of each class by predicted class, as a PNG.
+
+    The shade is the fraction of the class's images. Correct predictions, on the diagonal, are blue; mistakes are orange, on a
+    scale that shows single ones among thousands of correct predictions.
+
+    Parameters
+    ----------
+    confusion : integer array (classes, classes)
+        Rows are classes, columns predicted classes: :meth:`refconv.training.Evaluation.confusion`.
+    classes : sequence of str, optional
+        Names of the classes (default: numbers).
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square or `classes` has another length.
+    ImportError
+        If matplotlib is not installed.
+
+    Source: lecture row F20 (SOURCES.md).
+    """
+    count = len(confusion)
+    if confusion.ndim != 2 or confusion.shape != (count, count):
+        raise ValueError(f"confusion must be a square matrix, got shape {confusion.shape}")
+    names = [str(k) for k in range(count)] if classes is None else list(classes)
+    if len(names) != count:
+        raise ValueError(f"classes must be {count} names, got {len(names)}")
+    figures = need("matplotlib.figure", "train", "drawing a picture")
+    side = max(4.5, 0.55 * count + 1.5)
+    figure = figures.Figure(figsize=(side, side), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots()
+    axes.set(xlabel="read as", ylabel="is", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
+    if max(map(len, names)) > 3:
+        axes.tick_params(axis="x", rotation=60)
+    shades = _shades(confusion)
+    axes.imshow(shades)
+    for row in range(count):
+        for column in range(count):
+            if confusion[row, column]:
+                colour = "white" if min(shades[row][column]) < 0.35 else "black"
+                axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
+    return _png(figure)
+
+
+def _shades(confusion):
+    """Colours (classes, classes, 3): white for none; mistakes by the root of their fraction, so that one is visible."""
+    totals = confusion.sum(1)
+    colours = need("matplotlib.colors", "train", "drawing a picture")
+    picture = []
+    for row, counts in enumerate(confusion):
+        line = []
+        for column, number in enumerate(counts):
+            share = (number / max(totals[row], 1)) ** (0.5 if row != column else 1)
+            full = colours.to_rgb(TRAIN if row == column else TEST)
+            line.append([1 - share * (1 - part) for part in full])
+        picture.append(line)
+    return picture
+
+
+def _png(figure):
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
+
+
+def _draw_curves(figure, history):
+    epochs = [line.epoch for line in history.epochs]
+    tested = [line for line in history.epochs if line.test_loss is not None]
+    for axes, quantity, scale, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), ("nats", "%"), strict=True):
+        train = [scale * getattr(line, f"train_{quantity}") for line in history.epochs]
+        test = [scale * getattr(line, f"test_{quantity}") for line in tested]
+        axes.plot(epochs, train, "o-", color=TRAIN, label="training, while learning")
+        axes.plot([line.epoch for line in tested], test, "s--", color=TEST, label="test, after the epoch")
+        axes.set(xlabel="epoch", ylabel=f"{quantity} ({unit})", xticks=_ticks(epochs))
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper right" if quantity == "loss" else "lower right")  # where curves that learn do not come
+
+
+def _ticks(epochs):
+    return epochs[:: max(1, len(epochs) // 10)]
+
+
+def _draw_misread(figure, images, labels, predictions):
+    if predictions is None:
+        figure.suptitle("The run ended before its first test", fontsize=10)
+        return
+    misread = [k for k in range(len(labels)) if labels[k] != predictions[k]]
+    shown = misread[: COLUMNS * ROWS]
+    which = "all of them" if len(shown) == len(misread) else f"the first {len(shown)}"
+    sentence = f"{len(misread):,} of {len(labels):,} test images were misread; {which} (is → read as)"
+    figure.suptitle(sentence if shown else f"None of {len(labels):,} test images was misread", fontsize=10)
+    cells = list(figure.subplots(ROWS, COLUMNS).flat)
+    for axes in cells:
+        axes.axis("off")
+    for axes, k in zip(cells, shown, strict=False):
+        axes.imshow(images[k], cmap="gray_r", interpolation="nearest")
+        axes.set_title(f"{labels[k]} → {predictions[k]}", fontsize=9, pad=2)

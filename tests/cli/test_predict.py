@@ -1,0 +1,138 @@
+"""``refconv predict`` classifies digits, and refuses models and images in one line that names the file."""
+
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+
+from command_line import refconv
+from refconv import cli, models, weights
+
+pytest.importorskip("safetensors")
+pillow = pytest.importorskip("PIL.Image")
+
+
+@pytest.fixture
+def stroke(tmp_path):
+    path = tmp_path / "stroke.png"
+    pillow.fromarray(255 - 255 * np.eye(30, dtype=np.uint8)).save(path)
+    return str(path)
+
+
+def saved(path, name, shape, **arguments):
+    model = models.build(name, **arguments)
+    model.build(shape, rng=1)
+    weights.save_model(path, model, name=name, arguments=arguments)
+    return str(path)
+
+
+def test_a_network_of_three_classes_reads_a_digit(tmp_path, stroke, capsys):
+    assert cli.main(["predict", saved(tmp_path / "m", "lenet", (32, 32, 1), classes=3), stroke]) == 0
+    assert sorted(word for word in capsys.readouterr().out.split() if len(word) == 1) == ["%", "%", "%", "0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "outputs"),
+    [
+        ("lenet", (28, 28, 1), "(10,)"),
+        ("resnet20-small", (32, 32, 3), "(10,)"),
+        ("unet-same-small", (32, 32, 1), "(32, 32, 2)"),
+    ],
+)
+def test_a_network_that_takes_or_returns_something_else_is_refused(tmp_path, stroke, capsys, name, shape, outputs):
+    path = saved(tmp_path / "m", name, shape)
+    assert cli.main(["predict", path, stroke]) == 1
+    wanted = "take inputs of shape (32, 32, 1) and return the scores of classes"
+    assert capsys.readouterr().err == f"refconv: {path} must {wanted}, got shapes {shape} and {outputs}\n"
+
+
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2", "I8"])
+def test_a_type_of_weights_that_cannot_be_used_is_one_line(tmp_path, stroke, capsys, dtype):
+    entry = {"dtype": dtype, "shape": [3], "data_offsets": [0, 3]}
+    description = json.dumps({"name": "lenet", "arguments": {}})
+    header = json.dumps({"__metadata__": {"refconv": description}, "conv1.b": entry}).encode()
+    path = tmp_path / "quantised"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(3))
+    assert cli.main(["predict", str(path), stroke]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"refconv: {path} must hold ")
+    assert message.count("\n") == 1
+    assert dtype in message or "int8" in message
+
+
+def draw(path, strokes, size, ink, paper):
+    """A photo-like picture of a digit: a polyline of 6 % thickness on paper of another size and shape."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("RGB", size, paper)
+    points = [(x * size[0], y * size[1]) for x, y in strokes]
+    ImageDraw.Draw(picture).line(points, fill=ink, width=max(2, min(size) // 14), joint="curve")
+    picture.save(path)
+
+
+@pytest.mark.slow
+def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
+    refconv("train", "lenet", "--images", "6000", "--epochs", "2", "--out", "out", cwd=tmp_path)
+    one, seven = [(0.52, 0.2), (0.48, 0.8)], [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)]
+    draw(tmp_path / "one.png", one, (150, 200), "black", "white")
+    draw(tmp_path / "seven.jpg", seven, (320, 240), (20, 20, 90), (230, 225, 200))
+    draw(tmp_path / "night.png", seven, (90, 90), "white", "black")
+    model = "out/model.safetensors"
+    printed = refconv("predict", model, "one.png", "seven.jpg", "night.png", "--top", "2", cwd=tmp_path).splitlines()
+    found = [re.fullmatch(r"(.*):  (\d) ([\d.]+) %   (\d) ([\d.]+) %", line).groups() for line in printed]
+    assert [(f[0], f[1]) for f in found] == [("one.png", "1"), ("seven.jpg", "7"), ("night.png", "7")]
+    assert all(float(f[2]) >= float(f[4]) for f in found)
+
+
+@pytest.mark.slow
+def test_predict_names_the_file_that_cannot_be_read(trained):
+    folder, _ = trained
+    (folder / "page.png").write_text("<html>", encoding="utf-8")
+    pillow.new("L", (30, 30), 255).save(folder / "blank.png")
+    model = "out/model.safetensors"
+    assert "there is no image none.png" in refconv("predict", model, "none.png", cwd=folder, status=1)
+    assert "page.png is not a readable picture" in refconv("predict", model, "page.png", cwd=folder, status=1)
+    assert "blank.png has no ink in it" in refconv("predict", model, "blank.png", cwd=folder, status=1)
+    assert "there is no model none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "pixels", "modes"),
+    [
+        ("share.tif", np.eye(30, dtype=np.float32), {"F"}),
+        ("holes.tif", np.full((30, 20), np.nan, np.float32), {"F"}),
+        ("count.tif", np.eye(30, dtype=np.int32) * 70_000, {"I"}),
+        ("deep.png", np.eye(30, dtype=np.uint16) * 60_000, {"I", "I;16"}),  # Pillow 10.0 opens such a PNG as I
+    ],
+)
+def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, name, pixels, modes):
+    folder, _ = trained
+    pillow.fromarray(pixels).save(folder / name)
+    printed = refconv("predict", "out/model.safetensors", name, cwd=folder, status=1)
+    assert any(printed.startswith(f"refconv: {name} has pixels of more than 8 bits (mode {mode})") for mode in modes)
+    assert "save it with 8 bits a channel" in printed
+
+
+@pytest.mark.slow
+def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
+    folder, _ = trained
+    whole = io.BytesIO()
+    pillow.fromarray(np.random.default_rng(0).integers(0, 256, (210, 190, 3)).astype(np.uint8)).save(whole, "PNG")
+    before, after = whole.getvalue().rsplit(b"IDAT", 1)  # the picture has more than one such chunk
+    (folder / "broken.png").write_bytes(before + b"\xce\x9a\xbf_" + after)
+    printed = refconv("predict", "out/model.safetensors", "broken.png", cwd=folder, status=1)
+    assert re.fullmatch(r"refconv: broken\.png is not a readable picture: SyntaxError: broken PNG file .*\n", printed)
+
+
+@pytest.mark.slow
+def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):
+    folder, _ = trained
+    model, _ = weights.load_model(folder / "out" / "model.safetensors")
+    model.named_parameters()["conv2.w"].value[1, 2, 3, 4] = np.nan
+    weights.save_model(folder / "nan.safetensors", model, name="lenet")
+    pillow.fromarray(255 - 255 * np.eye(30, dtype=np.uint8)).save(folder / "stroke.png")
+    printed = refconv("predict", "nan.safetensors", "stroke.png", cwd=folder, status=1)
+    assert printed == "refconv: nan.safetensors must hold finite weights, got non-finite values in conv2.w\n"

@@ -1,0 +1,62 @@
+"""refconv summary: any architecture, full or small, at any size, in three forms."""
+
+import csv
+import re
+
+import pytest
+
+from command_line import refconv
+from refconv.cli import main
+
+
+def printed(capsys, *arguments):
+    assert main(["summary", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_papers_table(capsys):
+    text = printed(capsys, "resnet50")
+    assert re.search(r"^conv5_x +Sequential, 31 layers +7 × 7 × 2048 +14,987,264 +732,168,192 +483 × 483$", text, re.M)
+    assert re.search(r"^total +25,610,152 +3,857,973,248$", text, re.M)
+    assert "float32: parameters 97.7 MiB; of one input all activations" in text
+
+
+def test_small_input_classes_width_and_style(capsys):
+    text = printed(capsys, "resnet50", "--small", "--input", "48x40", "--classes", "7", "--width", "0.5")
+    assert re.search(r"^input +48 × 40 × 3$", text, re.M)
+    assert re.search(r"^scores +Dense\(7\) +7 ", text, re.M)
+    assert re.search(r"^total +60,850 ", printed(capsys, "lenet", "--style", "paper"), re.M)
+    assert re.search(r"^input +96 × 64 × 5$", printed(capsys, "resnet18", "--input", "96x64x5"), re.M)
+
+
+def test_layers_depth_and_csv(capsys):
+    table = list(csv.DictReader(printed(capsys, "vgg-d", "--layers", "--format", "csv").splitlines()))
+    assert sum(int(row["parameters"]) for row in table) == 138_357_544
+    deep = list(csv.DictReader(printed(capsys, "resnet18", "--depth", "2", "--format", "csv").splitlines()))
+    assert [row["name"] for row in deep if row["name"].startswith("conv2_x")] == ["conv2_x.block1", "conv2_x.block2"]
+    assert printed(capsys, "unet", "--format", "markdown").startswith("| name | layer |")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resnet51"], "invalid choice: 'resnet51'"),
+        (["lenet", "--input", "wide"], "must be an integer, got 'wide'"),
+        (["lenet", "--input", "3"], "must be a size such as 96x128 or 96x128x3, got '3'"),
+        (["lenet", "--depth", "0"], "must be at least 1"),
+    ],
+)
+def test_a_wrong_call_names_the_argument(capsys, arguments, message):
+    with pytest.raises(SystemExit, match="2"):
+        main(["summary", *arguments])
+    assert message in capsys.readouterr().err
+
+
+def test_what_the_architecture_refuses_is_one_line(capsys):
+    assert main(["summary", "lenet", "--input", "4x4"]) == 1
+    assert re.match(r"refconv: the padded input must be at least as large as the kernel.*\n$", capsys.readouterr().err)
+
+
+def test_summary_prints_the_table(tmp_path):
+    assert re.search(r"^total +61,706 +416,520$", refconv("summary", "lenet", cwd=tmp_path), re.M)
+    assert re.search(r"^total +60,850 ", refconv("summary", "lenet", "--style", "paper", cwd=tmp_path), re.M)

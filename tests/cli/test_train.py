@@ -1,0 +1,264 @@
+"""``refconv train``, run as a user does: in a process of its own, with files that are really written."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from command_line import SMALL, lines_of, refconv
+from evidence import needs_kernels
+from refconv import _core, data, weights
+from refconv.training import evaluate
+
+pytest.importorskip("tqdm")
+pytest.importorskip("safetensors")
+pytest.importorskip("matplotlib")
+pillow = pytest.importorskip("PIL.Image")
+
+
+@pytest.mark.slow
+def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
+    folder, printed = trained
+    lines = re.findall(r"^epoch (\d): loss [\d.]+, accuracy ([\d.]+) % .* test: .* accuracy ([\d.]+) %", printed, re.M)
+    assert [line[0] for line in lines] == ["1", "2"]
+    assert "61,706 parameters, 400 training and 5,000 test images" in printed
+    assert sorted(p.name for p in (folder / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
+    history = lines_of(folder / "out" / "history.csv")
+    assert [f"{100 * float(line['test_accuracy']):.2f}" for line in history] == [line[2] for line in lines]
+    with pillow.open(folder / "out" / "training.png") as picture:
+        assert picture.size == (1200, 864)
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 50
+
+
+@pytest.mark.slow
+def test_the_saved_model_has_the_accuracy_that_was_printed(trained):
+    folder, printed = trained
+    model, description = weights.load_model(folder / "out" / "model.safetensors")
+    _, test_seed = np.random.SeedSequence(0).generate_state(2).tolist()
+    images, labels = data.draw_digits(5000, test_seed)
+    right = (model(data.lenet_input(images)).argmax(-1) == labels).mean()
+    assert description["notes"]["test_accuracy"] == pytest.approx(right)
+    assert f"accuracy {100 * right:.2f} %  |" in printed
+    assert right > 0.3
+
+
+@pytest.mark.slow
+def test_train_does_not_write_over_a_model(trained):
+    folder, _ = trained
+    before = (folder / "out" / "model.safetensors").read_bytes()
+    message = refconv(*SMALL, "--out", "out", cwd=folder, status=1)
+    assert "out holds a model.safetensors already; name another folder" in message
+    assert (folder / "out" / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("history.csv", ""),
+        ("training.png", ""),
+        ("best.safetensors", ""),
+        ("last.safetensors", ", or continue that run with --resume out"),
+    ],
+)
+def test_train_does_not_write_over_any_file_of_a_run(tmp_path, name, advice):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_bytes(b"of an earlier run")
+    options = ("--images", "64", "--test-images", "50", "--epochs", "1", "--out", "out")
+    message = refconv("train", "lenet", *options, cwd=tmp_path, status=1)
+    assert message == f"refconv: --out out holds a {name} already; name another folder{advice}\n"
+    assert [(p.name, p.read_bytes()) for p in (tmp_path / "out").iterdir()] == [(name, b"of an earlier run")]
+
+
+@pytest.mark.slow
+def test_without_out_each_run_gets_a_folder_of_its_own(tmp_path):
+    for _ in range(2):
+        refconv("train", "lenet", "--images", "64", "--epochs", "1", cwd=tmp_path)
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["lenet-digits", "lenet-digits-2"]
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(trained):
+    folder, _ = trained
+    refconv(*SMALL, "--out", "again", "--threads", "3", cwd=folder)
+    refconv(*SMALL, "--out", "other", "--seed", "1", cwd=folder)
+    first, again, other = ((folder / out / "model.safetensors").read_bytes() for out in ("out", "again", "other"))
+    tensors = [content[8 + int.from_bytes(content[:8], "little") :] for content in (first, again, other)]
+    assert tensors[0] == tensors[1]
+    assert tensors[0] != tensors[2]
+
+
+@pytest.mark.slow
+def test_train_on_the_loops(tmp_path):
+    printed = refconv(
+        *("train", "lenet", "--engine", "reference", "--images", "2", "--test-images", "1", "--epochs", "1"),
+        *("--out", "out"),
+        cwd=tmp_path,
+    )
+    assert "reference on" in printed
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.slow
+@needs_kernels
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, number):
+    command = [sys.executable, "-m", "refconv", "train", "lenet", "--images", "2000", "--epochs", "500", "--out", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
+    try:
+        lines = iter(process.stdout.readline, "")
+        assert any(line.startswith("epoch 1:") for line in lines)
+        process.send_signal(number)
+        printed = process.stdout.read()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+    assert "stopped; saving what there is" in printed
+    assert (tmp_path / "out" / "training.png").exists()
+    history = lines_of(tmp_path / "out" / "history.csv")
+    assert 1 <= len(history) < 500
+    weights.load_model(tmp_path / "out" / "model.safetensors")
+
+
+@pytest.mark.slow
+@needs_kernels
+def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
+    arguments = [*SMALL, "--test-images", "50", "--threads", "1", "--out", "out"]
+    script = (
+        "import threading\n"
+        "from refconv.cli import main\n"
+        "statuses = []\n"
+        f"worker = threading.Thread(target=lambda: statuses.append(main({arguments})))\n"
+        "worker.start(); worker.join(); print(statuses)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300)
+    assert run.stdout.endswith("\n[0]\n"), run.stderr
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
+    from refconv.cli.progress import stop_signals
+
+    handler_of = signal.getsignal
+    before = handler_of(signal.SIGTERM)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program that embeds Python installed one
+    with stop_signals() as stop:
+        assert handler_of(signal.SIGTERM) is before
+    assert not stop()
+
+
+@pytest.mark.slow
+@needs_kernels
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
+def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
+    options = (
+        *SMALL[:2],
+        "--images",
+        "800",
+        "--test-images",
+        "50",
+        "--epochs",
+        "4",
+        "--augment",
+        "shift",
+        "--batch-size",
+        "4",
+    )
+    refconv(*options, "--out", "whole", cwd=tmp_path)
+    command = [sys.executable, "-m", "refconv", *options, "--out", "out", "--checkpoint-every", "70"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
+    try:
+        assert any(line.startswith("epoch 1:") for line in iter(process.stdout.readline, ""))
+        process.send_signal(signal.SIGTERM)
+        assert "--resume out goes on" in process.stdout.read()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+    printed = refconv("train", "lenet", "--resume", "out", cwd=tmp_path)
+    assert "epoch 4:" in printed
+    assert "epoch 1:" not in printed
+    first, again = (weights.load_model(tmp_path / out / "model.safetensors")[0] for out in ("whole", "out"))
+    for name, p in first.named_parameters().items():
+        assert (again.named_parameters()[name].value == p.value).all(), name
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
+    message = refconv("train", "lenet", "--resume", "out", cwd=tmp_path, status=1)
+    assert "--resume out holds no last.safetensors: that run is over, or never began" in message
+
+
+@pytest.mark.slow
+def test_train_takes_what_the_lectures_train_with(tmp_path):
+    printed = refconv(
+        *(*SMALL, "--validation", "0.25", "--patience", "3", "--augment", "distort", "--optimizer", "rmsprop", "--lr", "0.01"),
+        *("--schedule", "plateau", "--label-smoothing", "0.1", "--clip-norm", "2", "--test-images", "50", "--out", "out"),
+        cwd=tmp_path,
+    )
+    assert "300 training and 50 test images" in printed
+    assert printed.count("validation: loss") == 2
+    assert all(line["validation_loss"] for line in lines_of(tmp_path / "out" / "history.csv"))
+
+
+@pytest.mark.slow
+def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
+    options = ("--validation", "0.25", "--patience", "1", "--schedule", "constant", "--lr", "0.1", "--test-images", "300")
+    printed = refconv(*SMALL[:4], *options, "--epochs", "100", "--batch-size", "32", "--out", "out", cwd=tmp_path)
+    history = lines_of(tmp_path / "out" / "history.csv")
+    losses = [float(line["validation_loss"]) for line in history]
+    best = losses.index(min(losses))
+    assert best == len(history) - 2
+    assert f"the validation loss was lowest after epoch {best + 1}: it is the one that is saved" in printed
+    model, description = weights.load_model(tmp_path / "out" / "model.safetensors")
+    assert description["notes"]["test_accuracy"] == float(history[best]["test_accuracy"])
+    test_seed = np.random.SeedSequence(0).generate_state(2).tolist()[1]
+    again = evaluate(model, data.Batches(*data.draw_digits(300, test_seed), 500))
+    assert again.loss == pytest.approx(float(history[best]["test_loss"]), rel=1e-5)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
+
+
+@pytest.mark.slow
+def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
+    if not os.environ.get("REFCONV_DATA_DIR"):
+        pytest.skip("REFCONV_DATA_DIR does not name a folder with MNIST")
+    if _core.ISA is None:
+        pytest.skip("on the loops this would take days")
+    printed = refconv("train", "lenet", "--data", "mnist", "--out", "out", cwd=tmp_path)
+    accuracies = [float(a) for a in re.findall(r"test: loss [\d.]+, accuracy ([\d.]+) %", printed)]
+    assert len(accuracies) == 3
+    assert accuracies[-1] >= 98.9
+
+
+@pytest.mark.slow
+@needs_kernels
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes another way")
+def test_a_run_whose_reader_leaves_is_saved_all_the_same(tmp_path):
+    command = [sys.executable, "-m", "refconv", "train", "lenet", "--images", "300", "--epochs", "2", "--out", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    weights.load_model(tmp_path / "out" / "model.safetensors")
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    message = refconv("train", "lenet", "--images", "100", "--out", "file/sub", cwd=tmp_path, status=1)
+    assert "file/sub" in message
+    assert "epoch" not in message
+
+
+@pytest.mark.slow
+def test_a_run_that_diverges_saves_its_history_and_its_picture_and_says_so(tmp_path):
+    message = refconv(*SMALL, "--test-images", "50", "--lr", "50", "--out", "out", cwd=tmp_path, status=1)
+    sentence = r"^refconv: the loss is nan at step \d+ of epoch \d, in layer \w+; .* \(saved .*history.csv and training.png"
+    assert re.search(sentence, message, re.M)
+    assert "Traceback" not in message
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "training.png"]
+    assert lines_of(tmp_path / "out" / "history.csv")[-1]["test_loss"] == ""
+    with pillow.open(tmp_path / "out" / "training.png") as picture:
+        assert picture.size == (1200, 864)

@@ -1,0 +1,51 @@
+"""refconv try: each model once, with what it took."""
+
+import re
+
+import numpy as np
+
+from evidence import needs_kernels
+from refconv import models, nn
+from refconv.cli import main
+from refconv.cli.try_out import measure
+
+
+@needs_kernels
+def test_a_line_for_each_model(capsys):
+    assert main(["try", "lenet", "neocognitron", "--batch", "2", "--backward"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^lenet +2×32×32×1 +61,706( +\d+\.\d\d s){3} +(\d+ MiB|unknown)$", printed, re.M)
+    assert re.search(r"^neocognitron +2×16×16×1 +15,072 ", printed, re.M)
+
+
+@needs_kernels
+def test_heads_go_back_too():
+    line, finite = measure("googlenet-small", batch=2, backward=True)
+    assert line[:2] == ("googlenet", "2×32×32×3")
+    assert finite
+
+
+@needs_kernels
+def test_any_size_that_fits(capsys):
+    assert main(["try", "resnet18-small", "nin-small", "--backward", "--input", "40x36", "--batch", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^resnet18 +2×40×36×3 ", printed, re.M)
+    assert measure("lenet", size=(32, 40, 1))[0][1] == "1×32×40×1"
+    assert main(["try", "resnet18-small", "unet", "--input", "40x36"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "40" in err or "36" in err or "shapes" in err
+
+
+def test_what_is_not_finite_is_seen(monkeypatch):
+    broken = nn.Sequential(nn.Dense(3, initializer=lambda rng, shape: np.full(shape, np.inf)))
+    monkeypatch.setattr(models, "build", lambda name: broken)
+    monkeypatch.setattr(models, "input_shape", lambda name: (5,))
+    assert not measure("broken")[1]
+
+
+def test_an_unknown_model_is_refused_before_any_runs(capsys):
+    assert main(["try", "lenet", "lenet6"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "got 'lenet6'" in err

@@ -1,0 +1,68 @@
+"""The plots of training runs of every kind, and of confusion matrices."""
+
+import io
+
+import numpy as np
+import pytest
+
+from refconv.drawing import training as plots
+from refconv.drawing.training import training_picture
+from refconv.training import Epoch, History
+
+pytest.importorskip("matplotlib")
+pillow = pytest.importorskip("PIL.Image")
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 28, 28), np.uint8)
+LABELS = np.arange(60) % 10
+
+
+def draw(predictions, epochs=3, tested=True):
+    lines = [Epoch(k, 60, 1.0, 0.1, 1 / k, 1 - 1 / (k + 1), *((1 / k, 0.5) if tested else ())) for k in range(1, epochs + 1)]
+    content = training_picture(History(lines), IMAGES, LABELS, predictions, "a run")
+    with pillow.open(io.BytesIO(content)) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("L"))
+
+
+@pytest.mark.parametrize("misread", [0, 1, 13, 60])
+def test_any_number_of_misread_images(misread):
+    predictions = LABELS.copy()
+    predictions[:misread] += 1
+    lower_half = draw(predictions)[430:]
+    assert (lower_half < 128).sum() > 200  # at least the sentence
+    if misread:
+        assert (lower_half < 128).sum() > 1000 + 100 * min(misread, 36)
+
+
+@pytest.mark.parametrize(("epochs", "tested"), [(1, True), (2, False), (40, True)])
+def test_runs_of_any_length_with_and_without_a_test(epochs, tested):
+    assert draw(LABELS + 1, epochs, tested).shape == (864, 1200)
+
+
+def test_a_run_that_ended_before_its_first_test_has_curves_alone():
+    picture = draw(None, epochs=1, tested=False)
+    assert picture.shape == (864, 1200)
+    assert (picture[430:] < 128).sum() > 200  # the sentence
+
+
+def test_numbers_that_are_not_finite_leave_gaps():
+    lines = [Epoch(1, 60, 1.0, 0.1, 2.3, 0.1, np.nan, 0.1), Epoch(2, 60, 1.0, 0.1, 1e30, 0.1, np.inf, 0.1)]
+    assert training_picture(History(lines), IMAGES, LABELS, LABELS, "a run")[1:4] == b"PNG"
+
+
+def test_the_confusion_matrix_is_a_picture_of_its_numbers():
+    confusion = np.array([[90, 9, 1], [0, 50, 0], [3, 0, 7]])
+    picture = plots.confusion_picture(confusion, ["cat", "dog", "a long name"], "three classes")
+    with pillow.open(io.BytesIO(picture)) as opened:
+        assert opened.format == "PNG"
+        assert opened.size == (540, 540)
+    shades = np.array(plots._shades(confusion))
+    assert (shades[1, 0] == 1).all()  # none
+    assert shades[0, 1, 2] < shades[0, 2, 2] < 1  # the more mistakes, the darker
+    blue, orange = np.array(shades[1, 1]), np.array(shades[2, 0])
+    assert blue[2] > blue[0]
+    assert orange[0] > orange[2]
+    with pytest.raises(ValueError, match=r"confusion must be a square matrix, got shape \(2, 3\)"):
+        plots.confusion_picture(confusion[:2])
+    with pytest.raises(ValueError, match="classes must be 3 names, got 2"):
+        plots.confusion_picture(confusion, ["cat", "dog"])

@@ -1,0 +1,135 @@
+"""Short runs of the architectures learn something, and measure what they name."""
+
+import numpy as np
+import pytest
+
+from evidence import needs_kernels
+from refconv import models, nn
+
+pytest.importorskip("experiments", reason="an installed package has no experiments")
+
+from experiments import Settings, classifiers, deep_image_prior, layer_removal, neocognitron
+from experiments.classifiers import digits, small, use_short_averages
+from experiments.deep_image_prior import fit_image, photograph, psnr
+from experiments.neocognitron import retina
+from experiments.segmentation import draw_cells, intersection_over_union, segment
+
+pytestmark = [needs_kernels, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("name", classifiers.EXPERIMENT.variants)
+def test_every_classifier_has_a_small_variant_that_takes_digits(name):
+    assert small(name).output_shape((32, 32, 1)) == (10,)
+
+
+def test_a_classifier_learns():
+    results = classifiers.EXPERIMENT.variants["lenet"](Settings(images=1500, epochs=3))
+    assert list(results) == ["test accuracy after 3 epochs of 1,500 drawn digits, %"]
+    assert min(results.values()) > 35
+
+
+def test_a_network_with_batch_normalisation_is_measured_with_averages_that_have_followed():
+    model = use_short_averages(models.build("resnet20-small"))
+    momenta = {layer.momentum for _, layer, _ in model.distinct_layers((32, 32, 1)) if isinstance(layer, nn.BatchNorm)}
+    assert momenta == {0.9}
+
+
+def test_the_neocognitron_organises_itself():
+    results = neocognitron.EXPERIMENT.variants["self-organised"](Settings(images=600))
+    assert list(results) == ["test accuracy after one pass per layer over 600 digits, %"]
+    assert min(results.values()) > 25  # guessing reaches 10
+
+
+@pytest.mark.parametrize("variant", layer_removal.EXPERIMENT.variants.values(), ids=layer_removal.EXPERIMENT.variants)
+def test_layer_removal_measures_the_network_without_each_block(monkeypatch, variant):
+    monkeypatch.setattr(classifiers, "TEST_IMAGES", 100)
+    whole, *removed = variant(Settings(images=160, epochs=1))
+    assert whole == "test accuracy after 1 epoch of 160 drawn digits, %"
+    assert len(removed) == 7
+    assert all(name.startswith("… without ") for name in removed)
+
+
+def test_cells_are_brighter_inside_and_the_same_seed_draws_the_same():
+    images, inside = draw_cells(5, seed=4, size=48)
+    assert images.shape == (5, 48, 48, 1)
+    assert images.dtype == np.float32
+    assert set(np.unique(inside)) == {0, 1}
+    assert 0.03 < inside.mean() < 0.5
+    assert images[inside == 1].mean() > images[inside == 0].mean() + 0.3
+    np.testing.assert_array_equal(draw_cells(5, seed=4, size=48)[0], images)
+    assert (draw_cells(5, seed=5, size=48)[0] != images).any()
+
+
+def test_the_u_net_learns_where_cells_are():
+    results = segment(Settings(images=80, epochs=20), size=32)
+    assert list(results) == ["IoU after 20 epochs of 80 images", "IoU of the pixels brighter than the mean"]
+    overlap, naive = results.values()
+    assert overlap > naive + 0.05
+
+
+def test_overlap_by_hand():
+    found, truth = np.array([[1, 1, 0], [0, 1, 0]]), np.array([[1, 0, 0], [1, 1, 0]])
+    assert intersection_over_union(found, truth) == 2 / 4
+
+
+def test_an_image_prior_comes_closer_to_the_truth_than_to_the_noise():
+    v, u = np.mgrid[:32, :48] / 32
+    truth = np.stack([v / 2 + 0.2, 0.3 + 0.3 * np.sin(4 * u), 0.8 - u / 3], -1).astype(np.float32)
+    noisy = truth + 0.15 * np.random.default_rng(0).standard_normal(truth.shape, np.float32)
+    result = fit_image(noisy, steps=120, depth=3, width=0.125, smooth=0.9)
+    assert result.shape == truth.shape
+    assert psnr(result, truth) > psnr(noisy, truth) + 1
+    assert psnr(result, truth) > psnr(result, noisy)
+
+
+def test_what_is_unknown_does_not_matter_to_an_image_prior():
+    rng = np.random.default_rng(0)
+    image = np.full((16, 24, 1), 0.6, np.float32)
+    known = (rng.random((16, 24, 1)) < 0.5).astype(np.float32)
+    one, other = (fit_image(np.where(known, image, hole), known, steps=3, depth=2, width=0.125) for hole in (0, np.nan))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_the_callback_of_an_image_prior_gets_each_step_and_changes_nothing():
+    image, seen = np.random.default_rng(0).random((16, 24, 1), np.float32), []
+    options = dict(steps=3, depth=2, width=0.125, smooth=0.0)  # nothing of the old images: the last one is the result
+    watched = fit_image(image, on_step=lambda step, drawn: seen.append((step, drawn)), **options)
+    assert [step for step, _ in seen] == [0, 1, 2]
+    np.testing.assert_array_equal(watched, seen[-1][1])
+    np.testing.assert_array_equal(watched, fit_image(image, **options))
+
+
+def test_the_photograph_and_its_psnr():
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    picture = photograph(32)
+    assert picture.shape == (32, 32, 3)
+    assert 0.1 < picture.mean() < 0.9
+    assert picture.std() > 0.1
+    assert psnr(picture + 0.1, picture) == pytest.approx(20, abs=1e-3)
+
+
+@pytest.mark.parametrize("variant", deep_image_prior.EXPERIMENT.variants.values(), ids=deep_image_prior.EXPERIMENT.variants)
+def test_denoising_and_inpainting_measure_before_and_after(variant):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    results = variant(Settings(quick=True))
+    before, after = results
+    assert before in ("PSNR of the noisy image, dB", "PSNR with the mean colour in place of missing pixels, dB")
+    assert after == "PSNR after 2 steps, dB"
+    assert 5 < results[after] < results[before] < 25  # two steps are too few
+
+
+def test_a_digit_on_the_retina():
+    images = np.zeros((1, 28, 28), np.uint8)
+    images[0, 0, 0:2] = 255, 51
+    x = retina(images)
+    assert x.shape == (1, 16, 16, 1)
+    assert x[0, 1, 1, 0] == pytest.approx((1 + 0.2) / 4)
+    assert x.sum() == pytest.approx(1.2 / 4)
+
+
+def test_training_and_test_digits_differ():
+    (images, _), (test, _) = digits(Settings(images=20))
+    assert len(images) == 20
+    assert (images != test[:20]).any()

@@ -1,0 +1,40 @@
+"""Files are written completely or not at all."""
+
+import os
+import stat
+
+import pytest
+
+from refconv import _files
+
+
+def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    _files.write_atomically(path, b"first")
+    assert path.read_bytes() == b"first"
+
+    def fails(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="disk full"):
+        _files.write_atomically(path, b"second, longer")
+    assert path.read_bytes() == b"first"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_leftovers_of_a_killed_program_are_removed_and_nothing_else(tmp_path):
+    for name in (".model.k3x9", "model", "other", ".other.k3x9"):
+        (tmp_path / name).write_bytes(b"")
+    _files.clear_unfinished(tmp_path / "model")
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "other", ".other.k3x9"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_new_file_has_the_permissions_that_the_umask_leaves(tmp_path):
+    before = os.umask(0o027)
+    try:
+        _files.write_atomically(tmp_path / "file", b"content")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
