@@ -8,7 +8,7 @@ When a ``Sequential`` runs and :func:`refconv.set_fusion` allows it, consecutive
 - a convolution, a dense layer, a batch normalisation or a sum of branches, with ReLU: ReLU works in place, and its
   derivative is computed from the output.
 
-Parameters, gradients and outputs are those of the layers. Models do not mention fusion.
+The layers keep their parameters and gradients, and outputs are the same. Models do not mention fusion.
 """
 
 import operator

@@ -140,6 +140,7 @@ def test_nothing_outside_of_the_arrays_is_read(side, channels, padding):
     assert_same_bits(kernels.conv_relu_pool_grads.backward(x, w, back, numbers, p.window, True), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["x", "w", "dy"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("channels", [1, 6])

@@ -1,8 +1,8 @@
-/* The second half of columns.pyx: what all taps send to one pixel is added up, in one vector or a few.
+/* The second step of columns.pyx: the sum of the contributions of all taps to one pixel, in one vector or a few.
  *
  *     out[v] = sum over r, s of  z[row[r] + column[s] - before + v]
  *
- * Two sums take turns, so that an addition need not wait for the one before it.
+ * Two sums alternate, so that an addition does not wait for the one before it.
  */
 #ifndef REFCONV_COLUMNS_H
 #define REFCONV_COLUMNS_H

@@ -1,17 +1,17 @@
 """∂e/∂x of a convolution whose inputs have few channels: first all products, then their sums.
 
-The tile of direct.pyx has input channels in its lanes; three of them leave most lanes idle, and where ∂e/∂y has an edge, it
-multiplies zeros. Here the sum is taken apart. What each output sends to the inputs under its kernel is a product of matrices,
-with whole kernels in the lanes; other libraries call it columns, and its rows are as long as a kernel with its channels:
+The lanes of direct.pyx's tile are input channels in ∂e/∂x; three of them leave most lanes idle, and at the edges of ∂e/∂y it
+multiplies zeros. Here the sum is computed in two steps. The contributions of each output to the inputs under its kernel are a
+matrix product whose lanes are the entries of the kernel. Other libraries call its rows columns:
 
     z[(i, j), (m, n, c)] = Σ_o dy[i, j, o] · w[m, n, c, o]
 
-Then each input adds up what was sent to it, from all outputs and taps that reach it:
+Then each input adds the contributions of all outputs and taps that reach it:
 
     dx[u, v, c] = Σ z[(i, j), (m, n, c)]     with  u = i·S_h + m·D_h − top,  v = j·S_w + n·D_w − left
 
 registers   the sums of a tile; then two vectors of sums for each input
-L2          z of one band; neighbouring bands need some of the same z, and each makes it for itself
+L2          z of one band; neighbouring bands need some of the same z, and each computes it
 threads     tasks of (image, band of input rows); each element of ∂e/∂x belongs to one task
 """
 import numpy as np
@@ -33,7 +33,7 @@ cdef enum:
     MOST_CHANNELS = 12      # of a pixel, for which `sums` has space
     SLACK = 16              # elements that whole vectors may read behind z
     BAND_PRODUCTS = 1 << 17 # elements of z in one task, or some more
-    PRODUCTS_PER_STEP = 8   # multiply-adds that take as long as one step of a region that moves numbers (threads.h)
+    MULTIPLY_ADDS_PER_STEP = 8   # multiply-adds that take as long as one step of a region that moves numbers (threads.h)
 
 
 cdef struct Band:
@@ -44,7 +44,7 @@ cdef struct Band:
 
 
 cdef struct Reach:
-    # Along one axis, how many outputs reach each input, and where in z each of them lies with its tap.
+    # Along one axis, the number of taps that reach each input, and the offset in z of each with its output.
     const Py_ssize_t *count
     const Py_ssize_t *at
     Py_ssize_t kernel
@@ -71,7 +71,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef real[:, :, :, ::1] dx = result
     cdef Py_ssize_t band = band_rows(N, H, S, reach, BAND_PRODUCTS // (Q * pitch)), bands = (H + band - 1) // band
     cdef Py_ssize_t most = min((band - 1 + reach) // S + 1, dy.shape[1]) * Q * pitch + SLACK
-    cdef int threads = threads_for(N * dy.shape[1] * Q * O * pitch // PRODUCTS_PER_STEP)
+    cdef int threads = threads_for(N * dy.shape[1] * Q * O * pitch // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] z = np.zeros((threads, most), dtype)
     cdef Py_ssize_t first, end, start, stop
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
@@ -85,7 +85,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
 
 
 cdef Py_ssize_t band_rows(Py_ssize_t images, Py_ssize_t H, Py_ssize_t S, Py_ssize_t reach, Py_ssize_t most_rows) noexcept:
-    """Input rows of one task: few enough that all threads have work and z stays in L2, but more than are reached twice."""
+    """Input rows of a task: few enough that all threads have work and z stays in L2, but more than two bands share."""
     cdef Py_ssize_t bands = (TASKS + images - 1) // max(images, 1)
     return max(min(max(min((H + bands - 1) // bands, most_rows * S - reach), reach + S), H), 1)
 
@@ -96,7 +96,7 @@ cdef Reach reach_of(const Py_ssize_t[::1] counts, const Py_ssize_t[:, ::1] place
 
 cdef tuple reaching(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
                     Py_ssize_t output_step, Py_ssize_t tap_step):
-    """For each input of an axis how many taps of outputs reach it, and output · output_step + tap · tap_step of each."""
+    """For each input of an axis the number of taps that reach it, and output · output_step + tap · tap_step of each."""
     counts, places = np.zeros(inputs, np.intp), np.zeros((inputs, kernel), np.intp)
     cdef Py_ssize_t[::1] count = counts
     cdef Py_ssize_t[:, ::1] place = places
@@ -111,7 +111,7 @@ cdef tuple reaching(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pa
 
 
 cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed, Py_ssize_t pixels, real *z) noexcept nogil:
-    """z of some output rows of one image: their pixels are one long line."""
+    """z of some output rows of one image, as one line of pixels."""
     plan.columns = pixels
     run_sweep(&plan, shape, dy, packed, <const real *>NULL, z)
 

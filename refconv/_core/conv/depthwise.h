@@ -1,4 +1,4 @@
-/* The two inner loops of convolutions whose groups have as many outputs as inputs, G: one (depthwise), two or four.
+/* The two inner loops of convolutions whose groups have G inputs and G outputs: one (depthwise), two or four.
  *
  * Lanes are channels. For a depthwise convolution that is all: a lane of x times the same lane of w. With G channels a
  * group, an output channel needs all G inputs of its group. They lie in the same vector, so it is shuffled: c = 0 … G - 1
@@ -13,18 +13,18 @@
  *
  * In the second one v is an input channel and c an output channel of the group: the weights with both exchanged.
  *
- * A sweep with more than SUM_BLOCK products in a sum takes the kernel apart into smaller rectangles of taps (sums.h). The caller of
- * the gather sees to it that no more pixels are added to the same sums.
+ * A sweep with more than SUM_BLOCK products in a sum divides the kernel into smaller rectangles of taps (sums.h). The caller
+ * of the gather adds at most SUM_BLOCK pixels to the same sums.
  *
- * Any number of channels from one vector on: the last vector ends with the last channel, and begins before the end of the one
- * before it. What both hold is computed twice, with the same bits. Tiles of pixels do the same. So nothing outside is read.
+ * The number of channels is any that fills one vector: the last vector ends with the last channel, so it may overlap the one
+ * before it. Channels in both are computed twice, with the same bits. Tiles of pixels do the same. So nothing outside is read.
  */
 #ifndef REFCONV_DEPTHWISE_H
 #define REFCONV_DEPTHWISE_H
 
 #include "tile/tile.h"
 
-#define SWEEP_PIXELS 4 /* a weight is loaded once for so many pixels */
+#define SWEEP_PIXELS 4 /* pixels for which a weight is loaded once */
 
 /* The taps of one sum: a rectangle of the kernel, and the steps from tap to tap in x and in w. */
 typedef struct {
@@ -48,7 +48,7 @@ typedef struct {
 #endif
 #endif
 
-/* What 3×3 taps, the usual ones, need for a straight line of code: pixels one or two columns of taps apart. Else 0. */
+/* The stride 1 or 2 of a 3×3 kernel, for which there is code without loops over taps; 0 for other kernels and strides. */
 static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
 {
     if (taps->rows != 3 || taps->columns != 3)
@@ -171,8 +171,8 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         }                                                                                                              \
     }
 
-/* One tap after another adds its products to its sums in `sums`, which has whole vectors, so that none overlap there. TAPS taps
- * at a time stay in registers along a line of pixels; the last of them repeat one that is there, and are not stored. */
+/* One tap after another adds its products to its sums in `sums`, which has whole vectors, so that none overlap there. TAPS
+ * taps at a time stay in registers along a line of pixels; the last of them repeat one that is there, and are not stored. */
 #define DEFINE_GATHER(name, real, vector, spread, G, TAPS)                                                             \
     static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, const real *x,                \
                                      const real *dy, real *sums)                                                       \
@@ -373,7 +373,8 @@ DEFINE_FOURS(double, 8)
 DEFINE_TABLE(float)
 DEFINE_TABLE(double)
 
-/* By the element type of a pointer: the number of the kernels for so many channels in groups of G, or -1; the lanes of a kernel. */
+/* kernel_for: the number of the kernel for these channels in groups of G, or -1. lanes_of: the lanes of that kernel. The
+ * pointer selects the element type. */
 #define kernel_for(pointer, channels, G) FOR_TYPE_OF(pointer, kernel_for)(channels, G)
 #define lanes_of(pointer, kernel) FOR_TYPE_OF(pointer, lanes)(kernel)
 #define sweep(kernel, taps, line, x, w, bias, y) FOR_TYPE_OF(y, sweep)(kernel, taps, line, x, w, bias, y)

@@ -1,16 +1,16 @@
-"""Convolutions with many small groups, each with as many outputs as inputs: one (depthwise), two or four.
+"""Convolutions with many small groups of G inputs and G outputs: one (depthwise), two or four.
 
-Such a sum is short: an output takes kh·kw·G products, and most of the time goes to moving numbers. So channels lie in the
-lanes of vectors, as they lie in memory, and one vector holds several groups (depthwise.h).
+Such a sum is short, kh·kw·G products, and most of the time is spent on loads and stores. So the lanes of vectors are channels,
+as in memory, and one vector holds several groups (depthwise.h).
 
 registers   the sums of four pixels for one vector of channels, until they are complete
 L1          the input under four pixels, all channels; all weights, as they are
 threads     tasks of (image, band of rows); each output element belongs to one task
 
-Nothing is copied, and there are no zeros around the image: taps that fall beside it are left out of the sum. Which taps are
-left depends on the row and on the column alone. So each axis is cut once into spans of outputs that all use the same taps:
-a long one in the middle, short ones at the edges. A span of rows and one of columns give a rectangle of outputs with the same
-rectangle of taps. It is walked row by row; where it is narrow, at the left and right edge, column by column.
+Nothing is copied, and there are no zeros around the image: taps outside of the image are left out of the sum. Which taps
+remain depends on the row and on the column alone. So each axis is cut once into spans of outputs that use the same taps: a
+long one in the middle, short ones at the edges. A span of rows and a span of columns give a rectangle of outputs with the same
+rectangle of taps. It is computed row by row or, if it is narrow, at the left and right edge, column by column.
 
 ∂e/∂x gathers: it is the same sweep over ∂e/∂y, in phases of the stride as in direct.pyx, with inputs and outputs of each
 group exchanged in the weights.
@@ -19,8 +19,8 @@ group exchanged in the weights.
 registers along a span of a row. The output rows of all images are cut into chunks by shapes alone, each with sums of its own,
 which are added in order at the end.
 
-What is left out, 0 · w of y and 0 · ∂e/∂y of ∂e/∂w, is zero for finite numbers only. Whether weights are finite is asked
-beforehand. A ∂e/∂y that is not makes ∂e/∂w so too; then the function returns None, and another algorithm decides.
+The omitted products, 0 · w in y and 0 · ∂e/∂y in ∂e/∂w, are zero for finite numbers only. conv.pyx checks the weights first.
+If ∂e/∂y is not finite, neither is ∂e/∂w; then the function returns None, and conv.pyx takes another algorithm.
 """
 import numpy as np
 
@@ -30,13 +30,14 @@ from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.conv.depthwise cimport SWEEP_PIXELS, Line, Patch, gather, kernel_for, lanes_of, sweep
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
-from refconv._core.tile.sweep cimport BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Taps, first_inside, period, taps_of_phase
+from refconv._core.tile.sweep cimport (BAND_PIXELS, LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS, Taps, first_inside, period,
+                                       taps_of_phase)
 
 include "common/threads.pxi"
 
 cdef struct Span:
-    # Outputs along one axis that are made with the same taps. Where they begin: the first output, its first tap, and the
-    # input which that one reads. Then the steps: from output to output in the outputs and in the inputs, and from tap to tap.
+    # Outputs along one axis that use the same taps: the first output y, its first tap w, and the input x of that tap; then the
+    # steps from output to output in the outputs and in the inputs, and from tap to tap.
     Py_ssize_t outputs, taps
     Py_ssize_t y, w, x
     Py_ssize_t y_step, x_step
@@ -44,7 +45,8 @@ cdef struct Span:
 
 
 cdef struct Outputs:
-    # Outputs number first … end − 1 of an axis. Number k is output y_first + k·y_step; its tap 0 reads input k·x_step + an offset.
+    # Outputs number first … end − 1 of an axis. Number k is output y_first + k·y_step, and its tap 0 reads input k·x_step plus
+    # the offset of that tap.
     Py_ssize_t first, end
     Py_ssize_t y_first, y_step
     Py_ssize_t x_step
@@ -59,7 +61,7 @@ cdef struct Progress:
 
 cdef struct Layer:
     # What the tasks of one pass share.
-    Py_ssize_t C, G, kw             # channels, those of a group, columns of the kernel
+    Py_ssize_t C, G, kw             # channels, channels of a group, columns of the kernel
     Py_ssize_t x_image, x_row       # elements between images and between rows
     Py_ssize_t y_image, y_row
     int kernel                      # number of the kernel in depthwise.h
@@ -73,7 +75,7 @@ cdef struct Layer:
 
 
 def takes(Py_ssize_t C_g, Py_ssize_t O, Py_ssize_t groups, dtype):
-    """Whether convolutions with so many groups, C_g inputs each, and O outputs can be computed here."""
+    """Return True if there is a kernel for C_g inputs in each of the groups and O outputs in all."""
     return groups > 1 and O == C_g * groups and kernels(C_g, O, dtype) >= 0
 
 
@@ -108,9 +110,9 @@ cdef turned(w):
 
 
 cdef tuple both_axes(window, tuple input_size, tuple output_size, bint back):
-    """All outputs as spans of rows and spans of columns, a line of a table each.
+    """All outputs as spans of rows and spans of columns: two tables with a span in each row.
 
-    Forward they are outputs of the convolution, on the way back its inputs.
+    They are the outputs of the convolution or, for ∂e/∂x (back), its inputs.
     """
     cdef tuple pads = window.pads(input_size)
     return tuple([
@@ -121,7 +123,7 @@ cdef tuple both_axes(window, tuple input_size, tuple output_size, bint back):
 
 cdef spans_of(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
               bint back):
-    """The spans of one axis; on the way back phase by phase."""
+    """The spans of one axis; for ∂e/∂x phase by phase."""
     cdef Py_ssize_t phase, rest, count = 0
     cdef Outputs reached
     table = np.empty((inputs if back else outputs, sizeof(Span) // sizeof(Py_ssize_t)), np.intp)
@@ -150,7 +152,8 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Outputs axis, Span *span
             spans[count - 1].outputs += 1
             continue
         spans[count] = Span(outputs=1, taps=n, y=axis.y_first + k * axis.y_step, w=w,
-                            x=x + skipped * taps.offset_step, y_step=axis.y_step, x_step=axis.x_step, w_tap=taps.index_step, x_tap=taps.offset_step)
+                            x=x + skipped * taps.offset_step, y_step=axis.y_step, x_step=axis.x_step,
+                            w_tap=taps.index_step, x_tap=taps.offset_step)
         count += 1
     return count
 
@@ -234,14 +237,14 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef Py_ssize_t[:, ::1] rows, columns
     rows, columns = both_axes(window, (x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), False)
     if not (np.asarray(rows)[:, 1].all() and np.asarray(columns)[:, 1].all()):
-        return None  # outputs that see nothing but padding: nobody would look at their ∂e/∂y
+        return None  # some outputs read only padding, so non-finite elements of their ∂e/∂y would not be noticed
     cdef Layer g = layer_of((x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), C, G, kw)
     set_spans(&g, rows, columns)
     g.kernel = kernel_for(&x[0, 0, 0, 0], C, G)
     cdef Py_ssize_t lanes = lanes_of(&x[0, 0, 0, 0], g.kernel), taps = kh * kw, task
     g.width = (C + lanes - 1) // lanes * lanes
     g.sums = taps * G * g.width
-    cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // CHUNK_LEAST, MOST_PARTIAL // g.sums), TASKS), 1)
+    cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS // g.sums), TASKS), 1)
     partial_sums = np.zeros((chunks, taps * G, g.width), dtype)
     cdef int threads = num_threads()
     cdef real[:, :, ::1] partial = partial_sums, scratch = np.zeros((threads, 2, g.sums), dtype)
@@ -252,7 +255,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
         partial_sums[0] += share
     if not np.isfinite(partial_sums[0]).all():
         return None
-    # The last vector holds the last channels, of which the one before may have some as well.
+    # The last vector holds the last channels and may overlap the one before.
     places = np.concatenate((np.arange(C - lanes), np.arange(g.width - lanes, g.width)))
     return turned(partial_sums[0][:, places].reshape(kh, kw, G, C))
 

@@ -9,19 +9,19 @@ L2          that panel, which every tile of the band uses; and the band's input,
 packed      weights: [group][panel of output channels][tap, input channel][lanes], zero-padded to whole vectors
 threads     tasks of (image, band of rows); each output element belongs to one task
 
-Padding costs a copy: a band that needs zeros is copied with them into its thread's scratch; one that needs none is read in
-place. Stride, dilation and groups are nothing but other offsets.
+Padding costs a copy: a band that needs zeros is copied with them into its thread's scratch array; one that needs none is read
+in place. Stride, dilation and groups only change offsets.
 
 ∂e/∂x gathers, so that no two threads write the same element. An input row u (counted from the padding's edge) is reached
 by tap m of output row i when i·S + m·D = u; taps with the same remainder m·D mod S reach the same rows. Remainders repeat
 every P = S / gcd(S, D) taps. So the taps split into min(k, P) phases, t = 0, 1, …, and each phase is a cross-correlation of
-∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. Around ∂e/∂y lie zeros, which the
-weights are multiplied with as well; that is why weights that are no finite numbers take another way.
+∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. Zeros around ∂e/∂y are
+multiplied by weights as well, so conv.pyx computes ∂e/∂x for non-finite weights in another way.
 
-∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of some output rows of one image (sums.h). Rows of the tile are the
-kernel's entries (m, n, c), k runs over pixels, and ∂e/∂y is packed in place of the weights. Where there are many pixels, the output rows of all images are cut into chunks, each with a sum of its own,
-and at the end the sums are added in order; where there are few, the entries are cut into parts. Both numbers depend on shapes
-alone, so the result has the same bits at any thread count.
+∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of some output rows of one image (sums.h). Rows of the tile are
+the kernel's entries (m, n, c), k runs over pixels, and ∂e/∂y is packed in place of the weights. If there are many pixels, the
+output rows of all images are cut into chunks, each with sums of its own, which are added in order at the end; if there are
+few, the entries are cut into parts. Both numbers depend on shapes alone, so the result has the same bits at any thread count.
 """
 import numpy as np
 
@@ -30,15 +30,15 @@ from cython.parallel cimport parallel, prange, threadid
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block, pairwise_sum
-from refconv._core.tile.sweep cimport (BAND_PIXELS, CHUNK_LEAST, MOST_PARTIAL, TASKS, Sweep, Taps, View, first_inside, list_runs,
-                                       period, rows_of, run_sweep, taps_of_phase, view_of)
+from refconv._core.tile.sweep cimport (BAND_PIXELS, LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS, Sweep, Taps, View,
+                                       first_inside, list_runs, period, rows_of, run_sweep, taps_of_phase, view_of)
 from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, panels, rows_of_sums, tile, tile_shape
 
 include "common/threads.pxi"
 
 cdef enum:
     DW_BLOCK_PIXELS = SUM_BLOCK # output pixels of one packed block of ∂e/∂y
-    PRODUCTS_PER_STEP = 8       # multiply-adds that take as long as one step of a region that moves numbers (threads.h)
+    MULTIPLY_ADDS_PER_STEP = 8       # multiply-adds that take as long as one step of a region that moves numbers (threads.h)
     DB_LINE_ELEMENTS = 128      # elements of ∂e/∂y that are added to their sums at once
 
 
@@ -88,7 +88,7 @@ cdef Conv conv_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, Py_ssize_t O, wi
 
 
 cdef Py_ssize_t band_rows(Shape shape, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    """Rows of one task's band: few enough that all threads have work, and enough to fill the last of its tiles."""
+    """Rows of a band: few enough that all threads have work, and enough to fill the last tile."""
     cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (rows * columns + BAND_PIXELS - 1) // BAND_PIXELS)
     cdef Py_ssize_t band = (rows + bands - 1) // bands
     cdef Py_ssize_t tiles = (band * columns + shape.rows - 1) // shape.rows
@@ -139,7 +139,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
                     runs=list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), p.view.pitch, c.C, c.C_g, &run[0]))
     cut_into_bands(&p, 0, c.rows, c.columns)
 
-    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * depth // PRODUCTS_PER_STEP)
+    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * depth // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
     cdef real[::1] start = None if bias is None else padded(bias, c.groups, group_width)
     cdef const real *starts = NULL if bias is None else &start[0]
@@ -203,7 +203,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h, back_w = (c.kw - 1) * c.D_w // c.S_w
     p.view = view_of(first_column - back_w, end_column, c.columns, c.O)
     cut_into_bands(&p, c.top // c.S_h, (c.top + c.H - 1) // c.S_h + 1, end_column - first_column)
-    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g // PRODUCTS_PER_STEP)
+    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, (p.band + back_h) * p.view.pitch), dtype)
     cdef Py_ssize_t[:, ::1] run = np.empty((threads, c.kh * c.kw), np.intp)
     cdef Py_ssize_t task
@@ -284,7 +284,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
         return result
     p.shape = tile_shape[real](NULL, c.O_g)
     cdef Py_ssize_t entries = c.kh * c.kw * c.C_g, weights = entries * c.O, rows = c.N * c.rows
-    cdef Py_ssize_t chunks = max(min(min(rows * c.columns // CHUNK_LEAST, MOST_PARTIAL // weights), TASKS), 1)
+    cdef Py_ssize_t chunks = max(min(min(rows * c.columns // LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS // weights), TASKS), 1)
     cdef Py_ssize_t parts = max(min(TASKS // chunks, (entries + p.shape.rows - 1) // p.shape.rows), 1)
     cdef real[:, ::1] partial = result.reshape(1, weights) if chunks == 1 else np.zeros((chunks, weights), dtype)
 
@@ -295,7 +295,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef Py_ssize_t[::1] row = np.arange(p.band, dtype=np.intp) * (c.S_h * p.view.pitch)
     p.entry, p.row = &entry[0], &row[0]
 
-    cdef int threads = threads_for(rows * c.columns * weights // PRODUCTS_PER_STEP)
+    cdef int threads = threads_for(rows * c.columns * weights // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
     cdef real[:, ::1] packed = aligned_empty((threads, panels(p.shape, c.O_g) * p.shape.width * p.band * c.columns), dtype)
     # Blocks of one chunk at most: it has rows // chunks + 1 output rows, and each image in it ends a block early.
@@ -341,7 +341,7 @@ cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy
                          real *dw) noexcept nogil:
     """Add some output rows, counted through all images, to some entries of ∂e/∂w.
 
-    group, of dw's size and zero before and after, holds groups of blocks. It is NULL if SUM_BLOCK blocks are all.
+    group has dw's size, holds groups of blocks, and is zero before and after. It is NULL for at most SUM_BLOCK blocks.
     """
     cdef const Conv *c = &p.conv
     cdef Py_ssize_t row = part.row, b, i, g, panel, count, number = 0
@@ -413,7 +413,10 @@ def conv2d_db(const real[:, :, :, ::1] dy):
 
 cdef void add_lines(const real *source, Py_ssize_t line, Py_ssize_t first, Py_ssize_t end, real *block,
                     real *total) noexcept nogil:
-    """OUT total: the sum of lines first … end − 1. block, of two lines, is zero before and after; NULL if SUM_BLOCK are all."""
+    """OUT total: the sum of lines first … end − 1.
+
+    block holds two lines and is zero before and after. It is NULL if there are at most SUM_BLOCK lines.
+    """
     cdef Py_ssize_t number, k, v
     cdef real *to = total if block == NULL else block
     for number in range(block_count(end - first)):

@@ -12,7 +12,7 @@
 #include "tile/tile.h"
 
 #define PIXEL_ROWS 2
-#define PIXEL_OUTPUTS LINES
+#define PIXEL_OUTPUTS INTERLEAVED_LINES
 
 #if defined(__GNUC__) || defined(__clang__)
 #define SPREAD(vector, value) ((vector){0} + (value))

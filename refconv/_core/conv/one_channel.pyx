@@ -1,11 +1,12 @@
 """Convolution of images with one channel, such as the digits that LeNet reads.
 
-The tile of direct.pyx has output channels in its lanes: six of them leave most lanes idle, and each product of depth one costs
-a broadcast. Here lanes are the pixels of an output row (one_channel.h), two rows and six output channels at a time; the last
-vector of a row begins earlier and computes some pixels again, so that nothing beyond the row is read. The sums come out with
-their channels apart, and are put side by side when they are stored.
+The lanes of direct.pyx's tile are output channels: six of them leave most lanes idle, and each product needs a broadcast. Here
+lanes are the pixels of an output row (one_channel.h), two rows and six output channels at a time. The last vector of a row
+overlaps the one before, so that nothing beyond the row is read. The sums of one channel are contiguous, and the channels are
+interleaved when they are stored.
 
-registers   2 × 6 sums, two vectors of x, one weight; a kernel of more than SUM_BLOCK taps is several blocks of its rows (sums.h)
+registers   2 × 6 sums, two vectors of x, one weight; a kernel of more than SUM_BLOCK taps is several blocks of its rows
+            (sums.h)
 L1          the few rows of the image under them; all weights: [six outputs][tap][6], zero beyond the last output
 threads     tasks of (image, band of rows); each output element belongs to one task
 """
@@ -40,7 +41,7 @@ LEAST_COLUMNS = LANES_OF_PIXELS_float  # a row must fill a vector of either type
 
 
 def takes(window, tuple output_size):
-    """Whether convolutions of one channel with this window are computed here."""
+    """Return True if a row fills a vector and the window suits the kernel."""
     return window.stride[1] == 1 and output_size[1] >= LEAST_COLUMNS and window.kernel[1] <= SUM_BLOCK
 
 
@@ -69,7 +70,8 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef real[:, :, ::1] weights = np.ascontiguousarray(packed)
 
     cdef View view = view_of(-left, columns + (w.shape[1] - 1) * D_w - left, W, 1)
-    cdef Band band = Band(taps=TapGrid(w.shape[0], w.shape[1], D_h * view.pitch, D_w), row=S * view.pitch, columns=columns, O=O)
+    cdef Band band = Band(taps=TapGrid(w.shape[0], w.shape[1], D_h * view.pitch, D_w), row=S * view.pitch, columns=columns,
+                          O=O)
     cdef Py_ssize_t bands = (rows + BAND_ROWS - 1) // BAND_ROWS, reach = (w.shape[0] - 1) * D_h, task, first, end
     cdef int threads = num_threads()
     cdef real[:, ::1] scratch = np.empty((threads, ((BAND_ROWS - 1) * S + reach + 1) * view.pitch), dtype)
@@ -90,7 +92,7 @@ cdef void make_band(const Band *band, const real *x, const real *weights, Py_ssi
     cdef real out[MOST_TILE_SUMS]
     cdef const real *w
     while i < rows:
-        lower = 1 if i + 1 < rows else 0  # without a row below, the upper one is computed twice
+        lower = 1 if i + 1 < rows else 0  # the last of an odd number of rows is computed twice
         j = 0
         while j < band.columns:
             j = min(j, band.columns - lanes)

@@ -1,7 +1,7 @@
 """Depthwise and depthwise separable convolution, and their derivatives.
 
-A depthwise convolution is a convolution with as many groups as input channels: group c has one input channel and Q
-outputs. Its kernel (kh, kw, C, Q), in the same memory, is the grouped one, (kh, kw, 1, C·Q). So these are the convolution
+A depthwise convolution is a convolution with one group for each input channel: group c has one input channel and Q outputs.
+Its kernel (kh, kw, C, Q), in the same memory, is the grouped one, (kh, kw, 1, C·Q). So these are the convolution
 kernels, called under another name, and on their threads.
 """
 import importlib
@@ -37,7 +37,7 @@ def separable_conv2d(x, depthwise, pointwise, bias, window):
 
 
 def separable_conv2d_grads(dy, x, depthwise, pointwise, window):
-    """IN dy (N, rows, columns, O), the others as above; OUT dx, ddepthwise, dpointwise. What lay between is made anew."""
+    """IN dy (N, rows, columns, O), the others as above; OUT dx, ddepthwise, dpointwise."""
     z = depthwise_conv2d(x, depthwise, None, window)
     dz = conv.conv2d_dx(dy, pointwise, z.shape[1:3], POINT, 1)
     dx = depthwise_conv2d_dx(dz, depthwise, x.shape[1:3], window)

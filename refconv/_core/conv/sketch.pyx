@@ -22,7 +22,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     if bias is not None:
         result += np.asarray(bias)
     cdef real[:, :, :, ::1] y = result
-    cdef const real[:, :, :, ::1] padded = np.pad(x, ((0, 0), *window.pads(size), (0, 0)))
+    x = np.pad(x, ((0, 0), *window.pads(size), (0, 0)))
     cdef Py_ssize_t S_h = window.stride[0], S_w = window.stride[1], D_h = window.dilation[0], D_w = window.dilation[1]
     cdef Py_ssize_t C_g = w.shape[2], O_g = w.shape[3] // groups, b, i, j, m, n, g, c, o
     for b in prange(y.shape[0], nogil=True, num_threads=num_threads()):
@@ -33,5 +33,5 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
                         for g in range(groups):
                             for c in range(C_g):
                                 for o in range(g * O_g, (g + 1) * O_g):
-                                    y[b, i, j, o] += padded[b, i * S_h + m * D_h, j * S_w + n * D_w, g * C_g + c] * w[m, n, c, o]
+                                    y[b, i, j, o] += x[b, i * S_h + m * D_h, j * S_w + n * D_w, g * C_g + c] * w[m, n, c, o]
     return result

@@ -5,8 +5,8 @@
  *     y = Aᵀ [(G g) ⊙ (Bᵀ d)]
  *
  * with t products in place of 3·m. G, B and A evaluate polynomials at t points and bring them back. For m = 2 the points are
- * 0, 1, -1 and infinity, all entries are 0, ±1 and ±1/2, and the result is as exact as that of the plain sum. For m = 4 they
- * are 0, ±1, ±2 and infinity, and rounding errors grow ten times.
+ * 0, 1, -1 and infinity, all entries are 0, ±1 and ±1/2, and the result is as accurate as the plain sum. For m = 4 they are
+ * 0, ±1, ±2 and infinity, and rounding errors are ten times larger.
  *
  * The sum is linear in each of its factors, so the derivative needs only transposes: ∂e/∂g = Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)].
  *

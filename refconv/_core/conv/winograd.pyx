@@ -1,8 +1,8 @@
 """Convolution with 3×3 kernels, stride 1 and many channels by Winograd's algorithm: (m + 2)² products make m² outputs.
 
 The plain sum needs 9 products for an output; this one 4 with m = 2, and 2.25 with m = 4. (winograd.h has the algebra.)
-The output is cut into tiles of m×m pixels. Each sees t×t inputs, t = m + 2, which overlap those of its neighbours. Transformed
-tiles lie in t² planes, one for each position in a tile; for each position a matrix product over the channels remains:
+The output is cut into tiles of m×m pixels. Each reads t×t inputs, t = m + 2, and neighbouring tiles overlap. Transformed tiles
+are stored in t² planes, one for each position in a tile; for each position a matrix product over the channels remains:
 
     V[q] = (Bᵀ d B)[q]       tiles × input channels
     U[q] = (G g Gᵀ)[q]       input channels × output channels
@@ -17,8 +17,8 @@ threads     tasks are blocks of tiles; each output element belongs to one task
 ∂e/∂x is the same function with ∂e/∂y for x and the kernel turned.
 
 ∂e/∂w takes tiles of 2×2 pixels of ∂e/∂y. Such a tile meets 4×4 inputs, and their products are sums for the 3×3 entries of the
-kernel: a correlation again, which winograd.h writes as Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)]. G does not depend on the tile, so it is applied
-once, to the sum over all tiles:
+kernel: a correlation again, which winograd.h writes as Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)]. G does not depend on the tile, so it is
+applied once, to the sum over all tiles:
 
 1. Transform a block of tiles: x to V = Bᵀ d B and ∂e/∂y to Z = A ∂e/∂y Aᵀ, in 16 planes each. A task is a tile.
 2. In each plane, add the matrix product V[q]ᵀ · Z[q] over the tiles of the block to S[q], input channels × output channels.
@@ -26,8 +26,8 @@ once, to the sum over all tiles:
 3. Repeat with the next block. Blocks follow one another, so that each sum has one order at any thread count.
 4. Transform the 16 numbers of each pair of channels to its 3×3 entries: ∂e/∂w = Gᵀ S G.
 
-A number that is not finite reaches all outputs of its tile, not only those whose window holds it. So the functions return None
-where an output is not finite, and another algorithm decides whether it should be.
+A number that is not finite spreads to all outputs of its tile, not only to those whose window contains it. So the functions
+return None if an output is not finite, and conv.pyx takes another algorithm.
 """
 import numpy as np
 
@@ -201,7 +201,7 @@ cdef void multiply(const Tiling *g, Block tiles, const real *packed, const real 
 
 cdef inline void store(const Tiling *g, Place at, Py_ssize_t channel, const real *bias, const real *sums, real *poison,
                        real *y) noexcept nogil:
-    """One tile's outputs. 0 · y is 0, or NaN where y is not finite, and stays in poison."""
+    """One tile's outputs; poison collects 0 · y, which is 0, or NaN where y is not finite."""
     cdef real outputs[MOST_SIDE * MOST_SIDE * MOST_WIDTH]
     cdef real nothing = 0  # of y's type: a plain 0 would make all of it double
     cdef Py_ssize_t width = g.shape.width, O = g.y.channels, channels = min(width, O - channel), i, j, o
@@ -262,7 +262,8 @@ cdef object kernels_of_sums(const real[:, :, ::1] sums, int threads):
 
 cdef void transform_pair(const Tiling *g, Py_ssize_t first, Py_ssize_t k, const real *x, const real *dy, real *patch, real *v,
                          real *z) noexcept nogil:
-    """Tile first + k, the k-th of its block: V [position][lanes of channels][tile][lane] and Z [position][panel][tile][lane]."""
+    """Tile first + k, the k-th of its block: V [position][lanes of channels][tile][lane] and Z
+    [position][panel][tile][lane]."""
     cdef Place at = place_of(g, first + k)
     cdef Py_ssize_t C = g.x.channels, O = g.y.channels, lanes = g.lanes, width = g.shape.width, n, c, pitch
     cdef const real *pixels = block_at(x + at.b * elements(g.x), g.x, at.i - g.top, at.j - g.left, g.t, &pitch, patch)
@@ -281,7 +282,8 @@ cdef void add_products(const Tiling *g, Py_ssize_t channel, Py_ssize_t count, co
     cdef const real *a[MOST_ROWS]
     cdef real *out[MOST_ROWS]
     cdef real products[MOST_SUMS]
-    cdef Py_ssize_t O = g.y.channels, filled = min(g.shape.rows, g.x.channels - channel), p, c, o, zero = 0, panel, first, width
+    cdef Py_ssize_t O = g.y.channels, filled = min(g.shape.rows, g.x.channels - channel), zero = 0
+    cdef Py_ssize_t p, c, o, panel, first, width
     cdef Runs tiles = Runs(count=1, length=count, step=g.lanes, start=&zero)
     for p in range(g.shape.rows):
         c = channel + (p if p < filled else 0)

@@ -1,18 +1,19 @@
-/* A convolution of one channel with few outputs, cut at zero, and of each 2 x 2 outputs the largest; and the sums of patches
- * that the way back is made of.
+/* A convolution of one channel with few outputs, ReLU, and the largest of each 2 x 2 outputs; and the sums of patches of the
+ * backward pass.
  *
- * Forward, lanes are the windows of a row of the pool. x lies with its even columns before its odd ones, so that the four
- * outputs under one window sit in the same lane of four vectors, and the largest is found without moving a lane:
+ * Forward, lanes are the windows of a row of the pool. The even columns of x are stored before the odd ones, so that the four
+ * outputs of one window are in the same lane of four vectors, and the largest is found without shuffles:
  *
  *     sum[r][s][o][l] = start[o] + sum over m, n of  x[r + m][2 l + s + n] * w[m][n][o]
  *
- * Back, only winners have a derivative, so both dE/dw and dE/dx are sums of few patches, each with its weight:
+ * Backward, only winners have a derivative, so both dE/dw and dE/dx are sums of few patches, each with its weight:
  *
  *     out[r][v] += sum over k of  weight[k] * source[at[k] + r * pitch + v]
  *
- * For dE/dw the patches are what winners see of x; for dE/dx they are kernels, shifted to where their winners lie.
+ * For dE/dw the patches are the inputs of winners; for dE/dx they are kernels, shifted by the places of their winners.
  * Registers hold a block of rows of sums, six to fifteen vectors: enough to hide the latency of a multiply-add. Patches begin
- * anywhere, and half of the vectors of 32 bytes cross no cache line, where nearly all of 64 do; so no larger ones are used.
+ * at any element. Half of the unaligned vectors of 32 bytes cross no cache line, but nearly all of 64 bytes do, so vectors
+ * have at most 32 bytes.
  */
 #ifndef REFCONV_CONV_RELU_POOL_H
 #define REFCONV_CONV_RELU_POOL_H
@@ -35,7 +36,7 @@
 #define WINDOW_LANES_float ((int)(sizeof(vector_float) / sizeof(float)))
 #define WINDOW_LANES_double ((int)(sizeof(vector_double) / sizeof(double)))
 
-/* NaN wins, and is not cut: nothing is lost. All four are read before anything is written. */
+/* NaN is larger than any number and passes ReLU. All four are read before anything is written. */
 #define DEFINE_LARGEST(real, place)                                                                                    \
     static inline void largest_##real(const real *a, const real *b, const real *c, const real *d, real *best,          \
                                       unsigned char *winner)                                                           \
@@ -66,7 +67,7 @@ DEFINE_LARGEST(double, int64_t)
 
 #define largest(a, b, c, d, best, winner) FOR_TYPE_OF(best, largest)(a, b, c, d, best, winner)
 
-/* `even` is the first window's upper row; its odd columns lie `half` behind. out[2 r + s][o][l]. */
+/* `even` is the upper row of the first window; its odd columns begin `half` elements later. out[2 r + s][o][l]. */
 #define DEFINE_WINDOWS(real, vector)                                                                                   \
     AS_WRITTEN static void windows_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t pitch, ptrdiff_t half,                 \
                                            const real *even, const real *w, const real *start, real *out)              \
@@ -145,7 +146,7 @@ typedef struct { /* sizes in elements */
     ptrdiff_t out_pitch;   /* from one row of the sums to the next */
 } PatchSize;
 
-/* Add the patches, or some elements more: whole vectors, as many across and as many rows as the registers hold sums of. */
+/* Add patches in whole vectors, which may be wider than the patches, in blocks whose sums fit the registers. */
 #define DEFINE_ADD_PATCHES(real)                                                                                       \
     typedef void (*Patches_##real)(ptrdiff_t, const ptrdiff_t *, const real *, const real *, ptrdiff_t, real *,        \
                                    ptrdiff_t);                                                                         \
@@ -177,8 +178,8 @@ DEFINE_ADD_PATCHES(double)
 #define add_patches(count, at, weight, source, size, out)                                                              \
     FOR_TYPE_OF(out, add_patches)(count, at, weight, source, size, out)
 
-/* Add the elements of x to *sum, a vector of sums at a time: one after the other, each addition would wait for the one before. */
-#define DEFINE_ADD_TOTAL(real)                                                                                             \
+/* Add the elements of x to *sum, a vector at a time: in a single sum, each addition would wait for the one before. */
+#define DEFINE_ADD_TOTAL(real)                                                                                         \
     static inline void add_total_##real(const real *x, ptrdiff_t count, real *sum)                                     \
     {                                                                                                                  \
         enum { LANES = PATCH_LANES_##real };                                                                           \

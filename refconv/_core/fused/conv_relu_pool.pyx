@@ -1,8 +1,8 @@
 """A convolution with few channels, ReLU and a 2×2 max pool behind it as one function, as LeNet begins twice.
 
 Apart, each of the three writes all of its outputs for the next to read. Together, the outputs of one image stay in the caches
-until the largest of each four is found, and only that is written, with its number 2r + s in the window, or NO_WINNER where ReLU
-lets nothing through. conv_relu_pool_grads.pyx has the derivatives.
+until the largest of each four is found, and only that is written, with its number 2r + s in the window, or NO_WINNER where
+ReLU lets nothing through. conv_relu_pool_grads.pyx has the derivatives.
 
 registers   the sums of a tile (tile.h); of one channel, 2×2 outputs of LANE_OUTPUTS channels in all windows of a row
             (conv_relu_pool.h)
@@ -17,8 +17,8 @@ from cython.parallel cimport prange, threadid
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK
-from refconv._core.fused.conv_relu_pool cimport (LANE_OUTPUTS, MOST_LANES, SLACK, WINDOW_LANES_double, WINDOW_LANES_float, Layer,
-                                                 largest, layer_of, windows)
+from refconv._core.fused.conv_relu_pool cimport (LANE_OUTPUTS, MOST_LANES, SLACK, WINDOW_LANES_double, WINDOW_LANES_float,
+                                                 Layer, largest, layer_of, windows)
 from refconv._core.tile.sweep cimport TASKS, Sweep, Taps, View, list_runs, rows_of, run_sweep, view_of
 from refconv._core.tile.tile cimport Shape, panels, tile_shape
 
@@ -50,7 +50,7 @@ cdef Py_ssize_t lanes_of(const real *_) noexcept nogil:
 
 
 def takes(window, Py_ssize_t C, Py_ssize_t groups):
-    """Whether a convolution with this window, C inputs and 2×2 pooling behind it is computed here."""
+    """Return True if this kernel computes a convolution with this window and C inputs, followed by 2×2 pooling."""
     short = window.kernel[0] * window.kernel[1] * C <= SUM_BLOCK
     return groups == 1 and window.stride == (1, 1) and window.dilation == (1, 1) and C <= MOST_CHANNELS and short
 
@@ -170,10 +170,10 @@ cdef void windows_of_row(const Layer *c, const real *x, const real *packed, cons
 
 cdef inline void side_by_side(Py_ssize_t lanes, const real *best, const unsigned char *number, Py_ssize_t windows,
                               Py_ssize_t outputs, Py_ssize_t O, real *y, unsigned char *winners) noexcept nogil:
-    """The windows of some outputs, which lie behind one another, to outputs side by side at each window."""
+    """Store the windows of some outputs: contiguous windows of each output become contiguous outputs of each window."""
     cdef Py_ssize_t l, o
     for l in range(windows):
-        if outputs == LANE_OUTPUTS:  # a number that the compiler knows makes a straight line of the inner loop
+        if outputs == LANE_OUTPUTS:  # a constant, so that the compiler unrolls the inner loop
             for o in range(LANE_OUTPUTS):
                 y[l * O + o], winners[l * O + o] = best[o * lanes + l], number[o * lanes + l]
         else:

@@ -5,19 +5,19 @@ with a quarter of the products or fewer:
 
 1. ∂e/∂w of output channel o is the sum of ∂e/∂y · (the patch of x under the winner), kh × kw pixels. `winners_of_output` lists
    offset and weight of all patches of an image; `add_patches` adds them with the sums in registers.
-2. ∂e/∂x gets from each winner ∂e/∂y · w[·, ·, ·, o], added to that patch. The winners of one window, one for each channel, read
-   patches that start at most one row and one pixel apart. So each kernel is stored in the middle of zeros, and read from an
-   earlier element it appears shifted. Then a window adds a sum of shifted kernels to (kh + 1) × (kw + 1) pixels of ∂e/∂x, which
-   is a sum of patches too.
+2. ∂e/∂x gets from each winner ∂e/∂y · w[·, ·, ·, o], added to that patch. The winners of one window, one for each channel,
+   read patches that start at most one row and one pixel apart. So each kernel is stored in the middle of zeros, and read from
+   an earlier element it appears shifted. Then a window adds a sum of patches, its shifted kernels, to (kh + 1) × (kw + 1)
+   pixels of ∂e/∂x.
 
 registers   three to fifteen vectors of sums of patches (conv_relu_pool.h)
 sums        ∂e/∂w in blocks of winners, groups and chunks (sums.h)
 L1          one image of x with its zeros, or its ∂e/∂x, and the kernels
-threads     tasks are chunks of images, cut by shapes alone, each with sums of its own for ∂e/∂w, which are added in order at the
-            end: the same bits at any thread count
+threads     tasks are chunks of images, cut by shapes alone, each with sums of its own for ∂e/∂w, which are added in order at
+            the end: the same bits at any thread count
 
-The zeros between winners are left out, and around each kernel lie zeros that ∂e/∂y is multiplied with. With ∞ or NaN among the
-numbers that is another sum than the formula's; then the function returns None.
+The zeros of outputs that did not win are left out, and ∂e/∂y is multiplied by the zeros around each kernel. If a number is not
+finite, the result may differ from the formula; then the function returns None.
 """
 import numpy as np
 
@@ -27,9 +27,9 @@ from libc.string cimport memcpy, memset
 from refconv._core.common.arrays cimport dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry
-from refconv._core.fused.conv_relu_pool cimport (MOST_PATCH_ROWS, NO_WINNER, SLACK, Layer, PATCH_LANES_double, PATCH_LANES_float,
-                                                 PatchSize, add_patches, add_total, all_finite, layer_of)
-from refconv._core.tile.sweep cimport MOST_PARTIAL, TASKS
+from refconv._core.fused.conv_relu_pool cimport (MOST_PATCH_ROWS, NO_WINNER, SLACK, Layer, PATCH_LANES_double,
+                                                 PATCH_LANES_float, PatchSize, add_patches, add_total, all_finite, layer_of)
+from refconv._core.tile.sweep cimport MOST_PARTIAL_SUMS, TASKS
 
 include "common/threads.pxi"
 
@@ -53,7 +53,7 @@ cdef struct Chunk:
     Py_ssize_t *at
 
 
-cdef Back back_of(Layer c, Py_ssize_t lanes, Py_ssize_t chunks):
+cdef Back back_of(Layer c, Py_ssize_t lanes):
     cdef Back k
     k.conv = c
     k.row = whole(c.kw * c.C, lanes)
@@ -64,12 +64,12 @@ cdef Back back_of(Layer c, Py_ssize_t lanes, Py_ssize_t chunks):
     k.kernels = PatchSize(rows=c.kh + 1, width=(c.kw + 1) * c.C, pitch=c.C + whole((c.kw + 1) * c.C, lanes), out_pitch=c.pitch)
     k.kernel = (c.kh + 2 + MOST_PATCH_ROWS) * k.kernels.pitch
     k.winners = max(c.P * c.Q, c.O)
-    k.grouped = (c.N + chunks - 1) // chunks * block_count(c.P * c.Q) > SUM_BLOCK
+    k.grouped = False
     return k
 
 
 cdef inline Py_ssize_t whole(Py_ssize_t count, Py_ssize_t lanes) noexcept nogil:
-    """Elements of so many in whole vectors."""
+    """Round `count` elements up to whole vectors."""
     return (count + lanes - 1) // lanes * lanes
 
 
@@ -87,9 +87,9 @@ def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[
         return inputs, np.zeros_like(w), np.zeros(c.O, dtype)
     if not all_finite(&w[0, 0, 0, 0], c.kh * c.kw * c.C * c.O):
         return None
-    cdef Py_ssize_t lanes = patch_lanes[real](NULL), chunk
-    cdef Py_ssize_t chunks = max(min(c.N, TASKS, MOST_PARTIAL // (c.O * (c.kh + MOST_PATCH_ROWS) * whole(c.kw * c.C, lanes))), 1)
-    cdef Back k = back_of(c, lanes, chunks)
+    cdef Back k = back_of(c, patch_lanes[real](NULL))
+    cdef Py_ssize_t chunks = max(min(c.N, TASKS, MOST_PARTIAL_SUMS // (c.O * k.entries)), 1), chunk
+    k.grouped = (c.N + chunks - 1) // chunks * block_count(c.P * c.Q) > SUM_BLOCK
     cdef int threads = threads_for(c.N * c.P * c.Q * c.O * k.row)
     partial_sums = np.zeros((chunks, c.O, k.output), dtype)
     cdef real[:, :, ::1] sums = partial_sums
@@ -124,8 +124,8 @@ cdef bint back_through_images(const Back *k, Chunk part, const real *x, const re
                               real *dx, real *sums) noexcept nogil:
     """Add the images' share of ∂e/∂w and ∂e/∂b to sums, and make their ∂e/∂x; False if a number is not finite.
 
-    scratch holds an image with its zeros, an image of ∂e/∂x, weights of winners and, if grouped, a group of sums, which is zero
-    before and after.
+    scratch holds an image with its zeros, an image of ∂e/∂x, weights of winners and, if grouped, a group of sums, which is
+    zero before and after.
     """
     cdef const Layer *c = &k.conv
     cdef Py_ssize_t b, o, i, number = 0, outputs = c.P * c.Q * c.O, inside = c.top * c.pitch + c.left * c.C, width = c.W * c.C

@@ -1,15 +1,15 @@
-/* Six lines of numbers side by side: out[6 l + o] = lines[o][l], for the lanes of one vector.
+/* Interleave six lines: out[6 l + o] = lines[o][l], for the lanes l of one vector.
  *
- * Where lanes are pixels, the sums of each output channel lie apart, and belong side by side at each pixel. To move them one
- * by one takes a third of the time that the sums took. The compiler makes shuffles of a loop that puts two or three lines side
- * by side, but not of one with six: so these are three lines of pairs.
+ * Where lanes are pixels, the sums of each output channel are contiguous, but the channels of a pixel must become so. Moving
+ * elements one by one takes a third of the time of the sums. Compilers turn a loop that interleaves two or three lines into
+ * shuffles, but not one with six lines. So this first makes three lines of pairs.
  */
 #ifndef REFCONV_INTERLEAVE_H
 #define REFCONV_INTERLEAVE_H
 
 #include "tile/tile.h"
 
-#define LINES 6
+#define INTERLEAVED_LINES 6
 
 #if defined(__GNUC__) || defined(__clang__)
 typedef double __attribute__((aligned(sizeof(float)), may_alias)) pair_float;
@@ -28,11 +28,11 @@ typedef struct {
 #define DEFINE_INTERLEAVE(real, LANES)                                                                                 \
     static inline void interleave_##real(const real *lines, real *out)                                                 \
     {                                                                                                                  \
-        real pairs[LINES / 2][2 * (LANES)] ON_A_LINE;                                                                  \
+        real pairs[INTERLEAVED_LINES / 2][2 * (LANES)] ON_A_LINE;                                                      \
         const pair_##real *a = (const pair_##real *)pairs[0], *b = (const pair_##real *)pairs[1];                      \
         const pair_##real *c = (const pair_##real *)pairs[2];                                                          \
         pair_##real *to = (pair_##real *)out;                                                                          \
-        for (int o = 0; o < LINES / 2; o++)                                                                            \
+        for (int o = 0; o < INTERLEAVED_LINES / 2; o++)                                                                \
             for (int l = 0; l < (LANES); l++) {                                                                        \
                 pairs[o][2 * l] = lines[2 * o * (LANES) + l];                                                          \
                 pairs[o][2 * l + 1] = lines[(2 * o + 1) * (LANES) + l];                                                \

@@ -7,10 +7,10 @@ from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, panels, 
 
 # How work is cut: by shapes alone, so that each sum has one order.
 cdef enum:
-    TASKS = 16              # at least so many where the work can be cut: enough for the threads of a laptop
-    BAND_PIXELS = 512       # outputs of one task: what it reads stays in L2 from one panel of weights to the next
-    CHUNK_LEAST = 512       # pixels that are worth sums of their own
-    MOST_PARTIAL = 1 << 22  # elements of all these sums together
+    TASKS = 16                  # least number of tasks if the work can be cut: enough for the threads of a laptop
+    BAND_PIXELS = 512           # output pixels of a task: its input stays in L2 from one panel of weights to the next
+    LEAST_CHUNK_PIXELS = 512    # output pixels of a chunk with sums of its own: below, adding these sums costs too much
+    MOST_PARTIAL_SUMS = 1 << 22 # elements of the sums of all chunks
 
 
 cdef struct Taps:
@@ -35,7 +35,7 @@ cdef struct Sweep:
 
 
 cdef inline Py_ssize_t period(Py_ssize_t D, Py_ssize_t S) noexcept nogil:
-    """P = S / gcd(S, D): after so many taps the remainders m·D mod S repeat."""
+    """P = S / gcd(S, D), the number of taps after which the remainders m·D mod S repeat."""
     cdef Py_ssize_t a = S, b = D
     while b:
         a, b = b, a % b
@@ -54,7 +54,7 @@ cdef inline Py_ssize_t first_inside(Py_ssize_t edge, Py_ssize_t rest, Py_ssize_t
 
 
 cdef inline View view_of(Py_ssize_t first, Py_ssize_t end, Py_ssize_t width, Py_ssize_t channels) noexcept nogil:
-    """A view that holds columns first … end − 1: the image itself where they all lie inside it."""
+    """A view of the columns first … end − 1, or of the whole image if they are all inside of it."""
     cdef View view
     view.left, view.right = first, end
     if first >= 0 and end <= width:
@@ -65,7 +65,7 @@ cdef inline View view_of(Py_ssize_t first, Py_ssize_t end, Py_ssize_t width, Py_
 
 cdef inline const real *rows_of(const real *image, Py_ssize_t height, Py_ssize_t width, Py_ssize_t channels, View view,
                                 Py_ssize_t first, Py_ssize_t end, real *scratch) noexcept nogil:
-    """Rows first … end − 1 of a view: where they are, or copied to scratch with zeros around them."""
+    """Rows first … end − 1 of a view: in the image itself, or copied to scratch with zeros around them."""
     cdef Py_ssize_t row, left, right
     cdef real *to = scratch
     if view.left == 0 and view.right == width and first >= 0 and end <= height:
@@ -85,7 +85,7 @@ cdef inline const real *rows_of(const real *image, Py_ssize_t height, Py_ssize_t
 
 cdef inline Runs list_runs(Taps down, Taps across, Py_ssize_t pitch, Py_ssize_t pixel, Py_ssize_t depth,
                            Py_ssize_t *start) noexcept nogil:
-    """The runs of one sum: `depth` channels a tap; neighbouring taps that lie side by side make one run of a kernel row."""
+    """The runs of one sum, `depth` channels a tap; contiguous taps of a kernel row are one run."""
     cdef bint side_by_side = across.count == 1 or (across.offset_step == 1 and depth == pixel)
     cdef Py_ssize_t starts = 1 if side_by_side else across.count
     cdef Py_ssize_t t, u
@@ -100,8 +100,8 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
                            real *y) noexcept nogil:
     """IN x at the first output, packed weights, starts of the sums, packed alike, or NULL; OUT y at the first output.
 
-    The outputs are tiled as one long line, so that no tile ends early at the end of a row. Rows of the last tile that
-    have no output left repeat the first one's reading, and are not stored.
+    The outputs are tiled as one long line, so that no tile ends early at the end of a row. The last tile may have more rows
+    than outputs are left; these rows read the inputs of the first row and are not stored.
     """
     cdef const real *a[MOST_ROWS]
     cdef real *to[MOST_ROWS]
@@ -109,8 +109,7 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, depth = sweep.runs.count * sweep.runs.length
     cdef Py_ssize_t panel, first, width, done, filled, i, j, p, v
-    # Whether what lies right behind each output is the next one, but for the last: a row may reach into it, which is
-    # stored later.
+    # Outputs are contiguous: a row of the tile may write beyond its output, because the next one is stored later.
     cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
     for panel in range(panels(shape, sweep.channels)):
         first = panel * shape.width

@@ -14,8 +14,8 @@
  * elements of a are read in place: k walks along the runs (struct Runs), run r from a[p] + run[r] on. Nothing else is read.
  * `start`, the bias, may be NULL. Rows are stored in order, so one may reach into the next.
  *
- * A sum of more than SUM_BLOCK products is computed block by block (sums.h). Each block adds its products in the order of k, and
- * blocks depend on runs and length alone: the result has the same bits at any thread count.
+ * A sum of more than SUM_BLOCK products is computed block by block (sums.h). Each block adds its products in the order of k,
+ * and blocks depend on runs and length alone: the result has the same bits at any thread count.
  */
 #ifndef REFCONV_TILE_H
 #define REFCONV_TILE_H
@@ -51,9 +51,9 @@
 #define MOST_ROWS 14
 #define MOST_SUMS (MOST_ROWS * 2 * 16) /* MOST_ROWS rows of two vectors of sixteen float lanes */
 
-/* The widest tile of two vectors, a tile of one, and one of half a vector for layers with few channels: six output
- * channels would leave ten of sixteen lanes idle. The smallest vectors are not halved. Each of them once more with few
- * rows, for the end of a sweep. */
+/* A tile two vectors wide, one of one vector, and one of half a vector for layers with few channels: six output channels would
+ * leave ten of sixteen lanes idle. The smallest vectors are not halved. Each tile also exists with few rows, for the end of a
+ * sweep. */
 #define HALF_BYTES (VECTOR_BYTES > 16 ? VECTOR_BYTES / 2 : VECTOR_BYTES)
 
 #define LANES_float (VECTOR_BYTES / (int)sizeof(float))
@@ -153,12 +153,12 @@ typedef double vector_double, half_double;
     DEFINE_TILE(short_half_tile_##real, real, HALF_LANES_##real, SHORT_ROWS, 1)
 #endif
 
-/* One row of b, in whole vectors: so many channels, then zeros. What lies behind the channels is read as well; the caller sees
- * to it that something does. */
+/* One row of b in whole vectors: the channels, then zeros. Whole vectors are read, so the caller must not pass a row whose
+ * last vector ends outside of the array. */
 #define DEFINE_COPY_ROW(real)                                                                                          \
     static INLINE void copy_lanes_##real(const real *from, ptrdiff_t channels, const int lanes, real *to)              \
     {                                                                                                                  \
-        const int wanted = (int)channels; /* as narrow as the numbers: half as many compares */                        \
+        const int wanted = (int)channels; /* as narrow as the elements: needs half the compares */                     \
         if (channels >= lanes)                                                                                         \
             memcpy(to, from, lanes * sizeof(real));                                                                    \
         else                                                                                                           \
@@ -194,11 +194,11 @@ typedef struct { /* where the factors a of one sum lie: `count` runs of `length`
     const ptrdiff_t *start; /* offset of each run */
 } Runs;
 
-/* block_tile: one block of the sums of a tile. Where few rows are left at the end of a sweep, a short tile is done sooner.
+/* block_tile: one block of the sums of a tile. Where few rows are left at the end of a sweep, a short tile takes less time.
  *
  * long_tile: the sums of many products. A block is several whole runs, or a part of one run.
  *
- * tile: a tile of this shape, of which so many rows are wanted; a and out have pointers for all of them. */
+ * tile: the first `rows` rows of a tile of this shape; a and out have pointers for all rows of the shape. */
 #define DEFINE_TILE_OF_SHAPE(real)                                                                                     \
     static inline void block_tile_##real(Kind kind, ptrdiff_t rows, Runs k, const real **a, const real *b,       \
                                          const real *start, real **out)                                          \

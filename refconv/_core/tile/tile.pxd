@@ -1,4 +1,4 @@
-"""Cython's view of tile.h, and the two things every user of the tile does: choose a shape, pack b."""
+"""Cython's view of tile.h, and what every kernel that uses the tile needs: the choice of a shape, and packing of b."""
 from refconv._core.common.real cimport real
 
 cdef extern from "tile/tile.h" nogil:
@@ -40,12 +40,12 @@ cdef inline Shape tile_shape(const real *_, Py_ssize_t channels) noexcept nogil:
 
 
 cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
-    """Tiles that lie side by side to cover the channels."""
+    """Number of tiles side by side that cover the channels."""
     return (channels + shape.width - 1) // shape.width
 
 
 cdef inline void rows_of_sums(Shape shape, real *sums, real **out) noexcept nogil:
-    """Where a tile stores its rows if they lie one behind the other."""
+    """Pointers to the rows of a contiguous array of sums."""
     cdef Py_ssize_t p
     for p in range(shape.rows):
         out[p] = sums + p * shape.width
@@ -55,8 +55,9 @@ cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_ste
                       Py_ssize_t channel_step, Py_ssize_t width, real *packed) noexcept nogil:
     """IN source[k·depth_step + v·channel_step]; OUT packed[k·width + v], zero from v = channels on.
 
-    Zeros, because idle lanes are multiplied like the others: what lies there by chance might be a NaN or, slower by far,
-    a denormal. Where channels lie side by side, a whole vector is copied at once, as long as the source goes on behind it.
+    Zeros, because idle lanes are multiplied like the others: uninitialised memory might hold a NaN or a denormal, which is far
+    slower. If channels are contiguous, whole vectors are copied, except for the last rows, whose vectors would end outside of
+    the source.
     """
     cdef Py_ssize_t k = 0, v
     if channel_step == 1:
