@@ -41,7 +41,7 @@ def updated(text):
     return text
 
 
-@functools.cache  # reading every source takes a second
+@functools.cache  # both drawings need it
 def imports():
     """For each package, from the lowest to the highest: the packages that it imports anywhere in its files."""
     found = {name: set() for name in PACKAGES if name not in NOT_DRAWN}
