@@ -151,7 +151,7 @@ def report(text):
     print(text, flush=True)
     if "PIP_BUILD_TRACKER" in os.environ:
         with contextlib.suppress(OSError), open(TERMINAL, "w", encoding="ascii") as terminal:  # there may be no terminal
-            terminal.write(f"\r  {text:<40} ")  # one line that is overwritten; pip's spinner turns in the last column
+            terminal.write(f"\r  {text:<56} ")  # one line that is overwritten; pip's spinner turns in the last column
 
 
 class BuildKernels(build_ext):

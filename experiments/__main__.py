@@ -7,7 +7,7 @@ import sys
 from experiments import EXPERIMENTS, Settings, run, table
 from experiments.experiment import DATA
 from refconv._ascii import use_ascii_forms
-from refconv.ops.engine import get_num_threads
+from refconv._config import get_num_threads
 
 PROGRAM = "python -m experiments"
 

@@ -13,8 +13,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from refconv import reference
-from refconv._version import __version__
-from refconv.ops.engine import (
+from refconv._config import (
+    config,
     current_engine,
     engine,
     get_fusion,
@@ -25,6 +25,7 @@ from refconv.ops.engine import (
     set_num_threads,
     set_precision,
 )
+from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
     from refconv import analysis, data, models, nn, optim, training, weights
@@ -108,6 +109,7 @@ __all__ = [
     "batch_norm_inference",
     "batch_norm_inference_grads",
     "col2im",
+    "config",
     "conv1d",
     "conv1d_db",
     "conv1d_dw",

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from refconv import _core
-from refconv.ops.engine import engine, get_num_threads, set_num_threads
+from refconv._config import engine, get_num_threads, set_num_threads
 from refconv.verify.evidence import parity
 from refconv.verify.evidence.adjoint import assert_adjoint, inner
 from refconv.verify.evidence.numeric import assert_is_derivative, numeric_derivative

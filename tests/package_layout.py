@@ -1,12 +1,19 @@
-"""The packages of refconv, in the order of their imports: what each holds and which others it may import.
+"""The packages of refconv, in the order of their imports: what each holds, which others it may import, and which it does.
 
-tests/test_imports.py enforces it.
+tests/test_imports.py enforces the list; docs/architecture.md is made from it.
 """
 
+import ast
+import re
+from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["ANY", "PACKAGES", "Package"]
+import refconv
 
+__all__ = ["ANY", "PACKAGE", "PACKAGES", "Package", "imported", "package_of", "packages_imported"]
+
+PACKAGE = Path(refconv.__file__).parent
+CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)
 ANY = frozenset("*")  # may import every package
 
 
@@ -27,16 +34,21 @@ _ROWS = [
     ("geometry", "Window: kernel, stride, padding and dilation, and every size that follows from them", "_arguments"),
     ("reference", "the formulas as loops", "_arguments families geometry"),
     ("_core", "the kernels, in Cython and C", "_arguments families geometry"),
-    ("ops", "the public operators: they check arguments, then run loops or kernels", "_arguments _core geometry reference"),
+    ("_config", "settings: engine, threads, precision, fusion", "_arguments _core"),
+    (
+        "ops",
+        "the public operators: they check arguments, then run loops or kernels",
+        "_arguments _config _core geometry reference",
+    ),
     ("data", "data sets, batches and augmentation", "_arguments _files _optional geometry"),
-    ("nn", "layers and combinators", "_arguments _ascii geometry ops"),
+    ("nn", "layers and combinators", "_arguments _ascii _config geometry ops"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments geometry ops"),
     ("models", "architectures", "_arguments geometry nn ops"),
     ("weights", "saving and loading networks", "_files _optional models nn"),
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _files _optional data geometry models nn ops optim weights",
+        "_arguments _config _files _optional data geometry models nn ops optim weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (
@@ -51,3 +63,29 @@ _ROWS = [
 ]
 
 PACKAGES = {name: Package(purpose, frozenset(imports.split())) for name, purpose, imports in _ROWS}
+
+
+def package_of(path):
+    """Name of the package or module directly in refconv that a file belongs to."""
+    inside = path.relative_to(PACKAGE)
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+def imported(path):
+    """Dotted names of everything that a module imports, at its top or inside a function."""
+    if path.suffix != ".py":
+        return {a or b for a, b in CYTHON_IMPORT.findall(path.read_text(encoding="utf-8"))}
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.name}, line {node.lineno}: a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def packages_imported(path):
+    """Names of the other packages of refconv that a file imports."""
+    parts = [name.split(".") for name in imported(path) if name.split(".")[0] == "refconv"]
+    return {names[1] if len(names) > 1 else "__init__" for names in parts} - {package_of(path)}

@@ -3,15 +3,12 @@
 import ast
 import re
 import sys
-from pathlib import Path
 
 import pytest
 
 import refconv
-from package_layout import ANY, PACKAGES
+from package_layout import ANY, PACKAGE, PACKAGES, imported, package_of, packages_imported
 from refconv import _core, reference
-
-PACKAGE = Path(refconv.__file__).parent
 
 # Third-party packages that a module may import at its top. Others are optional: the function that needs one imports it.
 THIRD_PARTY = {
@@ -32,37 +29,12 @@ LOOPS_ONLY = {
     "response_norm": {"denominators"},
 }
 
-CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)
 CYTHON_DEF = re.compile(r"^def (\w+)\((.*?)\):$", re.MULTILINE | re.DOTALL)
-
-
-def package_of(path):
-    inside = path.relative_to(PACKAGE)
-    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
 
 
 def sources(*suffixes):
     found = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in suffixes]
     return pytest.mark.parametrize("path", found, ids=[path.relative_to(PACKAGE).as_posix() for path in found])
-
-
-def imported(path):
-    """Dotted names of everything that a module imports, at its top or inside a function."""
-    if path.suffix != ".py":
-        return {a or b for a, b in CYTHON_IMPORT.findall(path.read_text(encoding="utf-8"))}
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path.name}, line {node.lineno}: a relative import"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def packages_imported(path):
-    parts = [name.split(".") for name in imported(path) if name.split(".")[0] == "refconv"]
-    return {names[1] if len(names) > 1 else "__init__" for names in parts} - {package_of(path)}
 
 
 @sources(".py", ".pyx", ".pxd", ".pxi")

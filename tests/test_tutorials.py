@@ -95,6 +95,7 @@ def _leads_somewhere(page, path, part):
     return part in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", EXERCISES)
 def test_an_exercise_tells_its_answer_from_a_mistake_and_from_none(module, capsys):
     exercises = importlib.import_module(f"exercises.{module}")

@@ -18,7 +18,7 @@ def seed(text):
 
 def threads(text):
     """A number of threads that the kernels accept."""
-    from refconv.ops.engine import MOST_THREADS
+    from refconv._config import MOST_THREADS
 
     return _integer(text, 1, MOST_THREADS)
 

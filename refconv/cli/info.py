@@ -28,9 +28,9 @@ def add_arguments(parser):
 def run(options):
     import numpy as np
 
+    from refconv._config import THREADS_REASON, current_engine, get_num_threads
     from refconv.data.files import available, data_folders
     from refconv.data.mnist import MNIST
-    from refconv.ops.engine import THREADS_REASON, current_engine, get_num_threads
 
     folders = ", ".join(map(str, data_folders(None)))
     missing = [module for module in EXTRAS if importlib.util.find_spec(module) is None]

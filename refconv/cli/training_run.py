@@ -5,13 +5,13 @@ import contextlib
 import numpy as np
 
 from refconv import data, models, optim, weights
+from refconv._config import current_engine, engine, get_num_threads, set_num_threads
 from refconv._files import write_atomically
 from refconv.cli.console import say
 from refconv.cli.progress import ProgressBars, stop_signals
 from refconv.cli.run_folder import output_folder, own_options, restore_options
 from refconv.cli.training_data import load
 from refconv.drawing.training import training_picture
-from refconv.ops.engine import current_engine, engine, get_num_threads, set_num_threads
 from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit, tensorboard
 
 __all__ = ["train"]

@@ -1,4 +1,4 @@
-"""Layers and combinators: forward returns the value and the way back."""
+"""Layers and combinators; ``forward`` returns the output and a backward function."""
 
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D

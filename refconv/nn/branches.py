@@ -23,7 +23,7 @@ class Branches(Container):
 
     @abstractmethod
     def _share_out(self, dy, shapes):
-        """Return ∂e/∂y of each branch; ``shapes`` are those of their outputs."""
+        """Return ∂e/∂y of each branch; ``shapes`` has the shape of each output."""
 
     def forward(self, x, train=True):
         outputs, backwards = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
@@ -50,7 +50,7 @@ class Branches(Container):
 
 
 class Sum(Branches):
-    r"""The sum of the branches; on the way back each gets all of ∂e/∂y, and their ∂e/∂x are added.
+    r"""The sum of the branches. In the backward function each gets ∂e/∂y, and their ∂e/∂x are added.
 
     .. math:: y = \sum_k f_k(x), \qquad \frac{\partial e}{\partial x} = \sum_k J_k^\top \frac{\partial e}{\partial y}
 
@@ -86,7 +86,7 @@ class Sum(Branches):
 
 
 class Mean(Branches):
-    r"""The mean of the branches, as a fractal network joins them.
+    r"""The mean of the branches, as in a fractal network.
 
     .. math:: y = \frac{1}{K} \sum_{k=1}^{K} f_k(x)
 
@@ -121,7 +121,7 @@ class Mean(Branches):
 
 
 class Concat(Branches):
-    r"""The outputs of the branches behind one another along the channels; on the way back each gets its own part of ∂e/∂y.
+    r"""The outputs of the branches, concatenated along the channels. Each branch gets its own part of ∂e/∂y.
 
     Parameters
     ----------

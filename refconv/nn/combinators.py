@@ -139,7 +139,7 @@ class Sequential(Container):
 
 
 class StochasticDepth(RandomContainer):
-    r"""A layer that is left out at random, for a whole mini-batch at a time; in inference it counts by how often it was in.
+    r"""A layer that is dropped at random for a whole mini-batch; in inference its output is scaled instead.
 
     .. math:: y = s \, f(x), \qquad s \sim \mathrm{Bernoulli}(p) \text{ in training}, \quad s = p \text{ in inference}
 
@@ -150,7 +150,7 @@ class StochasticDepth(RandomContainer):
     layer : Layer
         f.
     survival : float
-        p, the probability that the layer is in, above 0 and up to 1.
+        p, the probability that the layer is kept, above 0 and up to 1.
 
     Raises
     ------

@@ -39,6 +39,9 @@ class Container(Layer):
         """A container usually has none, so it is built as soon as its layers are."""
         return self.parameters or {}
 
+    def _is_built(self):
+        return all(layer._is_built() for layer in self.layers.values())
+
     def __getitem__(self, key):
         """Return a layer by its name or its position."""
         if isinstance(key, str):

@@ -1,4 +1,4 @@
-"""Fractal blocks: columns of ever more layers side by side, and drop-path, which lets some of them rest in training."""
+"""Fractal blocks, and drop-path, which leaves out some of their columns in training."""
 
 from refconv._arguments import integer, real
 from refconv.nn.branches import mean_of, sum_of
@@ -9,7 +9,7 @@ __all__ = ["DropPath", "Fractal"]
 
 
 class Fractal(RandomContainer):
-    r"""Columns of 1, 2, 4, … layers side by side, joined by their mean wherever some of them end together.
+    r"""Columns of 1, 2, 4, … layers side by side, averaged wherever several of them end in the same row.
 
     .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
 

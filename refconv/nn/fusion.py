@@ -8,11 +8,12 @@ When a ``Sequential`` runs and :func:`refconv.set_fusion` allows it, consecutive
 - a convolution, a dense layer, a batch normalisation or a sum of branches, with ReLU: ReLU works in place, and its
   derivative is computed from the output.
 
-Parameters, gradients and outputs are those of the layers. Models do not mention fusion.
+The layers keep their parameters and gradients, and outputs are the same. Models do not mention fusion.
 """
 
 import operator
 
+from refconv._config import get_fusion
 from refconv.nn.activation import ReLU
 from refconv.nn.branches import Sum
 from refconv.nn.conv import Conv2D
@@ -21,7 +22,6 @@ from refconv.nn.max_pool import MaxPool2D
 from refconv.nn.norm import BatchNorm
 from refconv.nn.separable import DepthwiseConv2D
 from refconv.ops.activation import relu_dx
-from refconv.ops.engine import get_fusion
 from refconv.ops.fused import (
     batch_norm_inference_in_place,
     conv2d_relu_pool,

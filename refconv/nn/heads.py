@@ -1,4 +1,4 @@
-"""Auxiliary classifiers: heads on the way through a network, for training alone."""
+"""Auxiliary classifiers: heads on inner layers of a network, used in training only."""
 
 from refconv.nn.combinators import Sequential
 from refconv.nn.container import Container
@@ -7,10 +7,10 @@ __all__ = ["Heads"]
 
 
 class Heads(Container):
-    r"""A trunk, and heads that read what some of its layers make; in inference the trunk alone.
+    r"""A trunk with heads that read the outputs of some of its layers; in inference the trunk alone.
 
-    In training the value is a tuple: the trunk's output and then each head's; so is what the way back takes. Where a head
-    is attached, the two gradients that arrive are added:
+    In training the output is a tuple, first of the trunk and then of each head, and the backward function takes a tuple.
+    Where a head is attached, the two gradients are added:
 
     .. math:: \frac{\partial e}{\partial y} = J_{\mathrm{rest}}^\top \frac{\partial e}{\partial\,\mathrm{scores}}
               + J_{\mathrm{head}}^\top \frac{\partial e}{\partial\,\mathrm{head}}
@@ -20,13 +20,13 @@ class Heads(Container):
     trunk : Sequential
         The network.
     **heads : Layer
-        Each under the name of that layer of the trunk whose output it reads; in the trunk's order. Its own name has
-        "head_" in front.
+        The keyword is the name of the trunk's layer whose output the head reads, in the trunk's order. The head itself
+        gets the name with the prefix "head_".
 
     Raises
     ------
     TypeError, ValueError
-        If the trunk is no Sequential, there is no head, or one is named after no layer of the trunk's or after its last.
+        If the trunk is not a Sequential, there are no heads, or a keyword is not the name of a layer before the last.
 
     Examples
     --------
@@ -63,19 +63,19 @@ class Heads(Container):
     def forward(self, x, train=True):
         if not train:
             return self.trunk.forward(x, train)
-        asides, ways_back = [], []
+        asides, backwards = [], []
         for piece, head in zip(self.pieces, self.heads.values(), strict=False):
             x, back = piece.forward(x, train)
             aside, head_back = head.forward(x, train)
             asides.append(aside)
-            ways_back.append((back, head_back))
+            backwards.append((back, head_back))
         scores, last_back = self.pieces[-1].forward(x, train)
 
         def backward(dy, want_dx=True):
             dscores, *dasides = dy
             dx = last_back(dscores)
-            for k in reversed(range(len(ways_back))):
-                back, head_back = ways_back[k]
+            for k in reversed(range(len(backwards))):
+                back, head_back = backwards[k]
                 dx = back(dx + head_back(dasides[k]), want_dx or k > 0)
             return dx
 

@@ -49,7 +49,7 @@ class Layer(ABC):
     may then skip ∂e/∂x and return None.
 
     A subclass must implement ``forward`` and ``output_shape``. If it has parameters, it also lists them in ``specs``; if it
-    has inner layers, in ``named_layers`` and ``children``. Shapes are those of one example, without the batch: an image is
+    has inner layers, in ``named_layers`` and ``children``. A shape describes one example, without the batch: an image is
     ``(H, W, C)``. ``output_shape``, ``specs`` and ``multiply_adds`` allocate nothing; ``build`` makes the parameters.
 
     ``layer(x)`` is inference. ``layer[name]`` is the parameter or the inner layer of this name.
@@ -124,6 +124,8 @@ class Layer(ABC):
         layers = [
             (layer, inner) for _, layer, inner in self.distinct_layers(shape)
         ]  # all shapes are checked before allocating
+        for layer, inner in layers:
+            layer._check_inner_layers(inner)
         specs = [layer.specs(inner) for layer, inner in layers]
         parameters = iter(allocate([spec for own in specs for spec in own.values()], dtype))
         for (layer, inner), own in zip(layers, specs, strict=True):
@@ -184,6 +186,19 @@ class Layer(ABC):
         for inner_name, layer, inner in self.children(shape):
             yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
 
+    def _check_inner_layers(self, shape):
+        """Raise ``TypeError`` if a subclass has inner layers that would not be built, or not be trained."""
+        named, built = ({name for name, *_ in layers} for layers in (self.named_layers(), self.children(shape)))
+        hidden = [name for name, value in vars(self).items() if isinstance(value, Layer) and not value._is_built()]
+        if named != built or (hidden and not built):
+            raise TypeError(
+                f"{type(self).__name__} must list its inner layers in named_layers() and children(shape), "
+                f"got {sorted(named)} and {sorted(built)}" + (f" and attributes {hidden}" if hidden else "")
+            )
+
+    def _is_built(self):
+        return self.parameters is not None and all(layer._is_built() for _, layer in self.named_layers())
+
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """Yield the names of the direct inner layers and the layers."""
         return iter(())
@@ -242,7 +257,7 @@ class Layer(ABC):
             parameter.frozen = False
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Return all parameters, those of inner layers with dotted names; a shared one appears once, with its first name."""
+        """Return all parameters by name, dotted for inner layers; a shared one appears once, with its first name."""
         found = dict(self._own_parameters())
         for name, layer in self.named_layers():
             found.update({f"{name}.{inner}": parameter for inner, parameter in layer.named_parameters().items()})

@@ -41,8 +41,8 @@ class FlatArrays:
 class Parameter:
     """An array of a layer, and the gradient that accumulates beside it.
 
-    Assigning to ``value`` or ``grad`` copies into the existing array, so views of it, such as those of an optimiser, stay
-    valid: ``parameter.value = array`` is ``parameter.value[...] = array`` with a check of the shape.
+    Assigning to ``value`` or ``grad`` copies into the existing array, so an optimiser's views of it stay valid:
+    ``parameter.value = array`` is ``parameter.value[...] = array`` with a check of the shape.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A trained network for a new task: another head, and the rest as it is."""
+"""Transfer learning: replace the head of a trained network, or freeze its layers."""
 
 from refconv.nn.combinators import Sequential
 from refconv.nn.layer import Layer
@@ -7,9 +7,10 @@ __all__ = ["Frozen", "replace_layer"]
 
 
 def replace_layer(model, name, layer, shape, rng=None):
-    """The same network with another layer under a name, built for what reaches it: a new head on trained features.
+    """Return the network with one layer replaced by a new one, such as a new head on trained features.
 
-    All other layers are the same, with the same parameters, and not copies; the network given stays as it is.
+    The other layers are shared with ``model``, which does not change, and so are their parameters. To release the memory of
+    the replaced layer, delete ``model`` and call :meth:`Layer.flatten_parameters` on the result.
 
     Parameters
     ----------
@@ -18,11 +19,11 @@ def replace_layer(model, name, layer, shape, rng=None):
     name : str
         The layer to replace.
     layer : Layer
-        What comes in its place; it is built here.
+        The new layer; it is built for the input that reaches it.
     shape : tuple of int
         One input of the network, without the batch.
     rng : numpy.random.Generator, int or None
-        Where the new layer's first weights come from.
+        Generator or seed for the new layer's first weights.
 
     Returns
     -------
@@ -31,7 +32,7 @@ def replace_layer(model, name, layer, shape, rng=None):
     Raises
     ------
     ValueError
-        If there is no layer of this name, or what follows it cannot take the new one's output.
+        If there is no layer of this name, or the next layer cannot take the output of the new one.
 
     Examples
     --------
@@ -39,7 +40,7 @@ def replace_layer(model, name, layer, shape, rng=None):
     >>> model = models.lenet()
     >>> _ = model.build((32, 32, 1), rng=0)
     >>> other = nn.replace_layer(model, "scores", nn.Dense(3), (32, 32, 1), rng=1)
-    >>> other.output_shape((32, 32, 1)), other.layers["conv1"] is model.layers["conv1"]
+    >>> other.output_shape((32, 32, 1)), other["conv1"] is model["conv1"]
     ((3,), True)
 
     Source: B10.
@@ -47,27 +48,27 @@ def replace_layer(model, name, layer, shape, rng=None):
     if name not in model.layers:
         raise ValueError(f"name must be one of {', '.join(model.layers)}, got {name!r}")
     other = Sequential.of({**model.layers, name: layer})
-    other.output_shape(shape)  # what follows must take it, too
+    other.output_shape(shape)  # the layers after it must accept its output
     reaching = next(inner for known, _, inner in other.children(shape) if known == name)
     layer.build(reaching, rng, next(iter(model.named_parameters().values())).value.dtype)
-    return Sequential.of(other.layers)
+    return other
 
 
 class Frozen(Layer):
-    """A trained layer as it is: in training it works as in inference, and its parameters do not change.
+    """A trained layer that does not change: in training it computes the same as in inference.
 
-    So batch normalisation keeps its averages and dropout leaves nothing out. Where nobody wants ∂e/∂x, as in the first layer
-    of a network, nothing is computed on the way back.
+    Batch normalisation keeps its averages and dropout drops nothing. If ∂e/∂x is not needed, as in the first layer of a
+    network, the backward function computes nothing.
 
     Parameters
     ----------
     layer : Layer
-        A layer or a network that is built; its parameters are frozen (:meth:`Layer.freeze`).
+        A built layer or network; its parameters are frozen (:meth:`Layer.freeze`).
 
     Raises
     ------
     TypeError, RuntimeError
-        If it is no layer, or not built.
+        If ``layer`` is not a layer, or not built.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 import numpy as np
 
 from refconv._arguments import known_format, real, real_or_exact
-from refconv.ops.engine import current_engine
+from refconv._config import current_engine
 
 __all__ = ["axes", "channels_last", "floats", "restore", "same_shape", "scalar"]
 

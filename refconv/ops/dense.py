@@ -1,7 +1,7 @@
 """The dense (fully connected) layer and its derivatives."""
 
 from refconv.ops.check import axes, floats, same_shape
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["dense", "dense_db", "dense_dw", "dense_dx"]
 

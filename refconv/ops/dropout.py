@@ -4,7 +4,7 @@ import numpy as np
 
 from refconv._arguments import generator
 from refconv.ops.check import floats, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["dropout", "dropout_dx", "dropout_rate"]
 

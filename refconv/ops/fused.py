@@ -5,10 +5,10 @@ The first two have no loops: layers ask for them only while the kernels run. Bra
 
 import numpy as np
 
+from refconv._config import current_engine
 from refconv._core import kernels
 from refconv.ops.check import FLOATS, axes, channels_last, floats, same_shape
 from refconv.ops.conv import conv2d_db, conv2d_dw, conv2d_dx
-from refconv.ops.engine import current_engine
 from refconv.ops.norm import checked
 
 __all__ = [

@@ -4,7 +4,7 @@ import numpy as np
 
 from refconv._arguments import class_labels
 from refconv.ops.check import axes, floats, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["log_softmax", "log_softmax_dx", "softmax", "softmax_cross_entropy", "softmax_dx"]
 

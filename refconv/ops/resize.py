@@ -3,7 +3,7 @@
 from refconv._arguments import LARGEST, choice, known_format, per_axis
 from refconv.geometry import Window
 from refconv.ops.check import channels_last, floats, restore
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["frame", "framed_size", "pad", "pad_dx", "upsample2d", "upsample2d_dx", "upsample_mode", "upsampled_size"]
 

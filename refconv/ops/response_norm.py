@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from refconv._arguments import flag, integer
 from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["local_response_norm", "local_response_norm_dx"]
 

@@ -5,7 +5,7 @@ import numpy as np
 from refconv._arguments import per_axis
 from refconv.geometry import Window
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = [
     "depthwise_conv2d",

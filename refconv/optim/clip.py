@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from refconv._arguments import real, trainable_parameters
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["clip_by_global_norm"]
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from refconv._arguments import choice, flag, real, trainable_parameters
-from refconv.ops.engine import implementation
+from refconv.ops.dispatch import implementation
 
 __all__ = ["SGD", "Adam", "Optimizer", "RMSProp"]
 

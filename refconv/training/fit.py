@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from refconv._arguments import class_labels, integer, real
-from refconv.ops.engine import keep_freed_memory
+from refconv._config import keep_freed_memory
 from refconv.optim import Optimizer, constant
 from refconv.training.checkpoint import Checkpoints
 from refconv.training.evaluate import evaluate

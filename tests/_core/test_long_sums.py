@@ -245,6 +245,7 @@ def worst_error(case, dtype):
     return float(max(errors))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_error_of_a_long_sum_stays_within_its_bound(case, dtype):
@@ -325,6 +326,7 @@ FRONT_LOADED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("head", "terms", "call"), [row[1:] for row in FRONT_LOADED], ids=[row[0] for row in FRONT_LOADED])
 def test_error_of_a_sum_of_one_large_and_many_small_parts_stays_within_its_bound(head, terms, call):
     # The worst case of a running sum: the first part is a power of two, and each of the others is lost, since it is less than

@@ -14,9 +14,9 @@ from evidence import (
     needs_kernels,
 )
 from pool_strategies import CHANNELS, FENCED, NDIMS, options, pool_problems
+from refconv._config import engine
 from refconv.geometry import Window
 from refconv.ops import max_pool as ops
-from refconv.ops.engine import engine
 from strategies import small_floats, small_integers
 
 pytestmark = needs_kernels

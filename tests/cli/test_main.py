@@ -22,6 +22,7 @@ def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
     assert (run.returncode, run.stderr) == (1, printed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_every_help_explains_itself(tmp_path, command):
     printed = refconv(command, "--help", cwd=tmp_path)
@@ -29,6 +30,7 @@ def test_every_help_explains_itself(tmp_path, command):
     assert command in refconv("--help", cwd=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [

@@ -29,6 +29,7 @@ def svg(name, **options):
     return architecture_picture(models.build(name), models.input_shape(name), name, form="svg", **options).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PER_FAMILY)
 def test_a_picture_has_the_sizes_and_the_words(name):
     picture = svg(name)

@@ -24,6 +24,7 @@ def draw(predictions, epochs=3, tested=True):
         return np.asarray(picture.convert("L"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("misread", [0, 1, 13, 60])
 def test_any_number_of_misread_images(misread):
     predictions = LABELS.copy()
@@ -34,6 +35,7 @@ def test_any_number_of_misread_images(misread):
         assert (lower_half < 128).sum() > 1000 + 100 * min(misread, 36)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epochs", "tested"), [(1, True), (2, False), (40, True)])
 def test_runs_of_any_length_with_and_without_a_test(epochs, tested):
     assert draw(LABELS + 1, epochs, tested).shape == (864, 1200)

@@ -1,4 +1,4 @@
-"""The experiments run, their table has a number for each seed, and their networks are those of the papers."""
+"""The experiments run, their table has a number for each seed, and their networks match the papers."""
 
 import os
 import subprocess
@@ -51,6 +51,7 @@ def test_the_readme_has_a_row_for_every_measured_variant_and_a_line_for_every_ex
         assert f"\n- **{name}**: " in written
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_the_command_prints_the_table(capsys):
     if not os.environ.get(files.FOLDER_VARIABLE) or not files.available(MNIST):
@@ -104,6 +105,7 @@ def test_the_list_names_every_experiment_and_runs_none(capsys):
     assert [line.split()[0] for line in printed] == list(EXPERIMENTS)
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_chosen_variants_settings_and_seeds_reach_the_run(capsys):
     choice = ["classifiers", "--variants", "lenet", "nin", "--seed", "5", "--seeds", "2", "--images", "64", "--epochs", "1"]

@@ -7,7 +7,7 @@ import pytest
 
 from layer_evidence import assert_layer, random_input
 from refconv import nn
-from refconv.ops.engine import engine
+from refconv._config import engine
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU, lambda: nn.LeakyReLU(0.3), lambda: nn.ELU(0.7), nn.Sigmoid, nn.Tanh, nn.Softmax])

@@ -72,7 +72,7 @@ def built(layer):
 @pytest.mark.parametrize("engine", ["kernels", "reference"])
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_backward_functions_without_want_dx_work_in_every_container(name, engine, fused):
-    if engine == "kernels" and refconv.ops.engine.current_engine() != "kernels":
+    if engine == "kernels" and refconv.current_engine() != "kernels":
         pytest.skip("built without kernels")
     refconv.set_fusion(fused)
     layer, x = CONTAINERS[name](), X[:2, :3, :4]
@@ -181,3 +181,54 @@ def test_the_two_methods_are_required(missing):
     del members[missing]
     with pytest.raises(TypeError, match=missing):
         type("Incomplete", (nn.Layer,), members)()
+
+
+class Composite(nn.Layer):
+    """Inner layers as attributes, and whatever lists of them a test asks for."""
+
+    def __init__(self, inner, named=(), children=()):
+        self.inner, self.named, self.described = inner, named, children
+
+    def named_layers(self):
+        return ((name, self.inner) for name in self.named)
+
+    def children(self, shape):
+        return ((name, self.inner, shape) for name in self.described)
+
+    def output_shape(self, shape):
+        return self.inner.output_shape(shape)
+
+    def forward(self, x, train=True):
+        return self.inner.forward(x, train)
+
+
+@pytest.mark.parametrize(
+    ("named", "children", "found"),
+    [
+        ((), (), r"got \[\] and \[\] and attributes \['inner'\]"),
+        (("inner",), (), r"got \['inner'\] and \[\] and attributes \['inner'\]"),
+        ((), ("inner",), r"got \[\] and \['inner'\] and attributes \['inner'\]"),
+    ],
+)
+def test_inner_layers_that_would_not_be_built_or_trained_are_refused(named, children, found):
+    model = nn.Sequential(nn.Identity(), Composite(nn.Sequential(nn.Dense(3)), named, children))
+    with pytest.raises(TypeError, match=rf"Composite must list its inner layers in named_layers\(\) and .*, {found}"):
+        model.build((2,))
+    assert model[1].inner[0].parameters is None
+
+
+def test_inner_layers_that_are_listed_are_built_and_trained():
+    model = nn.Sequential(Composite(nn.Dense(3), ("inner",), ("inner",)))
+    model.build((2,), rng=0)
+    assert list(model.named_parameters()) == ["0.inner.w", "0.inner.b"]
+    assert model[0]["inner"] is model[0].inner
+
+
+@pytest.mark.parametrize("inner", [lambda: nn.Dense(3), lambda: nn.Sequential(nn.Dense(3))])
+def test_a_built_layer_may_be_used_without_being_an_inner_layer(inner):
+    layer = inner()
+    layer.build((2,), rng=0)
+    model = nn.Sequential(Composite(layer))
+    model.build((2,), rng=1)
+    assert model.named_parameters() == {}
+    assert model(np.ones((1, 2), np.float32)).shape == (1, 3)

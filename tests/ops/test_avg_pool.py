@@ -5,8 +5,8 @@ import pytest
 
 from evidence import assert_inputs_unchanged, assert_same_sums, both_engines, needs_kernels
 from pool_strategies import SLIDE
+from refconv._config import engine
 from refconv.ops import avg_pool as ops
-from refconv.ops.engine import engine
 from strategies import small_integers
 
 X = small_integers((2, 5, 7, 3), seed=0)

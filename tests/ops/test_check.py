@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
+from refconv._config import engine
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape, scalar
-from refconv.ops.engine import engine
 
 FLOATS = [np.float32, np.float64]
 

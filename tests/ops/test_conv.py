@@ -10,10 +10,10 @@ from hypothesis import given
 
 import refconv
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, needs_kernels
+from refconv._config import engine
 from refconv.geometry import Window
 from refconv.ops import conv
 from refconv.ops.conv import conv1d, conv2d, conv2d_db, conv2d_dw, conv2d_dx
-from refconv.ops.engine import engine
 from strategies import conv_problems, problem, small_integers
 
 WINDOW = Window((2, 3), (2, 1), ((1, 0), (0, 2)), (1, 2))

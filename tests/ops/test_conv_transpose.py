@@ -6,6 +6,7 @@ from hypothesis import given
 
 import refconv
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, fractions
+from refconv._config import engine
 from refconv.geometry import Window
 from refconv.ops import conv_transpose
 from refconv.ops.conv import conv1d, conv1d_dx, conv2d, conv2d_dx
@@ -18,7 +19,6 @@ from refconv.ops.conv_transpose import (
     conv_transpose2d_dw,
     conv_transpose2d_dx,
 )
-from refconv.ops.engine import engine
 from strategies import small_floats, small_integers
 from transpose_strategies import transpose_problem, transpose_problems
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import assert_inputs_unchanged, assert_same_sums, assert_within, engines, fft_rounding
+from refconv._config import engine
 from refconv.ops.conv import conv2d
 from refconv.ops.convolve import (
     convolve1d,
@@ -15,7 +16,6 @@ from refconv.ops.convolve import (
     fft_convolve1d,
     fft_convolve2d,
 )
-from refconv.ops.engine import engine
 from strategies import small_floats
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from evidence import assert_inputs_unchanged, assert_same_bits, engines
+from refconv._config import engine
 from refconv.ops.dropout import dropout, dropout_dx
-from refconv.ops.engine import engine
 from strategies import small_floats
 
 X = np.ones((2, 3))

@@ -19,9 +19,9 @@ from evidence import (
     threads,
 )
 from refconv import reference
+from refconv._config import engine
 from refconv._core import kernels
 from refconv.geometry import Window
-from refconv.ops.engine import engine
 from refconv.ops.fused import (
     batch_norm_inference_in_place,
     conv2d_relu_pool,
@@ -81,6 +81,7 @@ def lenet(dtype=np.float32, channels=6, values=small_floats):
     return problem((11, 14), Window((5, 4)), N=3, C_g=channels, O_g=16, dtype=dtype, values=values)
 
 
+@pytest.mark.slow
 @max_examples(60)
 @given(problems(values=small_integers))
 def test_it_is_exact_where_nothing_rounds(p):
@@ -140,6 +141,7 @@ def test_nothing_outside_of_the_arrays_is_read(side, channels, padding):
     assert_same_bits(kernels.conv_relu_pool_grads.backward(x, w, back, numbers, p.window, True), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["x", "w", "dy"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("channels", [1, 6])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 
 from evidence import assert_inputs_unchanged, assert_same_bits, fractions
+from refconv._config import engine
 from refconv.geometry import Window
 from refconv.ops.conv import conv1d, conv2d, conv2d_dx
-from refconv.ops.engine import engine
 from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
 from strategies import conv_problems, problem, small_floats, small_integers
 

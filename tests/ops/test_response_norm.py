@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import assert_inputs_unchanged, assert_is_derivative, both_engines
-from refconv.ops.engine import engine
+from refconv._config import engine
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
 from strategies import small_floats
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, engines
+from refconv._config import engine
 from refconv.ops.conv import conv2d, conv2d_db
 from refconv.ops.convolve import convolve2d, cross_correlate2d
-from refconv.ops.engine import engine
 from refconv.ops.separable import (
     depthwise_conv2d,
     depthwise_conv2d_dw,

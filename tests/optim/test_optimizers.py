@@ -287,6 +287,18 @@ def test_runs_need_consecutive_state_too(monkeypatch):
     assert calls.of(optimizer) == [6, 19]
 
 
+def test_runs_contain_only_what_is_consecutive_in_one_flat_array(monkeypatch):
+    parameters, others, calls = small_network(), small_network(1), Calls(monkeypatch)
+    without_bias = {name: parameters[name] for name in ("conv.w", "norm.gamma", "norm.beta")}
+    assert calls.of(SGD(without_bias, 0.1)) == [4, 4]
+    assert parameters["conv.w"].value.size == others["conv.b"].offset  # it would follow, were it in the same array
+    assert calls.of(SGD({"w": parameters["conv.w"], "b": others["conv.b"]}, 0.1)) == [4, 2]
+    backwards = dict(reversed([(name, p) for name, p in parameters.items() if p.trainable]))
+    assert calls.of(SGD(backwards, 0.1)) == [3, 12, 2, 2, 2, 4]
+    alone = {"empty": Parameter(np.zeros(0)), "x": Parameter(np.zeros(3))}
+    assert calls.of(SGD(alone, 0.1)) == [0, 3]
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_network_and_its_optimizer_are_copied_together(name):
     model = nn.Sequential(conv=nn.Conv2D(2, (1, 2)), norm=nn.BatchNorm(), flatten=nn.Flatten(), scores=nn.Dense(3))

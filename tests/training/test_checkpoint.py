@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
+from layer_evidence import assert_consecutive
 from refconv import data, nn, optim, weights
 from refconv.training import Checkpoints, fit
 
@@ -174,8 +175,11 @@ def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_low
     assert len(again.epochs) == len(losses)
     expected, _ = run(tmp_path / "no further", epochs=30, stop_after=5 * (len(losses) - 2))
     assert bits(model) != bits(expected)
+    arrays = [p.value for p in model.named_parameters().values()]
     Checkpoints(tmp_path, resume=True).recall_best(model)
     assert bits(model) == bits(expected)
+    assert all(p.value is a for p, a in zip(model.named_parameters().values(), arrays, strict=True))  # written in place
+    assert_consecutive(model)
     other = nn.Dense(3)
     other.build((4,), rng=0)
     with pytest.raises(ValueError, match=r"best.safetensors is the checkpoint of another network"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
+from layer_evidence import assert_consecutive
 from refconv import models, nn, weights
 from refconv.geometry import Window
 from refconv.weights.compare import settings
@@ -26,6 +27,7 @@ def test_a_model_comes_back_bit_for_bit(tmp_path, style, dtype):
     assert description == {**expected, "input_shape": (32, 32, 1)}
     x = np.random.default_rng(0).standard_normal((2, 32, 32, 1)).astype(dtype)
     assert again(x).tobytes() == model(x).tobytes()
+    assert_consecutive(again)
 
 
 def test_other_programs_can_read_the_tensors(tmp_path):
@@ -319,6 +321,7 @@ def test_a_setting_with_an_effect_in_inference_is_refused_by_its_name(tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", models.list())
 def test_two_networks_of_one_description_have_the_same_settings(name):
     shape = models.input_shape(name)

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from refconv.ops.engine import engine
+from refconv._config import engine
 from refconv.verify.case import fill, fractions, spread
 from refconv.verify.evidence.dual import dual_array, rates
 from refconv.verify.operator import Operator, Refuted

@@ -19,7 +19,7 @@ from unittest import mock
 
 import numpy as np
 
-from refconv.ops.engine import current_engine, engine
+from refconv._config import current_engine, engine
 from refconv.verify.case import fill, floats, integers
 from refconv.verify.operator import Operator, Refuted
 

@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 
 from refconv import _core
-from refconv.ops.engine import engine
+from refconv._config import engine
 from refconv.verify.case import Arguments, fill
 from refconv.verify.evidence.symbols import symbols, vanishes
 from refconv.verify.operator import Operator, Refuted

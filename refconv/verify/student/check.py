@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from refconv._arguments import real
 from refconv._ascii import echo
-from refconv.ops.engine import get_num_threads, set_num_threads
+from refconv._config import get_num_threads, set_num_threads
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
 from refconv.verify.student.drawn import drawn, forms

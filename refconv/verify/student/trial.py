@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 import refconv
-from refconv.ops.engine import engine
+from refconv._config import engine
 from refconv.verify.case import Case
 from refconv.verify.evidence.parity import several
 from refconv.verify.operator import Operator

@@ -16,9 +16,9 @@ import numpy as np
 
 import refconv
 from refconv._arguments import integer, per_axis
+from refconv._config import engine
 from refconv.geometry import mode_window
 from refconv.ops.check import floats
-from refconv.ops.engine import engine
 from refconv.verify.case import Case, fill
 from refconv.verify.catalogue import OPERATORS, find
 from refconv.verify.columns import aligned

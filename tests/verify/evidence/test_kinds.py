@@ -61,6 +61,7 @@ def test_a_derivative_that_holds_the_variance_constant_is_refuted(kind):
     assert gather(with_derivative(OPERATORS["batch_norm"], constant), kind).refuted is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "faulty"),
     [

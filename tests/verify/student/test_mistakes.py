@@ -62,12 +62,14 @@ def test_each_way_to_make_a_mistake_is_wrong_and_recognised(name):
             assert explanation(name, trials) == mistake.words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_explains_what_is_right(name):
     assert all(trial.finding is None for trial in right_trials(name))
     assert explanation(name, right_trials(name)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_explains_random_numbers(name):
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import refconv
-from refconv.ops.engine import current_engine
+from refconv._config import current_engine
 from refconv.verify.evidence.oracles.onnx_calls import CALLS, OTHER_AXES, Inexpressible
 from refconv.verify.operator import Refuted
 

@@ -1,3 +1,4 @@
+import contextlib
 import contextvars
 import os
 import re
@@ -13,7 +14,8 @@ import pytest
 import refconv
 from evidence import needs_kernels, threads
 from refconv import _core, reference
-from refconv.ops.engine import current_engine, engine, get_num_threads, implementation, set_num_threads
+from refconv._config import current_engine, engine, get_num_threads, set_num_threads
+from refconv.ops.dispatch import implementation
 
 ROOT = Path(refconv.__file__).parents[1]
 
@@ -30,7 +32,6 @@ def run_python(script, root=ROOT, **environment):
 @needs_kernels
 def test_kernels_run_unless_the_loops_are_asked_for():
     assert current_engine() == "kernels"
-    assert implementation("conv") is _core.kernels.conv
     with engine("reference"):
         assert current_engine() == "reference"
         assert implementation("conv") is reference.conv
@@ -115,12 +116,50 @@ def test_a_thread_started_inside_a_block_runs_on_its_engine_in_a_copy_of_the_con
     assert seen == ["reference" if inherits else current_engine(), "reference"]
 
 
-def test_every_family_is_in_both_rooms():
-    for family in reference.__all__:
-        with engine("reference"):
-            assert implementation(family) is getattr(reference, family)
-        if _core.ISA:
-            assert implementation(family).__name__ == f"refconv._core.isa.{_core.ISA}.{family}"
+def settings():
+    with engine("kernels") if _core.ISA else contextlib.nullcontext():
+        fusion = refconv.get_fusion()  # on the loops it is always False
+    return current_engine(), get_num_threads(), refconv.get_precision(), fusion
+
+
+@needs_kernels
+def test_config_sets_all_settings_and_restores_them():
+    before = settings()
+    with refconv.config(engine="reference", threads=3, precision="fast", fusion=False):
+        assert settings() == ("reference", 3, "fast", False)
+        with refconv.config(threads=2, fusion=True):
+            assert settings() == ("reference", 2, "fast", True)
+        assert settings() == ("reference", 3, "fast", False)
+    assert settings() == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"engine": "loops"}, ValueError, "engine must be 'kernels' or 'reference', got 'loops'"),
+        ({"threads": 0}, ValueError, "n must be from 1 to 1024, got 0"),
+        ({"precision": "slow"}, ValueError, "precision must be 'standard' or 'fast', got 'slow'"),
+        ({"fusion": 1}, TypeError, "fusion must be True or False, got 1"),
+    ],
+)
+def test_config_with_a_wrong_argument_changes_nothing(wrong, error, message):
+    before = settings()
+    arguments = {"engine": "reference", "threads": 3, "precision": "fast", "fusion": False, **wrong}
+    with pytest.raises(error, match=message), refconv.config(**arguments):
+        pass
+    assert settings() == before
+
+
+def test_config_restores_the_settings_after_an_exception():
+    before = settings()
+    with pytest.raises(ZeroDivisionError), refconv.config(engine="reference", threads=3, precision="fast", fusion=False):
+        raise ZeroDivisionError
+    assert settings() == before
+
+
+def test_config_stays_a_function_whatever_modules_are_imported():
+    script = "import refconv, refconv.nn, refconv.training, refconv._config as m; print(refconv.config is m.config)"
+    assert run_python(script) == "True"
 
 
 def test_the_thread_count_is_kept():
@@ -160,7 +199,7 @@ import os, signal, sys
 import numpy as np
 from refconv import _core
 from refconv.ops.conv import conv2d
-from refconv.ops.engine import get_num_threads, set_num_threads
+from refconv._config import get_num_threads, set_num_threads
 x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # work for more threads than a few
 """
 
@@ -181,7 +220,7 @@ def test_the_default_number_of_threads_is_at_most_that_of_the_processors_of_the_
 
 def test_threads_are_refused_in_a_forked_child_where_they_would_hang(monkeypatch):
     with threads(1):
-        monkeypatch.setattr("refconv.ops.engine._forked", True)
+        monkeypatch.setattr("refconv._config._forked", True)
         monkeypatch.setattr(_core, "threads_survive_fork", lambda: False)
         with pytest.raises(RuntimeError, match=r"n must be 1 in a forked child, got 2: .* 'spawn'"):
             set_num_threads(2)
@@ -194,7 +233,7 @@ def test_a_forked_child_of_a_build_without_openmp_may_set_any_number_of_threads(
     from refconv._core.isa.baseline import cpu
 
     with threads(1):
-        monkeypatch.setattr("refconv.ops.engine._forked", True)
+        monkeypatch.setattr("refconv._config._forked", True)
         monkeypatch.setattr(cpu, "team", None)
         monkeypatch.setattr(cpu, "available_threads", lambda: 0)
         set_num_threads(2)
@@ -250,6 +289,7 @@ print(apart, step() if kept else None)
 """
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_memory_that_is_kept_costs_no_page_faults():
     pytest.importorskip("resource")
