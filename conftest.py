@@ -1,7 +1,7 @@
 """Two test lanes: ``pytest`` skips the tests marked ``slow``, ``pytest --all`` runs every test.
 
 Hypothesis draws fewer cases without ``--all``. Both lanes end with the table operator × evidence, made of the outcomes that
-:mod:`tests.verify.evidence.test_evidence` records.
+``tests/verify/evidence/test_evidence.py`` records.
 """
 
 import os
