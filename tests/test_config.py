@@ -289,6 +289,7 @@ print(apart, step() if kept else None)
 """
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_memory_that_is_kept_costs_no_page_faults():
     pytest.importorskip("resource")

@@ -223,10 +223,10 @@ cdef void sweep_rectangle(const Layer *g, const Span *row, const Span *column, c
     y += row.y * g.y_row + column.y * g.C
     if across.pixels >= SWEEP_PIXELS:
         for k in range(down.pixels):
-            sweep(g.kernel, &taps, across, x + k * down.x_pixel, w, bias, y + k * down.y_pixel)
+            sweep(g.kernel, &taps, &across, x + k * down.x_pixel, w, bias, y + k * down.y_pixel)
     elif down.pixels:
         for k in range(across.pixels):
-            sweep(g.kernel, &taps, down, x + k * across.x_pixel, w, bias, y + k * across.y_pixel)
+            sweep(g.kernel, &taps, &down, x + k * across.x_pixel, w, bias, y + k * across.y_pixel)
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
@@ -311,6 +311,6 @@ cdef void gather_line(int kernel, const Patch *taps, Line line, const real *x, c
             carry_block(done.number, done.size, scratch, scratch + done.size, total)
             done.number += 1
             done.pixels = 0
-        gather(kernel, taps, line, x + first * line.x_pixel, dy + first * line.y_pixel, scratch + done.first)
+        gather(kernel, taps, &line, x + first * line.x_pixel, dy + first * line.y_pixel, scratch + done.first)
         done.pixels += line.pixels
         first += line.pixels
