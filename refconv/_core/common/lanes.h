@@ -2,25 +2,26 @@
 #ifndef REFCONV_LANES_H
 #define REFCONV_LANES_H
 
-/* REFCONV_VECTORS: the compiler has vector types. CFLAGS=-DREFCONV_SCALAR compiles the branches for compilers without them, such
- * as MSVC, with any compiler. */
+/* REFCONV_VECTORS: the compiler has vector types. With CFLAGS=-DREFCONV_SCALAR, any compiler takes the branches for compilers
+ * without them, such as MSVC. */
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(REFCONV_SCALAR)
 #define REFCONV_VECTORS
 #endif
 
-/* UNROLLED: a loop over an array of vectors that belongs in registers. GCC unrolls such loops anyway, but only after it has
+/* UNROLLED_FOR: a loop over an array of vectors that belongs in registers. GCC unrolls such loops anyway, but only after it has
  * placed the array in memory; then it loads and stores the array around the enclosing loop. clang needs no pragma.
  *
- * EACH_LANE: a loop over the lanes of one vector. The vectoriser must see it as a loop; if unrolled first, it stays scalar. */
+ * EACH_LANE_FOR: a loop over the lanes of one vector. The vectoriser must see it as a loop; if unrolled first, it stays
+ * scalar. */
 #if defined(__clang__)
-#define UNROLLED
-#define EACH_LANE _Pragma("clang loop unroll(disable)")
+#define UNROLLED_FOR(...) for (__VA_ARGS__)
+#define EACH_LANE_FOR(...) _Pragma("clang loop unroll(disable)") for (__VA_ARGS__)
 #elif defined(__GNUC__)
-#define UNROLLED _Pragma("GCC unroll 16")
-#define EACH_LANE _Pragma("GCC unroll 1")
+#define UNROLLED_FOR(...) _Pragma("GCC unroll 16") for (__VA_ARGS__)
+#define EACH_LANE_FOR(...) _Pragma("GCC unroll 1") for (__VA_ARGS__)
 #else
-#define UNROLLED
-#define EACH_LANE
+#define UNROLLED_FOR(...) for (__VA_ARGS__)
+#define EACH_LANE_FOR(...) for (__VA_ARGS__)
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)

@@ -53,7 +53,7 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
     {                                                                                                                  \
         real best[CHANNELS_AT_ONCE];                                                                                   \
         place winner[CHANNELS_AT_ONCE]; /* pixels from the first entry; without positions, 1 after a NaN */            \
-        EACH_LANE for (ptrdiff_t c = 0; c < CHANNELS_AT_ONCE; c++) {                                                   \
+        EACH_LANE_FOR (ptrdiff_t c = 0; c < CHANNELS_AT_ONCE; c++) {                                                   \
             best[c] = -(real)INFINITY; /* if all are −∞, none is larger, and the first entry wins */                   \
             winner[c] = 0;                                                                                             \
         }                                                                                                              \
@@ -62,25 +62,25 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
                 ptrdiff_t step = m * e.row + n * e.column;                                                             \
                 const real *value = x + step * e.channels;                                                             \
                 if (places) {                                                                                          \
-                    EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) {                                                  \
+                    EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++) {                                                  \
                         int wins = (value[c] > best[c]) | (value[c] != value[c]); /* | not ||: no jump */              \
                         best[c] = wins ? value[c] : best[c];                                                           \
                         winner[c] = wins ? (place)step : winner[c];                                                    \
                     }                                                                                                  \
                 } else {                                                                                               \
-                    EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++) {                                                  \
+                    EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++) {                                                  \
                         winner[c] = value[c] != value[c] ? 1 : winner[c];                                              \
                         best[c] = value[c] > best[c] ? value[c] : best[c]; /* one instruction */                       \
                     }                                                                                                  \
                 }                                                                                                      \
             }                                                                                                          \
         if (places) {                                                                                                  \
-            EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++)                                                            \
+            EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++)                                                            \
                 y[c] = best[c];                                                                                        \
-            EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++)                                                            \
+            EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++)                                                            \
                 argmax[c] = at + winner[c];                                                                            \
         } else {                                                                                                       \
-            EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++)                                                            \
+            EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++)                                                            \
                 y[c] = winner[c] ? (real)NAN : best[c];                                                                \
         }                                                                                                              \
     }                                                                                                                  \
@@ -108,7 +108,7 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
                 const real *value = x + (m * e.row + n * e.column) * e.channels;                                       \
                 count = e.across - n < SUM_BLOCK - terms ? e.across - n : SUM_BLOCK - terms;                           \
                 for (ptrdiff_t k = 0; k < count; k++, value += e.column * e.channels) {                                \
-                    EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++)                                                    \
+                    EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++)                                                    \
                         block[c] += value[c];                                                                          \
                 }                                                                                                      \
                 terms += count;                                                                                        \
@@ -130,10 +130,10 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
         for (ptrdiff_t m = 0; m < e.down; m++)                                                                         \
             for (ptrdiff_t n = 0; n < e.across; n++) {                                                                 \
                 const real *value = x + (m * e.row + n * e.column) * e.channels;                                       \
-                EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++)                                                        \
+                EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++)                                                        \
                     sum[c] += value[c];                                                                                \
             }                                                                                                          \
-        EACH_LANE for (ptrdiff_t c = 0; c < lanes; c++)                                                                \
+        EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++)                                                                \
             y[c] = sum[c] / count;                                                                                     \
     }                                                                                                                  \
                                                                                                                        \
