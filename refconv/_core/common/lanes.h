@@ -8,8 +8,8 @@
 #define REFCONV_VECTORS
 #endif
 
-/* UNROLLED_FOR: a loop over an array of vectors that belongs in registers. GCC unrolls such loops anyway, but only after it has
- * placed the array in memory; then it loads and stores the array around the enclosing loop. clang needs no pragma.
+/* UNROLLED_FOR: a loop over an array of vectors that belongs in registers. GCC unrolls such loops anyway, but only after it
+ * has placed the array in memory; then it loads and stores the array around the enclosing loop. clang needs no pragma.
  *
  * EACH_LANE_FOR: a loop over the lanes of one vector. The vectoriser must see it as a loop; if unrolled first, it stays
  * scalar. */

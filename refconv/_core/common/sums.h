@@ -7,9 +7,9 @@
  *     group    a running sum of at most SUM_BLOCK blocks
  *     total    a running sum of groups
  *
- * Shapes alone divide a sum into blocks, so a result has the same bits at any thread count. A sum of at most SUM_BLOCK terms is
- * one block. With m blocks, m <= 2·n / SUM_BLOCK (plus one for each image in ∂e/∂w), and at most 16 chunks (sweep.pxd), the error
- * is at most
+ * Shapes alone divide a sum into blocks, so a result has the same bits at any thread count. A sum of at most SUM_BLOCK terms
+ * is one block. With m blocks, m <= 2·n / SUM_BLOCK (plus one for each image in ∂e/∂w), and at most 16 chunks (sweep.pxd), the
+ * error is at most
  *
  *     (min(n, SUM_BLOCK) + min(m, SUM_BLOCK) + m / SUM_BLOCK + 40)·u·Σ|terms|
  *
