@@ -4,7 +4,7 @@ Each function returns the argument in the one type that the code behind it uses.
 wrong type or ``ValueError`` for a wrong value, with the message ``<argument> must be <expected>, got <found>``.
 """
 
-from __future__ import annotations  # np.random is imported by the first annotation that is evaluated
+from __future__ import annotations  # without it, an annotation would import np.random
 
 import math
 import operator

@@ -98,20 +98,20 @@ def of_loops(name, family, changes, *operators):
     return Convention(name, f"reference/{family}.py", changes, operators)
 
 
-ODD = 'return (fewer, more) if self.padding == "same" else (more, fewer)'
+ODD = 'return (smaller, larger) if self.padding == "same" else (larger, smaller)'
 FULL = "(span - 1, span - 1) for span in"
 COUNTED = "(-before, size + after) if count_include_pad else (0, size)"
 
 MUTANTS = (
-    of_window("odd_zero_first", ODD, "return (more, fewer)", WINDOWS),
-    of_window("odd_zero_of_same_lower_last", ODD, "return (fewer, more)", (*WINDOWS, *SLIDING)),
+    of_window("odd_zero_first", ODD, "return (larger, smaller)", WINDOWS),
+    of_window("odd_zero_of_same_lower_last", ODD, "return (smaller, larger)", (*WINDOWS, *SLIDING)),
     of_window("same_as_with_stride_1", "(-(-n // S) - 1) * S + self.span[axis] - n", "self.span[axis] - 1", WINDOWS),
     of_window("same_ignores_dilation", "* S + self.span[axis] - n", "* S + self.kernel[axis] - n", DILATED),
     of_window("full_one_short", FULL, "(max(span - 2, 0),) * 2 for span in", (*WINDOWS, *SLIDING)),
     of_window("full_one_short_at_the_end", FULL, "(span - 1, max(span - 2, 0)) for span in", (*WINDOWS, *SLIDING)),
-    of_window("size_rounded_up", "else room // S + 1", "else -(-room // S) + 1", (*LAYERS, *POOLS)),
-    of_window("ceil_mode_ignored", "-(-room // S) + 1 if self.ceil_mode else room // S + 1", "room // S + 1", POOLS),
-    of_window("ceil_mode_keeps_a_window_in_the_padding", "(fits - 1) * S >= n + before", "False", POOLS),
+    of_window("size_rounded_up", "else last_start // S + 1", "else -(-last_start // S) + 1", (*LAYERS, *POOLS)),
+    of_window("ceil_mode_ignored", "-(-last_start // S) + 1 if self.ceil_mode else ", "", POOLS),
+    of_window("ceil_mode_keeps_a_window_in_the_padding", "(places - 1) * S >= n + before", "False", POOLS),
     of_window("ceil_mode_drops_a_window_on_the_last_element", "* S >= n + before", "* S >= n + before - 1", POOLS),
     of_window("output_padding_ignored", "self._unfit(n, extra[axis], axis)", "self._unfit(n, 0, axis)", TRANSPOSED),
     of_window("transposed_same_is_n_times_stride", "(n - 1) * S + 1 + extra", "n * S + extra", TRANSPOSED),
@@ -138,8 +138,15 @@ MUTANTS = (
         "output_padding_at_the_front",
         "ops/conv_transpose.py",
         {
-            "    return restore(y, data_format)": "    extra = per_axis('output_padding', output_padding, ndim, least=0)\n"
-            "    return restore(__import__('numpy').roll(y, extra, range(1, ndim + 1)), data_format)"
+            **{
+                f'restore(implementation("conv_transpose").conv_transpose{ndim}d(': f"_rolled({ndim}, output_padding, "
+                f'implementation("conv_transpose").conv_transpose{ndim}d('
+                for ndim in (1, 2)
+            },
+            "def _checked(ndim, x, w, b": "def _rolled(ndim, output_padding, y, data_format):\n"
+            "    extra = per_axis('output_padding', output_padding, ndim, least=0)\n"
+            "    return restore(__import__('numpy').roll(y, extra, range(1, ndim + 1)), data_format)\n\n\n"
+            "def _checked(ndim, x, w, b",
         },
         TRANSPOSED,
     ),

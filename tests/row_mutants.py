@@ -90,7 +90,7 @@ OPTIMIZERS = [
         "frozen parameters are taken",
         "optim/optimizers.py",
         "optim.SGD",
-        "trainable(parameters)",
+        "trainable_parameters(parameters)",
         "dict(parameters)",
         UPDATE,
     ),

@@ -16,16 +16,13 @@ class _AvgPool(Pool):
         self.arguments["count_include_pad"] = flag("count_include_pad", count_include_pad)
 
     def forward(self, x, train=True):
-        y = self._operator("")(x, self.window.kernel, **self.arguments)
+        y = self._pool(x, self.window.kernel, **self.arguments)
 
         def backward(dy, want_dx=True):
             size, _ = split_shape(self, x.shape[1:])
-            return self._operator("_dx")(dy, self.window.kernel, size, **self.arguments) if want_dx else None
+            return self._pool_dx(dy, self.window.kernel, size, **self.arguments) if want_dx else None
 
         return y, backward
-
-    def _operator(self, suffix):
-        return getattr(avg_pool, f"avg_pool{self.ndim}d{suffix}")
 
     def __repr__(self):
         return f"{super().__repr__()[:-1]}{', padding counted' if self.arguments['count_include_pad'] else ''})"
@@ -34,15 +31,12 @@ class _AvgPool(Pool):
 class _GlobalAvgPool(GlobalPool):
     def forward(self, x, train=True):
         size, _ = split_shape(self, x.shape[1:])
-        y = self._operator("")(x, data_format=self.data_format)
+        y = self._pool(x, data_format=self.data_format)
 
         def backward(dy, want_dx=True):
-            return self._operator("_dx")(dy, size, data_format=self.data_format) if want_dx else None
+            return self._pool_dx(dy, size, data_format=self.data_format) if want_dx else None
 
         return y, backward
-
-    def _operator(self, suffix):
-        return getattr(avg_pool, f"global_avg_pool{self.ndim}d{suffix}")
 
 
 class AvgPool2D(_AvgPool):
@@ -73,6 +67,8 @@ class AvgPool2D(_AvgPool):
     """
 
     ndim = 2
+    _pool = staticmethod(avg_pool.avg_pool2d)
+    _pool_dx = staticmethod(avg_pool.avg_pool2d_dx)
 
 
 class AvgPool1D(_AvgPool):
@@ -85,6 +81,8 @@ class AvgPool1D(_AvgPool):
     """
 
     ndim = 1
+    _pool = staticmethod(avg_pool.avg_pool1d)
+    _pool_dx = staticmethod(avg_pool.avg_pool1d_dx)
 
 
 class GlobalAvgPool2D(_GlobalAvgPool):
@@ -111,6 +109,8 @@ class GlobalAvgPool2D(_GlobalAvgPool):
     """
 
     ndim = 2
+    _pool = staticmethod(avg_pool.global_avg_pool2d)
+    _pool_dx = staticmethod(avg_pool.global_avg_pool2d_dx)
 
 
 class GlobalAvgPool1D(_GlobalAvgPool):
@@ -123,3 +123,5 @@ class GlobalAvgPool1D(_GlobalAvgPool):
     """
 
     ndim = 1
+    _pool = staticmethod(avg_pool.global_avg_pool1d)
+    _pool_dx = staticmethod(avg_pool.global_avg_pool1d_dx)

@@ -59,19 +59,16 @@ class _Conv(Layer):
 
     def forward(self, x, train=True):
         w, b = self["w"], self["b"] if self.bias else None
-        y = self._operator("")(x, w.value, None if b is None else b.value, **self.arguments)
+        y = self._conv(x, w.value, None if b is None else b.value, **self.arguments)
 
         def backward(dy, want_dx=True):
             size, _ = split_shape(self, x.shape[1:])
-            w.grad += self._operator("_dw")(x, dy, self.window.kernel, **self.arguments)
+            w.grad += self._conv_dw(x, dy, self.window.kernel, **self.arguments)
             if b is not None:
-                b.grad += self._operator("_db")(dy, data_format=self.data_format)
-            return self._operator("_dx")(dy, w.value, size, **self.arguments) if want_dx else None
+                b.grad += self._conv_db(dy, data_format=self.data_format)
+            return self._conv_dx(dy, w.value, size, **self.arguments) if want_dx else None
 
         return y, backward
-
-    def _operator(self, derivative):
-        return getattr(conv, f"conv{self.ndim}d{derivative}")
 
     def _settings(self):
         """What differs from the plain layer, in words."""
@@ -118,6 +115,10 @@ class Conv2D(_Conv):
     """
 
     ndim = 2
+    _conv = staticmethod(conv.conv2d)
+    _conv_dx = staticmethod(conv.conv2d_dx)
+    _conv_dw = staticmethod(conv.conv2d_dw)
+    _conv_db = staticmethod(conv.conv2d_db)
 
 
 class Conv1D(_Conv):
@@ -134,3 +135,7 @@ class Conv1D(_Conv):
     """
 
     ndim = 1
+    _conv = staticmethod(conv.conv1d)
+    _conv_dx = staticmethod(conv.conv1d_dx)
+    _conv_dw = staticmethod(conv.conv1d_dw)
+    _conv_db = staticmethod(conv.conv1d_db)

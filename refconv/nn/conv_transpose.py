@@ -61,13 +61,13 @@ class _ConvTranspose(_Conv):
     def forward(self, x, train=True):
         w, b = self["w"], self["b"] if self.bias else None
         bias = None if b is None else b.value
-        y = self._operator("")(x, w.value, bias, output_padding=self.output_padding, **self.arguments)
+        y = self._conv_transpose(x, w.value, bias, output_padding=self.output_padding, **self.arguments)
 
         def backward(dy, want_dx=True):
-            w.grad += self._operator("_dw")(x, dy, self.window.kernel, **self.arguments)
+            w.grad += self._conv_transpose_dw(x, dy, self.window.kernel, **self.arguments)
             if b is not None:
-                b.grad += self._operator("_db")(dy, data_format=self.data_format)
-            return self._operator("_dx")(dy, w.value, **self.arguments) if want_dx else None
+                b.grad += self._conv_transpose_db(dy, data_format=self.data_format)
+            return self._conv_transpose_dx(dy, w.value, **self.arguments) if want_dx else None
 
         return y, backward
 
@@ -80,9 +80,6 @@ class _ConvTranspose(_Conv):
         window = self.window
         meet = [k / min(k, S // math.gcd(S, D)) for k, S, D in zip(window.kernel, window.stride, window.dilation, strict=True)]
         return math.prod(meet) * (channels // self.groups)
-
-    def _operator(self, derivative):
-        return getattr(conv_transpose, f"conv_transpose{self.ndim}d{derivative}")
 
     def _settings(self):
         larger = [f"output_padding {'×'.join(map(str, self.output_padding))}"] if any(self.output_padding) else []
@@ -126,6 +123,10 @@ class ConvTranspose2D(_ConvTranspose):
     """
 
     ndim = 2
+    _conv_transpose = staticmethod(conv_transpose.conv_transpose2d)
+    _conv_transpose_dx = staticmethod(conv_transpose.conv_transpose2d_dx)
+    _conv_transpose_dw = staticmethod(conv_transpose.conv_transpose2d_dw)
+    _conv_transpose_db = staticmethod(conv_transpose.conv_transpose2d_db)
 
 
 class ConvTranspose1D(_ConvTranspose):
@@ -142,3 +143,7 @@ class ConvTranspose1D(_ConvTranspose):
     """
 
     ndim = 1
+    _conv_transpose = staticmethod(conv_transpose.conv_transpose1d)
+    _conv_transpose_dx = staticmethod(conv_transpose.conv_transpose1d_dx)
+    _conv_transpose_dw = staticmethod(conv_transpose.conv_transpose1d_dw)
+    _conv_transpose_db = staticmethod(conv_transpose.conv_transpose1d_db)

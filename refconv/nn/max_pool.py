@@ -11,20 +11,17 @@ class _MaxPool(Pool):
     def forward(self, x, train=True):
         kernel, arguments = self.window.kernel, {**self.arguments, "dilation": self.window.dilation}
         if train:
-            y, argmax = self._operator("_with_argmax")(x, kernel, **arguments)
+            y, argmax = self._pool_with_argmax(x, kernel, **arguments)
         else:
-            y, argmax = self._operator("")(x, kernel, **arguments), None
+            y, argmax = self._pool(x, kernel, **arguments), None
 
         def backward(dy, want_dx=True):
             if not want_dx:
                 return None
-            winners = argmax if train else self._operator("_with_argmax")(x, kernel, **arguments)[1]
-            return self._operator("_dx")(dy, winners, split_shape(self, x.shape[1:])[0], data_format=self.data_format)
+            winners = argmax if train else self._pool_with_argmax(x, kernel, **arguments)[1]
+            return self._pool_dx(dy, winners, split_shape(self, x.shape[1:])[0], data_format=self.data_format)
 
         return y, backward
-
-    def _operator(self, suffix):
-        return getattr(max_pool, f"max_pool{self.ndim}d{suffix}")
 
 
 class MaxPool2D(_MaxPool):
@@ -55,6 +52,9 @@ class MaxPool2D(_MaxPool):
     """
 
     ndim = 2
+    _pool = staticmethod(max_pool.max_pool2d)
+    _pool_with_argmax = staticmethod(max_pool.max_pool2d_with_argmax)
+    _pool_dx = staticmethod(max_pool.max_pool2d_dx)
 
 
 class MaxPool1D(_MaxPool):
@@ -67,6 +67,9 @@ class MaxPool1D(_MaxPool):
     """
 
     ndim = 1
+    _pool = staticmethod(max_pool.max_pool1d)
+    _pool_with_argmax = staticmethod(max_pool.max_pool1d_with_argmax)
+    _pool_dx = staticmethod(max_pool.max_pool1d_dx)
 
 
 class _GlobalMaxPool(GlobalPool):

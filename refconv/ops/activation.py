@@ -51,7 +51,7 @@ def relu(x):
 
     Source: B6; Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
     """
-    return _forward("relu", x)
+    return implementation("activation").relu(floats(x=x)).reshape(np.shape(x))
 
 
 def relu_dx(dy, x):
@@ -84,7 +84,8 @@ def relu_dx(dy, x):
 
     Source: B6.
     """
-    return _backward("relu_dx", dy, "x", x)
+    dy, a = _checked(dy, x=x)
+    return implementation("activation").relu_dx(dy, a).reshape(np.shape(x))
 
 
 def leaky_relu(x, slope=0.1):
@@ -117,7 +118,8 @@ def leaky_relu(x, slope=0.1):
 
     Source: B6; Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
-    return _forward("leaky_relu", x, slope=slope)
+    a = floats(x=x)
+    return implementation("activation").leaky_relu(a, scalar("slope", slope, a)).reshape(np.shape(x))
 
 
 def leaky_relu_dx(dy, x, slope=0.1):
@@ -151,7 +153,8 @@ def leaky_relu_dx(dy, x, slope=0.1):
 
     Source: B6.
     """
-    return _backward("leaky_relu_dx", dy, "x", x, slope=slope)
+    dy, a = _checked(dy, x=x)
+    return implementation("activation").leaky_relu_dx(dy, a, scalar("slope", slope, a)).reshape(np.shape(x))
 
 
 def elu(x, alpha=1):
@@ -183,7 +186,8 @@ def elu(x, alpha=1):
     Source: B6; Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
     units", 2016.
     """
-    return _forward("elu", x, alpha=alpha)
+    a = floats(x=x)
+    return implementation("activation").elu(a, scalar("alpha", alpha, a)).reshape(np.shape(x))
 
 
 def elu_dx(dy, x, alpha=1):
@@ -217,7 +221,8 @@ def elu_dx(dy, x, alpha=1):
 
     Source: B6.
     """
-    return _backward("elu_dx", dy, "x", x, alpha=alpha)
+    dy, a = _checked(dy, x=x)
+    return implementation("activation").elu_dx(dy, a, scalar("alpha", alpha, a)).reshape(np.shape(x))
 
 
 def sigmoid(x):
@@ -246,7 +251,7 @@ def sigmoid(x):
 
     Source: B6.
     """
-    return _forward("sigmoid", x)
+    return implementation("activation").sigmoid(floats(x=x)).reshape(np.shape(x))
 
 
 def sigmoid_dx(dy, y):
@@ -277,7 +282,8 @@ def sigmoid_dx(dy, y):
 
     Source: B6.
     """
-    return _backward("sigmoid_dx", dy, "y", y)
+    dy, a = _checked(dy, y=y)
+    return implementation("activation").sigmoid_dx(dy, a).reshape(np.shape(y))
 
 
 def tanh(x):
@@ -306,7 +312,7 @@ def tanh(x):
 
     Source: B6.
     """
-    return _forward("tanh", x)
+    return implementation("activation").tanh(floats(x=x)).reshape(np.shape(x))
 
 
 def tanh_dx(dy, y):
@@ -337,20 +343,13 @@ def tanh_dx(dy, y):
 
     Source: B6.
     """
-    return _backward("tanh_dx", dy, "y", y)
+    dy, a = _checked(dy, y=y)
+    return implementation("activation").tanh_dx(dy, a).reshape(np.shape(y))
 
 
-def _forward(name, x, **constants):
-    # The kernels want at least one axis, and floats() makes one; a single number goes back without.
-    x, shape = floats(x=x), np.shape(x)
-    return getattr(implementation("activation"), name)(x, *_scalars(constants, x)).reshape(shape)
-
-
-def _backward(name, dy, other, a, **constants):
-    (dy, a), shape = floats(**{"dy": dy, other: a}), np.shape(a)
-    same_shape("dy", dy, a.shape, f"that of {other}")
-    return getattr(implementation("activation"), name)(dy, a, *_scalars(constants, a)).reshape(shape)
-
-
-def _scalars(constants, like):
-    return [scalar(name, number, like) for name, number in constants.items()]
+def _checked(dy, **array):
+    """Return dy and the array that the derivative is computed from, x or y. A single number becomes an array of one axis."""
+    (name,) = array
+    dy, a = floats(dy=dy, **array)
+    same_shape("dy", dy, a.shape, f"that of {name}")
+    return dy, a

@@ -63,7 +63,10 @@ def avg_pool2d(
 
     Source: A11, C9.
     """
-    return _avg(2, x, window, stride, padding, ceil_mode, count_include_pad, data_format)
+    x = channels_last("x", floats(x=x), 2, data_format)
+    window = pooling_window(2, window, stride, padding, 1, ceil_mode, x.shape[1:-1])
+    count_include_pad = flag("count_include_pad", count_include_pad)
+    return restore(implementation("avg_pool").avg_pool2d(x, window, count_include_pad), data_format)
 
 
 def avg_pool2d_dx(
@@ -111,7 +114,11 @@ def avg_pool2d_dx(
 
     Source: A11.
     """
-    return _avg_dx(2, dy, window, input_size, stride, padding, ceil_mode, count_include_pad, data_format)
+    dy, input_size = channels_last("dy", floats(dy=dy), 2, data_format), per_axis("input_size", input_size, 2)
+    window = pooling_window(2, window, stride, padding, 1, ceil_mode, input_size)
+    _check_dy(dy, window, input_size)
+    count_include_pad = flag("count_include_pad", count_include_pad)
+    return restore(implementation("avg_pool").avg_pool2d_dx(dy, window, input_size, count_include_pad), data_format)
 
 
 def avg_pool1d(
@@ -152,7 +159,10 @@ def avg_pool1d(
 
     Source: A11.
     """
-    return _avg(1, x, window, stride, padding, ceil_mode, count_include_pad, data_format)
+    x = channels_last("x", floats(x=x), 1, data_format)
+    window = pooling_window(1, window, stride, padding, 1, ceil_mode, x.shape[1:-1])
+    count_include_pad = flag("count_include_pad", count_include_pad)
+    return restore(implementation("avg_pool").avg_pool1d(x, window, count_include_pad), data_format)
 
 
 def avg_pool1d_dx(
@@ -197,7 +207,11 @@ def avg_pool1d_dx(
 
     Source: A11.
     """
-    return _avg_dx(1, dy, window, input_size, stride, padding, ceil_mode, count_include_pad, data_format)
+    dy, input_size = channels_last("dy", floats(dy=dy), 1, data_format), per_axis("input_size", input_size, 1)
+    window = pooling_window(1, window, stride, padding, 1, ceil_mode, input_size)
+    _check_dy(dy, window, input_size)
+    count_include_pad = flag("count_include_pad", count_include_pad)
+    return restore(implementation("avg_pool").avg_pool1d_dx(dy, window, input_size, count_include_pad), data_format)
 
 
 def global_avg_pool2d(x, *, data_format="channels_last"):
@@ -231,7 +245,8 @@ def global_avg_pool2d(x, *, data_format="channels_last"):
 
     Source: A11, M6; Lin, Chen and Yan, "Network in network", 2014.
     """
-    return _global(2, x, data_format)
+    x = channels_last("x", floats(x=x), 2, data_format)
+    return implementation("avg_pool").global_avg_pool2d(x)
 
 
 def global_avg_pool2d_dx(dy, input_size, *, data_format="channels_last"):
@@ -266,7 +281,9 @@ def global_avg_pool2d_dx(dy, input_size, *, data_format="channels_last"):
 
     Source: A11, M6.
     """
-    return _global_dx(2, dy, input_size, data_format)
+    known_format(data_format)
+    dy, input_size = axes("dy", floats(dy=dy), "batch", "channels"), per_axis("input_size", input_size, 2)
+    return restore(implementation("avg_pool").global_avg_pool2d_dx(dy, input_size), data_format)
 
 
 def global_avg_pool1d(x, *, data_format="channels_last"):
@@ -297,7 +314,8 @@ def global_avg_pool1d(x, *, data_format="channels_last"):
 
     Source: A11.
     """
-    return _global(1, x, data_format)
+    x = channels_last("x", floats(x=x), 1, data_format)
+    return implementation("avg_pool").global_avg_pool1d(x)
 
 
 def global_avg_pool1d_dx(dy, input_size, *, data_format="channels_last"):
@@ -330,34 +348,11 @@ def global_avg_pool1d_dx(dy, input_size, *, data_format="channels_last"):
 
     Source: A11.
     """
-    return _global_dx(1, dy, input_size, data_format)
+    known_format(data_format)
+    dy, input_size = axes("dy", floats(dy=dy), "batch", "channels"), per_axis("input_size", input_size, 1)
+    return restore(implementation("avg_pool").global_avg_pool1d_dx(dy, input_size), data_format)
 
 
-def _avg(ndim, x, window, stride, padding, ceil_mode, count_include_pad, data_format):
-    x = channels_last("x", floats(x=x), ndim, data_format)
-    window = pooling_window(ndim, window, stride, padding, 1, ceil_mode, x.shape[1:-1])
-    y = getattr(implementation("avg_pool"), f"avg_pool{ndim}d")(x, window, flag("count_include_pad", count_include_pad))
-    return restore(y, data_format)
-
-
-def _avg_dx(ndim, dy, window, input_size, stride, padding, ceil_mode, count_include_pad, data_format):
-    dy = channels_last("dy", floats(dy=dy), ndim, data_format)
-    input_size = per_axis("input_size", input_size, ndim)
-    window = pooling_window(ndim, window, stride, padding, 1, ceil_mode, input_size)
+def _check_dy(dy, window, input_size):
     shape = (len(dy), *window.output_size(input_size), dy.shape[-1])
     same_shape("dy (channels_last)", dy, shape, f"the output of an input of size {input_size}")
-    dx = getattr(implementation("avg_pool"), f"avg_pool{ndim}d_dx")(
-        dy, window, input_size, flag("count_include_pad", count_include_pad)
-    )
-    return restore(dx, data_format)
-
-
-def _global(ndim, x, data_format):
-    x = channels_last("x", floats(x=x), ndim, data_format)
-    return getattr(implementation("avg_pool"), f"global_avg_pool{ndim}d")(x)
-
-
-def _global_dx(ndim, dy, input_size, data_format):
-    known_format(data_format)
-    dy, input_size = axes("dy", floats(dy=dy), "batch", "channels"), per_axis("input_size", input_size, ndim)
-    return restore(getattr(implementation("avg_pool"), f"global_avg_pool{ndim}d_dx")(dy, input_size), data_format)

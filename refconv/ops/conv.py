@@ -59,7 +59,8 @@ def conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, dat
 
     Source: A5–A10, B1, C4, C5; LeCun et al., "Gradient-based learning applied to document recognition", 1998.
     """
-    return _forward(2, x, w, b, stride, padding, dilation, groups, data_format)
+    x, w, b, window, groups = _checked(2, x, w, b, (stride, padding, dilation), groups, data_format)
+    return restore(implementation("conv").conv2d(x, w, b, window, groups), data_format)
 
 
 def conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
@@ -101,7 +102,8 @@ def conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, group
 
     Source: B4.
     """
-    return _dx(2, dy, w, input_size, stride, padding, dilation, groups, data_format)
+    dy, w, size, window, groups = _checked_dx(2, dy, w, input_size, (stride, padding, dilation), groups, data_format)
+    return restore(implementation("conv").conv2d_dx(dy, w, size, window, groups), data_format)
 
 
 def conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
@@ -141,7 +143,8 @@ def conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, grou
 
     Source: B3.
     """
-    return _dw(2, x, dy, kernel_size, stride, padding, dilation, groups, data_format)
+    x, dy, window, groups = _checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    return implementation("conv").conv2d_dw(x, dy, window, groups)
 
 
 def conv2d_db(dy, *, data_format="channels_last"):
@@ -214,7 +217,8 @@ def conv1d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, dat
 
     Source: A7, C8.
     """
-    return _forward(1, x, w, b, stride, padding, dilation, groups, data_format)
+    x, w, b, window, groups = _checked(1, x, w, b, (stride, padding, dilation), groups, data_format)
+    return restore(implementation("conv").conv1d(x, w, b, window, groups), data_format)
 
 
 def conv1d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
@@ -254,7 +258,8 @@ def conv1d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, group
 
     Source: B4, C8.
     """
-    return _dx(1, dy, w, input_size, stride, padding, dilation, groups, data_format)
+    dy, w, size, window, groups = _checked_dx(1, dy, w, input_size, (stride, padding, dilation), groups, data_format)
+    return restore(implementation("conv").conv1d_dx(dy, w, size, window, groups), data_format)
 
 
 def conv1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
@@ -292,7 +297,8 @@ def conv1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, grou
 
     Source: B3, C8.
     """
-    return _dw(1, x, dy, kernel_size, stride, padding, dilation, groups, data_format)
+    x, dy, window, groups = _checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    return implementation("conv").conv1d_dw(x, dy, window, groups)
 
 
 def conv1d_db(dy, *, data_format="channels_last"):
@@ -327,37 +333,36 @@ def conv1d_db(dy, *, data_format="channels_last"):
     return implementation("conv").conv1d_db(channels_last("dy", floats(dy=dy), 1, data_format))
 
 
-def _forward(ndim, x, w, b, stride, padding, dilation, groups, data_format):
+def _checked(ndim, x, w, b, steps, groups, data_format):
+    """Return the checked arguments of the loop or kernel; ``steps`` is (stride, padding, dilation)."""
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=w.shape[-1])
     _check_channels(w, x.shape[-1], groups)
     same_shape("b", b, w.shape[-1:], "one for each output channel of w")
-    window = Window(w.shape[:ndim], stride, padding, dilation)
+    window = Window(w.shape[:ndim], *steps)
     window.output_size(x.shape[1:-1])
-    y = getattr(implementation("conv"), f"conv{ndim}d")(x, w, b, window, groups)
-    return restore(y, data_format)
+    return x, w, b, window, groups
 
 
-def _dx(ndim, dy, w, input_size, stride, padding, dilation, groups, data_format):
+def _checked_dx(ndim, dy, w, input_size, steps, groups, data_format):
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, outputs=w.shape[-1])
     input_size = per_axis("input_size", input_size, ndim)
-    window = Window(w.shape[:ndim], stride, padding, dilation)
+    window = Window(w.shape[:ndim], *steps)
     _check_dy(dy, window, input_size, w.shape[-1])
-    dx = getattr(implementation("conv"), f"conv{ndim}d_dx")(dy, w, input_size, window, groups)
-    return restore(dx, data_format)
+    return dy, w, input_size, window, groups
 
 
-def _dw(ndim, x, dy, kernel_size, stride, padding, dilation, groups, data_format):
+def _checked_dw(ndim, x, dy, kernel_size, steps, groups, data_format):
     x, dy = floats(x=x, dy=dy)
     x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
-    window = Window(per_axis("kernel_size", kernel_size, ndim), stride, padding, dilation)
+    window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
     _check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
-    return getattr(implementation("conv"), f"conv{ndim}d_dw")(x, dy, window, groups)
+    return x, dy, window, groups
 
 
 def _kernel(w, ndim):

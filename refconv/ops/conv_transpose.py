@@ -75,7 +75,9 @@ def conv_transpose2d(
 
     Source: C1–C3, C5; Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
     """
-    return _forward(2, x, w, b, stride, padding, output_padding, dilation, groups, data_format)
+    steps = (stride, padding, dilation)
+    x, w, b, size, window, groups = _checked(2, x, w, b, steps, output_padding, groups, data_format)
+    return restore(implementation("conv_transpose").conv_transpose2d(x, w, b, size, window, groups), data_format)
 
 
 def conv_transpose2d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
@@ -114,7 +116,8 @@ def conv_transpose2d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=
 
     Source: C2.
     """
-    return _dx(2, dy, w, stride, padding, dilation, groups, data_format)
+    dy, w, window, groups = _checked_dx(2, dy, w, (stride, padding, dilation), groups, data_format)
+    return restore(implementation("conv_transpose").conv_transpose2d_dx(dy, w, window, groups), data_format)
 
 
 def conv_transpose2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
@@ -154,7 +157,8 @@ def conv_transpose2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilati
 
     Source: C2.
     """
-    return _dw(2, x, dy, kernel_size, stride, padding, dilation, groups, data_format)
+    x, dy, window, groups = _checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    return implementation("conv_transpose").conv_transpose2d_dw(x, dy, window, groups)
 
 
 def conv_transpose2d_db(dy, *, data_format="channels_last"):
@@ -228,7 +232,9 @@ def conv_transpose1d(
 
     Source: C1–C3, C5, C8.
     """
-    return _forward(1, x, w, b, stride, padding, output_padding, dilation, groups, data_format)
+    steps = (stride, padding, dilation)
+    x, w, b, size, window, groups = _checked(1, x, w, b, steps, output_padding, groups, data_format)
+    return restore(implementation("conv_transpose").conv_transpose1d(x, w, b, size, window, groups), data_format)
 
 
 def conv_transpose1d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
@@ -263,7 +269,8 @@ def conv_transpose1d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=
 
     Source: C2, C8.
     """
-    return _dx(1, dy, w, stride, padding, dilation, groups, data_format)
+    dy, w, window, groups = _checked_dx(1, dy, w, (stride, padding, dilation), groups, data_format)
+    return restore(implementation("conv_transpose").conv_transpose1d_dx(dy, w, window, groups), data_format)
 
 
 def conv_transpose1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
@@ -301,7 +308,8 @@ def conv_transpose1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilati
 
     Source: C2, C8.
     """
-    return _dw(1, x, dy, kernel_size, stride, padding, dilation, groups, data_format)
+    x, dy, window, groups = _checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    return implementation("conv_transpose").conv_transpose1d_dw(x, dy, window, groups)
 
 
 def conv_transpose1d_db(dy, *, data_format="channels_last"):
@@ -336,20 +344,19 @@ def conv_transpose1d_db(dy, *, data_format="channels_last"):
     return implementation("conv_transpose").conv_transpose1d_db(channels_last("dy", floats(dy=dy), 1, data_format))
 
 
-def _forward(ndim, x, w, b, stride, padding, output_padding, dilation, groups, data_format):
+def _checked(ndim, x, w, b, steps, output_padding, groups, data_format):
+    """Return the checked arguments of the loop or kernel; ``steps`` is (stride, padding, dilation)."""
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=x.shape[-1])
     if w.shape[-1] != x.shape[-1]:
         raise ValueError(f"w must take {x.shape[-1]} channels, those of x, on its last axis, got shape {w.shape}")
     same_shape("b", b, (w.shape[-2] * groups,), "one for each output channel, outputs / groups of w times groups")
-    window = Window(w.shape[:ndim], stride, padding, dilation)
-    output_size = _output_size(window, x.shape[1:-1], output_padding)
-    y = getattr(implementation("conv_transpose"), f"conv_transpose{ndim}d")(x, w, b, output_size, window, groups)
-    return restore(y, data_format)
+    window = Window(w.shape[:ndim], *steps)
+    return x, w, b, _output_size(window, x.shape[1:-1], output_padding), window, groups
 
 
-def _dx(ndim, dy, w, stride, padding, dilation, groups, data_format):
+def _checked_dx(ndim, dy, w, steps, groups, data_format):
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=w.shape[-1], outputs=dy.shape[-1])
@@ -358,21 +365,20 @@ def _dx(ndim, dy, w, stride, padding, dilation, groups, data_format):
             f"w must give outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups} channels on its axis "
             f"{ndim}, got shape {w.shape}"
         )
-    window = Window(w.shape[:ndim], stride, padding, dilation)
+    window = Window(w.shape[:ndim], *steps)
     _input_size(window, dy)
-    dx = getattr(implementation("conv_transpose"), f"conv_transpose{ndim}d_dx")(dy, w, window, groups)
-    return restore(dx, data_format)
+    return dy, w, window, groups
 
 
-def _dw(ndim, x, dy, kernel_size, stride, padding, dilation, groups, data_format):
+def _checked_dw(ndim, x, dy, kernel_size, steps, groups, data_format):
     x, dy = floats(x=x, dy=dy)
     x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
-    window = Window(per_axis("kernel_size", kernel_size, ndim), stride, padding, dilation)
+    window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
     why = f"whose output can have dy's size {dy.shape[1:-1]}"
     same_shape("x (channels_last)", x, (len(x), *_input_size(window, dy), x.shape[-1]), why)
-    return getattr(implementation("conv_transpose"), f"conv_transpose{ndim}d_dw")(x, dy, window, groups)
+    return x, dy, window, groups
 
 
 def _kernel(w, ndim):

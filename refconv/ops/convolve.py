@@ -40,7 +40,8 @@ def convolve1d(x, w, mode):
 
     Source: A2.
     """
-    return _slide("convolve1d", x, w, mode, "position")
+    x, w = _checked(x, w, mode, "position")
+    return implementation("convolve").convolve1d(x, w, mode)
 
 
 def convolve2d(x, w, mode):
@@ -73,7 +74,8 @@ def convolve2d(x, w, mode):
 
     Source: A3.
     """
-    return _slide("convolve2d", x, w, mode, "height", "width")
+    x, w = _checked(x, w, mode, "height", "width")
+    return implementation("convolve").convolve2d(x, w, mode)
 
 
 def cross_correlate1d(x, w, mode):
@@ -106,7 +108,8 @@ def cross_correlate1d(x, w, mode):
 
     Source: A4.
     """
-    return _slide("cross_correlate1d", x, w, mode, "position")
+    x, w = _checked(x, w, mode, "position")
+    return implementation("convolve").cross_correlate1d(x, w, mode)
 
 
 def cross_correlate2d(x, w, mode):
@@ -139,7 +142,8 @@ def cross_correlate2d(x, w, mode):
 
     Source: A4.
     """
-    return _slide("cross_correlate2d", x, w, mode, "height", "width")
+    x, w = _checked(x, w, mode, "height", "width")
+    return implementation("convolve").cross_correlate2d(x, w, mode)
 
 
 def fft_convolve1d(x, w, mode):
@@ -177,7 +181,8 @@ def fft_convolve1d(x, w, mode):
 
     Source: A2.
     """
-    return _slide("fft_convolve1d", *_with_roots_of_unity(x, w), mode, "position")
+    x, w = _checked(*_with_roots_of_unity(x, w), mode, "position")
+    return implementation("convolve").fft_convolve1d(x, w, mode)
 
 
 def fft_convolve2d(x, w, mode):
@@ -213,19 +218,20 @@ def fft_convolve2d(x, w, mode):
 
     Source: A2, A3.
     """
-    return _slide("fft_convolve2d", *_with_roots_of_unity(x, w), mode, "height", "width")
+    x, w = _checked(*_with_roots_of_unity(x, w), mode, "height", "width")
+    return implementation("convolve").fft_convolve2d(x, w, mode)
 
 
-def _slide(function, x, w, mode, *space):
+def _checked(x, w, mode, *space):
     x, w = floats(x=x, w=w)
     axes("x", x, *space), axes("w", w, *space)
     mode_window(w.shape, mode).output_size(x.shape)
-    return getattr(implementation("convolve"), function)(x, w, mode)
+    return x, w
 
 
 def _with_roots_of_unity(x, w):
-    """Floats and symbols have roots of unity among them; fractions have not."""
+    """Floats and symbols include roots of unity; fractions do not."""
     x, w = floats(x=x, w=w)
     if x.dtype == object and not all(map(is_symbolic, [*x.flat, *w.flat])):
-        raise TypeError("x and w must hold floats or sympy symbols, but hold numbers without roots of unity")
+        raise TypeError("x and w must hold floats or sympy symbols, got numbers without roots of unity")
     return x, w

@@ -157,7 +157,8 @@ def toeplitz1d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1
 
     Source: C2, C8.
     """
-    return _toeplitz(1, w, input_size, stride, padding, dilation, groups)
+    w, size, window, groups = _checked(1, w, input_size, (stride, padding, dilation), groups)
+    return implementation("matrix").toeplitz1d(w, size, window, groups)
 
 
 def toeplitz2d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1):
@@ -200,7 +201,8 @@ def toeplitz2d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1
 
     Source: C2, C8.
     """
-    return _toeplitz(2, w, input_size, stride, padding, dilation, groups)
+    w, size, window, groups = _checked(2, w, input_size, (stride, padding, dilation), groups)
+    return implementation("matrix").toeplitz2d(w, size, window, groups)
 
 
 def zero_stuff(x, stride, *, data_format="channels_last"):
@@ -254,10 +256,10 @@ def zero_stuff(x, stride, *, data_format="channels_last"):
     return restore(implementation("matrix").zero_stuff(x, stride), data_format)
 
 
-def _toeplitz(ndim, w, input_size, stride, padding, dilation, groups):
+def _checked(ndim, w, input_size, steps, groups):
     w = axes("w", floats(w=w), *("kernel height", "kernel width")[-ndim:], "inputs / groups", "outputs")
     groups = divisor("groups", groups, outputs=w.shape[-1])
     input_size = per_axis("input_size", input_size, ndim)
-    window = Window(w.shape[:ndim], stride, padding, dilation)
+    window = Window(w.shape[:ndim], *steps)
     window.output_size(input_size)
-    return getattr(implementation("matrix"), f"toeplitz{ndim}d")(w, input_size, window, groups)
+    return w, input_size, window, groups

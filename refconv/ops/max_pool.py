@@ -72,7 +72,8 @@ def max_pool2d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode
 
     Source: A11, C9.
     """
-    return _max(2, "", x, window, stride, padding, dilation, ceil_mode, data_format)
+    x, window = _checked(2, x, window, stride, padding, dilation, ceil_mode, data_format)
+    return restore(implementation("max_pool").max_pool2d(x, window), data_format)
 
 
 def max_pool2d_with_argmax(
@@ -112,7 +113,9 @@ def max_pool2d_with_argmax(
 
     Source: A11, B5.
     """
-    return _max(2, "_with_argmax", x, window, stride, padding, dilation, ceil_mode, data_format)
+    x, window = _checked(2, x, window, stride, padding, dilation, ceil_mode, data_format)
+    y, argmax = implementation("max_pool").max_pool2d_with_argmax(x, window)
+    return restore(y, data_format), restore(argmax, data_format)
 
 
 def max_pool2d_dx(dy, argmax, input_size, *, data_format="channels_last"):
@@ -153,7 +156,9 @@ def max_pool2d_dx(dy, argmax, input_size, *, data_format="channels_last"):
 
     Source: B5.
     """
-    return _max_dx(2, dy, argmax, input_size, data_format)
+    dy, argmax, size = _checked_dx(2, dy, argmax, input_size, data_format)
+    dx = implementation("max_pool").max_pool2d_dx(dy, argmax, size)
+    return restore(_in_bounds(dx, argmax, size), data_format)
 
 
 def max_pool1d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
@@ -185,7 +190,8 @@ def max_pool1d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode
 
     Source: A11.
     """
-    return _max(1, "", x, window, stride, padding, dilation, ceil_mode, data_format)
+    x, window = _checked(1, x, window, stride, padding, dilation, ceil_mode, data_format)
+    return restore(implementation("max_pool").max_pool1d(x, window), data_format)
 
 
 def max_pool1d_with_argmax(
@@ -222,7 +228,9 @@ def max_pool1d_with_argmax(
 
     Source: A11, B5.
     """
-    return _max(1, "_with_argmax", x, window, stride, padding, dilation, ceil_mode, data_format)
+    x, window = _checked(1, x, window, stride, padding, dilation, ceil_mode, data_format)
+    y, argmax = implementation("max_pool").max_pool1d_with_argmax(x, window)
+    return restore(y, data_format), restore(argmax, data_format)
 
 
 def max_pool1d_dx(dy, argmax, input_size, *, data_format="channels_last"):
@@ -260,34 +268,34 @@ def max_pool1d_dx(dy, argmax, input_size, *, data_format="channels_last"):
 
     Source: B5.
     """
-    return _max_dx(1, dy, argmax, input_size, data_format)
+    dy, argmax, size = _checked_dx(1, dy, argmax, input_size, data_format)
+    dx = implementation("max_pool").max_pool1d_dx(dy, argmax, size)
+    return restore(_in_bounds(dx, argmax, size), data_format)
 
 
-def _max(ndim, places, x, window, stride, padding, dilation, ceil_mode, data_format):
+def _checked(ndim, x, window, stride, padding, dilation, ceil_mode, data_format):
     x = channels_last("x", floats(x=x), ndim, data_format)
-    window = pooling_window(ndim, window, stride, padding, dilation, ceil_mode, x.shape[1:-1])
-    result = getattr(implementation("max_pool"), f"max_pool{ndim}d{places}")(x, window)
-    return tuple(restore(a, data_format) for a in result) if places else restore(result, data_format)
+    return x, pooling_window(ndim, window, stride, padding, dilation, ceil_mode, x.shape[1:-1])
 
 
-def _max_dx(ndim, dy, argmax, input_size, data_format):
+def _checked_dx(ndim, dy, argmax, input_size, data_format):
     dy, argmax = floats(dy=dy), np.asarray(argmax)
     if argmax.dtype.kind not in "iu":
         raise TypeError(f"argmax must hold integers, got {argmax.dtype}")
     same_shape("argmax", argmax, dy.shape, "that of dy")
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
-    input_size = per_axis("input_size", input_size, ndim)
-    argmax = np.ascontiguousarray(argmax, np.intp)
-    inside = current_engine() == "kernels" or _all_inside(argmax, input_size)  # the kernel looks as it goes, and returns None
-    dx = getattr(implementation("max_pool"), f"max_pool{ndim}d_dx")(dy, argmax, input_size) if inside else None
+    input_size, argmax = per_axis("input_size", input_size, ndim), np.ascontiguousarray(argmax, np.intp)
+    # The kernels check each index when they use it. As unsigned numbers, negative indices are larger than all others.
+    if current_engine() == "reference" and argmax.size and argmax.view(np.uintp).max() >= math.prod(input_size):
+        _in_bounds(None, argmax, input_size)
+    return dy, argmax, input_size
+
+
+def _in_bounds(dx, argmax, input_size):
+    """Return dx, which is None if an index of argmax is out of bounds."""
     if dx is None:
         raise ValueError(
             f"argmax must lie between 0 and {math.prod(input_size) - 1} in an input of size {input_size}, "
-            f"but goes from {argmax.min()} to {argmax.max()}"
+            f"got {argmax.min()} to {argmax.max()}"
         )
-    return restore(dx, data_format)
-
-
-def _all_inside(argmax, input_size):
-    # As unsigned numbers, negative ones are large as well: one comparison finds both.
-    return not argmax.size or argmax.view(np.uintp).max() < math.prod(input_size)
+    return dx

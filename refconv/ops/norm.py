@@ -105,7 +105,10 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format="channels
 
     Source: A13, A16; Ioffe and Szegedy, 2015, section 3.
     """
-    return _grads("batch_norm_grads", dy, x, gamma, mean, var, eps, data_format, _not_empty)
+    dy, x, gamma, mean, var, eps = _checked_grads(dy, x, gamma, mean, var, eps, data_format)
+    _not_empty(x)
+    dx, dgamma, dbeta = implementation("norm").batch_norm_grads(_rows(dy), _rows(x), gamma, mean, var, eps)
+    return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
 
 
 def batch_norm_inference(x, gamma, beta, mean, var, *, eps=1e-3, data_format="channels_last"):
@@ -180,16 +183,16 @@ def batch_norm_inference_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format
 
     Source: A15.
     """
-    return _grads("batch_norm_inference_grads", dy, x, gamma, mean, var, eps, data_format, lambda x: x)
+    dy, x, gamma, mean, var, eps = _checked_grads(dy, x, gamma, mean, var, eps, data_format)
+    dx, dgamma, dbeta = implementation("norm").batch_norm_inference_grads(_rows(dy), _rows(x), gamma, mean, var, eps)
+    return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
 
 
-def _grads(name, dy, x, gamma, mean, var, eps, data_format, accept):
+def _checked_grads(dy, x, gamma, mean, var, eps, data_format):
     dy, x, gamma, mean, var = floats(dy=dy, x=x, gamma=gamma, mean=mean, var=var)
     same_shape("dy", dy, x.shape, "that of x")
-    dy, x = channels_last("dy", dy, None, data_format), accept(channels_last("x", x, None, data_format))
-    eps = checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
-    dx, dgamma, dbeta = getattr(implementation("norm"), name)(_rows(dy), _rows(x), gamma, mean, var, eps)
-    return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
+    dy, x = channels_last("dy", dy, None, data_format), channels_last("x", x, None, data_format)
+    return dy, x, gamma, mean, var, checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
 
 
 def _not_empty(x):
@@ -199,13 +202,13 @@ def _not_empty(x):
 
 
 def checked(eps, channels, **vectors):
-    """eps, once it and the vectors, one number for each channel, have been found good."""
+    """Return eps after checking it and the vectors, which have one number for each channel."""
     for name, vector in vectors.items():
         same_shape(name, vector, (channels,), "one for each channel of x")
     var = vectors.get("var")
     if var is not None and (var < 0).any():
         c = np.flatnonzero(var < 0)[0]
-        raise ValueError(f"var must not be negative, but var[{c}] is {var[c]}")
+        raise ValueError(f"var must not be negative, got {var[c]} for channel {c}")
     return scalar("eps", eps, vectors["gamma"], least=0)
 
 
