@@ -6,6 +6,7 @@ The imports are read from the sources; purposes come from tests/package_layout.p
 if the page is out of date.
 """
 
+import functools
 import re
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def updated(text):
     return text
 
 
+@functools.cache  # both drawings need it
 def imports():
     """For each package, from the lowest to the highest: the packages that it imports anywhere in its files."""
     found = {name: set() for name in PACKAGES if name not in NOT_DRAWN}

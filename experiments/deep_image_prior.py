@@ -66,7 +66,7 @@ def fit_image(
     known : array (H, W, 1), optional
         m, 1 where the image is known; everywhere by default.
     steps : int
-        Number of steps; with too many the network reproduces the damage too.
+        Number of steps; with too many, the network also reproduces the damage.
     seed : int
         Seeds the weights and z.
     smooth : float

@@ -13,7 +13,7 @@ sharper. Source: F10, M18.
 import canvas
 import numpy as np
 
-from refconv.models import gabor_bank, likest_gabor
+from refconv.analysis import gabor_bank, likest_gabor
 
 SEED, EPOCHS = 0, 6
 SIDE, KERNEL, FILTERS = 64, 11, 32

@@ -234,7 +234,7 @@ def test_a_forked_child_of_a_build_without_openmp_may_set_any_number_of_threads(
 
     with threads(1):
         monkeypatch.setattr("refconv._config._forked", True)
-        monkeypatch.setattr(cpu, "team", None)
+        monkeypatch.setattr(cpu, "has_own_team", lambda: False)
         monkeypatch.setattr(cpu, "available_threads", lambda: 0)
         set_num_threads(2)
         assert get_num_threads() == 2
@@ -289,6 +289,7 @@ print(apart, step() if kept else None)
 """
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_memory_that_is_kept_costs_no_page_faults():
     pytest.importorskip("resource")

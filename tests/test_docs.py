@@ -62,6 +62,7 @@ def test_the_generated_parts_are_up_to_date():
     assert generator.updated(text) == text, "run: python -m docs"
 
 
+@pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="a source distribution has fewer folders")
 def test_every_folder_with_code_is_in_the_tree():
     folders = {path.parent.name for path in ROOT.glob("[!.]*/*.py")} - {"build"}
     assert folders == set(generator.FOLDERS)
@@ -115,3 +116,10 @@ def test_a_decision_record_is_short_and_has_three_parts(page):
 def test_the_architecture_page_lists_every_decision_record():
     linked = [link for link in LINK.findall(generator.PAGE.read_text("utf-8")) if link.startswith("decisions/")]
     assert linked == [record.relative_to(DOCS).as_posix() for record in RECORDS]
+
+
+def test_both_commands_of_the_readme_share_one_environment():
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Two commands")[2].partition("\n## ")[0]
+    first, second = re.findall(r"^(python3 -m venv .*|\.venv/bin/.*)$", section, re.MULTILINE)  # as in .ci/run
+    assert first.startswith('python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/refconv train ')
+    assert second == ".venv/bin/pytest"

@@ -37,7 +37,7 @@ def main(arguments=None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        The words after ``refconv``; by default those of the process.
+        The words after ``refconv`` (default: ``sys.argv[1:]``).
 
     Returns
     -------

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from refconv._files import write_atomically
 from refconv._optional import need
 from refconv.cli.architecture import add_architecture, chosen, variant
 from refconv.cli.command import Command
@@ -29,6 +28,7 @@ def add_arguments(parser):
 
 def run(options):
     need("matplotlib", "train", "refconv draw")
+    from refconv._files import write_atomically
     from refconv.drawing import architecture_picture
 
     model, shape = chosen(options)

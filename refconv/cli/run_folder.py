@@ -56,7 +56,7 @@ def own_options(options):
 
 
 def restore_options(options):
-    """Replace the options by those of the run in the folder named by --resume."""
+    """Restore the options of the run in the folder named by --resume."""
     path = Path(options.resume) / CHECKPOINT
     if not path.exists():
         raise FileNotFoundError(f"--resume {options.resume} holds no {CHECKPOINT}: that run is over, or never began")

@@ -15,11 +15,10 @@ network as it is; a second Ctrl-C stops it at once. If the loss becomes NaN or i
 but no model is, and the exit status is 1.
 
 During the run, last.safetensors in the same folder is the checkpoint, written after each epoch and when the run is stopped.
---resume DIR continues an interrupted run with its original options; the result is identical, bit for bit, to that of an
-uninterrupted run.
+--resume DIR continues an interrupted run with its original options; an uninterrupted run has the same result, bit for bit.
 
-With --validation, the saved network is that of the epoch with the lowest validation loss. After a run that was stopped it is
-the latest one, and best.safetensors holds the best so far.
+With --validation, the network with the lowest validation loss is saved. After a run that was stopped, model.safetensors is the
+latest network and best.safetensors the best so far.
 
 With the loops (--engine reference), one image takes about a second; use --images 64 --test-images 20.
 """

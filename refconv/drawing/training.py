@@ -6,7 +6,7 @@ from refconv._optional import need
 
 __all__ = ["confusion_picture", "training_picture"]
 
-# Okabe and Ito's colours, which the colour-blind can tell apart.
+# Colours of Okabe and Ito, distinguishable with colour blindness.
 TRAIN, TEST = "#0072B2", "#D55E00"
 COLUMNS, ROWS = 12, 3
 

@@ -7,6 +7,7 @@ warning, as in the kernels.
 
 import sys
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -103,5 +104,10 @@ def is_symbolic(v):
     >>> is_symbolic(1.5)
     False
     """
-    # Whoever holds a sympy expression has imported sympy already: no need to import it here, nor even to have it.
-    return any(kind.__module__.partition(".")[0] == "sympy" for kind in type(v).__mro__)
+    return _is_of_sympy(type(v))
+
+
+@cache  # asked for each element of an array
+def _is_of_sympy(kind):
+    # An object of sympy exists only if sympy is imported: no need to import it here, nor even to have it.
+    return any(base.__module__.partition(".")[0] == "sympy" for base in kind.__mro__)

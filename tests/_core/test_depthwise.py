@@ -127,6 +127,7 @@ def test_all_passes_agree_with_the_loops(p):
             assert_same_sums(have[name], loops[name], *arrays, terms=terms[name])
 
 
+@pytest.mark.slow
 @DTYPES
 @GROUPS_OF
 @pytest.mark.parametrize(("size", "window"), WINDOWS)
@@ -193,6 +194,7 @@ def test_inputs_stay_as_they_were(G):
         assert_inputs_unchanged(call, *arrays)
 
 
+@pytest.mark.slow
 @GROUPS_OF
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
 @pytest.mark.parametrize("window", [Window((3, 2), padding="same"), MIXED, Window((2, 2), 1, ((3, 0), (0, 0)))])

@@ -182,6 +182,7 @@ def test_nothing_outside_of_the_arrays_is_read(side, C):
     assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("C", [3, 1030])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_outputs_larger_than_the_caches_are_the_same_as_in_parts(C, dtype):

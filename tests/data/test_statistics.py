@@ -24,6 +24,7 @@ def bytes_and_floats(count=700):
     return images.astype(np.uint8), (images / 255).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_more_equal_float32_pixels_than_2_to_the_24_become_zero():
     ones = np.broadcast_to(np.float32(1), (17_000, 32, 32, 2))  # a float32 sum of ones stops at 2**24
     assert not data.standardise(ones).any()

@@ -1,4 +1,4 @@
-"""The experiments run, their table has a number for each seed, and their networks are those of the papers."""
+"""The experiments run, their table has a number for each seed, and their networks match the papers."""
 
 import os
 import subprocess

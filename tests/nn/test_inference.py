@@ -27,7 +27,18 @@ def peak_of(layer, x):
         tracemalloc.stop()
 
 
+class Halved(nn.Layer):
+    """A user's layer, whose backward function holds its input."""
+
+    def output_shape(self, shape):
+        return shape
+
+    def forward(self, x, train=True):
+        return x / 2, lambda dy: np.broadcast_to(dy / 2, x.shape)
+
+
 LAYERS = {
+    "user's layers": nn.Sequential(*[Halved() for _ in range(9)]),
     "sequence": nn.Sequential(*[conv() for _ in range(9)]),
     "fused": nn.Sequential(*[layer for _ in range(6) for layer in (conv(), nn.BatchNorm(), nn.ReLU())]),
     "pooled": nn.Sequential(conv(16), nn.ReLU(), nn.MaxPool2D(2), *[conv(16) for _ in range(9)]),

@@ -81,6 +81,7 @@ def lenet(dtype=np.float32, channels=6, values=small_floats):
     return problem((11, 14), Window((5, 4)), N=3, C_g=channels, O_g=16, dtype=dtype, values=values)
 
 
+@pytest.mark.slow
 @max_examples(60)
 @given(problems(values=small_integers))
 def test_it_is_exact_where_nothing_rounds(p):

@@ -23,6 +23,7 @@ def small_run(epochs=2, images=96, tests=40, batch_size=32, **options):
     return model, optimizer, fit(model, batches, optimizer, epochs=epochs, test=test, **options)
 
 
+@pytest.mark.slow
 def test_it_learns_the_digits():
     _, _, history = small_run(epochs=5, images=3000, tests=500)
     assert history.epochs[-1].test_accuracy > 0.7

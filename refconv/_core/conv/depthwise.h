@@ -127,47 +127,47 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    AS_WRITTEN static void name##_long(const Patch *taps, Line line, const real *x, const real *w, const real *bias,   \
-                                       real *y)                                                                        \
+    AS_WRITTEN static void name##_long(const Patch *taps, const Line *line, const real *x, const real *w,              \
+                                       const real *bias, real *y)                                                      \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real), SIZE = PIXELS * LANES, MOST = SUM_BLOCK / G };                   \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
         const ptrdiff_t across = LEAST(taps->columns, MOST), down = MOST / across;                                     \
-        for (ptrdiff_t next = 0; next < line.pixels; next += PIXELS) {                                                 \
-            const ptrdiff_t first = LEAST(next, line.pixels - PIXELS);                                                 \
+        for (ptrdiff_t next = 0; next < line->pixels; next += PIXELS) {                                                \
+            const ptrdiff_t first = LEAST(next, line->pixels - PIXELS);                                                \
             real block[SIZE], group[SIZE] = {0}, total[SIZE] = {0};                                                    \
-            const Line tile = {PIXELS, line.channels, line.x_pixel, LANES};                                            \
+            const Line tile = {PIXELS, line->channels, line->x_pixel, LANES};                                          \
             ptrdiff_t number = 0;                                                                                      \
             for (ptrdiff_t m = 0; m < taps->rows; m += down)                                                           \
                 for (ptrdiff_t n = 0; n < taps->columns; n += across, number++) {                                      \
                     Patch part = *taps;                                                                                \
                     part.rows = LEAST(down, taps->rows - m);                                                           \
                     part.columns = LEAST(across, taps->columns - n);                                                   \
-                    name##_any(&part, tile, x + first * line.x_pixel + m * taps->x_row + n * taps->x_column,           \
+                    name##_any(&part, tile, x + first * line->x_pixel + m * taps->x_row + n * taps->x_column,          \
                                w + m * taps->w_row + n * taps->w_column, NULL, block);                                 \
                     carry_block_##real(number, SIZE, block, group, total);                                             \
                 }                                                                                                      \
             carry_##real(SIZE, group, total);                                                                          \
             for (int p = 0; p < PIXELS; p++)                                                                           \
-                *(vector *)(y + (first + p) * line.y_pixel) = *(const vector *)(total + p * LANES) + start;            \
+                *(vector *)(y + (first + p) * line->y_pixel) = *(const vector *)(total + p * LANES) + start;           \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static void name(const Patch *taps, Line line, const real *x, const real *w, const real *bias, real *y)            \
+    static void name(const Patch *taps, const Line *line, const real *x, const real *w, const real *bias, real *y)     \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const ptrdiff_t step = square_step(taps, line.x_pixel);                                                        \
-        for (ptrdiff_t beyond = 0; beyond < line.channels; beyond += LANES) {                                          \
-            const ptrdiff_t v = LEAST(beyond, line.channels - LANES);                                                  \
+        const ptrdiff_t step = square_step(taps, line->x_pixel);                                                       \
+        for (ptrdiff_t beyond = 0; beyond < line->channels; beyond += LANES) {                                         \
+            const ptrdiff_t v = LEAST(beyond, line->channels - LANES);                                                 \
             const real *offset = bias ? bias + v : NULL;                                                               \
             if (step == 1)                                                                                             \
-                name##_square(1, taps, line, x + v, w + v, offset, y + v);                                             \
+                name##_square(1, taps, *line, x + v, w + v, offset, y + v);                                            \
             else if (step == 2)                                                                                        \
-                name##_square(2, taps, line, x + v, w + v, offset, y + v);                                             \
+                name##_square(2, taps, *line, x + v, w + v, offset, y + v);                                            \
             else if (taps->rows * taps->columns * G > SUM_BLOCK)                                                       \
                 name##_long(taps, line, x + v, w + v, offset, y + v);                                                  \
             else                                                                                                       \
-                name##_any(taps, line, x + v, w + v, offset, y + v);                                                   \
+                name##_any(taps, *line, x + v, w + v, offset, y + v);                                                  \
         }                                                                                                              \
     }
 
@@ -248,19 +248,19 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static void name(const Patch *taps, Line line, const real *x, const real *dy, real *sums)                          \
+    static void name(const Patch *taps, const Line *line, const real *x, const real *dy, real *sums)                   \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const ptrdiff_t width = (line.channels + LANES - 1) / LANES * LANES;                                           \
-        const ptrdiff_t step = G == 1 ? square_step(taps, line.x_pixel) : 0;                                           \
-        for (ptrdiff_t beyond = 0; beyond < line.channels; beyond += LANES) {                                          \
-            const ptrdiff_t v = LEAST(beyond, line.channels - LANES);                                                  \
+        const ptrdiff_t width = (line->channels + LANES - 1) / LANES * LANES;                                          \
+        const ptrdiff_t step = G == 1 ? square_step(taps, line->x_pixel) : 0;                                          \
+        for (ptrdiff_t beyond = 0; beyond < line->channels; beyond += LANES) {                                         \
+            const ptrdiff_t v = LEAST(beyond, line->channels - LANES);                                                 \
             if (step == 1)                                                                                             \
-                name##_square(1, taps, line, x + v, dy + v, sums + beyond);                                            \
+                name##_square(1, taps, *line, x + v, dy + v, sums + beyond);                                           \
             else if (step == 2)                                                                                        \
-                name##_square(2, taps, line, x + v, dy + v, sums + beyond);                                            \
+                name##_square(2, taps, *line, x + v, dy + v, sums + beyond);                                           \
             else                                                                                                       \
-                name##_any(taps, line, width, x + v, dy + v, sums + beyond);                                           \
+                name##_any(taps, *line, width, x + v, dy + v, sums + beyond);                                          \
         }                                                                                                              \
     }
 
@@ -346,9 +346,9 @@ DEFINE_FOURS(double, 8)
 #define DEFINE_TABLE(real)                                                                                             \
     static const struct {                                                                                              \
         int lanes, G;                                                                                                  \
-        void (*sweep)(const Patch *, Line, const real *, const real *, const real *, real *);                          \
-        void (*sweep_single)(const Patch *, Line, const real *, const real *, const real *, real *);                   \
-        void (*gather)(const Patch *, Line, const real *, const real *, real *);                                       \
+        void (*sweep)(const Patch *, const Line *, const real *, const real *, const real *, real *);                  \
+        void (*sweep_single)(const Patch *, const Line *, const real *, const real *, const real *, real *);           \
+        void (*gather)(const Patch *, const Line *, const real *, const real *, real *);                               \
     } kernels_##real[] = {WIDE_##real MIDDLE_##real NARROW_##real ENTRY(real, real, 1)};                               \
                                                                                                                        \
     static inline int kernel_for_##real(ptrdiff_t channels, ptrdiff_t G)                                               \
@@ -359,13 +359,14 @@ DEFINE_FOURS(double, 8)
         return -1;                                                                                                     \
     }                                                                                                                  \
     static inline int lanes_##real(int kernel) { return kernels_##real[kernel].lanes; }                                \
-    static inline void sweep_##real(int kernel, const Patch *taps, Line line, const real *x, const real *w,            \
+    static inline void sweep_##real(int kernel, const Patch *taps, const Line *line, const real *x, const real *w,     \
                                     const real *bias, real *y)                                                         \
     {                                                                                                                  \
-        (line.pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single : kernels_##real[kernel].sweep)(             \
+        (line->pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single : kernels_##real[kernel].sweep)(            \
             taps, line, x, w, bias, y);                                                                                \
     }                                                                                                                  \
-    static inline void gather_##real(int kernel, const Patch *taps, Line line, const real *x, const real *dy, real *sums) \
+    static inline void gather_##real(int kernel, const Patch *taps, const Line *line, const real *x, const real *dy,   \
+                                     real *sums)                                                                       \
     {                                                                                                                  \
         kernels_##real[kernel].gather(taps, line, x, dy, sums);                                                        \
     }

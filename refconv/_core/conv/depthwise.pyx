@@ -170,7 +170,8 @@ cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const 
     g.bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
     g.bands = min(g.bands, height)
     cdef const real *offset = NULL if bias is None else &bias[0]
-    for task in prange(images * g.bands, nogil=True, schedule="dynamic", num_threads=num_threads()):
+    cdef int threads = threads_for(images * height * y.shape[2] * C * w.shape[0] * w.shape[1] * g.G // MULTIPLY_ADDS_PER_STEP)
+    for task in prange(images * g.bands, nogil=True, schedule="dynamic", num_threads=threads):
         sweep_band(&g, task % g.bands, &x[task // g.bands, 0, 0, 0], &w[0, 0, 0, 0], offset, &y[task // g.bands, 0, 0, 0])
 
 
@@ -222,10 +223,10 @@ cdef void sweep_rectangle(const Layer *g, const Span *row, const Span *column, c
     y += row.y * g.y_row + column.y * g.C
     if across.pixels >= SWEEP_PIXELS:
         for k in range(down.pixels):
-            sweep(g.kernel, &taps, across, x + k * down.x_pixel, w, bias, y + k * down.y_pixel)
+            sweep(g.kernel, &taps, &across, x + k * down.x_pixel, w, bias, y + k * down.y_pixel)
     elif down.pixels:
         for k in range(across.pixels):
-            sweep(g.kernel, &taps, down, x + k * across.x_pixel, w, bias, y + k * across.y_pixel)
+            sweep(g.kernel, &taps, &down, x + k * across.x_pixel, w, bias, y + k * across.y_pixel)
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
@@ -246,7 +247,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     g.sums = taps * G * g.width
     cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS // g.sums), TASKS), 1)
     partial_sums = np.zeros((chunks, taps * G, g.width), dtype)
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(count * dy.shape[2] * C * taps * G // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, :, ::1] partial = partial_sums, scratch = np.zeros((threads, 2, g.sums), dtype)
     for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
         gather_chunk(&g, task * count // chunks, (task + 1) * count // chunks, &x[0, 0, 0, 0], &dy[0, 0, 0, 0],
@@ -310,6 +311,6 @@ cdef void gather_line(int kernel, const Patch *taps, Line line, const real *x, c
             carry_block(done.number, done.size, scratch, scratch + done.size, total)
             done.number += 1
             done.pixels = 0
-        gather(kernel, taps, line, x + first * line.x_pixel, dy + first * line.y_pixel, scratch + done.first)
+        gather(kernel, taps, &line, x + first * line.x_pixel, dy + first * line.y_pixel, scratch + done.first)
         done.pixels += line.pixels
         first += line.pixels

@@ -214,7 +214,9 @@ def _adjoint(operator, quick):
 
 def _parity(operator, quick):
     if _core.ISA is not None:
-        yield from _on_drawn_cases(parity, operator, 8 if quick else operator.draws)
+        # The operators of a definition have rows of their own.
+        few = 4 if operator.definition else 8
+        yield from _on_drawn_cases(parity, operator, few if quick else operator.draws)
 
 
 def _oracle(operator, quick):

@@ -34,6 +34,7 @@ def with_options(operator, **changed):
     return replace(operator, forward=forward)
 
 
+@pytest.mark.slow
 def test_the_command_takes_layers_optimisers_and_loops_by_their_names(capsys):
     assert main(["verify", "nn.Identity", "optim.SGD", "running_average", "centred_correlation_dx", "--quick"]) == 0
     printed = capsys.readouterr().out

@@ -118,6 +118,7 @@ def test_without_dy_or_with_one_of_another_shape_only_the_output_is_computed():
     assert set(conventions.evaluate("max_pool1d", a.with_arrays(dy=np.ones((1, 4, 1))))) == {"y", "argmax", "x"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, operator in OPERATORS.items() if name in convention_cases.CASES])
 def test_the_verify_extra_alone_has_an_oracle_for_each_operator_with_conventions(name, monkeypatch):
     monkeypatch.setattr(oracle, "importable", lambda library: False)

@@ -4,27 +4,26 @@ from dataclasses import replace
 
 import pytest
 
+from gathering import gathered
 from refconv.verify.catalogue import CATALOGUE, OPERATORS
-from refconv.verify.evidence.kinds import KINDS, gather
-from refconv.verify.evidence.report import report
-
-SAMPLED = ("numeric", "parity")  # more cases say more of these; the other kinds run in full in either lane
+from refconv.verify.evidence.kinds import KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("operator", CATALOGUE.values(), ids=CATALOGUE)
-def test_evidence(operator, kind, record_property, pytestconfig):
-    outcome = gather(operator, kind, quick=kind in SAMPLED and not pytestconfig.getoption("all"))
+def test_evidence(operator, kind, gather_evidence, record_property):
+    outcome, report = gather_evidence(operator, kind)
     record_property("evidence", outcome)  # ../../../conftest.py prints them as a table
     if outcome.refuted is not None:
-        pytest.fail(report(outcome), pytrace=False)
+        pytest.fail(report, pytrace=False)
 
 
-def test_a_refutation_prints_formula_code_and_lecture_instead_of_a_traceback(pytestconfig):
+def test_a_refutation_prints_formula_code_and_lecture_instead_of_a_traceback(monkeypatch):
     (dx,) = OPERATORS["relu"].derivatives
     wrong = replace(OPERATORS["relu"], derivatives=(replace(dx, call=lambda function, a: -function(a.dy, a.x)),))
+    monkeypatch.setitem(CATALOGUE, "relu", wrong)
     with pytest.raises(pytest.fail.Exception) as failure:
-        test_evidence(wrong, "numeric", lambda *properties: None, pytestconfig)
+        test_evidence(wrong, "numeric", lambda operator, kind: gathered(operator.name, kind, True), lambda *properties: None)
     printed = str(failure.value)
     assert printed.startswith("relu, numeric: refuted\n")
     for line in ("case       x (", "formula    relu_dx: ∂e/∂x = ", "code       refconv/reference/", "lectures   B6 "):

@@ -20,6 +20,7 @@ def named(versions):
     return pytest.mark.parametrize("version", versions, ids=[f"{v.name}-{v.function.__name__}" for v in versions])
 
 
+@pytest.mark.slow
 @named([version for version in WRONG if version.kind != "time"])
 def test_a_wrong_version_is_found_and_explained(version):
     verdict = check(version.function, version.name)
