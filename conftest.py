@@ -1,7 +1,7 @@
 """Two test lanes: ``pytest`` skips the tests marked ``slow``, ``pytest --all`` runs every test.
 
 Hypothesis draws fewer cases without ``--all``. Both lanes end with the table operator × evidence, made of the outcomes that
-:mod:`tests.verify.evidence.test_evidence` records.
+``tests/verify/evidence/test_evidence.py`` records.
 """
 
 import os
@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).parent))
 # spin take ten times as long. It reads this when the first kernel module is loaded, so it is set before refconv is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# The same cases in every run, and no deadlines. `scaled` in tests/strategies.py adapts tests that set their own number.
+# The same cases in every run, and no deadlines. `max_examples` in tests/strategies.py is for tests with a number of their own.
 FULL_EXAMPLES, FAST_EXAMPLES = 40, 10
 COMMON = {"deadline": None, "derandomize": True, "print_blob": True}
 settings.register_profile("full", max_examples=FULL_EXAMPLES, **COMMON)

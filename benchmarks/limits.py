@@ -32,19 +32,18 @@ class Limits:
 def measure(threads, rounds=10):
     """The limits of this machine."""
     kernels = _core.load("limits")
-    kernels.set_num_threads(threads)
-    peak = {name: _peak(kernels, np.dtype(name), rounds) for name in ("float32", "float64")}
+    peak = {name: _peak(kernels, np.dtype(name), threads, rounds) for name in ("float32", "float64")}
     sizes = [1 << power for power in range(SMALLEST.bit_length() - 1, LARGEST.bit_length())]
-    return Limits(peak, {size: _bandwidth(kernels, size, rounds) for size in sizes})
+    return Limits(peak, {size: _bandwidth(kernels, size, threads, rounds) for size in sizes})
 
 
-def _peak(kernels, dtype, rounds):
-    flops = kernels.multiply_adds(100_000, dtype)
-    return flops / interleaved({"peak": lambda: kernels.multiply_adds(100_000, dtype)}, rounds)["peak"]
+def _peak(kernels, dtype, threads, rounds):
+    flops = kernels.multiply_adds(100_000, dtype, threads)
+    return flops / interleaved({"peak": lambda: kernels.multiply_adds(100_000, dtype, threads)}, rounds)["peak"]
 
 
-def _bandwidth(kernels, size, rounds):
+def _bandwidth(kernels, size, threads, rounds):
     a, b, c = (np.ones(size // 12, np.float32) for _ in range(3))
     passes = max(1, PASSED // size)
-    seconds = interleaved({"triad": lambda: kernels.triad(a, b, c, passes)}, rounds)["triad"]
+    seconds = interleaved({"triad": lambda: kernels.triad(a, b, c, passes, threads)}, rounds)["triad"]
     return passes * (a.nbytes + b.nbytes + c.nbytes) / seconds

@@ -159,13 +159,12 @@ def test_the_kernels_of_the_limits_do_what_they_count():
     lanes = {"baseline": 4, "v3": 8, "v4": 16}
     for isa in _core.instruction_sets():
         kernels = _core.load("limits", isa)
-        kernels.set_num_threads(3)
-        assert kernels.multiply_adds(10, np.float32) == 2 * 10 * 12 * lanes[isa] * 3
-        assert kernels.multiply_adds(10, np.dtype("float64")) == 2 * 10 * 12 * lanes[isa] // 2 * 3
+        assert kernels.multiply_adds(10, np.float32, 3) == 2 * 10 * 12 * lanes[isa] * 3
+        assert kernels.multiply_adds(10, np.dtype("float64"), 3) == 2 * 10 * 12 * lanes[isa] // 2 * 3
         a, b, c = np.zeros(7), np.arange(7.0), np.full(7, 0.5)
-        kernels.triad(a, b, c, 4)
+        kernels.triad(a, b, c, 4, 3)
         np.testing.assert_array_equal(a, np.arange(7) + 1.5)  # the last pass adds 3·c
-        kernels.triad(a[:0], b[:0], c[:0])
+        kernels.triad(a[:0], b[:0], c[:0], 1, 3)
     assert not hasattr(_core.kernels, "limits")
 
 

@@ -234,7 +234,7 @@ def test_a_forked_child_of_a_build_without_openmp_may_set_any_number_of_threads(
 
     with threads(1):
         monkeypatch.setattr("refconv._config._forked", True)
-        monkeypatch.setattr(cpu, "team", None)
+        monkeypatch.setattr(cpu, "has_own_team", lambda: False)
         monkeypatch.setattr(cpu, "available_threads", lambda: 0)
         set_num_threads(2)
         assert get_num_threads() == 2

@@ -34,7 +34,7 @@ def threads_survive_fork() -> bool:
 
     OpenMP's threads hang in a forked child. A build without threads accepts any number, which has no effect.
     """
-    return not available_threads() or load("cpu", "baseline").team is not None
+    return not available_threads() or load("cpu", "baseline").has_own_team()
 
 
 def keep_freed_memory() -> bool:
@@ -44,8 +44,8 @@ def keep_freed_memory() -> bool:
 
 def set_num_threads(n: int) -> None:
     """Set the number of threads of all kernels."""
-    for module in vars(kernels).values():
-        module.set_num_threads(n)
+    if ISA:
+        load("cpu", "baseline").set_num_threads(n)
 
 
 def set_tile_side(m: int) -> None:

@@ -105,6 +105,12 @@ def test_refusals_name_the_argument(error, name, call):
         call()
 
 
+@pytest.mark.parametrize("index", [35, -1])
+def test_the_loops_refuse_an_index_outside_of_the_input_as_the_kernels_do(index):
+    with engine("reference"), pytest.raises(ValueError, match="argmax must lie between 0 and 34"):
+        ops.max_pool2d_dx(DY, argmax_with(index), (5, 7))
+
+
 @pytest.mark.parametrize("ceil_mode", [False, True])
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "dilation"), [((3, 2), (2, 3), (1, 0), (1, 2)), ((2, 5), (1, 2), (1, 2), (2, 1))]

@@ -1,4 +1,9 @@
-/* The thread count of one extension module: every kernel asks here, and only `set_num_threads` changes it. */
+/* How many threads a parallel loop uses. Every loop of every kernel asks `threads_for`; nothing else reads the thread count.
+ *
+ * A thread that sleeps is awake after some ten microseconds, and a short loop is done before. So a loop uses one thread more
+ * for each STEPS_TO_WAKE steps of its work, up to the count that `set_num_threads` has set. A step is one element read, a few
+ * operations on it, and one element written, from and to a cache. A kernel states how many of its own operations take as long.
+ */
 #ifndef REFCONV_THREADS_H
 #define REFCONV_THREADS_H
 
@@ -6,22 +11,14 @@
 
 #include "machine/regions.h"
 
-static int threads_in_use = 1;
-static inline int num_threads(void) { return threads_in_use; }
-static inline void use_threads(int n) { threads_in_use = n; }
+#define STEPS_TO_WAKE 65536      /* steps of one thread while another one wakes up */
+#define MULTIPLY_ADDS_PER_STEP 8 /* multiply-adds of a convolution, whose sums stay in registers, in the time of one step */
 
-#ifdef REFCONV_OWN_TEAM
-REPLACES_LIBGOMP int omp_get_max_threads(void) { return threads_in_use; } /* in Cython's code, but without a num_threads only */
-#endif
-
-/* Waking another thread takes as long as this many steps, each one element read, a few operations, and one written. */
-#define STEPS_TO_WAKE 65536
-
-/* The threads for a region of so many steps: a short one is done before the others are awake. */
+/* The number of threads for a loop of so many steps. It depends on the thread count, so no result may depend on it. */
 static inline int threads_for(ptrdiff_t steps)
 {
     ptrdiff_t worth = steps / STEPS_TO_WAKE;
-    return worth < 1 ? 1 : worth < threads_in_use ? (int)worth : threads_in_use;
+    return worth < 1 ? 1 : worth < team->threads ? (int)worth : team->threads;
 }
 
 #endif

@@ -1,9 +1,11 @@
+"""Cython's view of threads.h and regions.h."""
+
 cdef extern from "machine/regions.h" nogil:
     ctypedef struct Team:
-        pass
-    void use_team(const Team *shared)
+        int threads
+    void use_team(Team *shared)
 
 cdef extern from "common/threads.h" nogil:
-    int num_threads()
+    enum:
+        MULTIPLY_ADDS_PER_STEP
     int threads_for(Py_ssize_t steps)
-    void use_threads(int n)

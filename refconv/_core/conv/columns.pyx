@@ -33,7 +33,6 @@ cdef enum:
     MOST_CHANNELS = 12      # of a pixel, for which `sums` has space
     SLACK = 16              # elements that whole vectors may read behind z
     BAND_PRODUCTS = 1 << 17 # elements of z in one task, or some more
-    MULTIPLY_ADDS_PER_STEP = 8   # multiply-adds that take as long as one step of a region that moves numbers (threads.h)
 
 
 cdef struct Band:

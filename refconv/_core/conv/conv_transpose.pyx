@@ -27,7 +27,7 @@ def add_bias(real[:, :, :, ::1] y, const real[::1] bias):
     """IN bias (O,); INOUT y (N, H, W, O)."""
     cdef Py_ssize_t O = y.shape[3], pixels = y.shape[0] * y.shape[1] * y.shape[2], p, o
     cdef real *first = &y[0, 0, 0, 0]
-    for p in prange(pixels, nogil=True, schedule="static", num_threads=num_threads()):
+    for p in prange(pixels, nogil=True, schedule="static", num_threads=threads_for(pixels * O)):
         for o in range(O):
             first[p * O + o] += bias[o]
 

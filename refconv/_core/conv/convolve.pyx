@@ -27,7 +27,7 @@ def cross_correlate2d(const real[:, ::1] x, const real[:, ::1] w, mode):
     result = np.zeros(window.output_size((H, W)), dtype_of[real](NULL))
     cdef real[:, ::1] y = result
     cdef Py_ssize_t rows = y.shape[0], i
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(rows * y.shape[1] * kh * kw // 2)  # two multiply-adds in memory take as long as a step
     cdef Slide s = Slide(H=H, W=W, kh=kh, kw=kw, left=left, columns=y.shape[1])
     cdef real[:, ::1] scratch = np.zeros((threads, 2 * s.columns if kh * kw > SUM_BLOCK else 0), dtype_of[real](NULL))
     for i in prange(rows, nogil=True, num_threads=threads):

@@ -170,7 +170,8 @@ cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const 
     g.bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
     g.bands = min(g.bands, height)
     cdef const real *offset = NULL if bias is None else &bias[0]
-    for task in prange(images * g.bands, nogil=True, schedule="dynamic", num_threads=num_threads()):
+    cdef int threads = threads_for(images * height * y.shape[2] * C * w.shape[0] * w.shape[1] * g.G // MULTIPLY_ADDS_PER_STEP)
+    for task in prange(images * g.bands, nogil=True, schedule="dynamic", num_threads=threads):
         sweep_band(&g, task % g.bands, &x[task // g.bands, 0, 0, 0], &w[0, 0, 0, 0], offset, &y[task // g.bands, 0, 0, 0])
 
 
@@ -246,7 +247,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     g.sums = taps * G * g.width
     cdef Py_ssize_t chunks = max(min(min(count * dy.shape[2] // LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS // g.sums), TASKS), 1)
     partial_sums = np.zeros((chunks, taps * G, g.width), dtype)
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(count * dy.shape[2] * C * taps * G // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, :, ::1] partial = partial_sums, scratch = np.zeros((threads, 2, g.sums), dtype)
     for task in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
         gather_chunk(&g, task * count // chunks, (task + 1) * count // chunks, &x[0, 0, 0, 0], &dy[0, 0, 0, 0],

@@ -38,7 +38,6 @@ include "common/threads.pxi"
 
 cdef enum:
     DW_BLOCK_PIXELS = SUM_BLOCK # output pixels of one packed block of ∂e/∂y
-    MULTIPLY_ADDS_PER_STEP = 8       # multiply-adds that take as long as one step of a region that moves numbers (threads.h)
     DB_LINE_ELEMENTS = 128      # elements of ∂e/∂y that are added to their sums at once
 
 

@@ -73,7 +73,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef Band band = Band(taps=TapGrid(w.shape[0], w.shape[1], D_h * view.pitch, D_w), row=S * view.pitch, columns=columns,
                           O=O)
     cdef Py_ssize_t bands = (rows + BAND_ROWS - 1) // BAND_ROWS, reach = (w.shape[0] - 1) * D_h, task, first, end
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(2 * N * rows * columns * taps * O // MULTIPLY_ADDS_PER_STEP)  # pixels are read more often
     cdef real[:, ::1] scratch = np.empty((threads, ((BAND_ROWS - 1) * S + reach + 1) * view.pitch), dtype)
     cdef const real *image
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):

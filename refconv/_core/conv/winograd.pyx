@@ -138,7 +138,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     g.block = max(g.block // g.shape.rows, 1) * g.shape.rows
     g.v_plane, g.z_plane = g.block * C + PLANE_PADDING, g.block * g.shape.width + PLANE_PADDING
     cdef Py_ssize_t task, tasks = (g.count + g.block - 1) // g.block
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(g.count * g.positions * C * O // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] v = aligned_empty((threads, g.positions * g.v_plane), dtype)
     cdef real[:, ::1] sums = aligned_empty((threads, g.positions * g.z_plane), dtype)
     cdef real[:, ::1] patch = aligned_empty((threads, g.positions * C), dtype)
@@ -159,7 +159,7 @@ cdef void pack_kernels(const Tiling *g, const real *w, real *packed) noexcept no
     """U: [panel][position][input channel][lanes], zero beyond the last output channel."""
     cdef Py_ssize_t C = g.x.channels, O = g.y.channels, plane = C * g.shape.width, panel, c, q, width, block
     cdef real *to
-    for block in prange(panels(g.shape, O) * C, schedule="static", num_threads=num_threads()):
+    for block in prange(panels(g.shape, O) * C, schedule="static", num_threads=threads_for(g.positions * C * O)):
         panel, c = block // C, block % C
         width = min(g.shape.width, O - panel * g.shape.width)
         to = packed + panel * g.positions * plane + c * g.shape.width
@@ -233,7 +233,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple off
     cdef bint grouped = g.count > g.block * SUM_BLOCK
     if grouped:
         group = np.zeros((g.positions, C, O), dtype)
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(g.block * g.positions * C * O // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] patch = aligned_empty((threads, g.positions * max(C, O)), dtype)
     cdef Py_ssize_t parts = (C + g.shape.rows - 1) // g.shape.rows, first, count, k, task
     for first in range(0, g.count, g.block):

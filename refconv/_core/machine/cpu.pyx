@@ -6,7 +6,7 @@ from cython.parallel cimport prange
 from refconv._core.common.threads cimport Team, use_team
 
 cdef extern from "machine/team.h":
-    const Team *create_team()
+    Team *create_team()
     void reserve_workers()
     void release_workers()
 
@@ -53,17 +53,21 @@ cdef extern from *:
 
     #if defined(REFCONV_OWN_TEAM)
     static int openmp_threads(void) { return processors(); }
+    static int runs_own_team(void) { return 1; }
     #elif defined(_OPENMP)
     #include <omp.h>
     static int openmp_threads(void) { return omp_get_max_threads(); }
+    static int runs_own_team(void) { return 0; }
     #else
     static int openmp_threads(void) { return 0; }
+    static int runs_own_team(void) { return 0; }
     #endif
     """
     int has_v3()
     int has_v4()
     int keep_freed()
     int openmp_threads()
+    int runs_own_team()
 
 
 cdef int run_each_iteration_once() noexcept:
@@ -80,16 +84,26 @@ cdef int run_each_iteration_once() noexcept:
     return ok
 
 
-cdef const Team *own_team = create_team()
-if own_team != NULL:
-    use_team(own_team)
+cdef Team *shared = create_team()
+use_team(shared)
+if runs_own_team():
     reserve_workers()  # regions then run on this thread: importing starts no other
     _works = run_each_iteration_once()
     release_workers()
     if not _works:
         raise ImportError("this compiler's OpenMP calls are unknown to refconv: build it with CFLAGS=-DREFCONV_OPENMP_TEAM")
 
-team = None if own_team == NULL else PyCapsule_New(<void *> own_team, "refconv.team", NULL)  # for the kernel modules
+team = PyCapsule_New(<void *> shared, "refconv.team", NULL)  # for the kernel modules
+
+
+def set_num_threads(int n):
+    """Set the number of threads that parallel loops may use, in all kernel modules."""
+    shared.threads = n
+
+
+def has_own_team():
+    """Return True if refconv's own threads run the parallel loops, which survive a fork; False if OpenMP's do."""
+    return bool(runs_own_team())
 
 
 def instruction_sets():

@@ -18,13 +18,12 @@ cdef extern from "machine/peak.h" nogil:
     double chains_double(Py_ssize_t rounds)
 
 
-def multiply_adds(Py_ssize_t rounds, dtype):
-    """Multiply and add in registers, on all threads; the number of floating-point operations that took.
+def multiply_adds(Py_ssize_t rounds, dtype, int threads):
+    """Multiply and add in the registers of `threads` threads; return the number of floating-point operations.
 
-    Each thread runs that many rounds of independent multiply-adds of float32 or float64, with the vectors of this
-    instruction set. Where it has no such instruction, a product and a sum are two.
+    Each thread computes `rounds` rounds of independent multiply-adds of float32 or float64, with the vectors of this
+    instruction set. An instruction set without a multiply-add multiplies and adds in two instructions.
     """
-    cdef int threads = num_threads()
     cdef bint single = dtype == np.float32
     cdef double[::1] sums = np.empty(threads)  # kept, or else the compiler would drop the work
     cdef Py_ssize_t t
@@ -33,13 +32,12 @@ def multiply_adds(Py_ssize_t rounds, dtype):
     return 2 * rounds * CHAINS * (LANES_float if single else LANES_double) * threads
 
 
-def triad(real[::1] a, const real[::1] b, const real[::1] c, Py_ssize_t passes=1):
-    """IN b, c (n,); OUT a = b + r·c in pass r = 0, 1, …: as fast as memory or cache gives two arrays and takes one.
+def triad(real[::1] a, const real[::1] b, const real[::1] c, Py_ssize_t passes, int threads):
+    """IN b, c (n,); OUT a = b + r·c in pass r = 0, 1, …: limited by reading two arrays and writing one.
 
-    Each thread goes over its own share again and again, so that starting the threads does not count.
+    Each thread repeats all passes on its own part, so that the time to start the threads does not count.
     """
     cdef Py_ssize_t n = a.shape[0], t, begin
-    cdef int threads = num_threads()
     if not n:
         return
     for t in prange(threads, nogil=True, schedule="static", chunksize=1, num_threads=threads):

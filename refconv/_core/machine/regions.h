@@ -14,15 +14,18 @@
 #define REFCONV_OWN_TEAM
 #endif
 
+/* The threads of the process. cpu.pyx owns the only one, and each kernel module gets a pointer to it when it is imported. */
 typedef struct {
+    int threads; /* the most that a parallel loop may use (threads.h); set by `set_num_threads` */
+    /* How to run a region with threads of our own; NULL where OpenMP runs it. */
     void (*run_region)(void (*body)(void *), void *data, int size);
     int (*current_number)(void);
     int (*current_size)(void);
     long (*take_iteration)(void); /* 0, 1, 2, …: each number once in a region */
 } Team;
 
-static const Team *team; /* the same for all modules: NULL where OpenMP runs the regions */
-static inline void use_team(const Team *shared) { team = shared; }
+static Team *team;
+static inline void use_team(Team *shared) { team = shared; }
 
 #ifdef REFCONV_OWN_TEAM
 
@@ -30,6 +33,7 @@ static inline void use_team(const Team *shared) { team = shared; }
 
 #define REPLACES_LIBGOMP __attribute__((visibility("hidden"), used))
 
+REPLACES_LIBGOMP int omp_get_max_threads(void) { return team->threads; } /* of a `prange` without num_threads, which none is */
 REPLACES_LIBGOMP int omp_get_thread_num(void) { return team->current_number(); }
 REPLACES_LIBGOMP int omp_get_num_threads(void) { return team->current_size(); }
 

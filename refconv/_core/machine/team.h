@@ -237,7 +237,7 @@ static int current_number(void) { return current.region ? current.number : 0; }
 static int current_size(void) { return current.region ? current.region->size : 1; }
 static long take_iteration(void) { return atomic_fetch_add(&current.region->taken, 1); }
 
-static const Team own_team = {run_region, current_number, current_size, take_iteration};
+static Team the_team = {1, run_region, current_number, current_size, take_iteration};
 
 static int processors(void)
 {
@@ -245,12 +245,11 @@ static int processors(void)
     return sched_getaffinity(0, sizeof set, &set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
 }
 
-/* The team of this process. */
-static const Team *create_team(void)
+static Team *create_team(void)
 {
     pool.processors = processors();
     pthread_atfork(NULL, NULL, reset_in_child);
-    return &own_team;
+    return &the_team;
 }
 
 /* While the workers are reserved, regions run on the thread that opens them. */
@@ -258,7 +257,8 @@ static void reserve_workers(void) { atomic_flag_test_and_set(&pool.in_use); }
 static void release_workers(void) { atomic_flag_clear(&pool.in_use); }
 
 #else
-static const Team *create_team(void) { return NULL; }
+static Team the_team = {.threads = 1};
+static Team *create_team(void) { return &the_team; }
 static void reserve_workers(void) {}
 static void release_workers(void) {}
 #endif

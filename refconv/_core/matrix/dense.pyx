@@ -43,7 +43,6 @@ cdef enum:
     LINE = 512      # of their columns in one task
     MOST_WIDTH = 32 # lanes of a panel
     AT_ONCE = 4     # rows of b that pass through them together
-    A_STEP = 4      # multiply-adds that take as long as one step of a region that moves numbers
 
 
 cdef struct Product:
@@ -79,6 +78,11 @@ cdef inline const real *first(const real[:, ::1] matrix) noexcept nogil:
     return &matrix[0, 0] if matrix.shape[0] else NULL
 
 
+cdef inline Py_ssize_t steps_of(const Product *m) noexcept nogil:
+    """Steps of a product (threads.h): twice those of a convolution, since each number of b is fetched for few products."""
+    return 2 * m.rows * m.columns * m.depth // MULTIPLY_ADDS_PER_STEP
+
+
 cdef object multiply(Product m, const real *a, const real *b, bias):
     """OUT a·b, with the bias added to each row."""
     dtype = dtype_of[real](NULL)
@@ -90,7 +94,7 @@ cdef object multiply(Product m, const real *a, const real *b, bias):
     cdef Shape shape = tile_shape[real](NULL, m.columns)
     cdef Py_ssize_t across = panels(shape, m.columns), down = (m.rows + ROWS - 1) // ROWS, task
     cdef Py_ssize_t height = (m.rows + down - 1) // down if down else 0
-    cdef int threads = threads_for(m.rows * m.columns * m.depth // A_STEP)
+    cdef int threads = threads_for(steps_of(&m))
     cdef real[:, ::1] packed = aligned_empty((threads, min(m.depth, DEPTH) * shape.width), dtype)
     starts = np.zeros(across * shape.width, dtype)
     if bias is not None:
@@ -106,7 +110,7 @@ cdef multiply_few(Product m, const real *a, const real *b, const real[::1] bias,
     """The same for few rows, with b as it lies."""
     cdef Py_ssize_t task, lines = (m.columns + LINE - 1) // LINE if m.rows else 0
     cdef const real *start = NULL if bias is None else &bias[0]
-    for task in prange(lines, nogil=True, schedule="static", num_threads=threads_for(m.rows * m.columns * m.depth // A_STEP)):
+    for task in prange(lines, nogil=True, schedule="static", num_threads=threads_for(steps_of(&m))):
         multiply_lines(&m, a, b + task * LINE, start + task * LINE if start != NULL else NULL,
                        min(LINE, m.columns - task * LINE), &out[0, task * LINE])
 

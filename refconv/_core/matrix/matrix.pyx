@@ -49,7 +49,7 @@ def im2col(const real[:, :, :, ::1] x, window):
     cdef real[:, ::1] matrix = result
     cdef const real *source = &x[0, 0, 0, 0]
     cdef real *target = &matrix[0, 0]
-    for task in prange(entries * p.N, nogil=True, schedule="static", num_threads=num_threads()):
+    for task in prange(entries * p.N, nogil=True, schedule="static", num_threads=threads_for(entries * p.N * pixels)):
         copy_entry(&p, source + task % p.N * image, task // p.N, target + task * pixels)
     return result
 
@@ -75,7 +75,7 @@ def col2im(const real[:, ::1] matrix, tuple input_size, window):
     cdef real[:, :, :, ::1] x = result
     cdef const real *source = &matrix[0, 0]
     cdef Py_ssize_t task
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(matrix.shape[0] * matrix.shape[1])
     cdef bint is_long = min(p.kh, p.rows) * min(p.kw, p.columns) > SUM_BLOCK
     cdef real[:, ::1] scratch = np.zeros((threads, 2 * p.W * p.C if is_long else 0), dtype_of[real](NULL))
     for task in prange(p.N * p.H, nogil=True, schedule="static", num_threads=threads):

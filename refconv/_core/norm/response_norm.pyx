@@ -18,7 +18,8 @@ from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_bloc
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK = 4096     # elements of one task: its rows stay in L1 or L2
+    BLOCK = 4096            # elements of one task: its rows stay in L1 or L2
+    STEPS_OF_POWER = 16     # steps (threads.h) of an element's power and division
 
 
 cdef struct Norm:
@@ -34,7 +35,7 @@ def local_response_norm(const real[:, ::1] x, Py_ssize_t size, double alpha, dou
     """IN x (M, C); OUT y (M, C)."""
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(BLOCK // C, 1), task, m
     cdef Norm norm = norm_of(C, size, alpha, beta, k)
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(M * C * (norm.before + norm.after + STEPS_OF_POWER))
     dtype = dtype_of[real](NULL)
     result = aligned_empty((M, C), dtype)
     cdef real[:, ::1] y = result, scratch = np.zeros((threads, 4 * C), dtype)
@@ -101,7 +102,7 @@ def local_response_norm_dx(const real[:, ::1] dy, const real[:, ::1] x, Py_ssize
     """IN dy, x (M, C); OUT dx (M, C)."""
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(BLOCK // C, 1), task, m
     cdef Norm norm = norm_of(C, size, alpha, beta, k)
-    cdef int threads = num_threads()
+    cdef int threads = threads_for(M * C * (norm.before + norm.after + STEPS_OF_POWER))
     dtype = dtype_of[real](NULL)
     result = aligned_empty((M, C), dtype)
     cdef real[:, ::1] dx = result, scratch = np.zeros((threads, 4 * C), dtype)

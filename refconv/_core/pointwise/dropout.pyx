@@ -26,7 +26,7 @@ def drop(const real[::1] x, const double[::1] u, double rate, real[::1] y, real[
     """IN x, u, both flat; OUT y, mask."""
     cdef Py_ssize_t size = x.shape[0], block, i
     cdef real enlarged = <real>(1 / (1 - rate))
-    for block in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=num_threads()):
+    for block in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(size)):
         for i in range(block * BLOCK, min((block + 1) * BLOCK, size)):
             mask[i] = 0 if u[i] < rate else enlarged
             y[i] = 0 if u[i] < rate else x[i] * enlarged
@@ -42,6 +42,6 @@ def dropout_dx(dy, mask):
 def multiply_kept(const real[::1] dy, const real[::1] mask, real[::1] dx):
     """IN dy, mask, both flat; OUT dx."""
     cdef Py_ssize_t size = dy.shape[0], block, i
-    for block in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=num_threads()):
+    for block in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(size)):
         for i in range(block * BLOCK, min((block + 1) * BLOCK, size)):
             dx[i] = 0 if mask[i] == 0 else dy[i] * mask[i]

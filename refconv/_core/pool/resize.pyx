@@ -62,8 +62,8 @@ def weigh(const real[:, :, :, ::1] x, const Py_ssize_t[::1] start_h, const Py_ss
     cdef Py_ssize_t rows = start_h.shape[0] - 1, columns = start_w.shape[0] - 1, size = columns * C, row
     result = aligned_empty((N, rows, columns, C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
-    cdef int threads = num_threads()
     cdef Py_ssize_t down = longest(start_h), across = longest(start_w)
+    cdef int threads = threads_for(N * rows * size * down * across)
     cdef bint is_long = down * across > SUM_BLOCK
     cdef real[:, ::1] scratch = np.zeros((threads, 2 * size if is_long else 0), dtype_of[real](NULL))
     cdef Axis axis = Axis(columns=columns, C=C, longest=across, pieces=1, place=&start_w[0], pitch=1, index=&index_w[0])
