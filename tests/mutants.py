@@ -36,6 +36,10 @@ class Mutant:
         return source.replace(self.old, self.new)
 
 
+INDENT = 32 * " "
+CONV2D_FORWARD = f"{INDENT}# forward: y[b, i, j, o] += x[pixel] * w[m, n, c, o]\n"
+
+
 def loop(words, family, operator, old, new, kinds="symbolic numeric adjoint parity oracle"):
     return Mutant(words, family, f"reference/{family}.py", operator, old, new, frozenset(kinds.split()))
 
@@ -97,28 +101,34 @@ LOOPS = [
         "(N, _, _, C), (H, W), (kh, kw) = dy.shape",
         "(N, _, _, C), (H, W), (kw, kh) = dy.shape",
     ),
-    loop("kernel flipped", "conv", "conv2d", "+= x[pixel] * w[m, n, c, o]", "+= x[pixel] * w[kh - 1 - m, kw - 1 - n, c, o]"),
+    loop(
+        "kernel flipped",
+        "conv",
+        "conv2d",
+        "  y[b, i, j, o] += x[pixel] * w[m, n, c, o]",
+        "  y[b, i, j, o] += x[pixel] * w[kh - 1 - m, kw - 1 - n, c, o]",
+    ),
     loop(
         "stride of the height used for the width on the way back",
         "conv",
         "conv2d",
-        "j * S_w + n * D_w, o // O_g * C_g + c)\n                                dx[pixel]",
-        "j * S_h + n * D_w, o // O_g * C_g + c)\n                                dx[pixel]",
+        f"j * S_w + n * D_w, o // O_g * C_g + c)\n{CONV2D_FORWARD}{INDENT}dx[pixel]",
+        f"j * S_h + n * D_w, o // O_g * C_g + c)\n{CONV2D_FORWARD}{INDENT}dx[pixel]",
     ),
     loop(
         "dilation ignored in dw",
         "conv",
         "conv2d",
-        "(b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)\n                                dw[m, n, c, o]",
-        "(b, i * S_h + m, j * S_w + n, o // O_g * C_g + c)\n                                dw[m, n, c, o]",
+        f"(b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)\n{CONV2D_FORWARD}{INDENT}dw[m, n, c, o]",
+        f"(b, i * S_h + m, j * S_w + n, o // O_g * C_g + c)\n{CONV2D_FORWARD}{INDENT}dw[m, n, c, o]",
         "numeric adjoint parity oracle",
     ),
     loop(
         "groups interleaved",
         "conv",
         "conv1d",
-        "y[b, i, o] += x[b, i * S + m * D, o // O_g * C_g + c]",
-        "y[b, i, o] += x[b, i * S + m * D, o % groups * C_g + c]",
+        "  y[b, i, o] += x[b, i * S + m * D, o // O_g * C_g + c]",
+        "  y[b, i, o] += x[b, i * S + m * D, o % groups * C_g + c]",
     ),
     loop(
         "bias added twice",

@@ -190,8 +190,8 @@ FORMS = [
         "filter flipped in the forward form",
         "conv",
         "centred_correlation",
-        "w[f + i, f + j] * at",
-        "w[f - i, f - j] * at",
+        "  z[k, l] += w[f + i, f + j] * at",
+        "  z[k, l] += w[f - i, f - j] * at",
         EVERY,
     ),
     loop(

@@ -1,11 +1,15 @@
 r"""Activation functions and their derivatives, one element at a time.
 
-Each function acts on every element alone, so its derivative does too, and the chain rule is a product:
-∂e/∂x = ∂e/∂y · f′(x). Arrays have any shape.
+Each function acts on every element separately, so the chain rule is a product, ∂e/∂x = ∂e/∂y · f′(x)::
 
-At the kink x = 0 the upper branch is taken for x > 0 only: the derivative at 0 is the lower branch's, which is 0 for
-ReLU, the slope for leaky ReLU and α for ELU. (The slide's ELU takes the upper branch at 0 as well: the same value, but the
-derivative 1.)
+    relu          y = x  or  0              dx = dy  or  0                for x > 0 or else
+    leaky_relu    y = x  or  slope·x        dx = dy  or  dy·slope
+    elu           y = x  or  α·(eˣ − 1)     dx = dy  or  dy·α·eˣ
+    sigmoid       y = 1 / (1 + e⁻ˣ)         dx = dy·y·(1 − y)
+    tanh          y = tanh x                dx = dy·(1 − y²)
+
+Arrays have any shape. At the kink x = 0 the derivative is that of the lower branch: 0 for ReLU, the slope for leaky ReLU and α
+for ELU. (The ELU on the slide uses the upper branch at 0: the output is the same, but the derivative is 1.)
 """
 
 import numpy as np
@@ -55,6 +59,7 @@ def relu_dx(dy, x):
     """
     dx = np.empty_like(dy)
     for i in range(x.size):
+        # forward: y.flat[i] = 0 if x.flat[i] < 0 else x.flat[i]
         dx.flat[i] = dy.flat[i] if x.flat[i] > 0 else 0
     return dx
 
@@ -88,6 +93,7 @@ def leaky_relu_dx(dy, x, slope):
     """
     dx = np.empty_like(dy)
     for i in range(x.size):
+        # forward: y.flat[i] = x.flat[i] if x.flat[i] > 0 else slope * x.flat[i]
         dx.flat[i] = dy.flat[i] if x.flat[i] > 0 else dy.flat[i] * slope
     return dx
 
@@ -121,6 +127,7 @@ def elu_dx(dy, x, alpha):
     """
     dx = np.empty_like(dy)
     for i in range(x.size):
+        # forward: y.flat[i] = x.flat[i] if x.flat[i] > 0 else alpha * expm1(x.flat[i])
         dx.flat[i] = dy.flat[i] if x.flat[i] > 0 else dy.flat[i] * (alpha * exp(x.flat[i]))
     return dx
 
@@ -155,6 +162,7 @@ def sigmoid_dx(dy, y):
     """
     dx = np.empty_like(dy)
     for i in range(y.size):
+        # forward: y.flat[i] = 1 / (1 + exp(-x.flat[i]))
         dx.flat[i] = dy.flat[i] * y.flat[i] * (1 - y.flat[i])
     return dx
 
@@ -187,5 +195,6 @@ def tanh_dx(dy, y):
     """
     dx = np.empty_like(dy)
     for i in range(y.size):
+        # forward: y.flat[i] = tanh_of(x.flat[i])
         dx.flat[i] = dy.flat[i] * (1 - y.flat[i] * y.flat[i])
     return dx

@@ -6,12 +6,15 @@ Index letters: image b, output pixel (i, j), entry (m, n) of the window, channel
     (u, v) = (i·S + m·D − top, j·S + n·D − left)
 
 with stride S, dilation D and padding (top, left) of the ``window``, a :class:`refconv.geometry.Window`;
-and, unlike a convolution's, it reads nothing where that lies outside of the image: no zero of the padding enters a sum.
-That is why the loops ask where (u, v) is, and do not pad x.
+outside of the image it reads nothing, so no zero of the padding enters a sum. That is why the loops test where (u, v) is and
+do not pad x.
 
-The derivative sends ∂e/∂y back to where it came from: an equal share to each member of the average.
+The derivative runs over the same indices, and ∂e/∂x is in the place of x::
 
-Global pooling has one window, the whole image, so that of each channel one number is left: pixel (u, v) needs no window.
+    y [b, i, j, c]  +=  x [b, u, v, c] / count[i, j]
+    dx[b, u, v, c]  +=  dy[b, i, j, c] / count[i, j]
+
+Global pooling has one window, the whole image, and one output for each channel.
 """
 
 import numpy as np
@@ -87,6 +90,7 @@ def avg_pool2d_dx(dy, window, input_size, count_include_pad):
             for n in range(kw):
                 u, v = i * S_h + m * D_h - top, j * S_w + n * D_w - left
                 if 0 <= u < H and 0 <= v < W:
+                    # forward: y[b, i, j, c] += x[b, u, v, c] / (count_h[i] * count_w[j])
                     dx[b, u, v, c] += dy[b, i, j, c] / (count_h[i] * count_w[j])
     return dx
 
@@ -161,6 +165,7 @@ def avg_pool1d_dx(dy, window, input_size, count_include_pad):
         for m in range(k):
             u = i * S + m * D - left
             if 0 <= u < size:
+                # forward: y[b, i, c] += x[b, u, c] / count[i]
                 dx[b, u, c] += dy[b, i, c] / count[i]
     return dx
 
@@ -206,6 +211,7 @@ def global_avg_pool2d_dx(dy, input_size):
         for c in range(C):
             for u in range(H):
                 for v in range(W):
+                    # forward: y[b, c] += x[b, u, v, c] / (H * W)
                     dx[b, u, v, c] += dy[b, c] / (H * W)
     return dx
 
@@ -249,5 +255,6 @@ def global_avg_pool1d_dx(dy, input_size):
     for b in range(N):
         for c in range(C):
             for u in range(n):
+                # forward: y[b, c] += x[b, u, c] / n
                 dx[b, u, c] += dy[b, c] / n
     return dx

@@ -98,6 +98,7 @@ def conv2d_dw(x, dy, window, groups):
                         for n in range(kw):
                             for c in range(C_g):
                                 pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)
+                                # forward: y[b, i, j, o] += x[pixel] * w[m, n, c, o]
                                 dw[m, n, c, o] += x[pixel] * dy[b, i, j, o]
     return dw
 
@@ -132,6 +133,7 @@ def conv2d_dx(dy, w, input_size, window, groups):
                         for n in range(kw):
                             for c in range(C_g):
                                 pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, o // O_g * C_g + c)
+                                # forward: y[b, i, j, o] += x[pixel] * w[m, n, c, o]
                                 dx[pixel] += dy[b, i, j, o] * w[m, n, c, o]
     return crop(dx, window, input_size).copy()
 
@@ -154,6 +156,7 @@ def conv2d_db(dy):
         for i in range(rows):
             for j in range(columns):
                 for o in range(O):
+                    # forward: y[b, i, j, o] += bias[o]
                     db[o] += dy[b, i, j, o]
     return db
 
@@ -210,6 +213,7 @@ def conv1d_dw(x, dy, window, groups):
             for o in range(O):
                 for m in range(k):
                     for c in range(C_g):
+                        # forward: y[b, i, o] += x[b, i * S + m * D, o // O_g * C_g + c] * w[m, c, o]
                         dw[m, c, o] += x[b, i * S + m * D, o // O_g * C_g + c] * dy[b, i, o]
     return dw
 
@@ -239,6 +243,7 @@ def conv1d_dx(dy, w, input_size, window, groups):
             for o in range(O):
                 for m in range(k):
                     for c in range(C_g):
+                        # forward: y[b, i, o] += x[b, i * S + m * D, o // O_g * C_g + c] * w[m, c, o]
                         dx[b, i * S + m * D, o // O_g * C_g + c] += dy[b, i, o] * w[m, c, o]
     return crop(dx, window, input_size).copy()
 
@@ -260,6 +265,7 @@ def conv1d_db(dy):
     for b in range(N):
         for i in range(outputs):
             for o in range(O):
+                # forward: y[b, i, o] += bias[o]
                 db[o] += dy[b, i, o]
     return db
 
@@ -306,6 +312,7 @@ def centred_correlation_dw(x, dz, f):
         for j in range(-f, f + 1):
             for k in range(dz.shape[0]):
                 for l in range(dz.shape[1]):
+                    # forward: z[k, l] += w[f + i, f + j] * at(x, k + i, l + j)
                     dw[f + i, f + j] += dz[k, l] * at(x, k + i, l + j)
     return dw
 

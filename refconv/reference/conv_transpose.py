@@ -97,6 +97,7 @@ def conv_transpose2d_dw(x, dy, window, groups):
                         for n in range(kw):
                             for o in range(O_g):
                                 pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, c // C_g * O_g + o)
+                                # forward: y[pixel] += x[b, i, j, c] * w[m, n, o, c]
                                 dw[m, n, o, c] += x[b, i, j, c] * dy[pixel]
     return dw
 
@@ -128,6 +129,7 @@ def conv_transpose2d_dx(dy, w, window, groups):
                         for n in range(kw):
                             for o in range(O_g):
                                 pixel = (b, i * S_h + m * D_h, j * S_w + n * D_w, c // C_g * O_g + o)
+                                # forward: y[pixel] += x[b, i, j, c] * w[m, n, o, c]
                                 dx[b, i, j, c] += dy[pixel] * w[m, n, o, c]
     return dx
 
@@ -150,6 +152,7 @@ def conv_transpose2d_db(dy):
         for u in range(H):
             for v in range(W):
                 for o in range(O):
+                    # forward: y[b, u, v, o] += bias[o]
                     db[o] += dy[b, u, v, o]
     return db
 
@@ -236,6 +239,7 @@ def conv_transpose1d_dw(x, dy, window, groups):
             for c in range(C):
                 for m in range(k):
                     for o in range(O_g):
+                        # forward: y[b, i * S + m * D, c // C_g * O_g + o] += x[b, i, c] * w[m, o, c]
                         dw[m, o, c] += x[b, i, c] * dy[b, i * S + m * D, c // C_g * O_g + o]
     return dw
 
@@ -263,6 +267,7 @@ def conv_transpose1d_dx(dy, w, window, groups):
             for c in range(C):
                 for m in range(k):
                     for o in range(O_g):
+                        # forward: y[b, i * S + m * D, c // C_g * O_g + o] += x[b, i, c] * w[m, o, c]
                         dx[b, i, c] += dy[b, i * S + m * D, c // C_g * O_g + o] * w[m, o, c]
     return dx
 
@@ -284,6 +289,7 @@ def conv_transpose1d_db(dy):
     for b in range(N):
         for u in range(n):
             for o in range(O):
+                # forward: y[b, u, o] += bias[o]
                 db[o] += dy[b, u, o]
     return db
 

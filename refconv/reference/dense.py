@@ -55,6 +55,7 @@ def dense_dw(x, dy):
     for b in range(N):
         for o in range(O):
             for c in range(C):
+                # forward: y[b, o] += x[b, c] * w[c, o]
                 dw[c, o] += x[b, c] * dy[b, o]
     return dw
 
@@ -76,6 +77,7 @@ def dense_dx(dy, w):
     for b in range(N):
         for o in range(O):
             for c in range(C):
+                # forward: y[b, o] += x[b, c] * w[c, o]
                 dx[b, c] += dy[b, o] * w[c, o]
     return dx
 
@@ -96,5 +98,6 @@ def dense_db(dy):
     db = np.zeros(O, dy.dtype)
     for b in range(N):
         for o in range(O):
+            # forward: y[b, o] += bias[o]
             db[o] += dy[b, o]
     return db

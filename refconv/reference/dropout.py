@@ -1,8 +1,12 @@
 r"""Dropout and its derivative, one element at a time.
 
-In training each unit is dropped with probability ``rate``. Those that stay are divided by the share that stays, 1 − rate,
-so that the expected value of each is what it was and nothing is left to do in inference (inverted dropout). Chance comes
-from outside: ``u`` holds uniform random numbers, so the same u drops the same units, whoever computes.
+In training each unit is dropped with probability ``rate``. The others are divided by 1 − rate, so the expected value of each
+unit stays the same, and inference needs no correction (inverted dropout)::
+
+    y  = x · mask          with mask = 0 or 1 / (1 − rate)
+    dx = dy · mask
+
+The random numbers are an argument: ``u`` holds uniform random numbers, so loops and kernels drop the same units.
 """
 
 import numpy as np
@@ -48,5 +52,6 @@ def dropout_dx(dy, mask):
     """
     dx = np.empty_like(dy)
     for i in range(dy.size):
+        # forward: y.flat[i] = x.flat[i] * mask.flat[i] if mask.flat[i] != 0 else 0
         dx.flat[i] = dy.flat[i] * mask.flat[i] if mask.flat[i] != 0 else 0
     return dx

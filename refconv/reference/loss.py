@@ -1,9 +1,18 @@
 r"""Softmax and the cross-entropy loss, with their derivatives, as loops over example b and class k.
 
-Exponentials of large logits overflow. A shift of all logits of an example by one number cancels, since it multiplies
-numerator and denominator by the same factor; shifted by their maximum, no exponent is positive and one is zero.
+Forward and derivative::
 
-The loops are slow because each exponential is taken by itself.
+    softmax          y [b, k] = exp(x[b, k]) / Σⱼ exp(x[b, j])
+                     dx[b, k] = y[b, k]·(dy[b, k] − Σⱼ dy[b, j]·y[b, j])
+    log_softmax      y [b, k] = x[b, k] − log Σⱼ exp(x[b, j])
+                     dx[b, k] = dy[b, k] − exp(y[b, k])·Σⱼ dy[b, j]
+    cross-entropy    loss     = −Σ target[b, k]·log p[b, k] / N
+                     dx[b, k] = (p[b, k] − target[b, k]) / N
+
+Exponentials of large logits overflow. Subtracting one number from all logits of an example changes nothing, since it
+multiplies numerator and denominator by the same factor. The loops subtract the maximum, so no exponent is positive.
+
+The loops are slow because each exponential is computed separately.
 """
 
 import numpy as np
@@ -57,6 +66,7 @@ def softmax_dx(dy, y):
         for k in range(K):
             mean += dy[b, k] * y[b, k]
         for k in range(K):
+            # forward: y[b, k] = exp(x[b, k] - largest) / total
             dx[b, k] = y[b, k] * (dy[b, k] - mean)
     return dx
 
@@ -104,6 +114,7 @@ def log_softmax_dx(dy, y):
         for k in range(K):
             total += dy[b, k]
         for k in range(K):
+            # forward: y[b, k] = x[b, k] - largest - log(total)
             dx[b, k] = dy[b, k] - exp(y[b, k]) * total
     return dx
 

@@ -1,9 +1,12 @@
-r"""The convolution layer as a matrix product, in two ways, and what its transpose is made of.
+r"""The convolution layer as a matrix product, in two ways, and the parts of its transpose.
 
-*im2col* lays the neighbourhoods side by side, one column each; the layer is then the kernels, one row each, times this
+*im2col* makes each neighbourhood a column of a matrix. The layer is then the product of the kernels, one in each row, and this
 matrix. *Toeplitz* writes the layer itself as one matrix T, with a row for each output and a column for each input, so that
-y = T x; the transposed layer is Tᵀ. Both waste memory, the first by repeating the input, the second by storing zeros: they
-are here to be understood, and to check the layer with.
+y = T x; the transposed layer is Tᵀ. Both use much memory: the first repeats the input, the second stores zeros. They explain
+the layer and serve to check it. The derivative of im2col is col2im::
+
+    im2col    matrix[(m, n, c), (b, i, j)]   =  x[…]
+    col2im    x[…]                          +=  matrix[(m, n, c), (b, i, j)]          with […] = [b, i·S + m·D, j·S + n·D, c]
 
 Rows and columns are numbered as the elements of a channels-last array lie in memory: kernel entries (m, n, c) as
 (m·kw + n)·C + c, pixels (b, i, j) as (b·rows + i)·columns + j. S, D and ``window`` are those of :mod:`refconv.reference.conv`.
@@ -74,6 +77,7 @@ def col2im(matrix, input_size, window):
                     for n in range(kw):
                         for c in range(C):
                             entry, pixel = (m * kw + n) * C + c, (b * rows + i) * columns + j
+                            # forward: matrix[entry, pixel] = x[b, i * S_h + m * D_h, j * S_w + n * D_w, c]
                             x[b, i * S_h + m * D_h, j * S_w + n * D_w, c] += matrix[entry, pixel]
     return crop(x, window, input_size).copy()
 

@@ -6,10 +6,13 @@ Index letters: image b, output pixel (i, j), entry (m, n) of the window, channel
     (u, v) = (i·S + m·D − top, j·S + n·D − left)
 
 with stride S, dilation D and padding (top, left) of the ``window``, a :class:`refconv.geometry.Window`;
-and, unlike a convolution's, it reads nothing where that lies outside of the image: padding never wins a maximum. That is
-why the loops ask where (u, v) is, and do not pad x.
+outside of the image it reads nothing, so padding is never the maximum. That is why the loops test where (u, v) is and do not
+pad x.
 
-The derivative sends ∂e/∂y back to where it came from: all of it to the winner.
+The derivative runs over the outputs, and argmax gives the pixel (u, v) of each maximum::
+
+    y [b, i, j, c]   =  x [b, u, v, c]          the maximum, at (u, v) = argmax
+    dx[b, u, v, c]  +=  dy[b, i, j, c]          zero at all other pixels
 """
 
 import numpy as np
@@ -100,6 +103,7 @@ def max_pool2d_dx(dy, argmax, input_size):
             for j in range(columns):
                 for c in range(C):
                     u, v = divmod(argmax[b, i, j, c], W)
+                    # forward: y[b, i, j, c] = x[b, u, v, c]
                     dx[b, u, v, c] += dy[b, i, j, c]
     return dx
 
@@ -161,5 +165,6 @@ def max_pool1d_dx(dy, argmax, input_size):
     for b in range(N):
         for i in range(outputs):
             for c in range(C):
+                # forward: y[b, i, c] = x[b, argmax[b, i, c], c]
                 dx[b, argmax[b, i, c], c] += dy[b, i, c]
     return dx

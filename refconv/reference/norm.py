@@ -3,10 +3,16 @@ r"""Batch normalisation: forward, and the derivatives, as loops.
 Each channel c is normalised on its own, over all its M elements m. On a dense layer these are the examples of the
 batch; on a convolution they are the pixels of all images (A16), since the loops see (N, H, W, C) as (N·H·W, C).
 
-Training takes mean and variance from the batch itself, so an element reaches the outputs of its channel three ways: by
-itself, through the mean, and through the variance. Inference takes both as given, and only the first way is left.
+In training, mean μ and variance σ² come from the batch, so x[m, c] affects the outputs of its channel in three ways:
+directly, through the mean and through the variance. In inference both are constants, and only the first term is left::
 
-The loops are slow because each line of the lecture is written out for each single element.
+    y [m, c]   =  γ[c]·x̂[m, c] + β[c]                           with x̂ = (x − μ) / std and std = √(σ² + ε)
+    dγ[c]     +=  dy[m, c]·x̂[m, c]
+    dβ[c]     +=  dy[m, c]
+    dx[m, c]   =  dy[m, c]·γ[c] / std                            direct
+                  + dvar·2·(x[m, c] − μ[c]) / M  +  dmean / M    through variance and mean, in training only
+
+The loops are slow because each line of the lecture is computed for each element.
 """
 
 import numpy as np
@@ -74,6 +80,7 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps):
         std, dmean, dvar = sqrt(var[c] + eps), 0, 0
         for m in range(M):
             dxhat = dy[m, c] * gamma[c]
+            # forward: y[m, c] = gamma[c] * (x[m, c] - mean[c]) / std + beta[c]
             dgamma[c] += dy[m, c] * (x[m, c] - mean[c]) / std
             dbeta[c] += dy[m, c]
             dvar -= dxhat * (x[m, c] - mean[c]) / (2 * std**3)
@@ -126,6 +133,7 @@ def batch_norm_inference_grads(dy, x, gamma, mean, var, eps):
     for c in range(C):
         std = sqrt(var[c] + eps)
         for m in range(M):
+            # forward: y[m, c] = gamma[c] * (x[m, c] - mean[c]) / std + beta[c]
             dgamma[c] += dy[m, c] * (x[m, c] - mean[c]) / std
             dbeta[c] += dy[m, c]
             dx[m, c] = dy[m, c] * gamma[c] / std

@@ -1,7 +1,12 @@
 r"""Images made larger: by a frame around them (padding), or by more pixels for the same picture (upsampling), as loops.
 
-Each pixel of the result is read from one place or a few; the derivatives run through the same indices and send ∂e/∂y back
-to where it was read.
+Each output pixel (i, j) reads one input pixel (u, v) or several with weights. The derivatives run over the same indices, and
+∂e/∂x is in the place of x::
+
+    pad         y [b, i, j, c]   =  x [b, u, v, c]
+                dx[b, u, v, c]  +=  dy[b, i, j, c]
+    upsample    y [b, i, j, c]  +=  x [b, u, v, c] · weight
+                dx[b, u, v, c]  +=  dy[b, i, j, c] · weight
 """
 
 import numpy as np
@@ -62,6 +67,7 @@ def pad_dx(dy, input_size, window, mode):
                 u, v = source(i - top, H, mode), source(j - left, W, mode)
                 if u is not None and v is not None:
                     for c in range(C):
+                        # forward: y[b, i, j, c] = x[b, u, v, c]
                         dx[b, u, v, c] += dy[b, i, j, c]
     return dx
 
@@ -130,6 +136,7 @@ def upsample2d_dx(dy, scale, mode):
                 for u, p, P in readings(i, H, S_h, mode):
                     for v, q, Q in readings(j, W, S_w, mode):
                         for c in range(C):
+                            # forward: y[b, i, j, c] += x[b, u, v, c] * (p * q) / (P * Q)
                             dx[b, u, v, c] += dy[b, i, j, c] * (p * q) / (P * Q)
     return dx
 

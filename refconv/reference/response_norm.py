@@ -1,11 +1,15 @@
 r"""Local response normalisation across channels and its derivative, as loops.
 
-Each value is divided by a power of what its neighbours do: the channels j near channel c, at the same pixel m. The
-loops see rows (N, C), signals (N, n, C) and images (N, H, W, C) as (M, C), since pixels and examples do not meet.
+Each element is divided by a power of the sum of squares over neighbouring channels j of the same pixel m. The loops see rows
+(N, C), signals (N, n, C) and images (N, H, W, C) as (M, C), since pixels and examples are independent::
 
-The neighbourhood of channel c holds ``size`` channels, from c − ⌊size / 2⌋ to c + ⌊(size − 1) / 2⌋, and is cut off at the
-first and at the last one. The derivative asks the other way round: whose neighbourhood holds c? Those of the channels from
-c − ⌊(size − 1) / 2⌋ to c + ⌊size / 2⌋, which are others where size is even.
+    y [m, c]   =  x[m, c] / d[m, c]^β                          with d[m, c] = k + Σⱼ α·x[m, j]²
+    dx[m, c]   =  dy[m, c] / d[m, c]^β                         through the numerator
+    dx[m, c]  −=  2αβ·x[m, c]·dy[m, j]·y[m, j] / d[m, j]       through the denominator of each channel j near c
+
+The sum over j in d[m, c] has ``size`` channels, from c − ⌊size / 2⌋ to c + ⌊(size − 1) / 2⌋, without those before the first
+and after the last one. The sum over j in the derivative has the channels whose denominator contains x[m, c]: from
+c − ⌊(size − 1) / 2⌋ to c + ⌊size / 2⌋. For even sizes these are different channels.
 """
 
 import numpy as np
@@ -77,8 +81,10 @@ def local_response_norm_dx(dy, x, size, alpha, beta, k):
     d, dx = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)
     for m in range(M):
         for c in range(C):
+            # forward: y[m, c] = x[m, c] / power(d[m, c], beta)
             dx[m, c] = dy[m, c] / power(d[m, c], beta)
             for j in range(max(0, c - (size - 1) // 2), min(C, c + size // 2 + 1)):
                 y = x[m, j] / power(d[m, j], beta)
+                # forward: d[m, j] += alpha * x[m, c] ** 2
                 dx[m, c] -= 2 * alpha * beta * x[m, c] * (dy[m, j] * y / d[m, j])
     return dx

@@ -1,13 +1,17 @@
-r"""Convolutions taken apart: space and channels one after the other, as loops.
+r"""Convolutions in two steps, over space and over channels, as loops.
 
-A convolution layer sums over space and over channels at once. A depthwise convolution sums over space alone: each input
-channel c has kernels of its own, ``multiplier`` of them, and output channel c·multiplier + q comes from the q-th. A
-pointwise convolution, 1×1, sums over channels alone. One behind the other they are the depthwise separable convolution.
+A convolution layer sums over space and channels at once. A depthwise convolution sums over space only: each input channel c
+has Q kernels, and output channel o = c·Q + q uses the q-th. A pointwise convolution, 1×1, sums over channels only. One after
+the other, they are the depthwise separable convolution.
 
-S, D and ``window`` are those of :mod:`refconv.reference.conv`. A kernel of rank one can be taken apart in space as well (C6):
-that is :func:`refconv.separate_rank1`.
+Each derivative is the forward line with one factor and the result exchanged, as in :mod:`refconv.reference.conv`::
 
-The derivatives are the forward line with one factor and the result exchanged, as in :mod:`refconv.reference.conv`.
+    y [b, i, j, o]  +=  x[…] · w[m, n, c, q]
+    dw[m, n, c, q]  +=  x[…] · dy[b, i, j, o]
+    dx[…]           +=  dy[b, i, j, o] · w[m, n, c, q]          with […] = [b, i·S + m·D, j·S + n·D, c]
+
+S, D and ``window`` are those of :mod:`refconv.reference.conv`. A kernel of rank one can also be separated in space (C6): see
+:func:`refconv.separate_rank1`.
 """
 
 import numpy as np
@@ -85,6 +89,7 @@ def depthwise_conv2d_dw(x, dy, window):
                         o = c * Q + q
                         for m in range(kh):
                             for n in range(kw):
+                                # forward: y[b, i, j, o] += x[b, i * S_h + m * D_h, j * S_w + n * D_w, c] * w[m, n, c, q]
                                 dw[m, n, c, q] += x[b, i * S_h + m * D_h, j * S_w + n * D_w, c] * dy[b, i, j, o]
     return dw
 
@@ -120,6 +125,7 @@ def depthwise_conv2d_dx(dy, w, input_size, window):
                         o = c * Q + q
                         for m in range(kh):
                             for n in range(kw):
+                                # forward: y[b, i, j, o] += x[b, i * S_h + m * D_h, j * S_w + n * D_w, c] * w[m, n, c, q]
                                 dx[b, i * S_h + m * D_h, j * S_w + n * D_w, c] += dy[b, i, j, o] * w[m, n, c, q]
     return crop(dx, window, input_size).copy()
 
@@ -180,6 +186,7 @@ def separable_conv2d_grads(dy, x, depthwise, pointwise, window):
             for j in range(dy.shape[2]):
                 for o in range(dy.shape[3]):
                     for p in range(z.shape[3]):
+                        # forward: y[b, i, j, o] += z[b, i, j, p] * pointwise[0, 0, p, o]
                         dpointwise[0, 0, p, o] += z[b, i, j, p] * dy[b, i, j, o]
                         dz[b, i, j, p] += dy[b, i, j, o] * pointwise[0, 0, p, o]
     dx = depthwise_conv2d_dx(dz, depthwise, x.shape[1:3], window)
