@@ -257,7 +257,8 @@ class RMSProp(Optimizer):
         self.eps, self.eps_inside_sqrt = real("eps", eps, above=0), flag("eps_inside_sqrt", eps_inside_sqrt)
 
     def update(self, functions, theta, g, state, decay):
-        functions.rmsprop(theta, *state, g, self.lr, self.rho, self.momentum, self.eps, self.eps_inside_sqrt, decay)
+        constants = {"lr": self.lr, "rho": self.rho, "momentum": self.momentum, "eps": self.eps, "decay": decay}
+        functions.rmsprop(theta, *state, g, eps_inside_sqrt=self.eps_inside_sqrt, **constants)
 
 
 class Adam(Optimizer):
@@ -302,4 +303,5 @@ class Adam(Optimizer):
         self.eps = real("eps", eps, above=0)
 
     def update(self, functions, theta, g, state, decay):
-        functions.adam(theta, *state, g, self.lr, self.beta1, self.beta2, self.eps, self.steps, decay)
+        constants = {"lr": self.lr, "beta1": self.beta1, "beta2": self.beta2, "eps": self.eps, "decay": decay}
+        functions.adam(theta, *state, g, t=self.steps, **constants)

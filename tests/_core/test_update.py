@@ -14,13 +14,13 @@ pytestmark = needs_kernels
 
 shapes = st.lists(st.integers(0, 7), min_size=1, max_size=4).map(tuple)
 
-# name: the arrays that change, and what follows the gradient
+# name: the arrays that change, and the constants
 UPDATES = {
-    "sgd": (("theta", "v"), (0.3, 0.9, 0.01, False)),
-    "nesterov": (("theta", "v"), (0.3, 0.9, 0.01, True)),
-    "rmsprop": (("theta", "s", "v"), (0.3, 0.8, 0.9, 1.0, True, 0.01)),
-    "rmsprop_outside": (("theta", "s", "v"), (0.3, 0.8, 0.9, 0.5, False, 0.01)),
-    "adam": (("theta", "m", "s"), (0.3, 0.7, 0.9, 0.01, 3, 0.01)),
+    "sgd": (("theta", "v"), dict(lr=0.3, momentum=0.9, decay=0.01, nesterov=False)),
+    "nesterov": (("theta", "v"), dict(lr=0.3, momentum=0.9, decay=0.01, nesterov=True)),
+    "rmsprop": (("theta", "s", "v"), dict(lr=0.3, rho=0.8, momentum=0.9, eps=1.0, eps_inside_sqrt=True, decay=0.01)),
+    "rmsprop_outside": (("theta", "s", "v"), dict(lr=0.3, rho=0.8, momentum=0.9, eps=0.5, eps_inside_sqrt=False, decay=0.01)),
+    "adam": (("theta", "m", "s"), dict(lr=0.3, beta1=0.7, beta2=0.9, eps=0.01, t=3, decay=0.01)),
 }
 
 
@@ -34,7 +34,7 @@ def run(room, name, given):
     """The update on copies; returns them all, the gradient too."""
     function = {"nesterov": "sgd", "rmsprop_outside": "rmsprop"}.get(name, name)
     copies = [a.copy() for a in given]
-    getattr(room, function)(*copies, *UPDATES[name][1])
+    getattr(room, function)(*copies, **UPDATES[name][1])
     return copies
 
 
@@ -66,7 +66,7 @@ def test_nothing_outside_of_the_arrays_is_touched(side, dtype):
     for name in UPDATES:
         given = arrays(name, (5, 33), 1, dtype)
         copies = [fenced(a, side) for a in given]
-        getattr(kernels.update, {"nesterov": "sgd", "rmsprop_outside": "rmsprop"}.get(name, name))(*copies, *UPDATES[name][1])
+        getattr(kernels.update, {"nesterov": "sgd", "rmsprop_outside": "rmsprop"}.get(name, name))(*copies, **UPDATES[name][1])
         assert_same_bits(copies, run(kernels.update, name, given))
     g = small_floats((5, 33), 1, dtype)
     assert kernels.update.sum_of_squares(fenced(g, side)) == kernels.update.sum_of_squares(g)

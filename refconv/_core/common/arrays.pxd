@@ -9,7 +9,7 @@ cdef inline object dtype_of(const real *_):
 
 
 cdef inline object aligned_empty(shape, dtype):
-    """An uninitialised array whose first element starts a cache line, so that its vectors do not straddle two of them."""
+    """An uninitialised array that starts at a cache line, so that no vector crosses from one line to the next."""
     cdef Py_ssize_t size = np.dtype(dtype).itemsize
     for extent in shape:
         size *= extent

@@ -1,20 +1,27 @@
-/* What loops over the lanes of vectors ask of the compiler. */
+/* Pragmas and attributes for loops over vectors and their lanes. */
 #ifndef REFCONV_LANES_H
 #define REFCONV_LANES_H
 
-/* UNROLLED: a loop over vectors that are kept in registers. GCC unrolls such loops unasked, but too late: by then the array has
- * got its place in memory, and is carried there before and back after the loop around it. clang needs no word.
+/* REFCONV_VECTORS: the compiler has vector types. With CFLAGS=-DREFCONV_SCALAR, any compiler takes the branches for compilers
+ * without them, such as MSVC. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(REFCONV_SCALAR)
+#define REFCONV_VECTORS
+#endif
+
+/* UNROLLED_FOR: a loop over an array of vectors that belongs in registers. GCC unrolls such loops anyway, but only after it
+ * has placed the array in memory; then it loads and stores the array around the enclosing loop. clang needs no pragma.
  *
- * EACH_LANE: a loop over the lanes of one vector must reach the vectoriser as a loop; unrolled before, it would stay scalar. */
+ * EACH_LANE_FOR: a loop over the lanes of one vector. The vectoriser must see it as a loop; if unrolled first, it stays
+ * scalar. */
 #if defined(__clang__)
-#define UNROLLED
-#define EACH_LANE _Pragma("clang loop unroll(disable)")
+#define UNROLLED_FOR(...) for (__VA_ARGS__)
+#define EACH_LANE_FOR(...) _Pragma("clang loop unroll(disable)") for (__VA_ARGS__)
 #elif defined(__GNUC__)
-#define UNROLLED _Pragma("GCC unroll 16")
-#define EACH_LANE _Pragma("GCC unroll 1")
+#define UNROLLED_FOR(...) _Pragma("GCC unroll 16") for (__VA_ARGS__)
+#define EACH_LANE_FOR(...) _Pragma("GCC unroll 1") for (__VA_ARGS__)
 #else
-#define UNROLLED
-#define EACH_LANE
+#define UNROLLED_FOR(...) for (__VA_ARGS__)
+#define EACH_LANE_FOR(...) for (__VA_ARGS__)
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)

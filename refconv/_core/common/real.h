@@ -6,7 +6,10 @@
 #define REFCONV_REAL_H
 
 #define FOR_TYPE_OF(pointer, name)                                                                                     \
-    _Generic((pointer), float *: name##_float, const float *: name##_float, double *: name##_double,                  \
-             const double *: name##_double)
+    _Generic((pointer),                                                                                                \
+        float *: name##_float,                                                                                         \
+        const float *: name##_float,                                                                                   \
+        double *: name##_double,                                                                                       \
+        const double *: name##_double)
 
 #endif

@@ -1,8 +1,8 @@
-/* Results that are too large for the caches, written past them.
+/* Streaming stores: write an output that is larger than the caches to memory directly.
  *
- * An ordinary store first fetches the line that it will overwrite, and later pushes another one out: what is only written then
- * passes through memory twice, and what might have been read again is gone. So where an output is larger than a cache, it is
- * computed piece by piece in a small array, and `stream` puts the pieces in their place with stores that fetch nothing.
+ * An ordinary store first fetches the cache line that it overwrites, and evicts another line. An output that is only written
+ * would cross the memory bus twice and displace inputs that are still needed. So a large output is computed piece by piece in
+ * a small array in the first-level cache, and `stream` copies each piece to memory with stores that fetch nothing.
  */
 #ifndef REFCONV_STREAM_H
 #define REFCONV_STREAM_H
@@ -25,18 +25,20 @@
      STREAM_PART((to) + 48, (from) + 48))
 #endif
 
-/* Whether so many bytes of output are to be streamed. With its inputs, such an output would not stay in a cache of 32 MB either. */
+/* Smallest output that is streamed. Together with its inputs it exceeds a last-level cache of 32 MB. */
+#define LEAST_STREAMED_BYTES ((size_t)1 << 24)
+
 static inline int past_caches(size_t bytes)
 {
 #ifdef STREAM_LINE
-    return bytes >= (size_t)1 << 24;
+    return bytes >= LEAST_STREAMED_BYTES;
 #else
     (void)bytes;
     return 0;
 #endif
 }
 
-/* memcpy past the caches, of whole lines; what is left at both ends goes the ordinary way. */
+/* memcpy with streaming stores for whole cache lines; the bytes before and after them are stored as usual. */
 static inline void stream(void *out, const void *in, size_t bytes)
 {
 #ifdef STREAM_LINE
@@ -54,7 +56,7 @@ static inline void stream(void *out, const void *in, size_t bytes)
 #endif
 }
 
-/* Whoever reads what was streamed, on whatever thread, reads it after this. */
+/* After this call, any thread may read what the calling thread has streamed. */
 static inline void stream_end(void)
 {
 #ifdef STREAM_LINE

@@ -7,13 +7,15 @@
  *     group    a running sum of at most SUM_BLOCK blocks
  *     total    a running sum of groups
  *
- * Blocks are cut by shapes alone, so a result has the same bits at any thread count. A sum of at most SUM_BLOCK terms is one
- * block. With m blocks, m <= 2·n / SUM_BLOCK, plus one an image in ∂e/∂w, and at most 16 chunks (sweep.pxd), the error is at most
+ * Shapes alone divide a sum into blocks, so a result has the same bits at any thread count. A sum of at most SUM_BLOCK terms
+ * is one block. With m blocks, m <= 2·n / SUM_BLOCK (plus one for each image in ∂e/∂w), and at most 16 chunks (sweep.pxd), the
+ * error is at most
  *
  *     (min(n, SUM_BLOCK) + min(m, SUM_BLOCK) + m / SUM_BLOCK + 40)·u·Σ|terms|
  *
- * to first order in u. The 40 are the sums of chunks, the product of each term, the bias and the division of an average. Winograd's
- * algorithm multiplies it by a constant of its transforms (winograd.h). Sums that are kept in double precision are off by less.
+ * to first order in u. The 40 are the sums of chunks, the product of each term, the bias and the division of an average.
+ * Winograd's algorithm multiplies the bound by a constant of its transforms (winograd.h). Sums in double precision are off by
+ * less.
  *
  * An exception is the derivative of max pooling: a pixel that wins k overlapping windows gets a running sum of k terms.
  */
@@ -22,10 +24,14 @@
 
 #include <stddef.h>
 
+#include "common/real.h"
+
 #define SUM_BLOCK 512 /* terms; divisible by the rows and lanes that any kernel adds at once */
 
-/* add_sums: to += from. carry: the same, and from becomes zero, ready for the next block. carry_block: the same from block number `number` to its
- * group, and from each full group to the total. The last group is carried by the caller. */
+/* add_sums(size, from, to)                             to += from
+ * carry(size, from, to)                                the same, and from becomes zero, ready for the next block
+ * carry_block(number, size, block, group, total)       carry block number `number` to its group, and a full group to the
+ *                                                      total; the caller carries the last group */
 #define DEFINE_CARRY(real)                                                                                             \
     static inline void add_sums_##real(ptrdiff_t size, const real *from, real *to)                                     \
     {                                                                                                                  \
@@ -48,5 +54,9 @@
 
 DEFINE_CARRY(float)
 DEFINE_CARRY(double)
+
+#define carry(size, from, to) FOR_TYPE_OF(from, carry)(size, from, to)
+#define carry_block(number, size, block, group, total)                                                                 \
+    FOR_TYPE_OF(block, carry_block)(number, size, block, group, total)
 
 #endif

@@ -11,8 +11,8 @@
 
 #include "machine/regions.h"
 
-#define STEPS_TO_WAKE 65536      /* steps of one thread while another one wakes up */
-#define MULTIPLY_ADDS_PER_STEP 8 /* multiply-adds of a convolution, whose sums stay in registers, in the time of one step */
+#define STEPS_TO_WAKE 65536      /* of one thread, in the time in which another one wakes up */
+#define MULTIPLY_ADDS_PER_STEP 8 /* of a kernel that keeps its sums in registers */
 
 /* The number of threads for a loop of so many steps. It depends on the thread count, so no result may depend on it. */
 static inline int threads_for(ptrdiff_t steps)

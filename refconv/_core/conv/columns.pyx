@@ -32,7 +32,7 @@ cdef extern from "conv/columns.h" nogil:
 cdef enum:
     MOST_CHANNELS = 12      # of a pixel, for which `sums` has space
     SLACK = 16              # elements that whole vectors may read behind z
-    BAND_PRODUCTS = 1 << 17 # elements of z in one task, or some more
+    BAND_PRODUCTS = 1 << 17  # elements of z in one task, or some more
 
 
 cdef struct Band:

@@ -42,7 +42,7 @@ typedef struct {
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 
 /* Vectors and shuffles of GCC (from 12 on) and clang; other compilers get the same loops for one channel at a time. */
-#if defined(__has_builtin)
+#if defined(REFCONV_VECTORS) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define VECTORS 1
 #endif
@@ -65,29 +65,29 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
         vector weight[3][3][G];                                                                                        \
-        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
-            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
-                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+        UNROLLED_FOR (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED_FOR (int n = 0; n < 3; n++)                                                                       \
+                UNROLLED_FOR (int c = 0; c < G; c++)                                                                   \
                     weight[m][n][c] = *(const vector *)(w + m * taps->w_row + n * taps->w_column + c * line.channels); \
         for (ptrdiff_t next = 0; next < line.pixels; next += PIXELS) {                                                 \
             const ptrdiff_t first = LEAST(next, line.pixels - PIXELS);                                                 \
             const real *row = x + first * step * x_column;                                                             \
             real *to = y + first * line.y_pixel;                                                                       \
             vector sum[PIXELS] = {0};                                                                                  \
-            UNROLLED for (int m = 0; m < 3; m++) {                                                                     \
+            UNROLLED_FOR (int m = 0; m < 3; m++) {                                                                     \
                 const real *from = row;                                                                                \
                 vector value[2 * PIXELS + 1];                                                                          \
-                UNROLLED for (int k = 0; k < step * (PIXELS - 1) + 3; k++) {                                           \
+                UNROLLED_FOR (int k = 0; k < step * (PIXELS - 1) + 3; k++) {                                           \
                     value[k] = *(const vector *)from;                                                                  \
                     from += x_column;                                                                                  \
                 }                                                                                                      \
-                UNROLLED for (int n = 0; n < 3; n++)                                                                   \
-                    UNROLLED for (int c = 0; c < G; c++)                                                               \
-                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
+                UNROLLED_FOR (int n = 0; n < 3; n++)                                                                   \
+                    UNROLLED_FOR (int c = 0; c < G; c++)                                                               \
+                        UNROLLED_FOR (int p = 0; p < PIXELS; p++)                                                      \
                             sum[p] += spread(value[step * p + n], c) * weight[m][n][c];                                \
                 row += x_row;                                                                                          \
             }                                                                                                          \
-            UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                \
+            UNROLLED_FOR (int p = 0; p < PIXELS; p++) {                                                                \
                 *(vector *)to = sum[p] + start;                                                                        \
                 to += line.y_pixel;                                                                                    \
             }                                                                                                          \
@@ -109,9 +109,9 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
             for (ptrdiff_t m = taps->rows; m > 0; m--) {                                                               \
                 const real *value = row, *weights = weights_row;                                                       \
                 for (ptrdiff_t n = taps->columns; n > 0; n--) {                                                        \
-                    UNROLLED for (int c = 0; c < G; c++) {                                                             \
+                    UNROLLED_FOR (int c = 0; c < G; c++) {                                                             \
                         const vector weight = *(const vector *)(weights + c * line.channels);                          \
-                        UNROLLED for (int p = 0; p < PIXELS; p++)                                                      \
+                        UNROLLED_FOR (int p = 0; p < PIXELS; p++)                                                      \
                             sum[p] += spread(*(const vector *)(value + p * line.x_pixel), c) * weight;                 \
                     }                                                                                                  \
                     value += taps->x_column;                                                                           \
@@ -120,7 +120,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 row += taps->x_row;                                                                                    \
                 weights_row += taps->w_row;                                                                            \
             }                                                                                                          \
-            UNROLLED for (int p = 0; p < PIXELS; p++) {                                                                \
+            UNROLLED_FOR (int p = 0; p < PIXELS; p++) {                                                                \
                 *(vector *)to = sum[p] + start;                                                                        \
                 to += line.y_pixel;                                                                                    \
             }                                                                                                          \
@@ -179,30 +179,30 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
     {                                                                                                                  \
         const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
         vector sum[3][3];                                                                                              \
-        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
-            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
+        UNROLLED_FOR (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED_FOR (int n = 0; n < 3; n++)                                                                       \
                 sum[m][n] = *(const vector *)(sums + m * taps->w_row + n * taps->w_column);                            \
         for (ptrdiff_t left = line.pixels, tile; left > 0; left -= tile) {                                             \
             tile = left < SWEEP_PIXELS ? 1 : SWEEP_PIXELS;                                                             \
             if (tile == 1) {                                                                                           \
                 const vector factor = *(const vector *)dy;                                                             \
-                UNROLLED for (int m = 0; m < 3; m++)                                                                   \
-                    UNROLLED for (int n = 0; n < 3; n++)                                                               \
+                UNROLLED_FOR (int m = 0; m < 3; m++)                                                                   \
+                    UNROLLED_FOR (int n = 0; n < 3; n++)                                                               \
                         sum[m][n] += *(const vector *)(x + m * x_row + n * x_column) * factor;                         \
             } else {                                                                                                   \
                 const real *row = x;                                                                                   \
                 vector factor[SWEEP_PIXELS];                                                                           \
-                UNROLLED for (int p = 0; p < SWEEP_PIXELS; p++)                                                        \
+                UNROLLED_FOR (int p = 0; p < SWEEP_PIXELS; p++)                                                        \
                     factor[p] = *(const vector *)(dy + p * line.y_pixel);                                              \
-                UNROLLED for (int m = 0; m < 3; m++) {                                                                 \
+                UNROLLED_FOR (int m = 0; m < 3; m++) {                                                                 \
                     const real *from = row;                                                                            \
                     vector value[2 * SWEEP_PIXELS + 1];                                                                \
-                    UNROLLED for (int k = 0; k < step * (SWEEP_PIXELS - 1) + 3; k++) {                                 \
+                    UNROLLED_FOR (int k = 0; k < step * (SWEEP_PIXELS - 1) + 3; k++) {                                 \
                         value[k] = *(const vector *)from;                                                              \
                         from += x_column;                                                                              \
                     }                                                                                                  \
-                    UNROLLED for (int p = 0; p < SWEEP_PIXELS; p++)                                                    \
-                        UNROLLED for (int n = 0; n < 3; n++)                                                           \
+                    UNROLLED_FOR (int p = 0; p < SWEEP_PIXELS; p++)                                                    \
+                        UNROLLED_FOR (int n = 0; n < 3; n++)                                                           \
                             sum[m][n] += value[step * p + n] * factor[p];                                              \
                     row += x_row;                                                                                      \
                 }                                                                                                      \
@@ -210,8 +210,8 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
             x += tile * step * x_column;                                                                               \
             dy += tile * line.y_pixel;                                                                                 \
         }                                                                                                              \
-        UNROLLED for (int m = 0; m < 3; m++)                                                                           \
-            UNROLLED for (int n = 0; n < 3; n++)                                                                       \
+        UNROLLED_FOR (int m = 0; m < 3; m++)                                                                           \
+            UNROLLED_FOR (int n = 0; n < 3; n++)                                                                       \
                 *(vector *)(sums + m * taps->w_row + n * taps->w_column) = sum[m][n];                                  \
     }                                                                                                                  \
                                                                                                                        \
@@ -224,25 +224,25 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
             const real *from[TAPS], *out = dy;                                                                         \
             real *to[TAPS];                                                                                            \
             vector sum[TAPS][G];                                                                                       \
-            UNROLLED for (int t = 0; t < TAPS; t++) {                                                                  \
+            UNROLLED_FOR (int t = 0; t < TAPS; t++) {                                                                  \
                 const ptrdiff_t tap = first + (t < filled ? t : 0), m = tap / taps->columns, n = tap % taps->columns;  \
                 from[t] = x + m * taps->x_row + n * taps->x_column;                                                    \
                 to[t] = sums + m * taps->w_row + n * taps->w_column;                                                   \
-                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                UNROLLED_FOR (int c = 0; c < G; c++)                                                                   \
                     sum[t][c] = *(const vector *)(to[t] + c * width);                                                  \
             }                                                                                                          \
             for (ptrdiff_t p = 0, at = 0; p < line.pixels; p++, at += line.x_pixel, out += line.y_pixel) {             \
                 vector factor[G];                                                                                      \
-                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+                UNROLLED_FOR (int c = 0; c < G; c++)                                                                   \
                     factor[c] = spread(*(const vector *)out, c);                                                       \
-                UNROLLED for (int t = 0; t < TAPS; t++) {                                                              \
+                UNROLLED_FOR (int t = 0; t < TAPS; t++) {                                                              \
                     const vector value = *(const vector *)(from[t] + at);                                              \
-                    UNROLLED for (int c = 0; c < G; c++)                                                               \
+                    UNROLLED_FOR (int c = 0; c < G; c++)                                                               \
                         sum[t][c] += value * factor[c];                                                                \
                 }                                                                                                      \
             }                                                                                                          \
-            UNROLLED for (int t = 0; t < TAPS; t++)                                                                    \
-                UNROLLED for (int c = 0; c < G; c++)                                                                   \
+            UNROLLED_FOR (int t = 0; t < TAPS; t++)                                                                    \
+                UNROLLED_FOR (int c = 0; c < G; c++)                                                                   \
                     if (t < filled)                                                                                    \
                         *(vector *)(to[t] + c * width) = sum[t][c];                                                    \
         }                                                                                                              \
@@ -270,9 +270,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
     DEFINE_SWEEP(sweep_single_##vector##_##G, real, vector, spread, G, 1)                                              \
     DEFINE_GATHER(gather_##vector##_##G, real, vector, spread, G, TAPS)
 #define ENTRY(real, vector, G)                                                                                         \
-    {                                                                                                                  \
-        sizeof(vector) / sizeof(real), G, sweep_##vector##_##G, sweep_single_##vector##_##G, gather_##vector##_##G     \
-    }
+    {sizeof(vector) / sizeof(real), G, sweep_##vector##_##G, sweep_single_##vector##_##G, gather_##vector##_##G}
 
 #define SPREAD_1(v, c) (v)
 DEFINE_KERNELS(float, float, SPREAD_1, 1, 9)
@@ -362,8 +360,8 @@ DEFINE_FOURS(double, 8)
     static inline void sweep_##real(int kernel, const Patch *taps, const Line *line, const real *x, const real *w,     \
                                     const real *bias, real *y)                                                         \
     {                                                                                                                  \
-        (line->pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single : kernels_##real[kernel].sweep)(            \
-            taps, line, x, w, bias, y);                                                                                \
+        (line->pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single                                             \
+                                     : kernels_##real[kernel].sweep)(taps, line, x, w, bias, y);                       \
     }                                                                                                                  \
     static inline void gather_##real(int kernel, const Patch *taps, const Line *line, const real *x, const real *dy,   \
                                      real *sums)                                                                       \

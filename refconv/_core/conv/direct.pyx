@@ -25,7 +25,7 @@ few, the entries are cut into parts. Both numbers depend on shapes alone, so the
 """
 import numpy as np
 
-from cython.parallel cimport parallel, prange, threadid
+from cython.parallel cimport prange, threadid
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
@@ -37,7 +37,7 @@ from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, pa
 include "common/threads.pxi"
 
 cdef enum:
-    DW_BLOCK_PIXELS = SUM_BLOCK # output pixels of one packed block of ∂e/∂y
+    DW_BLOCK_PIXELS = SUM_BLOCK  # output pixels of one packed block of ∂e/∂y
     DB_LINE_ELEMENTS = 128      # elements of ∂e/∂y that are added to their sums at once
 
 

@@ -14,7 +14,7 @@
 #define PIXEL_ROWS 2
 #define PIXEL_OUTPUTS INTERLEAVED_LINES
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 #define SPREAD(vector, value) ((vector){0} + (value))
 #else
 #define SPREAD(vector, value) (value)
@@ -31,19 +31,19 @@ typedef struct {
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[PIXEL_ROWS][PIXEL_OUTPUTS];                                                                         \
-        UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                               \
+        UNROLLED_FOR (int o = 0; o < PIXEL_OUTPUTS; o++)                                                               \
             sum[0][o] = sum[1][o] = SPREAD(vector, start[o]);                                                          \
         for (ptrdiff_t m = 0; m < taps.kh; m++)                                                                        \
             for (ptrdiff_t n = 0; n < taps.kw; n++, w += PIXEL_OUTPUTS) {                                              \
                 const real *at = x + m * taps.down + n * taps.across;                                                  \
                 vector upper = *(const vector *)at, lower = *(const vector *)(at + next_row);                          \
-                UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++) {                                                     \
+                UNROLLED_FOR (int o = 0; o < PIXEL_OUTPUTS; o++) {                                                     \
                     sum[0][o] += upper * w[o];                                                                         \
                     sum[1][o] += lower * w[o];                                                                         \
                 }                                                                                                      \
             }                                                                                                          \
-        UNROLLED for (int r = 0; r < PIXEL_ROWS; r++)                                                                  \
-            UNROLLED for (int o = 0; o < PIXEL_OUTPUTS; o++)                                                           \
+        UNROLLED_FOR (int r = 0; r < PIXEL_ROWS; r++)                                                                  \
+            UNROLLED_FOR (int o = 0; o < PIXEL_OUTPUTS; o++)                                                           \
                 *(vector *)(out + (r * PIXEL_OUTPUTS + o) * LANES) = sum[r][o];                                        \
     }
 

@@ -35,7 +35,7 @@ cdef extern from "conv/one_channel.h" nogil:
 
 cdef enum:
     BAND_ROWS = 16              # output rows of one task
-    MOST_TILE_SUMS = 2 * 6 * 16 # sums of one tile
+    MOST_TILE_SUMS = 2 * 6 * 16  # sums of one tile
 
 LEAST_COLUMNS = LANES_OF_PIXELS_float  # a row must fill a vector of either type
 

@@ -90,18 +90,18 @@
  * steps between its rows and columns, so a transform also carries pixels to planes, and planes to pixels. */
 #define DEFINE_BLOCK(name, axis, real, type, FROM, TO)                                                                 \
     static inline void name##_block_##type(const real *in, ptrdiff_t in_row, ptrdiff_t in_column, real *out,           \
-                                     ptrdiff_t out_row, ptrdiff_t out_column)                                          \
+                                           ptrdiff_t out_row, ptrdiff_t out_column)                                    \
     {                                                                                                                  \
         type d[FROM][FROM], half[TO][FROM], t[TO][TO];                                                                 \
-        UNROLLED for (int i = 0; i < FROM; i++)                                                                        \
-            UNROLLED for (int j = 0; j < FROM; j++)                                                                    \
+        UNROLLED_FOR (int i = 0; i < FROM; i++)                                                                        \
+            UNROLLED_FOR (int j = 0; j < FROM; j++)                                                                    \
                 d[i][j] = *(const type *)(in + i * in_row + j * in_column);                                            \
-        UNROLLED for (int j = 0; j < FROM; j++)                                                                        \
+        UNROLLED_FOR (int j = 0; j < FROM; j++)                                                                        \
             axis##_##type(&d[0][j], FROM, &half[0][j], FROM);                                                          \
-        UNROLLED for (int i = 0; i < TO; i++)                                                                          \
+        UNROLLED_FOR (int i = 0; i < TO; i++)                                                                          \
             axis##_##type(&half[i][0], 1, &t[i][0], 1);                                                                \
-        UNROLLED for (int i = 0; i < TO; i++)                                                                          \
-            UNROLLED for (int j = 0; j < TO; j++)                                                                      \
+        UNROLLED_FOR (int i = 0; i < TO; i++)                                                                          \
+            UNROLLED_FOR (int j = 0; j < TO; j++)                                                                      \
                 *(type *)(out + i * out_row + j * out_column) = t[i][j];                                               \
     }
 

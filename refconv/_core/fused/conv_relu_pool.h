@@ -70,11 +70,11 @@ DEFINE_LARGEST(double, int64_t)
 /* `even` is the upper row of the first window; its odd columns begin `half` elements later. out[2 r + s][o][l]. */
 #define DEFINE_WINDOWS(real, vector)                                                                                   \
     AS_WRITTEN static void windows_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t pitch, ptrdiff_t half,                 \
-                                           const real *even, const real *w, const real *start, real *out)              \
+                                          const real *even, const real *w, const real *start, real *out)               \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[4][LANE_OUTPUTS];                                                                                   \
-        UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                                \
+        UNROLLED_FOR (int o = 0; o < LANE_OUTPUTS; o++)                                                                \
             sum[0][o] = sum[1][o] = sum[2][o] = sum[3][o] = (vector){0} + start[o];                                    \
         for (ptrdiff_t m = 0; m < kh; m++)                                                                             \
             for (ptrdiff_t n = 0; n < kw; n++, w += LANE_OUTPUTS) {                                                    \
@@ -82,12 +82,12 @@ DEFINE_LARGEST(double, int64_t)
                 const real *right = even + m * pitch + (n + 1) / 2 + (n + 1) % 2 * half;                               \
                 vector x[4] = {*(const vector *)left, *(const vector *)right, *(const vector *)(left + pitch),         \
                                *(const vector *)(right + pitch)};                                                      \
-                UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                        \
-                    UNROLLED for (int p = 0; p < 4; p++)                                                               \
+                UNROLLED_FOR (int o = 0; o < LANE_OUTPUTS; o++)                                                        \
+                    UNROLLED_FOR (int p = 0; p < 4; p++)                                                               \
                         sum[p][o] += x[p] * w[o];                                                                      \
             }                                                                                                          \
-        UNROLLED for (int p = 0; p < 4; p++)                                                                           \
-            UNROLLED for (int o = 0; o < LANE_OUTPUTS; o++)                                                            \
+        UNROLLED_FOR (int p = 0; p < 4; p++)                                                                           \
+            UNROLLED_FOR (int o = 0; o < LANE_OUTPUTS; o++)                                                            \
                 *(vector *)(out + (p * LANE_OUTPUTS + o) * LANES) = sum[p][o];                                         \
     }
 
@@ -98,9 +98,10 @@ DEFINE_WINDOWS(double, vector_double)
     FOR_TYPE_OF(out, windows)(kh, kw, pitch, half, even, w, start, out)
 
 #define PATCH_BYTES (VECTOR_BYTES > 32 ? 32 : VECTOR_BYTES)
-#define MOST_TALL (VECTOR_BYTES > 32 ? 5 : 2) /* vectors across of five or six rows of sums: with AVX-512 30 registers of 32 */
+/* Vectors across of five or six rows of sums: with AVX-512 30 registers of 32. */
+#define MOST_TALL (VECTOR_BYTES > 32 ? 5 : 2)
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 typedef VECTOR_OF(float, PATCH_BYTES) patch_float;
 typedef VECTOR_OF(double, PATCH_BYTES) patch_double;
 #else
@@ -119,14 +120,14 @@ typedef double patch_double;
         enum { LANES = PATCH_LANES_##real };                                                                           \
         patch_##real sum[ROWS][VECTORS] = {{{0}}};                                                                     \
         const real *row[ROWS]; /* so that an address is one of these, at[k], and a constant */                         \
-        UNROLLED for (int r = 0; r < ROWS; r++)                                                                        \
+        UNROLLED_FOR (int r = 0; r < ROWS; r++)                                                                        \
             row[r] = source + r * pitch;                                                                               \
         for (ptrdiff_t k = 0; k < count; k++)                                                                          \
-            UNROLLED for (int r = 0; r < ROWS; r++)                                                                    \
-                UNROLLED for (int v = 0; v < VECTORS; v++)                                                             \
+            UNROLLED_FOR (int r = 0; r < ROWS; r++)                                                                    \
+                UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                             \
                     sum[r][v] += weight[k] * *(const patch_##real *)(row[r] + at[k] + v * LANES);                      \
-        UNROLLED for (int r = 0; r < ROWS; r++)                                                                        \
-            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
+        UNROLLED_FOR (int r = 0; r < ROWS; r++)                                                                        \
+            UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                                 \
                 *(patch_##real *)(out + r * out_pitch + v * LANES) += sum[r][v];                                       \
     }
 
@@ -136,11 +137,11 @@ typedef double patch_double;
     DEFINE_PATCHES(real, 3, ROWS)                                                                                      \
     DEFINE_PATCHES(real, 4, ROWS)                                                                                      \
     DEFINE_PATCHES(real, 5, ROWS)                                                                                      \
-    static const Patches_##real patches_##ROWS##_##real[] = {                                                          \
-        patches_##ROWS##x1_##real, patches_##ROWS##x2_##real, patches_##ROWS##x3_##real, patches_##ROWS##x4_##real,    \
-        patches_##ROWS##x5_##real};
+    static const Patches_##real patches_##ROWS##_##real[] = {patches_##ROWS##x1_##real, patches_##ROWS##x2_##real,     \
+                                                             patches_##ROWS##x3_##real, patches_##ROWS##x4_##real,     \
+                                                             patches_##ROWS##x5_##real};
 
-typedef struct { /* sizes in elements */
+typedef struct {           /* sizes in elements */
     ptrdiff_t rows, width; /* of a patch */
     ptrdiff_t pitch;       /* from one row of the source to the next */
     ptrdiff_t out_pitch;   /* from one row of the sums to the next */
@@ -163,9 +164,11 @@ typedef struct { /* sizes in elements */
             for (ptrdiff_t row = 0, done; row < size->rows; row += done) {                                             \
                 const ptrdiff_t rows = size->rows - row;                                                               \
                 done = rows <= 3 || vectors > MOST_TALL ? 3 : rows <= 5 ? 5 : 6;                                       \
-                (done == 3 ? patches_3_##real : done == 5 ? patches_5_##real : patches_6_##real)[vectors - 1](         \
-                    count, at, weight, source + row * size->pitch, size->pitch, out + row * size->out_pitch,           \
-                    size->out_pitch);                                                                                  \
+                (done == 3   ? patches_3_##real                                                                        \
+                 : done == 5 ? patches_5_##real                                                                        \
+                             : patches_6_##real)[vectors - 1](count, at, weight, source + row * size->pitch,           \
+                                                              size->pitch, out + row * size->out_pitch,                \
+                                                              size->out_pitch);                                        \
             }                                                                                                          \
             source += vectors * LANES;                                                                                 \
             out += vectors * LANES;                                                                                    \

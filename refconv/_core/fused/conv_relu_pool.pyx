@@ -168,11 +168,11 @@ cdef void windows_of_row(const Layer *c, const real *x, const real *packed, cons
         q += lanes
 
 
-cdef inline void side_by_side(Py_ssize_t lanes, const real *best, const unsigned char *number, Py_ssize_t windows,
+cdef inline void side_by_side(Py_ssize_t lanes, const real *best, const unsigned char *number, Py_ssize_t count,
                               Py_ssize_t outputs, Py_ssize_t O, real *y, unsigned char *winners) noexcept nogil:
-    """Store the windows of some outputs: contiguous windows of each output become contiguous outputs of each window."""
+    """Store `count` windows of some outputs: contiguous windows of each output become contiguous outputs of each window."""
     cdef Py_ssize_t l, o
-    for l in range(windows):
+    for l in range(count):
         if outputs == LANE_OUTPUTS:  # a constant, so that the compiler unrolls the inner loop
             for o in range(LANE_OUTPUTS):
                 y[l * O + o], winners[l * O + o] = best[o * lanes + l], number[o * lanes + l]

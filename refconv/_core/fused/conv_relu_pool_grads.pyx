@@ -179,13 +179,13 @@ cdef void add_winners(const Back *k, Py_ssize_t found, const Py_ssize_t *at, Py_
 cdef Py_ssize_t winners_of_output(const Layer *c, const real *dy, const unsigned char *winners, real *weight,
                                   Py_ssize_t *at) noexcept nogil:
     """List the offset of what each winner of the channel at dy reads of the image, and its ∂e/∂y; returns their number."""
-    cdef Py_ssize_t O = c.O, Q = c.Q, two = 2 * c.C, window, p, q, found = 0  # not read from c again after each store
+    cdef Py_ssize_t O = c.O, Q = c.Q, two = 2 * c.C, window, p, _q, found = 0  # not read from c again after each store
     cdef Py_ssize_t sees[NO_WINNER + 1]
     for p in range(NO_WINNER + 1):
         sees[p] = p // 2 * c.pitch + p % 2 * c.C
     for p in range(c.P):
         window = 2 * p * c.pitch
-        for q in range(Q):
+        for _q in range(Q):
             weight[found] = dy[0]
             at[found] = window + sees[winners[0]]
             found += winners[0] != NO_WINNER  # branch-free: the outcome is unpredictable

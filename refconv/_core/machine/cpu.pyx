@@ -1,4 +1,7 @@
-"""The machine: the instruction sets it has, its threads, its allocator. Built for the baseline, so that asking is safe."""
+"""The processor's instruction sets, the team of threads and the allocator.
+
+Compiled for the baseline only, so that any processor can import it.
+"""
 from cpython.pycapsule cimport PyCapsule_New
 
 from cython.parallel cimport prange
@@ -37,7 +40,10 @@ cdef extern from *:
         return (one[2] & fma) == fma && (seven[1] & ebx) == ebx;
     }
     static int has_v3(void) { return listed(0x06, 1 << 12 | 1 << 28, 1 << 5); }
-    static int has_v4(void) { return listed(0xe6, 1 << 12 | 1 << 28, 1 << 5 | 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 1 << 31); }
+    static int has_v4(void)
+    {
+        return listed(0xe6, 1 << 12 | 1 << 28, 1 << 5 | 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | (int)(1u << 31));
+    }
     #else
     static int has_v3(void) { return 0; }
     static int has_v4(void) { return 0; }
@@ -71,8 +77,9 @@ cdef extern from *:
 
 
 cdef int run_each_iteration_once() noexcept:
-    """Whether the compiler's code for `prange` calls the functions of regions.h: loops of a region run each iteration once."""
-    cdef int k, visits[5], ok = 1
+    """Return 1 if a `prange` runs each iteration once, so that the compiler's code for it calls the functions of regions.h."""
+    cdef int k, ok = 1
+    cdef int visits[5]
     for k in range(5):
         visits[k] = 0
     for k in prange(5, nogil=True, schedule="dynamic", num_threads=2):
@@ -107,7 +114,7 @@ def has_own_team():
 
 
 def instruction_sets():
-    """The sets that this processor can run, best first."""
+    """Names of the instruction sets that this processor can run, best first."""
     return [name for name, has in (("v4", has_v4()), ("v3", has_v3()), ("baseline", True)) if has]
 
 
@@ -117,10 +124,10 @@ def available_threads():
 
 
 def keep_freed_memory():
-    """Let the C library keep up to two gigabytes of freed memory for the next request; True where it can be told so.
+    """Let the C library keep up to two gigabytes of freed memory for the next request; False if it has no such setting.
 
-    A training step asks for the same arrays as the step before. Given back to the system in between, each page of them
-    costs a fault at its first touch, which together may take longer than the arithmetic. Large arrays would be given back
-    at once, each to its own mapping; so they come from the heap like all others.
+    A training step allocates the same arrays as the step before. If their memory is returned to the system in between, each
+    page costs a page fault at its first access; together they may take longer than the arithmetic. By default, each large
+    array has a mapping of its own, which is returned at once; so large arrays are allocated from the heap, like all others.
     """
     return bool(keep_freed())

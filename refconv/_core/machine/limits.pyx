@@ -1,6 +1,6 @@
-"""What this processor can do at most: the two limits that benchmarks hold the kernels against.
+"""Peak throughput of this processor, in registers and from memory: the limits that benchmarks compare the kernels with.
 
-No family: it has no loops in the book, nothing imports it with the package, and its results mean nothing but their time.
+It is not a family: refconv.reference has no loops for it, and the package does not import it. Only its running time matters.
 """
 import numpy as np
 
@@ -25,7 +25,7 @@ def multiply_adds(Py_ssize_t rounds, dtype, int threads):
     instruction set. An instruction set without a multiply-add multiplies and adds in two instructions.
     """
     cdef bint single = dtype == np.float32
-    cdef double[::1] sums = np.empty(threads)  # kept, or else the compiler would drop the work
+    cdef double[::1] sums = np.empty(threads)  # used, so that the compiler cannot remove the work
     cdef Py_ssize_t t
     for t in prange(threads, nogil=True, schedule="static", chunksize=1, num_threads=threads):
         sums[t] = chains_float(rounds) if single else chains_double(rounds)

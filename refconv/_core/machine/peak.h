@@ -1,7 +1,7 @@
-/* What the registers can do at most: chains of multiply-adds that need nothing from memory, and nothing from each other.
+/* Peak arithmetic throughput: independent chains of multiply-adds in registers, without memory accesses.
  *
- * A multiply-add takes about four cycles, and a core starts two in each: eight chains keep it busy, and twelve, with the
- * factor and the term, still fit sixteen registers.
+ * A multiply-add takes about four cycles, and a core starts two per cycle, so eight chains keep it busy. Twelve chains, the
+ * factor and the term still fit sixteen registers.
  */
 #ifndef REFCONV_PEAK_H
 #define REFCONV_PEAK_H
@@ -10,12 +10,12 @@
 
 enum { CHAINS = 12 };
 
-/* Read when it runs: a compiler that knew them would see chains that stand still, and leave them out. Each chain goes to two. */
+/* Volatile, because a compiler that knew the values would see that the chains converge, to 2, and remove them. */
 static volatile double a_half = 0.5, one = 1;
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 
-/* The result is the sum of all chains, so that each of them is needed. */
+/* The result is the sum of all chains, so that the compiler can remove none. */
 #define DEFINE_CHAINS(real)                                                                                            \
     __attribute__((noinline)) static real chains_##real(ptrdiff_t rounds)                                              \
     {                                                                                                                  \

@@ -9,7 +9,7 @@
 #ifndef REFCONV_REGIONS_H
 #define REFCONV_REGIONS_H
 
-#if defined(_OPENMP) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__INTEL_COMPILER) \
+#if defined(_OPENMP) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__INTEL_COMPILER)   \
     && !defined(REFCONV_OPENMP_TEAM)
 #define REFCONV_OWN_TEAM
 #endif
@@ -33,14 +33,19 @@ static inline void use_team(Team *shared) { team = shared; }
 
 #define REPLACES_LIBGOMP __attribute__((visibility("hidden"), used))
 
-REPLACES_LIBGOMP int omp_get_max_threads(void) { return team->threads; } /* of a `prange` without num_threads, which none is */
+REPLACES_LIBGOMP int omp_get_max_threads(void)
+{
+    return team->threads;
+} /* of a `prange` without num_threads, which none is */
 REPLACES_LIBGOMP int omp_get_thread_num(void) { return team->current_number(); }
 REPLACES_LIBGOMP int omp_get_num_threads(void) { return team->current_size(); }
 
 /* Separates reading the loop variable's value before the loop from writing the last one. `prange` does not use the former. */
 REPLACES_LIBGOMP void GOMP_barrier(void) {}
 
-static _Thread_local struct Loop { long start, end, stride; } loop; /* the dynamic loop of the call that this thread runs */
+static _Thread_local struct Loop {
+    long start, end, stride;
+} loop; /* the dynamic loop of the call that this thread runs */
 
 REPLACES_LIBGOMP void GOMP_parallel(void (*body)(void *), void *data, unsigned size, unsigned flags)
 {
@@ -57,7 +62,8 @@ REPLACES_LIBGOMP bool GOMP_loop_nonmonotonic_dynamic_next(long *first, long *las
     return *first < loop.end;
 }
 
-REPLACES_LIBGOMP bool GOMP_loop_nonmonotonic_dynamic_start(long start, long end, long step, long chunk, long *first, long *last)
+REPLACES_LIBGOMP bool GOMP_loop_nonmonotonic_dynamic_start(long start, long end, long step, long chunk, long *first,
+                                                           long *last)
 {
     loop.start = start;
     loop.end = end;
@@ -68,7 +74,10 @@ REPLACES_LIBGOMP bool GOMP_loop_nonmonotonic_dynamic_start(long start, long end,
 REPLACES_LIBGOMP void GOMP_loop_end_nowait(void) {}
 
 /* GCC 8 and older use these names. */
-REPLACES_LIBGOMP bool GOMP_loop_dynamic_next(long *first, long *last) { return GOMP_loop_nonmonotonic_dynamic_next(first, last); }
+REPLACES_LIBGOMP bool GOMP_loop_dynamic_next(long *first, long *last)
+{
+    return GOMP_loop_nonmonotonic_dynamic_next(first, last);
+}
 REPLACES_LIBGOMP bool GOMP_loop_dynamic_start(long start, long end, long step, long chunk, long *first, long *last)
 {
     return GOMP_loop_nonmonotonic_dynamic_start(start, end, step, chunk, first, last);

@@ -30,7 +30,9 @@
 #define PREEMPTED 50000 /* between two readings of the clock, which are a microsecond apart: another process has run */
 #define STAYS_BUSY 100000000
 #define RETRY_AFTER 1000000000 /* a refused thread costs a system call or two, and each region would try again */
-#define PAUSES_PER_CLOCK 16 /* reading the clock takes as long as a few pauses */
+#define PAUSES_PER_CLOCK 16    /* reading the clock takes as long as a few pauses */
+
+#define CACHE_LINE 64 /* bytes, or half a line */
 
 typedef struct {
     int size;
@@ -57,14 +59,17 @@ static struct {
     Region region;
     void (*body)(void *);
     void *data;
-} pool = {.in_use = ATOMIC_FLAG_INIT};
+} pool __attribute__((aligned(CACHE_LINE))) = {.in_use = ATOMIC_FLAG_INIT};
 
 static void sleep_while(atomic_uint *word, unsigned value)
 {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
-static void wake(atomic_uint *word, unsigned threads) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0); }
+static void wake(atomic_uint *word, unsigned threads)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
+}
 
 static long long now(void)
 {
@@ -237,7 +242,9 @@ static int current_number(void) { return current.region ? current.number : 0; }
 static int current_size(void) { return current.region ? current.region->size : 1; }
 static long take_iteration(void) { return atomic_fetch_add(&current.region->taken, 1); }
 
-static Team the_team = {1, run_region, current_number, current_size, take_iteration};
+/* Not in a cache line of the pool, whose counters change while workers read these pointers. */
+static
+    __attribute__((aligned(CACHE_LINE))) Team the_team = {1, run_region, current_number, current_size, take_iteration};
 
 static int processors(void)
 {

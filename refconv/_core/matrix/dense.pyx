@@ -7,16 +7,16 @@
     ∂e/∂x     (N, C)    dy      wᵀ      outputs
     ∂e/∂w     (C, O)    xᵀ      dy      examples
 
-A transposed matrix is the same numbers read with its steps exchanged.
+A transposed matrix is the same array read with its two steps exchanged.
 
 registers   the sums of a tile (tile.h)
-L1          the rows of a under one tile, while one panel of b streams past it
-L2          that panel, DEPTH rows of it at a time, packed by the task itself: [k][lanes], zero-padded to whole vectors
+L1          the rows of a that one tile reads, while a panel of b passes
+L2          that panel, BLOCK_PRODUCTS rows at a time, packed by the task: [k][lanes], zero-padded to whole vectors
 threads     tasks of (rows of out, panel); each element belongs to one task, which adds its products in the order of k, in
-            blocks of DEPTH and groups of blocks (sums.h)
+            blocks of BLOCK_PRODUCTS and groups of blocks (sums.h)
 
-A few rows of out, as of one image in inference, are sums of rows of b, which pass through once and as they lie: what packing
-moves would be all that there is to move.
+A few rows of out, such as one image in inference, are sums of rows of b, which is read once and not packed: packing would move
+as many bytes as the product itself.
 """
 import importlib
 
@@ -36,19 +36,20 @@ include "common/threads.pxi"
 direct = importlib.import_module(__name__.rpartition(".")[0] + ".direct")
 
 cdef enum:
-    DEPTH = SUM_BLOCK           # rows of a packed panel: one block of each sum
-    GROUP = DEPTH * SUM_BLOCK   # products of one group
-    ROWS = 168      # of out in one task at most: enough tiles to be worth packing a panel
-    FEW_ROWS = 4    # of out: each number of b is used so seldom that packing it would cost more
-    LINE = 512      # of their columns in one task
-    MOST_WIDTH = 32 # lanes of a panel
-    AT_ONCE = 4     # rows of b that pass through them together
+    BLOCK_PRODUCTS = SUM_BLOCK                      # of each sum: the rows of b that are packed at a time
+    GROUP_PRODUCTS = BLOCK_PRODUCTS * SUM_BLOCK     # of each sum
+    MOST_TASK_ROWS = 168        # rows of out in one task: enough tiles for a panel to be worth packing
+    MOST_PANEL_LANES = 32       # columns of a panel
+    MOST_UNPACKED_ROWS = 4      # rows of out; up to here, packing b would cost more than it saves
+    TASK_COLUMNS = 512          # columns of out in one task where b is not packed
+    ROWS_AT_ONCE = 4            # rows of b that are added to out together
 
 
 cdef struct Product:
     Py_ssize_t rows, depth, columns
     Py_ssize_t a_row, a_step            # elements between rows of a, and between neighbours in one
     Py_ssize_t b_row, b_step
+    Shape shape                         # of a tile of out
 
 
 def dense(const real[:, ::1] x, const real[:, ::1] w, const real[::1] bias):
@@ -88,38 +89,39 @@ cdef object multiply(Product m, const real *a, const real *b, bias):
     dtype = dtype_of[real](NULL)
     result = aligned_empty((m.rows, m.columns), dtype)
     cdef real[:, ::1] out = result
-    if m.rows <= FEW_ROWS and m.b_step == 1:
+    if m.rows <= MOST_UNPACKED_ROWS and m.b_step == 1:
         multiply_few[real](m, a, b, bias, out)
         return result
-    cdef Shape shape = tile_shape[real](NULL, m.columns)
-    cdef Py_ssize_t across = panels(shape, m.columns), down = (m.rows + ROWS - 1) // ROWS, task
+    m.shape = tile_shape[real](NULL, m.columns)
+    cdef Py_ssize_t across = panels(m.shape, m.columns), down = (m.rows + MOST_TASK_ROWS - 1) // MOST_TASK_ROWS, task
     cdef Py_ssize_t height = (m.rows + down - 1) // down if down else 0
     cdef int threads = threads_for(steps_of(&m))
-    cdef real[:, ::1] packed = aligned_empty((threads, min(m.depth, DEPTH) * shape.width), dtype)
-    starts = np.zeros(across * shape.width, dtype)
+    cdef real[:, ::1] packed = aligned_empty((threads, min(m.depth, BLOCK_PRODUCTS) * m.shape.width), dtype)
+    starts = np.zeros(across * m.shape.width, dtype)
     if bias is not None:
         starts[:m.columns] = bias
     cdef real[::1] start = starts
     for task in prange(down * across, nogil=True, schedule="dynamic", num_threads=threads):
-        multiply_block(&m, shape, a, b, &start[0], task % across * shape.width, task // across * height,
-                       min((task // across + 1) * height, m.rows), &packed[threadid(), 0], &out[0, 0])
+        multiply_block(&m, Part(column=task % across * m.shape.width, row=task // across * height,
+                                end_row=min((task // across + 1) * height, m.rows), k=0, end=0),
+                       a, b, &start[0], &packed[threadid(), 0], &out[0, 0])
     return result
 
 
 cdef multiply_few(Product m, const real *a, const real *b, const real[::1] bias, real[:, ::1] out):
-    """The same for few rows, with b as it lies."""
-    cdef Py_ssize_t task, lines = (m.columns + LINE - 1) // LINE if m.rows else 0
+    """The same for few rows, without packing b."""
+    cdef Py_ssize_t task, lines = (m.columns + TASK_COLUMNS - 1) // TASK_COLUMNS if m.rows else 0
     cdef const real *start = NULL if bias is None else &bias[0]
     for task in prange(lines, nogil=True, schedule="static", num_threads=threads_for(steps_of(&m))):
-        multiply_lines(&m, a, b + task * LINE, start + task * LINE if start != NULL else NULL,
-                       min(LINE, m.columns - task * LINE), &out[0, task * LINE])
+        multiply_lines(&m, a, b + task * TASK_COLUMNS, start + task * TASK_COLUMNS if start != NULL else NULL,
+                       min(TASK_COLUMNS, m.columns - task * TASK_COLUMNS), &out[0, task * TASK_COLUMNS])
 
 
 cdef void multiply_lines(const Product *m, const real *a, const real *b, const real *start, Py_ssize_t width,
                          real *out) noexcept nogil:
     """Some columns of all rows: their sums stay in L1 while b passes."""
-    cdef real block[FEW_ROWS * LINE]
-    cdef real group[FEW_ROWS * LINE]
+    cdef real block[MOST_UNPACKED_ROWS * TASK_COLUMNS]
+    cdef real group[MOST_UNPACKED_ROWS * TASK_COLUMNS]
     cdef Py_ssize_t k, p, v, number
     for p in range(m.rows):
         for v in range(width):
@@ -131,22 +133,22 @@ cdef void multiply_lines(const Product *m, const real *a, const real *b, const r
     memset(group, 0, sizeof(group))
     for number in range(block_count(m.depth)):
         k = number * SUM_BLOCK
-        add_products(m, a + k * m.a_step, b + k * m.b_row, min(SUM_BLOCK, m.depth - k), width, LINE, block)
+        add_products(m, a + k * m.a_step, b + k * m.b_row, min(SUM_BLOCK, m.depth - k), width, TASK_COLUMNS, block)
         for p in range(m.rows):
-            carry_block(number, width, block + p * LINE, group + p * LINE, out + p * m.columns)
+            carry_block(number, width, block + p * TASK_COLUMNS, group + p * TASK_COLUMNS, out + p * m.columns)
     for p in range(m.rows):
-        carry(width, group + p * LINE, out + p * m.columns)
+        carry(width, group + p * TASK_COLUMNS, out + p * m.columns)
 
 
 cdef inline void add_products(const Product *m, const real *a, const real *b, Py_ssize_t depth, Py_ssize_t width,
                               Py_ssize_t pitch, real *sums) noexcept nogil:
-    """Add `depth` rows of b, AT_ONCE of them side by side, to the sums of all rows, which begin `pitch` elements apart."""
+    """Add `depth` rows of b, ROWS_AT_ONCE at a time, to the sums of all rows, which begin `pitch` elements apart."""
     cdef Py_ssize_t k, p, v
-    for k in range(depth // AT_ONCE):
+    for k in range(depth // ROWS_AT_ONCE):
         for p in range(m.rows):
-            add_lines(a + p * m.a_row + AT_ONCE * k * m.a_step, m.a_step, b + AT_ONCE * k * m.b_row, m.b_row, width,
+            add_lines(a + p * m.a_row + ROWS_AT_ONCE * k * m.a_step, m.a_step, b + ROWS_AT_ONCE * k * m.b_row, m.b_row, width,
                       sums + p * pitch)
-    for k in range(depth - depth % AT_ONCE, depth):
+    for k in range(depth - depth % ROWS_AT_ONCE, depth):
         for p in range(m.rows):
             for v in range(width):
                 sums[p * pitch + v] += a[p * m.a_row + k * m.a_step] * b[k * m.b_row + v]
@@ -164,49 +166,61 @@ cdef inline void add_lines(const real *a, Py_ssize_t a_step, const real *b, Py_s
         out[v] = total
 
 
-cdef void multiply_block(const Product *m, Shape shape, const real *a, const real *b, const real *start, Py_ssize_t column,
-                         Py_ssize_t row, Py_ssize_t end_row, real *packed, real *out) noexcept nogil:
-    """One panel of columns of some rows of out: the first group of blocks, then the others added to it."""
-    cdef real group[ROWS * MOST_WIDTH]
-    cdef Py_ssize_t k = GROUP, p, width = min(shape.width, m.columns - column)
-    out += row * m.columns + column
-    multiply_group(m, shape, a, b, start, column, row, end_row, 0, packed, out, m.columns)
-    while k < m.depth:
-        multiply_group(m, shape, a, b, <const real *>NULL, column, row, end_row, k, packed, group, MOST_WIDTH)
-        for p in range(end_row - row):
-            carry(width, group + p * MOST_WIDTH, out + p * m.columns)
-        k += GROUP
+cdef struct Part:
+    # What one call computes: one panel of columns of some rows of out, from one group of products.
+    Py_ssize_t column               # the first of the panel
+    Py_ssize_t row, end_row
+    Py_ssize_t k, end               # products k … end − 1
 
 
-cdef void multiply_group(const Product *m, Shape shape, const real *a, const real *b, const real *start, Py_ssize_t column,
-                         Py_ssize_t row, Py_ssize_t end_row, Py_ssize_t k, real *packed, real *out,
-                         Py_ssize_t pitch) noexcept nogil:
-    """The products from k to the end of its group; rows of out begin `pitch` elements apart."""
+cdef void multiply_block(const Product *m, Part part, const real *a, const real *b, const real *start, real *packed,
+                         real *out) noexcept nogil:
+    """One panel of columns of some rows of out: the first group of products, then the others added to it."""
+    cdef real group[MOST_TASK_ROWS * MOST_PANEL_LANES]
+    cdef Py_ssize_t p, width = min(m.shape.width, m.columns - part.column)
+    out += part.row * m.columns + part.column
+    part.k, part.end = 0, min(GROUP_PRODUCTS, m.depth)
+    multiply_group(m, part, a, b, start + part.column, packed, out, m.columns)
+    while part.end < m.depth:
+        part.k, part.end = part.end, min(part.end + GROUP_PRODUCTS, m.depth)
+        multiply_group(m, part, a, b, <const real *>NULL, packed, group, MOST_PANEL_LANES)
+        for p in range(part.end_row - part.row):
+            carry(width, group + p * MOST_PANEL_LANES, out + p * m.columns)
+
+
+cdef void multiply_group(const Product *m, Part part, const real *a, const real *b, const real *start, real *packed,
+                         real *out, Py_ssize_t pitch) noexcept nogil:
+    """OUT the sums of one group of products, plus `start` unless that is NULL. Rows of out begin `pitch` elements apart."""
     cdef const real *at[MOST_ROWS]
     cdef real *sums_at[MOST_ROWS]
     cdef real sums[MOST_SUMS]
-    cdef Py_ssize_t depth, p, i, v, filled, width = min(shape.width, m.columns - column), none = 0, first = k
-    cdef Py_ssize_t end = min(first + GROUP, m.depth)
-    cdef Runs runs = Runs(count=1, length=0, step=m.a_step, start=&none)
-    cdef real *to
-    rows_of_sums(shape, sums, sums_at)
-    while k == first or k < end:
-        depth = runs.length = min(DEPTH, end - k)
-        pack(b + k * m.b_row + column * m.b_step, depth, m.b_row, m.columns - column, m.b_step, shape.width, packed)
-        p = row
-        while p < end_row:
-            filled = min(shape.rows, end_row - p)
-            for i in range(shape.rows):
-                at[i] = a + (p + i if i < filled else p) * m.a_row + k * m.a_step
-            tile(shape, filled, &runs, at, packed, start + column if k == first and start != NULL else <const real *>NULL,
-                 sums_at)
-            for i in range(filled):
-                to = out + (p - row + i) * pitch
-                if k == first:
-                    for v in range(width):
-                        to[v] = sums[i * shape.width + v]
-                else:
-                    for v in range(width):
-                        to[v] += sums[i * shape.width + v]
-            p += filled
-        k += DEPTH
+    cdef Py_ssize_t k = part.k, depth, row, p, filled, none = 0
+    cdef Runs products = Runs(count=1, length=0, step=m.a_step, start=&none)
+    rows_of_sums(m.shape, sums, sums_at)
+    while k == part.k or k < part.end:
+        depth = min(BLOCK_PRODUCTS, part.end - k)
+        products.length = depth
+        pack(b + k * m.b_row + part.column * m.b_step, depth, m.b_row, m.columns - part.column, m.b_step, m.shape.width,
+             packed)
+        row = part.row
+        while row < part.end_row:
+            filled = min(m.shape.rows, part.end_row - row)
+            for p in range(m.shape.rows):
+                at[p] = a + (row + p if p < filled else row) * m.a_row + k * m.a_step
+            tile(m.shape, filled, &products, at, packed, start if k == part.k else <const real *>NULL, sums_at)
+            keep_sums(m, part, k == part.k, filled, sums, out + (row - part.row) * pitch, pitch)
+            row += filled
+        k += BLOCK_PRODUCTS
+
+
+cdef inline void keep_sums(const Product *m, Part part, bint is_first, Py_ssize_t rows, const real *sums, real *out,
+                           Py_ssize_t pitch) noexcept nogil:
+    """Store the sums of the first block of a group; add those of another block."""
+    cdef Py_ssize_t p, v, width = min(m.shape.width, m.columns - part.column)
+    for p in range(rows):
+        if is_first:
+            for v in range(width):
+                out[p * pitch + v] = sums[p * m.shape.width + v]
+        else:
+            for v in range(width):
+                out[p * pitch + v] += sums[p * m.shape.width + v]

@@ -1,13 +1,13 @@
 """The convolution layer as a matrix product: im2col and its adjoint, Toeplitz matrices, stuffed zeros.
 
-The matrix of im2col holds one kernel entry (m, n, c) a row, over all output pixels. Each element belongs to one task, and adds
-in the order of the loops, so loops and kernels agree to the last bit, at any thread count. Only a sum of more than SUM_BLOCK
-elements is computed block by block (sums.h):
+A row of the matrix of im2col holds one kernel entry (m, n, c) for all output pixels. Each element belongs to one task, which
+adds in the order of refconv.reference, so both agree to the last bit, at any thread count. Only a sum of more than SUM_BLOCK
+elements is computed block by block (sums.h).
 
 im2col      a task is one row of the matrix in one image: it copies, and writes zeros where the window leaves the image
 col2im      a task is one row of one image: it gathers from the rows of the matrix that a kernel entry put there
 
-T is nearly all zeros, and memory sets its pace, not arithmetic: NumPy fills in what is not zero, a kernel entry at a time.
+T is mostly zeros, and memory sets the pace, not arithmetic: NumPy fills in the other elements, a kernel entry at a time.
 """
 import numpy as np
 

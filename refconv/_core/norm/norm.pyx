@@ -1,22 +1,23 @@
 """Batch normalisation and its derivatives, on arrays (M, C): M elements of C channels.
 
-It computes little and reads much, so what counts is how often the arrays pass through memory: once for the statistics, once
-more for the output, and outputs that no cache would hold are written past the caches (stream.h). The second pass begins
-where the first one ended, with what is still there.
+The arithmetic is cheap and memory sets the pace: x is read once for the statistics and once for the output. Outputs that
+exceed the caches are written with streaming stores (stream.h). The second pass starts with the last chunk, which is still in a
+cache.
 
-The M rows are cut into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over it
-adds up its deviations d = x − a. They give its mean μ_t and its squared deviations q_t from that, and those of all
-chunks the batch's:
+The M rows are cut into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over the chunk
+sums the deviations d = x − a. They give the mean μ_t of the chunk and the sum q_t of its squared deviations from that mean;
+the chunks together give the moments of the batch:
 
     μ_t = a + Σd / n_t           q_t = Σd² − (Σd)² / n_t
     μ   = Σ_t n_t·μ_t / M        σ²  = Σ_t (q_t + n_t·(μ_t − μ)²) / M
 
-With a = 0, where the mean is large against the deviation, nothing would be left of q_t. Deviations from the first rows are
-small, unless these are unlike the others: a black border, say. They are rounded in the type of x, and so are the sums of a few
-rows at a time; all others are kept in double precision, in chunks of at most MOST_ROWS rows (sums.h). So if less than 1 / OFF of Σd² is left, or if a sum is not finite, the
-chunk is read again, in double precision: once for its mean, and once for the deviations from that.
+Without centring (a = 0), q_t would lose all digits where the mean is large compared with the deviation. With it, deviations
+are small unless the first rows differ from the others, as in a black border. Deviations are rounded to the type of x, and so
+are sums of SHORT_SUM_ROWS rows; all other sums are kept in double precision, in chunks of at most MOST_CHUNK_ROWS rows
+(sums.h). If Σd² > CANCELLATION_LIMIT·q_t, or if a sum is not finite, the chunk is read again in double precision: once for its
+mean, and once for the deviations from the mean.
 
-The number of chunks depends on shapes alone, and they are added in order, in blocks of SUM_BLOCK chunks (sums.h). So the
+The number of chunks depends on shapes alone, and chunks are added in order, in blocks of SUM_BLOCK chunks (sums.h). So the
 result has the same bits at any thread count. Channels are innermost: the loops over c are the vectors.
 """
 import numpy as np
@@ -27,22 +28,22 @@ from libc.math cimport isfinite, sqrt
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block
-from refconv._core.common.stream cimport PIECE, past_caches, stream, stream_end
+from refconv._core.common.stream cimport PIECE_ELEMENTS, past_caches, stream, stream_end
 
 include "common/threads.pxi"
 
 cdef enum:
-    CHUNK = 32768     # elements of a chunk: 128 KB of float32
-    BLOCK = 64        # channels that are summed side by side
-    STEPS = 2         # of an element in one pass, on average
-    FEWEST_ROWS = 16  # of a chunk, so that the partial sums stay small against the array; and those that centre it
-    FEW = 8           # rows whose sums are kept in the type of x
-    MOST_ROWS = FEW * SUM_BLOCK   # of a chunk
-    OFF = 16          # a centre is off if Σd² is so many times what is left of it
+    CHUNK_ELEMENTS = 32768              # of one chunk: 128 KB of float32
+    LEAST_CHUNK_ROWS = 16               # so that the partial sums stay small compared with x; and the rows that centre a chunk
+    BLOCK_CHANNELS = 64                 # channels whose sums are computed together
+    SHORT_SUM_ROWS = 8                  # rows whose sums are kept in the type of x
+    MOST_CHUNK_ROWS = SHORT_SUM_ROWS * SUM_BLOCK
+    CANCELLATION_LIMIT = 16             # largest ratio of Σd² to q_t; beyond it, cancellation has cost too many digits
+    STEPS_PER_ELEMENT = 2               # steps (threads.h) of one pass, on average
 
 
 cdef Py_ssize_t chunk_rows(Py_ssize_t C) noexcept nogil:
-    return min(max(CHUNK // C, FEWEST_ROWS), MOST_ROWS)
+    return min(max(CHUNK_ELEMENTS // C, LEAST_CHUNK_ROWS), MOST_CHUNK_ROWS)
 
 
 cdef Py_ssize_t chunk_count(Py_ssize_t M, Py_ssize_t C) noexcept nogil:
@@ -55,13 +56,13 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
     dtype = dtype_of[real](NULL)
     y, mean, var = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] means = np.empty((chunk_count(M, C), C)), squares = np.empty((chunk_count(M, C), C))
-    for t in prange(means.shape[0], nogil=True, num_threads=threads_for(STEPS * M * C)):
+    for t in prange(means.shape[0], nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         chunk_moments(&x[t * step, 0], min(step, M - t * step), C, &means[t, 0], &squares[t, 0])
     cdef double[:, ::1] mu = np.zeros((3, C)), sigma2 = np.zeros((3, C))
     merge_moments(M, means, squares, mu, sigma2)
 
-    # The mean is rounded to x's type, and what that takes from it is given back by the shift. The scale is made of the
-    # variance in x's type, which the derivative will get: one that is too large for it is ∞ here as well as there.
+    # The mean is rounded to the type of x, and the shift corrects the rounding error. The scale is computed from the rounded
+    # variance, because the derivative receives that one: if it overflows, both see ∞.
     cdef real[::1] centre = mean, variance = var, shift = np.empty(C, dtype)
     for c in range(C):
         centre[c], variance[c] = <real>mu[2, c], <real>sigma2[2, c]
@@ -75,29 +76,29 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
 cdef void chunk_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, double *means, double *squares) noexcept nogil:
     """IN rows of x; OUT the mean of each channel, and the sum of its squared deviations from it."""
     cdef Py_ssize_t block
-    for block in range(C // BLOCK):
-        block_moments(x, rows, C, block * BLOCK, BLOCK, means, squares)
-    block_moments(x, rows, C, C - C % BLOCK, C % BLOCK, means, squares)
+    for block in range(C // BLOCK_CHANNELS):
+        block_moments(x, rows, C, block * BLOCK_CHANNELS, BLOCK_CHANNELS, means, squares)
+    block_moments(x, rows, C, C - C % BLOCK_CHANNELS, C % BLOCK_CHANNELS, means, squares)
 
 
 cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
                                double *means, double *squares) noexcept nogil:
-    """The same for `width` channels. Where that is the constant BLOCK, the compiler keeps their sums in registers."""
-    cdef double total[BLOCK]
-    cdef double square[BLOCK]
-    cdef real centre[BLOCK]
-    cdef real d[BLOCK]
-    cdef real d2[BLOCK]
+    """The same for `width` channels. Where that is the constant BLOCK_CHANNELS, the compiler keeps their sums in registers."""
+    cdef double total[BLOCK_CHANNELS]
+    cdef double square[BLOCK_CHANNELS]
+    cdef real centre[BLOCK_CHANNELS]
+    cdef real d[BLOCK_CHANNELS]
+    cdef real d2[BLOCK_CHANNELS]
     cdef real deviation
     cdef bint off = False
     cdef Py_ssize_t begin = 0, m, c
-    centre_of(x, min(rows, FEWEST_ROWS), C, first, width, centre)
+    centre_of(x, min(rows, LEAST_CHUNK_ROWS), C, first, width, centre)
     for c in range(width):
         total[c] = square[c] = 0
     while begin < rows:
         for c in range(width):
             d[c] = d2[c] = 0
-        for m in range(begin, min(begin + FEW, rows)):
+        for m in range(begin, min(begin + SHORT_SUM_ROWS, rows)):
             for c in range(width):
                 deviation = x[m * C + first + c] - centre[c]
                 d[c] += deviation
@@ -105,11 +106,11 @@ cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_
         for c in range(width):
             total[c] += d[c]
             square[c] += d2[c]
-        begin += FEW
+        begin += SHORT_SUM_ROWS
     for c in range(width):
         means[first + c] = centre[c] + total[c] / rows
         squares[first + c] = square[c] - total[c] / rows * total[c]
-        if not (isfinite(square[c]) and squares[first + c] * OFF >= square[c]):  # not finite, or NaN, which is not >= either
+        if not (isfinite(square[c]) and squares[first + c] * CANCELLATION_LIMIT >= square[c]):  # NaN is not >=
             off = True
     if off:
         exact_moments(x, rows, C, first, width, means, squares)
@@ -118,7 +119,7 @@ cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_
 cdef inline void centre_of(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
                            real *centre) noexcept nogil:
     """OUT the means of so many rows."""
-    cdef double total[BLOCK]
+    cdef double total[BLOCK_CHANNELS]
     cdef Py_ssize_t m, c
     for c in range(width):
         total[c] = 0
@@ -133,7 +134,7 @@ cdef void exact_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t
                         double *squares) noexcept nogil:
     """What block_moments computes, in two passes in double precision."""
     cdef double deviation
-    cdef double total[BLOCK]
+    cdef double total[BLOCK_CHANNELS]
     cdef Py_ssize_t k, m, c
     for c in range(first, first + width):
         means[c] = squares[c] = 0
@@ -186,8 +187,8 @@ cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] sca
                real[:, ::1] y):
     """OUT y = (x − centre)·scale + shift, the last chunk first: of x, that is what the caches still hold."""
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t
-    cdef bint past = C <= PIECE and past_caches(M * C * sizeof(real))
-    for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
+    cdef bint past = C <= PIECE_ELEMENTS and past_caches(M * C * sizeof(real))
+    for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         t = chunks - 1 - k
         if past:
             stream_normalised(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
@@ -197,10 +198,10 @@ cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] sca
 
 cdef void stream_normalised(const real *x, Py_ssize_t rows, Py_ssize_t C, const real *centre, const real *scale,
                             const real *shift, real *y) noexcept nogil:
-    cdef real piece[PIECE]
+    cdef real piece[PIECE_ELEMENTS]
     cdef Py_ssize_t m = 0, count
     while m < rows:
-        count = min(PIECE // C, rows - m)
+        count = min(PIECE_ELEMENTS // C, rows - m)
         normalise_rows(x + m * C, count, C, centre, scale, shift, piece)
         stream(y + m * C, piece, count * C * sizeof(real))
         m += count
@@ -219,65 +220,64 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
                      const real[::1] var, double eps):
     """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,).
 
-    Collected, the three ways from x to y are  dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
+    The three paths from x to y add up to  dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
     """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, c
-    cdef bint past = C <= PIECE and past_caches(M * C * sizeof(real))
+    cdef bint past = C <= PIECE_ELEMENTS and past_caches(M * C * sizeof(real))
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] sums = np.empty((chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
-    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
-        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0], &sums[t, C])
+    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
+        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0])
     merge_sums[real](sums, var, eps, dgamma, dbeta)
 
-    cdef real[::1] scale = scale_of[real](gamma, var, eps), slope = np.empty(C, dtype), offset = np.empty(C, dtype)
+    cdef real[:, ::1] coefficients = np.empty((4, C), dtype), out = dx
+    coefficients[0], coefficients[1] = mean, scale_of[real](gamma, var, eps)
     cdef real[::1] gamma_sum = dgamma, beta_sum = dbeta
-    cdef real[:, ::1] out = dx
     for c in range(C):
-        slope[c] = <real>(scale[c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
-        offset[c] = <real>(scale[c] * <double>beta_sum[c] / M)
-    for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
+        coefficients[2, c] = <real>(coefficients[1, c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
+        coefficients[3, c] = <real>(coefficients[1, c] * <double>beta_sum[c] / M)
+    for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         t = chunks - 1 - k
         if past:
-            stream_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
-                      &offset[0], &out[t * step, 0])
+            stream_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &coefficients[0, 0], &out[t * step, 0])
         else:
-            rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &slope[0],
-                    &offset[0], &out[t * step, 0])
+            rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &coefficients[0, 0], &out[t * step, 0])
     return dx, dgamma, dbeta
 
 
-cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, double *products,
+cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean,
                      double *sums) noexcept nogil:
-    """IN rows of dy and x; OUT Σ dy·(x − mean) and Σ dy of each channel."""
+    """IN rows of dy and x; OUT sums (2·C): Σ dy·(x − mean) of each channel, then Σ dy of each channel."""
     cdef Py_ssize_t block
-    for block in range(C // BLOCK):
-        block_sums(dy, x, rows, C, block * BLOCK, BLOCK, mean, products, sums)
-    block_sums(dy, x, rows, C, C - C % BLOCK, C % BLOCK, mean, products, sums)
+    for block in range(C // BLOCK_CHANNELS):
+        block_sums(dy, x, rows, C, block * BLOCK_CHANNELS, BLOCK_CHANNELS, mean, sums)
+    block_sums(dy, x, rows, C, C - C % BLOCK_CHANNELS, C % BLOCK_CHANNELS, mean, sums)
 
 
 cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first,
-                            Py_ssize_t width, const real *mean, double *products, double *sums) noexcept nogil:
-    cdef double product[BLOCK]
-    cdef double total[BLOCK]
-    cdef real few_products[BLOCK]
-    cdef real few[BLOCK]
+                            Py_ssize_t width, const real *mean, double *sums) noexcept nogil:
+    """The same for `width` channels from the channel `first` on."""
+    cdef double product[BLOCK_CHANNELS]
+    cdef double total[BLOCK_CHANNELS]
+    cdef real few_products[BLOCK_CHANNELS]
+    cdef real few[BLOCK_CHANNELS]
     cdef Py_ssize_t begin = 0, m, c
     for c in range(width):
         product[c] = total[c] = 0
     while begin < rows:
         for c in range(width):
             few_products[c] = few[c] = 0
-        for m in range(begin, min(begin + FEW, rows)):
+        for m in range(begin, min(begin + SHORT_SUM_ROWS, rows)):
             for c in range(width):
                 few_products[c] += dy[m * C + first + c] * (x[m * C + first + c] - mean[first + c])
                 few[c] += dy[m * C + first + c]
         for c in range(width):
             product[c] += few_products[c]
             total[c] += few[c]
-        begin += FEW
+        begin += SHORT_SUM_ROWS
     for c in range(width):
-        products[first + c], sums[first + c] = product[c], total[c]
+        sums[first + c], sums[C + first + c] = product[c], total[c]
 
 
 cdef merge_sums(const double[:, ::1] sums, const real[::1] var, double eps, real[::1] dgamma, real[::1] dbeta):
@@ -292,20 +292,26 @@ cdef merge_sums(const double[:, ::1] sums, const real[::1] var, double eps, real
         dgamma[c], dbeta[c] = <real>(total[2, c] / sqrt(var[c] + eps)), <real>total[2, C + c]
 
 
-cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, const real *scale,
-                    const real *slope, const real *offset, real *dx) noexcept nogil:
-    cdef real piece[PIECE]
+cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *coefficients,
+                    real *dx) noexcept nogil:
+    """What rows_dx computes, with streaming stores."""
+    cdef real piece[PIECE_ELEMENTS]
     cdef Py_ssize_t m = 0, count
     while m < rows:
-        count = min(PIECE // C, rows - m)
-        rows_dx(dy + m * C, x + m * C, count, C, mean, scale, slope, offset, piece)
+        count = min(PIECE_ELEMENTS // C, rows - m)
+        rows_dx(dy + m * C, x + m * C, count, C, coefficients, piece)
         stream(dx + m * C, piece, count * C * sizeof(real))
         m += count
     stream_end()
 
 
-cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean, const real *scale,
-                  const real *slope, const real *offset, real *dx) noexcept nogil:
+cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *coefficients,
+                  real *dx) noexcept nogil:
+    """IN rows of dy and x, coefficients (4, C): mean, scale γ/σ, slope and offset; OUT rows of dx."""
+    cdef const real *mean = coefficients
+    cdef const real *scale = coefficients + C
+    cdef const real *slope = coefficients + 2 * C
+    cdef const real *offset = coefficients + 3 * C
     cdef Py_ssize_t m, c
     for m in range(rows):
         for c in range(C):
@@ -334,7 +340,7 @@ def batch_norm_inference_in_place(real[:, ::1] y, const real[::1] gamma, const r
     """IN and OUT y (M, C), IN gamma, beta, mean, var (C,): y becomes its normalised values, cut at 0 if relu."""
     cdef Py_ssize_t M = y.shape[0], C = y.shape[1], step = chunk_rows(C), t
     cdef real[::1] scale = scale_of[real](gamma, var, eps)
-    for t in prange(chunk_count(M, C), nogil=True, num_threads=threads_for(STEPS * M * C)):
+    for t in prange(chunk_count(M, C), nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         change_rows(&y[t * step, 0], min(step, M - t * step), C, &mean[0], &scale[0], &beta[0], relu)
 
 
@@ -362,8 +368,8 @@ def batch_norm_inference_grads(const real[:, ::1] dy, const real[:, ::1] x, cons
     cdef double[:, ::1] sums = np.empty((chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
     cdef real[::1] scale = scale_of[real](gamma, var, eps)
     cdef real[:, ::1] out = dx
-    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS * M * C)):
-        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0], &sums[t, C])
+    for t in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
+        chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0])
         scale_rows(&dy[t * step, 0], min(step, M - t * step), C, &scale[0], &out[t * step, 0])
     merge_sums[real](sums, var, eps, dgamma, dbeta)
     return dx, dgamma, dbeta

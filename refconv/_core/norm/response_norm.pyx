@@ -1,10 +1,10 @@
 """Local response normalisation across channels and its derivative, on arrays (M, C): M pixels of C channels.
 
-A pixel is one row and needs no other: a task is a block of rows. In a row the neighbourhoods are added one offset after
-the other, all channels at once, so that the loops over c are vectors; each sum still grows from its first neighbour to
-its last, as in the loops of the book; in a neighbourhood of more than SUM_BLOCK channels block by block (sums.h).
+A pixel is one row and depends on no other: a task is a block of rows. Within a row, each offset of the neighbourhood is added
+for all channels at once, so that the loops over c are vectors. Each sum is still computed from its first neighbour to its
+last, as in refconv.reference; a neighbourhood of more than SUM_BLOCK channels is summed block by block (sums.h).
 
-With the usual β = 3/4, d^β = √d · √√d, and square roots are vectors too; any other power is a call for each element.
+With the usual β = 3/4, d^β = √d · √√d, which the compiler vectorises; any other power calls the C library for each element.
 """
 import numpy as np
 
@@ -18,12 +18,13 @@ from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_bloc
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK = 4096            # elements of one task: its rows stay in L1 or L2
+    TASK_ELEMENTS = 4096    # of one task: its rows stay in L1 or L2
+    LINE_ELEMENTS = 16      # padding between the scratch rows of two threads, so that they share no cache line
     STEPS_OF_POWER = 16     # steps (threads.h) of an element's power and division
 
 
 cdef struct Norm:
-    Py_ssize_t C, before, after     # a neighbourhood: channels c − before … c + after, as far as there are any
+    Py_ssize_t C, before, after     # a neighbourhood: channels c − before … c + after, cut off at both ends
     double alpha, beta, k
 
 
@@ -33,12 +34,12 @@ cdef Norm norm_of(Py_ssize_t C, Py_ssize_t size, double alpha, double beta, doub
 
 def local_response_norm(const real[:, ::1] x, Py_ssize_t size, double alpha, double beta, double k):
     """IN x (M, C); OUT y (M, C)."""
-    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(BLOCK // C, 1), task, m
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(TASK_ELEMENTS // C, 1), task, m
     cdef Norm norm = norm_of(C, size, alpha, beta, k)
     cdef int threads = threads_for(M * C * (norm.before + norm.after + STEPS_OF_POWER))
     dtype = dtype_of[real](NULL)
     result = aligned_empty((M, C), dtype)
-    cdef real[:, ::1] y = result, scratch = np.zeros((threads, 4 * C), dtype)
+    cdef real[:, ::1] y = result, scratch = np.zeros((threads, 4 * C + LINE_ELEMENTS), dtype)
     for task in prange((M + step - 1) // step, nogil=True, num_threads=threads):
         for m in range(task * step, min((task + 1) * step, M)):
             normalise(&norm, &x[m, 0], &scratch[threadid(), 0], &scratch[threadid(), C], &scratch[threadid(), 2 * C], &y[m, 0])
@@ -50,7 +51,7 @@ cdef void normalise(const Norm *norm, const real *x, real *d, real *power, real 
     cdef real k = <real>norm.k, alpha = <real>norm.alpha
     cdef Py_ssize_t c
     for c in range(norm.C):
-        power[c] = alpha * (x[c] * x[c])  # the squares; the powers come when they are no longer needed
+        power[c] = alpha * (x[c] * x[c])  # the squares; raise_all overwrites them
         d[c] = k
     add_neighbours(power, norm.C, norm.before, norm.after, sums, d)
     raise_all(d, norm.C, norm.beta, power)
@@ -60,7 +61,7 @@ cdef void normalise(const Norm *norm, const real *x, real *d, real *power, real 
 
 cdef inline void add_neighbours(const real *a, Py_ssize_t C, Py_ssize_t before, Py_ssize_t after, real *block,
                                 real *out) noexcept nogil:
-    """out[c] += a[c − before] + … + a[c + after], of those that there are. block, of 2·C elements, stays zero."""
+    """out[c] += a[c − before] + … + a[c + after], without those outside. block, of 2·C elements, is zero before and after."""
     cdef Py_ssize_t offset, number
     if before + after < SUM_BLOCK:
         add_offsets(a, C, -before, after + 1, out)
@@ -73,7 +74,7 @@ cdef inline void add_neighbours(const real *a, Py_ssize_t C, Py_ssize_t before, 
 
 
 cdef inline void add_offsets(const real *a, Py_ssize_t C, Py_ssize_t first, Py_ssize_t end, real *out) noexcept nogil:
-    """out[c] += a[c + first] + … + a[c + end − 1], of those that there are."""
+    """out[c] += a[c + first] + … + a[c + end − 1], without those outside."""
     cdef Py_ssize_t offset, c
     for offset in range(first, end):
         for c in range(max(-offset, 0), min(C - offset, C)):
@@ -100,12 +101,12 @@ cdef inline void raise_all(const real *d, Py_ssize_t C, double beta, real *power
 def local_response_norm_dx(const real[:, ::1] dy, const real[:, ::1] x, Py_ssize_t size, double alpha, double beta,
                            double k):
     """IN dy, x (M, C); OUT dx (M, C)."""
-    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(BLOCK // C, 1), task, m
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(TASK_ELEMENTS // C, 1), task, m
     cdef Norm norm = norm_of(C, size, alpha, beta, k)
     cdef int threads = threads_for(M * C * (norm.before + norm.after + STEPS_OF_POWER))
     dtype = dtype_of[real](NULL)
     result = aligned_empty((M, C), dtype)
-    cdef real[:, ::1] dx = result, scratch = np.zeros((threads, 4 * C), dtype)
+    cdef real[:, ::1] dx = result, scratch = np.zeros((threads, 4 * C + LINE_ELEMENTS), dtype)
     for task in prange((M + step - 1) // step, nogil=True, num_threads=threads):
         for m in range(task * step, min((task + 1) * step, M)):
             normalise_dx(&norm, &dy[m, 0], &x[m, 0], &scratch[threadid(), 0], &scratch[threadid(), C],

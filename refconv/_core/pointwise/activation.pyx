@@ -1,23 +1,22 @@
 """Activation functions and their derivatives: one element in, one element out.
 
-An array of any shape is one line of numbers, cut into blocks; a task is a block. The function is chosen once a block,
-so that the loop inside knows nothing of the choice and becomes vectors. exp and tanh are those of the C library,
-accurate to the last bit or two.
+Arrays of any shape are flattened and cut into blocks; a task is a block. The function is chosen once for a block, outside of
+the loop over its elements, so that the loop is vectorised. exp and tanh of the C library are accurate to the last bit or two.
 """
-import numpy as np  # functions of a .pxd, such as aligned_empty, look for it here
+import numpy as np  # no-cython-lint: used by functions of arrays.pxd, which are compiled into this module
 
 from cython.parallel cimport prange
 from libc.math cimport exp, expf, expm1, expm1f, tanh as tanh64, tanhf
 
 from refconv._core.common.arrays cimport aligned_empty
 from refconv._core.common.real cimport real
-from refconv._core.common.stream cimport PIECE, past_caches, stream, stream_end
+from refconv._core.common.stream cimport PIECE_ELEMENTS, past_caches, stream, stream_end
 
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK = 4096        # elements of one task: in and out stay in L1 or L2
-    STEPS_OF_EXP = 16   # an exponential takes as long as so many comparisons
+    BLOCK_ELEMENTS = 4096   # of one task: input and output stay in L1 or L2
+    STEPS_OF_EXP = 16       # steps (threads.h) of an exponential
 
 cdef enum Function:
     RELU, RELU_DX, LEAKY_RELU, LEAKY_RELU_DX, ELU, ELU_DX, SIGMOID, SIGMOID_DX, TANH, TANH_DX
@@ -34,10 +33,10 @@ def relu_dx(dy, x):
 
 
 def relu_in_place(real[::1] y):
-    """IN and OUT y, one line of numbers: negative ones become 0."""
-    cdef Py_ssize_t size = y.shape[0], task
-    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(size)):
-        cut(&y[task * BLOCK], min(BLOCK, size - task * BLOCK))
+    """IN and OUT y, flat: negative elements become 0."""
+    cdef Py_ssize_t size = y.shape[0], first
+    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads_for(size)):
+        cut(&y[first], min(BLOCK_ELEMENTS, size - first))
 
 
 cdef void cut(real *y, Py_ssize_t size) noexcept nogil:
@@ -87,32 +86,31 @@ def tanh_dx(dy, y):
 
 
 def _each(Function function, a, dy, double constant):
-    """IN a (x, or y where the derivative is made from it), dy (a again where there is none); OUT an array like a."""
+    """IN a: x, or y if the derivative uses that; dy, or a again if there is none; OUT an array like a."""
     result = aligned_empty(a.shape, a.dtype)
     _each_block(a.reshape(-1), dy.reshape(-1), result.reshape(-1), function, constant)
     return result
 
 
 def _each_block(const real[::1] a, const real[::1] dy, real[::1] out, Function function, real constant):
-    cdef Py_ssize_t size = a.shape[0], steps = size, task
+    cdef Py_ssize_t size = a.shape[0], steps = size, first, count
     if function in (ELU, ELU_DX, SIGMOID, TANH):
         steps *= STEPS_OF_EXP
     cdef bint past = past_caches(size * sizeof(real))
-    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(steps)):
+    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads_for(steps)):
+        count = min(BLOCK_ELEMENTS, size - first)
         if past:
-            stream_block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
-                         &out[task * BLOCK])
+            stream_block(function, &a[first], &dy[first], constant, count, &out[first])
         else:
-            block(function, &a[task * BLOCK], &dy[task * BLOCK], constant, min(BLOCK, size - task * BLOCK),
-                  &out[task * BLOCK])
+            block(function, &a[first], &dy[first], constant, count, &out[first])
 
 
 cdef void stream_block(Function function, const real *a, const real *dy, real constant, Py_ssize_t size,
                        real *out) noexcept nogil:
-    cdef real piece[PIECE]
+    cdef real piece[PIECE_ELEMENTS]
     cdef Py_ssize_t i = 0, count
     while i < size:
-        count = min(PIECE, size - i)
+        count = min(PIECE_ELEMENTS, size - i)
         block(function, a + i, dy + i, constant, count, piece)
         stream(out + i, piece, count * sizeof(real))
         i += count

@@ -1,7 +1,7 @@
-"""Where branches come together: their sum, or their channels side by side.
+"""Sum of several arrays, and concatenation of their channels, for networks with branches.
 
-There is nothing to compute, so what counts is that each array passes through memory once, and on all threads: a task is a
-block of elements of all branches, added in their order; or a block of pixels, whose channels are copied branch by branch.
+Memory sets the pace, so each array is read once. A task is a block of elements, added in the order of the arrays; or a block
+of pixels, whose channels are copied array by array.
 """
 import numpy as np
 
@@ -14,9 +14,9 @@ from refconv._core.common.real cimport real
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK = 4096            # elements of one task of a sum
-    COPIED = 1 << 16        # bytes of one task of a copy
-    BYTES_OF_STEP = 16      # bytes that are copied while one element is computed
+    BLOCK_ELEMENTS = 4096   # of one task of a sum
+    TASK_BYTES = 1 << 16    # of one task of a copy
+    BYTES_PER_STEP = 16     # that are copied in one step (threads.h)
 
 
 def total(arrays):
@@ -29,14 +29,15 @@ def total(arrays):
 
 def add_lines(real[::1] out, list lines):
     """OUT the sum of the lines, which are of its type and size."""
-    cdef Py_ssize_t size = out.shape[0], count = len(lines), k, task
+    cdef Py_ssize_t size = out.shape[0], count = len(lines), k, first
     cdef const real[::1] line
     cdef Py_ssize_t[::1] where = np.empty(count, np.intp)
     for k in range(count):
         line = lines[k]
         where[k] = <Py_ssize_t>&line[0] if size else 0
-    for task in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(count * size)):
-        add_block(<const real **>&where[0], count, task * BLOCK, min(BLOCK, size - task * BLOCK), &out[task * BLOCK])
+    cdef int threads = threads_for(count * size)
+    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
+        add_block(<const real **>&where[0], count, first, min(BLOCK_ELEMENTS, size - first), &out[first])
 
 
 cdef void add_block(const real **lines, Py_ssize_t count, Py_ssize_t first, Py_ssize_t size, real *out) noexcept nogil:
@@ -60,14 +61,14 @@ def side_by_side(arrays):
     cdef Py_ssize_t item = arrays[0].itemsize, last = arrays[0].ndim - 1, count = len(arrays)
     cdef Py_ssize_t width = item * sum(array.shape[last] for array in arrays)
     result = aligned_empty((*arrays[0].shape[:last], width // item), arrays[0].dtype)
-    cdef Py_ssize_t pixels = result.nbytes // width, step = max(COPIED // width, 1), k, task
+    cdef Py_ssize_t pixels = result.nbytes // width, step = max(TASK_BYTES // width, 1), k, task
     cdef unsigned char[::1] out = result.reshape(-1).view(np.uint8)
     cdef const unsigned char[::1] line
-    cdef Py_ssize_t[:, ::1] parts = np.empty((count, 2), np.intp)  # where each begins, and the bytes of its pixels
+    cdef Py_ssize_t[:, ::1] parts = np.empty((count, 2), np.intp)  # address of each array, and the bytes of its pixels
     for k in range(count):
         line = arrays[k].reshape(-1).view(np.uint8)
         parts[k, 0], parts[k, 1] = <Py_ssize_t>&line[0] if pixels else 0, item * arrays[k].shape[last]
-    cdef int threads = threads_for(pixels * width // BYTES_OF_STEP)
+    cdef int threads = threads_for(pixels * width // BYTES_PER_STEP)
     for task in prange((pixels + step - 1) // step, nogil=True, schedule="static", num_threads=threads):
         copy_pixels(&parts[0, 0], count, task * step, min((task + 1) * step, pixels), &out[task * step * width])
     return result

@@ -1,7 +1,7 @@
 """Dropout and its derivative: one element in, one element out.
 
-An array of any shape is one line of numbers, cut into blocks; a task is a block. The random numbers come from outside,
-so it does not matter which thread meets which element.
+Arrays of any shape are flattened and cut into blocks; a task is a block. The caller passes the random numbers, so the result
+does not depend on which thread computes which element.
 """
 import numpy as np
 
@@ -12,7 +12,8 @@ from refconv._core.common.real cimport real
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK = 4096   # elements of one task: in and out stay in L1 or L2
+    BLOCK_ELEMENTS = 4096   # of one task: input and output stay in L1 or L2
+    STEPS_PER_ELEMENT = 2   # steps (threads.h): the random numbers are float64, and two arrays are written
 
 
 def dropout(x, u, double rate):
@@ -24,10 +25,11 @@ def dropout(x, u, double rate):
 
 def drop(const real[::1] x, const double[::1] u, double rate, real[::1] y, real[::1] mask):
     """IN x, u, both flat; OUT y, mask."""
-    cdef Py_ssize_t size = x.shape[0], block, i
+    cdef Py_ssize_t size = x.shape[0], first, i
     cdef real enlarged = <real>(1 / (1 - rate))
-    for block in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(size)):
-        for i in range(block * BLOCK, min((block + 1) * BLOCK, size)):
+    cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
+    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
+        for i in range(first, min(first + BLOCK_ELEMENTS, size)):
             mask[i] = 0 if u[i] < rate else enlarged
             y[i] = 0 if u[i] < rate else x[i] * enlarged
 
@@ -41,7 +43,8 @@ def dropout_dx(dy, mask):
 
 def multiply_kept(const real[::1] dy, const real[::1] mask, real[::1] dx):
     """IN dy, mask, both flat; OUT dx."""
-    cdef Py_ssize_t size = dy.shape[0], block, i
-    for block in prange((size + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=threads_for(size)):
-        for i in range(block * BLOCK, min((block + 1) * BLOCK, size)):
+    cdef Py_ssize_t size = dy.shape[0], first, i
+    cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
+    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
+        for i in range(first, min(first + BLOCK_ELEMENTS, size)):
             dx[i] = 0 if mask[i] == 0 else dy[i] * mask[i]

@@ -1,12 +1,12 @@
 """Softmax and the cross-entropy loss, with their derivatives. Each row belongs to one thread.
 
-Exponentials are taken and summed in double precision. They are of logits less the row's maximum: no exponent is
-positive and one is 0, so that the sum neither overflows nor vanishes. Sums and maxima of a row are kept in LANES parts,
-element k in part k mod LANES, so that the loops over lanes are vectors. Sums over the classes or over the rows of a batch are
-computed block by block (sums.h).
+Exponentials are computed and summed in double precision, after subtracting the row's maximum: no exponent is positive and one
+is 0, so the sum neither overflows nor becomes 0. Sums and maxima of a row are kept in ROW_PARTS parts, element k in part
+k mod ROW_PARTS, so that the loops over the parts are vectors. Sums over the classes or over the rows of a batch are computed
+block by block (sums.h).
 
-Float32 logits need no more than ten digits of an exponential, and get them from eight products that become vectors,
-in place of calls of the C library, which would take several times as long. Rounded to float32 the two hardly ever differ.
+For float32 logits, ten digits of an exponential are enough. A series of eight products gives them, in vectors, several times
+as fast as calls of the C library. Rounded to float32, the two rarely differ.
 """
 import numpy as np
 
@@ -22,11 +22,11 @@ from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_bloc
 include "common/threads.pxi"
 
 cdef enum:
-    LANES = 32
-    STEPS_OF_EXP = 8    # an exponential and all that a class takes beside it: as long as so many additions
+    ROW_PARTS = 32      # partial sums and maxima of a row
+    STEPS_OF_EXP = 8    # steps (threads.h) of an exponential and the other operations on a class
 
 cdef double LOG2E = 1.4426950408889634, LN2 = 0.6931471805599453
-cdef double INTEGER = 6755399441055744.0    # 1.5·2⁵²: what is added to it becomes an integer, in its lowest bits
+cdef double INTEGER = 6755399441055744.0    # 1.5·2⁵²: adding a number rounds it to an integer, in the lowest bits
 cdef uint64_t ONE = 0x3ff0000000000000      # the bits of 1.0: 52 of the fraction under the exponent
 
 
@@ -48,17 +48,17 @@ cdef inline double short_exp(double x) noexcept nogil:
 
 
 cdef double maximum(const real *x, Py_ssize_t K) noexcept nogil:
-    cdef real best[LANES]
+    cdef real best[ROW_PARTS]
     cdef real largest = x[0]
     cdef Py_ssize_t k, l
-    for l in range(min(LANES, K)):
+    for l in range(min(ROW_PARTS, K)):
         best[l] = x[l]
-    k = LANES
+    k = ROW_PARTS
     while k < K:
-        for l in range(min(LANES, K - k)):
+        for l in range(min(ROW_PARTS, K - k)):
             best[l] = x[k + l] if x[k + l] > best[l] else best[l]
-        k += LANES
-    for l in range(min(LANES, K)):
+        k += ROW_PARTS
+    for l in range(min(ROW_PARTS, K)):
         if best[l] > largest:
             largest = best[l]
     return largest
@@ -66,30 +66,30 @@ cdef double maximum(const real *x, Py_ssize_t K) noexcept nogil:
 
 cdef double exponentials(const real *x, Py_ssize_t K, double largest, real *powers) noexcept nogil:
     """OUT powers[k] = exp(x[k] − largest), and returns their sum."""
-    cdef double block[LANES]
-    cdef double group[LANES]
-    cdef double total[LANES]
+    cdef double block[ROW_PARTS]
+    cdef double group[ROW_PARTS]
+    cdef double total[ROW_PARTS]
     cdef double power, result = 0
     cdef Py_ssize_t k = 0, l
-    cdef bint is_long = K > LANES * SUM_BLOCK   # a short row is one block
-    for l in range(LANES):
+    cdef bint is_long = K > ROW_PARTS * SUM_BLOCK   # a short row is one block
+    for l in range(ROW_PARTS):
         block[l] = 0
     if is_long:
-        for l in range(LANES):
+        for l in range(ROW_PARTS):
             group[l] = total[l] = 0
     while k < K:
-        for l in range(min(LANES, K - k)):
+        for l in range(min(ROW_PARTS, K - k)):
             power = short_exp(x[k + l] - largest) if real is float else exp(x[k + l] - largest)
             powers[k + l] = <real>power
             block[l] += power
-        k += LANES
-        if is_long and k % (LANES * SUM_BLOCK) == 0:
-            carry_block(k // (LANES * SUM_BLOCK) - 1, LANES, block, group, total)
+        k += ROW_PARTS
+        if is_long and k % (ROW_PARTS * SUM_BLOCK) == 0:
+            carry_block(k // (ROW_PARTS * SUM_BLOCK) - 1, ROW_PARTS, block, group, total)
     if is_long:
-        carry(LANES, block, group)
-        carry(LANES, group, total)
-        carry(LANES, total, block)
-    for l in range(min(LANES, K)):
+        carry(ROW_PARTS, block, group)
+        carry(ROW_PARTS, group, total)
+        carry(ROW_PARTS, total, block)
+    for l in range(min(ROW_PARTS, K)):
         result += block[l]
     return result
 
@@ -204,9 +204,9 @@ cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label
     cdef Py_ssize_t n, k
     for k in range(K):
         dlogits[k] = <real>(dlogits[k] * scale - share / N)
-    # From double precision: of a sure p − 1 float32 would leave nothing.
+    # In double precision, because p − 1 would cancel in float32 where p is close to 1.
     dlogits[label] = <real>((of_label - share - (1 - alpha)) / N)
-    # A class that is not asked for costs nothing, though its logit be −∞.
+    # Skip a term of weight 0: its logit may be −∞, and 0·∞ would be NaN.
     if alpha < 1:
         loss -= (1 - alpha) * (logits[label] - largest - log_total)
     if alpha > 0:

@@ -1,11 +1,10 @@
 """Updates of parameters: one pass over memory, in place.
 
-An array of any shape is one line of numbers, cut into blocks; a task is a block, and no element needs another. So a block
-is read once and written once, however long the formula is, and the bits do not depend on the threads.
+Arrays of any shape are flattened and cut into blocks; a task is a block. No element depends on another, so each block is read
+and written once, and the bits do not depend on the number of threads.
 
-The calls are many and small (a bias has ten elements), so what comes before the loop counts: the type is chosen by the size
-of an element, which is quicker than Cython's own choice among fused types. What is neither float nor double is refused
-where the array becomes a memoryview.
+Small parameters are updated often, so the overhead of a call counts: the item size selects the type, which is faster than
+Cython's own selection among fused types. Converting an array of another type to a memoryview raises the error.
 """
 import numpy as np
 
@@ -17,8 +16,21 @@ from refconv._core.common.real cimport real
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK = 4096   # elements of one task: all arrays of an update stay in L1 or L2
-    STEPS = 3      # that an element counts: it comes from three or four arrays, seldom still in a cache, and goes to two or three
+    BLOCK_ELEMENTS = 4096   # of one task: all arrays of an update stay in L1 or L2
+    STEPS_PER_ELEMENT = 3   # steps (threads.h): an update reads three or four arrays from memory and writes two or three
+
+
+cdef struct RMSProp:
+    # The constants of a step, in double precision; each block rounds them to the type of its arrays.
+    double lr, rho, momentum, decay
+    double inside, outside      # ε inside or outside of the square root; the other one is 0
+
+
+cdef struct Adam:
+    # The constants of a step, as above.
+    double lr                   # divided by the sum of the weights in m
+    double beta1, beta2, eps, decay
+    double squared              # what s is multiplied by: 1 / the sum of the weights in s
 
 
 def sgd(theta, v, g, double lr, double momentum, double decay, bint nesterov):
@@ -34,8 +46,9 @@ def sgd(theta, v, g, double lr, double momentum, double decay, bint nesterov):
 
 cdef _sgd(real[::1] theta, real[::1] v, const real[::1] g, real lr, real momentum, real decay, bint nesterov):
     cdef Py_ssize_t size = theta.shape[0], first
-    for first in prange(0, size, BLOCK, nogil=True, schedule="static", num_threads=threads_for(STEPS * size)):
-        sgd_block(min(BLOCK, size - first), &theta[first], &v[first], &g[first], lr, momentum, decay, nesterov)
+    cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
+    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
+        sgd_block(min(BLOCK_ELEMENTS, size - first), &theta[first], &v[first], &g[first], lr, momentum, decay, nesterov)
 
 
 cdef void sgd_block(Py_ssize_t size, real *theta, real *v, const real *g, real lr, real momentum, real decay,
@@ -53,30 +66,28 @@ cdef void sgd_block(Py_ssize_t size, real *theta, real *v, const real *g, real l
             theta[i] += v[i]
 
 
-def rmsprop(theta, s, v, g, double lr, double rho, double momentum, double eps, bint eps_inside_sqrt, double decay):
+def rmsprop(theta, s, v, g, *, double lr, double rho, double momentum, double eps, bint eps_inside_sqrt, double decay):
     """IN OUT theta, s, v; IN g.  h = g + decay·theta,  s = rho·s + (1 − rho)·h²,  v = momentum·v − lr·h / √(s + eps)
     (or / (√s + eps)),  theta += v."""
+    cdef RMSProp o = RMSProp(lr=lr, rho=rho, momentum=momentum, decay=decay, inside=eps if eps_inside_sqrt else 0,
+                             outside=0 if eps_inside_sqrt else eps)
     if theta.itemsize == 4:
-        _rmsprop[float](theta.reshape(-1), s.reshape(-1), v.reshape(-1), g.reshape(-1), lr, rho, 1 - rho, momentum, eps,
-                        eps_inside_sqrt, decay)
+        _rmsprop[float](theta.reshape(-1), s.reshape(-1), v.reshape(-1), g.reshape(-1), o)
     else:
-        _rmsprop[double](theta.reshape(-1), s.reshape(-1), v.reshape(-1), g.reshape(-1), lr, rho, 1 - rho, momentum, eps,
-                         eps_inside_sqrt, decay)
+        _rmsprop[double](theta.reshape(-1), s.reshape(-1), v.reshape(-1), g.reshape(-1), o)
 
 
-cdef _rmsprop(real[::1] theta, real[::1] s, real[::1] v, const real[::1] g, real lr, real rho, real rest, real momentum,
-              real eps, bint eps_inside_sqrt, real decay):
+cdef _rmsprop(real[::1] theta, real[::1] s, real[::1] v, const real[::1] g, RMSProp o):
     cdef Py_ssize_t size = theta.shape[0], first
-    cdef real inside = eps if eps_inside_sqrt else 0, outside = 0 if eps_inside_sqrt else eps
-    for first in prange(0, size, BLOCK, nogil=True, schedule="static", num_threads=threads_for(STEPS * size)):
-        rmsprop_block(min(BLOCK, size - first), &theta[first], &s[first], &v[first], &g[first], lr, rho, rest, momentum,
-                      inside, outside, decay)
+    cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
+    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
+        rmsprop_block(&o, min(BLOCK_ELEMENTS, size - first), &theta[first], &s[first], &v[first], &g[first])
 
 
-cdef void rmsprop_block(Py_ssize_t size, real *theta, real *s, real *v, const real *g, real lr, real rho, real rest,
-                        real momentum, real inside, real outside, real decay) noexcept nogil:
+cdef void rmsprop_block(const RMSProp *o, Py_ssize_t size, real *theta, real *s, real *v, const real *g) noexcept nogil:
+    cdef real lr = <real>o.lr, rho = <real>o.rho, rest = <real>(1 - o.rho), momentum = <real>o.momentum
+    cdef real inside = <real>o.inside, outside = <real>o.outside, decay = <real>o.decay, h
     cdef Py_ssize_t i
-    cdef real h
     for i in range(size):
         h = g[i] + decay * theta[i]
         s[i] = rho * s[i] + rest * h * h
@@ -84,30 +95,28 @@ cdef void rmsprop_block(Py_ssize_t size, real *theta, real *s, real *v, const re
         theta[i] += v[i]
 
 
-def adam(theta, m, s, g, double lr, double beta1, double beta2, double eps, Py_ssize_t t, double decay):
+def adam(theta, m, s, g, *, double lr, double beta1, double beta2, double eps, Py_ssize_t t, double decay):
     """IN OUT theta, m, s; IN g.  h = g + decay·theta,  m = beta1·m + (1 − beta1)·h,  s = beta2·s + (1 − beta2)·h²,
     theta −= lr·(m / (1 − beta1ᵗ)) / (√(s / (1 − beta2ᵗ)) + eps)."""
     cdef double enlarged = 1 / (1 - beta1**t), squared = 1 / (1 - beta2**t)
+    cdef Adam o = Adam(lr=lr * enlarged, beta1=beta1, beta2=beta2, squared=squared, eps=eps, decay=decay)
     if theta.itemsize == 4:
-        _adam[float](theta.reshape(-1), m.reshape(-1), s.reshape(-1), g.reshape(-1), lr * enlarged, beta1, 1 - beta1,
-                     beta2, 1 - beta2, squared, eps, decay)
+        _adam[float](theta.reshape(-1), m.reshape(-1), s.reshape(-1), g.reshape(-1), o)
     else:
-        _adam[double](theta.reshape(-1), m.reshape(-1), s.reshape(-1), g.reshape(-1), lr * enlarged, beta1, 1 - beta1,
-                      beta2, 1 - beta2, squared, eps, decay)
+        _adam[double](theta.reshape(-1), m.reshape(-1), s.reshape(-1), g.reshape(-1), o)
 
 
-cdef _adam(real[::1] theta, real[::1] m, real[::1] s, const real[::1] g, real lr, real beta1, real rest1, real beta2,
-           real rest2, real squared, real eps, real decay):
+cdef _adam(real[::1] theta, real[::1] m, real[::1] s, const real[::1] g, Adam o):
     cdef Py_ssize_t size = theta.shape[0], first
-    for first in prange(0, size, BLOCK, nogil=True, schedule="static", num_threads=threads_for(STEPS * size)):
-        adam_block(min(BLOCK, size - first), &theta[first], &m[first], &s[first], &g[first], lr, beta1, rest1, beta2,
-                   rest2, squared, eps, decay)
+    cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
+    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
+        adam_block(&o, min(BLOCK_ELEMENTS, size - first), &theta[first], &m[first], &s[first], &g[first])
 
 
-cdef void adam_block(Py_ssize_t size, real *theta, real *m, real *s, const real *g, real lr, real beta1, real rest1,
-                     real beta2, real rest2, real squared, real eps, real decay) noexcept nogil:
+cdef void adam_block(const Adam *o, Py_ssize_t size, real *theta, real *m, real *s, const real *g) noexcept nogil:
+    cdef real lr = <real>o.lr, beta1 = <real>o.beta1, rest1 = <real>(1 - o.beta1), beta2 = <real>o.beta2
+    cdef real rest2 = <real>(1 - o.beta2), squared = <real>o.squared, eps = <real>o.eps, decay = <real>o.decay, h
     cdef Py_ssize_t i
-    cdef real h
     for i in range(size):
         h = g[i] + decay * theta[i]
         m[i] = beta1 * m[i] + rest1 * h
@@ -124,14 +133,14 @@ def sum_of_squares(g, double scale=1):
 
 cdef double _sum_of_squares(const real[::1] g, double scale):
     cdef Py_ssize_t size = g.shape[0], task
-    cdef double[::1] sums = np.empty((size + BLOCK - 1) // BLOCK)
+    cdef double[::1] sums = np.empty((size + BLOCK_ELEMENTS - 1) // BLOCK_ELEMENTS)
     for task in prange(sums.shape[0], nogil=True, schedule="static", num_threads=threads_for(size)):
-        sums[task] = block_squares(min(BLOCK, size - task * BLOCK), &g[task * BLOCK], scale)
+        sums[task] = block_squares(min(BLOCK_ELEMENTS, size - task * BLOCK_ELEMENTS), &g[task * BLOCK_ELEMENTS], scale)
     return np.sum(sums)  # pairwise
 
 
 cdef double block_squares(Py_ssize_t size, const real *g, double scale) noexcept nogil:
-    """Eight sums side by side: one vector, in an order that the compiler need not be asked to change."""
+    """Eight sums at a time: one vector, without a compiler option that permits another order of additions."""
     cdef double sums[8]
     cdef double scaled
     cdef Py_ssize_t i, k, whole = size - size % 8

@@ -12,7 +12,7 @@ from libc.string cimport memset
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.pool.pool cimport (
-    Entries, Pool, Run, avg_windows_double, avg_windows_float, end_inside, enter, pool_of, rows_of_task, run_from, steps_of
+    Entries, Pool, Run, avg_windows, end_inside, enter, pool_of, rows_of_task, run_from, steps_of
 )
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
@@ -45,10 +45,7 @@ cdef void avg_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *
             run = run_from(p, row // p.rows, j, at, &e, stop - done)
             window = x + (row // p.rows * p.H * p.W + at) * p.C
             count = counted(p, row % p.rows, j, &e)
-            if real is float:
-                avg_windows_float(window, e, run, count, y + done)
-            else:
-                avg_windows_double(window, e, run, count, y + done)
+            avg_windows(window, e, run, count, y + done)
             j += run.count
             done += run.count * p.C
 
@@ -84,7 +81,7 @@ cdef void avg_row_dx(const Pool *p, Py_ssize_t u, const real *image, real *block
     """
     cdef Py_ssize_t m, reach, i, j, end, terms = 0, number = 0, size = p.W * p.C
     memset(dx, 0, size * sizeof(real))
-    # Backwards, so that i goes forwards, as in the loops of the book; and from where i is no longer negative.
+    # Backwards, so that i goes forwards, as in refconv.reference; and from the first i that is not negative.
     for m in range(min(p.kh - 1, (u + p.top) // p.D_h), -1, -1):
         reach = u + p.top - m * p.D_h
         if reach % p.S_h != 0 or reach // p.S_h >= p.rows:

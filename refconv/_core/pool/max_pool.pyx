@@ -3,7 +3,7 @@
 Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
 
 forward     a task is some neighbouring rows of outputs
-dx          the winners are anywhere in their image, so a task is an image, or some of its channels where images are few
+dx          the winners are anywhere in their image, so a task is an image, or some of its channels if images are few
 """
 import numpy as np
 
@@ -13,14 +13,14 @@ from libc.string cimport memset
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.pool.pool cimport (
-    Entries, LANES, Pool, Run, enter, max_windows_double, max_windows_float, pool_of, rows_of_task, run_from, steps_of
+    CHANNELS_AT_ONCE, Entries, Pool, Run, enter, max_windows, pool_of, rows_of_task, run_from, steps_of
 )
 from refconv._core.common.real cimport real
 
 include "common/threads.pxi"
 
 cdef enum:
-    TASKS = 16     # at least so many where the work can be cut: enough for the threads of a laptop
+    LEAST_TASKS = 16    # that a batch is cut into, if it has as many parts: enough for the threads of a laptop
 
 
 def max_pool2d(const real[:, :, :, ::1] x, window):
@@ -65,10 +65,7 @@ cdef void max_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *
             run = run_from(p, row // p.rows, j, at, &e, stop - done)
             window = x + (row // p.rows * p.H * p.W + at) * p.C
             places = NULL if argmax == NULL else argmax + done
-            if real is float:
-                max_windows_float(window, e, run, at, y + done, places)
-            else:
-                max_windows_double(window, e, run, at, y + done, places)
+            max_windows(window, e, run, at, y + done, places)
             j += run.count
             done += run.count * p.C
 
@@ -79,13 +76,15 @@ def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] ar
     cdef Py_ssize_t H = input_size[0], W = input_size[1], task
     result = aligned_empty((N, H, W, C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
-    # Where images are few, their channels in whole cache lines, so that no two tasks write the same one.
-    cdef Py_ssize_t lines = (C + LANES - 1) // LANES, parts = min(max(TASKS // max(N, 1), 1), lines)
-    cdef bint inside = True  # &= makes it the threads' common answer; what is assigned in a prange, the last task decides
+    # If images are few, a task has some of their channels, in whole cache lines, so that no two tasks write to the same line.
+    cdef Py_ssize_t lines = (C + CHANNELS_AT_ONCE - 1) // CHANNELS_AT_ONCE
+    cdef Py_ssize_t parts = min(max(LEAST_TASKS // max(N, 1), 1), lines), first, end, b
+    cdef bint inside = True  # &= makes it a reduction over all threads; a plain assignment would keep the last task's
     for task in prange(N * parts, nogil=True, schedule="static", num_threads=threads_for(N * C * (H * W + 4 * outputs))):
-        inside &= send_to_winners(&dy[task // parts, 0, 0, 0], &argmax[task // parts, 0, 0, 0], outputs, C,
-                                  task % parts * lines // parts * LANES,
-                                  min((task % parts + 1) * lines // parts * LANES, C), H * W, &dx[task // parts, 0, 0, 0])
+        b = task // parts
+        first = task % parts * lines // parts * CHANNELS_AT_ONCE
+        end = min((task % parts + 1) * lines // parts * CHANNELS_AT_ONCE, C)
+        inside &= send_to_winners(&dy[b, 0, 0, 0], &argmax[b, 0, 0, 0], outputs, C, first, end, H * W, &dx[b, 0, 0, 0])
     return result if inside else None
 
 

@@ -1,24 +1,22 @@
 """A pooling window on an image: what the kernels of max and average pooling share.
 
-Channels lie side by side, so the lanes of a vector are channels: pool.h takes a few of them through one window at a
-time. Entries outside of the image are cut off before its loops begin: no padding is ever made.
+Channels are contiguous, so the lanes of a vector are channels: pool.h computes a few of them at a time. Entries outside of the
+image are cut off before its loops begin, so the image is never padded.
 """
 
 cdef extern from "pool/pool.h" nogil:
     enum:
-        LANES
+        CHANNELS_AT_ONCE
     ctypedef struct Entries:
         Py_ssize_t down, across, row, column, channels
     ctypedef struct Run:
         Py_ssize_t count, stride, readable, writable
-    void max_windows_float(const float *x, Entries e, Run run, Py_ssize_t at, float *y, Py_ssize_t *argmax)
-    void max_windows_double(const double *x, Entries e, Run run, Py_ssize_t at, double *y, Py_ssize_t *argmax)
-    void avg_windows_float(const float *x, Entries e, Run run, float count, float *y)
-    void avg_windows_double(const double *x, Entries e, Run run, double count, double *y)
+    void max_windows(const void *x, Entries entries, Run run, Py_ssize_t at, void *y, Py_ssize_t *argmax)
+    void avg_windows(const void *x, Entries entries, Run run, double count, void *y)
 
 
 cdef enum:
-    TASK = 16384    # entries of windows: the work of a task, if a single row of outputs has not more
+    TASK_ENTRIES = 16384    # entries of the windows of one task, unless a single row of outputs has more
 
 
 cdef struct Pool:
@@ -65,18 +63,18 @@ cdef inline Py_ssize_t enter(const Pool *p, Py_ssize_t i, Py_ssize_t j, Entries 
 
 
 cdef inline Py_ssize_t steps_of(const Pool *p, Py_ssize_t rows) noexcept nogil:
-    """The entries in the windows of so many rows of outputs."""
+    """Steps (threads.h) of some rows of outputs: the entries of their windows."""
     return rows * p.columns * p.C * p.kh * p.kw
 
 
 cdef inline Py_ssize_t rows_of_task(const Pool *p) noexcept nogil:
-    """How many rows of outputs, counted through the whole batch, are one task."""
-    return max(TASK // steps_of(p, 1), 1)
+    """Rows of outputs, counted through the whole batch, in one task."""
+    return max(TASK_ENTRIES // steps_of(p, 1), 1)
 
 
 cdef inline Run run_from(const Pool *p, Py_ssize_t b, Py_ssize_t j, Py_ssize_t at, const Entries *e,
                          Py_ssize_t writable) noexcept nogil:
-    """The windows from column j on that have as many entries inside; the first one's begin at `at` in image b."""
+    """The windows from column j on that have as many entries inside; the first of them begins at `at` in image b."""
     cdef Run run
     run.count = p.whole_to - j if p.whole_from <= j < p.whole_to else 1
     run.stride = p.S_w

@@ -1,10 +1,10 @@
 """Padding and upsampling, and their derivatives.
 
-Upsampling is a matrix with few entries along each axis: each output sums a few inputs, with weights. Its derivative is the
-transposed matrix: each input gathers from the outputs that read it. So one kernel serves for both, with the entries of the
-one matrix or of the other, and each thread writes rows that are its own. A sum of many entries is computed block by block (sums.h).
+Upsampling is a sparse matrix along each axis: each output is a weighted sum of a few inputs. Its derivative is the transposed
+matrix: each input gathers from the outputs that read it. So one kernel computes both, with the entries of either matrix, and a
+task is one row of the result. A sum of many entries is computed block by block (sums.h).
 
-Padding copies, and its derivative adds what lay outside to the edges. That is a handful of slices, and so it is NumPy.
+Padding copies slices, and its derivative adds the padding to the edges: a few operations on slices, in NumPy.
 """
 import numpy as np
 
@@ -73,8 +73,9 @@ def weigh(const real[:, :, :, ::1] x, const Py_ssize_t[::1] start_h, const Py_ss
         place = np.minimum(starts[:-1] + SUM_BLOCK * np.arange(axis.pieces + 1)[:, None], starts[1:])
         axis.place = &place[0, 0]
     for row in prange(N * rows, nogil=True, schedule="static", num_threads=threads):
-        make_row(&axis, &x[row // rows, 0, 0, 0], W * C, start_h[row % rows], start_h[row % rows + 1], &index_h[0],
-                 &weight_h[0], &weight_w[0], &scratch[threadid(), 0] if is_long else NULL, &y[row // rows, row % rows, 0, 0])
+        make_row(&axis, Inputs(first=start_h[row % rows], end=start_h[row % rows + 1], pitch=W * C, index=&index_h[0]),
+                 &x[row // rows, 0, 0, 0], &weight_h[0], &weight_w[0], &scratch[threadid(), 0] if is_long else NULL,
+                 &y[row // rows, row % rows, 0, 0])
     return result
 
 
@@ -86,6 +87,13 @@ cdef struct Axis:
     const Py_ssize_t *index
 
 
+cdef struct Inputs:
+    # The input rows that one output row reads: rows index[e] for the entries e = first … end − 1 of the other axis.
+    Py_ssize_t first, end
+    Py_ssize_t pitch                # elements between input rows
+    const Py_ssize_t *index
+
+
 cdef Py_ssize_t longest(const Py_ssize_t[::1] start):
     """The most entries that an output of an axis has."""
     cdef Py_ssize_t i, most = 0
@@ -94,19 +102,19 @@ cdef Py_ssize_t longest(const Py_ssize_t[::1] start):
     return most
 
 
-cdef void make_row(const Axis *axis, const real *image, Py_ssize_t pitch, Py_ssize_t first, Py_ssize_t end,
-                   const Py_ssize_t *index, const real *weight, const real *weights, real *block, real *y) noexcept nogil:
-    """One output row, from entries first … end − 1 of the other axis.
+cdef void make_row(const Axis *axis, Inputs rows, const real *image, const real *weight, const real *weights, real *block,
+                   real *y) noexcept nogil:
+    """One output row; `weight` belongs to the entries of `rows`, `weights` to those of `axis`.
 
-    block, of two rows, is zero before and after; NULL if SUM_BLOCK terms are all.
+    block, of two rows, is zero before and after; NULL if no sum has more than SUM_BLOCK terms.
     """
     cdef Py_ssize_t e, k, most, terms = 0, number = 0, size = axis.columns * axis.C
     memset(y, 0, size * sizeof(real))
     if block == NULL:  # a short sum: the entries need no counting
-        for e in range(first, end):
-            add_row(axis, image + index[e] * pitch, weight[e], axis.place, weights, y)
+        for e in range(rows.first, rows.end):
+            add_row(axis, image + rows.index[e] * rows.pitch, weight[e], axis.place, weights, y)
         return
-    for e in range(first, end):
+    for e in range(rows.first, rows.end):
         for k in range(axis.pieces):
             most = min(axis.longest - k * SUM_BLOCK, SUM_BLOCK)
             if terms + most > SUM_BLOCK:
@@ -114,7 +122,7 @@ cdef void make_row(const Axis *axis, const real *image, Py_ssize_t pitch, Py_ssi
                 number += 1
                 terms = 0
             terms += most
-            add_row(axis, image + index[e] * pitch, weight[e], axis.place + k * axis.pitch, weights, block)
+            add_row(axis, image + rows.index[e] * rows.pitch, weight[e], axis.place + k * axis.pitch, weights, block)
     carry(size, block, block + size)
     carry(size, block + size, y)
 

@@ -11,7 +11,7 @@
 
 #define INTERLEAVED_LINES 6
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 typedef double __attribute__((aligned(sizeof(float)), may_alias)) pair_float;
 typedef VECTOR_OF(double, 2 * sizeof(double)) pair_double;
 #define ON_A_LINE __attribute__((aligned(64))) /* a vector that lies across two stores would have to wait for both */

@@ -10,7 +10,7 @@ cdef enum:
     TASKS = 16                  # least number of tasks if the work can be cut: enough for the threads of a laptop
     BAND_PIXELS = 512           # output pixels of a task: its input stays in L2 from one panel of weights to the next
     LEAST_CHUNK_PIXELS = 512    # output pixels of a chunk with sums of its own: below, adding these sums costs too much
-    MOST_PARTIAL_SUMS = 1 << 22 # elements of the sums of all chunks
+    MOST_PARTIAL_SUMS = 1 << 22  # elements of the sums of all chunks
 
 
 cdef struct Taps:

@@ -61,7 +61,7 @@
 #define HALF_LANES_float (HALF_BYTES / (int)sizeof(float))
 #define HALF_LANES_double (HALF_BYTES / (int)sizeof(double))
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 
 /* aligned(sizeof(real)): a vector may start at any element; may_alias: it is read through a pointer to real. */
 #define VECTOR_OF(real, bytes) __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias)) real
@@ -79,35 +79,35 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
     AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
-                                const real **a, const real *b, const real *start, real **out)              \
+                                const real **a, const real *b, const real *start, real **out)                          \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[ROWS][VECTORS];                                                                                     \
-        UNROLLED for (int p = 0; p < ROWS; p++) /* fetched while the sums are made: stores wait for each other */      \
-            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
+        UNROLLED_FOR (int p = 0; p < ROWS; p++) /* fetched while the sums are made: stores wait for each other */      \
+            UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                                 \
                 __builtin_prefetch(out[p] + v * LANES, 1);                                                             \
-        UNROLLED for (int v = 0; v < VECTORS; v++) {                                                                   \
+        UNROLLED_FOR (int v = 0; v < VECTORS; v++) {                                                                   \
             vector first = {0};                                                                                        \
             if (start)                                                                                                 \
                 first = *(const vector *)(start + v * LANES);                                                          \
-            UNROLLED for (int p = 0; p < ROWS; p++)                                                                    \
+            UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                    \
                 sum[p][v] = first;                                                                                     \
         }                                                                                                              \
         for (ptrdiff_t r = 0; r < runs; r++) { /* k counts up to 0: an end to compare with would take a register */    \
             const real *row[ROWS];                                                                                     \
-            UNROLLED for (int p = 0; p < ROWS; p++)                                                                    \
+            UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                    \
                 row[p] = a[p] + run[r] + length * step;                                                                \
             for (ptrdiff_t k = -length * step; k < 0; k += step, b += VECTORS * LANES) {                               \
                 vector weight[VECTORS];                                                                                \
-                UNROLLED for (int v = 0; v < VECTORS; v++)                                                             \
+                UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                             \
                     weight[v] = *(const vector *)(b + v * LANES);                                                      \
-                UNROLLED for (int p = 0; p < ROWS; p++)                                                                \
-                    UNROLLED for (int v = 0; v < VECTORS; v++)                                                         \
+                UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                \
+                    UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                         \
                         sum[p][v] += row[p][k] * weight[v];                                                            \
             }                                                                                                          \
         }                                                                                                              \
-        UNROLLED for (int p = 0; p < ROWS; p++)                                                                        \
-            UNROLLED for (int v = 0; v < VECTORS; v++)                                                                 \
+        UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                        \
+            UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                                 \
                 *(vector *)(out[p] + v * LANES) = sum[p][v];                                                           \
     }
 
@@ -118,8 +118,8 @@ typedef double vector_double, half_double;
 
 #define AS_WRITTEN
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
-    static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real **a,     \
-                     const real *b, const real *start, real **out)                                               \
+    static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real **a,           \
+                     const real *b, const real *start, real **out)                                                     \
     {                                                                                                                  \
         enum { WIDTH = VECTORS * (vector) };                                                                           \
         for (int p = 0; p < ROWS; p++) {                                                                               \
@@ -135,7 +135,7 @@ typedef double vector_double, half_double;
 
 #endif
 
-#if defined(__GNUC__) || defined(__clang__)
+#ifdef REFCONV_VECTORS
 #define DEFINE_TILES(real)                                                                                             \
     DEFINE_TILE(wide_tile_##real, real, vector_##real, WIDE_ROWS, 2)                                                   \
     DEFINE_TILE(narrow_tile_##real, real, vector_##real, NARROW_ROWS, 1)                                               \
@@ -162,7 +162,7 @@ typedef double vector_double, half_double;
         if (channels >= lanes)                                                                                         \
             memcpy(to, from, lanes * sizeof(real));                                                                    \
         else                                                                                                           \
-            EACH_LANE for (int v = 0; v < lanes; v++) {                                                                \
+            EACH_LANE_FOR (int v = 0; v < lanes; v++) {                                                                \
                 const real number = from[v];                                                                           \
                 to[v] = v < wanted ? number : 0;                                                                       \
             }                                                                                                          \
@@ -200,19 +200,20 @@ typedef struct { /* where the factors a of one sum lie: `count` runs of `length`
  *
  * tile: the first `rows` rows of a tile of this shape; a and out have pointers for all rows of the shape. */
 #define DEFINE_TILE_OF_SHAPE(real)                                                                                     \
-    static inline void block_tile_##real(Kind kind, ptrdiff_t rows, Runs k, const real **a, const real *b,       \
-                                         const real *start, real **out)                                          \
+    static inline void block_tile_##real(Kind kind, ptrdiff_t rows, Runs k, const real **a, const real *b,             \
+                                         const real *start, real **out)                                                \
     {                                                                                                                  \
         int few = rows <= SHORT_ROWS;                                                                                  \
         if (kind == WIDE)                                                                                              \
             (few ? short_wide_tile_##real : wide_tile_##real)(k.count, k.start, k.length, k.step, a, b, start, out);   \
         else if (kind == NARROW)                                                                                       \
-            (few ? short_narrow_tile_##real : narrow_tile_##real)(k.count, k.start, k.length, k.step, a, b, start, out);\
+            (few ? short_narrow_tile_##real : narrow_tile_##real)(k.count, k.start, k.length, k.step, a, b, start,     \
+                                                                  out);                                                \
         else                                                                                                           \
             (few ? short_half_tile_##real : half_tile_##real)(k.count, k.start, k.length, k.step, a, b, start, out);   \
     }                                                                                                                  \
-    AS_WRITTEN static void long_tile_##real(Shape shape, ptrdiff_t rows, Runs runs, const real **a,              \
-                                            const real *b, const real *start, real **out)                        \
+    AS_WRITTEN static void long_tile_##real(Shape shape, ptrdiff_t rows, Runs runs, const real **a, const real *b,     \
+                                            const real *start, real **out)                                             \
     {                                                                                                                  \
         const ptrdiff_t width = shape.width, size = (rows < shape.rows ? rows : shape.rows) * width;                   \
         const ptrdiff_t runs_of_block = runs.length < SUM_BLOCK ? SUM_BLOCK / runs.length : 1;                         \
@@ -244,8 +245,8 @@ typedef struct { /* where the factors a of one sum lie: `count` runs of `length`
         for (ptrdiff_t v = 0; v < size; v += width)                                                                    \
             memcpy(*out++, result + v, width * sizeof(real));                                                          \
     }                                                                                                                  \
-    static inline void tile_##real(Shape shape, ptrdiff_t rows, const Runs *runs, const real **a, const real *b, \
-                                   const real *start, real **out)                                                \
+    static inline void tile_##real(Shape shape, ptrdiff_t rows, const Runs *runs, const real **a, const real *b,       \
+                                   const real *start, real **out)                                                      \
     {                                                                                                                  \
         if (runs->count * runs->length > SUM_BLOCK)                                                                    \
             long_tile_##real(shape, rows, *runs, a, b, start, out);                                                    \
