@@ -73,8 +73,8 @@ OPTIMIZERS = [
         "a new rate ignored",
         "optim/optimizers.py",
         "optim.RMSProp",
-        "self.lr, self.rho,",
-        "vars(self).setdefault('first', self.lr), self.rho,",
+        "lr=self.lr,\n            rho=",
+        "lr=vars(self).setdefault('first', self.lr),\n            rho=",
         STEPS,
     ),
     module(

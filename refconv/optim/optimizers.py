@@ -257,8 +257,17 @@ class RMSProp(Optimizer):
         self.eps, self.eps_inside_sqrt = real("eps", eps, above=0), flag("eps_inside_sqrt", eps_inside_sqrt)
 
     def update(self, functions, theta, g, state, decay):
-        constants = {"lr": self.lr, "rho": self.rho, "momentum": self.momentum, "eps": self.eps, "decay": decay}
-        functions.rmsprop(theta, *state, g, eps_inside_sqrt=self.eps_inside_sqrt, **constants)
+        functions.rmsprop(
+            theta,
+            *state,
+            g,
+            lr=self.lr,
+            rho=self.rho,
+            momentum=self.momentum,
+            eps=self.eps,
+            eps_inside_sqrt=self.eps_inside_sqrt,
+            decay=decay,
+        )
 
 
 class Adam(Optimizer):
@@ -303,5 +312,6 @@ class Adam(Optimizer):
         self.eps = real("eps", eps, above=0)
 
     def update(self, functions, theta, g, state, decay):
-        constants = {"lr": self.lr, "beta1": self.beta1, "beta2": self.beta2, "eps": self.eps, "decay": decay}
-        functions.adam(theta, *state, g, t=self.steps, **constants)
+        functions.adam(
+            theta, *state, g, lr=self.lr, beta1=self.beta1, beta2=self.beta2, eps=self.eps, t=self.steps, decay=decay
+        )

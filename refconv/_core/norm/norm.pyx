@@ -231,12 +231,12 @@ def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1
         chunk_sums(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &mean[0], &sums[t, 0])
     merge_sums[real](sums, var, eps, dgamma, dbeta)
 
-    cdef real[:, ::1] coefficients = np.empty((4, C), dtype), out = dx
-    coefficients[0], coefficients[1] = mean, scale_of[real](gamma, var, eps)
-    cdef real[::1] gamma_sum = dgamma, beta_sum = dbeta
+    cdef real[::1] scale = scale_of[real](gamma, var, eps), gamma_sum = dgamma, beta_sum = dbeta
+    cdef real[:, ::1] coefficients = aligned_empty((4, C), dtype), out = dx
     for c in range(C):
-        coefficients[2, c] = <real>(coefficients[1, c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
-        coefficients[3, c] = <real>(coefficients[1, c] * <double>beta_sum[c] / M)
+        coefficients[0, c], coefficients[1, c] = mean[c], scale[c]
+        coefficients[2, c] = <real>(scale[c] * gamma_sum[c] / sqrt(var[c] + eps) / M)
+        coefficients[3, c] = <real>(scale[c] * <double>beta_sum[c] / M)
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         t = chunks - 1 - k
         if past:
