@@ -13,14 +13,18 @@ class Fractal(RandomContainer):
 
     .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
 
-    ⊕ joins: it is the mean of all columns that end there, so that joins that follow each other are one. With four columns
-    and eight rows, time running down::
+    ⊕ is the mean of all columns whose layer ends in the same row; consecutive joins are one mean. With four columns there
+    are eight rows. A layer is drawn in the row in which it ends::
 
         column 1      2      3      4
-               │      │      │    layer
+               │      │      │    layer    row 1
+               │      │    layer  layer    row 2
                │      │      ├──────┤
-               │      │    layer  layer
-               │      ├──────┴──────┤          and once more the same for 2, 3, 4; then all four are joined
+               │      │      │    layer    row 3
+               │    layer  layer  layer    row 4
+               │      ├──────┼──────┤
+
+    Rows 5 to 8 repeat rows 1 to 4. The layer of column 1 ends in row 8, where all four columns are joined.
 
     Parameters
     ----------
