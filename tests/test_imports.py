@@ -158,7 +158,13 @@ def loops(family):
         ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
     ]
     functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return {name: [arg.arg for arg in functions[name].args] for name in public}
+    return {name: _arguments(functions[name]) for name in public}
+
+
+def _arguments(arguments):
+    """Names in order, with "*" before those that must be given by keyword."""
+    keywords = [arg.arg for arg in arguments.kwonlyargs]
+    return [*(arg.arg for arg in arguments.args), *(["*", *keywords] if keywords else [])]
 
 
 def kernels(family):

@@ -3,7 +3,7 @@
 from refconv._arguments import integer, real
 from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer
-from refconv.nn.layer import call_backward
+from refconv.nn.layer import all_layers, call_backward
 
 __all__ = ["DropPath", "Fractal"]
 
@@ -170,7 +170,7 @@ class DropPath(RandomContainer):
     def __init__(self, network, share=0.5):
         super().__init__(network=network)
         self.network, self.share = network, real("share", share, least=0, most=1)
-        self.fractals = [layer for layer in _inside(network) if isinstance(layer, Fractal)]
+        self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             found = [fractal.columns for fractal in self.fractals]
             raise ValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
@@ -191,10 +191,3 @@ class DropPath(RandomContainer):
 
     def __call__(self, x):
         return self.network(x)
-
-
-def _inside(layer):
-    """A layer and all layers in it."""
-    yield layer
-    for _, inner in layer.named_layers():
-        yield from _inside(inner)

@@ -37,7 +37,7 @@ def sgd(theta, v, g, lr, momentum, decay, nesterov):
         theta.flat[i] += momentum * v.flat[i] - fall if nesterov else v.flat[i]
 
 
-def rmsprop(theta, s, v, g, lr, rho, momentum, eps, eps_inside_sqrt, decay):
+def rmsprop(theta, s, v, g, *, lr, rho, momentum, eps, eps_inside_sqrt, decay):
     r"""RMSProp: each gradient is divided by the root of a running mean of its squares, s.
 
     .. math:: h_i = g_i + \lambda \cdot \theta_i, \quad s'_i = \rho \cdot s_i + (1 - \rho) \cdot h_i^2, \quad
@@ -48,7 +48,9 @@ def rmsprop(theta, s, v, g, lr, rho, momentum, eps, eps_inside_sqrt, decay):
 
     >>> import numpy as np
     >>> theta, s, v = np.array([3.0]), np.array([14.0]), np.array([0.5])
-    >>> rmsprop(theta, s, v, np.array([4.0]), 0.125, 0.5, 0.5, 1.0, True, 0.0)
+    >>> rmsprop(
+    ...     theta, s, v, np.array([4.0]), lr=0.125, rho=0.5, momentum=0.5, eps=1.0, eps_inside_sqrt=True, decay=0.0
+    ... )
     >>> theta, s, v
     (array([3.125]), array([15.]), array([0.125]))
 
@@ -63,7 +65,7 @@ def rmsprop(theta, s, v, g, lr, rho, momentum, eps, eps_inside_sqrt, decay):
         theta.flat[i] += v.flat[i]
 
 
-def adam(theta, m, s, g, lr, beta1, beta2, eps, t, decay):
+def adam(theta, m, s, g, *, lr, beta1, beta2, eps, t, decay):
     r"""Adam: running means of the gradient, m, and of its square, s, freed of their beginning at zero.
 
     .. math:: h_i = g_i + \lambda \cdot \theta_i, \quad m'_i = \beta_1 \cdot m_i + (1 - \beta_1) \cdot h_i, \quad

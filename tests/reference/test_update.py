@@ -38,7 +38,7 @@ def test_rmsprop_with_epsilon_inside_and_outside_of_the_root():
     after = []
     for inside in (True, False):
         theta, s, v = np.array([0.0]), np.array([5.0]), np.array([1.0])
-        rmsprop(theta, s, v, np.array([1.0]), 6.0, 0.5, 0.5, 1.0, inside, 0.0)
+        rmsprop(theta, s, v, np.array([1.0]), lr=6.0, rho=0.5, momentum=0.5, eps=1.0, eps_inside_sqrt=inside, decay=0.0)
         assert s[0] == 3
         after.append((theta[0], v[0]))
     assert after[0] == pytest.approx((-2.5, -2.5))  # 0.5 − 6 / √(3 + 1)
@@ -47,7 +47,7 @@ def test_rmsprop_with_epsilon_inside_and_outside_of_the_root():
 
 def test_rmsprop_decays_with_the_gradient():
     theta, s, v = np.array([2.0]), np.zeros(1), np.zeros(1)
-    rmsprop(theta, s, v, np.array([1.0]), 1.0, 0.75, 0.0, 0.0, True, 0.25)
+    rmsprop(theta, s, v, np.array([1.0]), lr=1.0, rho=0.75, momentum=0.0, eps=0.0, eps_inside_sqrt=True, decay=0.25)
     assert s[0] == 0.25 * 1.5**2
     assert theta[0] == pytest.approx(2 - 1 / 0.25**0.5)
 
