@@ -4,7 +4,7 @@
 >>> refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
 array([14., 20., 26., 32.])
 
-``refconv.reference`` holds the loops, one module a family. The operators here run on the kernels, or, inside
+``refconv.reference`` holds the loops, one module per family. The operators here run on the kernels, or, inside
 ``with refconv.engine("reference"):``, on those loops.
 """
 

@@ -158,13 +158,13 @@ def loops(family):
         ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
     ]
     functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return {name: _names(functions[name]) for name in public}
+    return {name: _arguments(functions[name]) for name in public}
 
 
-def _names(arguments):
-    """Names of positional parameters, then "*" and those of keyword-only parameters, if any."""
-    keywords = ["*", *(arg.arg for arg in arguments.kwonlyargs)] if arguments.kwonlyargs else []
-    return [arg.arg for arg in arguments.args] + keywords
+def _arguments(arguments):
+    """Names in order, with "*" before those that must be given by keyword."""
+    keywords = [arg.arg for arg in arguments.kwonlyargs]
+    return [*(arg.arg for arg in arguments.args), *(["*", *keywords] if keywords else [])]
 
 
 def kernels(family):

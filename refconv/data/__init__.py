@@ -1,4 +1,4 @@
-"""Data sets, and the way from a file to a mini-batch."""
+"""Data sets, batches and augmentation."""
 
 from refconv.data import augment
 from refconv.data.batches import Batches, lenet_input, split

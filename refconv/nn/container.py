@@ -23,6 +23,8 @@ class Container(Layer):
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):
                 raise TypeError(f"{type(self).__name__} takes layers, but {name} is {layer!r}")
+            if not name or "." in name:  # dots separate the names of layers inside of layers
+                raise ValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
             raise ValueError(f"{type(self).__name__} needs at least one layer")
 

@@ -3,7 +3,7 @@
 from refconv._arguments import integer, real
 from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer
-from refconv.nn.layer import call_backward
+from refconv.nn.layer import all_layers, call_backward
 
 __all__ = ["DropPath", "Fractal"]
 
@@ -13,14 +13,18 @@ class Fractal(RandomContainer):
 
     .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
 
-    ⊕ joins: it is the mean of all columns that end there, so that joins that follow each other are one. With four columns
-    and eight rows, time running down::
+    ⊕ is the mean of all columns whose layer ends in the same row; consecutive joins are one mean. With four columns there
+    are eight rows. A layer is drawn in the row in which it ends::
 
         column 1      2      3      4
-               │      │      │    layer
+               │      │      │    layer    row 1
+               │      │    layer  layer    row 2
                │      │      ├──────┤
-               │      │    layer  layer
-               │      ├──────┴──────┤          and once more the same for 2, 3, 4; then all four are joined
+               │      │      │    layer    row 3
+               │    layer  layer  layer    row 4
+               │      ├──────┼──────┤
+
+    Rows 5 to 8 repeat rows 1 to 4. The layer of column 1 ends in row 8, where all four columns are joined.
 
     Parameters
     ----------
@@ -166,7 +170,7 @@ class DropPath(RandomContainer):
     def __init__(self, network, share=0.5):
         super().__init__(network=network)
         self.network, self.share = network, real("share", share, least=0, most=1)
-        self.fractals = [layer for layer in _inside(network) if isinstance(layer, Fractal)]
+        self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             found = [fractal.columns for fractal in self.fractals]
             raise ValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
@@ -187,10 +191,3 @@ class DropPath(RandomContainer):
 
     def __call__(self, x):
         return self.network(x)
-
-
-def _inside(layer):
-    """A layer and all layers in it."""
-    yield layer
-    for _, inner in layer.named_layers():
-        yield from _inside(inner)

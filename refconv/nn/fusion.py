@@ -51,11 +51,12 @@ class Plan:
         layers = [*layers]
         if not get_fusion():
             return layers
-        inputs = [part for layer in layers for part in (layer, layer.parameters)]
-        planned = self._planned.get(train)
-        if planned is None or not _same_objects(planned[0], inputs):
-            planned = self._planned[train] = inputs, plan(layers, train)
-        return planned[1]
+        inputs = [part for layer in layers for part in (layer, layer.parameters, vars(layer).get("forward"))]
+        if any(not _same_objects(of, inputs) for of, _ in self._planned.values()):
+            self._planned.clear()  # both modes: an outdated plan would keep replaced layers in memory
+        if train not in self._planned:
+            self._planned[train] = inputs, plan(layers, train)
+        return self._planned[train][1]
 
     def __reduce__(self):  # a copy of the sequence has other layers and plans them itself
         return Plan, ()
@@ -76,7 +77,8 @@ def plan(layers, train):
 
 
 def _first_step(layers, train):
-    kinds = tuple(type(layer) for layer in layers[:3])  # exactly these: a subclass may compute something else
+    # Exactly these types: a subclass, or a layer whose forward was replaced, may compute something else.
+    kinds = tuple(None if "forward" in vars(layer) else type(layer) for layer in layers[:3])
     if kinds == (Conv2D, ReLU, MaxPool2D) and _pool_together(layers[0], layers[2]):
         return _ConvReLUPool(layers[0]), 3
     if not train and kinds[0] in CONVOLUTIONS and kinds[1:2] == (BatchNorm,) and _channels_last(*layers[:2]):

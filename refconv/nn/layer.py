@@ -11,7 +11,7 @@ import numpy as np
 
 from refconv.nn.parameter import Parameter, Spec, allocate, flatten
 
-__all__ = ["Layer", "Parameter", "Spec", "call_backward"]
+__all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward"]
 
 Shape = tuple[int, ...]
 
@@ -27,6 +27,13 @@ def call_backward(backward: Callable, dy, want_dx=True):
     if want_dx or not _accepts_want_dx(backward):
         return backward(dy)
     return backward(dy, want_dx=False)
+
+
+def all_layers(layer: Layer) -> Iterator[Layer]:
+    """Yield a layer and, at any depth, its inner layers; a shared one each time."""
+    yield layer
+    for _, inner in layer.named_layers():
+        yield from all_layers(inner)
 
 
 def _accepts_want_dx(backward):

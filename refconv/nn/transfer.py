@@ -1,7 +1,7 @@
 """Transfer learning: replace the head of a trained network, or freeze its layers."""
 
 from refconv.nn.combinators import Sequential
-from refconv.nn.layer import Layer
+from refconv.nn.layer import Layer, all_layers
 
 __all__ = ["Frozen", "replace_layer"]
 
@@ -32,7 +32,8 @@ def replace_layer(model, name, layer, shape, rng=None):
     Raises
     ------
     ValueError
-        If there is no layer of this name, or the next layer cannot take the output of the new one.
+        If there is no layer of this name, if the next layer cannot take the output of the new one, or if the new layer
+        contains layers of the network, which building would initialise again.
 
     Examples
     --------
@@ -47,6 +48,8 @@ def replace_layer(model, name, layer, shape, rng=None):
     """
     if name not in model.layers:
         raise ValueError(f"name must be one of {', '.join(model.layers)}, got {name!r}")
+    if {*map(id, all_layers(layer))} & {*map(id, all_layers(model))}:
+        raise ValueError(f"layer must not contain layers of the network, got {layer!r}")
     other = Sequential.of({**model.layers, name: layer})
     other.output_shape(shape)  # the layers after it must accept its output
     reaching = next(inner for known, _, inner in other.children(shape) if known == name)
@@ -102,7 +105,8 @@ class Frozen(Layer):
     def output_shape(self, shape):
         return self.layer.output_shape(shape)
 
-    def make(self, shape, rng, dtype):
+    def _check_inner_layers(self, shape):
+        # Called before anything is allocated, so a refused build changes nothing.
         raise RuntimeError(f"{self!r} holds trained parameters, which building would lose: build what is around it")
 
     def forward(self, x, train=True):

@@ -9,13 +9,18 @@ the result exchanged::
     dx[…]           +=  dy[b, i, j, o] · w[m, n, c, o]          with […] = [b, i·S + m·D, j·S + n·D, c]
 
 S is the stride, the step between neighbouring outputs, and D the dilation, the distance between neighbouring entries of
-the kernel, both in input pixels. They stand, with kernel size and padding, in the ``window`` that each loop takes, a
-:class:`refconv.geometry.Window`.
+the kernel, both in input pixels. The argument ``window``, a :class:`refconv.geometry.Window`, holds them, with the kernel
+size and padding.
 
-Groups (C5): output channel o reads only the C_g input channels of its own group, which begin at (o ÷ O_g)·C_g.
+Slides B3 and B4 call the indices of the filter i, j and those of the output k, l; here they are m, n and i, j. The slides'
+own form, with one channel and filter indices −f … f, is :func:`centred_correlation` with its derivatives at the end of this
+file.
+
+Groups (C5): output channel o reads only the C_g input channels of its own group, which begin at ⌊o / O_g⌋·C_g. O_g is
+the number of output channels of a group.
 
 Images are (batch, height, width, channels), kernels (kh, kw, channels / groups, outputs). The loops are slow because each
-product is written out; the kernels of the same names compute the same sums thousands of times faster.
+product is written out; the kernels of the public operators compute the same sums thousands of times faster.
 """
 
 import numpy as np

@@ -48,7 +48,9 @@ def rmsprop(theta, s, v, g, *, lr, rho, momentum, eps, eps_inside_sqrt, decay):
 
     >>> import numpy as np
     >>> theta, s, v = np.array([3.0]), np.array([14.0]), np.array([0.5])
-    >>> rmsprop(theta, s, v, np.array([4.0]), lr=0.125, rho=0.5, momentum=0.5, eps=1.0, eps_inside_sqrt=True, decay=0.0)
+    >>> rmsprop(
+    ...     theta, s, v, np.array([4.0]), lr=0.125, rho=0.5, momentum=0.5, eps=1.0, eps_inside_sqrt=True, decay=0.0
+    ... )
     >>> theta, s, v
     (array([3.125]), array([15.]), array([0.125]))
 

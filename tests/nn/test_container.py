@@ -110,3 +110,9 @@ def test_a_container_may_have_parameters_of_its_own():
 def test_what_is_not_there_is_refused(use, error, message):
     with pytest.raises(error, match=message):
         use(network())
+
+
+@pytest.mark.parametrize("name", ["", "a.b"])
+def test_a_name_that_dots_would_make_ambiguous_is_refused(name):
+    with pytest.raises(ValueError, match=f"the name of a layer must be a string without dots, got {name!r}"):
+        nn.Sequential.of({name: nn.Dense(2)})

@@ -1,7 +1,9 @@
 """Layers that are computed together: which ones, and that nobody can tell."""
 
 import copy
+import gc
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -203,3 +205,27 @@ def test_copies_plan_steps_of_their_own_layers():
         assert kinds(made) == ["_ConvReLUPool"]
         assert (made(x) == 2).all()
         assert_same_bits(model(x), before)
+
+
+def test_a_layer_whose_forward_is_replaced_is_not_fused(monkeypatch):
+    model = nn.Sequential(conv=nn.Conv2D(4, 3), relu=nn.ReLU(), pool=nn.MaxPool2D(2))
+    model.build((8, 6, 1), rng=0)
+    x = np.random.default_rng(0).normal(size=(2, 8, 6, 1)).astype(np.float32)
+    model.forward(x)  # the plan is made before the layer changes
+    calls, forward = [], model["conv"].forward
+    monkeypatch.setattr(model["conv"], "forward", lambda x, train=True: calls.append(len(x)) or forward(x, train))
+    model.forward(x)
+    assert calls == [2]
+
+
+def test_an_outdated_plan_releases_the_layers_that_were_replaced():
+    model = nn.Sequential(conv=nn.Conv2D(4, 3), relu=nn.ReLU())
+    model.build((8, 6, 1), rng=0)
+    x = np.zeros((2, 8, 6, 1), np.float32)
+    model(x), model.forward(x)
+    old = weakref.ref(model["conv"])
+    model.layers["conv"] = nn.Conv2D(4, 3)
+    model.build((8, 6, 1), rng=1)
+    model.forward(x)  # and no further inference, whose plan holds the old layer as well
+    gc.collect()
+    assert old() is None

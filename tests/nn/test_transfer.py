@@ -123,3 +123,23 @@ def test_frozen_takes_a_built_layer():
         nn.Frozen(3)
     with pytest.raises(RuntimeError, match="has no parameters yet"):
         nn.Frozen(nn.Dense(2))
+
+
+def test_a_network_with_frozen_layers_that_refuses_to_be_built_keeps_its_weights():
+    new, trained = nn.Dense(3), nn.Dense(4)
+    new.build((2,), rng=0)
+    trained.build((3,), rng=1)
+    before = new["w"].value.copy()
+    with pytest.raises(RuntimeError, match="holds trained parameters"):
+        nn.Sequential(new=new, trained=nn.Frozen(trained)).build((2,), rng=5)
+    assert np.array_equal(new["w"].value, before)
+
+
+def test_a_new_layer_that_contains_layers_of_the_network_is_refused_and_changes_nothing():
+    shared = nn.Dense(3)
+    model = nn.Sequential(a=shared, b=nn.Dense(3))
+    model.build((3,), rng=0)
+    before = shared["w"].value.copy()
+    with pytest.raises(ValueError, match="layer must not contain layers of the network"):
+        nn.replace_layer(model, "b", nn.Sequential(shared, nn.ReLU()), (3,))
+    assert np.array_equal(shared["w"].value, before)

@@ -1,7 +1,7 @@
 """The choice of an algorithm for a convolution: one table for each pass, read from the top.
 
 winograd     3×3 kernels with stride 1 and many channels, with half of the multiplications or fewer (winograd.pyx)
-one_channel  images of one channel (one_channel.pyx)
+one_channel  y where images have one channel and the stride along rows is 1 (one_channel.pyx)
 depthwise    groups of one, two or four inputs and as many outputs, several groups in one vector (depthwise.pyx)
 columns      ∂e/∂x where inputs have few channels (columns.pyx)
 direct       any convolution, as the sum that the formula states (direct.pyx)
@@ -22,7 +22,7 @@ WINOGRAD_LEAST_CHANNELS_DW = 48  # the same in ∂e/∂w, which transforms both 
 WINOGRAD_LEAST_PIXELS = 150  # input pixels of all images: below, transforming the kernels costs more than it saves
 LARGE_TILES_LEAST_PIXELS = 1024  # output pixels of all images: the kernels of larger tiles take twice as long to transform
 DEPTHWISE_GROUP_SIZES = (1, 2, 4)  # channels of a group: depthwise.h has loops for these
-COLUMNS_MOST_BYTES = 24  # of one input pixel: more channels than that fill the vectors of direct.pyx
+COLUMNS_MOST_BYTES = 24  # of one input pixel, all channels; larger pixels fill the vectors of direct.pyx
 COLUMNS_MOST_PRODUCTS = 1 << 19  # elements of the shortest band of products: with more, the band leaves the L2 cache
 
 
@@ -43,7 +43,7 @@ class Layer(NamedTuple):
 
 
 def suits_winograd(layer, least_channels=WINOGRAD_LEAST_CHANNELS):
-    """Return True if the layer is a 3×3 convolution with enough channels and pixels."""
+    """Return True for a 3×3 kernel, stride 1, dilation 1 and one group, with enough channels and pixels."""
     window = layer.window
     return (
         (window.kernel, window.stride, window.dilation, layer.groups) == ((3, 3), (1, 1), (1, 1), 1)
@@ -53,7 +53,7 @@ def suits_winograd(layer, least_channels=WINOGRAD_LEAST_CHANNELS):
 
 
 def suits_winograd_dw(layer):
-    """Return True if the layer has enough channels for Winograd's ∂e/∂w as well."""
+    """Return True if the layer has enough channels for Winograd's ∂e/∂w, which needs more."""
     return suits_winograd(layer, WINOGRAD_LEAST_CHANNELS_DW)
 
 
@@ -72,7 +72,7 @@ def suits_columns(layer):
     if layer.groups > 1 or layer.C * layer.itemsize > COLUMNS_MOST_BYTES or layer.window.kernel == (1, 1):
         return False
     (kh, kw), (S_h, _), (D_h, _) = layer.window.kernel, layer.window.stride, layer.window.dilation
-    rows = 2 * (kh - 1) * D_h // S_h + 1  # of outputs that reach the shortest band
+    rows = 2 * (kh - 1) * D_h // S_h + 1  # output rows that contribute to the shortest band of input rows
     return rows * layer.output_size[1] * kh * kw * layer.C <= COLUMNS_MOST_PRODUCTS
 
 

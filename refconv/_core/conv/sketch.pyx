@@ -1,9 +1,9 @@
 """Convolution as compiled loops: the step between the loops of reference/conv.py and the kernel of direct.pyx.
 
-The loops and names of the formula, with types, and nothing else: weights are not packed, and no tile keeps its sums in
-registers. The loop over o is innermost, because output channels are contiguous in y and in w; so the compiler computes a
-vector of them at a time. Each product loads its sum from memory and stores it again, which direct.pyx avoids. No layer uses
-this function; tutorial 12 times it.
+The same sum and the same names as the loops, with types, and two changes. The loop over output channels o is innermost: they
+are contiguous in y and in w, so the compiler vectorises it. The loop over groups g makes o // O_g a loop index. Weights are
+not packed and no sums stay in registers: each product loads its sum from memory and stores it again, which direct.pyx avoids.
+No layer uses this function; tutorial 12 times it.
 """
 import numpy as np
 
