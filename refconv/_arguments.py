@@ -170,6 +170,10 @@ def trainable_parameters(parameters) -> dict:
     """Those entries of ``model.named_parameters()`` that are trained."""
     if not isinstance(parameters, Mapping) or not all(hasattr(p, "trainable") for p in parameters.values()):
         raise TypeError(f"parameters must be the dict that model.named_parameters() returns, got {parameters!r}")
+    names = {}
+    for name, p in parameters.items():
+        if (first := names.setdefault(id(p), name)) != name:
+            raise ValueError(f"parameters must contain each parameter once, got one as {first} and as {name}")
     return {name: p for name, p in parameters.items() if p.trainable}
 
 

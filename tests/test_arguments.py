@@ -220,3 +220,9 @@ def test_trainable_parameters_are_those_that_are_not_frozen():
     for wrong in ([w], w, {"w": np.zeros(2)}, None):
         with pytest.raises(TypeError, match=r"^parameters must be the dict that model.named_parameters\(\) returns, got "):
             trainable_parameters(wrong)
+
+
+def test_a_parameter_under_two_names_would_be_updated_twice_and_is_refused():
+    w = nn.Parameter(np.zeros(3))
+    with pytest.raises(ValueError, match="parameters must contain each parameter once, got one as a and as b"):
+        trainable_parameters({"a": w, "b": w})

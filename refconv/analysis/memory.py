@@ -33,7 +33,7 @@ def values_at_once(layer: Layer, shape, kept=False) -> int:
     """How many numbers must be there at the same time in inference: the most that any moment asks for.
 
     A layer needs its input and its output; what a branch has made waits for the others, and their common input for the
-    last, or to the very end if it is ``kept`` for somebody else. Nothing else is counted: no weights, and no room that
+    last, or to the very end if it is ``kept`` for a later layer. Nothing else is counted: no weights, and no memory that
     kernels work in.
 
     >>> from refconv import nn

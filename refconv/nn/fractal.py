@@ -1,4 +1,4 @@
-"""Fractal blocks, and drop-path, which leaves out some of their columns in training."""
+"""Fractal blocks, and drop-path, which drops columns at random in training."""
 
 from refconv._arguments import integer, real
 from refconv.nn.branches import mean_of, sum_of
@@ -9,7 +9,7 @@ __all__ = ["DropPath", "Fractal"]
 
 
 class Fractal(RandomContainer):
-    r"""Columns of 1, 2, 4, … layers side by side, averaged wherever several of them end in the same row.
+    r"""Parallel columns of 1, 2, 4, … layers; columns that end in the same row are averaged.
 
     .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
 
@@ -29,17 +29,17 @@ class Fractal(RandomContainer):
     Parameters
     ----------
     make : callable
-        ``make()`` returns a new layer; all that follow the first in a column must keep the shape that it makes.
+        ``make()`` returns a new layer. In a column, layers after the first must not change the shape.
     columns : int
         C; there are 2^(C−1) rows.
     drop : float
-        Probability with which a join leaves out each of its inputs in training, from 0 up to but not including 1; one is
-        always in. The mean is that of those that are in.
+        Probability of dropping each input of a join in training, 0 ≤ drop < 1. At least one input is kept, and the mean is
+        over the inputs kept.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -62,22 +62,22 @@ class Fractal(RandomContainer):
         self.column = None
 
     def every_row(self):
-        """Rows count from 1, as in the figure."""
+        """Return the row numbers, which start at 1 as in the figure."""
         return range(1, self.rows + 1)
 
     def ending(self, row):
-        """The columns in which a layer ends with this row."""
+        """Return the columns whose layer ends in this row."""
         return [c for c in range(self.columns) if row % self.spans[c] == 0]
 
     @staticmethod
     def name(c, row):
-        """The layer of a column that ends with this row."""
+        """Return the name of the layer of column c that ends in this row."""
         return f"column{c + 1}_row{row}"
 
     def output_shape(self, shape):
         outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
         if len(outputs) > 1:
-            raise ValueError(f"{type(self).__name__} needs layers with outputs of one shape, but they have {sorted(outputs)}")
+            raise ValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
         return outputs.pop()
 
     def children(self, shape):
@@ -93,7 +93,7 @@ class Fractal(RandomContainer):
         return self._infer(x)
 
     def _infer(self, x, until=None):
-        """The value in inference, or what the layer of this name reads."""
+        """Return the output in inference, or the input of the layer named ``until``."""
         starts = [x] * self.columns
         for row in self.every_row():
             read = {self.name(c, row): starts[c] for c in self.ending(row)}
@@ -123,7 +123,7 @@ class Fractal(RandomContainer):
                 djoin = dy if row == self.rows else sum_of(arriving) if arriving else None
                 for c in ending:
                     dstarts[c] = None
-                    if c in back and djoin is not None:  # None: all later joins dropped this one
+                    if c in back and djoin is not None:  # None if all later joins dropped this column
                         dx_needed = want_dx or row > self.spans[c]
                         dstarts[c] = call_backward(back[c], djoin * (1 / len(back)), dx_needed)
             return sum_of([d for d in dstarts if d is not None] or [None])
@@ -131,7 +131,7 @@ class Fractal(RandomContainer):
         return y, backward
 
     def _alive(self, ending):
-        """The columns that a join lets in: all of them, or as drop-path says."""
+        """Return the inputs that a join keeps: all, a random subset, or the one column of a global mini-batch."""
         if self.column is not None:
             return [c for c in ending if c == self.column]
         if not self.drop:

@@ -1,4 +1,4 @@
-"""Testing a network: its loss, and how often it is right."""
+"""Evaluate a network: loss, accuracy and predictions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["Evaluation", "evaluate"]
 
 @dataclass
 class Evaluation:
-    """What :func:`evaluate` found: mean loss, accuracy from 0 to 1, and the class that each image was read as.
+    """Result of :func:`evaluate`: mean loss, accuracy from 0 to 1, and predicted classes.
 
-    ``top5`` is the share of images whose class is among the five likeliest, ``labels`` what the images are.
+    ``top5`` is the share of images whose label is among the five highest scores, ``labels`` the true classes.
     """
 
     loss: float
@@ -26,9 +26,9 @@ class Evaluation:
     labels: np.ndarray | None = None
 
     def confusion(self) -> np.ndarray:
-        """Count the images of each class (row) that were read as each class (column).
+        """Count the images of each true class (row) by predicted class (column).
 
-        Labels and predictions may be of any integer type; a ``ValueError`` or ``TypeError`` if they are not classes.
+        Labels and predictions may have any integer type. Raises ``ValueError`` or ``TypeError`` if they are not class indices.
 
         >>> Evaluation(0.0, 0.5, np.array([2, 0, 2, 2]), labels=np.array([1, 0, 2, 1])).confusion()
         array([[1, 0, 0],
@@ -43,12 +43,12 @@ class Evaluation:
 
 
 def evaluate(model, batches) -> Evaluation:
-    """Test a network in inference; nothing in it changes.
+    """Evaluate a network in inference mode, without changing it.
 
     Parameters
     ----------
     model : Layer
-        The network, built; or whatever else gives scores for a batch, such as an :class:`Ensemble`.
+        A built network, or any callable that returns scores for a batch, such as an :class:`Ensemble`.
     batches : Batches
         The data, in stored order (``rng=None``) if predictions are to be matched with images.
 
@@ -82,9 +82,9 @@ def evaluate(model, batches) -> Evaluation:
 
 
 def among_the_likeliest(scores, labels, k):
-    """Whether each label is among the k highest scores; of equal scores the first class comes first, as for argmax.
+    """Return True where the label is among the k highest scores; of equal scores, lower classes come first, as in argmax.
 
-    A score that is no number is never among them.
+    A NaN score is never among them.
 
     >>> scores = np.array([[1.0, 3.0, 2.0, 3.0], [1.0, 3.0, 2.0, 3.0]])
     >>> among_the_likeliest(scores, np.array([3, 2]), 2)

@@ -30,11 +30,11 @@ def arrays(name, shape, seed, dtype):
     return [np.abs(a) if letter == "s" else a for letter, a in zip((*changing, "g"), made, strict=True)]
 
 
-def run(room, name, given):
+def run(engine, name, given):
     """The update on copies; returns them all, the gradient too."""
     function = {"nesterov": "sgd", "rmsprop_outside": "rmsprop"}.get(name, name)
     copies = [a.copy() for a in given]
-    getattr(room, function)(*copies, **UPDATES[name][1])
+    getattr(engine, function)(*copies, **UPDATES[name][1])
     return copies
 
 

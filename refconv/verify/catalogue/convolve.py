@@ -1,4 +1,4 @@
-"""Plain convolution and cross-correlation, which are each other's derivatives."""
+"""Plain convolution and cross-correlation; the derivative of each is the other."""
 
 import numpy as np
 
@@ -11,13 +11,14 @@ __all__ = ["OPERATORS"]
 
 
 def from_full(function, a):
-    """Compute ∂e/∂x: pad ∂e/∂y to the full output, of which the mode keeps a part, then slide in the mode "valid"."""
+    """Compute ∂e/∂x: pad ∂e/∂y with zeros to the full output's size, then apply the adjoint in mode "valid"."""
     pads = mode_window(a.w.shape, a.options["mode"]).pads(a.x.shape)
     around = [(k - 1 - before, k - 1 - after) for k, (before, after) in zip(a.w.shape, pads, strict=True)]
     return function(np.pad(a.dy, around), a.w, "valid")
 
 
 def sliding(name, transposed, ids, formula, fixed, **more):
+    """Return the row of an operator whose ∂e/∂x is the operator ``transposed``."""
     ndim = int(name[-2])
     return Operator(
         name=name,
@@ -43,10 +44,10 @@ TWO = (
     Case({"x": (2, 3), "w": (3, 2)}, dict(mode="full")),
 )
 
-# Transforms of a length of which sympy knows the roots of unity without being asked: 2 and 4.
+# Lengths 2 and 4: sympy simplifies their roots of unity by itself.
 FFT_ONE = (Case({"x": (3,), "w": (2,)}, dict(mode="full")), Case({"x": (3,), "w": (2,)}, dict(mode="valid")))
 FFT_TWO = (Case({"x": (3, 2), "w": (2, 1)}, dict(mode="full")), Case({"x": (2, 3), "w": (1, 2)}, dict(mode="valid")))
-# Dual numbers and fractions have no roots of unity among them.
+# Fractions and dual numbers cannot represent roots of unity.
 FFT = {"nature": "smooth", "slack": 400, "without": ("adjoint",)}
 
 OPERATORS = (

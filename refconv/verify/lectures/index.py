@@ -27,17 +27,9 @@ from refconv.verify.operator import lookup
 __all__ = ["Entry", "Loop", "entries", "evidence", "literature", "loops", "named", "root", "select"]
 
 PACKAGE = Path(refconv.__file__).parent
-ROOMS = (
-    "geometry",
-    "ops",
-    "nn",
-    "optim",
-    "models",
-    "training",
-    "analysis",
-    "verify",
-)  # where a statement may stand that is no loop
-TEST_ROOMS = ("reference", "_core", "ops", "nn", "models")
+# Packages in which a statement may stand that is no loop.
+STATED_IN = ("geometry", "ops", "nn", "optim", "models", "training", "analysis", "verify")
+TEST_FOLDERS = ("reference", "_core", "ops", "nn", "models")
 
 
 @dataclass(frozen=True)
@@ -225,7 +217,7 @@ def _relative(path):
 
 def _tests(family):
     checkout = root()
-    files = [checkout / "tests" / room / f"test_{family}.py" for room in TEST_ROOMS] if checkout else []
+    files = [checkout / "tests" / package / f"test_{family}.py" for package in TEST_FOLDERS] if checkout else []
     return tuple(_relative(file) for file in files if file.exists())
 
 
@@ -253,14 +245,15 @@ def _elsewhere():
     """Return public functions, classes and methods without a loop: ((dotted name, path, line), ids cited)."""
     found, known = [], [loop.name for loop in loops()]
     for path in _files(PACKAGE, "*.py"):
-        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
-        if room not in ROOMS:
+        package = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if package not in STATED_IN:
             continue
         # Operators are called as refconv.f, and most of them have a loop, which is listed as such.
-        public = [f for f in refconv.__all__ if f not in known] if room == "ops" else import_module(f"refconv.{room}").__all__
+        operators = [f for f in refconv.__all__ if f not in known]
+        public = operators if package == "ops" else import_module(f"refconv.{package}").__all__
         for name, line, docstring in _docstrings(path):
             if name.split(".")[0] in public and _cited(docstring):
-                dotted = name if room == "ops" else f"{room}.{name}"
+                dotted = name if package == "ops" else f"{package}.{name}"
                 found.append(((dotted, _relative(path), line), _cited(docstring)))
     return tuple(found)
 
