@@ -15,7 +15,7 @@ from refconv.nn.combinators import Sequential
 from refconv.nn.conv_transpose import ConvTranspose2D
 from refconv.nn.fractal import DropPath, Fractal
 from refconv.nn.heads import Heads
-from refconv.nn.layer import Layer
+from refconv.nn.layer import Layer, all_layers
 from refconv.nn.resize import Upsample2D
 
 __all__ = ["Row", "rows", "stages", "summary"]
@@ -100,12 +100,8 @@ def _wrapped(layer):
 
 def _is_encoder_decoder(layer, shape):
     """True if images become smaller inside of a layer and then larger again, but not larger than its input."""
-    return _enlarges(layer) and math.prod(layer.output_shape(shape)[:-1]) <= math.prod(shape[:-1])
-
-
-def _enlarges(layer):
-    """True if a layer inside enlarges images."""
-    return any(isinstance(inner, ConvTranspose2D | Upsample2D) or _enlarges(inner) for _, inner in layer.named_layers())
+    enlarges = any(isinstance(inner, ConvTranspose2D | Upsample2D) for inner in all_layers(layer))
+    return enlarges and math.prod(layer.output_shape(shape)[:-1]) <= math.prod(shape[:-1])
 
 
 def _through(before, layer, shape):

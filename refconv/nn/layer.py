@@ -128,11 +128,10 @@ class Layer(ABC):
             raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
-        layers = [
-            (layer, inner) for _, layer, inner in self.distinct_layers(shape)
-        ]  # all shapes are checked before allocating
+        # All shapes and layers are checked before the first array is allocated.
+        layers = [(layer, inner) for _, layer, inner in self.distinct_layers(shape)]
         for layer, inner in layers:
-            layer._check_inner_layers(inner)
+            layer._check_before_build(inner)
         specs = [layer.specs(inner) for layer, inner in layers]
         parameters = iter(allocate([spec for own in specs for spec in own.values()], dtype))
         for (layer, inner), own in zip(layers, specs, strict=True):
@@ -193,7 +192,7 @@ class Layer(ABC):
         for inner_name, layer, inner in self.children(shape):
             yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
 
-    def _check_inner_layers(self, shape):
+    def _check_before_build(self, shape):
         """Raise ``TypeError`` if a subclass has inner layers that would not be built, or not be trained."""
         named, built = ({name for name, *_ in layers} for layers in (self.named_layers(), self.children(shape)))
         hidden = [name for name, value in vars(self).items() if isinstance(value, Layer) and not value._is_built()]

@@ -105,8 +105,7 @@ class Frozen(Layer):
     def output_shape(self, shape):
         return self.layer.output_shape(shape)
 
-    def _check_inner_layers(self, shape):
-        # Called before anything is allocated, so a refused build changes nothing.
+    def _check_before_build(self, shape):
         raise RuntimeError(f"{self!r} holds trained parameters, which building would lose: build what is around it")
 
     def forward(self, x, train=True):
