@@ -41,8 +41,6 @@ class Dropout(Layer):
     Source: A18; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
     """
 
-    training_settings = ("rate", "seed")
-
     def __init__(self, rate, seed=None):
         if isinstance(seed, np.random.Generator):
             raise TypeError("seed must be an integer, got a Generator: two builds would share its state")

@@ -53,8 +53,6 @@ class Fractal(RandomContainer):
     Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
     """
 
-    training_settings = ("drop",)
-
     def __init__(self, layer: Layer, columns: int, *, drop: float = 0.0) -> None:
         if not isinstance(layer, Layer):
             raise TypeError(f"layer must be a layer, got {layer!r}")
@@ -169,8 +167,6 @@ class DropPath(RandomContainer):
 
     Source: M13; Larsson, Maire and Shakhnarovich, 2016, section 3.
     """
-
-    training_settings = ("share",)
 
     def __init__(self, network, share=0.5):
         super().__init__(network=network)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from refconv.nn.parameter import Parameter, Spec, allocate, flatten
-from refconv.nn.recording import Recorded
+from refconv.nn.saving import Saveable
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward"]
 
@@ -45,7 +45,7 @@ def _accepts_want_dx(backward):
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(Recorded, ABC):
+class Layer(Saveable, ABC):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
@@ -77,7 +77,6 @@ class Layer(Recorded, ABC):
 
     parameters: dict[str, Parameter] | None = None
     input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
-    training_settings: tuple[str, ...] = ()  # attributes without an effect in inference; a saved model need not restore them
     __iter__ = None  # layer[name] takes names only; without this, Python would try layer[0], layer[1], …
 
     def __init_subclass__(cls, **options):
@@ -87,7 +86,7 @@ class Layer(Recorded, ABC):
             cls.__call__ = Layer.__call__
 
     def __init__(self) -> None:
-        """Accept no arguments: without this method, ``Recorded.__new__`` would accept any for a layer that has none."""
+        """Accept no arguments: without this method, ``__new__`` would accept any for a layer that has none."""
         super().__init__()
 
     @abstractmethod

@@ -40,8 +40,6 @@ class BatchNorm(Layer):
     Source: A13–A17; Ioffe and Szegedy, "Batch normalization", 2015.
     """
 
-    training_settings = ("momentum",)
-
     def __init__(self, *, momentum=0.99, eps=1e-3, data_format="channels_last"):
         self.momentum = real("momentum", momentum, least=0, most=1)
         self.eps = real_or_exact("eps", eps, least=0)

@@ -46,8 +46,6 @@ class Checkpoints:
         If there is a checkpoint that is not to be resumed.
     TypeError, ValueError
         If every is no count.
-    ImportError
-        If safetensors is not installed.
 
     Examples
     --------
@@ -58,7 +56,6 @@ class Checkpoints:
     """
 
     def __init__(self, folder, *, every=None, resume=False, notes=None):
-        weights.need_safetensors("checkpoints")
         self.last, self.best = Path(folder) / "last.safetensors", Path(folder) / "best.safetensors"
         self.every = None if every is None else integer("every", every)
         self.resume, self.notes = resume, notes or {}
