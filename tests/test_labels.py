@@ -97,7 +97,7 @@ def test_loss_evaluation_and_batches_do_not_depend_on_the_type_of_labels(dtype):
 def test_fit_refuses_labels_without_a_class_before_the_first_step(tmp_path, wrong, prefetched):
     model = nn.Dense(5)
     model.build((3,), rng=0)
-    before = model["w"].value.copy()
+    before = model.parameters["w"].value.copy()
     sets = {
         name: data.Batches(
             IMAGES.astype(np.float32), np.array([0, 1, 2, 3, 4, 0, 5 if name == wrong else 4]), 1, prepare=np.array
@@ -108,7 +108,7 @@ def test_fit_refuses_labels_without_a_class_before_the_first_step(tmp_path, wron
         sets = {name: data.Prefetch(batches) for name, batches in sets.items()}
     with pytest.raises(ValueError, match=f"labels of {wrong} must be from 0 to 4, got 5 at index 6"):
         fit(model, sets.pop("batches"), optim.SGD(model.named_parameters(), 0.1), epochs=1, **sets)
-    np.testing.assert_array_equal(model["w"].value, before)
+    np.testing.assert_array_equal(model.parameters["w"].value, before)
 
 
 def test_fit_takes_pairs_of_lists_as_before():

@@ -60,7 +60,7 @@ class Dense(Layer):
         return inputs
 
     def forward(self, x, train=True):
-        w, b = self["w"], self["b"] if self.bias else None
+        w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = dense(x, w.value, None if b is None else b.value)
 
         def backward(dy, want_dx=True):

@@ -62,7 +62,7 @@ class BatchNorm(Layer):
         }
 
     def forward(self, x, train=True):
-        gamma, beta = self["gamma"], self["beta"]
+        gamma, beta = self.parameters["gamma"], self.parameters["beta"]
         options = {"eps": self.eps, "data_format": self.data_format}
         if train:
             y, mean, var = batch_norm(x, gamma.value, beta.value, **options)
@@ -71,7 +71,7 @@ class BatchNorm(Layer):
             gradients = batch_norm_grads
         else:
             # Copies: the averages may move on before the way back is taken.
-            mean, var = self["mean"].value.copy(), self["var"].value.copy()
+            mean, var = self.parameters["mean"].value.copy(), self.parameters["var"].value.copy()
             y = batch_norm_inference(x, gamma.value, beta.value, mean, var, **options)
             gradients = batch_norm_inference_grads
 
@@ -84,7 +84,7 @@ class BatchNorm(Layer):
         return y, backward
 
     def _follow(self, name, batch):
-        average = self[name].value
+        average = self.parameters[name].value
         average *= self.momentum
         average += (1 - self.momentum) * batch
 

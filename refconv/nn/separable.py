@@ -79,7 +79,8 @@ class SeparableConv2D(Conv2D):
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * each
 
     def forward(self, x, train=True):
-        depthwise, pointwise, b = self["depthwise"], self["pointwise"], self["b"] if self.bias else None
+        depthwise, pointwise = self.parameters["depthwise"], self.parameters["pointwise"]
+        b = self.parameters["b"] if self.bias else None
         bias = None if b is None else b.value
         y = separable_conv2d(x, depthwise.value, pointwise.value, bias, **self.arguments)
 
@@ -149,7 +150,7 @@ class DepthwiseConv2D(Conv2D):
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * math.prod(self.window.kernel)
 
     def forward(self, x, train=True):
-        w, b = self["w"], self["b"] if self.bias else None
+        w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = depthwise_conv2d(x, w.value, None if b is None else b.value, **self.arguments)
 
         def backward(dy, want_dx=True):

@@ -50,7 +50,7 @@ def replace_layer(model, name, layer, shape, rng=None):
         raise ValueError(f"name must be one of {', '.join(model.layers)}, got {name!r}")
     if {*map(id, all_layers(layer))} & {*map(id, all_layers(model))}:
         raise ValueError(f"layer must not contain layers of the network, got {layer!r}")
-    other = Sequential.of({**model.layers, name: layer})
+    other = Sequential({**model.layers, name: layer})
     other.output_shape(shape)  # the layers after it must accept its output
     reaching = next(inner for known, _, inner in other.children(shape) if known == name)
     layer.build(reaching, rng, next(iter(model.named_parameters().values())).value.dtype)
@@ -80,7 +80,7 @@ class Frozen(Layer):
     >>> _ = model.build((32, 32, 1), rng=0)
     >>> head = nn.Dense(3)
     >>> _ = head.build((120,), rng=1)
-    >>> other = nn.Sequential.of({"features": nn.Frozen(model.cut("dense1")), "scores": head})
+    >>> other = nn.Sequential({"features": nn.Frozen(model.cut("dense1")), "scores": head})
     >>> [name for name, p in other.named_parameters().items() if p.trainable]
     ['scores.w', 'scores.b']
 

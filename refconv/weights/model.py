@@ -61,7 +61,8 @@ def save_model(path, model, *, name, arguments=None, input_shape=None, notes=Non
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_model(Path(folder) / "small.safetensors", model, name="lenet", arguments={"classes": 3})
     ...     again, description = load_model(Path(folder) / "small.safetensors")
-    >>> bool((again.layers["dense1"]["w"].value == model.layers["dense1"]["w"].value).all()), description["input_shape"]
+    >>> w, same = (network["dense1"].parameters["w"].value for network in (model, again))
+    >>> bool((same == w).all()), description["input_shape"]
     (True, (28, 30, 1))
 
     Source: lecture row M2 (SOURCES.md).

@@ -207,7 +207,7 @@ def test_a_step_forgets_the_gradients_of_the_step_before():
         optimizer = optim.SGD(model.named_parameters(), lr=0.0)
         for _ in range(steps):
             train_step(model, optimizer, x, labels)
-        return model["w"].grad
+        return model.parameters["w"].grad
 
     assert (gradient_of_last(1) == gradient_of_last(3)).all()
 

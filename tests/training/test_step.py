@@ -53,8 +53,8 @@ def test_the_loss_of_an_auxiliary_head_counts_three_tenths():
     loss, scores = train_step(model, optim.SGD(model.named_parameters(), 0.0), X, LABELS)
     assert loss == pytest.approx(main[0] + 0.3 * aux[0], rel=1e-12)
     assert scores.shape == (5, 3)
-    assert_same_sums(model.main["w"].grad, lambda x, dy: x.T @ dy, hidden, main[1], terms=len(X))
-    assert_same_sums(model.aux["w"].grad, lambda x, dy: x.T @ dy, hidden, 0.3 * aux[1], terms=len(X))
+    assert_same_sums(model.main.parameters["w"].grad, lambda x, dy: x.T @ dy, hidden, main[1], terms=len(X))
+    assert_same_sums(model.aux.parameters["w"].grad, lambda x, dy: x.T @ dy, hidden, 0.3 * aux[1], terms=len(X))
     assert evaluate(model, [(X, LABELS)]).loss == pytest.approx(float(main[0]))
 
 
@@ -66,7 +66,7 @@ def test_label_smoothing_changes_the_loss_of_training_alone():
     loss, _ = train_step(model, optim.SGD(model.named_parameters(), 0.0), X, LABELS, loss=CrossEntropy(0.1))
     assert loss == pytest.approx(expected, rel=1e-12)
     assert loss != pytest.approx(before, rel=1e-3)
-    assert_same_sums(model["w"].grad, lambda x, dy: x.T @ dy, X, slope, terms=len(X))
+    assert_same_sums(model.parameters["w"].grad, lambda x, dy: x.T @ dy, X, slope, terms=len(X))
 
 
 def test_a_step_with_a_shortest_norm_moves_that_far():

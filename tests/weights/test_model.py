@@ -201,7 +201,7 @@ def test_a_file_of_an_earlier_version_is_loaded(tmp_path):
         weights.write_tensors(tmp_path / "m", tensors, "refconv", description)
         again, found = weights.load_model(tmp_path / "m", **options)
         assert found == {**description, "input_shape": shape}
-        assert (again.layers["dense1"]["w"].value == model.layers["dense1"]["w"].value).all()
+        assert (again.layers["dense1"].parameters["w"].value == model.layers["dense1"].parameters["w"].value).all()
     with pytest.raises(ValueError, match=r"/m does not hold the weights of lenet-small: .* for inputs of shape \(32, 32, 1\)"):
         weights.load_model(tmp_path / "m")
 
@@ -219,7 +219,7 @@ def retrained():
 def mixed():
     model = models.lenet()
     model.build((32, 32, 1), rng=4)
-    model["conv2"]["w"].replace_array(model["conv2"]["w"].value.astype(np.float64))
+    model["conv2"].parameters["w"].replace_array(model["conv2"].parameters["w"].value.astype(np.float64))
     return model
 
 
@@ -246,7 +246,7 @@ def mixed():
 )
 def test_what_could_not_be_loaded_is_refused_when_it_is_saved(tmp_path, make, options, message):
     model = make()
-    if model.parameters is None:
+    if not model.is_built:
         model.build((32, 32, 3 if make is other_strides else 1), rng=2)
     with pytest.raises((TypeError, ValueError), match=message):
         weights.save_model(tmp_path / "m", model, **options)
@@ -257,7 +257,7 @@ def test_a_network_put_together_from_built_layers_is_saved_with_its_arguments(tm
     model = retrained()
     weights.save_model(tmp_path / "m", model, name="lenet", arguments={"classes": 3})
     again, _ = weights.load_model(tmp_path / "m")
-    assert (again.layers["scores"]["w"].value == model.layers["scores"]["w"].value).all()
+    assert (again.layers["scores"].parameters["w"].value == model.layers["scores"].parameters["w"].value).all()
 
 
 def built(name, shape, **arguments):

@@ -52,7 +52,7 @@ def answer_2(model, at, classes, shape):
     features = nn.Frozen(model.cut(at))
     head = nn.Dense(classes)
     head.build(features.output_shape(shape), rng=0)
-    return nn.Sequential.of({"features": features, "scores": head})
+    return nn.Sequential({"features": features, "scores": head})
 
 
 def mistake_2(model, at, classes, shape):
@@ -60,7 +60,7 @@ def mistake_2(model, at, classes, shape):
     features.freeze()  # the weights stay, but in training batch normalisation still averages
     head = nn.Dense(classes)
     head.build(features.output_shape(shape), rng=0)
-    return nn.Sequential.of({"features": features, "scores": head})
+    return nn.Sequential({"features": features, "scores": head})
 
 
 @checked_function

@@ -227,7 +227,7 @@ def test_the_default_of_the_layer_is_the_lectures():
     layer = nn.BatchNorm()
     layer.build((1,), rng=0, dtype=np.float64)
     layer.forward(np.array([[1.0], [5.0]]))
-    assert layer["mean"].value[0] == pytest.approx(0.03, rel=1e-14)
+    assert layer.parameters["mean"].value[0] == pytest.approx(0.03, rel=1e-14)
 
 
 def test_a_pin_may_hold_the_output_alone():
