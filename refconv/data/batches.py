@@ -3,6 +3,7 @@
 import numpy as np
 
 from refconv._arguments import class_labels, integer, real
+from refconv._errors import ArgumentValueError
 
 __all__ = ["Batches", "lenet_input", "split"]
 
@@ -41,7 +42,7 @@ def lenet_input(images, dtype=np.float32):
     """
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3 or max(images.shape[1:]) > 32:
-        raise ValueError(
+        raise ArgumentValueError(
             f"images must be uint8 of shape (N, H, W), 32 pixels high and wide at most, "
             f"got {images.dtype} of shape {images.shape}"
         )
@@ -90,7 +91,7 @@ class Batches:
     def __init__(self, images, labels, batch_size, *, prepare=lenet_input, augment=None, rng=None):
         self.images, self.labels = _pair(images, labels)
         if augment is not None and rng is None:
-            raise ValueError("augment needs random numbers, but rng is None")
+            raise ArgumentValueError("augment needs random numbers, but rng is None")
         self.prepare, self.augment = prepare, augment
         self.batch_size = integer("batch_size", batch_size)
         self.rng = None if rng is None else np.random.default_rng(rng)
@@ -117,7 +118,9 @@ class Batches:
     def resume(self, state, done) -> None:
         """Let the next pass be the one that began in this state, without its first ``done`` batches."""
         if (state is None) != (self.rng is None):
-            raise ValueError(f"state must be that of batches like these, {'without' if self.rng is None else 'with'} an rng")
+            raise ArgumentValueError(
+                f"state must be that of batches like these, {'without' if self.rng is None else 'with'} an rng"
+            )
         if self.rng is not None:
             self.rng.bit_generator.state = state
         self.done = done
@@ -159,7 +162,7 @@ def split(images, labels, share=0.1, rng=0):
     images, labels = _pair(images, labels)
     count = max(1, round(real("share", share, above=0, below=1) * len(images)))
     if count == len(images):
-        raise ValueError(f"share must leave some of {len(images)} images on both sides, got {share!r}")
+        raise ArgumentValueError(f"share must leave some of {len(images)} images on both sides, got {share!r}")
     held = np.zeros(len(images), bool)
     held[np.random.default_rng(rng).permutation(len(images))[:count]] = True
     return (images[~held], labels[~held]), (images[held], labels[held])
@@ -170,5 +173,5 @@ def _pair(images, labels):
     images, labels = np.asarray(images), class_labels(labels)
     if not images.shape[:1] == labels.shape != (0,):
         count = len(images) if images.ndim else "a single number"
-        raise ValueError(f"images and labels must be non-empty and of equal length, got {count} and {len(labels)}")
+        raise ArgumentValueError(f"images and labels must be non-empty and of equal length, got {count} and {len(labels)}")
     return images, labels

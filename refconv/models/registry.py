@@ -3,6 +3,7 @@
 from inspect import signature
 from typing import NamedTuple
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.models.alexnet import alexnet
 from refconv.models.blocks import CIFAR, IMAGENET
 from refconv.models.bn_inception import bn_inception
@@ -119,7 +120,7 @@ def build(name, **arguments):
     model, small = _find(name)
     takes = signature(model.builder).parameters
     if unknown := [argument for argument in arguments if argument not in takes]:
-        raise TypeError(f"{name} takes {', '.join(takes)}, got {', '.join(unknown)}")
+        raise ArgumentTypeError(f"{name} takes {', '.join(takes)}, got {', '.join(unknown)}")
     return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
 
 
@@ -136,5 +137,7 @@ def input_shape(name):
 def _find(name):
     """The model of a name, and whether its small variant is meant."""
     if not isinstance(name, str) or name.removesuffix(SMALL) not in MODELS:
-        raise ValueError(f"name must be one of {', '.join(MODELS)}, or one of them with {SMALL!r} behind it, got {name!r}")
+        raise ArgumentValueError(
+            f"name must be one of {', '.join(MODELS)}, or one of them with {SMALL!r} behind it, got {name!r}"
+        )
     return MODELS[name.removesuffix(SMALL)], name.endswith(SMALL)

@@ -13,6 +13,7 @@ import itertools
 import numpy as np
 
 from refconv._arguments import real
+from refconv._errors import ArgumentValueError
 from refconv.nn.branches import Concat, Mean, Sum
 from refconv.nn.container import Container, RandomContainer
 from refconv.nn.fusion import Plan
@@ -130,7 +131,7 @@ class Sequential(Container):
         Source: lecture row B10 (SOURCES.md).
         """
         if at not in self.layers:
-            raise ValueError(f"at must be one of {', '.join(self.layers)}, got {at!r}")
+            raise ArgumentValueError(f"at must be one of {', '.join(self.layers)}, got {at!r}")
         return self[: list(self.layers).index(at) + 1]
 
 

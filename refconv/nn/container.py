@@ -6,6 +6,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.layer import Layer
 from refconv.nn.parameter import Parameters
 
@@ -28,15 +29,15 @@ class Container(Layer):
         if len(layers) == 1 and not named:
             layers, named = _unpacked(layers[0])
         if clash := {str(k) for k in range(len(layers))} & named.keys():
-            raise ValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
+            raise ArgumentValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
         self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):
-                raise TypeError(f"{type(self).__name__} takes layers, but {name} is {layer!r}")
+                raise ArgumentTypeError(f"{type(self).__name__} takes layers, but {name} is {layer!r}")
             if not name or "." in name:  # dots separate the names of layers inside of layers
-                raise ValueError(f"the name of a layer must be a string without dots, got {name!r}")
+                raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
-            raise ValueError(f"{type(self).__name__} needs at least one layer")
+            raise ArgumentValueError(f"{type(self).__name__} needs at least one layer")
 
     def named_layers(self):
         return iter(self.layers.items())
@@ -65,7 +66,7 @@ class Container(Layer):
         try:
             position = operator.index(key)
         except TypeError:
-            raise TypeError(f"key must be the name or the position of a layer, got {key!r}") from None
+            raise ArgumentTypeError(f"key must be the name or the position of a layer, got {key!r}") from None
         if not -len(self) <= position < len(self):
             raise IndexError(f"key must be from {-len(self)} to {len(self) - 1}, got {position}")
         return list(self.layers.values())[position]

@@ -1,6 +1,7 @@
 """Fractal blocks, and drop-path, which drops columns at random in training."""
 
 from refconv._arguments import integer, real
+from refconv._errors import ArgumentValueError
 from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer
 from refconv.nn.layer import all_layers, call_backward
@@ -77,7 +78,7 @@ class Fractal(RandomContainer):
     def output_shape(self, shape):
         outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
         if len(outputs) > 1:
-            raise ValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
+            raise ArgumentValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
         return outputs.pop()
 
     def children(self, shape):
@@ -173,7 +174,7 @@ class DropPath(RandomContainer):
         self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             found = [fractal.columns for fractal in self.fractals]
-            raise ValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
+            raise ArgumentValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
 
     def output_shape(self, shape):
         return self.network.output_shape(shape)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward"]
@@ -138,7 +139,7 @@ class Layer(ABC):
             The output shape.
         """
         if np.dtype(dtype) not in (np.float32, np.float64):
-            raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+            raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
         # All shapes and layers are checked before the first array is allocated.
@@ -195,7 +196,7 @@ class Layer(ABC):
                 yield name, layer, inner
             elif sizes != seen[id(layer)][1]:
                 first, before = seen[id(layer)]
-                raise ValueError(
+                raise ArgumentValueError(
                     f"{layer!r} is used as {first} and as {name}, and must have parameters of one shape, "
                     f"got {before} and {sizes}"
                 )
@@ -210,7 +211,7 @@ class Layer(ABC):
         named, built = ({name for name, *_ in layers} for layers in (self.named_layers(), self.children(shape)))
         hidden = [name for name, value in vars(self).items() if isinstance(value, Layer) and not value.is_built]
         if named != built or (hidden and not built):
-            raise TypeError(
+            raise ArgumentTypeError(
                 f"{type(self).__name__} must list its inner layers in named_layers() and children(shape), "
                 f"got {sorted(named)} and {sorted(built)}" + (f" and attributes {hidden}" if hidden else "")
             )
@@ -255,7 +256,9 @@ class Layer(ABC):
         first, _, deeper = name.partition(".")
         layers = dict(self.named_layers())
         if first not in layers:
-            raise ValueError(f"name must be one of {', '.join(layers) or 'none: there are no inner layers'}, got {first!r}")
+            raise ArgumentValueError(
+                f"name must be one of {', '.join(layers) or 'none: there are no inner layers'}, got {first!r}"
+            )
         x = self.reaching(x, first)
         return layers[first].activations(x, deeper) if deeper else layers[first](x)
 
@@ -334,7 +337,7 @@ def split_shape(layer, shape):
     """
     if len(shape) != layer.ndim + 1:
         kind = {1: "a signal (length, channels)", 2: "an image (height, width, channels)"}[layer.ndim]
-        raise ValueError(f"the input of {layer!r} must be {kind}, got shape {tuple(shape)}")
+        raise ArgumentValueError(f"the input of {layer!r} must be {kind}, got shape {tuple(shape)}")
     if layer.data_format == "channels_last":
         return tuple(shape[:-1]), shape[-1]
     return tuple(shape[1:]), shape[0]

@@ -1,6 +1,7 @@
 """Batch normalisation as a layer, with its running averages."""
 
 from refconv._arguments import known_format, real, real_or_exact
+from refconv._errors import ArgumentValueError
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
@@ -52,7 +53,7 @@ class BatchNorm(Layer):
 
     def specs(self, shape):
         if not shape:
-            raise ValueError(f"{self!r} takes an input with channels, got shape ()")
+            raise ArgumentValueError(f"{self!r} takes an input with channels, got shape ()")
         channels = (shape[-1 if self.data_format == "channels_last" else 0],)
         return {
             "gamma": Spec(channels, ones),

@@ -14,6 +14,8 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from refconv._errors import ArgumentValueError
+
 __all__ = ["FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
 
 Shape = tuple[int, ...]
@@ -97,7 +99,7 @@ class Parameter:
         if new is self._grad:
             return
         if self._grad is None:
-            raise ValueError(f"grad must be None, got {new!r}: this parameter is not trainable")
+            raise ArgumentValueError(f"grad must be None, got {new!r}: this parameter is not trainable")
         _write("grad", self._grad, new)
 
     @property
@@ -110,7 +112,7 @@ class Parameter:
         The parameter leaves its flat arrays, so optimisers update it alone. Tests use this for fractions and symbols.
         """
         if value.shape != self._value.shape:
-            raise ValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
+            raise ArgumentValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
         self._value, self._grad = value, None if self._grad is None else np.zeros_like(value)
         self.flat, self.offset, self.relocatable = None, 0, False
 
@@ -192,7 +194,7 @@ def _write(name, array, new):
     """Copy ``new`` into an array of its shape; floats are rounded to the array's type."""
     if np.shape(new) != array.shape:
         found = "None" if new is None else f"shape {np.shape(new)}"
-        raise ValueError(f"{name} must have shape {array.shape}, got {found}")
+        raise ArgumentValueError(f"{name} must have shape {array.shape}, got {found}")
     np.copyto(array, new, casting="same_kind")
 
 
@@ -207,7 +209,7 @@ class Spec(NamedTuple):
         """Write the first values."""
         values = self.initializer(rng, self.shape)
         if np.shape(values) != self.shape:
-            raise ValueError(f"initializer must return an array of shape {self.shape}, got shape {np.shape(values)}")
+            raise ArgumentValueError(f"initializer must return an array of shape {self.shape}, got shape {np.shape(values)}")
         parameter.value[...] = values
 
 

@@ -4,6 +4,7 @@ import math
 from functools import partial
 
 from refconv._arguments import integer
+from refconv._errors import ArgumentTypeError
 from refconv.nn.conv import Conv2D
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Spec, join_shape, split_shape
@@ -169,9 +170,11 @@ class DepthwiseConv2D(Conv2D):
 
 def _refuse_groups(layer, arguments):
     if "groups" in arguments:
-        raise TypeError(f"{type(layer).__name__} has no groups, got {arguments['groups']!r}: each channel is one")
+        raise ArgumentTypeError(f"{type(layer).__name__} has no groups, got {arguments['groups']!r}: each channel is one")
     if "filters" in arguments:
-        raise TypeError(f"{type(layer).__name__} has no filters, got {arguments['filters']!r}: multiplier says how many")
+        raise ArgumentTypeError(
+            f"{type(layer).__name__} has no filters, got {arguments['filters']!r}: multiplier says how many"
+        )
 
 
 def _depthwise_spec(layer, shape):

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from refconv._arguments import choice, flag, real, trainable_parameters
+from refconv._errors import ArgumentValueError
 from refconv.ops.dispatch import implementation
 
 __all__ = ["SGD", "Adam", "Optimizer", "RMSProp"]
@@ -102,7 +103,7 @@ class Optimizer(ABC):
         runs = []
         for name, parameter in trained:
             if not parameter.value.flags.c_contiguous:  # the update runs over the array's memory
-                raise ValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
+                raise ArgumentValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
             if runs and self._follows(*runs[-1][-1], name, parameter):
                 runs[-1].append((name, parameter))
             else:
@@ -152,7 +153,7 @@ class Optimizer(ABC):
         )
         if different:
             expected = f"that of a {type(self).__name__} of the same parameters"
-            raise ValueError(f"state must be {expected}, got others for {different}")
+            raise ArgumentValueError(f"state must be {expected}, got others for {different}")
         self.steps = int(state["steps"])
         for name, array in own.items():
             if name != "steps":

@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 import refconv.models as models
+from refconv._errors import ArgumentValueError
 from refconv.weights.compare import check_reproducible, differing_names, parameter_shapes, shapes
 from refconv.weights.tensors import read_tensors, to_json, write_tensors
 
@@ -107,18 +108,18 @@ def load_model(path, input_shape=None):
     tensors, description = read_tensors(path, KIND)
     dtypes = {a.dtype for a in tensors.values()}
     if len(dtypes) != 1 or not dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}:
-        raise ValueError(f"{path} must hold tensors of one type, float32 or float64, got {sorted(map(str, dtypes))}")
+        raise ArgumentValueError(f"{path} must hold tensors of one type, float32 or float64, got {sorted(map(str, dtypes))}")
     try:
         model = models.build(description["name"], **description["arguments"])
         shape = tuple(input_shape or description.get("input_shape") or models.input_shape(description["name"]))
         expected, stored = model.count_parameters(shape), sum(a.size for a in tensors.values())
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not describe a refconv model: {error}") from error
+        raise ArgumentValueError(f"{path} does not describe a refconv model: {error}") from error
     fault = f"{path} does not hold the weights of {description['name']}"
     if expected != stored:  # checked before memory for the parameters is allocated
-        raise ValueError(f"{fault}: {stored} numbers, not {expected} as for inputs of shape {shape}")
+        raise ArgumentValueError(f"{fault}: {stored} numbers, not {expected} as for inputs of shape {shape}")
     if differing := differing_names(parameter_shapes(model, shape), shapes(tensors)):
-        raise ValueError(f"{fault} for inputs of shape {shape}: {', '.join(differing)} differ")
+        raise ArgumentValueError(f"{fault} for inputs of shape {shape}: {', '.join(differing)} differ")
     model.build(shape, rng=0, dtype=dtypes.pop())
     for name, parameter in model.named_parameters().items():
         parameter.value[...] = tensors[name]
