@@ -83,7 +83,7 @@ def quantity(training, settings):
 
 def small(name):
     """Return the small variant of an architecture, without auxiliary heads, which do not help so small a network."""
-    return models.build(f"{name}-small", **({"heads": False} if name == "googlenet" else {}))
+    return models.create(f"{name}-small", **({"heads": False} if name == "googlenet" else {}))
 
 
 def classifier(name, lr):

@@ -61,7 +61,7 @@ class Network(Problem):
         return peers.onnx_session_side(written.getvalue(), x.numpy(), shape, lambda scores: scores)
 
     def flops(self, work, a, results):
-        return 2 * self.images * models.build(self.model).multiply_adds((self.side, self.side, 3))
+        return 2 * self.images * models.create(self.model).multiply_adds((self.side, self.side, 3))
 
     def bytes(self, work, a, results):
         """Images and weights, once; what lies between the layers need not leave the cache."""
@@ -75,7 +75,7 @@ class Network(Problem):
 @cache
 def built(name, side):
     """The network, its averages drawn so that no batch normalisation is the identity."""
-    model, rng = models.build(name), np.random.default_rng(1)
+    model, rng = models.create(name), np.random.default_rng(1)
     model.build((side, side, 3), rng=1)
     for parameter_name, parameter in model.named_parameters().items():
         if parameter_name.endswith((".mean", ".beta")):

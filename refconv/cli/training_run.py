@@ -37,7 +37,7 @@ def train(options) -> None:
 
 def _train(options, folder):
     arguments = {"style": options.style}
-    model = models.build(options.model, **arguments)
+    model = models.create(options.model, **arguments)
     # Independent streams, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     input_shape = models.input_shape(options.model)
