@@ -52,7 +52,8 @@ def train(model, training, lr, settings):
     use_short_averages(model).build(SHAPE, rng=seed)
     optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9, weight_decay=5e-4)
     epochs = settings.number("epochs", EPOCHS, quick=1)
-    fit(model, data.Batches(*training, BATCH, rng=seed), optimizer, epochs=epochs, schedule=optim.cosine)
+    batches = data.Batches(*training, BATCH, rng=seed, prepare=data.lenet_input)
+    fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
 
 
 def use_short_averages(layer):
@@ -66,7 +67,7 @@ def use_short_averages(layer):
 
 def accuracy(model, test):
     """Test accuracy in percent."""
-    return 100 * evaluate(model, data.Batches(*test, 250)).accuracy
+    return 100 * evaluate(model, data.Batches(*test, 250, shuffle=False, prepare=data.lenet_input)).accuracy
 
 
 def quantity(training, settings):

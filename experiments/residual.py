@@ -63,7 +63,7 @@ def errors(**options):
         fit(model, batches, optimizer, epochs=1 if settings.quick else EPOCHS, schedule=optim.cosine)
         sets = {"training": (images, labels), "test": (test_images, test_labels)}
         return {
-            f"{name} error, %": 100 * (1 - evaluate(model, data.Batches(*pair, 250, prepare=prepare)).accuracy)
+            f"{name} error, %": 100 * (1 - evaluate(model, data.Batches(*pair, 250, shuffle=False, prepare=prepare)).accuracy)
             for name, pair in sets.items()
         }
 

@@ -43,8 +43,9 @@ def _train(options, folder):
     input_shape = models.input_shape(options.model)
     model.build(input_shape, weights_rng)
     training, validation, test = load(options)
-    batches = data.Batches(*training, options.batch_size, augment=AUGMENT[options.augment](), rng=order_rng)
-    test = data.Batches(*test, 500)
+    augment = AUGMENT[options.augment]()
+    batches = data.Batches(*training, options.batch_size, rng=order_rng, prepare=data.lenet_input, augment=augment)
+    test = _in_order(test)
     say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
@@ -79,7 +80,7 @@ def _fit(model, batches, validation, test, checkpoints, folder, options):
             _optimizer(model, options),
             epochs=options.epochs,
             test=test,
-            validation=data.Batches(*validation, 500) if validation else None,
+            validation=_in_order(validation) if validation else None,
             schedule=SCHEDULES[options.schedule](),
             loss=CrossEntropy(options.label_smoothing),
             clip_norm=options.clip_norm,
@@ -89,6 +90,10 @@ def _fit(model, batches, validation, test, checkpoints, folder, options):
             on_epoch=_call_each(bars.epoch, *callbacks),
             stop=stop,
         )
+
+
+def _in_order(images_and_labels):
+    return data.Batches(*images_and_labels, 500, shuffle=False, prepare=data.lenet_input)
 
 
 def _call_each(*callbacks):
@@ -135,5 +140,5 @@ def _save_history(folder, options, history, test, outcome):
 def _test_on_mnist(model):
     """Print the accuracy on MNIST of a network trained on drawn digits, if MNIST has been downloaded."""
     with contextlib.suppress(data.DataNotFound, data.BadDataFile):
-        test = data.Batches(*data.load_mnist("test", download=False), 500)
+        test = _in_order(data.load_mnist("test", download=False))
         say(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")

@@ -91,7 +91,7 @@ def fit(
     >>> from refconv import data, models, optim
     >>> model = models.lenet()
     >>> _ = model.build((32, 32, 1), rng=0)
-    >>> batches = data.Batches(*data.draw_digits(64), 32, rng=0)
+    >>> batches = data.Batches(*data.draw_digits(64), 32, rng=0, prepare=data.lenet_input)
     >>> history = fit(model, batches, optim.SGD(model.named_parameters(), lr=0.01, momentum=0.9), epochs=2)
     >>> [epoch.images for epoch in history.epochs]
     [64, 64]

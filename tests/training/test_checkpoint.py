@@ -47,14 +47,14 @@ def run(folder, optimizer="sgd", stop_after=None, resume=False, every=None, ahea
     model, taken = noisy_network(), []
     images, labels = data.draw_digits(75 + 20, seed=3)
     augment = data.augment.chain(data.augment.shift(2), data.augment.distort(share=4))
-    batches = data.Batches(images[:75], labels[:75], 16, augment=augment, rng=rng)
+    batches = data.Batches(images[:75], labels[:75], 16, rng=rng, prepare=data.lenet_input, augment=augment)
     history = fit(
         model,
         data.Prefetch(batches) if ahead else batches,
         OPTIMIZERS[optimizer](model.named_parameters()),
         epochs=epochs,
-        test=data.Batches(images[75:], labels[75:], 20),
-        validation=data.Batches(images[75:], labels[75:], 7),
+        test=data.Batches(images[75:], labels[75:], 20, shuffle=False, prepare=data.lenet_input),
+        validation=data.Batches(images[75:], labels[75:], 7, shuffle=False, prepare=data.lenet_input),
         schedule=optim.Plateau(patience=1, factor=0.5),
         patience=patience,
         checkpoints=Checkpoints(folder, every=every, resume=resume),
