@@ -29,7 +29,7 @@ from refconv import data, models, optim, training
 model = models.create("lenet")
 model.build(models.input_shape("lenet"), 0)
 batches = data.Batches(*data.draw_digits(int(sys.argv[1]), 0), 64, rng=0, prepare=data.lenet_input)
-optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9)
+optimizer = optim.SGD(model, 0.05, momentum=0.9)
 for _ in sys.stdin:
     began = time.perf_counter()
     training.fit(model, batches, optimizer, epochs=1)

@@ -100,7 +100,7 @@ def refconv_step(name, shape, x, labels, training, threads, library):
     model.build(shape, rng=1)
     if not training:
         return lambda: model(x)
-    optimizer = optim.SGD(model.named_parameters(), lr=0.01, momentum=0.9)
+    optimizer = optim.SGD(model, lr=0.01, momentum=0.9)
     return lambda: train_step(model, optimizer, x, labels)
 
 

@@ -38,7 +38,7 @@ def error_after_an_epoch(normalised, lr):
         model.build((32, 32, 1), rng=[seed, 0])
         training, test = mnist("train", settings.quick, 2000), mnist("test", settings.quick, 500)
         batches = data.Batches(*training, 64, rng=[seed, 1], prepare=data.lenet_input)
-        optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9)
+        optimizer = optim.SGD(model, lr, momentum=0.9)
         try:
             history = fit(model, batches, optimizer, epochs=1, test=ordered_batches(test))
         except Diverged:

@@ -50,7 +50,7 @@ def train(model, training, lr, settings):
     """Build a network and train it on digits."""
     seed = settings.seed
     use_short_averages(model).build(SHAPE, rng=seed)
-    optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9, weight_decay=5e-4)
+    optimizer = optim.SGD(model, lr, momentum=0.9, weight_decay=5e-4)
     epochs = settings.number("epochs", EPOCHS, quick=1)
     batches = data.Batches(*training, BATCH, rng=seed, prepare=data.lenet_input)
     fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)

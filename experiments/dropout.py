@@ -37,7 +37,7 @@ def error_with(rate):
         model.build((32, 32, 1), rng=[seed, 0])
         training = tuple(part[:IMAGES] for part in data.load_mnist("train"))
         test = mnist("test", settings.quick, 500)
-        optimizer = optim.SGD(model.named_parameters(), 0.02, momentum=0.9)
+        optimizer = optim.SGD(model, 0.02, momentum=0.9)
         batches = data.Batches(*training, 50, rng=[seed, 1], prepare=data.lenet_input)
         epochs = 2 if settings.quick else 60
         fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)

@@ -18,7 +18,7 @@ def train_lenet(settings, *, epochs, augment=None, ahead=False, images=None):
     batches = data.Batches(*(part[:images] for part in training), 64, rng=[seed, 1], prepare=data.lenet_input, augment=augment)
     if ahead:
         batches = data.Prefetch(batches)
-    optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
+    optimizer = optim.SGD(model, 0.05, momentum=0.9, weight_decay=5e-4)
     return fit(model, batches, optimizer, epochs=epochs, test=ordered_batches(test), schedule=optim.cosine)
 
 

@@ -26,7 +26,7 @@ def new(seed):
 def train(model, images_and_labels, epochs, lr, seed):
     """Train a model in batches of 50 and return it."""
     batches = data.Batches(*images_and_labels, 50, rng=[seed, 1], prepare=data.lenet_input)
-    optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9, weight_decay=5e-4)
+    optimizer = optim.SGD(model, lr, momentum=0.9, weight_decay=5e-4)
     fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
     return model
 

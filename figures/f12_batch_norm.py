@@ -44,7 +44,7 @@ def accuracies(normalised, lr, seed, training, test):
             found.append(round(100 * evaluate(model, test).accuracy, 1))
 
     try:
-        fit(model, batches, optim.SGD(model.named_parameters(), lr, momentum=0.9), epochs=EPOCHS, on_step=look)
+        fit(model, batches, optim.SGD(model, lr, momentum=0.9), epochs=EPOCHS, on_step=look)
     except Diverged:
         found += [10.0] * (len(LOOKS) - len(found))
     return found

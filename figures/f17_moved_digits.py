@@ -57,7 +57,7 @@ def measure():
         model = models.lenet()
         model.build((32, 32, 1), rng=SEED)
         batches = data.Batches(*train, 64, rng=SEED + 1, prepare=data.lenet_input, augment=augment)
-        optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
+        optimizer = optim.SGD(model, 0.05, momentum=0.9, weight_decay=5e-4)
         training.fit(model, batches, optimizer, epochs=EPOCHS, schedule=optim.cosine)
         for change, steps in CHANGES.items():
             for by in steps:

@@ -61,7 +61,7 @@ def _trained(name, digits, seed):
     model.build((32, 32, 1), rng=[seed, 0])
     augment = data.augment.distort() if name == "distorted" else None
     batches = data.Batches(*digits, 64, rng=[seed, 1], prepare=data.lenet_input, augment=augment)
-    optimizer = optim.SGD(model.named_parameters(), 0.005 if name == "linear" else 0.05, momentum=0.9, weight_decay=5e-4)
+    optimizer = optim.SGD(model, 0.005 if name == "linear" else 0.05, momentum=0.9, weight_decay=5e-4)
     training.fit(model, batches, optimizer, epochs=EPOCHS, schedule=optim.cosine)
     return model
 

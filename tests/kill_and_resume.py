@@ -44,7 +44,7 @@ def train(folder, pause, every):
     fit(
         model,
         batches,
-        optim.SGD(model.named_parameters(), lr=0.02, momentum=0.9),
+        optim.SGD(model, lr=0.02, momentum=0.9),
         epochs=EPOCHS,
         validation=data.Batches(images[IMAGES:], labels[IMAGES:], 50, shuffle=False, prepare=prepare),
         schedule=optim.Plateau(patience=1, factor=0.5),

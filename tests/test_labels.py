@@ -116,7 +116,7 @@ def test_fit_refuses_labels_without_a_class_before_the_first_step(tmp_path, wron
     if prefetched:
         sets = {name: data.Prefetch(batches) for name, batches in sets.items()}
     with pytest.raises(ValueError, match=f"labels of {wrong} must be from 0 to 4, got 5 at index 6"):
-        fit(model, sets.pop("batches"), optim.SGD(model.named_parameters(), 0.1), epochs=1, **sets)
+        fit(model, sets.pop("batches"), optim.SGD(model, 0.1), epochs=1, **sets)
     np.testing.assert_array_equal(model.parameters["w"].value, before)
 
 
@@ -124,6 +124,6 @@ def test_fit_takes_pairs_of_lists_as_before():
     model = nn.Dense(5)
     model.build((3,), rng=0)
     pairs = [(IMAGES[:4].astype(np.float32), [4, 0, 3, 2]), (IMAGES[4:].astype(np.float32), [1, 0, 4])]
-    history = fit(model, pairs, optim.SGD(model.named_parameters(), 1e-4), epochs=1, test=pairs)
+    history = fit(model, pairs, optim.SGD(model, 1e-4), epochs=1, test=pairs)
     right = (model(IMAGES.astype(np.float32)).argmax(-1) == RIGHT).mean()
     assert history.test.accuracy == pytest.approx(right)

@@ -32,7 +32,7 @@ class LeNetStep(Problem):
 
     def refconv(self, work, a):
         model, batches = lenet(), cycle(list(zip(a["x"], a["labels"], strict=True)))
-        optimizer = optim.SGD(model.named_parameters(), **SGD)
+        optimizer = optim.SGD(model, **SGD)
         return Side(lambda: train_step(model, optimizer, *next(batches))[0])
 
     def torch(self, work, a, layout):

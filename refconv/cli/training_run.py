@@ -105,11 +105,11 @@ def _call_each(*callbacks):
 
 
 def _optimizer(model, options):
-    parameters, common = model.named_parameters(), {"weight_decay": options.weight_decay}
+    common = {"weight_decay": options.weight_decay}
     if options.optimizer == "adam":
-        return optim.Adam(parameters, options.lr, **common)
+        return optim.Adam(model, options.lr, **common)
     kind = {"sgd": optim.SGD, "rmsprop": optim.RMSProp}[options.optimizer]
-    return kind(parameters, options.lr, momentum=options.momentum, **common)
+    return kind(model, options.lr, momentum=options.momentum, **common)
 
 
 def _save(folder, options, arguments, model, history, test):

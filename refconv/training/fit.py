@@ -49,7 +49,7 @@ def fit(
     batches : Batches
         The training data: each iteration is one epoch of (x, labels).
     optimizer : Optimizer
-        Made from the network's parameters.
+        Made for this network: ``optim.SGD(model, lr=0.01)``.
     epochs : int
         How often to go through the data.
     test, validation : Batches, optional
@@ -92,7 +92,7 @@ def fit(
     >>> model = models.lenet()
     >>> _ = model.build((32, 32, 1), rng=0)
     >>> batches = data.Batches(*data.draw_digits(64), 32, rng=0, prepare=data.lenet_input)
-    >>> history = fit(model, batches, optim.SGD(model.named_parameters(), lr=0.01, momentum=0.9), epochs=2)
+    >>> history = fit(model, batches, optim.SGD(model, lr=0.01, momentum=0.9), epochs=2)
     >>> [epoch.images for epoch in history.epochs]
     [64, 64]
 

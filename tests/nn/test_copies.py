@@ -55,14 +55,14 @@ def assert_same_weights(model, expected):
 @copies
 def test_a_copy_trains_to_the_same_bits_and_leaves_the_network_alone(copied):
     model = network()
-    train(model, optim.SGD(model.named_parameters(), 0.1, momentum=0.9), 2)  # plans are made, state has moved
+    train(model, optim.SGD(model, 0.1, momentum=0.9), 2)  # plans are made, state has moved
     before, other = weights(model), copied(model)
     assert_same_weights(other, before)
     assert_same_bits(other(X), model(X))
     assert_consecutive(other)
-    losses = train(other, optim.SGD(other.named_parameters(), 0.1, momentum=0.9), 3)
+    losses = train(other, optim.SGD(other, 0.1, momentum=0.9), 3)
     assert_same_weights(model, before)
-    assert train(model, optim.SGD(model.named_parameters(), 0.1, momentum=0.9), 3) == losses
+    assert train(model, optim.SGD(model, 0.1, momentum=0.9), 3) == losses
     assert_same_weights(other, weights(model))
 
 

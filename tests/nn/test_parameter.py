@@ -163,7 +163,7 @@ def test_a_replaced_head_has_arrays_of_its_own_and_the_rest_keeps_its_own():
 
 def test_frozen_parameters_keep_their_place_and_an_update_passes_them_by():
     model = network()
-    optimizer = optim.SGD(model.named_parameters(), 0.5)
+    optimizer = optim.SGD(model, 0.5)
     model["norm"].freeze()
     for parameter in trained(model):
         parameter.grad[...] = 1

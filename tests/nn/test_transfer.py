@@ -51,7 +51,7 @@ def test_a_frozen_network_stays_as_it_is_while_its_new_head_learns(lenet):
     head.build((28, 28, 6), rng=2)
     model = nn.Sequential({"features": features, "head": head})
     before = {name: p.value.tobytes() for name, p in model.named_parameters().items()}
-    optimizer = optim.SGD(model.named_parameters(), 0.1, momentum=0.9, weight_decay=0.1)
+    optimizer = optim.SGD(model, 0.1, momentum=0.9, weight_decay=0.1)
     assert list(optimizer.parameters) == ["head.1.w", "head.1.b"]
     scores, backward = model.forward(X)
     np.testing.assert_array_equal(scores, model(X))
@@ -70,7 +70,7 @@ def test_another_head_for_fine_tuning(lenet):
     other = nn.replace_layer(lenet, "scores", nn.Dense(7), SHAPE, rng=3)
     np.testing.assert_array_equal(other.activations(X, "relu4"), lenet.activations(X, "relu4"))
     np.testing.assert_array_equal(lenet(X), before)
-    loss, scores = train_step(other, optim.SGD(other.named_parameters(), 0.1), X, LABELS)
+    loss, scores = train_step(other, optim.SGD(other, 0.1), X, LABELS)
     assert scores.shape == (3, 7)
     assert np.isfinite(loss)
     assert not (lenet(X) == before).all()  # the features are the same arrays, and have learnt
@@ -79,7 +79,7 @@ def test_another_head_for_fine_tuning(lenet):
 def test_frozen_parameters_are_left_alone_until_they_thaw():
     model = nn.Sequential(a=nn.Dense(3), b=nn.Dense(2))
     model.build((4,), rng=0)
-    optimizer = optim.SGD(model.named_parameters(), 0.1, weight_decay=0.5)
+    optimizer = optim.SGD(model, 0.1, weight_decay=0.5)
     model.layers["a"].freeze()
     before = {name: p.value.copy() for name, p in model.named_parameters().items()}
     optimizer.step()
@@ -94,7 +94,7 @@ def test_gradients_of_frozen_parameters_do_not_pile_up():
     model = nn.Sequential(a=nn.Dense(3), b=nn.Dense(3))
     model.build((4,), rng=0, dtype=np.float64)
     model.layers["a"].freeze()
-    optimizer, gradients = optim.SGD(model.named_parameters(), 0.0), []
+    optimizer, gradients = optim.SGD(model, 0.0), []
     for _ in range(2):
         train_step(model, optimizer, X[:, :4, 0, 0].astype(np.float64), LABELS)
         gradients.append(model.layers["a"].parameters["w"].grad.copy())

@@ -131,7 +131,7 @@ def test_it_trains_in_fit(first, fused):
     model = nn.Sequential(first(), nn.Conv2D(3, 3), nn.ReLU(), nn.MaxPool2D(2), Scale(), nn.Flatten(), nn.Dense(3), Double())
     model.build((8, 9, 2), rng=1)
     before = {name: p.value.copy() for name, p in model.named_parameters().items()}
-    history = fit(model, batches, optim.SGD(model.named_parameters(), 0.05), epochs=8)
+    history = fit(model, batches, optim.SGD(model, 0.05), epochs=8)
     assert history.epochs[-1].train_loss < 0.5 * history.epochs[0].train_loss
     assert all((p.value != before[name]).any() for name, p in model.named_parameters().items())
 
@@ -140,7 +140,7 @@ def test_it_may_be_the_whole_network():
     layer = Scale()
     layer.build((3,), rng=1)
     batches = [(np.eye(3, dtype=np.float32), np.array([0, 1, 2]))]
-    history = fit(layer, batches, optim.SGD(layer.named_parameters(), 0.5), epochs=5)
+    history = fit(layer, batches, optim.SGD(layer, 0.5), epochs=5)
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
 
 

@@ -231,7 +231,7 @@ def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path
 def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
     model = noisy_network()
     pairs = [(np.ones((2, 32, 32, 1), np.float32), np.array([0, 1]))]
-    optimizer = optim.SGD(model.named_parameters(), 0.1)
+    optimizer = optim.SGD(model, 0.1)
     with pytest.raises(TypeError, match=r"batches must have state\(\) and resume\(\)"):
         fit(model, pairs, optimizer, epochs=1, checkpoints=Checkpoints(tmp_path))
     with pytest.raises(ValueError, match="validation must be given where patience"):

@@ -205,7 +205,7 @@ def test_a_layer_whose_call_is_not_its_forward_pass_in_inference_is_refuted(chan
 
 
 def test_the_learning_rate_of_adam_is_the_papers_by_default():
-    assert optim.Adam({}).lr == 0.001
+    assert optim.Adam({"w": nn.Parameter(np.ones(2))}).lr == 0.001
 
 
 def test_a_layer_is_built_from_the_same_seed_each_time():
