@@ -11,6 +11,7 @@ import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
+from refconv.nn.recording import Recorded
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward"]
 
@@ -45,7 +46,7 @@ def _accepts_want_dx(backward):
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(ABC):
+class Layer(Recorded, ABC):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
@@ -84,6 +85,10 @@ class Layer(ABC):
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "__call__" not in vars(cls):
             cls.__call__ = Layer.__call__
+
+    def __init__(self) -> None:
+        """Accept no arguments: without this method, ``Recorded.__new__`` would accept any for a layer that has none."""
+        super().__init__()
 
     @property
     def parameters(self) -> Parameters:

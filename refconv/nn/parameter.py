@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 __all__ = ["FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
 
@@ -179,7 +179,9 @@ class Parameters(dict[str, Parameter]):
         raise KeyError(f"name must be one of {', '.join(self) or 'none: the layer has no parameters'}, got {name!r}")
 
     def __call__(self, *arguments: object, **options: object) -> NoReturn:
-        raise TypeError("parameters is a dict, not a method; pass the model to the optimizer, as in SGD(model, lr=0.01)")
+        raise ArgumentTypeError(
+            "parameters is a dict, not a method; pass the model to the optimizer, as in SGD(model, lr=0.01)"
+        )
 
     def __reduce__(self) -> tuple[type[Parameters], tuple[dict[str, Parameter]]]:
         return Parameters, (dict(self),)

@@ -33,7 +33,7 @@ def noisy_network():
         nn.BatchNorm(),
         nn.ReLU(),
         nn.Sum(nn.Identity(), nn.StochasticDepth(branch, survival=0.6)),
-        nn.Fractal(lambda: nn.Conv2D(3, 3, padding="same"), columns=2, drop=0.4),
+        nn.Fractal(nn.Conv2D(3, 3, padding="same"), columns=2, drop=0.4),
         nn.Flatten(),
         nn.Dense(10),
     )

@@ -142,7 +142,7 @@ class Own(nn.Layer):
             "head_a.1.b",
             "head_a.1",
         ),
-        (nn.Fractal(lambda: nn.Sequential(nn.Tanh(), nn.Dense(3)), 2), "column2_row2.1.w", "column2_row2.1"),
+        (nn.Fractal(nn.Sequential(nn.Tanh(), nn.Dense(3)), 2), "column2_row2.1.w", "column2_row2.1"),
     ],
 )
 def test_the_first_layer_whose_output_is_not_finite_is_named(model, poisoned, named):
