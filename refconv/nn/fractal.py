@@ -3,6 +3,7 @@
 import copy
 
 from refconv._arguments import integer, real
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer
 from refconv.nn.layer import Layer, all_layers, call_backward
@@ -55,7 +56,7 @@ class Fractal(RandomContainer):
 
     def __init__(self, layer: Layer, columns: int, *, drop: float = 0.0) -> None:
         if not isinstance(layer, Layer):
-            raise TypeError(f"layer must be a layer, got {layer!r}")
+            raise ArgumentTypeError(f"layer must be a layer, got {layer!r}")
         self.columns = integer("columns", columns)
         self.drop = real("drop", drop, least=0, below=1)
         self.rows = 2 ** (self.columns - 1)
@@ -80,7 +81,7 @@ class Fractal(RandomContainer):
     def output_shape(self, shape):
         outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
         if len(outputs) > 1:
-            raise ValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
+            raise ArgumentValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
         return outputs.pop()
 
     def children(self, shape):
@@ -174,7 +175,7 @@ class DropPath(RandomContainer):
         self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             found = [fractal.columns for fractal in self.fractals]
-            raise ValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
+            raise ArgumentValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
 
     def output_shape(self, shape):
         return self.network.output_shape(shape)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Layer
 from refconv.weights.names import Known
 from refconv.weights.values import Decoder, Encoder, as_data
@@ -48,8 +49,8 @@ class Architecture:
         self._layers = distinct_layers(self.model)
         self._settings = {name: decoder.named(settings) for name, settings in description["settings"].items()}
         for name, settings in self._settings.items():
-            own = vars(self._layers[name])
-            own.update({key: value for key, value in settings.items() if key in own})
+            layer = self._layers[name]
+            vars(layer).update({key: value for key, value in settings.items() if hasattr(layer, key)})
 
     def restore_settings(self) -> None:
         """Set the changed settings again, after ``build``, which may have reset them or made their attributes."""
@@ -91,7 +92,7 @@ def describe(model: Layer) -> tuple[Description, dict[str, NDArray[Any]]]:
     if kinds != expected:
         name = next(name for name in {**expected, **kinds} if kinds.get(name) is not expected.get(name))
         found, made = (kind.get(name, type(None)).__name__ for kind in (kinds, expected))
-        raise ValueError(
+        raise ArgumentValueError(
             f"layer {name} must be what the constructor of {type(model).__name__} makes, {made}, got {found}; "
             "pass all layers to the constructor"
         )
@@ -123,7 +124,7 @@ def _changed_settings(name: str, layer: Layer, constructed: Layer) -> dict[str, 
             if key not in vars(constructed) or as_data(before) != data:
                 changed[key] = value
         elif callable(value) and not isinstance(value, Layer) and not _are_same_function(value, before):
-            raise TypeError(
+            raise ArgumentTypeError(
                 f"{key} of {type(layer).__name__} {name}".rstrip() + f" must be as the constructor sets it, got {value!r}"
             )
     return changed

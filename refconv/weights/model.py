@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.names import Known
@@ -35,7 +36,9 @@ def save(path: Path, model: Layer, *, input_shape: Shape | None = None, notes: M
     weights = {name: parameter.value for name, parameter in parameters.items()}
     shape = model.input_shape if input_shape is None else tuple(input_shape)
     if shape is None:
-        raise ValueError(f"input_shape must be given, as build was not called on this {type(model).__name__}, got None")
+        raise ArgumentValueError(
+            f"input_shape must be given, as build was not called on this {type(model).__name__}, got None"
+        )
     architecture, arrays = describe(model)
     _check_weights(model, shape, weights)
     description = {
@@ -91,6 +94,7 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
 
     Source: lecture row M2 (SOURCES.md).
     """
+    known = Known(layers)
     tensors, description = read_tensors(path, KIND)
     try:
         if description["format"] == 1:
@@ -98,9 +102,9 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
             shape = input_shape or registered_input_shape(description)
             _build(model, tuple(shape), tensors)
         else:
-            model = _described_model(tensors, description, Known(layers), input_shape)
+            model = _described_model(tensors, description, known, input_shape)
     except _UNFIT as error:
-        raise ValueError(f"{path} does not hold a network that can be loaded: {error}") from error
+        raise ArgumentValueError(f"{path} does not hold a network that can be loaded: {error}") from error
     model.notes = description.get("notes", {})
     return model
 
@@ -121,7 +125,7 @@ def _build(model: Layer, shape: Shape, weights: Tensors) -> None:
     dtype = _check_weights(model, shape, weights)  # before memory for the parameters is allocated
     model.build(shape, rng=0, dtype=dtype)
     if difference := differences(kinds({name: p.value for name, p in model.named_parameters().items()}), kinds(weights)):
-        raise ValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
+        raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
     put(model, weights)
 
 
@@ -129,12 +133,14 @@ def _check_weights(model: Layer, shape: Shape, weights: Tensors) -> np.dtype[Any
     """Return the type of the weights; ``ValueError`` unless all parameters that ``build`` will allocate are among them."""
     dtypes = {a.dtype for a in weights.values()} or {np.dtype(np.float32)}
     if len(dtypes) > 1 or not dtypes <= FLOATS:
-        raise ValueError(f"the weights must be of one type, float32 or float64, got {', '.join(sorted(map(str, dtypes)))}")
+        raise ArgumentValueError(
+            f"the weights must be of one type, float32 or float64, got {', '.join(sorted(map(str, dtypes)))}"
+        )
     dtype = dtypes.pop()
     layers = [("", model, shape), *[(f"{name}.", *rest) for name, *rest in [*model.distinct_layers(shape)][1:]]]
     specs = {f"{name}{key}": spec for name, layer, inner in layers for key, spec in layer.specs(inner).items()}
     expected = {name: f"{spec.shape} {dtype}" for name, spec in specs.items()}
     found = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer may make others itself
     if difference := differences(expected, found):
-        raise ValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
+        raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
     return dtype

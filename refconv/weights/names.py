@@ -12,6 +12,7 @@ from typing import Any
 
 import refconv.models as models
 import refconv.nn as nn
+from refconv._errors import ArgumentTypeError
 from refconv.nn import Layer
 
 __all__ = ["Known", "class_name", "function_name"]
@@ -53,7 +54,7 @@ class Known:
         self.given = list(given)
         for thing in self.given:
             if not (_is_layer_class(thing) or isinstance(thing, FunctionType)):
-                raise TypeError(f"layers must be classes of layers or functions, got {thing!r}")
+                raise ArgumentTypeError(f"layers must be classes of layers or functions, got {thing!r}")
 
     def layer_class(self, name: str) -> type[Layer]:
         """Return the layer class of this name; ``ValueError`` if the program has not defined it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
 from refconv.weights.safetensors import read_safetensors
 from refconv.weights.tensors import refuse_newer_format, write_tensors
@@ -35,9 +36,9 @@ def load_weights(path: Path, model: Layer, *, strict: bool = True) -> list[str]:
     expected = kinds({name: parameter.value for name, parameter in model.named_parameters().items()})
     common = {name: a for name, a in weights.items() if name in expected}
     if not strict and not common:
-        raise ValueError(f"{path} must have a parameter of the network, got {_first_of(weights) or 'none'}")
+        raise ArgumentValueError(f"{path} must have a parameter of the network, got {_first_of(weights) or 'none'}")
     if difference := differences(expected, kinds(weights) if strict else {**expected, **kinds(common)}):
-        raise ValueError(f"{path} must have the parameters of the network, got {difference}")
+        raise ArgumentValueError(f"{path} must have the parameters of the network, got {difference}")
     put(model, common)
     return [name for name in expected if name not in common]
 

@@ -13,7 +13,7 @@ __all__ = ["registered_input_shape", "registered_model"]
 
 def registered_model(description: Mapping[str, Any]) -> Layer:
     """Return the network, not built, of the name and arguments in a description."""
-    model: Layer = models.build(description["name"], **description["arguments"])
+    model: Layer = models.create(description["name"], **description["arguments"])
     return model
 
 

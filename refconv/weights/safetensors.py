@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 
 __all__ = ["read_safetensors", "write_safetensors"]
@@ -49,7 +50,7 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, NDArra
     TypeError
         If an array has another type.
     """
-    order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
+    order = sorted(tensors, key=lambda name: -tensors[name].itemsize)
     ends = list(itertools.accumulate((tensors[name].nbytes for name in order), initial=0))
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     for name, (first, end) in zip(order, itertools.pairwise(ends), strict=True):
@@ -57,7 +58,7 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, NDArra
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % ALIGNMENT)
     if len(text) > MOST_BYTES_OF_HEADER:
-        raise ValueError(f"metadata and names must take at most {MOST_BYTES_OF_HEADER} bytes, got {len(text)}")
+        raise ArgumentValueError(f"metadata and names must take at most {MOST_BYTES_OF_HEADER} bytes, got {len(text)}")
     arrays = (tensors[name].astype(NUMPY_TYPES[header[name]["dtype"]], copy=False).tobytes() for name in order)
     write_atomically(path, itertools.chain([len(text).to_bytes(8, "little"), text], arrays))
 
@@ -84,7 +85,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[An
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path} must be a safetensors file, got a folder")
+        raise ArgumentValueError(f"{path} must be a safetensors file, got a folder")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     with path.open("rb") as file:
@@ -93,13 +94,17 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[An
             metadata = _metadata(header.pop("__metadata__", {}))
             entries = dict(_entries(header, path.stat().st_size - start))
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+            raise ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+        for name, (_, dtype, _) in entries.items():
+            if dtype not in NUMPY_TYPES:
+                found = f"{dtype} in tensor {name}; convert it to F32"
+                raise ArgumentValueError(f"{path} must hold types that NumPy has, got {found}")
         return {name: _array(file, start + first, *entry) for name, (first, *entry) in entries.items()}, metadata
 
 
 def _type_of(name: str, array: NDArray[Any]) -> str:
     if array.dtype.newbyteorder("<") not in NAMES:
-        raise TypeError(f"tensors must be of {', '.join(str(dtype) for dtype in NAMES)}, got {array.dtype} for {name}")
+        raise ArgumentTypeError(f"tensors must be of {', '.join(str(dtype) for dtype in NAMES)}, got {array.dtype} for {name}")
     return NAMES[array.dtype.newbyteorder("<")]
 
 
@@ -126,9 +131,7 @@ def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int
     for name, entry in sorted(header.items(), key=lambda item: _span(*item)):
         first, end = _span(name, entry)
         dtype, shape = entry["dtype"], entry["shape"]
-        if dtype not in NUMPY_TYPES:
-            raise ValueError(f"NumPy must have the types, got {dtype} in tensor {name}; convert it to F32")
-        if not _are_sizes(shape) or math.prod(shape) * np.dtype(NUMPY_TYPES[dtype]).itemsize != end - first:
+        if not _are_sizes(shape) or (dtype in NUMPY_TYPES and _bytes(dtype, shape) != end - first):
             raise ValueError(f"tensor {name} must have {end - first} bytes, got shape {shape} of {dtype}")
         if first != position:
             raise ValueError(f"tensor {name} must begin at byte {position}, got {first}")
@@ -146,6 +149,10 @@ def _span(name: str, entry: object) -> tuple[int, int]:
     if not _are_sizes(offsets) or len(offsets) != 2 or not isinstance(entry["dtype"], str):
         raise ValueError(f"tensor {name} must have a type and two offsets, got {entry['dtype']!r} and {offsets!r}")
     return offsets[0], offsets[1]
+
+
+def _bytes(dtype: str, shape: list[int]) -> int:
+    return math.prod(shape) * np.dtype(NUMPY_TYPES[dtype]).itemsize
 
 
 def _are_sizes(value: object) -> bool:

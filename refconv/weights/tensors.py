@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.weights.safetensors import read_safetensors, write_safetensors
 
 __all__ = ["FORMAT", "read_tensors", "refuse_newer_format", "write_tensors"]
 
-FORMAT = 2  # 1: files without a number, whose models are a name for models.build; 2: the architecture as data
+FORMAT = 2  # 1: files without a number, whose models are a name for models.create; 2: the architecture as data
 KINDS = {"refconv": "a refconv model", "refconv-checkpoint": "a refconv run", "refconv-weights": "refconv weights"}
 
 Description = dict[str, Any]
@@ -74,7 +75,7 @@ def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, NDA
     if kind not in metadata:
         others = [thing for other, thing in KINDS.items() if other in metadata]
         found = " and ".join(others) or "tensors without a description"
-        raise ValueError(f"{path} must be {KINDS.get(kind, kind)}, got {found}")
+        raise ArgumentValueError(f"{path} must be {KINDS.get(kind, kind)}, got {found}")
     return tensors, _description(path, metadata[kind])
 
 
@@ -88,14 +89,14 @@ def _description(path: str | os.PathLike[str], text: str) -> Description:
     try:
         description = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} has a description that is not JSON: {error}") from error
+        raise ArgumentValueError(f"{path} has a description that is not JSON: {error}") from error
     if not isinstance(description, dict):
-        raise ValueError(f"{path} must have a JSON object as its description, got {type(description).__name__}")
+        raise ArgumentValueError(f"{path} must have a JSON object as its description, got {type(description).__name__}")
     number = description.setdefault("format", 1)
     if type(number) is not int or number < 1:
-        raise ValueError(f"{path} must have an integer of at least 1 as its format, got {number!r}")
+        raise ArgumentValueError(f"{path} must have an integer of at least 1 as its format, got {number!r}")
     if number > FORMAT:
-        raise ValueError(
+        raise ArgumentValueError(
             f"{path} was written by a newer version of refconv: format {number}, this version reads up to {FORMAT}"
         )
     return description
@@ -106,10 +107,10 @@ def _to_json(description: Mapping[str, Any]) -> str:
     try:
         return json.dumps(description, default=_as_list)
     except ValueError as error:  # a dictionary that contains itself
-        raise ValueError(f"notes must be JSON-serialisable, got {error}") from error
+        raise ArgumentValueError(f"notes must be JSON-serialisable, got {error}") from error
 
 
 def _as_list(thing: object) -> Any:
     if not isinstance(thing, np.ndarray | np.generic):
-        raise TypeError(f"notes must be JSON-serialisable, got {thing!r}")
+        raise ArgumentTypeError(f"notes must be JSON-serialisable, got {thing!r}")
     return thing.tolist()

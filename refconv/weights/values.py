@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from refconv._errors import ArgumentTypeError
 from refconv.geometry import Window
 from refconv.models.sizes import SizeRule
 from refconv.nn import Layer
@@ -31,7 +32,7 @@ EXPECTED = (
 Json = Any
 
 
-class NotDataError(TypeError):
+class NotDataError(ArgumentTypeError):
     """An argument cannot be saved; the message names it and its layer."""
 
 
@@ -114,7 +115,7 @@ class Encoder:
 
     def _record(self, value: Window | SizeRule) -> Json:
         (name,) = (name for name, kind in RECORDS.items() if type(value) is kind)
-        return {name: self.value({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})}
+        return {name: {field.name: self.value(getattr(value, field.name)) for field in dataclasses.fields(value)}}
 
     def _class(self, value: type) -> Json:
         if not issubclass(value, Layer):
@@ -231,5 +232,5 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Json]], Any]] = {
     "function": lambda decoder, entry: decoder._known.function(entry["function"]),
     "class": lambda decoder, entry: decoder._known.layer_class(entry["class"]),
     "partial": Decoder._partial,
-    **{name: lambda decoder, entry, name=name: RECORDS[name](**decoder.value(entry[name])) for name in RECORDS},
+    **{name: lambda decoder, entry, name=name: RECORDS[name](**decoder.named(entry[name])) for name in RECORDS},
 }

@@ -51,7 +51,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize(("name", "block"), BLOCKS, ids=[f"{name} {block}" for name, block in BLOCKS])
 def test_no_box_lies_upon_another_or_outside_of_its_piece(name, block):
-    model, shape = models.build(name), models.input_shape(name)
+    model, shape = models.create(name), models.input_shape(name)
     (layer,) = (layer for dotted, layer, _ in model.distinct_layers(shape) if dotted == block)
     axes, piece = drawn(layer)
     found = boxes(axes)

@@ -98,17 +98,17 @@ SIZES = {
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_network_for_another_input_shape_comes_back(tmp_path, case, dtype):
     name, arguments, shape = SIZES[case]
-    model = built(models.build(name, **arguments), shape, dtype)
+    model = built(models.create(name, **arguments), shape, dtype)
     again = saved_and_loaded(model, tmp_path)
     assert again.input_shape == shape
     assert_same_inference(model, again, shape, dtype)
 
 
 @needs_kernels
-@pytest.mark.parametrize("name", models.list())
+@pytest.mark.parametrize("name", models.names())
 def test_every_small_architecture_comes_back(tmp_path, name):
     shape = models.input_shape(f"{name}-small")
-    model = built(models.build(f"{name}-small"), shape)
+    model = built(models.create(f"{name}-small"), shape)
     for k, parameter in enumerate(model.named_parameters().values()):
         parameter.frozen = k % 3 == 0
     again = saved_and_loaded(model, tmp_path)
@@ -117,9 +117,9 @@ def test_every_small_architecture_comes_back(tmp_path, name):
     assert frozen[0] == frozen[1]
 
 
-@pytest.mark.parametrize("name", models.list())
+@pytest.mark.parametrize("name", models.names())
 def test_every_architecture_is_data_and_comes_back_from_them(name):
-    model, shape = models.build(name), models.input_shape(name)
+    model, shape = models.create(name), models.input_shape(name)
     description, arrays = describe(model)
     assert not arrays
     again = Architecture(json.loads(json.dumps(description)), {}, Known()).model
@@ -194,7 +194,7 @@ def test_a_class_that_the_program_has_not_defined_is_refused_and_can_be_passed(t
     model = built(nn.Sequential(Forgotten(3)), (4,))
     model.save(tmp_path / "m")
     Forgotten.__module__ = "another_program"  # so that the name in the file finds no class
-    with pytest.raises(ValueError, match=r"m .*layer class .*Forgotten is not defined in this program; .*layers=\[Forgotten\]"):
+    with pytest.raises(ValueError, match=r"layer class .*Forgotten is not defined in this program; .*=\[Forgotten\]"):
         refconv.load(tmp_path / "m")
     again = refconv.load(tmp_path / "m", layers=[Forgotten])
     assert type(again.layers["0"]) is Forgotten
@@ -203,7 +203,7 @@ def test_a_class_that_the_program_has_not_defined_is_refused_and_can_be_passed(t
 
 def test_a_function_of_another_module_is_refused_and_can_be_passed(tmp_path):
     built(nn.Sequential(Scale(first=halves)), (4,)).save(tmp_path / "m")
-    with pytest.raises(ValueError, match=r"function .*halves is not one of refconv or of the main program; .*layers=\[halves\]"):
+    with pytest.raises(ValueError, match=r"function .*halves is not one of refconv or of the main program; .*=\[halves\]"):
         refconv.load(tmp_path / "m")
 
 
@@ -230,9 +230,7 @@ def test_a_class_that_is_defined_again_is_used_as_it_is_now(tmp_path):
 
 def test_shared_layers_stay_shared(tmp_path):
     shared, block = nn.Dense(4), nn.Sequential(Scale())
-    model = nn.Sequential(
-        shared, block, both=nn.Sum(shared, nn.Sequential(inner=block)), heads=nn.Sequential([shared, block])
-    )
+    model = nn.Sequential(shared, block, both=nn.Sum(shared, nn.Sequential(inner=block)), heads=nn.Sequential([shared, block]))
     built(model, (4,))
     again = saved_and_loaded(model, tmp_path)
     assert list(again.named_parameters()) == ["0.w", "0.b", "1.0.s"]
@@ -255,7 +253,7 @@ def test_a_network_of_built_layers_is_saved_with_the_input_shape_that_is_given(t
     part = nn.Sequential(model.layers["b"])
     with pytest.raises(ValueError, match="input_shape must be given, as build was not called on this Sequential, got None"):
         part.save(tmp_path / "m")
-    with pytest.raises(ValueError, match=r"weights .*\(5,\), got 1 of another shape or type \(0.w: \(4, 3\) float32, expected"):
+    with pytest.raises(ValueError, match=r"\(5,\), got 1 of another shape or type \(0.w: \(4, 3\) float32, expected \(5, 3\)"):
         part.save(tmp_path / "m", input_shape=(5,))
     assert not list(tmp_path.iterdir())
     part.save(tmp_path / "m", input_shape=(4,))
