@@ -1,6 +1,7 @@
 """Transfer learning: replace the head of a trained network, or freeze its layers."""
 
 from refconv.nn.combinators import Sequential
+from refconv.nn.description import Wrapper
 from refconv.nn.layer import Layer, all_layers
 
 __all__ = ["Frozen", "replace_layer"]
@@ -57,7 +58,7 @@ def replace_layer(model, name, layer, shape, rng=None):
     return other
 
 
-class Frozen(Layer):
+class Frozen(Wrapper, Layer):
     """A trained layer that does not change: in training it computes the same as in inference.
 
     Batch normalisation keeps its averages and dropout drops nothing. If ∂e/∂x is not needed, as in the first layer of a
@@ -114,6 +115,9 @@ class Frozen(Layer):
 
     def __call__(self, x):
         return self.layer(x)
+
+    def caption(self):
+        return "frozen"
 
     def __repr__(self):
         return f"Frozen({self.layer!r})"
