@@ -25,6 +25,7 @@ from refconv._config import (
     set_num_threads,
     set_precision,
 )
+from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
@@ -97,6 +98,9 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES sa
     )
 
 __all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "ArgumentValueError",
     "Window",
     "__version__",
     "analysis",

@@ -1,7 +1,8 @@
 """Checks of arguments that are not arrays of numbers, and of class labels.
 
-Each function returns the argument in the one type that the code behind it uses. Otherwise it raises ``TypeError`` for a
-wrong type or ``ValueError`` for a wrong value, with the message ``<argument> must be <expected>, got <found>``.
+Each function returns the argument in the one type that the code behind it uses. Otherwise it raises an
+:class:`~refconv.ArgumentError`, which is a ``TypeError`` for a wrong type and a ``ValueError`` for a wrong value, with the
+message ``<argument> must be <expected>, got <found>``.
 """
 
 from __future__ import annotations  # without it, an annotation would import np.random
@@ -12,6 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from numbers import Integral, Real
 
 import numpy as np
+
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 __all__ = [
     "LARGEST",
@@ -59,7 +62,7 @@ def per_axis(name: str, value, ndim: int, least: int = 1) -> tuple[int, ...]:
     values = (value,) * ndim if listed is None else listed
     if len(values) != ndim:
         several = f"an integer or {ndim} integers, one for each axis" if ndim > 1 else "one integer"
-        raise ValueError(f"{name} must be {several}, got {value!r}")
+        raise ArgumentValueError(f"{name} must be {several}, got {value!r}")
     return tuple(_bounded(name, v, value, least, LARGEST) for v in values)
 
 
@@ -94,7 +97,7 @@ def divisor(name: str, value, **counts: int) -> int:
     number = integer(name, value)
     for counted, count in counts.items():
         if count % number:
-            raise ValueError(f"{name} must divide the {count:g} {counted}, got {number}")
+            raise ArgumentValueError(f"{name} must divide the {count:g} {counted}, got {number}")
     return number
 
 
@@ -107,7 +110,7 @@ def real(name: str, value, **bounds) -> float:
     0.0
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise ArgumentTypeError(f"{name} must be a number, got {value!r}")
     return float(_within(name, value, **bounds))
 
 
@@ -121,14 +124,14 @@ def real_or_exact(name: str, value, **bounds):
     Fraction(1, 10)
     """
     if isinstance(value, bool | np.bool_ | np.ndarray) or not (isinstance(value, Real) or hasattr(value, "__truediv__")):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise ArgumentTypeError(f"{name} must be a number, got {value!r}")
     return _within(name, value, **bounds) if isinstance(value, Real) else value
 
 
 def flag(name: str, value) -> bool:
     """True or False, and no other value that Python would convert: ``bool("False")`` is True."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise ArgumentTypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 
@@ -141,7 +144,7 @@ def choice(name: str, value, options: Iterable):
     options = tuple(options)
     if not isinstance(value, Hashable) or value not in options:
         *others, last = map(repr, options)
-        raise ValueError(f"{name} must be {', '.join(others)}{' or ' if others else ''}{last}, got {value!r}")
+        raise ArgumentValueError(f"{name} must be {', '.join(others)}{' or ' if others else ''}{last}, got {value!r}")
     return value
 
 
@@ -153,7 +156,7 @@ def known_format(data_format) -> str:
 def initializer_or_none(initializer) -> Callable | None:
     """A function that draws the first weights, or None for the layer's own choice."""
     if initializer is not None and not callable(initializer):
-        raise TypeError(f"initializer must be a function of rng and shape, got {initializer!r}")
+        raise ArgumentTypeError(f"initializer must be a function of rng and shape, got {initializer!r}")
     return initializer
 
 
@@ -162,18 +165,19 @@ def generator(name: str, rng) -> np.random.Generator:
     if isinstance(rng, np.random.Generator):
         return rng
     if isinstance(rng, bool) or not isinstance(rng, Integral):
-        raise TypeError(f"{name} must be a numpy.random.Generator or an integer, got {rng!r}")
+        raise ArgumentTypeError(f"{name} must be a numpy.random.Generator or an integer, got {rng!r}")
     return np.random.default_rng(integer(name, int(rng), least=0, most=math.inf))
 
 
-def trainable_parameters(parameters) -> dict:
-    """Those entries of ``model.named_parameters()`` that are trained."""
+def trainable_parameters(model) -> dict:
+    """Return the parameters of a built layer, or of a dict of named parameters, that are trained, by name."""
+    parameters = model if isinstance(model, Mapping) or not hasattr(model, "named_parameters") else model.named_parameters()
     if not isinstance(parameters, Mapping) or not all(hasattr(p, "trainable") for p in parameters.values()):
-        raise TypeError(f"parameters must be the dict that model.named_parameters() returns, got {parameters!r}")
+        raise ArgumentTypeError(f"model must be a built layer or a dict of named parameters, got {model!r}")
     names = {}
     for name, p in parameters.items():
         if (first := names.setdefault(id(p), name)) != name:
-            raise ValueError(f"parameters must contain each parameter once, got one as {first} and as {name}")
+            raise ArgumentValueError(f"model must contain each parameter once, got one as {first} and as {name}")
     return {name: p for name, p in parameters.items() if p.trainable}
 
 
@@ -212,25 +216,25 @@ def class_labels(labels, count=None, classes=None, *, name="labels"):
     >>> class_labels([2, 5, 1], classes=5)
     Traceback (most recent call last):
         ...
-    ValueError: labels must be from 0 to 4, got 5 at index 1
+    refconv.ArgumentValueError: labels must be from 0 to 4, got 5 at index 1
 
     Source: lecture row A19 (SOURCES.md).
     """
     if isinstance(labels, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
+        raise ArgumentTypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
     try:
         labels = np.asarray(labels)
     except ValueError:
-        raise ValueError(f"{name} must have shape (N,), got rows of different lengths") from None
+        raise ArgumentValueError(f"{name} must have shape (N,), got rows of different lengths") from None
     if labels.size and labels.dtype.kind not in "iu":  # an empty list becomes float64
-        raise TypeError(f"{name} must be integers, got {labels.dtype}")
+        raise ArgumentTypeError(f"{name} must be integers, got {labels.dtype}")
     if labels.ndim != 1 or count not in (None, len(labels)):
-        raise ValueError(f"{name} must have shape ({'N' if count is None else count},), got {labels.shape}")
+        raise ArgumentValueError(f"{name} must have shape ({'N' if count is None else count},), got {labels.shape}")
     most = np.iinfo(np.intp).max if classes is None else classes - 1
     wrong = np.flatnonzero((labels < 0) | (labels > most))
     if wrong.size:
         expected = "at least 0" if classes is None and labels[wrong[0]] < 0 else f"from 0 to {most}"
-        raise ValueError(f"{name} must be {expected}, got {labels[wrong[0]]} at index {wrong[0]}")
+        raise ArgumentValueError(f"{name} must be {expected}, got {labels[wrong[0]]} at index {wrong[0]}")
     return np.ascontiguousarray(labels, np.intp)
 
 
@@ -241,18 +245,18 @@ def _bounded(name, number, value, least, most):
     except TypeError:
         index = None
     if index is None:
-        raise TypeError(f"{name} must be {'an integer' if number is value else 'integers'}, got {value!r}")
+        raise ArgumentTypeError(f"{name} must be {'an integer' if number is value else 'integers'}, got {value!r}")
     if not least <= index <= most:
         shown = math.inf if most == LARGEST and index < least else most
-        raise ValueError(f"{name} must be {_range(least, shown)}, got {value!r}")
+        raise ArgumentValueError(f"{name} must be {_range(least, shown)}, got {value!r}")
     return index
 
 
 def _within(name, value, **bounds):
     if not -math.inf < value < math.inf:
-        raise ValueError(f"{name} must be finite, got {value!r}")
+        raise ArgumentValueError(f"{name} must be finite, got {value!r}")
     if not _satisfies(value, **bounds):
-        raise ValueError(f"{name} must be {_range(**bounds)}, got {value!r}")
+        raise ArgumentValueError(f"{name} must be {_range(**bounds)}, got {value!r}")
     return value
 
 

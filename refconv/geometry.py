@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from refconv._arguments import LARGEST, are_two_integers, choice, entries, flag, per_axis
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 __all__ = ["PADDINGS", "Window", "mode_window", "pooling_window", "receptive_field"]
 
@@ -72,9 +73,9 @@ class Window:
     def __init__(self, kernel, stride=1, padding="valid", dilation=1, ceil_mode=False):
         sizes = entries(kernel)
         if sizes is None:
-            raise TypeError(f"kernel must hold one size for each axis, such as (3, 5), got {kernel!r}")
+            raise ArgumentTypeError(f"kernel must hold one size for each axis, such as (3, 5), got {kernel!r}")
         if not sizes:
-            raise ValueError("kernel must have at least one axis, got ()")
+            raise ArgumentValueError("kernel must have at least one axis, got ()")
         ndim = len(sizes)
         for name, value in (
             ("kernel", per_axis("kernel", sizes, ndim)),
@@ -123,7 +124,7 @@ class Window:
         pads = self._pads(input_size)
         padded = [n + before + after for n, (before, after) in zip(input_size, pads, strict=True)]
         if math.prod(padded) > LARGEST:
-            raise ValueError(f"padding must leave the input at most {LARGEST} pixels, got {tuple(padded)} with it")
+            raise ArgumentValueError(f"padding must leave the input at most {LARGEST} pixels, got {tuple(padded)} with it")
         return tuple(self._fits(n, *pads[axis], axis) for axis, n in enumerate(input_size))
 
     def pooled_size(self, input_size: Sequence[int]) -> Size:
@@ -138,7 +139,7 @@ class Window:
         for axis, (n, outputs, (before, _)) in enumerate(zip(input_size, output_size, pads, strict=True)):
             start = _blind_start(n, before, outputs, self.kernel[axis], self.stride[axis], self.dilation[axis])
             if start is not None:
-                raise ValueError(
+                raise ArgumentValueError(
                     f"padding must leave an element of the input in each window, got nothing but padding at {start} on axis "
                     f"{axis} with window {self.kernel}, stride {self.stride}, dilation {self.dilation}, padding {pads} and an "
                     f"input of size {tuple(input_size)}"
@@ -161,7 +162,7 @@ class Window:
         extra = per_axis("output_padding", output_padding, self.ndim, least=0)
         for axis, (e, S) in enumerate(zip(extra, self.stride, strict=True)):
             if e >= S:
-                raise ValueError(f"output_padding must be smaller than the stride {S} on axis {axis}, got {e}")
+                raise ArgumentValueError(f"output_padding must be smaller than the stride {S} on axis {axis}, got {e}")
         return tuple(self._unfit(n, extra[axis], axis) for axis, n in enumerate(output_size))
 
     def input_span(self, input_size: Sequence[int], span: Pads) -> Pads:
@@ -207,7 +208,7 @@ class Window:
         places = -(-last_start // S) + 1 if self.ceil_mode else last_start // S + 1
         if places < 1:
             hint = f"; with ceil_mode fewer than {S} elements, the stride, may be missing" if self.ceil_mode else ""
-            raise ValueError(
+            raise ArgumentValueError(
                 f"the padded input must be at least as large as the kernel's span {span} on axis {axis}, got {n} elements and "
                 f"{before} + {after} of padding{hint}"
             )
@@ -220,7 +221,7 @@ class Window:
         before, after = self.pads((1,) * self.ndim)[axis]
         size = (n - 1) * S + span - before - after + extra
         if size < 1:
-            raise ValueError(
+            raise ArgumentValueError(
                 f"output_size must be that of some input, got {n} on axis {axis}: with kernel span {span}, stride {S}, "
                 f"padding {before} + {after} and output_padding {extra} the input would have {size} elements"
             )
@@ -232,7 +233,7 @@ class Window:
         listed = entries(size)
         if listed is None or len(listed) != self.ndim:
             got = size if listed is None else listed
-            raise ValueError(f"{name} must have {self.ndim} axes like the kernel {self.kernel}, got {got!r}")
+            raise ArgumentValueError(f"{name} must have {self.ndim} axes like the kernel {self.kernel}, got {got!r}")
         return per_axis(name, listed, self.ndim)
 
 
@@ -293,7 +294,7 @@ def receptive_field(windows: Iterable[Window]) -> Size:
     """
     windows = list(windows)
     if len({window.ndim for window in windows}) != 1:
-        raise ValueError(f"windows must be at least one, all with the same number of axes, got {windows}")
+        raise ArgumentValueError(f"windows must be at least one, all with the same number of axes, got {windows}")
     sizes = [1] * windows[0].ndim
     steps = [1] * windows[0].ndim
     for window in windows:
@@ -339,7 +340,7 @@ def _padding(padding, ndim: int) -> str | Pads:
     """A padding's name unchanged, or one ``(before, after)`` pair for each axis."""
     if isinstance(padding, str):
         if padding not in PADDINGS:
-            raise ValueError(f"padding must be {', '.join(map(repr, PADDINGS))} or integers, got {padding!r}")
+            raise ArgumentValueError(f"padding must be {', '.join(map(repr, PADDINGS))} or integers, got {padding!r}")
         return padding
     if type(padding) is int and 0 <= padding <= LARGEST:
         return ((padding, padding),) * ndim
@@ -349,5 +350,5 @@ def _padding(padding, ndim: int) -> str | Pads:
         return tuple((p, p) for p in per_axis("padding", padding if listed is None else listed, ndim, least=0))
     if len(pairs) != ndim or not all(pair and len(pair) == 2 for pair in pairs):
         expected = f"a name, an integer, {ndim} integers, or {ndim} (before, after) pairs"
-        raise ValueError(f"padding must be {expected}, got {padding!r}")
+        raise ArgumentValueError(f"padding must be {expected}, got {padding!r}")
     return tuple(per_axis("padding", pair, 2, least=0) for pair in pairs)

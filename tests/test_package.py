@@ -30,6 +30,7 @@ STATE = {  # not operators
     "set_num_threads",
     "set_precision",
 }
+ERRORS = {"ArgumentError", "ArgumentTypeError", "ArgumentValueError"}
 PYPROJECT = Path(refconv.__file__).parents[1] / "pyproject.toml"
 LAYERS = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
 
@@ -65,7 +66,7 @@ def loaded_by(statement):
     return set(run_python(f"import sys; {statement}; print(*sys.modules)").split())
 
 
-ENGINE = {"_arguments", "_config", "_core", "_version", "families", "geometry", "reference"}  # packages of refconv
+ENGINE = {"_arguments", "_config", "_core", "_errors", "_version", "families", "geometry", "reference"}  # packages of refconv
 
 
 def test_import_refconv_loads_the_engine_only():
@@ -95,7 +96,7 @@ def test_editors_see_the_names_that_python_imports():
     seen = {alias.name: node.module for node in block.body for alias in node.names}
     expected = {name: module for name, module in refconv._MODULE_OF.items() if name not in refconv._SUBMODULES}
     assert seen == {**expected, **dict.fromkeys(refconv._SUBMODULES, "refconv")}
-    assert set(refconv.__all__) == {*seen, *STATE, "__version__", "reference"}
+    assert set(refconv.__all__) == {*seen, *STATE, "__version__", "reference", *ERRORS}
 
 
 def test_dir_lists_names_before_they_are_imported():

@@ -20,6 +20,7 @@ CORE = Path(__file__).parent
 
 # Kernel modules that are no family: the algorithms that families and layers consist of, and the sketch of a convolution.
 ALGORITHMS = (
+    "bias_gradient",
     "columns",
     "combine",
     "conv_relu_pool",

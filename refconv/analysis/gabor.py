@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refconv._arguments import integer, real
+from refconv._errors import ArgumentValueError
 from refconv.nn import Conv2D
 
 __all__ = ["Likeness", "gabor", "gabor_bank", "gabor_layer", "likest_gabor"]
@@ -160,11 +161,11 @@ def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.
     """
     w = np.asarray(kernel, float)
     if w.ndim != 2 or w.shape[0] != w.shape[1]:
-        raise ValueError(f"kernel must be a square of numbers, got shape {w.shape}")
+        raise ArgumentValueError(f"kernel must be a square of numbers, got shape {w.shape}")
     rounding = w.size * np.finfo(float).eps * np.abs(w).mean()  # how far the mean of equal values may be from them
     w = w - w.mean()
     if np.abs(w).max() <= rounding:
-        raise ValueError("kernel must have different values, but all are the same")
+        raise ArgumentValueError("kernel must have different values, but all are the same")
     found = []
     for direction in _angles(directions):
         for wavelength in _several(wavelengths):
@@ -182,5 +183,5 @@ def _angles(directions):
 
 def _several(wavelengths):
     if not np.iterable(wavelengths) or not len(wavelengths):
-        raise ValueError(f"wavelengths must be at least one number in a sequence, got {wavelengths!r}")
+        raise ArgumentValueError(f"wavelengths must be at least one number in a sequence, got {wavelengths!r}")
     return wavelengths

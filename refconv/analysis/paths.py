@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Identity, Layer, Sequential, Sum
 
 __all__ = ["count_paths", "deletable", "path_lengths", "paths", "without"]
@@ -158,10 +159,10 @@ def without(network: Sequential, name: str) -> Sequential:
     Source: B9; Veit, Wilber and Belongie, 2016, section 4.1.
     """
     if not isinstance(name, str):
-        raise TypeError(f"name must be a block's dotted name, got {name!r}")
+        raise ArgumentTypeError(f"name must be a block's dotted name, got {name!r}")
     head, _, rest = name.partition(".")
     if not isinstance(network, Sequential) or head not in network.layers:
-        raise ValueError(f"name must be that of a block in a chain of {type(network).__name__}, got {name!r}")
+        raise ArgumentValueError(f"name must be that of a block in a chain of {type(network).__name__}, got {name!r}")
     inner = network.layers[head]
     instead = without(inner, rest) if rest else _past(inner)
     return Sequential(**{key: instead if key == head else layer for key, layer in network.layers.items()})
@@ -173,5 +174,6 @@ def _past(block):
     if sums:
         return sums[0].layers["shortcut"]
     nothing = Identity()
-    nothing.parameters = None if block.parameters is None else {}  # built, if the block was
+    if block.is_built:
+        nothing.parameters = {}
     return nothing

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from refconv._arguments import integer
 from refconv._ascii import echo
+from refconv._errors import ArgumentValueError
 from refconv.analysis.receptive_field import extent, middle
 from refconv.nn.layer import Layer, all_layers
 
@@ -162,7 +163,7 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
     Source: M2, B7.
     """
     if form not in FORMS:
-        raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}, got {form!r}")
+        raise ArgumentValueError(f"form must be one of {', '.join(map(repr, FORMS))}, got {form!r}")
     found = rows(model, input_shape) if depth is None else stages(model, input_shape, depth)
     columns = COLUMNS if depth is not None else COLUMNS[:-1]
     echo(FORMS[form](model, tuple(input_shape), found, columns))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.architecture import add_architecture, chosen, variant
 from refconv.cli.command import Command
@@ -36,7 +37,7 @@ def run(options):
     path = Path(options.out or f"{name}.png")
     form = path.suffix.lower().removeprefix(".")
     if form not in ("png", "svg"):
-        raise ValueError(f"--out must end in .png or .svg, got {path}")
+        raise ArgumentValueError(f"--out must end in .png or .svg, got {path}")
     if path.exists() and not options.overwrite:
         raise FileExistsError(f"{path} exists already; name another file with --out, or replace it with --overwrite")
     write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))

@@ -1,5 +1,6 @@
 """``refconv formulas``: the index of the lectures' formulas, as text with line numbers or as a Markdown table without."""
 
+from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.command import Command
 
@@ -33,7 +34,7 @@ def _adjoints(names, form):
     from refconv.verify.lectures import adjoints
 
     if names:
-        raise ValueError(f"NAME must be left out with --adjoints, got {' '.join(names)}")
+        raise ArgumentValueError(f"NAME must be left out with --adjoints, got {' '.join(names)}")
     return {"text": adjoints.text, "markdown": adjoints.markdown}[form]()
 
 

@@ -1,5 +1,6 @@
 """``refconv predict``."""
 
+from refconv._errors import ArgumentValueError
 from refconv.cli.arguments import positive
 from refconv.cli.command import Command
 
@@ -48,10 +49,10 @@ def _load_classifier(path):
     shape = description["input_shape"]
     if shape != INPUT_SHAPE or len(model.output_shape(shape)) != 1:
         expected = f"take inputs of shape {INPUT_SHAPE} and return the scores of classes"
-        raise ValueError(f"{path} must {expected}, got shapes {shape} and {model.output_shape(shape)}")
+        raise ArgumentValueError(f"{path} must {expected}, got shapes {shape} and {model.output_shape(shape)}")
     for name, parameter in model.named_parameters().items():
         if not np.isfinite(parameter.value).all():
-            raise ValueError(f"{path} must hold finite weights, got non-finite values in {name}")
+            raise ArgumentValueError(f"{path} must hold finite weights, got non-finite values in {name}")
     return model
 
 

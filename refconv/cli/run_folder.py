@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from refconv import weights
+from refconv._errors import ArgumentValueError
 
 __all__ = ["output_folder", "own_options", "restore_options"]
 
@@ -62,5 +63,5 @@ def restore_options(options):
         raise FileNotFoundError(f"--resume {options.resume} holds no {CHECKPOINT}: that run is over, or never began")
     notes = weights.read_tensors(path, "refconv-checkpoint")[1].get("notes", {})
     if notes.get("model") != options.model:
-        raise ValueError(f"--resume {options.resume} is a run of {notes.get('model')}, and not of {options.model}")
+        raise ArgumentValueError(f"--resume {options.resume} is a run of {notes.get('model')}, and not of {options.model}")
     vars(options).update(notes, out=options.resume)

@@ -1,5 +1,6 @@
 """``refconv trace``."""
 
+from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.arguments import padding, positive, seed, sizes
 from refconv.cli.command import Command
@@ -56,7 +57,7 @@ def _read(name, path):
     except (OSError, MemoryError):
         raise
     except Exception:  # NumPy parses the header as Python, so a damaged one raises nearly any type
-        raise ValueError(f"--{name} must be a file written by numpy.save, got {path}") from None
+        raise ArgumentValueError(f"--{name} must be a file written by numpy.save, got {path}") from None
 
 
 COMMAND = Command("trace", "print every product that enters one output", DESCRIPTION, add_arguments, run)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from refconv import data
+from refconv._errors import ArgumentValueError
 from refconv.cli.console import say
 
 __all__ = ["load"]
@@ -37,5 +38,5 @@ def load(options):
 def _first(count, images_and_labels, option, options):
     available = len(images_and_labels[0])
     if count and count > available:
-        raise ValueError(f"{option} must be at most {available:,} with {options.data}, got {count:,}")
+        raise ArgumentValueError(f"{option} must be at most {available:,} with {options.data}, got {count:,}")
     return tuple(part[:count] for part in images_and_labels)

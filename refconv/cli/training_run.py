@@ -37,14 +37,15 @@ def train(options) -> None:
 
 def _train(options, folder):
     arguments = {"style": options.style}
-    model = models.build(options.model, **arguments)
+    model = models.create(options.model, **arguments)
     # Independent streams, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     input_shape = models.input_shape(options.model)
     model.build(input_shape, weights_rng)
     training, validation, test = load(options)
-    batches = data.Batches(*training, options.batch_size, augment=AUGMENT[options.augment](), rng=order_rng)
-    test = data.Batches(*test, 500)
+    augment = AUGMENT[options.augment]()
+    batches = data.Batches(*training, options.batch_size, rng=order_rng, prepare=data.lenet_input, augment=augment)
+    test = _in_order(test)
     say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
@@ -79,7 +80,7 @@ def _fit(model, batches, validation, test, checkpoints, folder, options):
             _optimizer(model, options),
             epochs=options.epochs,
             test=test,
-            validation=data.Batches(*validation, 500) if validation else None,
+            validation=_in_order(validation) if validation else None,
             schedule=SCHEDULES[options.schedule](),
             loss=CrossEntropy(options.label_smoothing),
             clip_norm=options.clip_norm,
@@ -91,6 +92,10 @@ def _fit(model, batches, validation, test, checkpoints, folder, options):
         )
 
 
+def _in_order(images_and_labels):
+    return data.Batches(*images_and_labels, 500, shuffle=False, prepare=data.lenet_input)
+
+
 def _call_each(*callbacks):
     def on_epoch(line):
         for callback in callbacks:
@@ -100,11 +105,11 @@ def _call_each(*callbacks):
 
 
 def _optimizer(model, options):
-    parameters, common = model.named_parameters(), {"weight_decay": options.weight_decay}
+    common = {"weight_decay": options.weight_decay}
     if options.optimizer == "adam":
-        return optim.Adam(parameters, options.lr, **common)
+        return optim.Adam(model, options.lr, **common)
     kind = {"sgd": optim.SGD, "rmsprop": optim.RMSProp}[options.optimizer]
-    return kind(parameters, options.lr, momentum=options.momentum, **common)
+    return kind(model, options.lr, momentum=options.momentum, **common)
 
 
 def _save(folder, options, arguments, model, history, test):
@@ -135,5 +140,5 @@ def _save_history(folder, options, history, test, outcome):
 def _test_on_mnist(model):
     """Print the accuracy on MNIST of a network trained on drawn digits, if MNIST has been downloaded."""
     with contextlib.suppress(data.DataNotFound, data.BadDataFile):
-        test = data.Batches(*data.load_mnist("test", download=False), 500)
+        test = _in_order(data.load_mnist("test", download=False))
         say(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")

@@ -17,6 +17,7 @@ import math
 import numpy as np
 
 from refconv._arguments import integer, real
+from refconv._errors import ArgumentValueError
 from refconv.data.resample import gaussians, resample
 
 __all__ = ["chain", "colour", "crop", "distort", "flip", "scale", "shift"]
@@ -185,7 +186,9 @@ def scale(size, least=256, most=512):
     """
     size, least, most = integer("size", size), integer("least", least), integer("most", most)
     if not size <= least <= most:
-        raise ValueError(f"size must be at most least, and least at most most, but they are {size}, {least} and {most}")
+        raise ArgumentValueError(
+            f"size must be at most least, and least at most most, but they are {size}, {least} and {most}"
+        )
 
     def augment(images, rng):
         images = _bytes(images)
@@ -305,7 +308,7 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
 def _bytes(images):
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise ValueError(f"images must be uint8 of shape (N, H, W[, C]), got {images.dtype} of shape {images.shape}")
+        raise ArgumentValueError(f"images must be uint8 of shape (N, H, W[, C]), got {images.dtype} of shape {images.shape}")
     return images
 
 
@@ -316,7 +319,9 @@ def _windows(images, size, pad, rng):
     padded[:, pad : pad + height, pad : pad + width] = images
     rest = [have - want for have, want in zip(padded.shape[1:3], size, strict=True)]
     if min(rest) < 0:
-        raise ValueError(f"images must be at least {size} pixels large, but with their padding they are {padded.shape[1:3]}")
+        raise ArgumentValueError(
+            f"images must be at least {size} pixels large, but with their padding they are {padded.shape[1:3]}"
+        )
     top, left = (rng.integers(0, n + 1, len(images)) for n in rest)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, (1, 2))
     found = windows[np.arange(len(images)), top, left]  # with channels these come before the window

@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 
+from refconv._errors import ArgumentValueError
 from refconv.data.files import BadDataFile, DataNotFound, data_folders
 
 __all__ = ["CIFAR10_CLASSES", "load_cifar10"]
@@ -69,7 +70,7 @@ def load_cifar10(split: str = "train", root: str | os.PathLike | None = None) ->
     Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
     """
     if split not in SPLITS:
-        raise ValueError(f"split is {split!r}; CIFAR-10 has 'train', 'test'")
+        raise ArgumentValueError(f"split is {split!r}; CIFAR-10 has 'train', 'test'")
     pattern, whole = SPLITS[split]
     places = [place for folder in data_folders(root) for place in (folder / FOLDER, folder)]
     files = next((found for place in places if (found := sorted(place.glob(pattern)))), None)

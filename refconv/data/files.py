@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from refconv._errors import ArgumentValueError
+
 FOLDER_VARIABLE = "REFCONV_DATA_DIR"
 ADVICE = f"It stays as it is; to load or download another copy, name another folder by root= or {FOLDER_VARIABLE}."
 
@@ -37,7 +39,7 @@ class DataNotFound(FileNotFoundError):  # noqa: N818
     """A file of a data set is on no disk and could not be, or was not to be, downloaded."""
 
 
-class BadDataFile(ValueError):  # noqa: N818
+class BadDataFile(ArgumentValueError):  # noqa: N818
     """A file is there, but it is not what its name says.
 
     Attributes
@@ -132,7 +134,7 @@ class DataSet:
     def files(self, split: str) -> tuple[DataFile, ...]:
         """Return the files of a split, or raise ``ValueError`` naming the splits there are."""
         if split not in self.splits:
-            raise ValueError(f"split is {split!r}; {self.title} has {', '.join(map(repr, self.splits))}")
+            raise ArgumentValueError(f"split is {split!r}; {self.title} has {', '.join(map(repr, self.splits))}")
         return self.splits[split]
 
 

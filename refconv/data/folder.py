@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from refconv._arguments import per_axis
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._optional import need
 from refconv.data.files import DataNotFound
 from refconv.data.pictures import open_picture
@@ -114,7 +115,9 @@ def _class_folders(root):
             continue
         name = _composed(folder.name)
         if name in folders:
-            raise ValueError(f"{root} must have one folder for each class, got two named {name!r} in Unicode's form NFC")
+            raise ArgumentValueError(
+                f"{root} must have one folder for each class, got two named {name!r} in Unicode's form NFC"
+            )
         folders[name] = folder
     return folders
 
@@ -123,12 +126,12 @@ def _checked(classes, folders, root):
     """The names in `classes` as a list, in NFC."""
     ordered = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)  # a set has no order
     if not ordered or not all(isinstance(name, str) for name in classes):
-        raise TypeError(f"classes must be a sequence of names, got {classes!r}")
+        raise ArgumentTypeError(f"classes must be a sequence of names, got {classes!r}")
     names = [_composed(str(name)) for name in classes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"classes must differ, got {', '.join(map(repr, twice))} more than once")
+        raise ArgumentValueError(f"classes must differ, got {', '.join(map(repr, twice))} more than once")
     if extra := sorted(folders.keys() - set(names)):
-        raise ValueError(f"classes must include every folder of {root}, got none for {', '.join(map(repr, extra))}")
+        raise ArgumentValueError(f"classes must include every folder of {root}, got none for {', '.join(map(repr, extra))}")
     return names
 
 

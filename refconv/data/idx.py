@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv.data.files import BadDataFile, unpack
 
@@ -154,9 +155,9 @@ def write_idx(path: str | os.PathLike, array: np.ndarray) -> None:
     code = codes.get(array.dtype.newbyteorder("="))
     if code is None:
         known = ", ".join(dtype.name for dtype in codes)
-        raise TypeError(f"array is {array.dtype.name}, which idx cannot hold; expected one of {known}")
+        raise ArgumentTypeError(f"array is {array.dtype.name}, which idx cannot hold; expected one of {known}")
     if not 1 <= array.ndim <= _MAX_DIMENSIONS:
-        raise ValueError(f"array has {array.ndim} dimensions; expected 1 to {_MAX_DIMENSIONS}")
+        raise ArgumentValueError(f"array has {array.ndim} dimensions; expected 1 to {_MAX_DIMENSIONS}")
     header = struct.pack(f">2x2B{array.ndim}I", code, array.ndim, *array.shape)
     content = header + array.astype(_DTYPES[code]).tobytes()
     write_atomically(path, gzip.compress(content, mtime=0) if Path(path).suffix == ".gz" else content)

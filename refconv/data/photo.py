@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.data.pictures import FAINTEST_INK, open_picture
 
@@ -42,10 +43,10 @@ def digit_from_photo(path):
     ink = _ink(path)
     rows, columns = (np.flatnonzero(ink.max(axis) > 0.25) for axis in (1, 0))
     if not len(rows):
-        raise ValueError(f"{path} has no ink in it: all of its pixels are much the same")
+        raise ArgumentValueError(f"{path} has no ink in it: all of its pixels are much the same")
     digit = _shrunk(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     if not digit.any():
-        raise ValueError(f"{path} has no digit in it: a few specks of ink, too far apart")
+        raise ArgumentValueError(f"{path} has no digit in it: a few specks of ink, too far apart")
     return _centred(digit)
 
 

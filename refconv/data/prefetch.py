@@ -25,7 +25,7 @@ class Prefetch:
     --------
     >>> import numpy as np
     >>> from refconv.data import Batches
-    >>> batches = Prefetch(Batches(np.arange(5) * 10, np.arange(5), 2, prepare=lambda x: x / 10))
+    >>> batches = Prefetch(Batches(np.arange(5) * 10, np.arange(5), 2, prepare=lambda x: x / 10, shuffle=False))
     >>> [x.tolist() for x, _ in batches]
     [[0.0, 1.0], [2.0, 3.0], [4.0]]
 

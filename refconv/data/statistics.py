@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+
 __all__ = ["channel_statistics", "standardise"]
 
 BLOCK_ELEMENTS = 1 << 16  # elements converted to float64 at a time: 512 KiB
@@ -47,7 +49,7 @@ def channel_statistics(images):
     """
     images = _checked(images)
     if not images.size:
-        raise ValueError(f"images must not be empty, got shape {images.shape}")
+        raise ArgumentValueError(f"images must not be empty, got shape {images.shape}")
     count, channels = images.size // images.shape[-1], images.shape[-1]
     exponents = _exponents(images)
     total, magnitude = np.zeros(channels), np.zeros(channels)
@@ -56,7 +58,7 @@ def channel_statistics(images):
         with np.errstate(invalid="ignore"):  # ∞ − ∞, which the magnitude reports
             total += rows.sum(1)
     if not np.isfinite(magnitude).all():
-        raise ValueError(f"images must be finite, got NaN or infinity in channel {np.argmin(np.isfinite(magnitude))}")
+        raise ArgumentValueError(f"images must be finite, got NaN or infinity in channel {np.argmin(np.isfinite(magnitude))}")
     mean = total / count
     squares, remainder, largest = np.zeros(channels), np.zeros(channels), np.zeros(channels)
     for rows in _rows(images, exponents):
@@ -107,13 +109,13 @@ def standardise(images, mean=None, std=None, dtype=np.float32):
     """
     images = _checked(images)
     if np.dtype(dtype) not in (np.float32, np.float64):
-        raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
     if mean is None or std is None:
         own_mean, own_std = channel_statistics(images)
         mean, std = own_mean if mean is None else mean, own_std if std is None else std
     mean, std = (_for_each_channel(name, v, images.shape[-1]) for name, v in (("mean", mean), ("std", std)))
     if (std < 0).any():
-        raise ValueError(f"std must be at least 0, got {std.min()}")
+        raise ArgumentValueError(f"std must be at least 0, got {std.min()}")
     result = np.empty(images.shape, dtype)
     # Near the largest float64 the difference of a pixel and the mean may overflow; that of their halves does not.
     scale = np.where(np.abs(mean) < HALF_RANGE, 1, 0.5)
@@ -126,16 +128,18 @@ def standardise(images, mean=None, std=None, dtype=np.float32):
 def _checked(images):
     images = np.asarray(images)
     if images.dtype.kind not in "biuf":
-        raise TypeError(f"images must be integers or floats, got {images.dtype}")
+        raise ArgumentTypeError(f"images must be integers or floats, got {images.dtype}")
     if images.ndim < 2:
-        raise ValueError(f"images must have shape (N, H, W, C), got {images.shape}")
+        raise ArgumentValueError(f"images must have shape (N, H, W, C), got {images.shape}")
     return images
 
 
 def _for_each_channel(name, value, channels):
     value = np.asarray(value, np.float64)
     if value.shape not in ((), (channels,)) or not np.isfinite(value).all():
-        raise ValueError(f"{name} must be finite and have shape ({channels},), one number for each channel, got {value!r}")
+        raise ArgumentValueError(
+            f"{name} must be finite and have shape ({channels},), one number for each channel, got {value!r}"
+        )
     return np.broadcast_to(value, (channels,))
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from refconv import nn
 from refconv._arguments import choice
+from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
 from refconv.drawing.style import INK
@@ -110,7 +111,7 @@ def _find(model, shape, name):
     if name not in known:
         near = [dotted for dotted in known if dotted.startswith(name.partition(".")[0])][:6]
         hint = f", such as {', '.join(near)}" if near else ""
-        raise ValueError(f"block must be a layer of the network by its dotted name{hint}, got {name!r}")
+        raise ArgumentValueError(f"block must be a layer of the network by its dotted name{hint}, got {name!r}")
     return known[name]
 
 

@@ -2,6 +2,7 @@
 
 import io
 
+from refconv._errors import ArgumentValueError
 from refconv._optional import need
 
 __all__ = ["confusion_picture", "training_picture"]
@@ -78,10 +79,10 @@ def confusion_picture(confusion, classes=None, title="") -> bytes:
     """
     count = len(confusion)
     if confusion.ndim != 2 or confusion.shape != (count, count):
-        raise ValueError(f"confusion must be a square matrix, got shape {confusion.shape}")
+        raise ArgumentValueError(f"confusion must be a square matrix, got shape {confusion.shape}")
     names = [str(k) for k in range(count)] if classes is None else list(classes)
     if len(names) != count:
-        raise ValueError(f"classes must be {count} names, got {len(names)}")
+        raise ArgumentValueError(f"classes must be {count} names, got {len(names)}")
     figures = need("matplotlib.figure", "train", "drawing a picture")
     side = max(4.5, 0.55 * count + 1.5)
     figure = figures.Figure(figsize=(side, side), dpi=120, layout="constrained")

@@ -77,7 +77,7 @@ class SCells(Layer):
         return np.sqrt(conv2d(x * x, gamma, padding=self.window.padding)), gamma
 
     def forward(self, x, train=True):
-        a, b, r, padding = self["a"], self["b"], self.selectivity, self.window.padding
+        a, b, r, padding = self.parameters["a"], self.parameters["b"], self.selectivity, self.window.padding
         v, gamma = self.strength(x)
         excited = 1 + conv2d(x, a.value, padding=padding)
         inhibition = 2 * r / (1 + r) * b.value
@@ -129,8 +129,8 @@ class SCells(Layer):
         h, w = self.window.kernel
         while answer.max() > 0:
             i, j, k = np.unravel_index(answer.argmax(), answer.shape)
-            self["a"].value[..., k] += rate * gamma[..., 0] * padded[i : i + h, j : j + w]
-            self["b"].value[k] += rate / 2 * v[0, i, j, 0]
+            self.parameters["a"].value[..., k] += rate * gamma[..., 0] * padded[i : i + h, j : j + w]
+            self.parameters["b"].value[k] += rate / 2 * v[0, i, j, 0]
             answer[max(0, i - apart) : i + apart + 1, max(0, j - apart) : j + apart + 1] = 0
             answer[..., k] = 0
 

@@ -4,6 +4,7 @@ A plain twin has the same layers and no shortcut. With 20 layers it learns as we
 """
 
 from refconv._arguments import integer
+from refconv._errors import ArgumentValueError
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack
 from refconv.models.resnet import basic, stages
 from refconv.nn import GlobalAvgPool2D, Sequential
@@ -51,9 +52,9 @@ def cifar_resnet(depth=20, classes=10, width=1, *, shortcut="A", plain=False, su
     """
     depth = integer("depth", depth)
     if depth < 8 or depth % 6 != 2:
-        raise ValueError(f"depth must be 6n + 2 with n from 1 on, such as 20, got {depth}")
+        raise ArgumentValueError(f"depth must be 6n + 2 with n from 1 on, such as 20, got {depth}")
     if plain and survival != 1:
-        raise ValueError(f"survival must be 1 in a plain network, got {survival!r}")
+        raise ArgumentValueError(f"survival must be 1 in a plain network, got {survival!r}")
     n, stem = (depth - 2) // 6, scaled(16, width)
     sizes = [(scaled(f, width),) * 2 for f in FILTERS]
     layers = stages(basic, sizes, (n, n, n), stem, shortcut=shortcut, survival=survival, plain=plain)

@@ -4,6 +4,7 @@ A dense block is nothing but ``Concat(Identity(), layer)``, again and again.
 """
 
 from refconv._arguments import choice, integer, real
+from refconv._errors import ArgumentValueError
 from refconv.models.blocks import scaled, score_layer, stack
 from refconv.nn import (
     AvgPool2D,
@@ -107,7 +108,7 @@ def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True
     """
     depth, each = integer("depth", depth), 2 if bottleneck else 1
     if depth < 4 + 3 * each or (depth - 4) % (3 * each):
-        raise ValueError(f"depth must be {3 * each}n + 4 with n from 1 on, got {depth}")
+        raise ArgumentValueError(f"depth must be {3 * each}n + 4 with n from 1 on, got {depth}")
     real("compression", compression, above=0, most=1)
     growth = scaled(integer("growth", growth), width)
     channels = 2 * growth if bottleneck and compression < 1 else scaled(16, width)

@@ -8,6 +8,7 @@ the plain tanh.
 """
 
 from refconv._arguments import choice
+from refconv._errors import ArgumentValueError
 from refconv.models.blocks import scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
@@ -93,7 +94,7 @@ def modern(classes, width):
 def paper(classes, width):
     """tanh and trained sub-sampling; each map of C3 sees those of S2 that Table I says."""
     if width != 1:
-        raise ValueError(f"width must be 1 for the paper's style, got {width!r}")
+        raise ArgumentValueError(f"width must be 1 for the paper's style, got {width!r}")
     return Sequential(
         c1=Conv2D(6, 5, initializer=glorot_uniform),  # 28 × 28
         tanh1=Tanh(),

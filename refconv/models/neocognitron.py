@@ -7,6 +7,7 @@ by steps that are no whole numbers, 16 → 10 → 8 → 6 → 2 → 1; ours by s
 import numpy as np
 
 from refconv._arguments import class_labels, per_axis
+from refconv._errors import ArgumentValueError
 from refconv.models.blocks import scaled
 from refconv.models.cells import CCells, SCells
 from refconv.nn import Flatten, Sequential
@@ -55,7 +56,7 @@ def neocognitron(planes=24, width=1, *, selectivity=(1.0, 2.0, 10.0)):
     """
     numbers = [scaled(n, width) for n in per_axis("planes", planes, len(STAGES))]
     if np.shape(selectivity) != (len(STAGES),):
-        raise ValueError(f"selectivity must be {len(STAGES)} numbers, one for each S-layer, got {selectivity!r}")
+        raise ArgumentValueError(f"selectivity must be {len(STAGES)} numbers, one for each S-layer, got {selectivity!r}")
     layers = {}
     for k, (n, r, ((window, padding), (pool, stride))) in enumerate(zip(numbers, selectivity, STAGES, strict=True), 1):
         layers[f"s{k}"] = SCells(n, window, selectivity=r, padding=padding)

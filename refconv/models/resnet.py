@@ -9,6 +9,7 @@ everywhere.
 from functools import partial
 
 from refconv._arguments import choice, integer, real
+from refconv._errors import ArgumentValueError
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack
 from refconv.nn import (
     BatchNorm,
@@ -85,7 +86,7 @@ def resnet(
     kind, repeats = DEPTHS[choice("depth", depth, DEPTHS)]
     groups, inner = integer("groups", groups), real("inner", inner, above=0)
     if kind == "basic" and (groups, inner) != (1, 1):
-        raise ValueError(f"depth must be 50 or more, with bottlenecks, for groups and inner other than 1, got {depth}")
+        raise ArgumentValueError(f"depth must be 50 or more, with bottlenecks, for groups and inner other than 1, got {depth}")
     choice("stride_in", stride_in, STRIDES)  # checked even if no block is a bottleneck
     block = basic if kind == "basic" else partial(bottleneck, groups=groups, stride_in=stride_in)
     sizes = [(scaled(f * inner, width, groups), scaled(f, width) * EXPANSION[kind]) for f in FILTERS]

@@ -6,6 +6,7 @@ builds upon.
 """
 
 from refconv._arguments import integer
+from refconv._errors import ArgumentValueError
 from refconv.models.resnet import resnet
 
 __all__ = ["resnext"]
@@ -46,7 +47,7 @@ def resnext(depth=50, classes=1000, width=1, *, cardinality=32, group_width=None
     """
     cardinality = integer("cardinality", cardinality)
     if group_width is None and cardinality not in SETTINGS:
-        raise ValueError(
+        raise ArgumentValueError(
             f"group_width must be given: the paper has one for a cardinality of {[*SETTINGS]}, not {cardinality!r}"
         )
     d = SETTINGS[cardinality] if group_width is None else integer("group_width", group_width)

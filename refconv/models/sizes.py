@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from refconv._errors import ArgumentValueError
 from refconv.nn import Sequential
 
 __all__ = ["SizeRule", "SizedSequential"]
@@ -14,7 +15,7 @@ class SizeRule:
     >>> SizeRule(step=16, remainder=12, least=188).check((188, 250))
     Traceback (most recent call last):
         ...
-    ValueError: height and width must be 188 plus a multiple of 16, such as 236 or 252, got (188, 250)
+    refconv.ArgumentValueError: height and width must be 188 plus a multiple of 16, such as 236 or 252, got (188, 250)
     """
 
     step: int
@@ -25,7 +26,7 @@ class SizeRule:
         """Raise ``ValueError`` if the height or the width does not fit."""
         wrong = [n for n in size if n < self.least or n % self.step != self.remainder]
         if wrong:
-            raise ValueError(f"height and width must be {self._words(wrong[0])}, got {tuple(size)}")
+            raise ArgumentValueError(f"height and width must be {self._words(wrong[0])}, got {tuple(size)}")
 
     def _words(self, wrong):
         if self.remainder:

@@ -5,6 +5,7 @@ here; where the shape changes, both ways share the first pair.
 """
 
 from refconv._arguments import integer
+from refconv._errors import ArgumentValueError
 from refconv.models.blocks import scaled, score_layer, stack
 from refconv.models.resnet import resnet
 from refconv.nn import BatchNorm, Conv2D, Dropout, GlobalAvgPool2D, Identity, ReLU, Sequential, Sum
@@ -48,7 +49,7 @@ def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
     """
     depth, factor = integer("depth", depth), integer("factor", factor)
     if depth < 10 or depth % 6 != 4:
-        raise ValueError(f"depth must be 6n + 4 with n from 1 on, such as 28, got {depth}")
+        raise ArgumentValueError(f"depth must be 6n + 4 with n from 1 on, such as 28, got {depth}")
     n, layers, before = (depth - 4) // 6, {}, scaled(16, width)
     for k, filters in enumerate(scaled(factor * f, width) for f in FILTERS):
         blocks = []

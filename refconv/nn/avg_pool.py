@@ -1,6 +1,7 @@
 """Average pooling layers."""
 
 from refconv._arguments import flag
+from refconv._errors import ArgumentTypeError
 from refconv.nn.layer import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import avg_pool
@@ -13,7 +14,7 @@ class _AvgPool(Pool):
 
     def __init__(self, window, *, count_include_pad=False, **arguments):
         if "dilation" in arguments:
-            raise TypeError(f"{type(self).__name__} has no dilation, got {arguments['dilation']!r}")
+            raise ArgumentTypeError(f"{type(self).__name__} has no dilation, got {arguments['dilation']!r}")
         super().__init__(window, **arguments)
         self.arguments["count_include_pad"] = flag("count_include_pad", count_include_pad)
 

@@ -5,6 +5,7 @@ from abc import abstractmethod
 import numpy as np
 
 from refconv._arguments import integer
+from refconv._errors import ArgumentValueError
 from refconv.nn.container import Container
 from refconv.nn.description import around
 from refconv.nn.layer import call_backward
@@ -54,7 +55,7 @@ class Branches(Container):
         """Return the common shape. NumPy would broadcast others, and the gradients would not have the branches' shapes."""
         if len(set(shapes)) > 1:
             found = dict(zip(self.layers, shapes, strict=True))
-            raise ValueError(f"{type(self).__name__} needs branches with outputs of one shape, got {found}")
+            raise ArgumentValueError(f"{type(self).__name__} needs branches with outputs of one shape, got {found}")
         return shapes[0]
 
 
@@ -168,12 +169,14 @@ class Concat(Branches):
 
     def _joined(self, shapes):
         if any(not -len(shape) <= self.axis < len(shape) for shape in shapes):
-            raise ValueError(f"Concat needs branches with outputs with an axis {self.axis}, but they have shapes {shapes}")
+            raise ArgumentValueError(
+                f"Concat needs branches with outputs with an axis {self.axis}, but they have shapes {shapes}"
+            )
         sizes = [list(shape) for shape in shapes]
         channels = [size.pop(self.axis) for size in sizes]
         if any(size != sizes[0] for size in sizes):
             found = dict(zip(self.layers, shapes, strict=True))
-            raise ValueError(f"Concat needs branches with outputs of one size, got {found}")
+            raise ArgumentValueError(f"Concat needs branches with outputs of one size, got {found}")
         axis = self.axis % len(shapes[0])
         return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 

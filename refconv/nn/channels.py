@@ -3,6 +3,7 @@
 import numpy as np
 
 from refconv._arguments import integer
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.layer import Layer
 
 __all__ = ["PadChannels", "Select"]
@@ -38,7 +39,9 @@ class PadChannels(Layer):
 
     def output_shape(self, shape):
         if not shape or shape[-1] > self.channels:
-            raise ValueError(f"{self!r} needs an input with at most {self.channels} channels, got shape {tuple(shape)}")
+            raise ArgumentValueError(
+                f"{self!r} needs an input with at most {self.channels} channels, got shape {tuple(shape)}"
+            )
         return (*shape[:-1], self.channels)
 
     def forward(self, x, train=True):
@@ -83,14 +86,14 @@ class Select(Layer):
     def __init__(self, channels):
         entries = list(channels) if np.iterable(channels) else [None]
         if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in entries):
-            raise TypeError(f"{CHANNELS}, got {channels!r}")
+            raise ArgumentTypeError(f"{CHANNELS}, got {channels!r}")
         self.channels = [int(c) for c in entries]
         if len(set(self.channels)) < len(self.channels) or min(self.channels, default=-1) < 0:
-            raise ValueError(f"{CHANNELS}, got {self.channels}")
+            raise ArgumentValueError(f"{CHANNELS}, got {self.channels}")
 
     def output_shape(self, shape):
         if not shape or max(self.channels) >= shape[-1]:
-            raise ValueError(f"{self!r} needs an input with a channel {max(self.channels)}, got shape {tuple(shape)}")
+            raise ArgumentValueError(f"{self!r} needs an input with a channel {max(self.channels)}, got shape {tuple(shape)}")
         return (*shape[:-1], len(self.channels))
 
     def forward(self, x, train=True):

@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from refconv._arguments import real
+from refconv._errors import ArgumentValueError
 from refconv.nn.branches import Concat, Mean, Sum
 from refconv.nn.container import Container, RandomContainer
 from refconv.nn.description import Wrapper
@@ -53,7 +54,8 @@ class Sequential(Container):
     Parameters
     ----------
     *layers, **named : Layer
-        In order; a keyword gives a layer its name.
+        In order; a keyword gives a layer its name. A list of layers or a dict of names and layers may take their place:
+        ``Sequential([conv, relu])``, ``Sequential({"conv1": conv, "relu1": relu})``.
 
     Raises
     ------
@@ -147,7 +149,7 @@ class Sequential(Container):
         (True, ['conv1', 'relu1', 'pool1'])
         """
         if isinstance(key, slice):
-            return Sequential.of(dict(list(self.layers.items())[key]))
+            return Sequential(dict(list(self.layers.items())[key]))
         return super().__getitem__(key)
 
     def cut(self, at):
@@ -162,13 +164,8 @@ class Sequential(Container):
         Source: lecture row B10 (SOURCES.md).
         """
         if at not in self.layers:
-            raise ValueError(f"at must be one of {', '.join(self.layers)}, got {at!r}")
+            raise ArgumentValueError(f"at must be one of {', '.join(self.layers)}, got {at!r}")
         return self[: list(self.layers).index(at) + 1]
-
-    @classmethod
-    def of(cls, layers):
-        """Return the sequence of these layers, a dict by name; numbers are allowed as names."""
-        return cls(**layers)
 
 
 class StochasticDepth(Wrapper, RandomContainer):

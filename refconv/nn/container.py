@@ -1,32 +1,43 @@
 """Base classes of layers that are made of named layers."""
 
 import operator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import SupportsIndex
 
 import numpy as np
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.layer import Layer
+from refconv.nn.parameter import Parameters
 
 __all__ = ["Container", "RandomContainer"]
+
+Layers = Layer | Sequence[Layer] | Mapping[str, Layer]  # what may be the only argument of a container
 
 
 class Container(Layer):
     """Layers with names: a keyword gives a layer its name, and the others get their number.
 
+    One list of layers is accepted in place of the layers, one dict in place of the keywords: ``Sequential([a, b])`` is
+    ``Sequential(a, b)``, and ``Sequential({"conv1": a})`` is ``Sequential(conv1=a)``.
+
     ``container["conv1"]`` is the layer of this name and ``container[0]`` the first one, counted in order whatever the names
     are. Iterating yields the layers.
     """
 
-    def __init__(self, *layers, **named):
+    def __init__(self, *layers: Layers, **named: Layer) -> None:
+        if len(layers) == 1 and not named:
+            layers, named = _unpacked(layers[0])
         if clash := {str(k) for k in range(len(layers))} & named.keys():
-            raise ValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
+            raise ArgumentValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
         self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):
-                raise TypeError(f"{type(self).__name__} takes layers, but {name} is {layer!r}")
+                raise ArgumentTypeError(f"{type(self).__name__} takes layers, but {name} is {layer!r}")
             if not name or "." in name:  # dots separate the names of layers inside of layers
-                raise ValueError(f"the name of a layer must be a string without dots, got {name!r}")
+                raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
-            raise ValueError(f"{type(self).__name__} needs at least one layer")
+            raise ArgumentValueError(f"{type(self).__name__} needs at least one layer")
 
     def named_layers(self):
         return iter(self.layers.items())
@@ -37,33 +48,46 @@ class Container(Layer):
     def multiply_adds(self, shape):
         return sum(layer.multiply_adds(inner) for _, layer, inner in self.children(shape))
 
-    def _own_parameters(self):
+    def _own_parameters(self) -> Parameters:
         """A container usually has none, so it is built as soon as its layers are."""
-        return self.parameters or {}
+        return self.parameters
 
-    def _is_built(self):
-        return all(layer._is_built() for layer in self.layers.values())
+    @property
+    def is_built(self) -> bool:
+        """True if all inner layers have their parameters."""
+        return all(layer.is_built for layer in self.layers.values())
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str | SupportsIndex) -> Layer:
         """Return a layer by its name or its position."""
         if isinstance(key, str):
-            return super().__getitem__(key)
+            if key not in self.layers:
+                raise KeyError(f"key must be one of {', '.join(self.layers)}, got {key!r}")
+            return self.layers[key]
         try:
             position = operator.index(key)
         except TypeError:
-            raise TypeError(f"key must be the name or the position of a layer, got {key!r}") from None
+            raise ArgumentTypeError(f"key must be the name or the position of a layer, got {key!r}") from None
         if not -len(self) <= position < len(self):
             raise IndexError(f"key must be from {-len(self)} to {len(self) - 1}, got {position}")
         return list(self.layers.values())[position]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.layers)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers.values())
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(map(repr, self.layers.values()))})"
+
+
+def _unpacked(only: Layers) -> tuple[tuple[Layer, ...], dict[str, Layer]]:
+    """Return the layers without and with a name of a container's only argument: a layer, or a list or dict of layers."""
+    if isinstance(only, Mapping):
+        return (), dict(only)
+    if isinstance(only, list | tuple):
+        return tuple(only), {}
+    return (only,), {}
 
 
 class RandomContainer(Container):

@@ -60,7 +60,7 @@ class _Conv(Layer):
         return math.prod(self.window.output_size(size)) * self.filters * each
 
     def forward(self, x, train=True):
-        w, b = self["w"], self["b"] if self.bias else None
+        w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = self._conv(x, w.value, None if b is None else b.value, **self.arguments)
 
         def backward(dy, want_dx=True):

@@ -62,7 +62,7 @@ class _ConvTranspose(_Conv):
         return math.prod(size) * channels * each
 
     def forward(self, x, train=True):
-        w, b = self["w"], self["b"] if self.bias else None
+        w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         bias = None if b is None else b.value
         y = self._conv_transpose(x, w.value, bias, output_padding=self.output_padding, **self.arguments)
 

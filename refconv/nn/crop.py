@@ -1,6 +1,7 @@
 """The middle of an image as a layer."""
 
 from refconv._arguments import known_format
+from refconv._errors import ArgumentValueError
 from refconv.geometry import Window
 from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.ops.resize import frame, pad, pad_dx
@@ -45,7 +46,7 @@ class Crop2D(Layer):
         size, channels = split_shape(self, shape)
         left = tuple(n - before - after for n, (before, after) in zip(size, self.window.padding, strict=True))
         if min(left) < 1:
-            raise ValueError(f"{self!r} leaves nothing of an input of shape {tuple(shape)}")
+            raise ArgumentValueError(f"{self!r} leaves nothing of an input of shape {tuple(shape)}")
         return join_shape(left, channels, self.data_format)
 
     def forward(self, x, train=True):

@@ -3,6 +3,7 @@
 import math
 
 from refconv._arguments import flag, initializer_or_none, integer, per_axis
+from refconv._errors import ArgumentValueError
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
@@ -57,12 +58,12 @@ class Dense(Layer):
 
     def _inputs(self, shape):
         if len(shape) != 1:
-            raise ValueError(f"{self!r} takes one axis of numbers, got shape {tuple(shape)}: put Flatten() before")
+            raise ArgumentValueError(f"{self!r} takes one axis of numbers, got shape {tuple(shape)}: put Flatten() before")
         (inputs,) = per_axis(f"the input of {self!r}", shape, 1)
         return inputs
 
     def forward(self, x, train=True):
-        w, b = self["w"], self["b"] if self.bias else None
+        w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = dense(x, w.value, None if b is None else b.value)
 
         def backward(dy, want_dx=True):

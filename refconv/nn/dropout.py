@@ -3,6 +3,7 @@
 import numpy as np
 
 from refconv._arguments import generator
+from refconv._errors import ArgumentTypeError
 from refconv.nn.layer import Layer
 from refconv.ops.check import floats
 from refconv.ops.dropout import dropout, dropout_dx, dropout_rate
@@ -46,7 +47,7 @@ class Dropout(Layer):
 
     def __init__(self, rate, seed=None):
         if isinstance(seed, np.random.Generator):
-            raise TypeError("seed must be an integer, got a Generator: two builds would share its state")
+            raise ArgumentTypeError("seed must be an integer, got a Generator: two builds would share its state")
         self.rate = dropout_rate(rate, np.empty(0))
         self.seed = seed
         self.rng = None if seed is None else generator("seed", seed)

@@ -1,12 +1,14 @@
 """Fractal blocks, and drop-path, which drops columns at random in training."""
 
+import copy
 import math
 
 from refconv._arguments import integer, real
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer
 from refconv.nn.description import Wrapper, around
-from refconv.nn.layer import all_layers, call_backward
+from refconv.nn.layer import Layer, all_layers, call_backward
 
 __all__ = ["DropPath", "Fractal"]
 
@@ -31,8 +33,8 @@ class Fractal(RandomContainer):
 
     Parameters
     ----------
-    make : callable
-        ``make()`` returns a new layer. In a column, layers after the first must not change the shape.
+    layer : Layer
+        The layer, not built; each place gets a copy of it. In a column, layers after the first must not change the shape.
     columns : int
         C; there are 2^(C−1) rows.
     drop : float
@@ -47,7 +49,7 @@ class Fractal(RandomContainer):
     Examples
     --------
     >>> from refconv import nn
-    >>> block = Fractal(lambda: nn.Conv2D(6, 3, padding="same", bias=False), columns=3)
+    >>> block = Fractal(nn.Conv2D(6, 3, padding="same", bias=False), columns=3)
     >>> block.output_shape((7, 5, 4)), len(block.layers)
     ((7, 5, 6), 7)
 
@@ -57,12 +59,15 @@ class Fractal(RandomContainer):
     wiring = "columns"
     training_settings = ("drop",)
 
-    def __init__(self, make, columns, *, drop=0.0):
+    def __init__(self, layer: Layer, columns: int, *, drop: float = 0.0) -> None:
+        if not isinstance(layer, Layer):
+            raise ArgumentTypeError(f"layer must be a layer, got {layer!r}")
         self.columns = integer("columns", columns)
         self.drop = real("drop", drop, least=0, below=1)
         self.rows = 2 ** (self.columns - 1)
         self.spans = [self.rows >> c for c in range(self.columns)]  # rows that a layer of each column takes
-        super().__init__(**{self.name(c, row): make() for row in self.every_row() for c in self.ending(row)})
+        names = [self.name(c, row) for row in self.every_row() for c in self.ending(row)]
+        super().__init__(**{name: copy.deepcopy(layer) for name in names})
         self.column = None
 
     def every_row(self):
@@ -81,7 +86,7 @@ class Fractal(RandomContainer):
     def output_shape(self, shape):
         outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
         if len(outputs) > 1:
-            raise ValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
+            raise ArgumentValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
         return outputs.pop()
 
     def children(self, shape):
@@ -212,7 +217,7 @@ class DropPath(Wrapper, RandomContainer):
         self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             found = [fractal.columns for fractal in self.fractals]
-            raise ValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
+            raise ArgumentValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
 
     def output_shape(self, shape):
         return self.network.output_shape(shape)

@@ -1,5 +1,6 @@
 """Auxiliary classifiers: heads on inner layers of a network, used in training only."""
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.combinators import Sequential
 from refconv.nn.container import Container
 from refconv.nn.description import Wrapper
@@ -44,7 +45,7 @@ class Heads(Wrapper, Container):
 
     def __init__(self, trunk, **heads):
         if not isinstance(trunk, Sequential):
-            raise TypeError(f"trunk must be a Sequential, got {trunk!r}")
+            raise ArgumentTypeError(f"trunk must be a Sequential, got {trunk!r}")
         super().__init__(trunk=trunk, **{f"head_{name}": head for name, head in heads.items()})
         self.trunk, self.heads = trunk, heads
         self.pieces = _cut(trunk, [*heads])
@@ -99,5 +100,7 @@ def _cut(trunk, names):
     ends = [next((k + 1 for k, (name, _) in enumerate(layers) if name == wanted), None) for wanted in names]
     if not ends or None in ends or ends != sorted(set(ends)) or ends[-1] == len(layers):
         known = [*trunk.layers][:-1]
-        raise ValueError(f"heads must be named after layers of the trunk before its last, in order, {known}, got {names}")
+        raise ArgumentValueError(
+            f"heads must be named after layers of the trunk before its last, in order, {known}, got {names}"
+        )
     return [Sequential(**dict(layers[low:high])) for low, high in zip([0, *ends], [*ends, len(layers)], strict=True)]

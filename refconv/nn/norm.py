@@ -1,6 +1,7 @@
 """Batch normalisation as a layer, with its running averages."""
 
 from refconv._arguments import known_format, real, real_or_exact
+from refconv._errors import ArgumentValueError
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
@@ -53,7 +54,7 @@ class BatchNorm(Layer):
 
     def specs(self, shape):
         if not shape:
-            raise ValueError(f"{self!r} takes an input with channels, got shape ()")
+            raise ArgumentValueError(f"{self!r} takes an input with channels, got shape ()")
         channels = (shape[-1 if self.data_format == "channels_last" else 0],)
         return {
             "gamma": Spec(channels, ones),
@@ -63,7 +64,7 @@ class BatchNorm(Layer):
         }
 
     def forward(self, x, train=True):
-        gamma, beta = self["gamma"], self["beta"]
+        gamma, beta = self.parameters["gamma"], self.parameters["beta"]
         options = {"eps": self.eps, "data_format": self.data_format}
         if train:
             y, mean, var = batch_norm(x, gamma.value, beta.value, **options)
@@ -72,7 +73,7 @@ class BatchNorm(Layer):
             gradients = batch_norm_grads
         else:
             # Copies: the averages may move on before the way back is taken.
-            mean, var = self["mean"].value.copy(), self["var"].value.copy()
+            mean, var = self.parameters["mean"].value.copy(), self.parameters["var"].value.copy()
             y = batch_norm_inference(x, gamma.value, beta.value, mean, var, **options)
             gradients = batch_norm_inference_grads
 
@@ -85,7 +86,7 @@ class BatchNorm(Layer):
         return y, backward
 
     def _follow(self, name, batch):
-        average = self[name].value
+        average = self.parameters[name].value
         average *= self.momentum
         average += (1 - self.momentum) * batch
 

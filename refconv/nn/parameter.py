@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-__all__ = ["FlatArrays", "Parameter", "Spec", "allocate", "flatten"]
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+
+__all__ = ["FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
 
 Shape = tuple[int, ...]
 
@@ -96,7 +99,7 @@ class Parameter:
         if new is self._grad:
             return
         if self._grad is None:
-            raise ValueError(f"grad must be None, got {new!r}: this parameter is not trainable")
+            raise ArgumentValueError(f"grad must be None, got {new!r}: this parameter is not trainable")
         _write("grad", self._grad, new)
 
     @property
@@ -109,7 +112,7 @@ class Parameter:
         The parameter leaves its flat arrays, so optimisers update it alone. Tests use this for fractions and symbols.
         """
         if value.shape != self._value.shape:
-            raise ValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
+            raise ArgumentValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
         self._value, self._grad = value, None if self._grad is None else np.zeros_like(value)
         self.flat, self.offset, self.relocatable = None, 0, False
 
@@ -144,11 +147,56 @@ class Parameter:
         return f"Parameter{self.value.shape}" + ("" if self.trainable else " (not trained)")
 
 
+class Parameters(dict[str, Parameter]):
+    """The parameters of one layer by name.
+
+    A missing name raises an error that lists the names, or one that asks for ``build`` if the layer is not built.
+
+    Parameters
+    ----------
+    parameters : dict of Parameter
+        Names and parameters.
+    unbuilt : object, optional
+        The layer, if it is not built; error messages show it.
+
+    Examples
+    --------
+    >>> parameters = Parameters({"w": Parameter(np.ones((3, 2))), "b": Parameter(np.zeros(2))})
+    >>> parameters["w"]
+    Parameter(3, 2)
+    >>> parameters["gamma"]
+    Traceback (most recent call last):
+    KeyError: "name must be one of w, b, got 'gamma'"
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter] = MappingProxyType({}), *, unbuilt: object = None) -> None:
+        super().__init__(parameters)
+        self._unbuilt = unbuilt
+
+    def __missing__(self, name: object) -> NoReturn:
+        if self._unbuilt is not None:
+            raise RuntimeError(not_built(self._unbuilt))
+        raise KeyError(f"name must be one of {', '.join(self) or 'none: the layer has no parameters'}, got {name!r}")
+
+    def __call__(self, *arguments: object, **options: object) -> NoReturn:
+        raise ArgumentTypeError(
+            "parameters is a dict, not a method; pass the model to the optimizer, as in SGD(model, lr=0.01)"
+        )
+
+    def __reduce__(self) -> tuple[type[Parameters], tuple[dict[str, Parameter]]]:
+        return Parameters, (dict(self),)
+
+
+def not_built(layer: object) -> str:
+    """Return the message of an error about a layer that has no parameters yet."""
+    return f"{layer!r} has no parameters yet: call build(input_shape) first"
+
+
 def _write(name, array, new):
     """Copy ``new`` into an array of its shape; floats are rounded to the array's type."""
     if np.shape(new) != array.shape:
         found = "None" if new is None else f"shape {np.shape(new)}"
-        raise ValueError(f"{name} must have shape {array.shape}, got {found}")
+        raise ArgumentValueError(f"{name} must have shape {array.shape}, got {found}")
     np.copyto(array, new, casting="same_kind")
 
 
@@ -163,7 +211,7 @@ class Spec(NamedTuple):
         """Write the first values."""
         values = self.initializer(rng, self.shape)
         if np.shape(values) != self.shape:
-            raise ValueError(f"initializer must return an array of shape {self.shape}, got shape {np.shape(values)}")
+            raise ArgumentValueError(f"initializer must return an array of shape {self.shape}, got shape {np.shape(values)}")
         parameter.value[...] = values
 
 

@@ -4,6 +4,7 @@ import math
 from functools import partial
 
 from refconv._arguments import integer
+from refconv._errors import ArgumentTypeError
 from refconv.nn.conv import Conv2D
 from refconv.nn.description import window_caption
 from refconv.nn.initializers import he_normal, zeros
@@ -80,7 +81,8 @@ class SeparableConv2D(Conv2D):
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * each
 
     def forward(self, x, train=True):
-        depthwise, pointwise, b = self["depthwise"], self["pointwise"], self["b"] if self.bias else None
+        depthwise, pointwise = self.parameters["depthwise"], self.parameters["pointwise"]
+        b = self.parameters["b"] if self.bias else None
         bias = None if b is None else b.value
         y = separable_conv2d(x, depthwise.value, pointwise.value, bias, **self.arguments)
 
@@ -153,7 +155,7 @@ class DepthwiseConv2D(Conv2D):
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * math.prod(self.window.kernel)
 
     def forward(self, x, train=True):
-        w, b = self["w"], self["b"] if self.bias else None
+        w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = depthwise_conv2d(x, w.value, None if b is None else b.value, **self.arguments)
 
         def backward(dy, want_dx=True):
@@ -175,9 +177,11 @@ class DepthwiseConv2D(Conv2D):
 
 def _refuse_groups(layer, arguments):
     if "groups" in arguments:
-        raise TypeError(f"{type(layer).__name__} has no groups, got {arguments['groups']!r}: each channel is one")
+        raise ArgumentTypeError(f"{type(layer).__name__} has no groups, got {arguments['groups']!r}: each channel is one")
     if "filters" in arguments:
-        raise TypeError(f"{type(layer).__name__} has no filters, got {arguments['filters']!r}: multiplier says how many")
+        raise ArgumentTypeError(
+            f"{type(layer).__name__} has no filters, got {arguments['filters']!r}: multiplier says how many"
+        )
 
 
 def _depthwise_spec(layer, shape):

@@ -1,5 +1,6 @@
 """Transfer learning: replace the head of a trained network, or freeze its layers."""
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.combinators import Sequential
 from refconv.nn.description import Wrapper
 from refconv.nn.layer import Layer, all_layers
@@ -48,10 +49,10 @@ def replace_layer(model, name, layer, shape, rng=None):
     Source: B10.
     """
     if name not in model.layers:
-        raise ValueError(f"name must be one of {', '.join(model.layers)}, got {name!r}")
+        raise ArgumentValueError(f"name must be one of {', '.join(model.layers)}, got {name!r}")
     if {*map(id, all_layers(layer))} & {*map(id, all_layers(model))}:
-        raise ValueError(f"layer must not contain layers of the network, got {layer!r}")
-    other = Sequential.of({**model.layers, name: layer})
+        raise ArgumentValueError(f"layer must not contain layers of the network, got {layer!r}")
+    other = Sequential({**model.layers, name: layer})
     other.output_shape(shape)  # the layers after it must accept its output
     reaching = next(inner for known, _, inner in other.children(shape) if known == name)
     layer.build(reaching, rng, next(iter(model.named_parameters().values())).value.dtype)
@@ -81,7 +82,7 @@ class Frozen(Wrapper, Layer):
     >>> _ = model.build((32, 32, 1), rng=0)
     >>> head = nn.Dense(3)
     >>> _ = head.build((120,), rng=1)
-    >>> other = nn.Sequential.of({"features": nn.Frozen(model.cut("dense1")), "scores": head})
+    >>> other = nn.Sequential({"features": nn.Frozen(model.cut("dense1")), "scores": head})
     >>> [name for name, p in other.named_parameters().items() if p.trainable]
     ['scores.w', 'scores.b']
 
@@ -90,7 +91,7 @@ class Frozen(Wrapper, Layer):
 
     def __init__(self, layer):
         if not isinstance(layer, Layer):
-            raise TypeError(f"Frozen takes a layer, got {layer!r}")
+            raise ArgumentTypeError(f"Frozen takes a layer, got {layer!r}")
         layer.freeze()
         self.layer, self.parameters = layer, {}
 

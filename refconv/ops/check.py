@@ -4,6 +4,7 @@ import numpy as np
 
 from refconv._arguments import known_format, real, real_or_exact
 from refconv._config import current_engine
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 __all__ = ["axes", "channels_last", "floats", "restore", "same_shape", "scalar"]
 
@@ -26,7 +27,7 @@ def floats(**arrays):
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
     if len(set(kinds.values())) > 1:
         got = ", ".join(f"{dtype} for {name}" for name, dtype in kinds.items())
-        raise TypeError(f"{' and '.join(kinds)} must have one float type, got {got}; convert with .astype")
+        raise ArgumentTypeError(f"{' and '.join(kinds)} must have one float type, got {got}; convert with .astype")
     result = list(converted.values())
     return result[0] if len(result) == 1 else result
 
@@ -40,32 +41,32 @@ def _as_float(name, value):
     if _is_ready(value):
         return value
     if value is None:
-        raise TypeError(f"{name} must be an array, got None")
+        raise ArgumentTypeError(f"{name} must be an array, got None")
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
+        raise ArgumentTypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
     try:
         a = np.asarray(value)
     except ValueError:
-        raise ValueError(f"{name} must have rows of one length, got rows of different lengths") from None
+        raise ArgumentValueError(f"{name} must have rows of one length, got rows of different lengths") from None
     if a.dtype.kind in "iub":
         return np.ascontiguousarray(a, np.float64)
     if a.dtype == object:
         return _as_exact(name, a)
     native = a.dtype.newbyteorder("=")
     if native not in FLOATS:
-        raise TypeError(f"{name} must hold float32, float64 or integers, got {a.dtype}")
+        raise ArgumentTypeError(f"{name} must hold float32, float64 or integers, got {a.dtype}")
     return np.ascontiguousarray(a, native)
 
 
 def _as_exact(name, a):
     if current_engine() != "reference":
-        raise TypeError(
+        raise ArgumentTypeError(
             f"{name} must hold float32, float64 or integers, got Python objects; fractions and symbols run on the "
             'loops: with refconv.engine("reference")'
         )
     for number in a.flat:
         if not hasattr(number, "__truediv__"):
-            raise TypeError(f"{name} must hold numbers, got {number!r}")
+            raise ArgumentTypeError(f"{name} must hold numbers, got {number!r}")
     return np.ascontiguousarray(a)
 
 
@@ -77,16 +78,16 @@ def scalar(name, number, like, **bounds):
 def axes(name, array, *names):
     """Check that an array has the axes named, and at least one element along all but the batch."""
     if array.ndim != len(names):
-        raise ValueError(f"{name} must have {len(names)} axes ({', '.join(names)}), got shape {array.shape}")
+        raise ArgumentValueError(f"{name} must have {len(names)} axes ({', '.join(names)}), got shape {array.shape}")
     if 0 in array.shape[names[0] == "batch" :]:
-        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+        raise ArgumentValueError(f"{name} must not be empty, got shape {array.shape}")
     return array
 
 
 def same_shape(name, array, shape, why):
     """Check that an array has the one shape that fits; ``why`` says where that shape comes from."""
     if array is not None and array.shape != tuple(shape):
-        raise ValueError(f"{name} must have shape {tuple(shape)}, {why}, got shape {array.shape}")
+        raise ArgumentValueError(f"{name} must have shape {tuple(shape)}, {why}, got shape {array.shape}")
     return array
 
 
@@ -95,7 +96,7 @@ def channels_last(name, array, ndim, data_format):
     known_format(data_format)
     if ndim is None:
         if array.ndim not in (2, 3, 4):
-            raise ValueError(f"{name} must have 2, 3 or 4 axes (batch, positions, channels), got shape {array.shape}")
+            raise ArgumentValueError(f"{name} must have 2, 3 or 4 axes (batch, positions, channels), got shape {array.shape}")
         ndim = array.ndim - 2
     space = ("height", "width")[2 - ndim :]
     if data_format == "channels_last":

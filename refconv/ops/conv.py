@@ -5,6 +5,7 @@ are (kh, kw, channels / groups, outputs) in both.
 """
 
 from refconv._arguments import divisor, per_axis
+from refconv._errors import ArgumentValueError
 from refconv.geometry import Window
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape
 from refconv.ops.dispatch import implementation
@@ -371,7 +372,7 @@ def _kernel(w, ndim):
 
 def _check_channels(w, inputs, groups):
     if w.shape[-2] * groups != inputs:
-        raise ValueError(
+        raise ArgumentValueError(
             f"w must take inputs / groups = {inputs} / {groups} = {inputs // groups} channels on its axis {w.ndim - 2}, "
             f"got shape {w.shape}"
         )

@@ -5,6 +5,7 @@ are those of the convolution that is transposed, (kh, kw, outputs / groups, inpu
 """
 
 from refconv._arguments import divisor, per_axis
+from refconv._errors import ArgumentValueError
 from refconv.geometry import Window
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape
 from refconv.ops.dispatch import implementation
@@ -350,7 +351,7 @@ def _checked(ndim, x, w, b, steps, output_padding, groups, data_format):
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=x.shape[-1])
     if w.shape[-1] != x.shape[-1]:
-        raise ValueError(f"w must take {x.shape[-1]} channels, those of x, on its last axis, got shape {w.shape}")
+        raise ArgumentValueError(f"w must take {x.shape[-1]} channels, those of x, on its last axis, got shape {w.shape}")
     same_shape("b", b, (w.shape[-2] * groups,), "one for each output channel, outputs / groups of w times groups")
     window = Window(w.shape[:ndim], *steps)
     return x, w, b, _output_size(window, x.shape[1:-1], output_padding), window, groups
@@ -361,10 +362,8 @@ def _checked_dx(ndim, dy, w, steps, groups, data_format):
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=w.shape[-1], outputs=dy.shape[-1])
     if w.shape[-2] * groups != dy.shape[-1]:
-        raise ValueError(
-            f"w must give outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups} channels on its axis "
-            f"{ndim}, got shape {w.shape}"
-        )
+        count = f"outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups}"
+        raise ArgumentValueError(f"w must give {count} channels on its axis {ndim}, got shape {w.shape}")
     window = Window(w.shape[:ndim], *steps)
     _input_size(window, dy)
     return dy, w, window, groups
@@ -386,19 +385,18 @@ def _kernel(w, ndim):
 
 
 def _output_size(window, size, output_padding):
-    """The size of y. The window speaks of the convolution that is transposed; the refusal also of the x that came."""
+    """Return the size of y; the error names x, since the window's is about the convolution that is transposed."""
     try:
         output_size = window.transposed_output_size(size, output_padding)
         window.output_size(output_size)  # refuses what is too large to count
     except ValueError as error:
-        raise ValueError(f"x of size {size} has no transposed convolution: {error}") from None
+        raise ArgumentValueError(f"x of size {size} has no transposed convolution: {error}") from None
     return output_size
 
 
 def _input_size(window, dy):
-    """The size of x, which has just one that gives dy's; the refusal names dy."""
-    size = dy.shape[1:-1]
+    """Return the only size of x whose output has dy's size; the error names dy."""
     try:
-        return window.output_size(size)
+        return window.output_size(dy.shape[1:-1])
     except ValueError as error:
-        raise ValueError(f"dy of size {size} comes from no x: {error}") from None
+        raise ArgumentValueError(f"dy of size {dy.shape[1:-1]} comes from no x: {error}") from None

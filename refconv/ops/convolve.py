@@ -1,5 +1,6 @@
 """Plain convolution and cross-correlation of one signal or image with one kernel: no batch, no channels, no stride."""
 
+from refconv._errors import ArgumentTypeError
 from refconv.geometry import mode_window
 from refconv.ops.check import axes, floats
 from refconv.ops.dispatch import implementation
@@ -233,5 +234,5 @@ def _with_roots_of_unity(x, w):
     """Floats and symbols include roots of unity; fractions do not."""
     x, w = floats(x=x, w=w)
     if x.dtype == object and not all(map(is_symbolic, [*x.flat, *w.flat])):
-        raise TypeError("x and w must hold floats or sympy symbols, got numbers without roots of unity")
+        raise ArgumentTypeError("x and w must hold floats or sympy symbols, got numbers without roots of unity")
     return x, w

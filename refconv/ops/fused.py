@@ -7,6 +7,7 @@ import numpy as np
 
 from refconv._config import current_engine
 from refconv._core import kernels
+from refconv._errors import ArgumentValueError
 from refconv.ops.check import FLOATS, axes, channels_last, floats, same_shape
 from refconv.ops.conv import conv2d_db, conv2d_dw, conv2d_dx
 from refconv.ops.norm import checked
@@ -56,7 +57,7 @@ def conv2d_relu_pool(x, w, b, window):
     same_shape("b", b, w.shape[-1:], "one for each output channel of w")
     size = window.output_size(x.shape[1:3])
     if min(size) < 2:
-        raise ValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, got {size}")
+        raise ArgumentValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, got {size}")
     return kernels.conv_relu_pool.forward(x, w, b, window)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from refconv._arguments import class_labels
+from refconv._errors import ArgumentValueError
 from refconv.ops.check import axes, floats, same_shape, scalar
 from refconv.ops.dispatch import implementation
 
@@ -194,7 +195,7 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
 def _logits(name, value, array):
     # floats() gives a single number an axis, and a class of its own; so the shape that came is asked.
     if not np.ndim(value) or not array.shape[-1]:
-        raise ValueError(f"{name} must have at least one class on its last axis, got shape {np.shape(value)}")
+        raise ArgumentValueError(f"{name} must have at least one class on its last axis, got shape {np.shape(value)}")
     return array
 
 

@@ -3,6 +3,7 @@
 from math import prod
 
 from refconv._arguments import divisor, known_format, per_axis
+from refconv._errors import ArgumentValueError
 from refconv.geometry import Window
 from refconv.ops.check import axes, channels_last, floats, restore
 from refconv.ops.dispatch import implementation
@@ -104,14 +105,14 @@ def col2im(columns, input_size, kernel_size, *, stride=1, padding="valid", dilat
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
     size = window.output_size(input_size)
     if columns.ndim != 2:
-        raise ValueError(f"columns must have 2 axes (kernel entries, pixels), got shape {columns.shape}")
+        raise ArgumentValueError(f"columns must have 2 axes (kernel entries, pixels), got shape {columns.shape}")
     if not len(columns) or len(columns) % prod(window.kernel):
-        raise ValueError(
+        raise ArgumentValueError(
             f"columns must have rows for each of {' × '.join(map(str, window.kernel))} kernel entries and C channels, got "
             f"shape {columns.shape}"
         )
     if columns.shape[1] % prod(size):
-        raise ValueError(
+        raise ArgumentValueError(
             f"columns must have one column for each of {' × '.join(map(str, size))} outputs of N images of size {input_size}, "
             f"got shape {columns.shape}"
         )
@@ -244,7 +245,7 @@ def zero_stuff(x, stride, *, data_format="channels_last"):
     """
     x = floats(x=x)
     if x.ndim not in (3, 4):
-        raise ValueError(f"x must have 3 axes, a batch of signals, or 4, a batch of images, got shape {x.shape}")
+        raise ArgumentValueError(f"x must have 3 axes, a batch of signals, or 4, a batch of images, got shape {x.shape}")
     ndim = x.ndim - 2
     x = channels_last("x", x, ndim, data_format)
     stride = per_axis("stride", stride, ndim)
@@ -252,7 +253,7 @@ def zero_stuff(x, stride, *, data_format="channels_last"):
     try:
         every.output_size(every.transposed_output_size(x.shape[1:-1]))
     except ValueError as error:
-        raise ValueError(f"stride {stride} makes x of size {x.shape[1:-1]} too large: {error}") from None
+        raise ArgumentValueError(f"stride {stride} makes x of size {x.shape[1:-1]} too large: {error}") from None
     return restore(implementation("matrix").zero_stuff(x, stride), data_format)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from refconv._arguments import per_axis
 from refconv._config import current_engine
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import pooling_window
 from refconv.ops.check import channels_last, floats, restore, same_shape
 from refconv.ops.dispatch import implementation
@@ -281,7 +282,7 @@ def _checked(ndim, x, window, stride, padding, dilation, ceil_mode, data_format)
 def _checked_dx(ndim, dy, argmax, input_size, data_format):
     dy, argmax = floats(dy=dy), np.asarray(argmax)
     if argmax.dtype.kind not in "iu":
-        raise TypeError(f"argmax must hold integers, got {argmax.dtype}")
+        raise ArgumentTypeError(f"argmax must hold integers, got {argmax.dtype}")
     same_shape("argmax", argmax, dy.shape, "that of dy")
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
     input_size, argmax = per_axis("input_size", input_size, ndim), np.ascontiguousarray(argmax, np.intp)
@@ -294,7 +295,7 @@ def _checked_dx(ndim, dy, argmax, input_size, data_format):
 def _in_bounds(dx, argmax, input_size):
     """Return dx, which is None if an index of argmax is out of bounds."""
     if dx is None:
-        raise ValueError(
+        raise ArgumentValueError(
             f"argmax must lie between 0 and {math.prod(input_size) - 1} in an input of size {input_size}, "
             f"got {argmax.min()} to {argmax.max()}"
         )

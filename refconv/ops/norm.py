@@ -6,6 +6,7 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 
 import numpy as np
 
+from refconv._errors import ArgumentValueError
 from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
 from refconv.ops.dispatch import implementation
 
@@ -197,7 +198,7 @@ def _checked_grads(dy, x, gamma, mean, var, eps, data_format):
 
 def _not_empty(x):
     if not len(x):
-        raise ValueError(f"x must hold at least one example, or it has no mean, got shape {x.shape}")
+        raise ArgumentValueError(f"x must hold at least one example, or it has no mean, got shape {x.shape}")
     return x
 
 
@@ -208,7 +209,7 @@ def checked(eps, channels, **vectors):
     var = vectors.get("var")
     if var is not None and (var < 0).any():
         c = np.flatnonzero(var < 0)[0]
-        raise ValueError(f"var must not be negative, got {var[c]} for channel {c}")
+        raise ArgumentValueError(f"var must not be negative, got {var[c]} for channel {c}")
     return scalar("eps", eps, vectors["gamma"], least=0)
 
 

@@ -1,6 +1,7 @@
 """Images made larger: by a frame around them (padding), or by more pixels for the same picture (upsampling)."""
 
 from refconv._arguments import LARGEST, choice, known_format, per_axis
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window
 from refconv.ops.check import channels_last, floats, restore
 from refconv.ops.dispatch import implementation
@@ -99,7 +100,7 @@ def pad_dx(dy, padding, *, mode="zeros", data_format="channels_last"):
     window = frame(padding, dy.ndim - 2, mode)
     size = tuple(n - before - after for n, (before, after) in zip(dy.shape[1:-1], window.padding, strict=True))
     if min(size) < 1:
-        raise ValueError(f"dy must be larger than its frame {window.padding}, got shape {dy.shape} (channels_last)")
+        raise ArgumentValueError(f"dy must be larger than its frame {window.padding}, got shape {dy.shape} (channels_last)")
     framed_size(window, size, mode)
     dy, window, signals = _as_images(dy, window)
     dx = implementation("resize").pad_dx(dy, (1, *size) if signals else size, window, mode)
@@ -192,7 +193,7 @@ def upsample2d_dx(dy, scale, *, mode="nearest", data_format="channels_last"):
     dy = channels_last("dy", floats(dy=dy), 2, data_format)
     scale = per_axis("scale", scale, 2)
     if any(n % S for n, S in zip(dy.shape[1:-1], scale, strict=True)):
-        raise ValueError(f"dy must have a multiple of {scale} pixels, got shape {dy.shape} (channels_last)")
+        raise ArgumentValueError(f"dy must have a multiple of {scale} pixels, got shape {dy.shape} (channels_last)")
     return restore(implementation("resize").upsample2d_dx(dy, scale, upsample_mode(mode)), data_format)
 
 
@@ -200,7 +201,7 @@ def frame(padding, ndim, mode):
     """The frame as a 1×1 window with that padding, the mode checked."""
     choice("mode", mode, ("zeros", "reflect", "edge"))
     if isinstance(padding, str):
-        raise TypeError(f"padding must be numbers, the width of the frame in pixels, got {padding!r}")
+        raise ArgumentTypeError(f"padding must be numbers, the width of the frame in pixels, got {padding!r}")
     return Window((1,) * ndim, padding=padding)
 
 
@@ -209,7 +210,7 @@ def framed_size(window, size, mode):
     if mode == "reflect":
         for axis, (n, pads) in enumerate(zip(size, window.padding, strict=True)):
             if max(pads) >= n:
-                raise ValueError(
+                raise ArgumentValueError(
                     f"padding must be smaller than the image with mode 'reflect', got {pads[0]} + {pads[1]} on axis {axis} "
                     f"of {n} pixels"
                 )
@@ -225,14 +226,14 @@ def upsampled_size(size, scale):
     """Size of an image upsampled; a ``ValueError`` if it is too large to count."""
     H, W = (n * S for n, S in zip(size, scale, strict=True))
     if H * W > LARGEST:
-        raise ValueError(f"scale must leave the output at most {LARGEST} pixels, got {(H, W)}")
+        raise ArgumentValueError(f"scale must leave the output at most {LARGEST} pixels, got {(H, W)}")
     return H, W
 
 
 def _images_or_signals(name, array, data_format):
     known_format(data_format)
     if array.ndim not in (3, 4):
-        raise ValueError(f"{name} must have 4 axes, a batch of images, or 3, one of signals, got shape {array.shape}")
+        raise ArgumentValueError(f"{name} must have 4 axes, a batch of images, or 3, one of signals, got shape {array.shape}")
     return channels_last(name, array, array.ndim - 2, data_format)
 
 

@@ -7,6 +7,7 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 from fractions import Fraction
 
 from refconv._arguments import flag, integer
+from refconv._errors import ArgumentValueError
 from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
 from refconv.ops.dispatch import implementation
 
@@ -110,7 +111,7 @@ def _checked(x, size, alpha, beta, k, divide_by_size):
     size = integer("size", size)
     alpha, beta, k = scalar("alpha", alpha, x, least=0), scalar("beta", beta, x), scalar("k", k, x, above=0)
     if x.dtype != object and x.dtype.type(k) == 0:  # a pixel of zeros would be divided by 0
-        raise ValueError(f"k must be above 0 as {x.dtype}, got {k!r}")
+        raise ArgumentValueError(f"k must be above 0 as {x.dtype}, got {k!r}")
     # A Fraction divided by a Fraction stays exact; a float divided by one is the usual quotient.
     return size, alpha / Fraction(size) if flag("divide_by_size", divide_by_size) else alpha, beta, k
 

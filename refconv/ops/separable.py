@@ -3,6 +3,7 @@
 import numpy as np
 
 from refconv._arguments import per_axis
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape
 from refconv.ops.dispatch import implementation
@@ -159,7 +160,7 @@ def depthwise_conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilati
     x, dy = channels_last("x", x, 2, data_format), channels_last("dy", dy, 2, data_format)
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
     if dy.shape[-1] % x.shape[-1]:
-        raise ValueError(f"dy must have a multiple of the {x.shape[-1]} channels of x, got {dy.shape[-1]}")
+        raise ArgumentValueError(f"dy must have a multiple of the {x.shape[-1]} channels of x, got {dy.shape[-1]}")
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
     _check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
     return implementation("separable").depthwise_conv2d_dw(x, dy, window)
@@ -312,9 +313,11 @@ def separate_rank1(kernel):
     """
     kernel = axes("kernel", floats(kernel=kernel), "height", "width")
     if kernel.dtype == object:
-        raise TypeError("kernel must hold float32, float64 or integers, got Python objects: they have no singular values")
+        raise ArgumentTypeError(
+            "kernel must hold float32, float64 or integers, got Python objects: they have no singular values"
+        )
     if not np.isfinite(kernel).all():
-        raise ValueError("kernel must be finite, got an infinity or a NaN")
+        raise ArgumentValueError("kernel must be finite, got an infinity or a NaN")
     if not kernel.any():
         return np.zeros_like(kernel[:, 0]), np.zeros_like(kernel[0])
     largest = np.abs(kernel).max()  # the products of huge numbers would be infinite
@@ -322,7 +325,9 @@ def separate_rank1(kernel):
     negligible = max(kernel.shape) * np.finfo(kernel.dtype).eps
     rank = np.count_nonzero(values > negligible * values[0])
     if rank > 1:
-        raise ValueError(f"kernel must be of rank 1, got numerical rank {rank}: its singular values are {values * largest}")
+        raise ArgumentValueError(
+            f"kernel must be of rank 1, got numerical rank {rank}: its singular values are {values * largest}"
+        )
     row = np.where(np.abs(rows[0]) > negligible, rows[0], 0)  # a singular vector has length 1
     one = row[np.flatnonzero(row)[0]]
     return np.ascontiguousarray(columns[:, 0] * (values[0] * one)) * largest, row / one
@@ -343,7 +348,7 @@ def _kernels(depthwise, pointwise, channels):
 
 def _check_channels(name, w, channels):
     if w.shape[2] != channels:
-        raise ValueError(f"{name} must have {channels} channels, those of x, on its axis 2, got shape {w.shape}")
+        raise ArgumentValueError(f"{name} must have {channels} channels, those of x, on its axis 2, got shape {w.shape}")
 
 
 def _check_dy(dy, window, input_size, outputs):

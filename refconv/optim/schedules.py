@@ -7,6 +7,7 @@ import math
 from itertools import pairwise
 
 from refconv._arguments import integer, real
+from refconv._errors import ArgumentValueError
 
 __all__ = ["Plateau", "constant", "cosine", "exponential", "step_down", "warm_up"]
 
@@ -76,7 +77,7 @@ def step_down(at=(0.25, 0.5, 0.75), factor=0.1):
     """
     at, factor = [real("at", mark, least=0) for mark in at], real("factor", factor, least=0)
     if any(before > after for before, after in pairwise([*at, 1.0])):
-        raise ValueError(f"at must be in order, up to 1, got {at}")
+        raise ArgumentValueError(f"at must be in order, up to 1, got {at}")
     return lambda progress: factor ** sum(progress >= mark for mark in at)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 import refconv.weights as weights
 from refconv._arguments import integer
+from refconv._errors import ArgumentValueError
 from refconv._files import clear_unfinished
 from refconv.training.history import Epoch
 
@@ -120,13 +121,13 @@ def restore(run, tensors, description, path):
         sums, epochs = type(run.sums)(**description["sums"]), [Epoch(**line) for line in description["epochs"]]
         states, settings = dict(description["generators"]), description["settings"]
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
+        raise ArgumentValueError(
             f"{path} must hold a complete run of this version of refconv, got {type(error).__name__}: {error}"
         ) from error
     if own.keys() != states.keys():
-        raise ValueError(f"{path} is the checkpoint of another network")
+        raise ArgumentValueError(f"{path} is the checkpoint of another network")
     if run.settings != settings:
-        raise ValueError(f"{path} is the checkpoint of another run: {settings}, and this one is {run.settings}")
+        raise ArgumentValueError(f"{path} is the checkpoint of another run: {settings}, and this one is {run.settings}")
     run.optimizer.restore(_group(tensors, "optimizer"))
     _put(run.model, values)
     for name, rng in own.items():
@@ -143,7 +144,7 @@ def _group(tensors, group):
 def _refuse_others(model, values, path):
     expected = {name: (p.value.shape, p.value.dtype) for name, p in model.named_parameters().items()}
     if expected != {name: (a.shape, a.dtype) for name, a in values.items()}:
-        raise ValueError(f"{path} is the checkpoint of another network")
+        raise ArgumentValueError(f"{path} is the checkpoint of another network")
 
 
 def _put(model, values):

@@ -11,6 +11,7 @@ import itertools
 import numpy as np
 
 from refconv._arguments import integer, per_axis
+from refconv._errors import ArgumentValueError
 from refconv.data.resample import resize
 from refconv.ops.loss import softmax
 
@@ -47,7 +48,7 @@ class Ensemble:
 
     def __init__(self, *models, views=lambda x: [x]):
         if not models:
-            raise ValueError("models must be at least one network, got none")
+            raise ArgumentValueError("models must be at least one network, got none")
         self.models, self.views = models, views
 
     def __call__(self, x):
@@ -131,7 +132,7 @@ def scales(*sizes, views=lambda x: [x]):
     Source: A21; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
     """
     if not sizes:
-        raise ValueError("sizes must be at least one integer, got none")
+        raise ArgumentValueError("sizes must be at least one integer, got none")
     sizes = per_axis("sizes", sizes, len(sizes))
 
     def each(x):
@@ -184,7 +185,7 @@ def _five_crops(x, size):
     """The corners and the middle."""
     height, width = x.shape[1:3]
     if min(height, width) < size:
-        raise ValueError(f"size must be at most that of the images, {height} × {width}, got {size}")
+        raise ArgumentValueError(f"size must be at most that of the images, {height} × {width}, got {size}")
     down, right = height - size, width - size
     for top, left in ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)):
         yield np.ascontiguousarray(x[:, top : top + size, left : left + size])

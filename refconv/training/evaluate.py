@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refconv._arguments import class_labels
+from refconv._errors import ArgumentValueError
 from refconv.ops.loss import softmax_cross_entropy
 
 __all__ = ["Evaluation", "evaluate"]
@@ -74,7 +75,7 @@ def evaluate(model, batches) -> Evaluation:
         labels.append(right)
         in_top5 += int(among_the_likeliest(scores, right, 5).sum())
     if not labels:
-        raise ValueError("batches yielded nothing; is it an exhausted iterator?")
+        raise ArgumentValueError("batches yielded nothing; is it an exhausted iterator?")
     predictions, labels = np.concatenate(predictions), np.concatenate(labels)
     count = len(labels)
     accuracy = int((predictions == labels).sum()) / count

@@ -11,6 +11,7 @@ import numpy as np
 
 from refconv._arguments import class_labels, integer, real
 from refconv._config import keep_freed_memory
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.optim import Optimizer, constant
 from refconv.training.checkpoint import Checkpoints
 from refconv.training.evaluate import evaluate
@@ -48,7 +49,7 @@ def fit(
     batches : Batches
         The training data: each iteration is one epoch of (x, labels).
     optimizer : Optimizer
-        Made from the network's parameters.
+        Made for this network: ``optim.SGD(model, lr=0.01)``.
     epochs : int
         How often to go through the data.
     test, validation : Batches, optional
@@ -90,8 +91,8 @@ def fit(
     >>> from refconv import data, models, optim
     >>> model = models.lenet()
     >>> _ = model.build((32, 32, 1), rng=0)
-    >>> batches = data.Batches(*data.draw_digits(64), 32, rng=0)
-    >>> history = fit(model, batches, optim.SGD(model.named_parameters(), lr=0.01, momentum=0.9), epochs=2)
+    >>> batches = data.Batches(*data.draw_digits(64), 32, rng=0, prepare=data.lenet_input)
+    >>> history = fit(model, batches, optim.SGD(model, lr=0.01, momentum=0.9), epochs=2)
     >>> [epoch.images for epoch in history.epochs]
     [64, 64]
 
@@ -100,9 +101,9 @@ def fit(
     epochs = integer("epochs", epochs)
     patience = math.inf if patience is None else integer("patience", patience)
     if validation is None and (patience < math.inf or hasattr(schedule, "watch")):
-        raise ValueError("validation must be given where patience or a plateau waits for its loss, got None")
+        raise ArgumentValueError("validation must be given where patience or a plateau waits for its loss, got None")
     if not len(batches):
-        raise ValueError("batches must not be empty, got none")
+        raise ArgumentValueError("batches must not be empty, got none")
     if clip_norm is not None:
         real("clip_norm", clip_norm, above=0)
     keep_freed_memory()
@@ -181,7 +182,9 @@ class Run:
         if self.checkpoints is None:
             return
         if not hasattr(self.batches, "resume"):
-            raise TypeError(f"batches must have state() and resume(), as Batches do, to be saved, got {self.batches!r}")
+            raise ArgumentTypeError(
+                f"batches must have state() and resume(), as Batches do, to be saved, got {self.batches!r}"
+            )
         self.order = self.batches.state()
         if self.checkpoints.load(self):
             self.batches.resume(self.order, self.step)

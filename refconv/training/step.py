@@ -66,7 +66,7 @@ def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=Non
     model : Layer
         The network, built; its outputs are the scores of the classes.
     optimizer : Optimizer
-        Made from the network's parameters.
+        Made for this network: ``optim.SGD(model, lr=0.01)``.
     x : array
         A batch as the network takes it.
     labels : integer array (N,)
@@ -86,12 +86,14 @@ def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=Non
     Raises
     ------
     TypeError, ValueError
-        If the loss is a :class:`CrossEntropy` and the labels are not integers of shape (N,) from 0 on. Nothing has changed.
+        If the optimiser holds parameters of another model, or of an earlier build. If the loss is a :class:`CrossEntropy`
+        and the labels are not integers of shape (N,) from 0 on. Nothing has changed.
 
     Source: A12, A20.
     """
     if isinstance(loss, CrossEntropy):  # before the forward pass, which moves running averages
         labels = class_labels(labels, len(x))
+    optimizer.check_model(model)
     scores, backward = model.forward(x, train=True)
     value, dscores = loss(scores, labels)
     if math.isfinite(value):

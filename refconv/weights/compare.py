@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 import refconv.models as models
+from refconv._errors import ArgumentValueError
 
 __all__ = ["check_reproducible", "differing_names", "parameter_shapes", "settings", "shapes"]
 
@@ -16,10 +17,10 @@ def check_reproducible(model, tensors, description):
     """Raise an error unless :func:`load_model` would build this network from its description; warn of training settings."""
     dtypes = {a.dtype for a in tensors.values()}
     if len(dtypes) != 1:
-        raise ValueError(f"model must have parameters of one type, got {sorted(map(str, dtypes))}")
+        raise ArgumentValueError(f"model must have parameters of one type, got {sorted(map(str, dtypes))}")
     name, arguments, shape = description["name"], description["arguments"], tuple(description["input_shape"])
-    rebuilt = models.build(name, **arguments)
-    call = f"models.build({', '.join([repr(name), *(f'{key}={value!r}' for key, value in arguments.items())])})"
+    rebuilt = models.create(name, **arguments)
+    call = f"models.create({', '.join([repr(name), *(f'{key}={value!r}' for key, value in arguments.items())])})"
     networks = rebuilt, model
     differing = (
         differing_names(parameter_shapes(rebuilt, shape), shapes(tensors))
@@ -27,7 +28,7 @@ def check_reproducible(model, tensors, description):
         or _differing_settings(*(settings(network, shape) for network in networks))
     )
     if differing:
-        raise ValueError(
+        raise ArgumentValueError(
             f"model must be what {call} builds for inputs of shape {shape}, got differences in {_first_three(differing)}; "
             "pass the name, arguments and input_shape that it was built with"
         )

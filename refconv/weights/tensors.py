@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv._optional import need
 
@@ -50,12 +51,12 @@ def to_json(description) -> str:
     try:
         return json.dumps(description, default=_as_list)
     except ValueError as error:  # a dictionary that contains itself
-        raise ValueError(f"arguments and notes must be JSON-serialisable, got {error}") from error
+        raise ArgumentValueError(f"arguments and notes must be JSON-serialisable, got {error}") from error
 
 
 def _as_list(thing):
     if not isinstance(thing, np.ndarray | np.generic):
-        raise TypeError(f"arguments and notes must be JSON-serialisable, got {thing!r}")
+        raise ArgumentTypeError(f"arguments and notes must be JSON-serialisable, got {thing!r}")
     return thing.tolist()
 
 
@@ -85,23 +86,23 @@ def read_tensors(path, kind):
     """
     path, safetensors = Path(path), need("safetensors", "train", "loading a model")
     if path.is_dir():
-        raise ValueError(f"{path} must be a safetensors file, got a folder")
+        raise ArgumentValueError(f"{path} must be a safetensors file, got a folder")
     if not path.is_file():
         raise FileNotFoundError(f"there is no model {path}")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:  # checks the header against the length of the file
             metadata = file.metadata() or {}
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+        raise ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
     if kind not in metadata:
         thing = {"refconv": "a refconv model", "refconv-checkpoint": "a refconv run"}.get(kind, kind)
-        raise ValueError(f"{path} holds tensors, but no description of {thing}")
+        raise ArgumentValueError(f"{path} holds tensors, but no description of {thing}")
     try:
         description = json.loads(metadata[kind])
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} has a description that is not JSON: {error}") from error
+        raise ArgumentValueError(f"{path} has a description that is not JSON: {error}") from error
     if not isinstance(description, dict):
-        raise ValueError(f"{path} must have a JSON object as its description, got {type(description).__name__}")
+        raise ArgumentValueError(f"{path} must have a JSON object as its description, got {type(description).__name__}")
     return _read_arrays(path), description
 
 
@@ -113,7 +114,7 @@ def _read_arrays(path):
     header.pop("__metadata__", None)
     for name, entry in header.items():
         if entry["dtype"] not in NUMPY_TYPES:
-            raise ValueError(
+            raise ArgumentValueError(
                 f"{path} must hold types that NumPy has, got {entry['dtype']} in tensor {name}; convert it to F32"
             )
     return {name: _read_array(path, 8 + length, **entry) for name, entry in header.items()}

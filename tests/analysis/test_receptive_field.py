@@ -41,7 +41,7 @@ def mean(kernel, **arguments):
         nn.Sequential(nn.Upsample2D((2, 3), mode="bilinear"), nn.Crop2D(((1, 0), (0, 0)))),
         nn.Sum(nn.Conv2D(2, (1, 3), padding="same"), nn.Conv2D(2, (3, 1), padding=((0, 2), (0, 0)))),
         nn.Concat(nn.Identity(), nn.Sequential(mean(2), nn.Conv2D(2, 3, padding=1), nn.ConvTranspose2D(3, 2, stride=2))),
-        nn.Fractal(lambda: nn.Conv2D(2, 3, padding="same"), 3),
+        nn.Fractal(nn.Conv2D(2, 3, padding="same"), 3),
         nn.StochasticDepth(nn.Conv2D(2, 3), 1.0),
         nn.Sequential(mean(3, stride=2, padding=1), nn.Conv2D(3, 3), nn.Conv2D(2, (2, 3), stride=2)),
     ],

@@ -53,13 +53,13 @@ def test_stages_have_receptive_fields_and_containers_say_what_they_hold():
 
 
 def test_heads_and_levels_are_looked_through():
-    google = stages(models.build("googlenet"), (224, 224, 3))
+    google = stages(models.create("googlenet"), (224, 224, 3))
     fields = {row.name: row.receptive_field for row in google}
     assert fields["trunk.conv2"] == (19, 19)
     assert fields["trunk.inception4a"] == (171, 171)
     assert list(fields)[-2:] == ["head_inception4a", "head_inception4d"]
     assert [r.output for r in google[-2:]] == [(1000,)] * 2
-    levels = stages(models.build("unet"), (572, 572, 1))
+    levels = stages(models.create("unet"), (572, 572, 1))
     assert levels[0].name == "u.down"
     assert [r.receptive_field for r in levels if r.name.endswith("below.u")] == [(140, 140)]
     assert levels[-1].receptive_field == (188, 188)
@@ -101,9 +101,9 @@ def test_memory_is_said_in_mebibytes(capsys):
     )
 
 
-@pytest.mark.parametrize("name", models.list())
+@pytest.mark.parametrize("name", models.names())
 def test_stages_of_every_model_add_up(name):
-    model, shape = models.build(name), models.input_shape(name)
+    model, shape = models.create(name), models.input_shape(name)
     table = stages(model, shape)
     assert sum(row.parameters for row in table) == model.count_parameters(shape)
     assert sum(row.multiply_adds for row in table) == model.multiply_adds(shape)

@@ -40,7 +40,7 @@ def test_layers_depth_and_csv(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["resnet51"], "invalid choice: 'resnet51'"),
+        (["resnet51"], "got 'resnet51'; did you mean "),
         (["lenet", "--input", "wide"], "must be an integer, got 'wide'"),
         (["lenet", "--input", "3"], "must be a size such as 96x128 or 96x128x3, got '3'"),
         (["lenet", "--depth", "0"], "must be at least 1"),

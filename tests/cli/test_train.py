@@ -216,7 +216,7 @@ def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
     model, description = weights.load_model(tmp_path / "out" / "model.safetensors")
     assert description["notes"]["test_accuracy"] == float(history[best]["test_accuracy"])
     test_seed = np.random.SeedSequence(0).generate_state(2).tolist()[1]
-    again = evaluate(model, data.Batches(*data.draw_digits(300, test_seed), 500))
+    again = evaluate(model, data.Batches(*data.draw_digits(300, test_seed), 500, shuffle=False, prepare=data.lenet_input))
     assert again.loss == pytest.approx(float(history[best]["test_loss"]), rel=1e-5)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
 

@@ -33,7 +33,7 @@ def noisy_network():
         nn.BatchNorm(),
         nn.ReLU(),
         nn.Sum(nn.Identity(), nn.StochasticDepth(branch, survival=0.6)),
-        nn.Fractal(lambda: nn.Conv2D(3, 3, padding="same"), columns=2, drop=0.4),
+        nn.Fractal(nn.Conv2D(3, 3, padding="same"), columns=2, drop=0.4),
         nn.Flatten(),
         nn.Dense(10),
     )
@@ -47,14 +47,14 @@ def run(folder, optimizer="sgd", stop_after=None, resume=False, every=None, ahea
     model, taken = noisy_network(), []
     images, labels = data.draw_digits(75 + 20, seed=3)
     augment = data.augment.chain(data.augment.shift(2), data.augment.distort(share=4))
-    batches = data.Batches(images[:75], labels[:75], 16, augment=augment, rng=rng)
+    batches = data.Batches(images[:75], labels[:75], 16, rng=rng, prepare=data.lenet_input, augment=augment)
     history = fit(
         model,
         data.Prefetch(batches) if ahead else batches,
         OPTIMIZERS[optimizer](model.named_parameters()),
         epochs=epochs,
-        test=data.Batches(images[75:], labels[75:], 20),
-        validation=data.Batches(images[75:], labels[75:], 7),
+        test=data.Batches(images[75:], labels[75:], 20, shuffle=False, prepare=data.lenet_input),
+        validation=data.Batches(images[75:], labels[75:], 7, shuffle=False, prepare=data.lenet_input),
         schedule=optim.Plateau(patience=1, factor=0.5),
         patience=patience,
         checkpoints=Checkpoints(folder, every=every, resume=resume),
@@ -231,7 +231,7 @@ def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path
 def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
     model = noisy_network()
     pairs = [(np.ones((2, 32, 32, 1), np.float32), np.array([0, 1]))]
-    optimizer = optim.SGD(model.named_parameters(), 0.1)
+    optimizer = optim.SGD(model, 0.1)
     with pytest.raises(TypeError, match=r"batches must have state\(\) and resume\(\)"):
         fit(model, pairs, optimizer, epochs=1, checkpoints=Checkpoints(tmp_path))
     with pytest.raises(ValueError, match="validation must be given where patience"):

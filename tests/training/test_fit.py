@@ -16,10 +16,10 @@ pytestmark = needs_kernels  # on the loops a run would take hours
 def small_run(epochs=2, images=96, tests=40, batch_size=32, **options):
     model = models.lenet()
     model.build((32, 32, 1), rng=0)
-    optimizer = optim.SGD(model.named_parameters(), lr=0.02, momentum=0.9)
+    optimizer = optim.SGD(model, lr=0.02, momentum=0.9)
     drawn = data.draw_digits(images + tests, seed=3)
-    batches = data.Batches(*(part[:images] for part in drawn), batch_size, rng=0)
-    test = data.Batches(*(part[images:] for part in drawn), 25)
+    batches = data.Batches(*(part[:images] for part in drawn), batch_size, rng=0, prepare=data.lenet_input)
+    test = data.Batches(*(part[images:] for part in drawn), 25, shuffle=False, prepare=data.lenet_input)
     return model, optimizer, fit(model, batches, optimizer, epochs=epochs, test=test, **options)
 
 
@@ -41,8 +41,8 @@ def test_the_means_count_every_image_alike_though_the_last_batch_is_smaller():
     model.build((32, 32, 1), rng=0, dtype=np.float64)
     images, labels = data.draw_digits(50, seed=3)
     batches = data.Batches(images, labels, 32, prepare=lambda x: data.lenet_input(x, np.float64), rng=0)
-    history = fit(model, batches, optim.SGD(model.named_parameters(), lr=0.0), epochs=1)
-    whole = evaluate(model, data.Batches(images, labels, 50, prepare=batches.prepare))
+    history = fit(model, batches, optim.SGD(model, lr=0.0), epochs=1)
+    whole = evaluate(model, data.Batches(images, labels, 50, shuffle=False, prepare=batches.prepare))
     assert history.epochs[0].train_loss == pytest.approx(whole.loss, rel=1e-12)
     assert history.epochs[0].train_accuracy == whole.accuracy == np.mean(whole.predictions == labels)
     assert history.epochs[0].images == 50
@@ -83,19 +83,19 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_named():
     model.build((2, 2), rng=0)
     x = np.ones((4, 2, 2), np.float32)
     x[3] = np.nan
-    batches = data.Batches(x, np.array([0, 1, 2, 0]), 2, prepare=lambda x: x)
+    batches = data.Batches(x, np.array([0, 1, 2, 0]), 2, shuffle=False)
     with pytest.raises(
         FloatingPointError, match="the loss is nan at step 2 of epoch 1, with a batch that holds numbers that are not finite"
     ):
-        fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
+        fit(model, batches, optim.SGD(model, lr=0.1), epochs=1)
 
 
 def test_a_run_that_diverges_hands_over_its_history_and_restores_lr():
     model = nn.Sequential(nn.Flatten(), nn.Dense(3))
     model.build((2, 2), rng=0)
     x = np.ones((6, 2, 2), np.float32)
-    batches = data.Batches(x, np.array([0, 1, 2, 0, 1, 2]), 2, prepare=lambda x: x)
-    optimizer, told = optim.SGD(model.named_parameters(), lr=0.1), []
+    batches = data.Batches(x, np.array([0, 1, 2, 0, 1, 2]), 2, shuffle=False)
+    optimizer, told = optim.SGD(model, lr=0.1), []
 
     def poison(progress):
         if (progress.epoch, progress.step) == (2, 2):
@@ -142,36 +142,37 @@ class Own(nn.Layer):
             "head_a.1.b",
             "head_a.1",
         ),
-        (nn.Fractal(lambda: nn.Sequential(nn.Tanh(), nn.Dense(3)), 2), "column2_row2.1.w", "column2_row2.1"),
+        (nn.Fractal(nn.Sequential(nn.Tanh(), nn.Dense(3)), 2), "column2_row2.1.w", "column2_row2.1"),
     ],
 )
 def test_the_first_layer_whose_output_is_not_finite_is_named(model, poisoned, named):
     model.build((5,), rng=0, dtype=np.float64)
     model.named_parameters()[poisoned].value.flat[0] = np.inf
-    batches = data.Batches(np.ones((2, 5)), np.array([0, 1]), 2, prepare=lambda x: x)
+    batches = data.Batches(np.ones((2, 5)), np.array([0, 1]), 2, shuffle=False)
     with pytest.raises(Diverged, match=rf"at step 1 of epoch 1, in layer {named}; try a smaller lr"):
-        fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1)
+        fit(model, batches, optim.SGD(model, lr=0.1), epochs=1)
 
 
 @pytest.mark.parametrize("kind", ["test", "validation"])
 def test_a_last_step_that_leaves_no_network_ends_the_run_as_well(kind):
     model = nn.Sequential(flat=nn.Flatten(), scores=nn.Dense(3))
     model.build((2, 2), rng=0)
-    batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 4, prepare=lambda x: x)
+    batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 4, shuffle=False)
 
     def poison(progress):
         model.named_parameters()["scores.b"].value[2] = np.inf
 
     with pytest.raises(Diverged, match=f"the {kind} loss is nan after epoch 1, in layer scores; try a smaller lr") as caught:
-        fit(model, batches, optim.SGD(model.named_parameters(), lr=0.1), epochs=1, on_step=poison, **{kind: batches})
+        fit(model, batches, optim.SGD(model, lr=0.1), epochs=1, on_step=poison, **{kind: batches})
     assert [line.images for line in caught.value.history.epochs] == [4]
 
 
 def test_what_cannot_be_trained_or_tested_is_refused_by_name():
+    optimizer = optim.SGD({"w": nn.Parameter(np.ones(2))}, lr=0.1)
     with pytest.raises(ValueError, match="batches must not be empty, got none"):
-        fit(nn.Flatten(), [], optim.SGD({}, lr=0.1), epochs=1)
+        fit(nn.Flatten(), [], optimizer, epochs=1)
     with pytest.raises(ValueError, match="clip_norm must be above 0, got 0"):
-        fit(nn.Flatten(), [1], optim.SGD({}, lr=0.1), epochs=1, clip_norm=0)
+        fit(nn.Flatten(), [1], optimizer, epochs=1, clip_norm=0)
     with pytest.raises(ValueError, match="batches yielded nothing; is it an exhausted iterator"):
         evaluate(lambda x: x, iter([]))
 
@@ -179,8 +180,8 @@ def test_what_cannot_be_trained_or_tested_is_refused_by_name():
 def test_lr_is_restored_whatever_ends_the_run():
     model = nn.Sequential(nn.Flatten(), nn.Dense(3))
     model.build((2, 2), rng=0)
-    batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 2, prepare=lambda x: x)
-    optimizer = optim.SGD(model.named_parameters(), lr=0.1)
+    batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 2, shuffle=False)
+    optimizer = optim.SGD(model, lr=0.1)
     with pytest.raises(KeyboardInterrupt):
         fit(model, batches, optimizer, epochs=2, schedule=lambda progress: 0.5, on_step=interrupt)
     assert optimizer.lr == 0.1
@@ -194,7 +195,7 @@ def test_evaluation_changes_nothing():
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm(), nn.Dense(3))
     model.build((2, 2), rng=0)
     before = {name: p.value.tobytes() for name, p in model.named_parameters().items()}
-    evaluate(model, data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 2, prepare=lambda x: x))
+    evaluate(model, data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 2, shuffle=False))
     assert {name: p.value.tobytes() for name, p in model.named_parameters().items()} == before
 
 
@@ -204,10 +205,10 @@ def test_a_step_forgets_the_gradients_of_the_step_before():
     def gradient_of_last(steps):
         model = nn.Dense(3)
         model.build((4,), rng=0, dtype=np.float64)
-        optimizer = optim.SGD(model.named_parameters(), lr=0.0)
+        optimizer = optim.SGD(model, lr=0.0)
         for _ in range(steps):
             train_step(model, optimizer, x, labels)
-        return model["w"].grad
+        return model.parameters["w"].grad
 
     assert (gradient_of_last(1) == gradient_of_last(3)).all()
 

@@ -65,7 +65,7 @@ def _beginner():
     """A small network and its optimiser, the same each time."""
     model = nn.Sequential(conv=nn.Conv2D(2, 5, stride=4), relu=nn.ReLU(), flatten=nn.Flatten(), scores=nn.Dense(10))
     model.build((32, 32, 1), rng=5, dtype=np.float64)
-    return model, optim.SGD(model.named_parameters(), lr=0.05, momentum=0.9)
+    return model, optim.SGD(model, lr=0.05, momentum=0.9)
 
 
 def answer_3(model, optimizer, x, labels):

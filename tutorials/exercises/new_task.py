@@ -41,7 +41,7 @@ def check_2(new_head):
     assert learnt == 3 * 4 * 3 * 4 + 4, f"only the head's {3 * 4 * 3 * 4 + 4} numbers may be trained, but {learnt} are"
     features, scores = model.cut("flatten")(x), made(x)
     for _ in range(3):
-        training.train_step(made, optim.SGD(made.named_parameters(), lr=0.1), x, labels)
+        training.train_step(made, optim.SGD(made, lr=0.1), x, labels)
     assert np.abs(made(x) - scores).max() > 1e-3, "after a step the scores must be others: the head does not learn"
     changed = np.abs(model.cut("flatten")(x) - features).max()
     assert changed == 0, "the features have changed: batch normalisation went on averaging, or weights went on learning"
@@ -52,7 +52,7 @@ def answer_2(model, at, classes, shape):
     features = nn.Frozen(model.cut(at))
     head = nn.Dense(classes)
     head.build(features.output_shape(shape), rng=0)
-    return nn.Sequential.of({"features": features, "scores": head})
+    return nn.Sequential({"features": features, "scores": head})
 
 
 def mistake_2(model, at, classes, shape):
@@ -60,7 +60,7 @@ def mistake_2(model, at, classes, shape):
     features.freeze()  # the weights stay, but in training batch normalisation still averages
     head = nn.Dense(classes)
     head.build(features.output_shape(shape), rng=0)
-    return nn.Sequential.of({"features": features, "scores": head})
+    return nn.Sequential({"features": features, "scores": head})
 
 
 @checked_function

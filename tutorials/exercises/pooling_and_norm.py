@@ -124,7 +124,7 @@ def check_5(batches):
     layer = nn.BatchNorm(momentum=0.99)
     layer.build((1,), dtype=np.float64)
     needed = 0
-    while abs(layer["mean"].value.item() - 1) > 0.05:
+    while abs(layer.parameters["mean"].value.item() - 1) > 0.05:
         layer.forward(np.ones((2, 1)), train=True)
         needed += 1
     assert batches == needed, (

@@ -3,6 +3,7 @@
 One module a family; descendants stand with their ancestors. Nothing is allocated: shapes tell it all.
 """
 
+from refconv._errors import ArgumentValueError
 from refconv.models.published import (
     alexnet,
     densenet,
@@ -45,5 +46,5 @@ def tables(families=()) -> list[Table]:
     """
     for family in families:
         if family not in FAMILIES:
-            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
+            raise ArgumentValueError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
     return [table for family in families or FAMILIES for table in FAMILIES[family].tables()]

@@ -6,6 +6,7 @@ import math
 import re
 from typing import NamedTuple
 
+from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
 
 __all__ = ["Claim", "Stage", "Table", "agrees", "count_weights", "size", "stages"]
@@ -92,6 +93,6 @@ def _number(printed):
     """About or not, the digits, and the unit."""
     found = NUMBER.match(printed)
     if not found:
-        raise ValueError(f"printed must be a size such as 28×28×256 or a number such as 1.8×10⁹, got {printed!r}")
+        raise ArgumentValueError(f"printed must be a size such as 28×28×256 or a number such as 1.8×10⁹, got {printed!r}")
     about, digits, unit = found.groups()
     return bool(about), digits.replace(",", ""), unit

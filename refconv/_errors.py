@@ -1,0 +1,35 @@
+"""Errors about arguments.
+
+A caller can catch ``ArgumentError``, or ``ValueError`` and ``TypeError`` as with any other library. The command line prints
+an ``ArgumentError`` in one line; any other exception is a fault of refconv and keeps its traceback.
+"""
+
+__all__ = ["ArgumentError", "ArgumentTypeError", "ArgumentValueError"]
+
+
+class ArgumentError(Exception):
+    """An argument that refconv does not accept; the message names the argument.
+
+    Each one is also a ``TypeError`` or a ``ValueError``:
+
+    >>> import refconv
+    >>> try:
+    ...     refconv.conv2d([[1, 2, 3]], [[1]])
+    ... except refconv.ArgumentError as error:
+    ...     print(isinstance(error, ValueError), error)
+    True x must have 4 axes (batch, height, width, channels), got shape (1, 3)
+    """
+
+    __module__ = "refconv"  # tracebacks print the public name
+
+
+class ArgumentValueError(ArgumentError, ValueError):
+    """An argument of a right type with a wrong value."""
+
+    __module__ = "refconv"
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of a wrong type."""
+
+    __module__ = "refconv"
