@@ -25,7 +25,9 @@ WRONG = {
 }
 
 ENTRANCES = {
-    "Batches": lambda labels: fit(untouchable(), data.Batches(IMAGES, labels, 2), optim.SGD({}, 0.1), epochs=1),
+    "Batches": lambda labels: fit(
+        untouchable(), data.Batches(IMAGES, labels, 2), optim.SGD({"w": nn.Parameter(np.ones(3))}, 0.1), epochs=1
+    ),
     "evaluate": lambda labels: evaluate(lambda x: x, [(SCORES, labels)]),
     "softmax_cross_entropy": lambda labels: softmax_cross_entropy(SCORES, labels),
     "train_step": lambda labels: train_step(untouchable(), None, IMAGES, labels),

@@ -74,7 +74,9 @@ NETWORKS = {
     "concat": lambda: nn.Sequential(nn.Concat(nn.Sequential(conv(2), Swish()), PixelwiseSwish()), nn.Flatten(), nn.Dense(5)),
     "container": lambda: nn.Sequential(first=Residual(conv(3)), second=Residual(nn.Sequential(Swish(), conv(3)))),
     "container alone": lambda: Residual(Residual(Swish())),
-    "wrappers": lambda: nn.Sequential(nn.StochasticDepth(Swish(), 0.5), nn.Fractal(PixelwiseSwish(), 3)),
+    "wrappers": lambda: nn.Sequential(
+        nn.StochasticDepth(Swish(), 0.5), nn.Fractal(Swish(), 3), nn.Fractal(PixelwiseSwish(), 1)
+    ),
     "heads": lambda: nn.Heads(nn.Sequential(a=Swish(), b=conv(4)), a=nn.Sequential(Swish(), Residual(Swish()))),
 }
 
