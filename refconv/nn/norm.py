@@ -41,6 +41,8 @@ class BatchNorm(Layer):
     Source: A13–A17; Ioffe and Szegedy, "Batch normalization", 2015.
     """
 
+    category = "norm"
+
     def __init__(self, *, momentum=0.99, eps=1e-3, data_format="channels_last"):
         self.momentum = real("momentum", momentum, least=0, most=1)
         self.eps = real_or_exact("eps", eps, least=0)
@@ -86,6 +88,12 @@ class BatchNorm(Layer):
         average = self.parameters[name].value
         average *= self.momentum
         average += (1 - self.momentum) * batch
+
+    def input_span(self, shape, span):
+        return span
+
+    def caption(self):
+        return "BN"
 
     def __repr__(self):
         differs = [f"momentum {self.momentum}"] if self.momentum != 0.99 else []
