@@ -66,7 +66,17 @@ def loaded_by(statement):
     return set(run_python(f"import sys; {statement}; print(*sys.modules)").split())
 
 
-ENGINE = {"_arguments", "_config", "_core", "_errors", "_version", "families", "geometry", "reference"}  # packages of refconv
+ENGINE = {
+    "_arguments",
+    "_config",
+    "_core",
+    "_errors",
+    "_version",
+    "families",
+    "geometry",
+    "reference",
+    "typing",
+}  # packages of refconv
 
 
 def test_import_refconv_loads_the_engine_only():
