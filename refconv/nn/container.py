@@ -9,6 +9,7 @@ import numpy as np
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.layer import Layer
 from refconv.nn.parameter import Parameters
+from refconv.nn.recording import Arguments
 
 __all__ = ["Container", "RandomContainer"]
 
@@ -26,6 +27,7 @@ class Container(Layer):
     """
 
     def __init__(self, *layers: Layers, **named: Layer) -> None:
+        has_no_other_arguments = self._arguments == (layers, named)
         if len(layers) == 1 and not named:
             layers, named = _unpacked(layers[0])
         if clash := {str(k) for k in range(len(layers))} & named.keys():
@@ -38,6 +40,8 @@ class Container(Layer):
                 raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
             raise ArgumentValueError(f"{type(self).__name__} needs at least one layer")
+        if has_no_other_arguments:  # record the dict itself: it may be given other layers later
+            self._arguments = Arguments((self.layers,))
 
     def named_layers(self):
         return iter(self.layers.items())
