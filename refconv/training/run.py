@@ -19,12 +19,10 @@ from refconv.training.settings import describe
 from refconv.training.step import check_targets, main_scores
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from refconv.nn import Layer
     from refconv.optim import Optimizer
+    from refconv.typing import Array
 
-    Array = NDArray[Any]
 
 __all__ = ["Run"]
 
