@@ -49,7 +49,7 @@ _ROWS = [
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _config _errors _files _optional data geometry models nn ops optim weights",
+        "_arguments _errors _files _optional data geometry models nn ops optim weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (

@@ -1,6 +1,7 @@
 """Batches made ahead of time, by a thread of their own."""
 
 import contextlib
+import contextvars
 import queue
 import threading
 
@@ -46,7 +47,8 @@ class Prefetch:
 
     def __iter__(self):
         waiting, left = queue.Queue(self.ahead), threading.Event()
-        worker = threading.Thread(target=self._work, args=(waiting, left), daemon=True)
+        context = contextvars.copy_context()  # so that `prepare` runs with the settings of refconv.config around the loop
+        worker = threading.Thread(target=context.run, args=(self._work, waiting, left), daemon=True)
         worker.start()
         try:
             while (found := waiting.get()) is not OVER:

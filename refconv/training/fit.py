@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from refconv._arguments import class_labels, integer, real
-from refconv._config import keep_freed_memory
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.optim import Optimizer, constant
 from refconv.training.checkpoint import Checkpoints
@@ -40,7 +39,7 @@ def fit(
 ) -> History:
     """Train a network.
 
-    Memory that a step has freed stays with the process for the next one (:func:`refconv.keep_freed_memory`).
+    Call :func:`refconv.keep_freed_memory` once before training: steps are then faster.
 
     Parameters
     ----------
@@ -106,7 +105,6 @@ def fit(
         raise ArgumentValueError("batches must not be empty, got none")
     if clip_norm is not None:
         real("clip_norm", clip_norm, above=0)
-    keep_freed_memory()
     run = Run(model, batches, optimizer, epochs, schedule, loss, clip_norm, patience, checkpoints, on_step, stop)
     run.unchecked = {"batches": batches, "test": test, "validation": validation}
     run.begin()
