@@ -42,7 +42,6 @@ class BatchNorm(Layer):
     """
 
     category = "norm"
-    training_settings = ("momentum",)
 
     def __init__(self, *, momentum=0.99, eps=1e-3, data_format="channels_last"):
         self.momentum = real("momentum", momentum, least=0, most=1)
