@@ -1,12 +1,14 @@
 """A network on disk: its parameters in safetensors, with a description of how to build it."""
 
 import json
+import math
 
 import numpy as np
 
 import refconv.models as models
 from refconv._errors import ArgumentValueError
 from refconv.weights.compare import check_reproducible, differing_names, parameter_shapes, shapes
+from refconv.weights.counters import with_counters
 from refconv.weights.tensors import read_tensors, to_json, write_tensors
 
 __all__ = ["load_model", "save_model"]
@@ -112,7 +114,8 @@ def load_model(path, input_shape=None):
     try:
         model = models.create(description["name"], **description["arguments"])
         shape = tuple(input_shape or description.get("input_shape") or models.input_shape(description["name"]))
-        expected, stored = model.count_parameters(shape), sum(a.size for a in tensors.values())
+        tensors, sizes = with_counters(model, shape, tensors), parameter_shapes(model, shape).values()
+        expected, stored = sum(map(math.prod, sizes)), sum(a.size for a in tensors.values())
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ArgumentValueError(f"{path} does not describe a refconv model: {error}") from error
     fault = f"{path} does not hold the weights of {description['name']}"
