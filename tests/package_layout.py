@@ -31,9 +31,10 @@ _ROWS = [
     ("_optional", "optional packages, imported where they are used", ""),
     ("_version", "the version number", ""),
     ("families", "the names of the families of operators", ""),
+    ("typing", "types of the public interface, for annotations", ""),
     ("_arguments", "checks of arguments that are not arrays", "_errors"),
     ("geometry", "Window: kernel, stride, padding and dilation, and every size that follows from them", "_arguments _errors"),
-    ("reference", "the formulas as loops", "_arguments families geometry"),
+    ("reference", "the formulas as loops", "_arguments families geometry typing"),
     ("_core", "the kernels, in Cython and C", "_arguments families geometry"),
     ("_config", "settings: engine, threads, precision, fusion", "_arguments _core _errors"),
     (

@@ -277,8 +277,8 @@ LAYERS = [
         "statistics of the batch held constant",
         "nn/norm.py",
         "nn.BatchNorm",
-        "gradients = batch_norm_grads\n",
-        "gradients = batch_norm_inference_grads\n",
+        "gradients, update = batch_norm_grads,",
+        "gradients, update = batch_norm_inference_grads,",
     ),
     module(
         "gradient shared among the branches",

@@ -10,14 +10,8 @@ from typing import NamedTuple
 from refconv._arguments import integer
 from refconv._ascii import echo
 from refconv._errors import ArgumentValueError
-from refconv.analysis.memory import all_values, values_at_once
-from refconv.analysis.receptive_field import middle, seen
-from refconv.nn.combinators import Sequential
-from refconv.nn.conv_transpose import ConvTranspose2D
-from refconv.nn.fractal import DropPath, Fractal
-from refconv.nn.heads import Heads
+from refconv.analysis.receptive_field import extent, middle
 from refconv.nn.layer import Layer, all_layers
-from refconv.nn.resize import Upsample2D
 
 __all__ = ["Row", "rows", "stages", "summary"]
 
@@ -62,57 +56,52 @@ def _rows(name, layer, shape, counted):
 
 
 def _stages(name, layer, shape, depth, before, counted, opened=False):
-    """Rows of a layer; ``before(span)`` returns which pixels of the network's input are seen through a span of its input.
+    """Rows of a layer; ``before(span)`` returns the pixels of the network's input that affect a span of the layer's input.
 
     A layer that is ``opened`` is replaced by the rows of its layers, at no cost of depth.
     """
-    opened = opened or _wrapped(layer) is not None or _is_encoder_decoder(layer, shape)
+    opened = opened or layer.inference_layer is not layer or _is_encoder_decoder(layer, shape)
     inside = list(_inside(layer, shape, before)) if depth or opened else []
     for inner_name, inner, at, inner_before in inside:
-        dotted, wrapped = _dotted(name, inner_name), inner is _wrapped(layer)
-        yield from _stages(dotted, inner, at, depth - (not opened), inner_before, counted, opened=wrapped)
+        whole = inner is layer.inference_layer
+        yield from _stages(_dotted(name, inner_name), inner, at, depth - (not opened), inner_before, counted, opened=whole)
     if not inside:
         row = _row(name, layer, shape, counted)
-        span = _through(before, layer, shape)(middle(row.output)) if row.output[:-1] else None
-        field = None if span is None else tuple(last - first + 1 for first, last in span)
-        yield row._replace(receptive_field=field)
+        span = _through(before, layer, shape)(middle(layer, row.output)) if row.output[:-1] else None
+        yield row._replace(receptive_field=extent(span))
 
 
 def _inside(layer, shape, before):
-    """The layers in a container that has an order, with what lies before each; nothing for others."""
-    if isinstance(layer, Sequential):
-        for name, inner, at in layer.children(shape):
-            yield name, inner, at, before
-            before = _through(before, inner, at)
-    elif isinstance(layer, Heads):
-        (name, trunk, _), *heads = layer.children(shape)
-        yield name, trunk, shape, before
-        for (name, head, at), piece in zip(heads, layer.pieces, strict=False):
-            before, shape = _through(before, piece, shape), at
-            yield name, head, at, before
-    elif not isinstance(layer, Fractal):
-        yield from ((name, inner, at, before) for name, inner, at in layer.children(shape))
-
-
-def _wrapped(layer):
-    """The network inside a layer that only changes how it is trained; None for other layers."""
-    return layer.trunk if isinstance(layer, Heads) else layer.network if isinstance(layer, DropPath) else None
+    """The inner layers of a layer, each with what is before it; none of a fractal, which is one row."""
+    if layer.wiring == "columns":
+        return
+    for name, inner, at in layer.children(shape):
+        yield name, inner, at, _through_all(before, layer.layers_before(name), shape)
 
 
 def _is_encoder_decoder(layer, shape):
     """True if images become smaller inside of a layer and then larger again, but not larger than its input."""
-    enlarges = any(isinstance(inner, ConvTranspose2D | Upsample2D) for inner in all_layers(layer))
+    enlarges = any(inner.category == "up" for inner in all_layers(layer))
     return enlarges and math.prod(layer.output_shape(shape)[:-1]) <= math.prod(shape[:-1])
 
 
 def _through(before, layer, shape):
-    """What is seen through a layer and all before it."""
+    """Return the function that ``before`` is for the layer after this one."""
 
     def further(span):
-        span = seen(layer, shape, span)
+        span = layer.input_span(shape, span)
         return None if span is None else before(span)
 
     return further
+
+
+def _through_all(before, layers, shape):
+    """The same for layers that follow each other; if they are unknown, any pixel of the input may have an effect."""
+    if layers is None:
+        return lambda span: None
+    for layer in layers:
+        before, shape = _through(before, layer, shape), layer.output_shape(shape)
+    return before
 
 
 def _row(name, layer, shape, counted):
@@ -230,7 +219,7 @@ def _cells(input_shape, found, columns):
 
 def _memory(model, input_shape, found):
     """What it takes in float32, four bytes a number."""
-    numbers = sum(row.parameters for row in found), all_values(model, input_shape), values_at_once(model, input_shape)
+    numbers = sum(row.parameters for row in found), model.all_activations(input_shape), model.peak_activations(input_shape)
     parameters, everything, at_once = (f"{4 * n / MEGABYTE:,.1f} MiB" for n in numbers)
     return (
         f"float32: parameters {parameters}; of one input all activations {everything}, "

@@ -41,6 +41,10 @@ class Prefetch:
         """Labels of all batches, as :attr:`Batches.labels`; an ``AttributeError`` if what is prefetched has none."""
         return self.batches.labels
 
+    def settings(self):
+        """As :meth:`Batches.settings`: the thread does not change the batches."""
+        return {"type": type(self.batches).__name__, **self.batches.settings()}
+
     def __len__(self):
         return len(self.batches)
 

@@ -75,6 +75,7 @@ class BatchNorm(Layer):
     "Adam", 2015, section 3.
     """
 
+    category = "norm"
     training_settings = ("momentum", "averages")
 
     def __init__(
@@ -154,6 +155,12 @@ class BatchNorm(Layer):
         if self.averages == "lecture":
             return 1 - self.momentum
         return (1 - self.momentum) / (1 - self.momentum**t) if self.momentum != 1 else 1 / t
+
+    def input_span(self, shape, span):
+        return span
+
+    def caption(self):
+        return "BN"
 
     def __repr__(self):
         differs = [f"momentum={self.momentum}"] if self.momentum != MOMENTUM[self.averages] else []

@@ -2,6 +2,7 @@
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.combinators import Sequential
+from refconv.nn.description import Wrapper
 from refconv.nn.layer import Layer, all_layers
 
 __all__ = ["Frozen", "replace_layer"]
@@ -58,7 +59,7 @@ def replace_layer(model, name, layer, shape, rng=None):
     return other
 
 
-class Frozen(Layer):
+class Frozen(Wrapper, Layer):
     """A trained layer that does not change: in training it computes the same as in inference.
 
     Batch normalisation keeps its averages and dropout drops nothing. If ∂e/∂x is not needed, as in the first layer of a
@@ -115,6 +116,9 @@ class Frozen(Layer):
 
     def __call__(self, x):
         return self.layer(x)
+
+    def caption(self):
+        return "frozen"
 
     def __repr__(self):
         return f"Frozen({self.layer!r})"

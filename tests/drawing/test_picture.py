@@ -81,7 +81,7 @@ def test_blocks_are_one_of_each_kind():
 def test_volumes_leave_out_what_keeps_the_shape():
     found = volumes.volumes(models.lenet(), (32, 32, 1))
     assert [v.shape for v in found[:3]] == [(32, 32, 1), (28, 28, 6), (14, 14, 6)]
-    assert [v.colour for v in found] == ["input", "conv", "pool", "conv", "pool", "dense", "dense", "dense"]
+    assert [v.category for v in found] == ["input", "conv", "pool", "conv", "pool", "dense", "dense", "dense"]
 
 
 def test_the_levels_of_a_u():

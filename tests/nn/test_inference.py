@@ -7,7 +7,6 @@ import pytest
 
 from evidence import assert_same_bits, needs_kernels
 from refconv import engine, nn
-from refconv.analysis.memory import values_at_once
 
 SHAPE = (40, 30, 8)
 SCRATCH = 1_000_000  # bytes in which kernels work; the batch of these images has as many
@@ -70,7 +69,7 @@ def test_a_call_holds_no_more_values_than_the_network_needs_at_once(name):
     layer = LAYERS[name]
     layer.build(SHAPE, rng=1)
     x = np.zeros((24, *SHAPE), np.float32)
-    least = (values_at_once(layer, SHAPE) * len(x) - x.size) * x.itemsize
+    least = (layer.peak_activations(SHAPE) * len(x) - x.size) * x.itemsize
     assert peak_of(layer, x) < least + x.nbytes + SCRATCH  # what a layer reads is held by its caller until it is done
 
 

@@ -9,7 +9,6 @@ import pytest
 
 import refconv
 from refconv import nn, optim
-from refconv.analysis.memory import all_values, values_at_once
 from refconv.analysis.receptive_field import receptive_field
 from refconv.nn.layer import call_backward
 from refconv.training import fit
@@ -103,8 +102,8 @@ def test_summary_counts_and_memory_need_nothing_more(capsys):
     assert printed.count("Double()") >= 2
     assert model.count_parameters((8, 9, 2)) == 76 + 4
     size = 6 * 7 * 4
-    assert all_values(model, (8, 9, 2)) == 5 * size
-    assert values_at_once(model, (8, 9, 2)) == 3 * size
+    assert model.all_activations((8, 9, 2)) == 5 * size
+    assert model.peak_activations((8, 9, 2)) == 3 * size
 
 
 def test_without_a_rule_it_counts_as_seeing_all_of_its_input():
