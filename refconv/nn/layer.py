@@ -299,9 +299,10 @@ class Layer(Saveable, Description, ABC):
         return {name: found[name] for name in first.values()}
 
     def count_parameters(self, shape: Shape, trainable_only=False) -> int:
-        """Return the number of elements of all parameters, without making any."""
+        """Return the number of elements of all parameters but counters, without making any."""
         specs = (spec for _, layer, inner in self.distinct_layers(shape) for spec in layer.specs(inner).values())
-        return sum(math.prod(spec.shape) for spec in specs if spec.trainable or not trainable_only)
+        counted = (spec for spec in specs if spec.trainable or not (trainable_only or spec.counter))
+        return sum(math.prod(spec.shape) for spec in counted)
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""

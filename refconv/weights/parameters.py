@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
+from refconv.weights.counters import with_counters
 from refconv.weights.safetensors import read_safetensors
 from refconv.weights.tensors import refuse_newer_format, write_tensors
 
@@ -33,6 +34,8 @@ def load_weights(path: Path, model: Layer, *, strict: bool = True) -> list[str]:
     refuse_newer_format(path, metadata)
     groups = {name.removeprefix(GROUP): a for name, a in tensors.items() if name.startswith(GROUP)}
     weights = groups or {name: a for name, a in tensors.items() if "/" not in name}
+    if model.input_shape is not None:
+        weights = with_counters(model, model.input_shape, weights)
     expected = kinds({name: parameter.value for name, parameter in model.named_parameters().items()})
     common = {name: a for name, a in weights.items() if name in expected}
     if not strict and not common:
