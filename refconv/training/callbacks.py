@@ -39,7 +39,7 @@ class Callback:
     >>> batches = [(np.array([[1, 0, 2], [0, 3, 1]], np.float32), np.array([1, 0]))]
     >>> _ = training.fit(model, batches, optim.SGD(model, lr=0.1), epochs=9, callbacks=[Target()])
     epoch 1: loss 0.348
-    epoch 2: loss 0.253
+    epoch 2: loss 0.292
 
     Source: lecture row A12 (SOURCES.md).
     """

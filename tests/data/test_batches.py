@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import refconv
-from refconv._config import current_engine
 from refconv.data import Batches, Prefetch, lenet_input, split
 
 IMAGES = np.arange(7 * 4, dtype=np.uint8).reshape(7, 2, 2)
@@ -164,7 +163,7 @@ def test_a_thread_prepares_batches_with_the_settings_of_its_caller():
     seen = []
 
     def prepare(images):
-        seen.append(current_engine())
+        seen.append(refconv.get_config().engine)
         return images
 
     batches = Prefetch(Batches(IMAGES, LABELS, 3, prepare=prepare))
@@ -172,7 +171,7 @@ def test_a_thread_prepares_batches_with_the_settings_of_its_caller():
         list(batches)
     assert seen == ["reference"] * 3
     list(batches)
-    assert seen[3:] == [current_engine()] * 3
+    assert seen[3:] == [refconv.get_config().engine] * 3
 
 
 def test_leaving_a_pass_early_ends_the_thread_and_its_errors_come_through():
