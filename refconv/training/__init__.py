@@ -6,6 +6,7 @@ from refconv.training.ensemble import Ensemble, crops_144, flips, scales, ten_cr
 from refconv.training.evaluate import Evaluation, evaluate, predict, predict_proba
 from refconv.training.fit import fit
 from refconv.training.history import Diverged, Epoch, History
+from refconv.training.lr_range import LearningRates, lr_range_test
 from refconv.training.metrics import (
     accuracy,
     binary_accuracy,
@@ -29,6 +30,7 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "History",
+    "LearningRates",
     "ProgressBar",
     "Run",
     "TensorBoard",
@@ -39,6 +41,7 @@ __all__ = [
     "fit",
     "flips",
     "intersection_over_union",
+    "lr_range_test",
     "mean_absolute_error",
     "predict",
     "predict_proba",
