@@ -6,15 +6,19 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.building import fill_layers
 from refconv.nn.description import Description, Shape
-from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
+from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, not_built
 from refconv.nn.recording import Recorded
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
+
+Self = TypeVar("Self", bound="Layer")
 
 
 def call_backward(backward: Callable, dy, want_dx=True):
@@ -81,7 +85,9 @@ class Layer(Recorded, Description, ABC):
     """
 
     _parameters: Parameters | None = None  # None before build
-    input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
+    frozen: bool = False  # set by freeze
+    input_shape: Shape | None = None  # of one input, as it was in build; of the first use if a layer is used twice
+    _joins_arrays: bool = False  # True if build was called on this layer, not on one around it: it owns the flat arrays
     training_settings: tuple[str, ...] = ()  # attributes without an effect in inference; a saved model need not restore them
 
     def __init_subclass__(cls, **options):
@@ -134,9 +140,12 @@ class Layer(Recorded, Description, ABC):
         return iter(())
 
     def build(self, shape: Shape, rng=None, dtype=np.float32) -> Shape:
-        """Make the parameters for inputs of this shape.
+        """Make the parameters for inputs of this shape, or refill those that fit it.
 
-        All values are views of one flat array, all gradients of another one; see :class:`Parameter`.
+        All values are views of one flat array, all gradients of another one; see :class:`Parameter`. If the layer is built
+        already and the shapes and the type of its parameters stay the same, the parameters get first values again in place,
+        so an optimizer made before still trains this layer. For other shapes there are new parameters, which need a new
+        optimizer. After an error, such as one in an initializer, the layer is what it was before.
 
         Parameters
         ----------
@@ -151,21 +160,25 @@ class Layer(Recorded, Description, ABC):
         -------
         tuple of int
             The output shape.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not valid, or a layer does not accept its input shape.
+        RuntimeError
+            If a layer with parameters is frozen: building would replace its trained values.
         """
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
         # All shapes and layers are checked before the first array is allocated.
-        layers = [(layer, inner) for _, layer, inner in self.distinct_layers(shape)]
+        layers = [(layer, tuple(inner)) for _, layer, inner in self.distinct_layers(shape)]
         for layer, inner in layers:
             layer._check_before_build(inner)
-        specs = [layer.specs(inner) for layer, inner in layers]
-        parameters = iter(allocate([spec for own in specs for spec in own.values()], dtype))
-        for (layer, inner), own in zip(layers, specs, strict=True):
-            layer.parameters = Parameters({name: next(parameters) for name in own})
-            layer.make(inner, rng, dtype)
-        self.input_shape = tuple(shape)
+        fill_layers(layers, [layer.specs(inner) for layer, inner in layers], rng, np.dtype(dtype))
+        for layer, _ in layers:
+            layer._joins_arrays = layer is self
         return output
 
     def make(self, shape: Shape, rng, dtype) -> None:
@@ -221,14 +234,30 @@ class Layer(Recorded, Description, ABC):
             yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
 
     def _check_before_build(self, shape):
-        """Raise ``TypeError`` if a subclass has inner layers that would not be built, or not be trained."""
+        """Raise ``TypeError`` if inner layers would not be built or trained, ``RuntimeError`` if the layer is frozen."""
+        if self.frozen and self.parameters:
+            raise RuntimeError(
+                f"{self!r} is frozen, and building would replace its values: build the other layers alone, or call unfreeze()"
+            )
         named, built = ({name for name, *_ in layers} for layers in (self.named_layers(), self.children(shape)))
-        hidden = [name for name, value in vars(self).items() if isinstance(value, Layer) and not value.is_built]
-        if named != built or (hidden and not built):
+        hidden = self._attributes_with_unlisted_layers(built)
+        if named != built or hidden:
             raise ArgumentTypeError(
                 f"{type(self).__name__} must list its inner layers in named_layers() and children(shape), "
                 f"got {sorted(named)} and {sorted(built)}" + (f" and attributes {hidden}" if hidden else "")
             )
+
+    def _attributes_with_unlisted_layers(self, built: set[str]) -> list[str]:
+        """Return the attributes with layers, also in lists and dicts, that are not built and that build would not reach."""
+        reached = {id(layer) for name, inner in self.named_layers() if name in built for layer in all_layers(inner)}
+
+        def is_missed(layer: Layer) -> bool:
+            return id(layer) not in reached and not layer.is_built and not any(layer.named_layers())
+
+        held = {name: _layers_in(value) for name, value in vars(self).items() if name != "_arguments"}
+        return [
+            name for name, layers in held.items() if any(is_missed(layer) for outer in layers for layer in all_layers(outer))
+        ]
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """Yield the names of the direct inner layers and the layers."""
@@ -276,18 +305,50 @@ class Layer(Recorded, Description, ABC):
         x = self.reaching(x, first)
         return layers[first].activations(x, deeper) if deeper else layers[first](x)
 
-    def freeze(self) -> None:
-        """Make optimisers skip all parameters of this layer; see :class:`refconv.nn.Frozen`.
+    def freeze(self: Self) -> Self:
+        """Stop training this layer and its inner layers, and return it.
+
+        Optimizers skip the parameters. In training, frozen layers compute what they compute in inference: the averages of
+        batch normalisation stay, and dropout and stochastic depth drop nothing. Backward functions stop at the first layer
+        with a parameter that is not frozen. Layers that other networks share are frozen there, too.
+
+        Raises
+        ------
+        RuntimeError
+            If the layer is not built.
+
+        Examples
+        --------
+        >>> from refconv import models, nn
+        >>> trained = models.lenet()
+        >>> _ = trained.build((32, 32, 1), rng=0)
+        >>> features, scores = trained.cut("relu4").freeze(), nn.Dense(3)
+        >>> _ = scores.build((84,), rng=1)
+        >>> model = nn.Sequential(features=features, scores=scores)
+        >>> [name for name, parameter in model.named_parameters().items() if parameter.trainable]
+        ['scores.w', 'scores.b']
 
         Source: lecture row B10 (SOURCES.md).
         """
-        for parameter in self.named_parameters().values():
-            parameter.frozen = True
+        return self._set_frozen(True)
 
-    def unfreeze(self) -> None:
-        """Make the parameters trainable again."""
+    def unfreeze(self: Self) -> Self:
+        """Train this layer and its inner layers again, and return it."""
+        return self._set_frozen(False)
+
+    def _set_frozen(self: Self, frozen: bool) -> Self:
         for parameter in self.named_parameters().values():
-            parameter.frozen = False
+            parameter.frozen = frozen
+        for layer in all_layers(self):
+            layer.frozen = frozen
+        return self
+
+    @property
+    def is_trainable(self) -> bool:
+        """True if a parameter of this layer or of an inner layer has a gradient and is not frozen."""
+        return any(p.trainable for p in self.parameters.values()) or any(
+            layer.is_trainable for _, layer in self.named_layers()
+        )
 
     def named_parameters(self) -> dict[str, Parameter]:
         """Return all parameters by name, dotted for inner layers; a shared one appears once, with its first name."""
@@ -327,7 +388,7 @@ class Layer(Recorded, Description, ABC):
     def __setstate__(self, state):
         """Join the parameters of a copy again: each comes with arrays of its own."""
         vars(self).update(state)
-        if self.input_shape is not None:  # build was called on this layer, and not on one around it
+        if self._joins_arrays:
             flatten(p for p in self._made_parameters() if p.relocatable and p.flat is None)
 
     def __call__(self, x):
@@ -340,6 +401,15 @@ class Layer(Recorded, Description, ABC):
 
     def __repr__(self):
         return f"{type(self).__name__}()"
+
+
+def _layers_in(value: object) -> Iterator[Layer]:
+    """Yield the layers that an attribute holds: itself, or elements of a list, tuple, set or dict at any depth."""
+    if isinstance(value, Layer):
+        yield value
+    elif isinstance(value, list | tuple | set | dict):
+        for element in value.values() if isinstance(value, dict) else value:
+            yield from _layers_in(element)
 
 
 def split_shape(layer, shape):
