@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.nn.building import fill_layers
-from refconv.nn.description import Description, Shape
+from refconv.nn.building import all_layers, check_before_build, fill_layers
+from refconv.nn.description import Description, Shape, short_repr
 from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, not_built
 from refconv.nn.recording import Recorded
 
@@ -32,18 +32,6 @@ def call_backward(backward: Callable, dy, want_dx=True):
     if want_dx or not _accepts_want_dx(backward):
         return backward(dy)
     return backward(dy, want_dx=False)
-
-
-def all_layers(layer: Layer) -> Iterator[Layer]:
-    """Yield a layer and, at any depth, its inner layers; a shared one each time."""
-    yield layer
-    for _, inner in layer.named_layers():
-        yield from all_layers(inner)
-
-
-def is_channels_first(layer: Layer) -> bool:
-    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
-    return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
 
 
 def _accepts_want_dx(backward):
@@ -175,7 +163,7 @@ class Layer(Recorded, Description, ABC):
         # All shapes and layers are checked before the first array is allocated.
         layers = [(layer, tuple(inner)) for _, layer, inner in self.distinct_layers(shape)]
         for layer, inner in layers:
-            layer._check_before_build(inner)
+            check_before_build(layer, inner)
         fill_layers(layers, [layer.specs(inner) for layer, inner in layers], rng, np.dtype(dtype))
         for layer, _ in layers:
             layer._joins_arrays = layer is self
@@ -224,7 +212,7 @@ class Layer(Recorded, Description, ABC):
             elif sizes != seen[id(layer)][1]:
                 first, before = seen[id(layer)]
                 raise ArgumentValueError(
-                    f"{layer!r} is used as {first} and as {name}, and must have parameters of one shape, "
+                    f"{short_repr(layer)} is used as {first} and as {name}, and must have parameters of one shape, "
                     f"got {before} and {sizes}"
                 )
 
@@ -232,32 +220,6 @@ class Layer(Recorded, Description, ABC):
         yield name or "the model", self, shape
         for inner_name, layer, inner in self.children(shape):
             yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
-
-    def _check_before_build(self, shape):
-        """Raise ``TypeError`` if inner layers would not be built or trained, ``RuntimeError`` if the layer is frozen."""
-        if self.frozen and self.parameters:
-            raise RuntimeError(
-                f"{self!r} is frozen, and building would replace its values: build the other layers alone, or call unfreeze()"
-            )
-        named, built = ({name for name, *_ in layers} for layers in (self.named_layers(), self.children(shape)))
-        hidden = self._attributes_with_unlisted_layers(built)
-        if named != built or hidden:
-            raise ArgumentTypeError(
-                f"{type(self).__name__} must list its inner layers in named_layers() and children(shape), "
-                f"got {sorted(named)} and {sorted(built)}" + (f" and attributes {hidden}" if hidden else "")
-            )
-
-    def _attributes_with_unlisted_layers(self, built: set[str]) -> list[str]:
-        """Return the attributes with layers, also in lists and dicts, that are not built and that build would not reach."""
-        reached = {id(layer) for name, inner in self.named_layers() if name in built for layer in all_layers(inner)}
-
-        def is_missed(layer: Layer) -> bool:
-            return id(layer) not in reached and not layer.is_built and not any(layer.named_layers())
-
-        held = {name: _layers_in(value) for name, value in vars(self).items() if name != "_arguments"}
-        return [
-            name for name, layers in held.items() if any(is_missed(layer) for outer in layers for layer in all_layers(outer))
-        ]
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """Yield the names of the direct inner layers and the layers."""
@@ -403,13 +365,9 @@ class Layer(Recorded, Description, ABC):
         return f"{type(self).__name__}()"
 
 
-def _layers_in(value: object) -> Iterator[Layer]:
-    """Yield the layers that an attribute holds: itself, or elements of a list, tuple, set or dict at any depth."""
-    if isinstance(value, Layer):
-        yield value
-    elif isinstance(value, list | tuple | set | dict):
-        for element in value.values() if isinstance(value, dict) else value:
-            yield from _layers_in(element)
+def is_channels_first(layer: Layer) -> bool:
+    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
+    return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
 
 
 def split_shape(layer, shape):

@@ -2,6 +2,7 @@
 
 from refconv._errors import ArgumentValueError
 from refconv.nn.combinators import Sequential
+from refconv.nn.description import short_repr
 from refconv.nn.layer import all_layers
 
 __all__ = ["replace_layer"]
@@ -50,7 +51,7 @@ def replace_layer(model, name, layer, shape, rng=None):
     if name not in model.layers:
         raise ArgumentValueError(f"name must be one of {', '.join(model.layers)}, got {name!r}")
     if {*map(id, all_layers(layer))} & {*map(id, all_layers(model))}:
-        raise ArgumentValueError(f"layer must not contain layers of the network, got {layer!r}")
+        raise ArgumentValueError(f"layer must not contain layers of the network, got {short_repr(layer)}")
     other = Sequential({**model.layers, name: layer})
     other.output_shape(shape)  # the layers after it must accept its output
     reaching = next(inner for known, _, inner in other.children(shape) if known == name)
