@@ -59,7 +59,7 @@ class Dropout(Layer):
         self.rng = np.random.default_rng(rng.integers(2**63)) if self.seed is None else generator("seed", self.seed)
 
     def forward(self, x, train=True):
-        if not train:
+        if not train or self.frozen:
             x = floats(x=x)
             return x, lambda dy, want_dx=True: dy
         if self.rng is None:

@@ -108,7 +108,7 @@ class BatchNorm(Layer):
     def forward(self, x, train=True):
         gamma, beta = self.parameters["gamma"], self.parameters["beta"]
         options = {"eps": self.eps, "data_format": self.data_format}
-        if train:
+        if train and not self.frozen:
             y, mean, var = batch_norm(x, gamma.value, beta.value, **options)
             gradients, update = batch_norm_grads, self._update_of(mean, var, x.size // mean.size)
         else:
