@@ -42,7 +42,7 @@ _ROWS = [
         "the public operators: they check arguments, then run loops or kernels",
         "_arguments _config _core _errors geometry reference",
     ),
-    ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional geometry"),
+    ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional geometry typing"),
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry ops"),
     ("models", "architectures", "_arguments _errors geometry nn ops"),
@@ -50,7 +50,7 @@ _ROWS = [
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _config _errors _files _optional data geometry models nn ops optim weights",
+        "_arguments _errors _files _optional data geometry models nn ops optim typing weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (

@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 from refconv import data, models, optim, weights
-from refconv._config import current_engine, engine, get_num_threads, keep_freed_memory, set_num_threads
+from refconv._config import config, get_config, keep_freed_memory
 from refconv._files import write_atomically
 from refconv.cli.console import say
 from refconv.cli.run_folder import output_folder, own_options, restore_options
@@ -36,12 +36,10 @@ SCHEDULES = {
 
 def train(options) -> None:
     """Train as the options say, report progress, and save the network, its history and the plot."""
+    keep_freed_memory()
     if options.resume:
         restore_options(options)
-    if options.threads:
-        set_num_threads(options.threads)
-    keep_freed_memory()
-    with engine(options.engine or current_engine()), output_folder(options) as folder:
+    with config(engine=options.engine, threads=options.threads), output_folder(options) as folder:
         _train(options, folder)
 
 
@@ -59,7 +57,7 @@ def _train(options, folder):
     say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
-        f"{current_engine()} on {get_num_threads()} thread(s)"
+        f"{get_config().engine} on {get_config().threads} thread(s)"
     )
     resume, notes = bool(options.resume), own_options(options)
     checkpoint = Checkpoint(folder, every=options.checkpoint_every, resume=resume, notes=notes)
@@ -77,7 +75,7 @@ def _train(options, folder):
     if not history.stopped:
         checkpoint.last.unlink(missing_ok=True)
         checkpoint.best.unlink(missing_ok=True)
-    if options.data == "digits" and current_engine() == "kernels":
+    if options.data == "digits" and get_config().engine == "kernels":
         _test_on_mnist(model)
 
 

@@ -12,9 +12,7 @@ from refconv._arguments import flag, integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Array = NDArray[Any]
+    from refconv.typing import Array, ArrayLike, Generator
 
 __all__ = ["Batches", "lenet_input", "split"]
 
@@ -120,7 +118,7 @@ class Batches:
         batch_size: int,
         *,
         shuffle: bool = True,
-        rng: np.random.Generator | int | None = None,
+        rng: Generator = None,
         prepare: Callable[[Array], Array] | None = None,
         augment: Callable[[Array, np.random.Generator], Array] | None = None,
         drop_last: bool = False,
@@ -183,7 +181,7 @@ class Batches:
 
 
 def split(
-    images: ArrayLike, labels: ArrayLike, share: float = 0.1, rng: np.random.Generator | int | None = None
+    images: ArrayLike, labels: ArrayLike, share: float = 0.1, rng: Generator = None
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Split a data set at random into training and validation data.
 

@@ -26,21 +26,20 @@ class Callback:
 
     Examples
     --------
-    >>> class Target(Callback):
+    >>> import numpy as np
+    >>> from refconv import nn, optim, training
+    >>> class Target(training.Callback):
     ...     def on_epoch_end(self, run):
     ...         epoch = run.history.epochs[-1]
     ...         print(f"epoch {epoch.epoch}: loss {epoch.train_loss:.3f}")
     ...         if epoch.train_loss < 0.3:
     ...             run.stop = True
-
-    >>> import numpy as np
-    >>> from refconv import nn, optim, training
     >>> model = nn.Dense(2)
     >>> _ = model.build((3,), rng=0)
     >>> batches = [(np.array([[1, 0, 2], [0, 3, 1]], np.float32), np.array([1, 0]))]
     >>> _ = training.fit(model, batches, optim.SGD(model, lr=0.1), epochs=9, callbacks=[Target()])
     epoch 1: loss 0.348
-    epoch 2: loss 0.253
+    epoch 2: loss 0.292
 
     Source: lecture row A12 (SOURCES.md).
     """

@@ -26,12 +26,11 @@ from refconv.training.settings import differences
 if TYPE_CHECKING:
     import os
 
-    from numpy.typing import NDArray
-
     from refconv.nn import Layer
     from refconv.training.run import Run
+    from refconv.typing import Array
 
-    Tensors = Mapping[str, NDArray[Any]]
+    Tensors = Mapping[str, Array]
 
 __all__ = ["Checkpoint", "capture", "generators", "restore"]
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from refconv.nn import Layer
+    from refconv.typing import Array
 
 __all__ = ["cause_of_divergence"]
 
 
-def cause_of_divergence(model: Layer, x: NDArray[Any]) -> str:
+def cause_of_divergence(model: Layer, x: Array) -> str:
     """Return a phrase that names the origin of non-finite scores for this batch, "" if it is unknown."""
     if not np.isfinite(x).all():
         return ", with a batch that holds numbers that are not finite"
@@ -22,7 +21,7 @@ def cause_of_divergence(model: Layer, x: NDArray[Any]) -> str:
     return f", in layer {layer}" if layer else ""
 
 
-def first_not_finite(layer: Layer, x: NDArray[Any], name: str = "") -> str:
+def first_not_finite(layer: Layer, x: Array, name: str = "") -> str:
     """Return the dotted name of the first innermost layer with a non-finite output for a finite input; "" if none."""
     for inner_name, inner in layer.named_layers():
         try:

@@ -16,11 +16,9 @@ from refconv.training.pairs import pairs
 from refconv.training.step import CrossEntropy, check_targets
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from refconv.training.metrics import Metric
+    from refconv.typing import Array
 
-    Array = NDArray[Any]
 
 __all__ = ["Evaluation", "evaluate", "predict", "predict_proba"]
 

@@ -36,6 +36,8 @@ def fit(
 ) -> History:
     """Train a network.
 
+    Call :func:`refconv.keep_freed_memory` once before training: steps are then faster.
+
     Parameters
     ----------
     model : Layer

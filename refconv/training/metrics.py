@@ -7,7 +7,7 @@ examples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +16,8 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.training.step import CrossEntropy
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from refconv.typing import Array
 
-    Array = NDArray[Any]
     Metric = Callable[[Array, Array], float]
 
 __all__ = [

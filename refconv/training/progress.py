@@ -39,6 +39,7 @@ class ProgressBar(Callback):
     def __init__(self, write: Callable[[str], Any] = print) -> None:
         self.write = write
         self._bar: Any = None
+        need("tqdm", "train", "a progress bar")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # in a notebook without widgets it uses plain text and warns
             self._tqdm = need("tqdm.auto", "train", "a progress bar").tqdm

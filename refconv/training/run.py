@@ -19,12 +19,10 @@ from refconv.training.settings import describe
 from refconv.training.step import check_targets, main_scores
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from refconv.nn import Layer
     from refconv.optim import Optimizer
+    from refconv.typing import Array
 
-    Array = NDArray[Any]
 
 __all__ = ["Run"]
 
@@ -181,11 +179,11 @@ class Run:
         if self.epoch_done:
             self._watch(epoch)
         self._call("on_epoch_end")
-        over = self.epoch_done and self.epoch == self.epochs
-        self.history.stopped = self.stop and not self.history.stopped_early and not over
 
     def end(self) -> History:
-        """Return the history; test once if a run was resumed that was already over."""
+        """Return the history; test once if no epoch did, as after resuming a run that was over."""
+        over = self.epoch_done and self.epoch == self.epochs
+        self.history.stopped = self.stop and not self.history.stopped_early and not over
         if self.test is not None and self.history.test is None:
             self.history.test = self._evaluate("test", self.test, None)
         return self.history

@@ -14,12 +14,10 @@ from refconv.ops.loss import softmax_cross_entropy
 from refconv.optim import clip_by_global_norm
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from refconv.nn import Layer
     from refconv.optim import Optimizer
+    from refconv.typing import Array
 
-    Array = NDArray[Any]
 
 __all__ = ["CrossEntropy", "check_targets", "main_scores", "train_step"]
 
