@@ -328,7 +328,7 @@ def test_right_layers_are_right_for_several_seeds(layer, shape, capsys):
 
 
 def test_it_works_on_the_loops(capsys):
-    with refconv.engine("reference"):
+    with refconv.config(engine="reference"):
         assert check_layer(nn.Conv2D(2, (2, 3)), (3, 4, 2), batch=2)
 
 
