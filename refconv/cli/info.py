@@ -18,7 +18,7 @@ ISA_NAMES = {
 }
 PURE = "none: built with REFCONV_PURE=1, everything runs on the loops"
 OTHER = "none for this Python, though for another: build or install refconv again; everything runs on the loops"
-EXTRAS = ("matplotlib", "PIL", "pooch", "safetensors", "tqdm")
+EXTRAS = ("matplotlib", "PIL", "pooch", "tqdm")
 
 
 def add_arguments(parser):

@@ -98,7 +98,7 @@ def _add_execution(add):
 
 
 def run(options):
-    for module in ("matplotlib", "safetensors", "tqdm"):  # needed at the end: check before an hour of training
+    for module in ("matplotlib", "tqdm"):  # needed at the end: check before an hour of training
         need(module, "train", "refconv train")
     if options.tensorboard:
         need("tensorboardX", "tensorboard", "refconv train --tensorboard")

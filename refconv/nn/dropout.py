@@ -43,7 +43,6 @@ class Dropout(Layer):
     """
 
     category = "dropout"
-    training_settings = ("rate", "seed")
 
     def __init__(self, rate, seed=None):
         if isinstance(seed, np.random.Generator):

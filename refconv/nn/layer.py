@@ -12,7 +12,7 @@ import numpy as np
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.description import Description, Shape, short_repr
 from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
-from refconv.nn.recording import Recorded
+from refconv.nn.saving import Saveable
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
 
@@ -50,7 +50,7 @@ def _accepts_want_dx(backward):
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(Recorded, Description, ABC):
+class Layer(Saveable, Description, ABC):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
@@ -107,7 +107,6 @@ class Layer(Recorded, Description, ABC):
 
     _parameters: Parameters | None = None  # None before build
     input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
-    training_settings: tuple[str, ...] = ()  # attributes without an effect in inference; a saved model need not restore them
 
     def __init_subclass__(cls, **options):
         """A subclass that overrides ``forward`` gets a matching ``__call__``."""
@@ -116,7 +115,7 @@ class Layer(Recorded, Description, ABC):
             cls.__call__ = Layer.__call__
 
     def __init__(self) -> None:
-        """Accept no arguments: without this method, ``Recorded.__new__`` would accept any for a layer that has none."""
+        """Accept no arguments: without this method, ``__new__`` would accept any for a layer that has none."""
         super().__init__()
 
     @property
@@ -328,9 +327,10 @@ class Layer(Recorded, Description, ABC):
         return {name: found[name] for name in first.values()}
 
     def count_parameters(self, shape: Shape, trainable_only=False) -> int:
-        """Return the number of elements of all parameters, without making any."""
+        """Return the number of elements of all parameters but counters, without making any."""
         specs = (spec for _, layer, inner in self.distinct_layers(shape) for spec in layer.specs(inner).values())
-        return sum(math.prod(spec.shape) for spec in specs if spec.trainable or not trainable_only)
+        counted = (spec for spec in specs if spec.trainable or not (trainable_only or spec.counter))
+        return sum(math.prod(spec.shape) for spec in counted)
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""

@@ -64,8 +64,6 @@ class Checkpoint(Callback):
     TypeError, ValueError
         If ``every`` is not a positive integer. :func:`fit` raises ``ValueError`` if the checkpoint is that of another run,
         and ``TypeError`` if the batches cannot be resumed.
-    ImportError
-        If safetensors is not installed.
 
     Examples
     --------
@@ -85,7 +83,6 @@ class Checkpoint(Callback):
         resume: bool = False,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        weights.need_safetensors("checkpoints")
         self.last, self.best = Path(folder) / "last.safetensors", Path(folder) / "best.safetensors"
         self.every = None if every is None else integer("every", every)
         self.resume, self.notes = flag("resume", resume), dict(notes or {})

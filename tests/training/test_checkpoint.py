@@ -15,7 +15,6 @@ from layer_evidence import assert_consecutive
 from refconv import data, nn, optim, weights
 from refconv.training import Callback, Checkpoint, EarlyStopping, fit
 
-pytest.importorskip("safetensors")
 pytestmark = needs_kernels
 
 OPTIMIZERS = {
