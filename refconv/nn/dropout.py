@@ -51,9 +51,6 @@ class Dropout(Layer):
         self.seed = seed
         self.rng = None if seed is None else generator("seed", seed)
 
-    def output_shape(self, shape):
-        return tuple(shape)
-
     def make(self, shape, rng, dtype):
         super().make(shape, rng, dtype)
         self.rng = np.random.default_rng(rng.integers(2**63)) if self.seed is None else generator("seed", self.seed)

@@ -53,23 +53,48 @@ class Layer(Saveable, Description, ABC):
     The first layer of a network needs no ∂e/∂x. A backward function may accept ``want_dx``; ``backward(dy, want_dx=False)``
     may then skip ∂e/∂x and return None.
 
-    A subclass must implement ``forward`` and ``output_shape``. If it has parameters, it also lists them in ``specs``; if it
-    has inner layers, in ``named_layers`` and ``children``. A shape describes one example, without the batch: an image is
-    ``(H, W, C)``. ``output_shape``, ``specs`` and ``multiply_adds`` allocate nothing; ``build`` makes the parameters.
+    A layer of your own must implement ``forward``. Where they apply, it also implements
 
-    ``layer(x)`` is inference. ``layer.parameters["w"]`` is the layer's own parameter of this name.
+    - ``output_shape``, if the output does not have the shape of the input;
+    - ``specs``, if it has parameters: :class:`Spec` has the shape and the first values of each. :meth:`build` makes them, and
+      ``forward`` reads ``self.parameters["w"].value``;
+    - ``named_layers`` and ``children``, if it has inner layers (a subclass of ``Sequential`` or ``Sum`` has both);
+    - ``multiply_adds``, ``input_span``, ``own_activations``, ``caption``, ``category``, ``wiring``: see them for tables and
+      diagrams.
+
+    A shape describes one example, without the batch: an image is ``(H, W, C)``. Everything but ``build`` and ``forward``
+    computes with shapes alone and allocates nothing. ``layer(x)`` is inference. :func:`refconv.verify.check_layer` checks the
+    derivatives, and what else a network relies on.
 
     Examples
     --------
     >>> from refconv import nn
     >>> class Double(nn.Layer):
-    ...     def output_shape(self, shape):
-    ...         return shape
-    ...
     ...     def forward(self, x, train=True):
     ...         return 2 * x, lambda dy: 2 * dy
     >>> nn.Sequential(Double(), nn.ReLU(), Double())(np.array([[1.0, -3.0]]))
     array([[4., 0.]])
+
+    One factor for each channel, as a parameter:
+
+    >>> class Scale(nn.Layer):
+    ...     def specs(self, shape):
+    ...         return {"s": nn.Spec(shape[-1:], nn.ones)}
+    ...
+    ...     def forward(self, x, train=True):
+    ...         s = self.parameters["s"]
+    ...
+    ...         def backward(dy):
+    ...             s.grad += (dy * x).sum(axis=tuple(range(x.ndim - 1)))
+    ...             return dy * s.value
+    ...
+    ...         return x * s.value, backward
+    >>> layer = Scale()
+    >>> layer.build((2,), dtype=np.float64)
+    (2,)
+    >>> y, backward = layer.forward(np.array([[3.0, 5.0]]))
+    >>> backward(np.array([[1.0, 10.0]])), layer.parameters["s"].grad
+    (array([[ 1., 10.]]), array([ 3., 50.]))
     """
 
     _parameters: Parameters | None = None  # None before build
@@ -105,9 +130,12 @@ class Layer(Saveable, Description, ABC):
     def forward(self, x, train=True):
         """Return the output and a backward function."""
 
-    @abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of one output for one input of this shape; ``ValueError`` if the layer cannot take it."""
+        """Return the shape of one output for one input of this shape; ``ValueError`` if the layer cannot take it.
+
+        By default the same shape.
+        """
+        return tuple(shape)
 
     def specs(self, shape: Shape) -> dict[str, Spec]:
         """Return the specifications of the layer's own parameters for inputs of this shape."""

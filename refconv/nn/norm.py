@@ -90,9 +90,6 @@ class BatchNorm(Layer):
         self.eps = real_or_exact("eps", eps, least=0)
         self.data_format = known_format(data_format)
 
-    def output_shape(self, shape):
-        return tuple(shape)
-
     def specs(self, shape):
         if not shape:
             raise ArgumentValueError(f"{self!r} takes an input with channels, got shape ()")
