@@ -19,7 +19,7 @@ class ReLU(_Elementwise):
     """
 
     def forward(self, x, train=True):
-        return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x)
+        return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x=x)
 
 
 class LeakyReLU(_Elementwise):
@@ -33,7 +33,7 @@ class LeakyReLU(_Elementwise):
 
     def forward(self, x, train=True):
         y = activation.leaky_relu(x, self.slope)
-        return y, lambda dy, want_dx=True: activation.leaky_relu_dx(dy, x, self.slope)
+        return y, lambda dy, want_dx=True: activation.leaky_relu_dx(dy, x=x, slope=self.slope)
 
     def __repr__(self):
         return f"LeakyReLU({self.slope})"
@@ -50,7 +50,7 @@ class ELU(_Elementwise):
 
     def forward(self, x, train=True):
         y = activation.elu(x, self.alpha)
-        return y, lambda dy, want_dx=True: activation.elu_dx(dy, x, self.alpha)
+        return y, lambda dy, want_dx=True: activation.elu_dx(dy, x=x, alpha=self.alpha)
 
     def __repr__(self):
         return f"ELU({self.alpha})"
@@ -64,7 +64,7 @@ class Sigmoid(_Elementwise):
 
     def forward(self, x, train=True):
         y = activation.sigmoid(x)
-        return y, lambda dy, want_dx=True: activation.sigmoid_dx(dy, y)
+        return y, lambda dy, want_dx=True: activation.sigmoid_dx(dy, y=y)
 
 
 class Tanh(_Elementwise):
@@ -75,7 +75,7 @@ class Tanh(_Elementwise):
 
     def forward(self, x, train=True):
         y = activation.tanh(x)
-        return y, lambda dy, want_dx=True: activation.tanh_dx(dy, y)
+        return y, lambda dy, want_dx=True: activation.tanh_dx(dy, y=y)
 
 
 class Softmax(_Elementwise):
@@ -86,4 +86,4 @@ class Softmax(_Elementwise):
 
     def forward(self, x, train=True):
         y = loss.softmax(x)
-        return y, lambda dy, want_dx=True: loss.softmax_dx(dy, y)
+        return y, lambda dy, want_dx=True: loss.softmax_dx(dy, y=y)

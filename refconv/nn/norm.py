@@ -77,7 +77,7 @@ class BatchNorm(Layer):
             gradients = batch_norm_inference_grads
 
         def backward(dy, want_dx=True):
-            dx, dgamma, dbeta = gradients(dy, x, gamma.value, mean, var, **options)
+            dx, dgamma, dbeta = gradients(dy, x=x, gamma=gamma.value, mean=mean, var=var, **options)
             gamma.grad += dgamma
             beta.grad += dbeta
             return dx

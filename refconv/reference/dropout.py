@@ -36,7 +36,7 @@ def dropout(x, u, rate):
     return y, mask
 
 
-def dropout_dx(dy, mask):
+def dropout_dx(dy, *, mask):
     r"""∂e/∂x of :func:`dropout`: a dropped unit has no part in the error, the others their enlarged one.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
@@ -45,7 +45,7 @@ def dropout_dx(dy, mask):
 
     ``dy`` of x's shape, ``mask`` as the forward pass returned it.
 
-    >>> dropout_dx(np.array([10.0, 20, 30]), np.array([0.0, 4, 4]))
+    >>> dropout_dx(np.array([10.0, 20, 30]), mask=np.array([0.0, 4, 4]))
     array([  0.,  80., 120.])
 
     Source: A18.

@@ -160,7 +160,7 @@ def separable_conv2d(x, depthwise, pointwise, bias, window):
     return y
 
 
-def separable_conv2d_grads(dy, x, depthwise, pointwise, window):
+def separable_conv2d_grads(dy, *, x, depthwise, pointwise, window):
     r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`: back through the 1×1, then through space.
 
     .. math:: \frac{\partial e}{\partial \mathrm{pointwise}_{0,0,p,o}} = \sum_{b,i,j} z_{b,i,j,p}
@@ -173,7 +173,9 @@ def separable_conv2d_grads(dy, x, depthwise, pointwise, window):
     >>> from refconv.geometry import Window
     >>> x, w = np.array([1.0, 2, 3]).reshape(1, 1, 3, 1), np.array([1.0, 10]).reshape(1, 2, 1, 1)
     >>> dy, pointwise = np.array([1.0, 100]).reshape(1, 1, 2, 1), np.array([[[[3.0]]]])
-    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(dy, x, w, pointwise, Window((1, 2)))
+    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(
+    ...     dy, x=x, depthwise=w, pointwise=pointwise, window=Window((1, 2))
+    ... )
     >>> dx.ravel(), ddepthwise.ravel(), dpointwise.ravel()
     (array([   3.,  330., 3000.]), array([603., 906.]), array([3221.]))
 
