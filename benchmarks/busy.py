@@ -26,10 +26,10 @@ import sys
 import time
 import refconv
 from refconv import data, models, optim, training
-model = models.build("lenet")
+model = models.create("lenet")
 model.build(models.input_shape("lenet"), 0)
-batches = data.Batches(*data.draw_digits(int(sys.argv[1]), 0), 64, rng=0)
-optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9)
+batches = data.Batches(*data.draw_digits(int(sys.argv[1]), 0), 64, rng=0, prepare=data.lenet_input)
+optimizer = optim.SGD(model, 0.05, momentum=0.9)
 for _ in sys.stdin:
     began = time.perf_counter()
     training.fit(model, batches, optimizer, epochs=1)

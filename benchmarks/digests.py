@@ -136,8 +136,8 @@ def lenet_epoch():
     images, labels = data.draw_digits(IMAGES, seed=1)
     model = models.lenet()
     model.build((32, 32, 1), rng=1)
-    optimizer = optim.SGD(model.named_parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
-    for x, y in data.Batches(images, labels, 64):
+    optimizer = optim.SGD(model, lr=0.05, momentum=0.9, weight_decay=5e-4)
+    for x, y in data.Batches(images, labels, 64, shuffle=False, prepare=data.lenet_input):
         training.train_step(model, optimizer, x, y)
     return [parameter.value for parameter in model.named_parameters().values()]
 

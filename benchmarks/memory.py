@@ -96,11 +96,11 @@ def refconv_step(name, shape, x, labels, training, threads, library):
 
     refconv.set_config(threads=threads)
     refconv.keep_freed_memory()
-    model = models.build(name)
+    model = models.create(name)
     model.build(shape, rng=1)
     if not training:
         return lambda: model(x)
-    optimizer = optim.SGD(model.named_parameters(), lr=0.01, momentum=0.9)
+    optimizer = optim.SGD(model, lr=0.01, momentum=0.9)
     return lambda: train_step(model, optimizer, x, labels)
 
 
@@ -111,7 +111,7 @@ def torch_step(name, shape, x, labels, training, threads, library):
     from benchmarks.problems.network import torch_module
     from refconv import models
 
-    source = models.build(name)
+    source = models.create(name)
     source.build(shape, rng=1)
     torch.set_num_threads(threads)
     layout = peers.CONTIGUOUS if library == "PyTorch NCHW" else peers.CHANNELS_LAST

@@ -1,6 +1,6 @@
 """Batch normalisation allows five times the learning rate, at which the same network without it learns nothing."""
 
-from experiments.experiment import Experiment, mnist
+from experiments.experiment import Experiment, mnist, ordered_batches
 from refconv import data, nn, optim
 from refconv.training import Diverged, fit
 
@@ -37,10 +37,10 @@ def error_after_an_epoch(normalised, lr):
         model, seed = lenet(normalised), settings.seed
         model.build((32, 32, 1), rng=[seed, 0])
         training, test = mnist("train", settings.quick, 2000), mnist("test", settings.quick, 500)
-        batches = data.Batches(*training, 64, rng=[seed, 1])
-        optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9)
+        batches = data.Batches(*training, 64, rng=[seed, 1], prepare=data.lenet_input)
+        optimizer = optim.SGD(model, lr, momentum=0.9)
         try:
-            history = fit(model, batches, optimizer, epochs=1, test=data.Batches(*test, 500))
+            history = fit(model, batches, optimizer, epochs=1, test=ordered_batches(test))
         except Diverged:
             return {"test error, %": float("nan")}
         return {"test error, %": 100 * (1 - history.test.accuracy)}

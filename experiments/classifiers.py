@@ -50,9 +50,10 @@ def train(model, training, lr, settings):
     """Build a network and train it on digits."""
     seed = settings.seed
     use_short_averages(model).build(SHAPE, rng=seed)
-    optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9, weight_decay=5e-4)
+    optimizer = optim.SGD(model, lr, momentum=0.9, weight_decay=5e-4)
     epochs = settings.number("epochs", EPOCHS, quick=1)
-    fit(model, data.Batches(*training, BATCH, rng=seed), optimizer, epochs=epochs, schedule=optim.cosine)
+    batches = data.Batches(*training, BATCH, rng=seed, prepare=data.lenet_input)
+    fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
 
 
 def use_short_averages(layer):
@@ -66,7 +67,7 @@ def use_short_averages(layer):
 
 def accuracy(model, test):
     """Test accuracy in percent."""
-    return 100 * evaluate(model, data.Batches(*test, 250)).accuracy
+    return 100 * evaluate(model, data.Batches(*test, 250, shuffle=False, prepare=data.lenet_input)).accuracy
 
 
 def quantity(training, settings):
@@ -83,7 +84,7 @@ def quantity(training, settings):
 
 def small(name):
     """Return the small variant of an architecture, without auxiliary heads, which do not help so small a network."""
-    return models.build(f"{name}-small", **({"heads": False} if name == "googlenet" else {}))
+    return models.create(f"{name}-small", **({"heads": False} if name == "googlenet" else {}))
 
 
 def classifier(name, lr):

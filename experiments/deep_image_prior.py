@@ -88,7 +88,7 @@ def fit_image(
     z = rng.uniform(0, 0.1, (1, *damaged.shape[:2], 32)).astype(np.float32)
     model = models.deep_image_prior(damaged.shape[2], width, depth=depth)
     model.build(z.shape[1:], rng)
-    optimizer = optim.SGD(model.named_parameters(), LR, momentum=0.9)
+    optimizer = optim.SGD(model, LR, momentum=0.9)
     mask, average = 1 if known is None else known, damaged
     target = np.where(mask == 0, np.zeros_like(damaged), damaged)  # an unknown pixel may be NaN, and 0 · NaN is NaN
     for step in range(steps):

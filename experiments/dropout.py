@@ -1,6 +1,6 @@
 """Dropout: with few images, wide dense layers memorise them unless half of the units are dropped at each step."""
 
-from experiments.experiment import Experiment, mnist
+from experiments.experiment import Experiment, mnist, ordered_batches
 from refconv import data, nn, optim
 from refconv.training import evaluate, fit
 
@@ -37,10 +37,11 @@ def error_with(rate):
         model.build((32, 32, 1), rng=[seed, 0])
         training = tuple(part[:IMAGES] for part in data.load_mnist("train"))
         test = mnist("test", settings.quick, 500)
-        optimizer = optim.SGD(model.named_parameters(), 0.02, momentum=0.9)
-        batches, epochs = data.Batches(*training, 50, rng=[seed, 1]), 2 if settings.quick else 60
+        optimizer = optim.SGD(model, 0.02, momentum=0.9)
+        batches = data.Batches(*training, 50, rng=[seed, 1], prepare=data.lenet_input)
+        epochs = 2 if settings.quick else 60
         fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
-        return {"test error, %": 100 * (1 - evaluate(model, data.Batches(*test, 500)).accuracy)}
+        return {"test error, %": 100 * (1 - evaluate(model, ordered_batches(test)).accuracy)}
 
     return variant
 

@@ -11,7 +11,7 @@ import numpy as np
 from refconv import data
 from refconv._arguments import choice, integer
 
-__all__ = ["DATA", "Experiment", "Row", "Settings", "mnist", "run", "table"]
+__all__ = ["DATA", "Experiment", "Row", "Settings", "mnist", "ordered_batches", "run", "table"]
 
 DATA = ("digits", "mnist")
 
@@ -151,6 +151,11 @@ def table(rows) -> str:
 def mnist(split, quick, count):
     """Return the images and labels of MNIST, only the first `count` for a quick run."""
     return tuple(part[:count] if quick else part for part in data.load_mnist(split))
+
+
+def ordered_batches(images_and_labels):
+    """Return the digits in their stored order, as LeNet takes them."""
+    return data.Batches(*images_and_labels, 500, shuffle=False, prepare=data.lenet_input)
 
 
 def _text(value):

@@ -1,6 +1,6 @@
 """LeNet-5 on MNIST: the 0.8 % test error of the lecture, and less with distorted images."""
 
-from experiments.experiment import Experiment, mnist
+from experiments.experiment import Experiment, mnist, ordered_batches
 from refconv import data, models, optim
 from refconv.training import fit
 
@@ -15,11 +15,11 @@ def train_lenet(settings, *, epochs, augment=None, ahead=False, images=None):
     model, seed = models.lenet(), settings.seed
     model.build(models.input_shape("lenet"), rng=[seed, 0])
     training, test = mnist("train", settings.quick, 2000), mnist("test", settings.quick, 500)
-    batches = data.Batches(*(part[:images] for part in training), 64, augment=augment, rng=[seed, 1])
+    batches = data.Batches(*(part[:images] for part in training), 64, rng=[seed, 1], prepare=data.lenet_input, augment=augment)
     if ahead:
         batches = data.Prefetch(batches)
-    optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
-    return fit(model, batches, optimizer, epochs=epochs, test=data.Batches(*test, 500), schedule=optim.cosine)
+    optimizer = optim.SGD(model, 0.05, momentum=0.9, weight_decay=5e-4)
+    return fit(model, batches, optimizer, epochs=epochs, test=ordered_batches(test), schedule=optim.cosine)
 
 
 def error_after(epochs, augment=None):

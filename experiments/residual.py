@@ -59,11 +59,11 @@ def errors(**options):
         model.build((32, 32, 3), rng=[seed, 0])
         augment = data.augment.chain(data.augment.crop(32, pad=4), data.augment.flip())
         batches = data.Batches(images, labels, 64, prepare=prepare, augment=augment, rng=[seed, 1])
-        optimizer = optim.SGD(model.named_parameters(), 0.1, momentum=0.9, weight_decay=1e-4, decayed="weights")
+        optimizer = optim.SGD(model, 0.1, momentum=0.9, weight_decay=1e-4, decayed="weights")
         fit(model, batches, optimizer, epochs=1 if settings.quick else EPOCHS, schedule=optim.cosine)
         sets = {"training": (images, labels), "test": (test_images, test_labels)}
         return {
-            f"{name} error, %": 100 * (1 - evaluate(model, data.Batches(*pair, 250, prepare=prepare)).accuracy)
+            f"{name} error, %": 100 * (1 - evaluate(model, data.Batches(*pair, 250, shuffle=False, prepare=prepare)).accuracy)
             for name, pair in sets.items()
         }
 

@@ -77,9 +77,9 @@ def segment(settings, size=SIZE):
     images, seed = settings.number("images", 240, quick=16), settings.seed
     epochs = settings.number("epochs", 16, quick=1)
     (x, inside), (test, truth) = draw_cells(images, seed, size), draw_cells(40, seed + 1, size)
-    model, rng = models.build("unet-same-small"), np.random.default_rng(seed)
+    model, rng = models.create("unet-same-small"), np.random.default_rng(seed)
     model.build(x.shape[1:], rng)
-    optimizer = optim.SGD(model.named_parameters(), lr=LR, momentum=0.9)
+    optimizer = optim.SGD(model, lr=LR, momentum=0.9)
     steps = epochs * -(-images // BATCH)
     for step in range(steps):
         optimizer.lr = LR * optim.cosine(step / steps)

@@ -1,6 +1,6 @@
 """A network trained on drawn digits is adapted to MNIST with a few real ones."""
 
-from experiments.experiment import Experiment, mnist
+from experiments.experiment import Experiment, mnist, ordered_batches
 from refconv import data, models, nn, optim
 from refconv.training import evaluate, fit
 
@@ -25,8 +25,8 @@ def new(seed):
 
 def train(model, images_and_labels, epochs, lr, seed):
     """Train a model in batches of 50 and return it."""
-    batches = data.Batches(*images_and_labels, 50, rng=[seed, 1])
-    optimizer = optim.SGD(model.named_parameters(), lr, momentum=0.9, weight_decay=5e-4)
+    batches = data.Batches(*images_and_labels, 50, rng=[seed, 1], prepare=data.lenet_input)
+    optimizer = optim.SGD(model, lr, momentum=0.9, weight_decay=5e-4)
     fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
     return model
 
@@ -39,7 +39,7 @@ def train_on_real(model, lr, settings):
 
 def error(model, settings):
     test = mnist("test", settings.quick, 500)
-    return {"test error on MNIST, %": 100 * (1 - evaluate(model, data.Batches(*test, 500)).accuracy)}
+    return {"test error on MNIST, %": 100 * (1 - evaluate(model, ordered_batches(test)).accuracy)}
 
 
 def unchanged(settings):
@@ -51,7 +51,7 @@ def new_head(settings):
     model = pretrained(settings)
     head = nn.Dense(10)
     head.build((84,), rng=[settings.seed, 2])
-    model = nn.Sequential.of({"features": nn.Frozen(model.cut("relu4")), "scores": head})
+    model = nn.Sequential({"features": nn.Frozen(model.cut("relu4")), "scores": head})
     return train_on_real(model, 0.01, settings)
 
 

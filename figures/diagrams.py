@@ -12,7 +12,7 @@ ROOM = 9.7, 4.75  # inches below the title
 
 def network(title, name):
     """A model of this name as volumes, with its counts below."""
-    model, shape = models.build(name), models.input_shape(name)
+    model, shape = models.create(name), models.input_shape(name)
     weights, products = model.count_parameters(shape) / 1e6, model.multiply_adds(shape) / 1e6
     figure = canvas.canvas(title)
     figure.supxlabel(f"{weights:,.0f} million weights, {products:,.0f} million multiply-adds", fontsize=13)

@@ -22,7 +22,7 @@ def draw():
     """Each block, drawn from its layers."""
     found = []
     for title, (name, block) in SHOWN.items():
-        layers = models.build(name).distinct_layers(models.input_shape(name))
+        layers = models.create(name).distinct_layers(models.input_shape(name))
         found += [(title, layer, shape) for dotted, layer, shape in layers if dotted == block]
     figure = canvas.canvas("Shortcuts: the input is added to the result, or stays beside it")
     blocks(figure, found)

@@ -20,7 +20,7 @@ WIDE, PITCH = 0.55, 1.5
 
 def layers():
     """The block's layers: channels that come in, and that go out."""
-    found = models.build(NAME).distinct_layers(models.input_shape(NAME))
+    found = models.create(NAME).distinct_layers(models.input_shape(NAME))
     inside = [(layer, at) for name, layer, at in found if name.startswith(BLOCK) and name.removeprefix(BLOCK).isdigit()]
     return [(at[-1], layer.output_shape(at)[-1]) for layer, at in inside]
 

@@ -14,7 +14,7 @@ from refconv import models
 
 def draw():
     """The block, drawn from its layers."""
-    model = models.build("googlenet")
+    model = models.create("googlenet")
     layers = {name: (layer, shape) for name, layer, shape in model.distinct_layers(models.input_shape("googlenet"))}
     layer, shape = next(found for name, found in layers.items() if name.endswith("inception3a"))
     figure = canvas.canvas("Inception: four windows at once, side by side in the channels")

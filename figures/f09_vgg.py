@@ -4,7 +4,7 @@
 
 The edges of a volume grow with the image's size and its thickness with the number of channels, both less than in
 proportion, so that the last stages can be seen beside the first. Two or three layers of 3×3 see as much as one of 5×5
-or 7×7, with fewer weights. Sizes and counts are those of ``models.build("vgg-d")``. Source: F9, F4, M5, B7.
+or 7×7, with fewer weights. Sizes and counts are those of ``models.create("vgg-d")``. Source: F9, F4, M5, B7.
 """
 
 import canvas

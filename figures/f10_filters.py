@@ -35,9 +35,9 @@ def measure():
     batches = data.Batches(
         images, labels[:10_000], 64, prepare=lambda x: ((x - mean) / std)[..., None], augment=augment, rng=[SEED, 1]
     )
-    optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9, weight_decay=WEIGHT_DECAY)
+    optimizer = optim.SGD(model, 0.05, momentum=0.9, weight_decay=WEIGHT_DECAY)
     training.fit(model, batches, optimizer, epochs=EPOCHS, schedule=optim.cosine)
-    filters = np.moveaxis(model.layers["conv1"]["w"].value[:, :, 0], -1, 0)
+    filters = np.moveaxis(model.layers["conv1"].parameters["w"].value[:, :, 0], -1, 0)
     return [{"pixels": " ".join(f"{pixel:.3f}" for pixel in (w / np.abs(w).max()).ravel())} for w in filters]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.batch_norm import lenet
 from refconv import data, optim
-from refconv.training import Diverged, evaluate, fit
+from refconv.training import Callback, Diverged, evaluate, fit
 
 LR, TIMES, SEEDS, BATCH, IMAGES, EPOCHS = 0.01, (1, 5, 30), range(5), 32, 6400, 2
 LOOKS = [1, *range(10, 100, 10), *range(100, 401, 20)]  # steps after which the test digits are read
@@ -21,7 +21,8 @@ COLOURS = dict(zip(TIMES, (canvas.BLUE, canvas.GREEN, canvas.ORANGE), strict=Tru
 
 def measure():
     """A row for each network, learning rate and step: the accuracies of the five runs."""
-    training, test = data.draw_digits(IMAGES, 0), data.Batches(*data.draw_digits(1000, 1), 500)
+    training = data.draw_digits(IMAGES, 0)
+    test = data.Batches(*data.draw_digits(1000, 1), 500, shuffle=False, prepare=data.lenet_input)
     rows = []
     for normalised in (False, True):
         for times in TIMES:
@@ -36,14 +37,15 @@ def accuracies(normalised, lr, seed, training, test):
     """Test accuracies of one run in percent; of one that diverged, those of guessing from there on."""
     model, found = lenet(normalised), []
     model.build((32, 32, 1), rng=[seed, 0])
-    batches = data.Batches(*training, BATCH, rng=[seed, 1])
+    batches = data.Batches(*training, BATCH, rng=[seed, 1], prepare=data.lenet_input)
 
-    def look(progress):
-        if (progress.epoch - 1) * progress.steps + progress.step in LOOKS:
-            found.append(round(100 * evaluate(model, test).accuracy, 1))
+    class Look(Callback):
+        def on_step_end(self, run):
+            if (run.epoch - 1) * run.steps + run.step in LOOKS:
+                found.append(round(100 * evaluate(model, test).accuracy, 1))
 
     try:
-        fit(model, batches, optim.SGD(model.named_parameters(), lr, momentum=0.9), epochs=EPOCHS, on_step=look)
+        fit(model, batches, optim.SGD(model, lr, momentum=0.9), epochs=EPOCHS, callbacks=[Look()])
     except Diverged:
         found += [10.0] * (len(LOOKS) - len(found))
     return found

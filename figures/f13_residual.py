@@ -29,14 +29,14 @@ def trained(kind, depth, epochs=EPOCHS):
     model = use_short_averages(models.cifar_resnet(depth, width=WIDTH, plain=kind == "plain"))
     model.build(SHAPE, rng=[SEED, 0])
     batches = data.Batches(*data.draw_digits(IMAGES, SEED), BATCH, prepare=small, rng=[SEED, 1])
-    optimizer = optim.SGD(model.named_parameters(), LR, momentum=0.9, weight_decay=1e-4, decayed="weights")
+    optimizer = optim.SGD(model, LR, momentum=0.9, weight_decay=1e-4, decayed="weights")
     return model, fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
 
 
 def measure():
     """A row for each network and epoch."""
     return [
-        {"network": kind, "depth": depth, "epoch": epoch.epoch, "error": round(100 * (1 - epoch.train_accuracy), 2)}
+        {"network": kind, "depth": depth, "epoch": epoch.epoch, "error": round(100 * (1 - epoch.metrics["train_accuracy"]), 2)}
         for kind in KINDS
         for depth in DEPTHS
         for epoch in trained(kind, depth)[1].epochs

@@ -21,7 +21,7 @@ NETWORKS = {"residual": canvas.BLUE, "plain": canvas.ORANGE}
 
 def measure():
     """A row for each network and each block that is missing; the whole network first."""
-    test, rows = data.Batches(*data.draw_digits(1000, 1), 250, prepare=small), []
+    test, rows = data.Batches(*data.draw_digits(1000, 1), 250, shuffle=False, prepare=small), []
     for name in NETWORKS:
         model, _ = trained(name, DEPTH, EPOCHS)
         for block in (WHOLE, *deletable(model, SHAPE)):

@@ -81,7 +81,7 @@ def counted(name):
     options = {"heads": False} if name in ("googlenet", "inception-v3") else {}
     if name in ("resnet50", "resnet101", "resnet152"):
         options = {"stride_in": "3x3"}  # those of this error
-    model, shape = models.build(name, **options), models.input_shape(name)
+    model, shape = models.create(name, **options), models.input_shape(name)
     return model.multiply_adds(shape) / 1e9, model.count_parameters(shape, trainable_only=True) / 1e6
 
 

@@ -56,13 +56,14 @@ def measure():
     ):
         model = models.lenet()
         model.build((32, 32, 1), rng=SEED)
-        batches = data.Batches(*train, 64, augment=augment, rng=SEED + 1)
-        optimizer = optim.SGD(model.named_parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
+        batches = data.Batches(*train, 64, rng=SEED + 1, prepare=data.lenet_input, augment=augment)
+        optimizer = optim.SGD(model, 0.05, momentum=0.9, weight_decay=5e-4)
         training.fit(model, batches, optimizer, epochs=EPOCHS, schedule=optim.cosine)
         for change, steps in CHANGES.items():
             for by in steps:
                 changed = np.stack([moved(digit, change, by) for digit in test[0]])
-                accuracy = training.evaluate(model, data.Batches(changed, test[1], 500)).accuracy
+                test_batches = data.Batches(changed, test[1], 500, shuffle=False, prepare=data.lenet_input)
+                accuracy = training.evaluate(model, test_batches).accuracy
                 rows.append({"network": name, "change": change, "by": by, "accuracy": round(100 * accuracy, 2)})
     return rows
 

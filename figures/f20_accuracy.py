@@ -36,7 +36,8 @@ def measure():
     """Train each network with each seed, and the last ones once more together."""
     from refconv import data, training
 
-    train, test = data.load_mnist("train"), data.Batches(*data.load_mnist("test"), 500)
+    train = data.load_mnist("train")
+    test = data.Batches(*data.load_mnist("test"), 500, shuffle=False, prepare=data.lenet_input)
     rows, models = [], {}
     for name in NETWORKS:
         for seed in SEEDS:
@@ -59,8 +60,8 @@ def _trained(name, digits, seed):
     model = layers.get(name, models.lenet)()
     model.build((32, 32, 1), rng=[seed, 0])
     augment = data.augment.distort() if name == "distorted" else None
-    batches = data.Batches(*digits, 64, augment=augment, rng=[seed, 1])
-    optimizer = optim.SGD(model.named_parameters(), 0.005 if name == "linear" else 0.05, momentum=0.9, weight_decay=5e-4)
+    batches = data.Batches(*digits, 64, rng=[seed, 1], prepare=data.lenet_input, augment=augment)
+    optimizer = optim.SGD(model, 0.005 if name == "linear" else 0.05, momentum=0.9, weight_decay=5e-4)
     training.fit(model, batches, optimizer, epochs=EPOCHS, schedule=optim.cosine)
     return model
 

@@ -169,14 +169,15 @@ def generator(name: str, rng) -> np.random.Generator:
     return np.random.default_rng(integer(name, int(rng), least=0, most=math.inf))
 
 
-def trainable_parameters(parameters) -> dict:
-    """Those entries of ``model.named_parameters()`` that are trained."""
+def trainable_parameters(model) -> dict:
+    """Return the parameters of a built layer, or of a dict of named parameters, that are trained, by name."""
+    parameters = model if isinstance(model, Mapping) or not hasattr(model, "named_parameters") else model.named_parameters()
     if not isinstance(parameters, Mapping) or not all(hasattr(p, "trainable") for p in parameters.values()):
-        raise ArgumentTypeError(f"parameters must be the dict that model.named_parameters() returns, got {parameters!r}")
+        raise ArgumentTypeError(f"model must be a built layer or a dict of named parameters, got {model!r}")
     names = {}
     for name, p in parameters.items():
         if (first := names.setdefault(id(p), name)) != name:
-            raise ArgumentValueError(f"parameters must contain each parameter once, got one as {first} and as {name}")
+            raise ArgumentValueError(f"model must contain each parameter once, got one as {first} and as {name}")
     return {name: p for name, p in parameters.items() if p.trainable}
 
 

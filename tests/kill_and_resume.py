@@ -25,7 +25,11 @@ def train(folder, pause, every):
     import numpy as np
 
     from refconv import data, nn, optim
-    from refconv.training import Checkpoints, fit
+    from refconv.training import Callback, Checkpoint, fit
+
+    class Pause(Callback):
+        def on_step_end(self, run):
+            time.sleep(pause)
 
     model = nn.Sequential(
         conv=nn.Conv2D(4, 3, stride=2),
@@ -38,16 +42,17 @@ def train(folder, pause, every):
     )
     model.build((32, 32, 1), rng=0)
     images, labels = data.draw_digits(IMAGES + 100, seed=1)
-    batches = data.Prefetch(data.Batches(images[:IMAGES], labels[:IMAGES], BATCH, augment=data.augment.shift(2), rng=2))
+    training = images[:IMAGES], labels[:IMAGES]
+    augment, prepare = data.augment.shift(2), data.lenet_input
+    batches = data.Prefetch(data.Batches(*training, BATCH, rng=2, prepare=prepare, augment=augment))
     fit(
         model,
         batches,
-        optim.SGD(model.named_parameters(), lr=0.02, momentum=0.9),
+        optim.SGD(model, lr=0.02, momentum=0.9),
         epochs=EPOCHS,
-        validation=data.Batches(images[IMAGES:], labels[IMAGES:], 50),
+        validation=data.Batches(images[IMAGES:], labels[IMAGES:], 50, shuffle=False, prepare=prepare),
         schedule=optim.Plateau(patience=1, factor=0.5),
-        checkpoints=Checkpoints(folder, every=every, resume=True),
-        on_step=lambda progress: time.sleep(pause),
+        callbacks=[Checkpoint(folder, every=every, resume=True), Pause()],
     )
     bits = b"".join(np.ascontiguousarray(p.value).tobytes() for p in model.named_parameters().values())
     (folder / "sum").write_text(hashlib.sha256(bits).hexdigest(), encoding="utf-8")

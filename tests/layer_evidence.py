@@ -31,7 +31,7 @@ def random_input(shape, seed=5, dtype=np.float64):
 def assert_layer(layer, shape, train=True, positive=()):
     """All that a layer promises, for inputs of this shape; the arrays named get positive numbers only."""
     layer.output_shape(shape)
-    assert layer.parameters is None, "looking at shapes must not make parameters"
+    assert not layer.is_built, "looking at shapes must not make parameters"
     counted, trainable = layer.count_parameters(shape), layer.count_parameters(shape, trainable_only=True)
     case = layer_case(Make(lambda: layer), shape, train, positive)
     # The output shape, the gradients, that they are added, and that neither the input nor the layer changes.

@@ -90,8 +90,8 @@ OPTIMIZERS = [
         "frozen parameters are taken",
         "optim/optimizers.py",
         "optim.SGD",
-        "trainable_parameters(parameters)",
-        "dict(parameters)",
+        "trainable_parameters(model)",
+        "dict(model)",
         UPDATE,
     ),
     module(

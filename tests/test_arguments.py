@@ -217,12 +217,15 @@ def test_trainable_parameters_are_those_that_are_not_frozen():
     w, b = nn.Parameter(np.zeros(2)), nn.Parameter(np.zeros(1))
     b.frozen = True
     assert trainable_parameters({"w": w, "b": b}) == {"w": w}
+    model = nn.Sequential(first=nn.Dense(3), norm=nn.BatchNorm())
+    model.build((2,), rng=0)
+    assert list(trainable_parameters(model)) == ["first.w", "first.b", "norm.gamma", "norm.beta"]
     for wrong in ([w], w, {"w": np.zeros(2)}, None):
-        with pytest.raises(TypeError, match=r"^parameters must be the dict that model.named_parameters\(\) returns, got "):
+        with pytest.raises(TypeError, match=r"^model must be a built layer or a dict of named parameters, got "):
             trainable_parameters(wrong)
 
 
 def test_a_parameter_under_two_names_would_be_updated_twice_and_is_refused():
     w = nn.Parameter(np.zeros(3))
-    with pytest.raises(ValueError, match="parameters must contain each parameter once, got one as a and as b"):
+    with pytest.raises(ValueError, match="model must contain each parameter once, got one as a and as b"):
         trainable_parameters({"a": w, "b": w})

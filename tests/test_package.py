@@ -55,7 +55,17 @@ def loaded_by(statement):
     return set(run_python(f"import sys; {statement}; print(*sys.modules)").split())
 
 
-ENGINE = {"_arguments", "_config", "_core", "_errors", "_version", "families", "geometry", "reference"}  # packages of refconv
+ENGINE = {
+    "_arguments",
+    "_config",
+    "_core",
+    "_errors",
+    "_version",
+    "families",
+    "geometry",
+    "reference",
+    "typing",
+}  # packages of refconv
 
 
 def test_import_refconv_loads_the_engine_only():
@@ -146,11 +156,18 @@ def test_the_test_extra_has_what_compiling_a_mutant_imports():
 
 # Derivatives whose arrays may have one shape: exchanged by mistake, they would give a wrong number without an error.
 BY_KEYWORD = {
-    **dict.fromkeys(["elu_dx", "leaky_relu_dx", "local_response_norm_dx", "relu_dx"], ["x"]),
-    **dict.fromkeys(["log_softmax_dx", "sigmoid_dx", "softmax_dx", "tanh_dx"], ["y"]),
-    "dropout_dx": ["mask"],
-    **dict.fromkeys(["batch_norm_grads", "batch_norm_inference_grads"], ["x", "gamma", "mean", "var"]),
-    "separable_conv2d_grads": ["x", "depthwise", "pointwise"],
+    "batch_norm_grads": ("x", "gamma", "mean", "var"),
+    "batch_norm_inference_grads": ("x", "gamma", "mean", "var"),
+    "dropout_dx": ("mask",),
+    "elu_dx": ("x",),
+    "leaky_relu_dx": ("x",),
+    "local_response_norm_dx": ("x",),
+    "log_softmax_dx": ("y",),
+    "relu_dx": ("x",),
+    "separable_conv2d_grads": ("x", "depthwise", "pointwise"),
+    "sigmoid_dx": ("y",),
+    "softmax_dx": ("y",),
+    "tanh_dx": ("y",),
 }
 
 

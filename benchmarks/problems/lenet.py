@@ -26,12 +26,13 @@ class LeNetStep(Problem):
 
     def draw(self, work):
         images, labels = data.draw_digits(BATCHES * self.batch_size, seed=1)
-        x, y = zip(*data.Batches(images, labels, self.batch_size), strict=True)
+        batches = data.Batches(images, labels, self.batch_size, shuffle=False, prepare=data.lenet_input)
+        x, y = zip(*batches, strict=True)
         return dict(x=np.stack(x), labels=np.stack(y))
 
     def refconv(self, work, a):
         model, batches = lenet(), cycle(list(zip(a["x"], a["labels"], strict=True)))
-        optimizer = optim.SGD(model.named_parameters(), **SGD)
+        optimizer = optim.SGD(model, **SGD)
         return Side(lambda: train_step(model, optimizer, *next(batches))[0])
 
     def torch(self, work, a, layout):

@@ -61,7 +61,7 @@ class Network(Problem):
         return peers.onnx_session_side(written.getvalue(), x.numpy(), shape, lambda scores: scores)
 
     def flops(self, work, a, results):
-        return 2 * self.images * models.build(self.model).multiply_adds((self.side, self.side, 3))
+        return 2 * self.images * models.create(self.model).multiply_adds((self.side, self.side, 3))
 
     def bytes(self, work, a, results):
         """Images and weights, once; what lies between the layers need not leave the cache."""
@@ -75,7 +75,7 @@ class Network(Problem):
 @cache
 def built(name, side):
     """The network, its averages drawn so that no batch normalisation is the identity."""
-    model, rng = models.build(name), np.random.default_rng(1)
+    model, rng = models.create(name), np.random.default_rng(1)
     model.build((side, side, 3), rng=1)
     for parameter_name, parameter in model.named_parameters().items():
         if parameter_name.endswith((".mean", ".beta")):
@@ -98,7 +98,7 @@ def torch_module(layer, shape):
     if kind in (nn.MaxPool2D, nn.AvgPool2D):
         return padded_before(torch_pool(layer), layer.window, shape)
     if kind is nn.Dense:
-        return filled(torch.nn.Linear(shape[0], layer.units, bias=layer.bias), layer["w"].value.T, layer)
+        return filled(torch.nn.Linear(shape[0], layer.units, bias=layer.bias), layer.parameters["w"].value.T, layer)
     if kind is nn.BatchNorm:
         return torch_norm(layer, shape[-1])
     if kind is nn.PadChannels:
@@ -149,7 +149,7 @@ def torch_convolution(layer, shape):
     options = dict(stride=window.stride, dilation=window.dilation, groups=groups, bias=layer.bias)
     module = torch.nn.Conv2d(channels, outputs, window.kernel, **options)
     order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
-    weights = np.ascontiguousarray(layer["w"].value.transpose(order)).reshape(module.weight.shape)
+    weights = np.ascontiguousarray(layer.parameters["w"].value.transpose(order)).reshape(module.weight.shape)
     return padded_before(filled(module, weights, layer), window, shape)
 
 
@@ -179,7 +179,7 @@ def torch_norm(layer, channels):
     names = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
     with torch.no_grad():
         for theirs, ours in names.items():
-            getattr(module, theirs).copy_(torch.from_numpy(layer[ours].value))
+            getattr(module, theirs).copy_(torch.from_numpy(layer.parameters[ours].value))
     return module
 
 
@@ -190,7 +190,7 @@ def filled(module, weights, layer):
     with torch.no_grad():
         module.weight.copy_(torch.from_numpy(np.ascontiguousarray(weights)))
         if layer.bias:
-            module.bias.copy_(torch.from_numpy(layer["b"].value))
+            module.bias.copy_(torch.from_numpy(layer.parameters["b"].value))
     return module
 
 

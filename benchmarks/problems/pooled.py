@@ -24,7 +24,7 @@ class Pooled(Convolution):
         conv = nn.Conv2D(self.outputs, self.kernel, padding=self.padding)
         model = nn.Sequential(conv, nn.ReLU(), nn.MaxPool2D(2))
         model.build(a["x"].shape[1:], rng=0, dtype=a["x"].dtype)
-        conv["w"].value[...], conv["b"].value[...] = a["w"], a["b"]
+        conv.parameters["w"].value[...], conv.parameters["b"].value[...] = a["w"], a["b"]
         if work == "forward":
             return Side(lambda: model.forward(a["x"])[0])
         _, backward = model.forward(a["x"])
@@ -32,7 +32,7 @@ class Pooled(Convolution):
         def back():
             model.zero_grad()
             dx = backward(a["dy"], not self.first)
-            return (*(() if self.first else (dx,)), conv["w"].grad, conv["b"].grad)
+            return (*(() if self.first else (dx,)), conv.parameters["w"].grad, conv.parameters["b"].grad)
 
         return Side(back)
 

@@ -23,6 +23,7 @@ PURE_MARKER = CORE / "pure_build.txt"
 
 # Kernel modules that are no family: the algorithms that families and layers consist of, and the sketch of a convolution.
 ALGORITHMS = (
+    "bias_gradient",
     "columns",
     "combine",
     "conv_relu_pool",

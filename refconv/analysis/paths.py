@@ -174,5 +174,6 @@ def _past(block):
     if sums:
         return sums[0].layers["shortcut"]
     nothing = Identity()
-    nothing.parameters = None if block.parameters is None else {}  # built, if the block was
+    if block.is_built:
+        nothing.parameters = {}
     return nothing

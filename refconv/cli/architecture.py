@@ -1,8 +1,10 @@
 """Arguments that choose an architecture, shared by several commands."""
 
+import argparse
+
 from refconv.cli.arguments import positive, size
 
-__all__ = ["add_architecture", "chosen", "input_shape", "variant"]
+__all__ = ["add_architecture", "chosen", "input_shape", "model_name", "variant"]
 
 
 def add_architecture(parser):
@@ -10,7 +12,7 @@ def add_architecture(parser):
     from refconv import models
 
     add = parser.add_argument
-    add("model", choices=models.list(), metavar="MODEL", help=f"one of: {', '.join(models.list())}")
+    add("model", type=model_name, metavar="MODEL", help=f"one of: {', '.join(models.names())}")
     add("--small", action="store_true", help="the small variant, which trains on a laptop")
     add("--input", type=size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
     add("--classes", type=positive, metavar="N", help="number of classes")
@@ -24,12 +26,22 @@ def chosen(options):
 
     name = variant(options.model, options.small)
     given = {key: value for key in ("style", "classes", "width") if (value := getattr(options, key)) is not None}
-    return models.build(name, **given), input_shape(name, options.input)
+    return models.create(name, **given), input_shape(name, options.input)
+
+
+def model_name(text):
+    """Name of an architecture, in any spelling that :func:`refconv.models.create` accepts."""
+    from refconv import models
+
+    try:
+        return models.canonical_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def variant(model, small):
     """Return the name of an architecture, or of its small variant."""
-    return f"{model}-small" if small else model
+    return f"{model}-small" if small and not model.endswith("-small") else model
 
 
 def input_shape(name, size):

@@ -8,11 +8,20 @@ from refconv import data, models, optim, weights
 from refconv._config import config, get_config, keep_freed_memory
 from refconv._files import write_atomically
 from refconv.cli.console import say
-from refconv.cli.progress import ProgressBars, stop_signals
 from refconv.cli.run_folder import output_folder, own_options, restore_options
+from refconv.cli.stop import StopOnSignal, stop_signals
 from refconv.cli.training_data import load
 from refconv.drawing.training import training_picture
-from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit, tensorboard
+from refconv.training import (
+    Checkpoint,
+    CrossEntropy,
+    Diverged,
+    EarlyStopping,
+    ProgressBar,
+    TensorBoard,
+    evaluate,
+    fit,
+)
 
 __all__ = ["train"]
 
@@ -36,74 +45,71 @@ def train(options) -> None:
 
 def _train(options, folder):
     arguments = {"style": options.style}
-    model = models.build(options.model, **arguments)
+    model = models.create(options.model, **arguments)
     # Independent streams, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     input_shape = models.input_shape(options.model)
     model.build(input_shape, weights_rng)
     training, validation, test = load(options)
-    batches = data.Batches(*training, options.batch_size, augment=AUGMENT[options.augment](), rng=order_rng)
-    test = data.Batches(*test, 500)
+    augment = AUGMENT[options.augment]()
+    batches = data.Batches(*training, options.batch_size, rng=order_rng, prepare=data.lenet_input, augment=augment)
+    test = _in_order(test)
     say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
         f"{get_config().engine} on {get_config().threads} thread(s)"
     )
     resume, notes = bool(options.resume), own_options(options)
-    checkpoints = Checkpoints(folder, every=options.checkpoint_every, resume=resume, notes=notes)
+    checkpoint = Checkpoint(folder, every=options.checkpoint_every, resume=resume, notes=notes)
     try:
-        history = _fit(model, batches, validation, test, checkpoints, folder, options)
+        history = _fit(model, batches, validation, test, checkpoint, options)
     except Diverged as error:
         raise FloatingPointError(f"{error} ({_save_diverged(folder, options, error, test)})") from error
     if history.stopped:
         say(f"stopped; saving what there is; --resume {folder} goes on")
     elif history.best not in (None, history.epochs[-1]):
-        checkpoints.recall_best(model)
+        checkpoint.recall_best(model)
         history.test = evaluate(model, test)
         say(f"the validation loss was lowest after epoch {history.best.epoch}: it is the one that is saved")
     _save(folder, options, arguments, model, history, test)
     if not history.stopped:
-        checkpoints.last.unlink(missing_ok=True)
-        checkpoints.best.unlink(missing_ok=True)
+        checkpoint.last.unlink(missing_ok=True)
+        checkpoint.best.unlink(missing_ok=True)
     if options.data == "digits" and get_config().engine == "kernels":
         _test_on_mnist(model)
 
 
-def _fit(model, batches, validation, test, checkpoints, folder, options):
-    callbacks = [tensorboard(folder)] if options.tensorboard else []
-    with stop_signals() as stop, ProgressBars(len(batches.images)) as bars:
+def _fit(model, batches, validation, test, checkpoint, options):
+    with stop_signals() as received:
+        callbacks = [ProgressBar(say), StopOnSignal(received), checkpoint]
+        if options.patience:
+            callbacks.append(EarlyStopping(options.patience))
+        if options.tensorboard:
+            callbacks.append(TensorBoard(checkpoint.last.parent))
         return fit(
             model,
             batches,
             _optimizer(model, options),
             epochs=options.epochs,
             test=test,
-            validation=data.Batches(*validation, 500) if validation else None,
+            validation=_in_order(validation) if validation else None,
             schedule=SCHEDULES[options.schedule](),
             loss=CrossEntropy(options.label_smoothing),
             clip_norm=options.clip_norm,
-            patience=options.patience,
-            checkpoints=checkpoints,
-            on_step=bars.step,
-            on_epoch=_call_each(bars.epoch, *callbacks),
-            stop=stop,
+            callbacks=callbacks,
         )
 
 
-def _call_each(*callbacks):
-    def on_epoch(line):
-        for callback in callbacks:
-            callback(line)
-
-    return on_epoch
+def _in_order(images_and_labels):
+    return data.Batches(*images_and_labels, 500, shuffle=False, prepare=data.lenet_input)
 
 
 def _optimizer(model, options):
-    parameters, common = model.named_parameters(), {"weight_decay": options.weight_decay}
+    common = {"weight_decay": options.weight_decay}
     if options.optimizer == "adam":
-        return optim.Adam(parameters, options.lr, **common)
+        return optim.Adam(model, options.lr, **common)
     kind = {"sgd": optim.SGD, "rmsprop": optim.RMSProp}[options.optimizer]
-    return kind(parameters, options.lr, momentum=options.momentum, **common)
+    return kind(model, options.lr, momentum=options.momentum, **common)
 
 
 def _save(folder, options, arguments, model, history, test):
@@ -134,5 +140,5 @@ def _save_history(folder, options, history, test, outcome):
 def _test_on_mnist(model):
     """Print the accuracy on MNIST of a network trained on drawn digits, if MNIST has been downloaded."""
     with contextlib.suppress(data.DataNotFound, data.BadDataFile):
-        test = data.Batches(*data.load_mnist("test", download=False), 500)
+        test = _in_order(data.load_mnist("test", download=False))
         say(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")

@@ -2,7 +2,7 @@
 
 import time
 
-from refconv.cli.architecture import input_shape, variant
+from refconv.cli.architecture import input_shape, model_name, variant
 from refconv.cli.arguments import positive, size
 from refconv.cli.command import Command
 from refconv.cli.console import say
@@ -23,7 +23,7 @@ MEBIBYTE = 2**20
 
 def add_arguments(parser):
     add = parser.add_argument
-    add("models", nargs="*", metavar="MODEL", help="names that summary accepts (default: all)")
+    add("models", nargs="*", type=model_name, metavar="MODEL", help="names that summary accepts (default: all)")
     add("--small", action="store_true", help="their small variants")
     add("--batch", type=positive, default=1, metavar="N", help="images (default: %(default)s)")
     add("--backward", action="store_true", help="run the backward pass too, as in training")
@@ -34,9 +34,9 @@ def run(options):
     """Run each model once and print a line for it; return 1 if an output or a gradient is not finite, else 0."""
     from refconv import models
 
-    names = [variant(name, options.small) for name in options.models or models.list()]
+    names = [variant(name, options.small) for name in options.models or models.names()]
     for name in names:
-        models.build(name).output_shape(input_shape(name, options.input))  # refuse a wrong size before the first model runs
+        models.create(name).output_shape(input_shape(name, options.input))  # refuse a wrong size before the first model runs
     say(_row(HEAD))
     say(_row(tuple("─" * width for width in WIDTHS)))
     wrong = [name for name in names if not _in_a_process(name, options.batch, options.backward, options.input)]
@@ -62,7 +62,7 @@ def measure(name, batch=1, backward=False, size=None):
     from refconv import models
 
     shape, memory_before = input_shape(name, size), _peak_memory()
-    model = models.build(name)
+    model = models.create(name)
     began = time.perf_counter()
     model.build(shape, rng=0)
     build_seconds = time.perf_counter() - began
@@ -81,7 +81,7 @@ def measure(name, batch=1, backward=False, size=None):
     cells = (
         name.removesuffix("-small"),
         "×".join(map(str, (batch, *shape))),
-        f"{model.count_parameters(shape):,}",
+        f"{model.inference_layer.count_parameters(shape, trainable_only=True):,}",
         f"{build_seconds:.2f} s",
         f"{forward_seconds:.2f} s",
         "" if backward_seconds is None else f"{backward_seconds:.2f} s",

@@ -1,9 +1,18 @@
-"""From a data set to what a network takes: mini-batches in random order, pixels as numbers around zero."""
+"""Mini-batches in random order, the input of LeNet-5, and the split into training and validation data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refconv._arguments import class_labels, integer, real
-from refconv._errors import ArgumentValueError
+from refconv._arguments import flag, integer, real
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+
+if TYPE_CHECKING:
+    from refconv.typing import Array, ArrayLike, Generator
 
 __all__ = ["Batches", "lenet_input", "split"]
 
@@ -12,14 +21,17 @@ __all__ = ["Batches", "lenet_input", "split"]
 BACKGROUND, INK = -0.1, 1.175
 _VALUE_OF_PIXEL = np.linspace(BACKGROUND, INK, 256).astype(np.float32)
 
+LARGEST_LABEL = np.iinfo(np.intp).max
+SAMPLE = 256  # examples in the fingerprint of a data set
 
-def lenet_input(images, dtype=np.float32):
-    """Digits as LeNet-5 takes them: 28 × 28 bytes set into 32 × 32 numbers, background −0.1 and ink 1.175.
+
+def lenet_input(images: ArrayLike, dtype: type = np.float32) -> Array:
+    """Convert digits to the input of LeNet-5: 32 × 32 pixels, background −0.1 and ink 1.175.
 
     Parameters
     ----------
     images : array (N, H, W), uint8
-        0 is background, 255 is ink; H and W up to 32 pixels, set in the middle.
+        0 is background, 255 is ink; H and W up to 32 pixels, placed in the middle.
     dtype : numpy dtype
         float32 or float64.
 
@@ -30,7 +42,7 @@ def lenet_input(images, dtype=np.float32):
     Raises
     ------
     ValueError
-        If the images are not bytes, or too large.
+        If the images are not uint8, or too large.
 
     Examples
     --------
@@ -38,7 +50,8 @@ def lenet_input(images, dtype=np.float32):
     >>> x.shape, round(float(x[1, 2, 2, 0]), 3), round(float(x[1, 1, 2, 0]), 3)
     ((2, 32, 32, 1), 1.175, -0.1)
 
-    Source: M2; LeCun et al., "Gradient-based learning applied to document recognition", 1998, section II-B.
+    Source: lecture row M2 (SOURCES.md); LeCun et al., "Gradient-based learning applied to document recognition", 1998,
+    section II-B.
     """
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3 or max(images.shape[1:]) > 32:
@@ -53,103 +66,145 @@ def lenet_input(images, dtype=np.float32):
 
 
 class Batches:
-    """A data set in mini-batches; each pass over it has a new random order.
+    """Mini-batches of a data set, in a new random order in each pass.
+
+    Images and targets are only indexed, so an array on disk (``numpy.load(path, mmap_mode="r")``) is read batch by batch.
 
     Parameters
     ----------
     images : array (N, …)
         The data set, in the form in which it is stored.
-    labels : integer array (N,)
-        The class of each image, from 0. Batches hold them as intp.
+    labels : array (N, …)
+        One target for each image: its class, integers (N,); a class for each pixel, integers (N, H, W); or the numbers of a
+        regression, such as floats (N, 3). Batches hold integers as intp. The loss checks the shape and the range.
     batch_size : int
         Images in a batch; the last of a pass may have fewer.
-    prepare : callable
-        Turns a batch of stored images into what the network takes.
-    augment : callable, optional
-        ``augment(images, rng)`` returns a batch of images changed at random, such as ``data.augment.shift(2)``; it
-        is called before ``prepare``. Each batch has a generator of its own, made from the pass and the place in it.
+    shuffle : bool
+        True for a new random order in each pass, False for the stored order, in which predictions match the images.
     rng : numpy.random.Generator, int or None
-        Where the order comes from, and the seeds of ``augment``; None leaves the stored order.
+        Seeds the order and ``augment``; None for fresh entropy, as in ``build``.
+    prepare : callable, optional
+        Converts a batch of stored images into the input of the network, as :func:`lenet_input` does; by default images are
+        yielded as they are stored.
+    augment : callable, optional
+        ``augment(images, rng)`` returns a batch of randomly changed images, such as ``data.augment.shift(2)``. It is called
+        before ``prepare``, for each batch with a generator made from the pass and the batch's index.
+    drop_last : bool
+        True to leave out the last batch of a pass if it has fewer than ``batch_size`` images. A last batch of one image
+        would be normalised by its own statistics in :class:`refconv.nn.BatchNorm`.
 
     Raises
     ------
     TypeError
-        If the labels are not integers.
+        If labels are not numbers, or an argument has a wrong type.
     ValueError
-        If images and labels differ in number, or there are none; if the labels do not have shape (N,) or one is negative; if
-        images are to be augmented without an rng.
+        If images and labels differ in number, or there are none; if ``drop_last`` would drop all of them.
 
     Examples
     --------
-    >>> batches = Batches(np.arange(5) * 10, np.arange(5), 2, prepare=lambda x: x / 10, rng=None)
+    >>> batches = Batches(np.arange(5) * 10, np.arange(5), 2, prepare=lambda x: x / 10, shuffle=False)
     >>> [(x.tolist(), y.tolist()) for x, y in batches]
     [([0.0, 1.0], [0, 1]), ([2.0, 3.0], [2, 3]), ([4.0], [4])]
+    >>> [y.tolist() for _, y in Batches(np.arange(5), np.arange(5), 2, rng=3, drop_last=True)]
+    [[4, 2], [1, 3]]
 
-    Source: A12, A21.
+    Source: lecture rows A12 and A21 (SOURCES.md).
     """
 
-    def __init__(self, images, labels, batch_size, *, prepare=lenet_input, augment=None, rng=None):
+    def __init__(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike,
+        batch_size: int,
+        *,
+        shuffle: bool = True,
+        rng: Generator = None,
+        prepare: Callable[[Array], Array] | None = None,
+        augment: Callable[[Array, np.random.Generator], Array] | None = None,
+        drop_last: bool = False,
+    ) -> None:
         self.images, self.labels = _pair(images, labels)
-        if augment is not None and rng is None:
-            raise ArgumentValueError("augment needs random numbers, but rng is None")
-        self.prepare, self.augment = prepare, augment
         self.batch_size = integer("batch_size", batch_size)
-        self.rng = None if rng is None else np.random.default_rng(rng)
-        self.done = 0  # batches that the next pass leaves out
+        self.shuffle, self.drop_last = flag("shuffle", shuffle), flag("drop_last", drop_last)
+        self.prepare, self.augment = _function("prepare", prepare), _function("augment", augment)
+        self.rng = np.random.default_rng(rng)
+        self._done = 0  # batches that the next pass leaves out
+        if not len(self):
+            raise ArgumentValueError(f"batch_size must be at most {len(self.images)} with drop_last=True, got {batch_size}")
 
-    def __len__(self):
-        return -(-len(self.images) // self.batch_size)
+    def __len__(self) -> int:
+        """Number of batches in a pass."""
+        count = len(self.images)
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
-    def __iter__(self):
-        count, first, self.done = len(self.images), self.done, 0
-        order = np.arange(count) if self.rng is None else self.rng.permutation(count)
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        count, first, self._done = len(self.images), self._done, 0
+        order = self.rng.permutation(count) if self.shuffle else np.arange(count)
         seed = None if self.augment is None else int(self.rng.integers(2**63))
         for k in range(first, len(self)):
             chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
-            images = self.images[chosen]
+            images, labels = self.images[chosen], self.labels[chosen]
             if self.augment is not None:
                 images = self.augment(images, np.random.default_rng([seed, k]))
-            yield self.prepare(images), self.labels[chosen]
+            if self.prepare is not None:
+                images = self.prepare(images)
+            yield images, labels.astype(np.intp, copy=False) if labels.dtype.kind in "iu" else labels
 
-    def state(self):
-        """Where the random numbers are, for :meth:`resume`: ask before a pass begins."""
-        return None if self.rng is None else self.rng.bit_generator.state
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the batches except the random numbers, for the comparison with a checkpoint.
 
-    def resume(self, state, done) -> None:
-        """Let the next pass be the one that began in this state, without its first ``done`` batches."""
-        if (state is None) != (self.rng is None):
-            raise ArgumentValueError(
-                f"state must be that of batches like these, {'without' if self.rng is None else 'with'} an rng"
-            )
-        if self.rng is not None:
-            self.rng.bit_generator.state = state
-        self.done = done
+        The data are represented by a fingerprint: shapes, types, and a SHA-256 of 256 evenly spaced examples.
+        """
+        sample = np.linspace(0, len(self.images) - 1, min(len(self.images), SAMPLE)).astype(int)
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels):
+            digest.update(np.ascontiguousarray(array[sample]).tobytes())
+        return {
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "drop_last": self.drop_last,
+            "prepare": self.prepare,
+            "augment": self.augment,
+            "images": f"{self.images.dtype}{self.images.shape}",
+            "labels": f"{self.labels.dtype}{self.labels.shape}",
+            "fingerprint": digest.hexdigest()[:16],
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the random generator, for :meth:`resume`; call it before a pass begins."""
+        return dict(self.rng.bit_generator.state)
+
+    def resume(self, state: dict[str, Any], done: int) -> None:
+        """Make the next pass the one that began in this state, without its first ``done`` batches."""
+        self.rng.bit_generator.state = state
+        self._done = done
 
 
-def split(images, labels, share=0.1, rng=0):
-    """Training and validation data: a share of the images, chosen at random, is kept apart.
+def split(
+    images: ArrayLike, labels: ArrayLike, share: float = 0.1, rng: Generator = None
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Split a data set at random into training and validation data.
 
     Parameters
     ----------
     images : array (N, …)
         The data set.
-    labels : integer array (N,)
-        The class of each image, from 0.
+    labels : array (N, …)
+        One target for each image, as for :class:`Batches`.
     share : float
-        How much is for validation, above 0 and below 1; rounded to whole images, one at least.
-    rng : numpy.random.Generator or int
-        Where the choice comes from; the same seed gives the same split.
+        Fraction of the images for validation, above 0 and below 1; rounded to whole images, at least one.
+    rng : numpy.random.Generator, int or None
+        Chooses the images; the same seed gives the same split, None a new one in each call.
 
     Returns
     -------
     training, validation : pairs (images, labels)
-        In stored order, both; the labels are intp.
+        Both in stored order.
 
     Raises
     ------
     TypeError, ValueError
-        If images and labels differ in number, labels are not integers of shape (N,) from 0 on, share is no number, or it
-        leaves nothing for one of the two.
+        If images and labels differ in number, labels are not numbers, share is not a number, or one part would be empty.
 
     Examples
     --------
@@ -157,7 +212,7 @@ def split(images, labels, share=0.1, rng=0):
     >>> images, held
     (array([10, 20, 30, 40, 60, 70]), array([ 0, 50]))
 
-    Source: A20.
+    Source: lecture row A20 (SOURCES.md).
     """
     images, labels = _pair(images, labels)
     count = max(1, round(real("share", share, above=0, below=1) * len(images)))
@@ -168,10 +223,27 @@ def split(images, labels, share=0.1, rng=0):
     return (images[~held], labels[~held]), (images[held], labels[held])
 
 
-def _pair(images, labels):
+def _pair(images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     """Return images and labels as arrays, one label for each image."""
-    images, labels = np.asarray(images), class_labels(labels)
-    if not images.shape[:1] == labels.shape != (0,):
-        count = len(images) if images.ndim else "a single number"
-        raise ArgumentValueError(f"images and labels must be non-empty and of equal length, got {count} and {len(labels)}")
+    if isinstance(labels, np.ma.MaskedArray):
+        raise ArgumentTypeError("labels must be a plain array, got a masked array, whose mask would be lost")
+    try:
+        images, labels = np.asarray(images), np.asarray(labels)
+    except ValueError:
+        raise ArgumentValueError("images and labels must be arrays, got rows of different lengths") from None
+    if labels.dtype.kind not in "iufb":
+        raise ArgumentTypeError(f"labels must be numbers, got {labels.dtype}")
+    if labels.dtype == np.uint64 and (labels > LARGEST_LABEL).any():
+        place = int(np.argmax(labels > LARGEST_LABEL))
+        raise ArgumentValueError(f"labels must be at most {LARGEST_LABEL}, got {labels.flat[place]} at index {place}")
+    counts = [len(a) if a.ndim else "a single number" for a in (images, labels)]
+    if counts[0] != counts[1] or counts[0] in (0, "a single number"):
+        raise ArgumentValueError(f"images and labels must be non-empty and of equal length, got {counts[0]} and {counts[1]}")
     return images, labels
+
+
+def _function(name: str, value: Any) -> Any:
+    """Return a callable or None; raise ``TypeError`` for anything else."""
+    if value is not None and not callable(value):
+        raise ArgumentTypeError(f"{name} must be callable or None, got {value!r}")
+    return value

@@ -13,7 +13,7 @@ from refconv.models.lenet import lenet
 from refconv.models.mobilenet import mobilenet
 from refconv.models.neocognitron import neocognitron
 from refconv.models.nin import nin
-from refconv.models.registry import build, input_shape, list
+from refconv.models.registry import canonical_name, create, input_shape, names
 from refconv.models.resnet import resnet
 from refconv.models.resnext import resnext
 from refconv.models.unet import unet
@@ -26,9 +26,10 @@ __all__ = [
     "SCells",
     "alexnet",
     "bn_inception",
-    "build",
+    "canonical_name",
     "cifar_densenet",
     "cifar_resnet",
+    "create",
     "deep_image_prior",
     "densenet",
     "fractalnet",
@@ -36,8 +37,8 @@ __all__ = [
     "inception_v3",
     "input_shape",
     "lenet",
-    "list",
     "mobilenet",
+    "names",
     "neocognitron",
     "nin",
     "resnet",

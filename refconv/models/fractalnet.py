@@ -4,8 +4,6 @@ A block follows the expansion rule of :class:`refconv.nn.Fractal` from a convolu
 with a pooling behind each bring 32 × 32 pixels down to one.
 """
 
-from functools import partial
-
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer
 from refconv.nn import Dropout, DropPath, Flatten, Fractal, MaxPool2D, Sequential
 
@@ -49,7 +47,7 @@ def fractalnet(columns=3, classes=10, width=1, *, drop=0.15, share=0.5):
     """
     layers = {}
     for k, (filters, rate) in enumerate(zip(FILTERS, DROPOUT, strict=True), 1):
-        layers[f"block{k}"] = Fractal(partial(conv_bn_relu, scaled(filters, width), 3, padding=1), columns, drop=drop)
+        layers[f"block{k}"] = Fractal(conv_bn_relu(scaled(filters, width), 3, padding=1), columns, drop=drop)
         layers |= {f"dropout{k}": Dropout(rate)} if rate else {}
         layers[f"pool{k}"] = MaxPool2D(2)
     return DropPath(Sequential(**layers, flatten=Flatten(), scores=score_layer(classes)), share)

@@ -1,10 +1,14 @@
-"""All architectures by name: who builds each, for which input, and its small variant that trains on a laptop."""
+"""All architectures by name: their builders, input shapes, and the small variants that train on a laptop."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from inspect import signature
 from typing import NamedTuple
 
-from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv._errors import ArgumentTypeError
 from refconv.models.alexnet import alexnet
+from refconv.models.aliases import find_name
 from refconv.models.blocks import CIFAR, IMAGENET
 from refconv.models.bn_inception import bn_inception
 from refconv.models.cifar_resnet import cifar_resnet
@@ -25,20 +29,21 @@ from refconv.models.unet import unet
 from refconv.models.vgg import vgg
 from refconv.models.wide_resnet import wide_resnet, wide_resnet50
 from refconv.models.zfnet import zfnet
+from refconv.nn import Layer
 
-__all__ = ["build", "input_shape", "list"]
+__all__ = ["canonical_name", "create", "input_shape", "names"]
 
-SMALL = "-small"  # what a small variant's name ends with
+SMALL = "-small"  # the end of the name of a small variant
 
 
 class Model(NamedTuple):
     """A builder with its arguments for the paper's network, and what a small variant changes of them."""
 
-    builder: object
+    builder: Callable[..., Layer]
     arguments: dict
-    input_shape: tuple
+    input_shape: tuple[int, ...]
     small: dict
-    small_shape: tuple = CIFAR
+    small_shape: tuple[int, ...] = CIFAR
 
 
 SHRUNK = {"width": 0.25, "classes": 10, "small_images": True}
@@ -81,25 +86,27 @@ MODELS = {
 }
 
 
-def list():
-    """The names that :func:`build` knows; with "-small" behind it, each is that of its small variant as well.
+def names() -> list[str]:
+    """Return the names that :func:`create` accepts; append "-small" for the variant that trains on a laptop.
 
-    >>> names = list()
-    >>> "resnet50" in names, names[:3]
+    >>> "resnet50" in names(), names()[:3]
     (True, ['neocognitron', 'lenet', 'alexnet'])
     """
     return [*MODELS]
 
 
-def build(name, **arguments):
-    """The architecture of this name, not yet with weights.
+def create(name: str, **arguments) -> Layer:
+    """Create an architecture by its name, without parameters; ``build`` makes them.
+
+    Case, "-" and "_" do not matter, and torchvision's and Keras' names are accepted beside the papers': "vgg16" is "vgg-d",
+    "wide_resnet50_2" is "wrn-50-2".
 
     Parameters
     ----------
     name : str
-        One of :func:`list`, or one of them with "-small" behind it.
+        One of :func:`names`, or an alias; with "-small" appended, the variant that trains on a laptop.
     **arguments
-        The builder's, in place of those that the name stands for: ``classes`` and ``width`` for all that classify.
+        Arguments of the builder, which replace those of the name: ``classes`` and ``width`` for all classifiers.
 
     Returns
     -------
@@ -108,24 +115,24 @@ def build(name, **arguments):
     Raises
     ------
     TypeError, ValueError
-        If there is none of this name, or it takes no such argument; and what the builder raises.
+        If there is no architecture of this name, or its builder does not accept an argument; and what the builder raises.
 
     Examples
     --------
-    >>> build("resnet50", classes=26).output_shape((224, 224, 3)), build("resnet50-small").output_shape((32, 32, 3))
+    >>> create("resnet50", classes=26).output_shape((224, 224, 3)), create("ResNet50_small").output_shape((32, 32, 3))
     ((26,), (10,))
 
-    Source: M1–M17.
+    Source: lecture rows M1–M17 (SOURCES.md).
     """
     model, small = _find(name)
-    takes = signature(model.builder).parameters
-    if unknown := [argument for argument in arguments if argument not in takes]:
-        raise ArgumentTypeError(f"{name} takes {', '.join(takes)}, got {', '.join(unknown)}")
+    accepted = signature(model.builder).parameters
+    if unknown := [argument for argument in arguments if argument not in accepted]:
+        raise ArgumentTypeError(f"{name} takes {', '.join(accepted)}, got {', '.join(unknown)}")
     return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
 
 
-def input_shape(name):
-    """The shape of one input in the paper, without the batch; or that of the small variant.
+def input_shape(name: str) -> tuple[int, ...]:
+    """Return the shape of one input, without the batch, in the paper or of the small variant.
 
     >>> input_shape("lenet"), input_shape("resnet50-small")
     ((32, 32, 1), (32, 32, 3))
@@ -134,10 +141,25 @@ def input_shape(name):
     return model.small_shape if small else model.input_shape
 
 
+def canonical_name(name: str) -> str:
+    """Return the name in :func:`names` that a name or an alias stands for; "-small" is kept.
+
+    Raises ``ValueError`` if there is none; the message suggests similar names.
+
+    >>> canonical_name("VGG16"), canonical_name("wide_resnet50_2_small")
+    ('vgg-d', 'wrn-50-2-small')
+    """
+    base, small = _split(name)
+    return find_name(base, MODELS) + (SMALL if small else "")
+
+
 def _find(name):
-    """The model of a name, and whether its small variant is meant."""
-    if not isinstance(name, str) or name.removesuffix(SMALL) not in MODELS:
-        raise ArgumentValueError(
-            f"name must be one of {', '.join(MODELS)}, or one of them with {SMALL!r} behind it, got {name!r}"
-        )
-    return MODELS[name.removesuffix(SMALL)], name.endswith(SMALL)
+    """Return the model of a name, and whether its small variant is meant."""
+    base, small = _split(name)
+    return MODELS[find_name(base, MODELS)], small
+
+
+def _split(name):
+    """Return the name without "-small", and whether it ended with that."""
+    small = isinstance(name, str) and name.lower().replace("_", "-").endswith(SMALL)
+    return (name[: -len(SMALL)], True) if small else (name, False)

@@ -9,13 +9,15 @@
 """
 
 import itertools
+import math
 
 import numpy as np
 
 from refconv._arguments import real
 from refconv._errors import ArgumentValueError
 from refconv.nn.branches import Concat, Mean, Sum
-from refconv.nn.container import Container, RandomContainer
+from refconv.nn.container import Container, RandomContainer, container_repr
+from refconv.nn.description import Wrapper
 from refconv.nn.fusion import Plan
 from refconv.nn.layer import Layer, call_backward
 
@@ -28,11 +30,19 @@ class Identity(Layer):
     Source: A23.
     """
 
+    wiring = "line"
+
     def output_shape(self, shape):
         return tuple(shape)
 
     def forward(self, x, train=True):
         return x, lambda dy, want_dx=True: dy
+
+    def input_span(self, shape, span):
+        return span
+
+    def own_activations(self, shape):
+        return 0
 
 
 class Sequential(Container):
@@ -44,7 +54,8 @@ class Sequential(Container):
     Parameters
     ----------
     *layers, **named : Layer
-        In order; a keyword gives a layer its name.
+        In order; a keyword gives a layer its name. A list of layers or a dict of names and layers may take their place:
+        ``Sequential([conv, relu])``, ``Sequential({"conv1": conv, "relu1": relu})``.
 
     Raises
     ------
@@ -60,6 +71,8 @@ class Sequential(Container):
 
     Source: B7, layers that follow each other.
     """
+
+    wiring = "chain"
 
     def __init__(self, *layers, **named):
         super().__init__(*layers, **named)
@@ -102,9 +115,30 @@ class Sequential(Container):
         return x
 
     def reaching(self, x, name):
-        for before in itertools.takewhile(lambda other: other != name, self.layers):
-            x = self.layers[before](x)
+        for layer in self.layers_before(name):
+            x = layer(x)
         return x
+
+    def layers_before(self, name):
+        return [self.layers[before] for before in itertools.takewhile(lambda other: other != name, self.layers)]
+
+    def input_span(self, shape, span):
+        for _, layer, inner in reversed([*self.children(shape)]):
+            if span is None:
+                return None
+            span = layer.input_span(inner, span)
+        return span
+
+    def own_activations(self, shape):
+        return 0
+
+    def peak_activations(self, shape, keep_input=False):
+        peak = kept = 0
+        for _, layer, inner in self.children(shape):
+            peak = max(peak, kept + layer.peak_activations(inner, keep_input and not kept))
+            if keep_input and layer.all_activations(inner) > 0:
+                kept = math.prod(shape)  # from here on the input lives beside the arrays that later layers read
+        return peak
 
     def __getitem__(self, key):
         """Return a layer by its name or its position; a slice of positions is a network that shares the layers.
@@ -115,7 +149,7 @@ class Sequential(Container):
         (True, ['conv1', 'relu1', 'pool1'])
         """
         if isinstance(key, slice):
-            return Sequential.of(dict(list(self.layers.items())[key]))
+            return Sequential(dict(list(self.layers.items())[key]))
         return super().__getitem__(key)
 
     def cut(self, at):
@@ -133,13 +167,8 @@ class Sequential(Container):
             raise ArgumentValueError(f"at must be one of {', '.join(self.layers)}, got {at!r}")
         return self[: list(self.layers).index(at) + 1]
 
-    @classmethod
-    def of(cls, layers):
-        """Return the sequence of these layers, a dict by name; numbers are allowed as names."""
-        return cls(**layers)
 
-
-class StochasticDepth(RandomContainer):
+class StochasticDepth(Wrapper, RandomContainer):
     r"""A layer that is dropped at random for a whole mini-batch; in inference its output is scaled instead.
 
     .. math:: y = s \, f(x), \qquad s \sim \mathrm{Bernoulli}(p) \text{ in training}, \quad s = p \text{ in inference}
@@ -186,5 +215,8 @@ class StochasticDepth(RandomContainer):
     def __call__(self, x):
         return self.layer(x) * self.survival
 
+    def caption(self):
+        return f"p = {self.survival:.2g}"
+
     def __repr__(self):
-        return f"StochasticDepth({self.layer!r}, {self.survival})"
+        return container_repr("StochasticDepth", self.layers, f"survival={self.survival}")

@@ -1,23 +1,39 @@
 """Base classes of layers that are made of named layers."""
 
 import operator
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import SupportsIndex
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.description import short_repr
 from refconv.nn.layer import Layer
+from refconv.nn.parameter import Parameters
+from refconv.nn.recording import Arguments
 
-__all__ = ["Container", "RandomContainer"]
+__all__ = ["Container", "RandomContainer", "container_repr"]
+
+LONGEST_REPR = 88  # characters of a container in one line
+
+Layers = Layer | Sequence[Layer] | Mapping[str, Layer]  # what may be the only argument of a container
 
 
 class Container(Layer):
     """Layers with names: a keyword gives a layer its name, and the others get their number.
 
+    One list of layers is accepted in place of the layers, one dict in place of the keywords: ``Sequential([a, b])`` is
+    ``Sequential(a, b)``, and ``Sequential({"conv1": a})`` is ``Sequential(conv1=a)``.
+
     ``container["conv1"]`` is the layer of this name and ``container[0]`` the first one, counted in order whatever the names
     are. Iterating yields the layers.
     """
 
-    def __init__(self, *layers, **named):
+    def __init__(self, *layers: Layers, **named: Layer) -> None:
+        has_no_other_arguments = self._arguments == (layers, named)
+        if len(layers) == 1 and not named:
+            layers, named = _unpacked(layers[0])
         if clash := {str(k) for k in range(len(layers))} & named.keys():
             raise ArgumentValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
         self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
@@ -28,6 +44,8 @@ class Container(Layer):
                 raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
             raise ArgumentValueError(f"{type(self).__name__} needs at least one layer")
+        if has_no_other_arguments:  # record the dict itself: it may be given other layers later
+            self._arguments = Arguments((self.layers,))
 
     def named_layers(self):
         return iter(self.layers.items())
@@ -38,17 +56,21 @@ class Container(Layer):
     def multiply_adds(self, shape):
         return sum(layer.multiply_adds(inner) for _, layer, inner in self.children(shape))
 
-    def _own_parameters(self):
+    def _own_parameters(self) -> Parameters:
         """A container usually has none, so it is built as soon as its layers are."""
-        return self.parameters or {}
+        return self.parameters
 
-    def _is_built(self):
-        return all(layer._is_built() for layer in self.layers.values())
+    @property
+    def is_built(self) -> bool:
+        """True if all inner layers have their parameters."""
+        return all(layer.is_built for layer in self.layers.values())
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str | SupportsIndex) -> Layer:
         """Return a layer by its name or its position."""
         if isinstance(key, str):
-            return super().__getitem__(key)
+            if key not in self.layers:
+                raise KeyError(f"key must be one of {', '.join(self.layers)}, got {key!r}")
+            return self.layers[key]
         try:
             position = operator.index(key)
         except TypeError:
@@ -57,14 +79,43 @@ class Container(Layer):
             raise IndexError(f"key must be from {-len(self)} to {len(self) - 1}, got {position}")
         return list(self.layers.values())[position]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.layers)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers.values())
 
-    def __repr__(self):
-        return f"{type(self).__name__}({', '.join(map(repr, self.layers.values()))})"
+    def __repr__(self) -> str:
+        return container_repr(type(self).__name__, self.layers)
+
+
+def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> str:
+    """Return a container as one line if it is short, else with one inner layer a line, indented.
+
+    >>> from refconv import nn
+    >>> nn.Sequential(conv=nn.Conv2D(6, 5), relu=nn.ReLU())
+    Sequential(conv=Conv2D(6, 5×5), relu=ReLU())
+    >>> nn.Sequential(first=nn.Conv2D(96, 11, stride=4), branches=nn.Sum(nn.Conv2D(96, 3, padding=1), nn.Identity()))
+    Sequential(
+      first: Conv2D(96, 11×11, stride 4×4)
+      branches: Sum(Conv2D(96, 3×3, padding ((1, 1), (1, 1))), Identity())
+    )
+    """
+    arguments = [repr(layer) if key.isdigit() else f"{key}={layer!r}" for key, layer in layers.items()]
+    line = f"{name}({', '.join([*arguments, *settings])})"
+    if len(line) <= LONGEST_REPR and "\n" not in line:
+        return line
+    body = "\n".join([*(f"{key}: {layer!r}" for key, layer in layers.items()), *settings])
+    return f"{name}(\n{textwrap.indent(body, '  ')}\n)"
+
+
+def _unpacked(only: Layers) -> tuple[tuple[Layer, ...], dict[str, Layer]]:
+    """Return the layers without and with a name of a container's only argument: a layer, or a list or dict of layers."""
+    if isinstance(only, Mapping):
+        return (), dict(only)
+    if isinstance(only, list | tuple):
+        return tuple(only), {}
+    return (only,), {}
 
 
 class RandomContainer(Container):
@@ -79,5 +130,5 @@ class RandomContainer(Container):
     def generator(self):
         """Return the generator; ``RuntimeError`` before ``build``."""
         if self.rng is None:
-            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
+            raise RuntimeError(f"{short_repr(self)} has no random numbers yet: call build(input_shape) first")
         return self.rng

@@ -1,10 +1,14 @@
 """Fractal blocks, and drop-path, which drops columns at random in training."""
 
+import copy
+import math
+
 from refconv._arguments import integer, real
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.branches import mean_of, sum_of
-from refconv.nn.container import RandomContainer
-from refconv.nn.layer import all_layers, call_backward
+from refconv.nn.container import RandomContainer, container_repr
+from refconv.nn.description import Wrapper, around
+from refconv.nn.layer import Layer, all_layers, call_backward
 
 __all__ = ["DropPath", "Fractal"]
 
@@ -29,8 +33,8 @@ class Fractal(RandomContainer):
 
     Parameters
     ----------
-    make : callable
-        ``make()`` returns a new layer. In a column, layers after the first must not change the shape.
+    layer : Layer
+        The layer, not built; each place gets a copy of it. In a column, layers after the first must not change the shape.
     columns : int
         C; there are 2^(C−1) rows.
     drop : float
@@ -45,21 +49,25 @@ class Fractal(RandomContainer):
     Examples
     --------
     >>> from refconv import nn
-    >>> block = Fractal(lambda: nn.Conv2D(6, 3, padding="same", bias=False), columns=3)
+    >>> block = Fractal(nn.Conv2D(6, 3, padding="same", bias=False), columns=3)
     >>> block.output_shape((7, 5, 4)), len(block.layers)
     ((7, 5, 6), 7)
 
     Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
     """
 
+    wiring = "columns"
     training_settings = ("drop",)
 
-    def __init__(self, make, columns, *, drop=0.0):
+    def __init__(self, layer: Layer, columns: int, *, drop: float = 0.0) -> None:
+        if not isinstance(layer, Layer):
+            raise ArgumentTypeError(f"layer must be a layer, got {layer!r}")
         self.columns = integer("columns", columns)
         self.drop = real("drop", drop, least=0, below=1)
         self.rows = 2 ** (self.columns - 1)
         self.spans = [self.rows >> c for c in range(self.columns)]  # rows that a layer of each column takes
-        super().__init__(**{self.name(c, row): make() for row in self.every_row() for c in self.ending(row)})
+        names = [self.name(c, row) for row in self.every_row() for c in self.ending(row)]
+        super().__init__(**{name: copy.deepcopy(layer) for name in names})
         self.column = None
 
     def every_row(self):
@@ -141,11 +149,46 @@ class Fractal(RandomContainer):
         alive = [c for c in ending if rng.random() >= self.drop]
         return alive or [ending[rng.integers(len(ending))]]
 
+    def input_span(self, shape, span):
+        at, needed = {name: inner for name, _, inner in self.children(shape)}, [span] * self.columns
+        for row in reversed(self.every_row()):
+            ending = self.ending(row)
+            joined = around(needed[c] for c in ending)  # what all columns that read this join need of it
+            for c in ending:
+                name = self.name(c, row)
+                needed[c] = None if joined is None else self.layers[name].input_span(at[name], joined)
+        return around(needed)
+
+    def own_activations(self, shape):
+        return math.prod(self.output_shape(shape)) * sum(len(self.ending(row)) > 1 for row in self.every_row())
+
+    def peak_activations(self, shape, keep_input=False):
+        """A join lives until the last column that reads it has run."""
+        at = {name: inner for name, _, inner in self.children(shape)}
+        size, peak = math.prod(self.output_shape(shape)), 0
+        read = dict.fromkeys(range(self.columns), 0)  # the row whose join each column reads next; 0 is the input
+        kept = {0} if keep_input else set()
+
+        def live(rows):
+            return sum(size if row else math.prod(shape) for row in rows)
+
+        for row in self.every_row():
+            ending = self.ending(row)
+            for done, c in enumerate(ending):
+                name, mine = self.name(c, row), read.pop(c)
+                read_again = mine in kept or mine in read.values()
+                others = live({*read.values(), *kept} - {mine}) + done * size
+                peak = max(peak, others + self.layers[name].peak_activations(at[name], read_again))
+            if len(ending) > 1:
+                peak = max(peak, live({*read.values(), *kept}) + (len(ending) + 1) * size)
+            read |= dict.fromkeys(ending, row)
+        return peak
+
     def __repr__(self):
-        return f"Fractal({self.layers[self.name(0, self.rows)]!r}, {self.columns} columns)"
+        return container_repr("Fractal", {"0": self.layers[self.name(0, self.rows)]}, f"columns={self.columns}")
 
 
-class DropPath(RandomContainer):
+class DropPath(Wrapper, RandomContainer):
     """A network with fractal blocks; in training, now and then a single column alone is the whole network.
 
     A share of the mini-batches is *global*: one column, drawn at random, runs through all blocks. So each column learns to be
@@ -192,3 +235,10 @@ class DropPath(RandomContainer):
 
     def __call__(self, x):
         return self.network(x)
+
+    @property
+    def inference_layer(self):
+        return self.network
+
+    def caption(self):
+        return "drop-path"

@@ -51,7 +51,7 @@ class Plan:
         layers = [*layers]
         if not _is_on():
             return layers
-        inputs = [part for layer in layers for part in (layer, layer.parameters, vars(layer).get("forward"))]
+        inputs = [part for layer in layers for part in (layer, layer._parameters, vars(layer).get("forward"))]
         if any(not _same_objects(of, inputs) for of, _ in self._planned.values()):
             self._planned.clear()  # both modes: an outdated plan would keep replaced layers in memory
         if train not in self._planned:
@@ -103,7 +103,7 @@ def _pool_together(conv, pool):
         (pool.window.kernel, pool.window.stride, pool.window.dilation) == ((2, 2), (2, 2), (1, 1))
         and (pool.window.padding, pool.window.ceil_mode) == ("valid", False)
         and _channels_last(conv, pool)
-        and pools_with(conv.window, conv["w"].value.shape[2], conv.groups)
+        and pools_with(conv.window, conv.parameters["w"].value.shape[2], conv.groups)
     )
 
 
@@ -120,7 +120,7 @@ class _ConvReLUPool(_Step):
 
     def forward(self, x, train=True):
         conv = self.conv
-        w, b = conv["w"], conv["b"] if conv.bias else None
+        w, b = conv.parameters["w"], conv.parameters["b"] if conv.bias else None
         y, winners = conv2d_relu_pool(x, w.value, None if b is None else b.value, conv.window)
 
         def backward(dy, want_dx=True):
@@ -139,8 +139,9 @@ class _ConvNorm(_Step):
 
     def forward(self, x, train=False):
         conv, norm, *relu = self.layers
-        gamma, beta = norm["gamma"], norm["beta"]
-        mean, var = norm["mean"].value.copy(), norm["var"].value.copy()  # training may change them before backward is called
+        gamma, beta = norm.parameters["gamma"], norm.parameters["beta"]
+        # Copies: training may change the averages before backward is called.
+        mean, var = norm.parameters["mean"].value.copy(), norm.parameters["var"].value.copy()
         sums, conv_back = conv.forward(x, train)
         y = batch_norm_inference_in_place(sums, gamma.value, beta.value, mean, var, norm.eps, bool(relu))
 

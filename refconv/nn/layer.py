@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.nn.parameter import Parameter, Spec, allocate, flatten
+from refconv.nn.description import Description, Shape, short_repr
+from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
+from refconv.nn.recording import Recorded
 
-__all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward"]
-
-Shape = tuple[int, ...]
+__all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
 
 
 def call_backward(backward: Callable, dy, want_dx=True):
@@ -37,6 +37,11 @@ def all_layers(layer: Layer) -> Iterator[Layer]:
         yield from all_layers(inner)
 
 
+def is_channels_first(layer: Layer) -> bool:
+    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
+    return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
+
+
 def _accepts_want_dx(backward):
     code = getattr(backward, "__code__", None)
     if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # inspect.signature takes ten microseconds
@@ -45,7 +50,7 @@ def _accepts_want_dx(backward):
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(ABC):
+class Layer(Recorded, Description, ABC):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
@@ -60,7 +65,7 @@ class Layer(ABC):
     has inner layers, in ``named_layers`` and ``children``. A shape describes one example, without the batch: an image is
     ``(H, W, C)``. ``output_shape``, ``specs`` and ``multiply_adds`` allocate nothing; ``build`` makes the parameters.
 
-    ``layer(x)`` is inference. ``layer[name]`` is the parameter or the inner layer of this name.
+    ``layer(x)`` is inference. ``layer.parameters["w"]`` is the layer's own parameter of this name.
 
     Examples
     --------
@@ -75,16 +80,33 @@ class Layer(ABC):
     array([[4., 0.]])
     """
 
-    parameters: dict[str, Parameter] | None = None
+    _parameters: Parameters | None = None  # None before build
     input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
     training_settings: tuple[str, ...] = ()  # attributes without an effect in inference; a saved model need not restore them
-    __iter__ = None  # layer[name] takes names only; without this, Python would try layer[0], layer[1], …
 
     def __init_subclass__(cls, **options):
         """A subclass that overrides ``forward`` gets a matching ``__call__``."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "__call__" not in vars(cls):
             cls.__call__ = Layer.__call__
+
+    def __init__(self) -> None:
+        """Accept no arguments: without this method, ``Recorded.__new__`` would accept any for a layer that has none."""
+        super().__init__()
+
+    @property
+    def parameters(self) -> Parameters:
+        """The layer's own parameters by name, without those of inner layers; see :meth:`named_parameters`."""
+        return Parameters(unbuilt=self) if self._parameters is None else self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: Mapping[str, Parameter]) -> None:
+        self._parameters = Parameters(parameters)
+
+    @property
+    def is_built(self) -> bool:
+        """True if this layer and all inner layers have their parameters."""
+        return self._parameters is not None and all(layer.is_built for _, layer in self.named_layers())
 
     @abstractmethod
     def forward(self, x, train=True):
@@ -101,6 +123,11 @@ class Layer(ABC):
     def multiply_adds(self, shape: Shape) -> int:
         """Return the number of multiply-adds of convolutions and dense layers for one input of this shape."""
         return 0
+
+    @property
+    def inference_layer(self) -> Layer:
+        """The layer that does the work in inference: this one, or the network inside if the rest serves training only."""
+        return self
 
     def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         """Yield the name of each inner layer, the layer, and the shape of its input."""
@@ -136,7 +163,7 @@ class Layer(ABC):
         specs = [layer.specs(inner) for layer, inner in layers]
         parameters = iter(allocate([spec for own in specs for spec in own.values()], dtype))
         for (layer, inner), own in zip(layers, specs, strict=True):
-            layer.parameters = {name: next(parameters) for name in own}
+            layer.parameters = Parameters({name: next(parameters) for name in own})
             layer.make(inner, rng, dtype)
         self.input_shape = tuple(shape)
         return output
@@ -162,10 +189,10 @@ class Layer(ABC):
         >>> features = nn.Sequential(nn.Dense(3), nn.Dense(90))
         >>> _ = features.build((5,), rng=0)
         >>> head = features[:1]
-        >>> head[0]["w"].flat.values.size
+        >>> head[0].parameters["w"].flat.values.size
         378
         >>> head.flatten_parameters()
-        >>> head[0]["w"].flat.values.size
+        >>> head[0].parameters["w"].flat.values.size
         18
         """
         flatten(p for p in self._made_parameters() if p.relocatable)
@@ -184,7 +211,7 @@ class Layer(ABC):
             elif sizes != seen[id(layer)][1]:
                 first, before = seen[id(layer)]
                 raise ArgumentValueError(
-                    f"{layer!r} is used as {first} and as {name}, and must have parameters of one shape, "
+                    f"{short_repr(layer)} is used as {first} and as {name}, and must have parameters of one shape, "
                     f"got {before} and {sizes}"
                 )
 
@@ -196,15 +223,12 @@ class Layer(ABC):
     def _check_before_build(self, shape):
         """Raise ``TypeError`` if a subclass has inner layers that would not be built, or not be trained."""
         named, built = ({name for name, *_ in layers} for layers in (self.named_layers(), self.children(shape)))
-        hidden = [name for name, value in vars(self).items() if isinstance(value, Layer) and not value._is_built()]
+        hidden = [name for name, value in vars(self).items() if isinstance(value, Layer) and not value.is_built]
         if named != built or (hidden and not built):
             raise ArgumentTypeError(
                 f"{type(self).__name__} must list its inner layers in named_layers() and children(shape), "
                 f"got {sorted(named)} and {sorted(built)}" + (f" and attributes {hidden}" if hidden else "")
             )
-
-    def _is_built(self):
-        return self.parameters is not None and all(layer._is_built() for _, layer in self.named_layers())
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """Yield the names of the direct inner layers and the layers."""
@@ -288,24 +312,14 @@ class Layer(ABC):
         for _, layer in self.named_layers():
             layer.zero_grad()
 
-    def __getitem__(self, name: str) -> Parameter | Layer:
-        """Return the parameter or the direct inner layer of this name; a parameter has precedence."""
-        if self.parameters and name in self.parameters:  # first: every forward pass gets its weights here
-            return self.parameters[name]
-        layers = dict(self.named_layers())
-        if name in layers:
-            return layers[name]
-        names = [*self._own_parameters(), *layers]
-        raise KeyError(f"name must be one of {', '.join(names) or 'none: the layer is empty'}, got {name!r}")
-
-    def _own_parameters(self) -> dict[str, Parameter]:
-        if self.parameters is None:
-            raise RuntimeError(f"{self!r} has no parameters yet: call build(input_shape) first")
-        return self.parameters
+    def _own_parameters(self) -> Parameters:
+        if self._parameters is None:
+            raise RuntimeError(not_built(self))
+        return self._parameters
 
     def _made_parameters(self) -> list[Parameter]:
         """Return the parameters that exist, each once, also if some layers are not built."""
-        found = list((self.parameters or {}).values())
+        found = list(self.parameters.values())
         for _, layer in self.named_layers():
             found += layer._made_parameters()
         return list(dict.fromkeys(found))

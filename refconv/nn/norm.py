@@ -41,6 +41,7 @@ class BatchNorm(Layer):
     Source: A13–A17; Ioffe and Szegedy, "Batch normalization", 2015.
     """
 
+    category = "norm"
     training_settings = ("momentum",)
 
     def __init__(self, *, momentum=0.99, eps=1e-3, data_format="channels_last"):
@@ -63,7 +64,7 @@ class BatchNorm(Layer):
         }
 
     def forward(self, x, train=True):
-        gamma, beta = self["gamma"], self["beta"]
+        gamma, beta = self.parameters["gamma"], self.parameters["beta"]
         options = {"eps": self.eps, "data_format": self.data_format}
         if train:
             y, mean, var = batch_norm(x, gamma.value, beta.value, **options)
@@ -72,7 +73,7 @@ class BatchNorm(Layer):
             gradients = batch_norm_grads
         else:
             # Copies: the averages may move on before the way back is taken.
-            mean, var = self["mean"].value.copy(), self["var"].value.copy()
+            mean, var = self.parameters["mean"].value.copy(), self.parameters["var"].value.copy()
             y = batch_norm_inference(x, gamma.value, beta.value, mean, var, **options)
             gradients = batch_norm_inference_grads
 
@@ -85,9 +86,15 @@ class BatchNorm(Layer):
         return y, backward
 
     def _follow(self, name, batch):
-        average = self[name].value
+        average = self.parameters[name].value
         average *= self.momentum
         average += (1 - self.momentum) * batch
+
+    def input_span(self, shape, span):
+        return span
+
+    def caption(self):
+        return "BN"
 
     def __repr__(self):
         differs = [f"momentum {self.momentum}"] if self.momentum != 0.99 else []

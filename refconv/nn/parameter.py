@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.description import short_repr
 
-__all__ = ["FlatArrays", "Parameter", "Spec", "allocate", "flatten"]
+__all__ = ["FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
 
 Shape = tuple[int, ...]
 
@@ -144,6 +146,51 @@ class Parameter:
 
     def __repr__(self):
         return f"Parameter{self.value.shape}" + ("" if self.trainable else " (not trained)")
+
+
+class Parameters(dict[str, Parameter]):
+    """The parameters of one layer by name.
+
+    A missing name raises an error that lists the names, or one that asks for ``build`` if the layer is not built.
+
+    Parameters
+    ----------
+    parameters : dict of Parameter
+        Names and parameters.
+    unbuilt : object, optional
+        The layer, if it is not built; error messages show it.
+
+    Examples
+    --------
+    >>> parameters = Parameters({"w": Parameter(np.ones((3, 2))), "b": Parameter(np.zeros(2))})
+    >>> parameters["w"]
+    Parameter(3, 2)
+    >>> parameters["gamma"]
+    Traceback (most recent call last):
+    KeyError: "name must be one of w, b, got 'gamma'"
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter] = MappingProxyType({}), *, unbuilt: object = None) -> None:
+        super().__init__(parameters)
+        self._unbuilt = unbuilt
+
+    def __missing__(self, name: object) -> NoReturn:
+        if self._unbuilt is not None:
+            raise RuntimeError(not_built(self._unbuilt))
+        raise KeyError(f"name must be one of {', '.join(self) or 'none: the layer has no parameters'}, got {name!r}")
+
+    def __call__(self, *arguments: object, **options: object) -> NoReturn:
+        raise ArgumentTypeError(
+            "parameters is a dict, not a method; pass the model to the optimizer, as in SGD(model, lr=0.01)"
+        )
+
+    def __reduce__(self) -> tuple[type[Parameters], tuple[dict[str, Parameter]]]:
+        return Parameters, (dict(self),)
+
+
+def not_built(layer: object) -> str:
+    """Return the message of an error about a layer that has no parameters yet."""
+    return f"{short_repr(layer)} has no parameters yet: call build(input_shape) first"
 
 
 def _write(name, array, new):

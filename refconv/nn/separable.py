@@ -6,6 +6,7 @@ from functools import partial
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError
 from refconv.nn.conv import Conv2D
+from refconv.nn.description import window_caption
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Spec, join_shape, split_shape
 from refconv.ops.conv import conv2d_db
@@ -80,7 +81,8 @@ class SeparableConv2D(Conv2D):
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * each
 
     def forward(self, x, train=True):
-        depthwise, pointwise, b = self["depthwise"], self["pointwise"], self["b"] if self.bias else None
+        depthwise, pointwise = self.parameters["depthwise"], self.parameters["pointwise"]
+        b = self.parameters["b"] if self.bias else None
         bias = None if b is None else b.value
         y = separable_conv2d(x, depthwise.value, pointwise.value, bias, **self.arguments)
 
@@ -95,6 +97,9 @@ class SeparableConv2D(Conv2D):
             return dx
 
         return y, backward
+
+    def caption(self):
+        return window_caption(self.window, "separable", str(self.filters), *_multiplier(self))
 
     def _settings(self):
         return _multiplier(self) + super()._settings()
@@ -152,7 +157,7 @@ class DepthwiseConv2D(Conv2D):
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * math.prod(self.window.kernel)
 
     def forward(self, x, train=True):
-        w, b = self["w"], self["b"] if self.bias else None
+        w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = depthwise_conv2d(x, w.value, None if b is None else b.value, **self.arguments)
 
         def backward(dy, want_dx=True):
@@ -163,6 +168,9 @@ class DepthwiseConv2D(Conv2D):
             return depthwise_conv2d_dx(dy, w.value, size, **self.arguments) if want_dx else None
 
         return y, backward
+
+    def caption(self):
+        return window_caption(self.window, "depthwise", *_multiplier(self))
 
     def __repr__(self):
         kernel = "×".join(map(str, self.window.kernel))

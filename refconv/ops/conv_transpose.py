@@ -362,10 +362,8 @@ def _checked_dx(ndim, dy, w, steps, groups, data_format):
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=w.shape[-1], outputs=dy.shape[-1])
     if w.shape[-2] * groups != dy.shape[-1]:
-        raise ArgumentValueError(
-            f"w must give outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups} channels on its axis "
-            f"{ndim}, got shape {w.shape}"
-        )
+        count = f"outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups}"
+        raise ArgumentValueError(f"w must give {count} channels on its axis {ndim}, got shape {w.shape}")
     window = Window(w.shape[:ndim], *steps)
     _input_size(window, dy)
     return dy, w, window, groups
@@ -387,7 +385,7 @@ def _kernel(w, ndim):
 
 
 def _output_size(window, size, output_padding):
-    """The size of y. The window speaks of the convolution that is transposed; the refusal also of the x that came."""
+    """Return the size of y; the error names x, since the window's is about the convolution that is transposed."""
     try:
         output_size = window.transposed_output_size(size, output_padding)
         window.output_size(output_size)  # refuses what is too large to count
@@ -397,9 +395,8 @@ def _output_size(window, size, output_padding):
 
 
 def _input_size(window, dy):
-    """The size of x, which has just one that gives dy's; the refusal names dy."""
-    size = dy.shape[1:-1]
+    """Return the only size of x whose output has dy's size; the error names dy."""
     try:
-        return window.output_size(size)
+        return window.output_size(dy.shape[1:-1])
     except ValueError as error:
-        raise ArgumentValueError(f"dy of size {size} comes from no x: {error}") from None
+        raise ArgumentValueError(f"dy of size {dy.shape[1:-1]} comes from no x: {error}") from None

@@ -12,7 +12,7 @@ __all__ = ["clip_by_global_norm"]
 MOST_EXPONENT = 1022  # of a power of two whose inverse is a normal float64
 
 
-def clip_by_global_norm(parameters, most=2.0):
+def clip_by_global_norm(model, most=2.0):
     r"""Scale all gradients together so that their common norm is at most this; their direction stays.
 
     .. math:: \lVert g \rVert = \sqrt{\sum_{\theta} \sum_i g_{\theta,i}^2}, \qquad
@@ -23,8 +23,8 @@ def clip_by_global_norm(parameters, most=2.0):
 
     Parameters
     ----------
-    parameters : dict of Parameter
-        What ``model.named_parameters()`` returns; those that are not trainable have no part in it.
+    model : Layer or dict of Parameter
+        A built network, or parameters by name; those that are not trainable are ignored.
     most : float
         The longest norm, above 0; the lecture's 2.0 is that of Inception v3.
 
@@ -36,7 +36,7 @@ def clip_by_global_norm(parameters, most=2.0):
     Raises
     ------
     TypeError, ValueError
-        If the parameters are none, or ``most`` is no positive number.
+        If ``model`` is something else, or ``most`` is not a positive number.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def clip_by_global_norm(parameters, most=2.0):
     Source: A20; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
     """
     most = real("most", most, above=0)
-    gradients = [p.grad for p in trainable_parameters(parameters).values()]
+    gradients = [p.grad for p in trainable_parameters(model).values()]
     largest = float(np.max([np.max(np.abs([g.min(), g.max()])) for g in gradients if g.size], initial=0.0))
     if largest == 0 or not math.isfinite(largest):
         return largest

@@ -24,8 +24,8 @@ class Optimizer(ABC):
 
     Parameters
     ----------
-    parameters : dict of Parameter
-        The result of ``model.named_parameters()``; parameters that are not trainable are left out. Those that are frozen now
+    model : Layer or dict of Parameter
+        A built network, or parameters by name. Parameters that are not trainable are left out. Those that are frozen now
         stay as they are even if they are unfrozen later: then make another optimiser.
     lr : float
         α. May be set between steps: ``optimizer.lr = …``.
@@ -38,15 +38,17 @@ class Optimizer(ABC):
     Raises
     ------
     TypeError, ValueError
-        If ``parameters`` is no such dict, or another argument does not fit; the message names it.
+        If an argument does not fit, or no parameter is trainable; the message names the argument.
 
     Source: lecture row A12 (SOURCES.md).
     """
 
     slots: tuple[str, ...] = ()  # names of the state; each is a read-only mapping from a parameter's name to its array
 
-    def __init__(self, parameters, lr, *, weight_decay=0.0, decayed="all"):
-        self.parameters = trainable_parameters(parameters)
+    def __init__(self, model, lr, *, weight_decay=0.0, decayed="all"):
+        self.parameters = trainable_parameters(model)
+        if not self.parameters:
+            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {type(model).__name__}")
         self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
         choice("decayed", decayed, DECAYED)
         self.decayed = decayed
@@ -74,6 +76,23 @@ class Optimizer(ABC):
         """Return the state of consecutive parameters that begin with this one, as an array of one axis."""
         dtype, offset = self._places[name]
         return self._flat[slot][dtype][offset : offset + size]
+
+    def check_model(self, model) -> None:
+        """Raise ``ValueError`` if a parameter of this optimiser does not belong to the model.
+
+        It would be updated in vain: for instance after ``model.build`` with other shapes, which makes new parameters.
+
+        >>> from refconv import nn
+        >>> model = nn.Dense(2)
+        >>> _ = model.build((3,), rng=0)
+        >>> SGD(model, lr=0.1).check_model(model)
+        """
+        own = set(map(id, model.named_parameters().values()))
+        if not own.issuperset(map(id, self.parameters.values())):
+            raise ArgumentValueError(
+                "optimizer must hold the parameters of model, got those of another model (or of an earlier build): "
+                "make a new optimizer"
+            )
 
     def step(self) -> None:
         """Update each parameter once, except those that have been frozen since the optimiser was made."""
@@ -171,7 +190,7 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    parameters, lr, weight_decay, decayed
+    model, lr, weight_decay, decayed
         As for :class:`Optimizer`.
     momentum : float
         μ, from 0 up to but not including 1.
@@ -181,7 +200,7 @@ class SGD(Optimizer):
     Raises
     ------
     TypeError, ValueError
-        If something is no number or out of its range; the message names it. If the parameters are none.
+        If something is not a number or out of its range, or no parameter is trainable.
 
     Examples
     --------
@@ -200,8 +219,8 @@ class SGD(Optimizer):
 
     slots = ("velocity",)
 
-    def __init__(self, parameters, lr, *, momentum=0.0, weight_decay=0.0, nesterov=False, decayed="all"):
-        super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
+    def __init__(self, model, lr, *, momentum=0.0, weight_decay=0.0, nesterov=False, decayed="all"):
+        super().__init__(model, lr, weight_decay=weight_decay, decayed=decayed)
         self.momentum, self.nesterov = real("momentum", momentum, least=0, below=1), flag("nesterov", nesterov)
 
     def update(self, functions, theta, g, state, decay):
@@ -220,7 +239,7 @@ class RMSProp(Optimizer):
 
     Parameters
     ----------
-    parameters, lr, weight_decay, decayed
+    model, lr, weight_decay, decayed
         As for :class:`Optimizer`.
     rho : float
         ρ, the weight of the old mean, from 0 up to but not including 1.
@@ -250,10 +269,8 @@ class RMSProp(Optimizer):
 
     slots = ("mean_square", "velocity")
 
-    def __init__(
-        self, parameters, lr, *, rho=0.9, momentum=0.9, eps=1.0, eps_inside_sqrt=True, weight_decay=0.0, decayed="all"
-    ):
-        super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
+    def __init__(self, model, lr, *, rho=0.9, momentum=0.9, eps=1.0, eps_inside_sqrt=True, weight_decay=0.0, decayed="all"):
+        super().__init__(model, lr, weight_decay=weight_decay, decayed=decayed)
         self.rho, self.momentum = real("rho", rho, least=0, below=1), real("momentum", momentum, least=0, below=1)
         self.eps, self.eps_inside_sqrt = real("eps", eps, above=0), flag("eps_inside_sqrt", eps_inside_sqrt)
 
@@ -281,7 +298,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    parameters, lr, weight_decay, decayed
+    model, lr, weight_decay, decayed
         As for :class:`Optimizer`.
     beta1, beta2 : float
         The weights of the old means, from 0 up to but not including 1.
@@ -307,8 +324,8 @@ class Adam(Optimizer):
 
     slots = ("mean", "mean_square")
 
-    def __init__(self, parameters, lr=1e-3, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, decayed="all"):
-        super().__init__(parameters, lr, weight_decay=weight_decay, decayed=decayed)
+    def __init__(self, model, lr=1e-3, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, decayed="all"):
+        super().__init__(model, lr, weight_decay=weight_decay, decayed=decayed)
         self.beta1, self.beta2 = real("beta1", beta1, least=0, below=1), real("beta2", beta2, least=0, below=1)
         self.eps = real("eps", eps, above=0)
 

@@ -19,8 +19,8 @@ def check_reproducible(model, tensors, description):
     if len(dtypes) != 1:
         raise ArgumentValueError(f"model must have parameters of one type, got {sorted(map(str, dtypes))}")
     name, arguments, shape = description["name"], description["arguments"], tuple(description["input_shape"])
-    rebuilt = models.build(name, **arguments)
-    call = f"models.build({', '.join([repr(name), *(f'{key}={value!r}' for key, value in arguments.items())])})"
+    rebuilt = models.create(name, **arguments)
+    call = f"models.create({', '.join([repr(name), *(f'{key}={value!r}' for key, value in arguments.items())])})"
     networks = rebuilt, model
     differing = (
         differing_names(parameter_shapes(rebuilt, shape), shapes(tensors))

@@ -30,7 +30,7 @@ def save_model(path, model, *, name, arguments=None, input_shape=None, notes=Non
     model : Layer
         The network, built.
     name, arguments
-        The name and arguments of the call ``models.build(name, **arguments)`` that created it.
+        The name and arguments of the call ``models.create(name, **arguments)`` that created it.
     input_shape : tuple of int, optional
         Shape of one input, without the batch; by default the argument of ``model.build`` or, for a network
         composed of built layers, ``models.input_shape(name)``.
@@ -57,12 +57,13 @@ def save_model(path, model, *, name, arguments=None, input_shape=None, notes=Non
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> model = models.build("lenet", classes=3)
+    >>> model = models.create("lenet", classes=3)
     >>> _ = model.build((28, 30, 1), rng=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_model(Path(folder) / "small.safetensors", model, name="lenet", arguments={"classes": 3})
     ...     again, description = load_model(Path(folder) / "small.safetensors")
-    >>> bool((again.layers["dense1"]["w"].value == model.layers["dense1"]["w"].value).all()), description["input_shape"]
+    >>> w, same = (network["dense1"].parameters["w"].value for network in (model, again))
+    >>> bool((same == w).all()), description["input_shape"]
     (True, (28, 30, 1))
 
     Source: lecture row M2 (SOURCES.md).
@@ -109,7 +110,7 @@ def load_model(path, input_shape=None):
     if len(dtypes) != 1 or not dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}:
         raise ArgumentValueError(f"{path} must hold tensors of one type, float32 or float64, got {sorted(map(str, dtypes))}")
     try:
-        model = models.build(description["name"], **description["arguments"])
+        model = models.create(description["name"], **description["arguments"])
         shape = tuple(input_shape or description.get("input_shape") or models.input_shape(description["name"]))
         expected, stored = model.count_parameters(shape), sum(a.size for a in tensors.values())
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

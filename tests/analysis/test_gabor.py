@@ -52,7 +52,7 @@ def test_the_bank_goes_by_direction_wavelength_and_phase():
 def test_a_layer_begins_as_the_bank_for_each_colour():
     layer = gabor_layer(7, directions=2, wavelengths=(4,), padding="same")
     layer.build((12, 10, 3), rng=0)
-    w = layer["w"].value
+    w = layer.parameters["w"].value
     assert w.shape == (7, 7, 3, 4)
     np.testing.assert_allclose(w.sum(2), gabor_bank(7, 2, (4,))[:, :, 0], atol=1e-6)
     assert isinstance(layer, nn.Conv2D)

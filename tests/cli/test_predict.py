@@ -22,7 +22,7 @@ def stroke(tmp_path):
 
 
 def saved(path, name, shape, **arguments):
-    model = models.build(name, **arguments)
+    model = models.create(name, **arguments)
     model.build(shape, rng=1)
     weights.save_model(path, model, name=name, arguments=arguments)
     return str(path)

@@ -143,7 +143,7 @@ def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
 
 
 def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
-    from refconv.cli.progress import stop_signals
+    from refconv.cli.stop import stop_signals
 
     handler_of = signal.getsignal
     before = handler_of(signal.SIGTERM)
@@ -216,7 +216,7 @@ def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
     model, description = weights.load_model(tmp_path / "out" / "model.safetensors")
     assert description["notes"]["test_accuracy"] == float(history[best]["test_accuracy"])
     test_seed = np.random.SeedSequence(0).generate_state(2).tolist()[1]
-    again = evaluate(model, data.Batches(*data.draw_digits(300, test_seed), 500))
+    again = evaluate(model, data.Batches(*data.draw_digits(300, test_seed), 500, shuffle=False, prepare=data.lenet_input))
     assert again.loss == pytest.approx(float(history[best]["test_loss"]), rel=1e-5)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
 

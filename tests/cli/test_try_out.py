@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 
 from evidence import needs_kernels
 from refconv import models, nn
@@ -39,13 +40,14 @@ def test_any_size_that_fits(capsys):
 
 def test_what_is_not_finite_is_seen(monkeypatch):
     broken = nn.Sequential(nn.Dense(3, initializer=lambda rng, shape: np.full(shape, np.inf)))
-    monkeypatch.setattr(models, "build", lambda name: broken)
+    monkeypatch.setattr(models, "create", lambda name: broken)
     monkeypatch.setattr(models, "input_shape", lambda name: (5,))
     assert not measure("broken")[1]
 
 
 def test_an_unknown_model_is_refused_before_any_runs(capsys):
-    assert main(["try", "lenet", "lenet6"]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        main(["try", "lenet", "lenet6"])
     out, err = capsys.readouterr()
     assert out == ""
     assert "got 'lenet6'" in err

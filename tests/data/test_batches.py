@@ -5,18 +5,15 @@ import threading
 import numpy as np
 import pytest
 
+import refconv
 from refconv.data import Batches, Prefetch, lenet_input, split
 
 IMAGES = np.arange(7 * 4, dtype=np.uint8).reshape(7, 2, 2)
 LABELS = np.arange(7) % 3
 
 
-def plain(images):
-    return images
-
-
 def test_each_pass_shows_every_image_once_with_its_label_in_a_new_order():
-    batches = Batches(IMAGES, LABELS, 3, prepare=plain, rng=1)
+    batches = Batches(IMAGES, LABELS, 3, rng=1)
     passes = []
     for _ in range(2):
         shown = list(batches)
@@ -29,13 +26,64 @@ def test_each_pass_shows_every_image_once_with_its_label_in_a_new_order():
     assert passes[0] != passes[1]
 
 
-def test_the_order_is_seeded_and_without_a_seed_it_is_the_stored_one():
-    def order(rng):
-        return [int(x[0, 0, 0]) for x, _ in Batches(IMAGES, LABELS, 1, prepare=plain, rng=rng)]
+def order(**options):
+    return [int(x[0, 0, 0]) for x, _ in Batches(IMAGES, LABELS, 1, **options)]
 
-    assert order(5) == order(5) == order(np.random.default_rng(5))
-    assert order(5) != order(6)
-    assert order(None) == IMAGES[:, 0, 0].tolist()
+
+def test_the_order_is_random_and_seeded_unless_it_is_the_stored_one():
+    assert order(rng=5) == order(rng=5) == order(rng=np.random.default_rng(5))
+    assert order(rng=5) != order(rng=6)
+    assert order(shuffle=False) == order(shuffle=False, rng=5) == IMAGES[:, 0, 0].tolist()
+
+
+def test_without_a_seed_each_order_and_each_split_is_another():
+    # Of 7! orders, eight are the same with a probability of 10⁻²⁶; of 21 splits, thirty are with 10⁻³⁸.
+    assert len({tuple(order()) for _ in range(8)}) > 1
+    assert len({tuple(split(IMAGES, LABELS, 0.3)[1][0][:, 0, 0]) for _ in range(30)}) > 1
+
+
+def test_images_are_yielded_as_they_are_stored_unless_prepared():
+    for x, _ in Batches(IMAGES, LABELS, 3):
+        assert (x.dtype, x.shape[1:]) == (np.uint8, (2, 2))
+    assert {x.dtype for x, _ in Batches(IMAGES, LABELS, 3, prepare=lenet_input)} == {np.dtype(np.float32)}
+
+
+def test_drop_last_leaves_out_an_incomplete_batch_only():
+    batches = Batches(IMAGES, LABELS, 3, rng=1, drop_last=True)
+    assert len(batches) == 2
+    assert [len(x) for x, _ in batches] == [3, 3]
+    assert [len(x) for x, _ in Batches(IMAGES[:6], LABELS[:6], 3, drop_last=True)] == [3, 3]
+    assert [len(x) for x, _ in Batches(IMAGES, LABELS, 7, drop_last=True)] == [7]
+
+
+@pytest.mark.parametrize(
+    ("targets", "dtype"),
+    [
+        (np.arange(7 * 4, dtype=np.uint8).reshape(7, 2, 2), np.intp),
+        (np.arange(7 * 3, dtype=np.float32).reshape(7, 3), np.float32),
+        (np.arange(7.0), np.float64),
+        (np.arange(7 * 2).reshape(7, 2) % 3 == 0, bool),
+    ],
+)
+def test_targets_of_any_shape_stay_with_their_images(targets, dtype):
+    for x, y in Batches(IMAGES, targets, 3, rng=2):
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y, targets[x[:, 0, 0] // 4])
+    (_, a), (_, b) = split(IMAGES, targets, 0.3, rng=5)
+    assert (len(a), len(b), a.shape[1:]) == (5, 2, targets.shape[1:])
+
+
+def test_images_on_disk_are_read_batch_by_batch(tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    batches = Batches(np.load(tmp_path / "images.npy", mmap_mode="r"), LABELS, 3, shuffle=False)
+    assert isinstance(batches.images.base, np.memmap)
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in batches]), IMAGES)
+
+
+def test_augmentation_without_a_seed_is_random_in_the_stored_order_too():
+    batches = Batches(IMAGES, LABELS, 7, shuffle=False, augment=noisy)
+    (first, _), (second, _) = (next(iter(batches)) for _ in range(2))
+    assert (first != second).any()
 
 
 def test_lenet_input_sets_digits_into_the_papers_sheet():
@@ -57,8 +105,13 @@ def test_lenet_input_sets_digits_into_the_papers_sheet():
         (lambda: Batches(IMAGES[:0], LABELS[:0], 2), "must be non-empty and of equal length, got 0 and 0"),
         (lambda: Batches([], [], 2), "must be non-empty and of equal length, got 0 and 0"),
         (lambda: Batches(IMAGES, LABELS, 0), "batch_size must be at least 1"),
-        (lambda: Batches(IMAGES, LABELS, 2, augment=lambda x, rng: x), "augment needs random numbers, but rng is None"),
-        (lambda: Batches(IMAGES, LABELS, 2, rng=1).resume(None, 1), "state must be that of batches like these, with an rng"),
+        (lambda: Batches(IMAGES, LABELS, 8, drop_last=True), "batch_size must be at most 7 with drop_last=True, got 8"),
+        (lambda: Batches(IMAGES, LABELS, 2, shuffle=1), "shuffle must be True or False, got 1"),
+        (lambda: Batches(IMAGES, LABELS, 2, augment=0.5), "augment must be callable or None, got 0.5"),
+        (lambda: Batches(IMAGES, LABELS, 2, prepare="lenet"), "prepare must be callable or None, got 'lenet'"),
+        (lambda: Batches(IMAGES, list("abcdefg"), 2), "labels must be numbers, got <U1"),
+        (lambda: Batches(IMAGES, 3, 2), "must be non-empty and of equal length, got 7 and a single number"),
+        (lambda: Batches(IMAGES, [[1], [2, 3]], 2), "must be arrays, got rows of different lengths"),
         (lambda: split(IMAGES, LABELS[:5]), "images and labels must be non-empty and of equal length, got 7 and 5"),
         (lambda: split(IMAGES, LABELS, 1.0), "share must be above 0 and below 1, got 1.0"),
         (lambda: split(IMAGES, LABELS, 0), "share must be above 0 and below 1, got 0"),
@@ -81,7 +134,7 @@ def passes(batches, count):
 
 
 def made(**options):
-    return Batches(IMAGES, LABELS, 3, prepare=plain, augment=noisy, rng=4, **options)
+    return Batches(IMAGES, LABELS, 3, augment=noisy, rng=4, **options)
 
 
 @pytest.mark.parametrize("done", [0, 1, 3])
@@ -96,7 +149,7 @@ def test_a_pass_that_is_resumed_is_the_rest_of_it_and_those_after_are_the_same(d
 
 
 def test_each_pass_and_each_batch_is_augmented_in_its_own_way():
-    ones = Batches(np.ones((6, 2, 2), np.uint8), np.zeros(6, int), 3, prepare=plain, augment=noisy, rng=4)
+    ones = Batches(np.ones((6, 2, 2), np.uint8), np.zeros(6, int), 3, augment=noisy, rng=4)
     seen = [x.tobytes() for _ in range(2) for x, _ in ones]
     assert len(set(seen)) == 4
 
@@ -104,6 +157,21 @@ def test_each_pass_and_each_batch_is_augmented_in_its_own_way():
 def test_a_thread_makes_the_same_batches():
     assert passes(Prefetch(made(), ahead=2), 3) == passes(made(), 3)
     assert len(Prefetch(made())) == 3
+
+
+def test_a_thread_prepares_batches_with_the_settings_of_its_caller():
+    seen = []
+
+    def prepare(images):
+        seen.append(refconv.get_config().engine)
+        return images
+
+    batches = Prefetch(Batches(IMAGES, LABELS, 3, prepare=prepare))
+    with refconv.config(engine="reference"):
+        list(batches)
+    assert seen == ["reference"] * 3
+    list(batches)
+    assert seen[3:] == [refconv.get_config().engine] * 3
 
 
 def test_leaving_a_pass_early_ends_the_thread_and_its_errors_come_through():

@@ -51,7 +51,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize(("name", "block"), BLOCKS, ids=[f"{name} {block}" for name, block in BLOCKS])
 def test_no_box_lies_upon_another_or_outside_of_its_piece(name, block):
-    model, shape = models.build(name), models.input_shape(name)
+    model, shape = models.create(name), models.input_shape(name)
     (layer,) = (layer for dotted, layer, _ in model.distinct_layers(shape) if dotted == block)
     axes, piece = drawn(layer)
     found = boxes(axes)
@@ -90,6 +90,6 @@ def test_branches_end_in_their_join_and_the_identity_is_a_line():
 
 
 def test_a_fractal_has_its_convolutions_and_a_mean_wherever_columns_end_together():
-    found = texts(nn.Fractal(lambda: nn.Conv2D(4, 3), 3))
+    found = texts(nn.Fractal(nn.Conv2D(4, 3), 3))
     assert found.count("3×3 conv, 4") == 7
     assert found.count("mean") == 2

@@ -26,7 +26,7 @@ PER_FAMILY = {
 
 
 def svg(name, **options):
-    return architecture_picture(models.build(name), models.input_shape(name), name, form="svg", **options).decode()
+    return architecture_picture(models.create(name), models.input_shape(name), name, form="svg", **options).decode()
 
 
 @pytest.mark.slow
@@ -35,7 +35,8 @@ def test_a_picture_has_the_sizes_and_the_words(name):
     picture = svg(name)
     for line in "\n".join(PER_FAMILY[name]).splitlines():
         assert f">{line}<" in picture, line
-    assert f"{models.build(name).count_parameters(models.input_shape(name)):,} parameters" in picture
+    network = models.create(name).inference_layer
+    assert f"{network.count_parameters(models.input_shape(name), trainable_only=True):,} parameters" in picture
 
 
 def test_two_runs_give_the_same_file():
@@ -73,15 +74,15 @@ def test_a_block_alone():
 
 
 def test_blocks_are_one_of_each_kind():
-    names = [name for name, _, _ in blocks(models.build("resnet50"), (224, 224, 3))]
+    names = [name for name, _, _ in blocks(models.create("resnet50"), (224, 224, 3))]
     assert names == ["conv2_x.block1", "conv2_x.block2"]  # with a projection, and without
-    assert blocks(models.build("vgg-a"), (224, 224, 3)) == []
+    assert blocks(models.create("vgg-a"), (224, 224, 3)) == []
 
 
 def test_volumes_leave_out_what_keeps_the_shape():
     found = volumes.volumes(models.lenet(), (32, 32, 1))
     assert [v.shape for v in found[:3]] == [(32, 32, 1), (28, 28, 6), (14, 14, 6)]
-    assert [v.colour for v in found] == ["input", "conv", "pool", "conv", "pool", "dense", "dense", "dense"]
+    assert [v.category for v in found] == ["input", "conv", "pool", "conv", "pool", "dense", "dense", "dense"]
 
 
 def test_the_levels_of_a_u():

@@ -29,7 +29,7 @@ def test_a_classifier_learns():
 
 
 def test_a_network_with_batch_normalisation_is_measured_with_averages_that_have_followed():
-    model = use_short_averages(models.build("resnet20-small"))
+    model = use_short_averages(models.create("resnet20-small"))
     momenta = {layer.momentum for _, layer, _ in model.distinct_layers((32, 32, 1)) if isinstance(layer, nn.BatchNorm)}
     assert momenta == {0.9}
 

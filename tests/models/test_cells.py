@@ -26,8 +26,8 @@ def learnt(pattern, r):
     layer.build(pattern.shape[1:], rng=0, dtype=np.float64)
     v, gamma = layer.strength(pattern)
     strong = 1e9  # against the 1 in numerator and denominator
-    layer["a"].value[...] = strong * gamma * pattern[0][..., None]
-    layer["b"].value[...] = strong / 2 * v.item()
+    layer.parameters["a"].value[...] = strong * gamma * pattern[0][..., None]
+    layer.parameters["b"].value[...] = strong / 2 * v.item()
     return layer, gamma[..., 0]
 
 
@@ -83,10 +83,10 @@ def test_the_gradient_of_inhibition_in_float32_does_not_lose_digits_in_a_long_su
     for dtype in (np.float32, np.float64):
         layer = models.SCells(3, 3, selectivity=1.5, padding="same")
         layer.build((16, 17, 2), rng=0, dtype=dtype)
-        layer["a"].value[...] = np.random.default_rng(2).random((3, 3, 2, 3)).astype(np.float32)
-        layer["b"].value[...] = [0.5, 0.25, 1]
+        layer.parameters["a"].value[...] = np.random.default_rng(2).random((3, 3, 2, 3)).astype(np.float32)
+        layer.parameters["b"].value[...] = [0.5, 0.25, 1]
         _, backward = layer.forward(x.astype(dtype))
         backward(dy.astype(dtype))
-        gradients[dtype] = layer["b"].grad
+        gradients[dtype] = layer.parameters["b"].grad
     # All terms have one sign. Each has an error of 3 · 3 · 2 products and some ten operations; the sum adds nothing to it.
     np.testing.assert_allclose(gradients[np.float32], gradients[np.float64], rtol=28 * np.finfo(np.float32).eps)

@@ -83,7 +83,7 @@ def test_a_training_step_on_the_loops_equals_the_kernels(style):
         with config(engine=name):
             model = tiny(style)
             model.build((12, 10, 1), rng=1, dtype=np.float64)
-            optimizer = SGD(model.named_parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+            optimizer = SGD(model, lr=0.1, momentum=0.9, weight_decay=5e-4)
             losses = [train_step(model, optimizer, x, labels)[0] for _ in range(3)]
         return losses, {name: p.value for name, p in model.named_parameters().items()}
 

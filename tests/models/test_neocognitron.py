@@ -49,12 +49,12 @@ def test_a_cell_learns_what_it_saw_and_its_plane_with_it():
     layer.build((5, 4, 1), rng=0, dtype=np.float64)
     x = np.zeros((1, 5, 4, 1))
     x[0, 1:4, 1:3, 0] = [[1, 0], [2, 1], [0, 3]]
-    before = layer["a"].value.copy()
+    before = layer.parameters["a"].value.copy()
     layer.learn(x, rate=100.0, apart=4)
-    grown = layer["a"].value - before
+    grown = layer.parameters["a"].value - before
     (k,) = {int(plane) for plane in np.nonzero(grown)[-1]}  # one representative, since all others are near it
     assert (grown[..., 1 - k] == 0).all()
-    assert layer["b"].value[k] > 0 == layer["b"].value[1 - k]
+    assert layer.parameters["b"].value[k] > 0 == layer.parameters["b"].value[1 - k]
     # It answers more to what it has learnt than to anything else, and exactly 1 if rate were infinite.
     assert layer(x)[..., k].max() == pytest.approx(1, abs=0.1)
 

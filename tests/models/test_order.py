@@ -21,7 +21,7 @@ WORDS = {
 
 def order(name, inside="", first=None):
     """The innermost layers of a network, or of a layer in it, in the order of the forward pass: one word each."""
-    model, shape = models.build(name), models.input_shape(name)
+    model, shape = models.create(name), models.input_shape(name)
     leaves = [
         type(layer).__name__
         for dotted, layer, at in model.distinct_layers(shape)
@@ -90,7 +90,7 @@ def test_stems(name, expected):
     ],
 )
 def test_dropout_rates(name, expected):
-    layers = models.build(name).distinct_layers(models.input_shape(name))
+    layers = models.create(name).distinct_layers(models.input_shape(name))
     assert [layer.rate for _, layer, _ in layers if type(layer).__name__ == "Dropout"] == expected
 
 
@@ -152,7 +152,9 @@ def test_bn_inception_pools_as_its_last_column_says(name, kind):
     ],
 )
 def test_sizes_that_no_table_prints(name, sizes):
-    made = [layer.output_shape(at)[0] for n, layer, at in models.build(name).children(models.input_shape(name)) if "conv" in n]
+    made = [
+        layer.output_shape(at)[0] for n, layer, at in models.create(name).children(models.input_shape(name)) if "conv" in n
+    ]
     assert made[: len(sizes)] == sizes
 
 
@@ -168,5 +170,5 @@ def test_settings_that_show_in_no_shape():
 
 
 def _convolutions(name, inside=""):
-    layers = models.build(name).distinct_layers(models.input_shape(name))
+    layers = models.create(name).distinct_layers(models.input_shape(name))
     return [layer for dotted, layer, _ in layers if dotted.startswith(inside) and type(layer).__name__ == "Conv2D"]

@@ -1,42 +1,120 @@
 """Names, small variants, and that every one of them runs forwards and backwards."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 
 from evidence import needs_kernels
 from refconv import models, nn
+from refconv.models.aliases import ALIASES, ELSEWHERE, plain
 
-NAMES = models.list()
+NAMES = models.names()
 CLASSIFIERS = [name for name in NAMES if name not in ("neocognitron", "deep-image-prior")]
 
 
 def test_names_are_checked():
-    with pytest.raises(ValueError, match=r"name must be one of neocognitron, lenet, .*, got 'lenet6'"):
-        models.build("lenet6")
-    with pytest.raises(ValueError, match="name must be one of"):
-        models.input_shape(5)
-    assert models.build("lenet", classes=26).output_shape(models.input_shape("lenet")) == (26,)
+    with pytest.raises(
+        ValueError, match=r"name must be one of the 4\d names .*, got 'lenet6'; did you mean lenet\?$"
+    ) as refusal:
+        models.create("lenet6")
+    with pytest.raises(ValueError, match=r"got 'fractal'; did you mean fractalnet20 or fractalnet40\?$"):
+        models.create("fractal")
+    assert len(str(refusal.value)) < 200  # not all names on one line
+    with pytest.raises(ValueError, match=r"name must be one of .*, got 'wavelets'$"):
+        models.create("wavelets")
+    for unnamed in (5, None, "", "-small"):
+        with pytest.raises(ValueError, match=f"name must be one of .*got {unnamed!r}" if unnamed != "-small" else "got ''"):
+            models.input_shape(unnamed)
+    assert models.create("lenet", classes=26).output_shape(models.input_shape("lenet")) == (26,)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("VGG16", "vgg-d"),
+        ("vgg-16", "vgg-d"),
+        ("vgg_a_lrn", "vgg-a-lrn"),
+        ("ResNet50", "resnet50"),
+        ("resnet-50-small", "resnet50-small"),
+        ("InceptionV3", "inception-v3"),
+        ("wide_resnet50_2", "wrn-50-2"),
+        ("wide_resnet50_2_SMALL", "wrn-50-2-small"),
+        ("WRN_28_10", "wrn-28-10"),
+        ("DenseNet121", "densenet121"),
+        ("MobileNet_v1", "mobilenet"),
+        ("U-Net", "unet"),
+    ],
+)
+def test_names_of_other_libraries_and_spellings_are_accepted(typed, meant):
+    assert models.canonical_name(typed) == meant
+    assert models.input_shape(typed) == models.input_shape(meant)
+    assert repr(models.create(typed)) == repr(models.create(meant))
+
+
+# Trainable parameters of the networks that torchvision calls so, as its documentation lists them ("num_params").
+TORCHVISION = {
+    "vgg11": 132_863_336,
+    "vgg13": 133_047_848,
+    "vgg16": 138_357_544,
+    "vgg19": 143_667_240,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+    "resnext50_32x4d": 25_028_904,
+    "wide_resnet50_2": 68_883_240,
+    "densenet121": 7_978_856,
+    "densenet169": 14_149_480,
+    "densenet201": 20_013_928,
+}
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_names_of_torchvision_stand_for_networks_of_its_size(name):
+    assert models.create(name).count_parameters((224, 224, 3), trainable_only=True) == TORCHVISION[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "replacement", "arguments", "parameters"),
+    [
+        ("resnext101_32x8d", "resnext101", {"group_width": 8}, 88_791_336),
+        ("resnext101_64x4d", "resnext101", {"cardinality": 64, "group_width": 4}, 83_455_272),
+        ("wide_resnet101_2", "resnet101", {"inner": 2, "stride_in": "3x3"}, 126_886_696),
+    ],
+)
+def test_networks_that_the_papers_lack_are_refused_with_the_call_that_makes_them(name, replacement, arguments, parameters):
+    call = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    with pytest.raises(ValueError, match=re.escape(f"models.create({replacement!r}, {call})")):
+        models.create(name)
+    assert models.create(replacement, **arguments).count_parameters((224, 224, 3), trainable_only=True) == parameters
+
+
+def test_each_alias_has_one_meaning():
+    spellings = [plain(name) for name in (*models.names(), *ALIASES, *ELSEWHERE)]
+    assert len(spellings) == len(set(spellings)), [name for name in spellings if spellings.count(name) > 1]
+    assert set(ALIASES.values()) <= set(models.names())
 
 
 def test_an_argument_that_the_builder_does_not_take_is_named_beside_those_that_it_takes():
     with pytest.raises(TypeError, match="unet-small takes classes, width, padding, depth, got clases"):
-        models.build("unet-small", clases=3)
+        models.create("unet-small", clases=3)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize(("classes", "error"), [("ten", TypeError), (2.5, TypeError), (0, ValueError), (-3, ValueError)])
 def test_classes_that_are_none_are_refused_by_name(name, classes, error):
     with pytest.raises(error, match=f"classes must be .*got {classes!r}"):
-        models.build(name, classes=classes)
+        models.create(name, classes=classes)
 
 
 def test_small_images_keep_the_towers_and_what_follows_the_first_layers():
     shape = models.input_shape("alexnet-small")
     sizes = {}
     for name in ("alexnet", "alexnet-single", "zfnet"):
-        convs = {n: layer for n, layer, _ in models.build(f"{name}-small").children(shape) if isinstance(layer, nn.Conv2D)}
+        convs = {n: layer for n, layer, _ in models.create(f"{name}-small").children(shape) if isinstance(layer, nn.Conv2D)}
         sizes[name] = [(conv.filters, conv.window.kernel[0], conv.groups) for conv in convs.values()]
         assert {conv.window.stride for conv in convs.values()} == {(1, 1)}
     assert sizes["alexnet"] == [(24, 5, 1), (64, 5, 2), (96, 3, 1), (96, 3, 2), (64, 3, 2)]
@@ -49,8 +127,8 @@ def test_classes_and_width_reach_every_classifier(name):
     shape = models.input_shape(name)
     for variant in (name, f"{name}-small"):
         shape = models.input_shape(variant)
-        assert models.build(variant, classes=26).output_shape(shape)[-1] == 26
-    whole, half = (models.build(name, width=width).count_parameters(shape := models.input_shape(name)) for width in (1, 0.5))
+        assert models.create(variant, classes=26).output_shape(shape)[-1] == 26
+    whole, half = (models.create(name, width=width).count_parameters(shape := models.input_shape(name)) for width in (1, 0.5))
     assert 0.2 < half / whole < 0.6
 
 
@@ -58,7 +136,7 @@ def test_classes_and_width_reach_every_classifier(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_width_that_is_none_is_refused(name, width):
     with pytest.raises((TypeError, ValueError), match="width must be"):
-        models.build(name, width=width)
+        models.create(name, width=width)
 
 
 @pytest.mark.slow
@@ -66,7 +144,7 @@ def test_a_width_that_is_none_is_refused(name, width):
 @pytest.mark.parametrize("name", NAMES)
 def test_each_small_variant_runs_forwards_and_backwards(name):
     """One batch of two: finite values and gradients everywhere, a score a class, and weights that all take part."""
-    model, shape = models.build(f"{name}-small"), models.input_shape(f"{name}-small")
+    model, shape = models.create(f"{name}-small"), models.input_shape(f"{name}-small")
     expected = model.build(shape, rng=1)
     x = np.random.default_rng(2).uniform(0, 1, (2, *shape)).astype(np.float32)
     assert model(x).shape == (2, *expected)

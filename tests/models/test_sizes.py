@@ -58,7 +58,7 @@ def test_the_hourglass_accepts_exactly_the_sizes_that_it_returns(depth, skip):
     ],
 )
 def test_an_image_that_does_not_fit_is_refused_with_sizes_that_do(name, size, message):
-    model = models.build(name)
+    model = models.create(name)
     shape = (*size, models.input_shape(name)[2])
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         model.build(shape)

@@ -18,7 +18,7 @@ def test_a_name_is_a_layer_and_a_number_is_a_position():
     assert model["act"] is model[1] is model[np.int64(1)]
     assert model["last"] is model[-1] is model[3]
     assert model["block"]["shortcut"] is model[2][1]
-    assert model[0]["w"] is model.named_parameters()["0.w"]
+    assert model[0].parameters["w"] is model.named_parameters()["0.w"]
 
 
 def test_containers_have_a_length_and_yield_their_layers():
@@ -37,8 +37,8 @@ def test_a_slice_shares_layers_names_and_parameters():
     assert list(rest.named_parameters()) == ["block.0.w", "block.0.b", "last.w", "last.b"]
     np.testing.assert_array_equal(rest(first(x)), model(x))
     assert rest.named_parameters()["last.w"] is model.named_parameters()["last.w"]
-    first[0]["w"].value[...] = 0
-    assert not model["0"]["w"].value.any()
+    first[0].parameters["w"].value[...] = 0
+    assert not model["0"].parameters["w"].value.any()
     assert list(model[::-2]) == [model[3], model[1]]
 
 
@@ -63,12 +63,40 @@ def test_a_slice_of_a_subclass_is_a_plain_sequence():
     assert Doubled()[:1](np.ones((1, 2))).tolist() == [[1, 1]]
 
 
-def test_other_layers_have_parameters_and_inner_layers_by_name():
+def test_each_layer_has_its_own_parameters_by_name():
     model = network()
-    frozen = nn.Frozen(model)
-    assert frozen["layer"] is model
     assert list(model[0].parameters) == ["w", "b"]
-    assert model[0]["b"] is model[0].parameters["b"]
+    assert model[0].parameters["b"] is model.named_parameters()["0.b"]
+    assert model.parameters == {} == model["act"].parameters
+
+
+def test_parameters_that_are_called_as_in_pytorch_say_what_to_write():
+    for model in (network(), nn.Sequential(nn.Dense(4))):
+        with pytest.raises(TypeError, match=r"parameters is a dict, not a method; pass the model to the optimizer, as in SGD"):
+            model.parameters()
+
+
+def test_is_built_tells_whether_every_layer_has_its_parameters():
+    model = nn.Sequential(nn.Dense(4), block=nn.Sum(nn.Dense(4), shortcut=nn.Identity()))
+    assert not model.is_built
+    model[0].build((3,))
+    assert (model[0].is_built, model.is_built) == (True, False)
+    model.build((3,))
+    assert model.is_built
+    assert model["block"].is_built
+
+
+@pytest.mark.parametrize("container", [nn.Sequential, nn.Sum, nn.Mean, nn.Concat])
+def test_a_list_or_a_dict_of_layers_may_take_the_place_of_the_layers(container):
+    a, b = nn.Dense(4), nn.Dense(4)
+    assert list(container([a, b]).layers.items()) == [("0", a), ("1", b)] == list(container((a, b)).layers.items())
+    assert list(container({"first": a, "2": b}).layers.items()) == [("first", a), ("2", b)]
+
+
+def test_a_dict_of_layers_may_have_names_that_are_numbers_or_arguments():
+    model = nn.Sequential({"1": nn.Dense(2), "self": nn.ReLU(), "layers": nn.Dense(3)})
+    assert list(model.layers) == ["1", "self", "layers"]
+    assert nn.Concat({"axis": nn.Identity(), "b": nn.Identity()}, axis=0).output_shape((5, 2)) == (10, 2)
 
 
 class Gated(nn.Sequential):
@@ -79,7 +107,7 @@ class Gated(nn.Sequential):
 
     def forward(self, x, train=True):
         y, back = super().forward(x, train)
-        gate = self["gate"]
+        gate = self.parameters["gate"]
         return y * gate.value, lambda dy: back(dy * gate.value)
 
 
@@ -87,24 +115,24 @@ def test_a_container_may_have_parameters_of_its_own():
     model = Gated(dense=nn.Dense(2))
     model.build((3,), rng=0)
     assert list(model.named_parameters()) == ["gate", "dense.w", "dense.b"]
-    assert model["gate"] is model.parameters["gate"]
+    assert model.parameters["gate"] is model.named_parameters()["gate"]
     assert model["dense"] is model[0]
 
 
 @pytest.mark.parametrize(
     ("use", "error", "message"),
     [
-        (lambda m: m["conv"], KeyError, "name must be one of 0, act, block, last, got 'conv'"),
+        (lambda m: m["conv"], KeyError, "key must be one of 0, act, block, last, got 'conv'"),
         (lambda m: m[4], IndexError, "key must be from -4 to 3, got 4"),
         (lambda m: m[-5], IndexError, "key must be from -4 to 3, got -5"),
         (lambda m: m[1.0], TypeError, "key must be the name or the position of a layer, got 1.0"),
         (lambda m: m["block"][:1], TypeError, "key must be the name or the position of a layer, got slice"),
         (lambda m: m[4:], ValueError, "Sequential needs at least one layer"),
-        (lambda m: m[0]["gamma"], KeyError, "name must be one of w, b, got 'gamma'"),
-        (lambda m: m[0][0], KeyError, "name must be one of w, b, got 0"),
-        (lambda m: m["act"]["w"], KeyError, "name must be one of none: the layer is empty, got 'w'"),
+        (lambda m: m[0].parameters["gamma"], KeyError, "name must be one of w, b, got 'gamma'"),
+        (lambda m: m[0][0], TypeError, "'Dense' object is not subscriptable"),
+        (lambda m: m["act"].parameters["w"], KeyError, "name must be one of none: the layer has no parameters, got 'w'"),
         (lambda m: iter(m[0]), TypeError, "'Dense' object is not iterable"),
-        (lambda m: nn.Dense(3)["w"], RuntimeError, r"Dense\(3\) has no parameters yet: call build"),
+        (lambda m: nn.Dense(3).parameters["w"], RuntimeError, r"Dense\(3\) has no parameters yet: call build"),
     ],
 )
 def test_what_is_not_there_is_refused(use, error, message):
@@ -115,4 +143,4 @@ def test_what_is_not_there_is_refused(use, error, message):
 @pytest.mark.parametrize("name", ["", "a.b"])
 def test_a_name_that_dots_would_make_ambiguous_is_refused(name):
     with pytest.raises(ValueError, match=f"the name of a layer must be a string without dots, got {name!r}"):
-        nn.Sequential.of({name: nn.Dense(2)})
+        nn.Sequential({name: nn.Dense(2)})

@@ -24,7 +24,7 @@ def test_conv_layers_keep_every_promise(layer, shape):
 def test_the_layer_is_the_operator():
     layer = built(nn.Conv2D(4, (3, 2), stride=2, padding="same", groups=2), (5, 6, 4))
     x = random_input((5, 6, 4))
-    expected = ops.conv.conv2d(x, layer["w"].value, layer["b"].value, stride=2, padding="same", groups=2)
+    expected = ops.conv.conv2d(x, layer.parameters["w"].value, layer.parameters["b"].value, stride=2, padding="same", groups=2)
     assert (layer(x) == expected).all()
 
 

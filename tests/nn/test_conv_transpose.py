@@ -26,9 +26,9 @@ def test_the_layer_is_the_operator():
     options = {"stride": 2, "padding": "same", "output_padding": (0, 1), "groups": 2}
     layer = built(nn.ConvTranspose2D(6, (3, 2), **options), (5, 3, 4))
     x = random_input((5, 3, 4))
-    expected = ops.conv_transpose.conv_transpose2d(x, layer["w"].value, layer["b"].value, **options)
+    expected = ops.conv_transpose.conv_transpose2d(x, layer.parameters["w"].value, layer.parameters["b"].value, **options)
     assert (layer(x) == expected).all()
-    assert layer["w"].value.shape == (3, 2, 3, 4)
+    assert layer.parameters["w"].value.shape == (3, 2, 3, 4)
 
 
 def test_it_takes_an_image_back_to_the_size_before_the_convolution():
@@ -82,7 +82,7 @@ def test_an_initializer_of_ones_own_gets_the_shape_of_w():
     layer = nn.ConvTranspose1D(6, 3, groups=2, initializer=initializer)
     layer.build((5, 4), rng=1)
     assert shapes == [(3, 3, 4)]
-    assert (layer["w"].value == 1).all()
+    assert (layer.parameters["w"].value == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -55,14 +55,14 @@ def assert_same_weights(model, expected):
 @copies
 def test_a_copy_trains_to_the_same_bits_and_leaves_the_network_alone(copied):
     model = network()
-    train(model, optim.SGD(model.named_parameters(), 0.1, momentum=0.9), 2)  # plans are made, state has moved
+    train(model, optim.SGD(model, 0.1, momentum=0.9), 2)  # plans are made, state has moved
     before, other = weights(model), copied(model)
     assert_same_weights(other, before)
     assert_same_bits(other(X), model(X))
     assert_consecutive(other)
-    losses = train(other, optim.SGD(other.named_parameters(), 0.1, momentum=0.9), 3)
+    losses = train(other, optim.SGD(other, 0.1, momentum=0.9), 3)
     assert_same_weights(model, before)
-    assert train(model, optim.SGD(model.named_parameters(), 0.1, momentum=0.9), 3) == losses
+    assert train(model, optim.SGD(model, 0.1, momentum=0.9), 3) == losses
     assert_same_weights(other, weights(model))
 
 
@@ -100,7 +100,7 @@ def test_a_copy_of_a_part_does_not_contain_the_rest(copied):
     model.build((2,), rng=0)
     assert len(pickle.dumps(model[:1])) < 10_000
     other = copied(model[:1])
-    assert other[0]["w"].value.base is None or other[0]["w"].value.base.size < 100
+    assert other[0].parameters["w"].value.base is None or other[0].parameters["w"].value.base.size < 100
 
 
 @copies
@@ -122,14 +122,14 @@ def test_arrays_that_a_layer_made_itself_stay_tied_in_a_copy(copied):
     layer = Tied()
     layer.build((3,))
     other = copied(layer)
-    assert other["a"].value is other["b"].value is other.w
+    assert other.parameters["a"].value is other.parameters["b"].value is other.w
     assert other.w is not layer.w
 
 
 def test_a_shallow_copy_shares_the_parameters_where_they_are():
     model = network()
-    flat = model["conv"]["w"].flat
+    flat = model["conv"].parameters["w"].flat
     other = copy.copy(model)
     assert other["conv"] is model["conv"]
-    assert model["conv"]["w"].flat is flat
+    assert model["conv"].parameters["w"].flat is flat
     assert_consecutive(model)

@@ -8,19 +8,15 @@ from layer_evidence import assert_layer, built, random_input
 from refconv import nn
 
 
-def dense():
-    return nn.Dense(3)
-
-
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("columns", [1, 2, 3])
 def test_a_fractal_keeps_every_promise(columns, train):
-    assert_layer(nn.Fractal(dense, columns), (4,), train)
+    assert_layer(nn.Fractal(nn.Dense(3), columns), (4,), train)
 
 
 def test_the_expansion_rule_with_three_columns():
     """f(C+1) = f(C) f(C) ⊕ layer, its inner joins at the end being part of ⊕: a mean of three, not of two."""
-    block = built(nn.Fractal(lambda: nn.Sequential(nn.Dense(3), nn.Tanh()), 3), (3,))
+    block = built(nn.Fractal(nn.Sequential(nn.Dense(3), nn.Tanh()), 3), (3,))
     layer = block.layers
     assert list(layer) == [
         "column3_row1",
@@ -40,7 +36,7 @@ def test_the_expansion_rule_with_three_columns():
 
 
 def test_a_join_lets_in_one_at_least_and_takes_the_mean_of_those():
-    block = built(nn.Fractal(nn.Identity, 2, drop=0.9), (2,))
+    block = built(nn.Fractal(nn.Identity(), 2, drop=0.9), (2,))
     x = random_input((2,))
     for _ in range(50):
         y, backward = block.forward(x)
@@ -53,7 +49,7 @@ def drawn(block, x, passes=400):
 
 
 def test_local_drop_path_drops_as_often_as_asked():
-    block = built(nn.Fractal(dense, 2, drop=0.3), (3,))
+    block = built(nn.Fractal(nn.Dense(3), 2, drop=0.3), (3,))
     x = random_input((3,))
     short = block.layers["column1_row2"](x)
     alone = np.mean([np.allclose(y, short) for y in drawn(block, x)])
@@ -63,7 +59,7 @@ def test_local_drop_path_drops_as_often_as_asked():
 
 
 def test_a_global_mini_batch_is_one_column_through_all_blocks():
-    blocks = {"a": nn.Fractal(lambda: nn.Dense(3), 3, drop=0.2), "b": nn.Fractal(lambda: nn.Dense(2), 3, drop=0.2)}
+    blocks = {"a": nn.Fractal(nn.Dense(3), 3, drop=0.2), "b": nn.Fractal(nn.Dense(2), 3, drop=0.2)}
     model = built(nn.DropPath(nn.Sequential(**blocks), share=1.0), (4,))
     x = random_input((4,))
 
@@ -90,7 +86,7 @@ def test_a_global_mini_batch_is_one_column_through_all_blocks():
 
 
 def test_without_global_mini_batches_drop_path_is_local():
-    model = built(nn.DropPath(nn.Fractal(dense, 2), share=0.0), (3,))
+    model = built(nn.DropPath(nn.Fractal(nn.Dense(3), 2), share=0.0), (3,))
     x = random_input((3,))
     np.testing.assert_allclose(model.forward(x)[0], model(x))
 
@@ -98,19 +94,20 @@ def test_without_global_mini_batches_drop_path_is_local():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: nn.Fractal(dense, 0), ValueError, "columns must be at least 1, got 0"),
-        (lambda: nn.Fractal(dense, 2, drop=1), ValueError, "drop must be at least 0 and below 1, got 1"),
-        (lambda: nn.Fractal(dense, 2, drop=-0.1), ValueError, "drop must be at least 0 and below 1, got -0.1"),
-        (lambda: nn.Fractal(lambda: nn.Conv2D(2, 2), 2).output_shape((5, 4, 3)), ValueError, "outputs of one shape"),
+        (lambda: nn.Fractal(nn.ReLU, 2), TypeError, "layer must be a layer, got <class"),
+        (lambda: nn.Fractal(nn.Dense(3), 0), ValueError, "columns must be at least 1, got 0"),
+        (lambda: nn.Fractal(nn.Dense(3), 2, drop=1), ValueError, "drop must be at least 0 and below 1, got 1"),
+        (lambda: nn.Fractal(nn.Dense(3), 2, drop=-0.1), ValueError, "drop must be at least 0 and below 1, got -0.1"),
+        (lambda: nn.Fractal(nn.Conv2D(2, 2), 2).output_shape((5, 4, 3)), ValueError, "outputs of one shape"),
         (lambda: nn.DropPath(nn.ReLU()), ValueError, r"equally many columns, but they have \[\]"),
         (
-            lambda: nn.DropPath(nn.Sequential(nn.Fractal(dense, 2), nn.Fractal(dense, 3))),
+            lambda: nn.DropPath(nn.Sequential(nn.Fractal(nn.Dense(3), 2), nn.Fractal(nn.Dense(3), 3))),
             ValueError,
             r"equally many columns, but they have \[2, 3\]",
         ),
-        (lambda: nn.DropPath(nn.Fractal(dense, 2), share=2), ValueError, "share must be from 0 to 1"),
-        (lambda: nn.Fractal(nn.ReLU, 2, drop=0.5).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
-        (lambda: nn.DropPath(nn.Fractal(nn.ReLU, 2)).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
+        (lambda: nn.DropPath(nn.Fractal(nn.Dense(3), 2), share=2), ValueError, "share must be from 0 to 1"),
+        (lambda: nn.Fractal(nn.ReLU(), 2, drop=0.5).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
+        (lambda: nn.DropPath(nn.Fractal(nn.ReLU(), 2)).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, error, message):

@@ -165,9 +165,9 @@ def test_the_way_back_may_be_taken_twice():
     dy = np.random.default_rng(1).standard_normal(y.shape)
     model.zero_grad()
     first = backward(dy)
-    once = model.layers["0"]["w"].grad.copy()
+    once = model.layers["0"].parameters["w"].grad.copy()
     assert_same_bits(backward(dy), first)
-    np.testing.assert_array_equal(model.layers["0"]["w"].grad, 2 * once)
+    np.testing.assert_array_equal(model.layers["0"].parameters["w"].grad, 2 * once)
 
 
 def test_steps_are_planned_once_and_again_when_the_layers_change(monkeypatch):
@@ -196,8 +196,8 @@ def test_copies_plan_steps_of_their_own_layers():
     before = model(x)
     for made in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert_same_bits(made(x), before)
-        made[0]["w"].value[...] = 0
-        made[0]["b"].value[...] = 2
+        made[0].parameters["w"].value[...] = 0
+        made[0].parameters["b"].value[...] = 2
         assert kinds(made) == ["_ConvReLUPool"]
         assert (made(x) == 2).all()
         assert_same_bits(model(x), before)

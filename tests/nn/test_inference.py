@@ -7,7 +7,6 @@ import pytest
 
 from evidence import assert_same_bits, needs_kernels
 from refconv import config, nn
-from refconv.analysis.memory import values_at_once
 
 SHAPE = (40, 30, 8)
 SCRATCH = 1_000_000  # bytes in which kernels work; the batch of these images has as many
@@ -50,7 +49,7 @@ LAYERS = {
     "dense block": nn.Sequential(*[nn.Concat(nn.Identity(), conv(1)) for _ in range(9)]),
     "stochastic depth": nn.StochasticDepth(nn.Sequential(*[conv() for _ in range(9)]), 0.5),
     "heads": nn.Heads(nn.Sequential(a=conv(), **{f"b{k}": conv() for k in range(8)}), a=conv(3)),
-    "drop-path": nn.DropPath(nn.Sequential(*[nn.Fractal(conv, 3, drop=0.1) for _ in range(3)])),
+    "drop-path": nn.DropPath(nn.Sequential(*[nn.Fractal(conv(), 3, drop=0.1) for _ in range(3)])),
 }
 
 
@@ -70,7 +69,7 @@ def test_a_call_holds_no_more_values_than_the_network_needs_at_once(name):
     layer = LAYERS[name]
     layer.build(SHAPE, rng=1)
     x = np.zeros((24, *SHAPE), np.float32)
-    least = (values_at_once(layer, SHAPE) * len(x) - x.size) * x.itemsize
+    least = (layer.peak_activations(SHAPE) * len(x) - x.size) * x.itemsize
     assert peak_of(layer, x) < least + x.nbytes + SCRATCH  # what a layer reads is held by its caller until it is done
 
 
@@ -80,7 +79,7 @@ def test_frozen_networks_and_the_columns_of_a_fractal_hold_no_more_either():
     long = nn.Sequential(*[conv() for _ in range(9)])
     long.build(SHAPE, rng=1)
     assert peak_of(nn.Frozen(long), x) < 3 * x.nbytes + SCRATCH
-    fractal = nn.Fractal(conv, 4)
+    fractal = nn.Fractal(conv(), 4)
     fractal.build(SHAPE, rng=1)
     assert peak_of(fractal, x) < 10 * x.nbytes + SCRATCH  # of 15 layers and 8 joins: what four columns read and return
 

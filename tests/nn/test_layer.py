@@ -17,8 +17,8 @@ def test_build_makes_the_same_weights_from_the_same_seed_only():
     first, again, other = (nn.Dense(4) for _ in range(3))
     for layer, seed in ((first, 3), (again, 3), (other, 4)):
         assert layer.build((7,), rng=seed) == (4,)
-    assert (first["w"].value == again["w"].value).all()
-    assert not (first["w"].value == other["w"].value).any()
+    assert (first.parameters["w"].value == again.parameters["w"].value).all()
+    assert not (first.parameters["w"].value == other.parameters["w"].value).any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -52,12 +52,12 @@ def test_a_layer_that_is_used_twice_has_one_set_of_parameters_and_gathers_both_g
     assert model.count_parameters((3,)) == 12
     # Small integers: no sum rounds, so the order of the additions does not matter.
     x, w, dy = small_integers((2, 3), 1), small_integers((3, 3), 2), small_integers((2, 3), 3)
-    shared["w"].value[...] = w
+    shared.parameters["w"].value[...] = w
     _, backward = model.forward(x)
     backward(dy)
     hidden = np.maximum(x @ w, 0)
     assert 0 < np.count_nonzero(hidden) < hidden.size
-    np.testing.assert_array_equal(shared["w"].grad, hidden.T @ dy + x.T @ (dy @ w.T * (hidden > 0)))
+    np.testing.assert_array_equal(shared.parameters["w"].grad, hidden.T @ dy + x.T @ (dy @ w.T * (hidden > 0)))
 
 
 def test_a_layer_shared_by_different_containers_is_counted_and_made_once():
@@ -67,7 +67,7 @@ def test_a_layer_shared_by_different_containers_is_counted_and_made_once():
     model.build((3,), rng=0)
     alone = nn.Dense(3)
     alone.build((3,), rng=0)
-    np.testing.assert_array_equal(shared["w"].value, alone["w"].value)
+    np.testing.assert_array_equal(shared.parameters["w"].value, alone.parameters["w"].value)
     assert sum(p.value.size for p in model.named_parameters().values()) == 12
 
 
@@ -76,7 +76,7 @@ def test_a_shared_layer_that_meets_two_shapes_is_refused_and_nothing_is_made():
     model = nn.Sequential(first=nn.Sequential(shared), second=nn.Dense(4), third=nn.Sequential(again=shared))
     with pytest.raises(ValueError, match=r"Dense\(3\) is used as first.0 and as third.again, and must have parameters of one"):
         model.build((7,), rng=0)
-    assert shared.parameters is None
+    assert not shared.is_built
     same = nn.Sequential(shared := nn.Conv2D(2, 3), nn.MaxPool2D(2), shared)  # another size, but the same weights
     assert same.count_parameters((12, 13, 2)) == 38
 
@@ -131,4 +131,4 @@ class Tied(nn.Identity):
 def test_building_leaves_alone_what_a_layer_makes_in_its_own_way():
     tied = Tied()
     nn.Sequential(nn.Dense(3), Noise(), tied).build((2,), rng=1)
-    assert tied["a"].value is tied["b"].value is tied.w
+    assert tied.parameters["a"].value is tied.parameters["b"].value is tied.w

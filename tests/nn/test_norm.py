@@ -26,8 +26,8 @@ def test_running_averages_follow_the_batch_by_the_lectures_rule():
     x = np.random.default_rng(0).standard_normal((6, 3)) * [1, 2, 3] + [4, 5, 6]
     layer.forward(x)
     layer.forward(x + 1)
-    np.testing.assert_allclose(layer["mean"].value, 0.75 * 0.25 * x.mean(0) + 0.25 * (x.mean(0) + 1), rtol=1e-12)
-    np.testing.assert_allclose(layer["var"].value, 0.75**2 + (0.75 * 0.25 + 0.25) * x.var(0), rtol=1e-12)
+    np.testing.assert_allclose(layer.parameters["mean"].value, 0.75 * 0.25 * x.mean(0) + 0.25 * (x.mean(0) + 1), rtol=1e-12)
+    np.testing.assert_allclose(layer.parameters["var"].value, 0.75**2 + (0.75 * 0.25 + 0.25) * x.var(0), rtol=1e-12)
 
 
 def test_inference_uses_the_running_averages_and_training_those_of_the_batch():

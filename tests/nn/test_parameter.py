@@ -27,10 +27,10 @@ def test_build_makes_all_parameters_views_of_one_array_of_values_and_one_of_grad
     for k, parameter in enumerate(trained(model), 1):
         parameter.grad[...] = k
     assert_consecutive(model)
-    flat = model["conv"]["w"].flat
+    flat = model["conv"].parameters["w"].flat
     flat.values[...] = 7
     flat.gradients[...] = 0
-    assert {*model["last"]["w"].value.ravel(), *model["norm"]["var"].value} == {7}
+    assert {*model["last"].parameters["w"].value.ravel(), *model["norm"].parameters["var"].value} == {7}
     assert not any(p.grad.any() for p in trained(model))
 
 
@@ -38,7 +38,7 @@ def test_build_makes_all_parameters_views_of_one_array_of_values_and_one_of_grad
 def test_flat_arrays_have_the_type_of_the_network(dtype):
     layer = nn.Dense(3)
     layer.build((4,), rng=0, dtype=dtype)
-    assert {layer["w"].flat.values.dtype, layer["w"].flat.gradients.dtype} == {np.dtype(dtype)}
+    assert {layer.parameters["w"].flat.values.dtype, layer.parameters["w"].flat.gradients.dtype} == {np.dtype(dtype)}
 
 
 def test_build_never_holds_a_second_copy_of_the_parameters():
@@ -57,16 +57,16 @@ def test_build_never_holds_a_second_copy_of_the_parameters():
 def test_assignment_writes_into_the_array():
     layer = nn.Dense(3)
     layer.build((2,), rng=0)
-    value, grad, flat = layer["w"].value, layer["w"].grad, layer["w"].flat
-    layer["w"].value = [[1, 2, 3], [4, 5, 6]]
-    layer["w"].grad = np.full((2, 3), 0.5)
-    layer["w"].value += 1
-    assert layer["w"].value is value
-    assert layer["w"].grad is grad
+    value, grad, flat = layer.parameters["w"].value, layer.parameters["w"].grad, layer.parameters["w"].flat
+    layer.parameters["w"].value = [[1, 2, 3], [4, 5, 6]]
+    layer.parameters["w"].grad = np.full((2, 3), 0.5)
+    layer.parameters["w"].value += 1
+    assert layer.parameters["w"].value is value
+    assert layer.parameters["w"].grad is grad
     assert flat.values[:6].tolist() == [2, 3, 4, 5, 6, 7]
     assert flat.gradients[:6].tolist() == [0.5] * 6
-    layer["w"].value = np.asfortranarray(layer["w"].value + 1)
-    assert layer["w"].value is value
+    layer.parameters["w"].value = np.asfortranarray(layer.parameters["w"].value + 1)
+    assert layer.parameters["w"].value is value
     assert value.tolist() == [[3, 4, 5], [6, 7, 8]]
 
 
@@ -83,10 +83,10 @@ def test_assignment_writes_into_the_array():
 def test_what_does_not_fit_into_the_array_is_refused(assign, error, message):
     layer = nn.Dense(3)
     layer.build((2,), rng=0)
-    before = layer["w"].value.copy()
+    before = layer.parameters["w"].value.copy()
     with pytest.raises(error, match=message):
-        assign(layer["w"])
-    np.testing.assert_array_equal(layer["w"].value, before)
+        assign(layer.parameters["w"])
+    np.testing.assert_array_equal(layer.parameters["w"].value, before)
 
 
 def test_a_parameter_without_a_gradient_takes_none():
@@ -104,32 +104,32 @@ def test_an_initializer_must_return_the_shape_of_the_parameter():
 def test_a_replaced_array_leaves_the_flat_arrays():
     layer = nn.Dense(3)
     layer.build((2,), rng=0)
-    flat, before, new = layer["w"].flat, layer["w"].value.copy(), np.full((2, 3), 9.0)
-    layer["w"].grad[...] = 1
-    layer["w"].replace_array(new)
-    assert layer["w"].value is new
-    assert layer["w"].flat is None
-    assert layer["w"].grad.dtype == np.float64
-    assert not layer["w"].grad.any()
+    flat, before, new = layer.parameters["w"].flat, layer.parameters["w"].value.copy(), np.full((2, 3), 9.0)
+    layer.parameters["w"].grad[...] = 1
+    layer.parameters["w"].replace_array(new)
+    assert layer.parameters["w"].value is new
+    assert layer.parameters["w"].flat is None
+    assert layer.parameters["w"].grad.dtype == np.float64
+    assert not layer.parameters["w"].grad.any()
     np.testing.assert_array_equal(flat.values[:6], before.ravel())
     layer.flatten_parameters()  # the array is the caller's
-    assert layer["w"].value is new
+    assert layer.parameters["w"].value is new
 
 
 def test_a_part_of_a_network_can_release_the_memory_of_the_rest():
     model = network()
     features = model.cut("norm")
-    model["conv"]["w"].grad[...] = 3
+    model["conv"].parameters["w"].grad[...] = 3
     before = {name: p.value.copy() for name, p in features.named_parameters().items()}
     features.flatten_parameters()
     assert_consecutive(features)
     for name, parameter in features.named_parameters().items():
         assert parameter is model.named_parameters()[name]  # still shared
         np.testing.assert_array_equal(parameter.value, before[name])
-    assert (model["conv"]["w"].grad == 3).all()
-    assert features["conv"]["w"].flat.values.size == 28
+    assert (model["conv"].parameters["w"].grad == 3).all()
+    assert features["conv"].parameters["w"].flat.values.size == 28
     y = model(np.ones((1, 3, 4, 1), np.float32))
-    features["conv"]["w"].value[...] = 0
+    features["conv"].parameters["w"].value[...] = 0
     assert not (model(np.ones((1, 3, 4, 1), np.float32)) == y).all()
 
 
@@ -151,19 +151,19 @@ def test_a_rebuilt_network_has_new_arrays_and_releases_the_old_ones():
 def test_a_replaced_head_has_arrays_of_its_own_and_the_rest_keeps_its_own():
     model = models.lenet()
     model.build((32, 32, 1), rng=0)
-    flat = model["conv1"]["w"].flat
+    flat = model["conv1"].parameters["w"].flat
     other = nn.replace_layer(model, "scores", nn.Dense(3), (32, 32, 1), rng=1)
-    assert {p.flat for p in other.named_parameters().values()} == {flat, other["scores"]["w"].flat}
-    assert other["scores"]["w"].flat.values.size == 84 * 3 + 3
+    assert {p.flat for p in other.named_parameters().values()} == {flat, other["scores"].parameters["w"].flat}
+    assert other["scores"].parameters["w"].flat.values.size == 84 * 3 + 3
     other.flatten_parameters()
     assert_consecutive(other)
-    assert model["conv1"]["w"].flat is other["conv1"]["w"].flat
-    assert model["scores"]["w"].flat is flat
+    assert model["conv1"].parameters["w"].flat is other["conv1"].parameters["w"].flat
+    assert model["scores"].parameters["w"].flat is flat
 
 
 def test_frozen_parameters_keep_their_place_and_an_update_passes_them_by():
     model = network()
-    optimizer = optim.SGD(model.named_parameters(), 0.5)
+    optimizer = optim.SGD(model, 0.5)
     model["norm"].freeze()
     for parameter in trained(model):
         parameter.grad[...] = 1

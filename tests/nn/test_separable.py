@@ -26,9 +26,9 @@ def test_separable_layers_keep_every_promise(layer, shape):
 def test_the_layers_are_the_operators():
     x, options = random_input((5, 6, 3)), {"stride": 2, "padding": "same"}
     layer = built(nn.DepthwiseConv2D((3, 2), 2, **options), (5, 6, 3))
-    assert (layer(x) == depthwise_conv2d(x, layer["w"].value, layer["b"].value, **options)).all()
+    assert (layer(x) == depthwise_conv2d(x, layer.parameters["w"].value, layer.parameters["b"].value, **options)).all()
     layer = built(nn.SeparableConv2D(4, (3, 2), 2, **options), (5, 6, 3))
-    kernels = [layer[name].value for name in ("depthwise", "pointwise", "b")]
+    kernels = [layer.parameters[name].value for name in ("depthwise", "pointwise", "b")]
     assert (layer(x) == separable_conv2d(x, *kernels, **options)).all()
 
 
@@ -54,7 +54,7 @@ def test_an_initializer_of_ones_own_makes_both_kernels():
     layer = nn.SeparableConv2D(4, 2, initializer=lambda rng, shape: np.full(shape, 7))
     layer.build((3, 3, 2))
     for name in ("depthwise", "pointwise"):
-        assert (layer[name].value == 7).all()
+        assert (layer.parameters[name].value == 7).all()
 
 
 @pytest.mark.parametrize(

@@ -72,22 +72,52 @@ def test_gradients_are_left_as_they_are():
 )
 def test_numbers_out_of_range_are_refused_by_name(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        SGD({}, **arguments)
+        SGD({"w": Parameter(np.ones(2))}, **arguments)
 
 
 @pytest.mark.parametrize("kind", [RMSProp, Adam])
 def test_a_divisor_that_may_be_zero_is_refused(kind):
     with pytest.raises(ValueError, match=r"eps must be above 0, got 0.0"):
-        kind({}, lr=0.1, eps=0.0)
+        kind({"w": Parameter(np.ones(2))}, lr=0.1, eps=0.0)
     parameter = Parameter(np.array([2.0, -3.0]))
     kind({"w": parameter}, lr=0.1, eps=1e-8).step()  # no gradient at all
     assert parameter.value.tolist() == [2.0, -3.0]
 
 
-@pytest.mark.parametrize("parameters", ["x", None, [Parameter(np.ones(2))], {"w": np.ones(2)}])
-def test_what_are_no_parameters_is_refused(parameters):
-    with pytest.raises(TypeError, match=r"parameters must be the dict that model.named_parameters\(\) returns, got"):
-        SGD(parameters, lr=0.1)
+@pytest.mark.parametrize("model", ["x", None, [Parameter(np.ones(2))], {"w": np.ones(2)}])
+def test_an_argument_without_parameters_is_refused(model):
+    with pytest.raises(TypeError, match="model must be a built layer or a dict of named parameters, got"):
+        SGD(model, lr=0.1)
+
+
+def test_a_model_without_a_trainable_parameter_is_refused():
+    model = nn.Sequential(nn.Dense(3), nn.BatchNorm())
+    with pytest.raises(RuntimeError, match="has no parameters yet: call build"):
+        SGD(model, lr=0.1)
+    model.build((2,), rng=0)
+    model.freeze()
+    for nothing in (model, {}, model.parameters):  # the container's own parameters: none
+        with pytest.raises(ValueError, match="model must have at least one trainable parameter, got none in"):
+            SGD(nothing, lr=0.1)
+
+
+@pytest.mark.parametrize("kind", [SGD, RMSProp, Adam])
+def test_an_optimizer_of_another_model_or_of_an_earlier_build_is_refused(kind):
+    model, other = (nn.Sequential(body=nn.Dense(4), norm=nn.BatchNorm(), scores=nn.Dense(3)) for _ in range(2))
+    for network in (model, other):
+        network.build((2,), rng=0)
+    optimizer, of_the_head = kind(model, lr=0.1), kind(model["scores"], lr=0.1)
+    optimizer.check_model(model)
+    of_the_head.check_model(model)
+    message = r"optimizer must hold the parameters of model, got those of another model \(or of an earlier build\): make a new"
+    for wrong in (other, model["scores"], copy.deepcopy(model)):
+        with pytest.raises(ValueError, match=message):
+            optimizer.check_model(wrong)
+    model.build((5,), rng=0)
+    for made_before in (optimizer, of_the_head):
+        with pytest.raises(ValueError, match=message):
+            made_before.check_model(model)
+    kind(model, lr=0.1).check_model(model)
 
 
 def test_three_steps_of_rmsprop_are_the_lectures_line_computed_by_hand():
@@ -323,7 +353,7 @@ def test_a_network_and_its_optimizer_are_copied_together(name):
 def test_a_step_after_parameters_have_moved_changes_them_where_they_are(monkeypatch):
     model = nn.Sequential(nn.Dense(2), nn.Dense(3))
     model.build((4,), rng=0)
-    optimizer, calls = SGD(model.named_parameters(), 0.1), Calls(monkeypatch)
+    optimizer, calls = SGD(model, 0.1), Calls(monkeypatch)
     assert calls.of(optimizer) == [19]
     model[1].flatten_parameters()
     for parameter in model.named_parameters().values():

@@ -6,7 +6,7 @@ import pytest
 from evidence import assert_same_sums, engines
 from refconv import data, nn, optim
 from refconv.ops.loss import softmax_cross_entropy
-from refconv.training import CrossEntropy, evaluate, train_step
+from refconv.training import CrossEntropy, accuracy, evaluate, top_k_accuracy, train_step
 from refconv.training.checkpoint import generators
 
 X = np.random.default_rng(0).standard_normal((5, 4))
@@ -50,11 +50,11 @@ def test_the_loss_of_an_auxiliary_head_counts_three_tenths():
     model = built(WithHead())
     hidden = model.body(X)
     main, aux = (softmax_cross_entropy(head(hidden), LABELS) for head in (model.main, model.aux))
-    loss, scores = train_step(model, optim.SGD(model.named_parameters(), 0.0), X, LABELS)
+    loss, scores = train_step(model, optim.SGD(model, 0.0), X, LABELS)
     assert loss == pytest.approx(main[0] + 0.3 * aux[0], rel=1e-12)
     assert scores.shape == (5, 3)
-    assert_same_sums(model.main["w"].grad, lambda x, dy: x.T @ dy, hidden, main[1], terms=len(X))
-    assert_same_sums(model.aux["w"].grad, lambda x, dy: x.T @ dy, hidden, 0.3 * aux[1], terms=len(X))
+    assert_same_sums(model.main.parameters["w"].grad, lambda x, dy: x.T @ dy, hidden, main[1], terms=len(X))
+    assert_same_sums(model.aux.parameters["w"].grad, lambda x, dy: x.T @ dy, hidden, 0.3 * aux[1], terms=len(X))
     assert evaluate(model, [(X, LABELS)]).loss == pytest.approx(float(main[0]))
 
 
@@ -63,25 +63,38 @@ def test_label_smoothing_changes_the_loss_of_training_alone():
     model = built(nn.Dense(3))
     expected, slope = softmax_cross_entropy(model(X), LABELS, label_smoothing=0.1)
     before = evaluate(model, [(X, LABELS)]).loss
-    loss, _ = train_step(model, optim.SGD(model.named_parameters(), 0.0), X, LABELS, loss=CrossEntropy(0.1))
+    loss, _ = train_step(model, optim.SGD(model, 0.0), X, LABELS, loss=CrossEntropy(0.1))
     assert loss == pytest.approx(expected, rel=1e-12)
     assert loss != pytest.approx(before, rel=1e-3)
-    assert_same_sums(model["w"].grad, lambda x, dy: x.T @ dy, X, slope, terms=len(X))
+    assert_same_sums(model.parameters["w"].grad, lambda x, dy: x.T @ dy, X, slope, terms=len(X))
 
 
 def test_a_step_with_a_shortest_norm_moves_that_far():
     """A20: gradient clipping 2.0."""
     model = built(nn.Dense(3))
     before = {name: p.value.copy() for name, p in model.named_parameters().items()}
-    train_step(model, optim.SGD(model.named_parameters(), 0.5), 100 * X, LABELS, clip_norm=2.0)
+    train_step(model, optim.SGD(model, 0.5), 100 * X, LABELS, clip_norm=2.0)
     moved = np.sqrt(sum(np.sum((p.value - before[name]) ** 2) for name, p in model.named_parameters().items()))
     assert moved == pytest.approx(0.5 * 2.0, rel=1e-12)
+
+
+def test_an_optimizer_made_before_the_last_build_is_refused_and_nothing_changes():
+    """An optimiser of other parameters would train nothing, and the loss would stay the same without an error."""
+    model = nn.Sequential(nn.BatchNorm(), nn.Dense(3))
+    model.build((5,), rng=0, dtype=np.float64)
+    optimizer = optim.SGD(model, 0.1)
+    model.build(X.shape[1:], rng=0, dtype=np.float64)
+    before = {name: p.value.copy() for name, p in model.named_parameters().items()}
+    with pytest.raises(ValueError, match=r"optimizer must hold the parameters of model, .* make a new optimizer"):
+        train_step(model, optimizer, X, LABELS)
+    for name, parameter in model.named_parameters().items():
+        np.testing.assert_array_equal(parameter.value, before[name])
 
 
 def test_evaluation_changes_no_state():
     drop = nn.Sequential(nn.Dense(4), nn.Dropout(0.5))
     model = built(nn.Sequential(nn.BatchNorm(), nn.Sum(nn.Identity(), nn.StochasticDepth(drop, 0.5)), nn.Dense(3)))
-    optimizer = optim.SGD(model.named_parameters(), 0.1, momentum=0.9)
+    optimizer = optim.SGD(model, 0.1, momentum=0.9)
     train_step(model, optimizer, X, LABELS)
 
     def everything():
@@ -101,15 +114,17 @@ def test_evaluation_changes_no_state():
 def test_top_five_and_the_confusion_matrix():
     scores = np.array([[0.0, 1, 2, 3, 4, 5], [6, 5, 4, 3, 2, 1], [0, 9, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
     labels = np.array([0, 2, 1, 5])
-    found = evaluate(lambda x: x, data.Batches(scores, labels, 3, prepare=lambda x: x))
+    metrics = {"accuracy": accuracy, "top5": top_k_accuracy(5)}
+    found = evaluate(lambda x: x, data.Batches(scores, labels, 3, shuffle=False), metrics=metrics)
     assert found.accuracy == 0.25
-    assert found.top5 == 0.5  # the last one's six scores are equal, and five classes come first
+    assert found.metrics["top5"] == 0.5  # the last one's six scores are equal, and five classes come first
     assert found.predictions.tolist() == [5, 0, 1, 0]
     expected = np.zeros((6, 6), int)
     expected[[0, 2, 1, 5], [5, 0, 1, 0]] = 1
     assert (found.confusion() == expected).all()
     with np.errstate(invalid="ignore"):
-        assert evaluate(lambda x: x, [(np.full((2, 7), np.nan), np.array([0, 3]))]).top5 == 0
+        nothing = [(np.full((2, 7), np.nan), np.array([0, 3]))]
+        assert evaluate(lambda x: x, nothing, metrics=metrics).metrics["top5"] == 0
 
 
 @pytest.mark.parametrize(
@@ -135,8 +150,8 @@ def test_another_loss_gets_the_targets_as_they_are():
         return loss, dscores.reshape(scores.shape)
 
     x = np.random.default_rng(1).standard_normal((5, 2, 7, 4))
-    _, scores = train_step(model, optim.SGD(model.named_parameters(), 0.1), x, targets, loss=of_each_pixel)
+    _, scores = train_step(model, optim.SGD(model, 0.1), x, targets, loss=of_each_pixel)
     assert seen[0] is targets
     assert scores.shape == (5, 2, 7, 3)
     with pytest.raises(ValueError, match=r"labels must have shape \(5,\), got \(5, 2, 7\)"):
-        train_step(model, optim.SGD(model.named_parameters(), 0.1), x, targets)
+        train_step(model, optim.SGD(model, 0.1), x, targets)

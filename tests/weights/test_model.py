@@ -182,7 +182,7 @@ SIZES = {
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_network_for_another_input_shape_comes_back(tmp_path, case, dtype):
     name, arguments, shape = SIZES[case]
-    model = models.build(name, **arguments)
+    model = models.create(name, **arguments)
     model.build(shape, rng=3, dtype=dtype)
     weights.save_model(tmp_path / "m", model, name=name, arguments=arguments)
     again, description = weights.load_model(tmp_path / "m")
@@ -201,13 +201,13 @@ def test_a_file_of_an_earlier_version_is_loaded(tmp_path):
         weights.write_tensors(tmp_path / "m", tensors, "refconv", description)
         again, found = weights.load_model(tmp_path / "m", **options)
         assert found == {**description, "input_shape": shape}
-        assert (again.layers["dense1"]["w"].value == model.layers["dense1"]["w"].value).all()
+        assert (again.layers["dense1"].parameters["w"].value == model.layers["dense1"].parameters["w"].value).all()
     with pytest.raises(ValueError, match=r"/m does not hold the weights of lenet-small: .* for inputs of shape \(32, 32, 1\)"):
         weights.load_model(tmp_path / "m")
 
 
 def other_strides():
-    return models.build("resnet50", width=0.0625, small_images=True)
+    return models.create("resnet50", width=0.0625, small_images=True)
 
 
 def retrained():
@@ -219,17 +219,21 @@ def retrained():
 def mixed():
     model = models.lenet()
     model.build((32, 32, 1), rng=4)
-    model["conv2"]["w"].replace_array(model["conv2"]["w"].value.astype(np.float64))
+    model["conv2"].parameters["w"].replace_array(model["conv2"].parameters["w"].value.astype(np.float64))
     return model
 
 
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        (lambda: models.lenet("paper"), {"name": "lenet"}, r"model must be what models.build\('lenet'\) builds .* got differ"),
+        (
+            lambda: models.lenet("paper"),
+            {"name": "lenet"},
+            r"model must be what models.create\('lenet'\) builds .* got differ",
+        ),
         (lambda: models.lenet(classes=3), {"name": "lenet"}, "got differences in scores.w, scores.b; pass the name"),
         (models.lenet, {"name": "lenet", "input_shape": (28, 28, 1)}, r"of shape \(28, 28, 1\), got differences in dense1.w"),
-        (models.lenet, {"name": "lenet-small"}, r"models.build\('lenet-small'\)"),
+        (models.lenet, {"name": "lenet-small"}, r"models.create\('lenet-small'\)"),
         (models.lenet, {"name": "lennet"}, "name must be one of"),
         (models.lenet, {"name": "lenet", "arguments": {"colour": 2}}, "lenet takes"),
         (
@@ -246,7 +250,7 @@ def mixed():
 )
 def test_what_could_not_be_loaded_is_refused_when_it_is_saved(tmp_path, make, options, message):
     model = make()
-    if model.parameters is None:
+    if not model.is_built:
         model.build((32, 32, 3 if make is other_strides else 1), rng=2)
     with pytest.raises((TypeError, ValueError), match=message):
         weights.save_model(tmp_path / "m", model, **options)
@@ -257,11 +261,11 @@ def test_a_network_put_together_from_built_layers_is_saved_with_its_arguments(tm
     model = retrained()
     weights.save_model(tmp_path / "m", model, name="lenet", arguments={"classes": 3})
     again, _ = weights.load_model(tmp_path / "m")
-    assert (again.layers["scores"]["w"].value == model.layers["scores"]["w"].value).all()
+    assert (again.layers["scores"].parameters["w"].value == model.layers["scores"].parameters["w"].value).all()
 
 
 def built(name, shape, **arguments):
-    model = models.build(name, **arguments)
+    model = models.create(name, **arguments)
     model.build(shape, rng=4)
     return model
 
@@ -322,9 +326,9 @@ def test_a_setting_with_an_effect_in_inference_is_refused_by_its_name(tmp_path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", models.list())
+@pytest.mark.parametrize("name", models.names())
 def test_two_networks_of_one_description_have_the_same_settings(name):
     shape = models.input_shape(name)
     for training in (False, True):
-        first, second = (settings(models.build(name), shape, training) for _ in range(2))
+        first, second = (settings(models.create(name), shape, training) for _ in range(2))
         assert first == second

@@ -14,9 +14,9 @@ from refconv._core.conv.choose import Layer
 include "common/threads.pxi"
 
 # The siblings compiled for the same instruction set.
-columns, depthwise, direct, one_channel, winograd = (
+bias_gradient, columns, depthwise, direct, one_channel, winograd = (
     importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
-    for name in ("columns", "depthwise", "direct", "one_channel", "winograd")
+    for name in ("bias_gradient", "columns", "depthwise", "direct", "one_channel", "winograd")
 )
 
 
@@ -43,7 +43,7 @@ def conv2d_dw(x, dy, window, groups):
 
 def conv2d_db(dy):
     """IN dy (N, rows, columns, O); OUT db (O,)."""
-    return direct.conv2d_db(dy)
+    return bias_gradient.conv2d_db(dy)
 
 
 def first_result(table, algorithms, layer, arrays):

@@ -29,7 +29,7 @@ from cython.parallel cimport prange, threadid
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
-from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block, pairwise_sum
+from refconv._core.common.sums cimport SUM_BLOCK, carry
 from refconv._core.tile.sweep cimport (BAND_PIXELS, LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS, Sweep, Taps, View,
                                        first_inside, list_runs, period, rows_of, run_sweep, taps_of_phase, view_of)
 from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, panels, rows_of_sums, tile, tile_shape
@@ -38,7 +38,6 @@ include "common/threads.pxi"
 
 cdef enum:
     DW_BLOCK_PIXELS = SUM_BLOCK  # output pixels of one packed block of ∂e/∂y
-    DB_LINE_ELEMENTS = 128      # elements of ∂e/∂y that are added to their sums at once
 
 
 cdef struct Conv:
@@ -386,43 +385,3 @@ cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *im
                 for v in range(width):
                     dw[(e + i) * c.O + panel * shape.width + v] += sums[i * shape.width + v]
         e += filled
-
-
-def conv2d_db(const real[:, :, :, ::1] dy):
-    """IN dy (N, rows, columns, O); OUT db (O,).
-
-    A line of several pixels is added at once, so that few channels fill vectors; the sums of a line are added at the end.
-    """
-    cdef Py_ssize_t O = dy.shape[3], pixels = dy.shape[0] * dy.shape[1] * dy.shape[2]
-    cdef Py_ssize_t at_once = max(DB_LINE_ELEMENTS // max(O, 1), 1), lines = pixels // at_once, line = at_once * O
-    cdef Py_ssize_t chunks = min(TASKS, lines), t, v
-    cdef int threads = threads_for(O * pixels)
-    totals = np.zeros((chunks + 1, line), dtype_of[real](NULL))
-    cdef real[:, ::1] total = totals
-    cdef bint is_long = lines > chunks * SUM_BLOCK
-    cdef real[:, ::1] scratch = np.zeros((chunks, 2 * line), totals.dtype) if is_long else None  # a block and a group
-    cdef const real *source = &dy[0, 0, 0, 0] if pixels and O else NULL
-    for t in prange(chunks, nogil=True, num_threads=threads):
-        add_lines(source, line, t * lines // chunks, (t + 1) * lines // chunks, &scratch[t, 0] if is_long else NULL,
-                  &total[t, 0])
-    for v in range(pixels * O - lines * line):
-        total[chunks, v] = source[lines * line + v]
-    return pairwise_sum(totals.reshape(-1, O)) if O else np.zeros(0, dtype_of[real](NULL))
-
-
-cdef void add_lines(const real *source, Py_ssize_t line, Py_ssize_t first, Py_ssize_t end, real *block,
-                    real *total) noexcept nogil:
-    """OUT total: the sum of lines first … end − 1.
-
-    block holds two lines and is zero before and after. It is NULL if there are at most SUM_BLOCK lines.
-    """
-    cdef Py_ssize_t number, k, v
-    cdef real *to = total if block == NULL else block
-    for number in range(block_count(end - first)):
-        for k in range(first + number * SUM_BLOCK, min(first + (number + 1) * SUM_BLOCK, end)):
-            for v in range(line):
-                to[v] += source[k * line + v]
-        if block != NULL:
-            carry_block(number, line, block, block + line, total)
-    if block != NULL:
-        carry(line, block + line, total)

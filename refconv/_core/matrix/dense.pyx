@@ -33,7 +33,7 @@ from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, pa
 include "common/threads.pxi"
 
 # The sibling compiled for the same instruction set.
-direct = importlib.import_module(__name__.rpartition(".")[0] + ".direct")
+bias_gradient = importlib.import_module(__name__.rpartition(".")[0] + ".bias_gradient")
 
 cdef enum:
     BLOCK_PRODUCTS = SUM_BLOCK                      # of each sum: the rows of b that are packed at a time
@@ -72,7 +72,7 @@ def dense_dw(const real[:, ::1] x, const real[:, ::1] dy):
 
 def dense_db(dy):
     """IN dy (N, O); OUT db (O,)."""
-    return direct.conv2d_db(dy[None, :, None])
+    return bias_gradient.conv2d_db(dy[None, :, None])
 
 
 cdef inline const real *first(const real[:, ::1] matrix) noexcept nogil:

@@ -67,7 +67,7 @@ def fractal(a, name=""):
 
 
 def two_columns(**options):
-    return nn.Fractal(lambda: nn.Dense(3), 2, **options)
+    return nn.Fractal(nn.Dense(3), 2, **options)
 
 
 def heads():
@@ -240,7 +240,7 @@ BRANCHES = (
         case(lambda: two_columns(drop=0.4), (4,), fractal, train=False),
         drawn=(
             case(lambda: two_columns(drop=0.4), (4,)),
-            case(lambda: nn.Fractal(lambda: nn.Dense(2), 3, drop=0.6), (3,)),
+            case(lambda: nn.Fractal(nn.Dense(2), 3, drop=0.6), (3,)),
         ),
         nature="smooth",
     ),

@@ -50,7 +50,7 @@ def averages_of_the_layer(a):
     layer.momentum = scalar("momentum", a.given.get("momentum", layer.momentum), a.x)
     for x in (a.x, a.next):
         layer.forward(x, train=True)
-    return {"y": np.stack([layer["mean"].value, layer["var"].value])}
+    return {"y": np.stack([layer.parameters["mean"].value, layer.parameters["var"].value])}
 
 
 def two_batches(shape, momentum, data_format="channels_last"):

@@ -205,7 +205,7 @@ def test_a_layer_whose_call_is_not_its_forward_pass_in_inference_is_refuted(chan
 
 
 def test_the_learning_rate_of_adam_is_the_papers_by_default():
-    assert optim.Adam({}).lr == 0.001
+    assert optim.Adam({"w": nn.Parameter(np.ones(2))}).lr == 0.001
 
 
 def test_a_layer_is_built_from_the_same_seed_each_time():
@@ -227,7 +227,7 @@ def test_the_default_of_the_layer_is_the_lectures():
     layer = nn.BatchNorm()
     layer.build((1,), rng=0, dtype=np.float64)
     layer.forward(np.array([[1.0], [5.0]]))
-    assert layer["mean"].value[0] == pytest.approx(0.03, rel=1e-14)
+    assert layer.parameters["mean"].value[0] == pytest.approx(0.03, rel=1e-14)
 
 
 def test_a_pin_may_hold_the_output_alone():

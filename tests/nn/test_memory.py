@@ -3,7 +3,6 @@
 import pytest
 
 from refconv import nn
-from refconv.analysis.memory import all_values, values_at_once
 
 X = 6 * 5 * 2
 
@@ -26,13 +25,13 @@ def conv(filters):
         (nn.Concat(conv(3), nn.Sequential(conv(9), conv(8), conv(1))), 90 + 270 + 240 + 30 + 120, 90 + 270 + 240),
         (nn.Sum(nn.Sequential(conv(9), conv(2)), nn.Identity()), 270 + 60 + 60, X + 270 + 60),
         (nn.StochasticDepth(conv(3), 0.5), 90, X + 90),
-        (nn.DropPath(nn.Sequential(nn.Fractal(lambda: conv(4), 1))), 120, X + 120),
+        (nn.DropPath(nn.Sequential(nn.Fractal(conv(4), 1))), 120, X + 120),
         # Three layers and one join. The short column's value waits, or the deep one's; then both and their mean.
-        (nn.Fractal(lambda: conv(4), 2), 4 * 120, 3 * 120),
+        (nn.Fractal(conv(4), 2), 4 * 120, 3 * 120),
         (nn.Heads(nn.Sequential(a=conv(3), b=conv(4)), a=conv(9)), 90 + 120 + 270, 90 + 120),
     ],
     ids=repr,
 )
 def test_by_hand(layer, everything, at_once):
-    assert all_values(layer, (6, 5, 2)) == everything
-    assert values_at_once(layer, (6, 5, 2)) == at_once
+    assert layer.all_activations((6, 5, 2)) == everything
+    assert layer.peak_activations((6, 5, 2)) == at_once
