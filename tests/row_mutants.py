@@ -257,19 +257,21 @@ FORMS = [
 LAYERS = [
     module("gradient overwritten", "nn/dense.py", "nn.Dense", "w.grad += dense_dw", "w.grad[...] = dense_dw"),
     module("bias gradient overwritten", "nn/conv.py", "nn.Conv2D", "b.grad += self", "b.grad[...] = self", EVERY),
-    module("dx ignores dy", "nn/activation.py", "nn.ReLU", "activation.relu_dx(dy, x)", "activation.relu_dx(0 * dy + 1, x)"),
+    module(
+        "dx ignores dy", "nn/activation.py", "nn.ReLU", "activation.relu_dx(dy, x=x)", "activation.relu_dx(0 * dy + 1, x=x)"
+    ),
     module(
         "input kept in the layer",
         "nn/activation.py",
         "nn.ReLU",
-        "return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x)",
-        "self.x = x\n        return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, self.x)",
+        "return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x=x)",
+        "self.x = x\n        return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x=self.x)",
     ),
     module(
         "dy changed in place",
         "nn/activation.py",
         "nn.Tanh",
-        "activation.tanh_dx(dy, y)",
+        "activation.tanh_dx(dy, y=y)",
         "np.multiply(dy, 1 - y * y, out=dy)",
         EVERY,
     ),
@@ -383,7 +385,7 @@ LAYERS = [
         "dropout(x, self.rate, __import__('copy').deepcopy(self.rng))",
         "symbolic parity",
     ),
-    module("derivative without the mask", "nn/dropout.py", "nn.Dropout", "dropout_dx(dy, mask)", "dy"),
+    module("derivative without the mask", "nn/dropout.py", "nn.Dropout", "dropout_dx(dy, mask=mask)", "dy"),
     module("the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :there]", "dy[..., -there:]", GRADIENT),
     module(
         "margins swapped",

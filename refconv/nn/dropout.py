@@ -62,7 +62,7 @@ class Dropout(Layer):
         if self.rng is None:
             raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first, or give it a seed")
         y, mask = dropout(x, self.rate, self.rng)
-        return y, lambda dy, want_dx=True: dropout_dx(dy, mask) if want_dx else None
+        return y, lambda dy, want_dx=True: dropout_dx(dy, mask=mask) if want_dx else None
 
     def input_span(self, shape, span):
         return span

@@ -116,7 +116,7 @@ class BatchNorm(Layer):
 
         def backward(dy, want_dx=True):
             nonlocal update
-            dx, dgamma, dbeta = gradients(dy, x, gamma.value, mean, var, **options)
+            dx, dgamma, dbeta = gradients(dy, x=x, gamma=gamma.value, mean=mean, var=var, **options)
             gamma.grad += dgamma
             beta.grad += dbeta
             if update is not None:
