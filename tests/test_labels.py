@@ -25,7 +25,7 @@ WRONG = {
 }
 
 ENTRANCES = {
-    "Batches": lambda labels: fit(untouchable(), data.Batches(IMAGES, labels, 2), optim.SGD({}, 0.1), epochs=1),
+    "Batches": lambda labels: fit(untouchable(), data.Batches(IMAGES, labels, 2), optimizer(), epochs=1),
     "evaluate": lambda labels: evaluate(lambda x: x, [(SCORES, labels)]),
     "softmax_cross_entropy": lambda labels: softmax_cross_entropy(SCORES, labels),
     "train_step": lambda labels: train_step(untouchable(), None, IMAGES, labels),
@@ -43,6 +43,10 @@ def untouchable():
             raise AssertionError("the forward pass must not run")
 
     return Untouchable()
+
+
+def optimizer():
+    return optim.SGD({"w": nn.Parameter(SCORES.copy())}, 0.1)
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES)

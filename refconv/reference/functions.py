@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-__all__ = ["exp", "expm1", "is_symbolic", "log", "power", "root_of_unity", "sqrt", "tanh"]
+__all__ = ["exp", "expm1", "is_symbolic", "log", "log1p", "power", "root_of_unity", "sqrt", "tanh"]
 
 
 def exp(v):
@@ -39,6 +39,15 @@ def log(v):
     0.0
     """
     return _evaluate("log", v)
+
+
+def log1p(v):
+    """Natural logarithm of 1 + v: near v = 0 without the rounding of 1 + v.
+
+    >>> float(log1p(1e-20))
+    1e-20
+    """
+    return log(1 + v) if is_symbolic(v) else _evaluate("log1p", v)
 
 
 def power(v, exponent):

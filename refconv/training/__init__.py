@@ -5,10 +5,12 @@ from refconv.training.ensemble import Ensemble, crops_144, flips, scales, ten_cr
 from refconv.training.evaluate import Evaluation, evaluate
 from refconv.training.fit import fit
 from refconv.training.history import Diverged, Epoch, History, Progress
-from refconv.training.step import CrossEntropy, train_step
+from refconv.training.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
+from refconv.training.step import train_step
 from refconv.training.tensorboard import tensorboard
 
 __all__ = [
+    "BinaryCrossEntropy",
     "Checkpoints",
     "CrossEntropy",
     "Diverged",
@@ -16,6 +18,8 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "History",
+    "Loss",
+    "MeanSquaredError",
     "Progress",
     "crops_144",
     "evaluate",
