@@ -13,7 +13,7 @@ import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.training.step import CrossEntropy
+from refconv.training.losses import CrossEntropy
 
 if TYPE_CHECKING:
     from refconv.typing import Array
