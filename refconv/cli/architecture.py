@@ -2,7 +2,7 @@
 
 import argparse
 
-from refconv.cli.arguments import positive, size
+from refconv.cli.arguments import positive, real, size
 
 __all__ = ["add_architecture", "chosen", "input_shape", "model_name", "variant"]
 
@@ -16,7 +16,7 @@ def add_architecture(parser):
     add("--small", action="store_true", help="the small variant, which trains on a laptop")
     add("--input", type=size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
     add("--classes", type=positive, metavar="N", help="number of classes")
-    add("--width", type=float, metavar="X", help="factor for the number of filters")
+    add("--width", type=real, metavar="X", help="factor for the number of filters")
     add("--style", metavar="STYLE", help="for lenet, alexnet and googlenet: as in the paper, or a later version")
 
 
@@ -36,7 +36,8 @@ def model_name(text):
     try:
         return models.canonical_name(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        _, found, advice = str(error).partition(f"got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a network that --help lists, {found}{advice}") from None
 
 
 def variant(model, small):

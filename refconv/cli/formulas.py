@@ -2,6 +2,7 @@
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
+from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
 
 __all__ = ["COMMAND", "markdown", "text"]
@@ -12,14 +13,14 @@ tests, and the kinds of evidence that `refconv verify` gathers for it. With --ad
 derivative is.
 """
 
-HEAD = ("id", "statement", "where it stands", "kernel", "tests", "evidence")
+HEAD = ("id", "statement", "code", "kernel", "tests", "evidence")
 
 
 def add_arguments(parser):
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="slides such as B3, or operators such as conv2d_dx (default: all)")
     add("--adjoints", action="store_true", help="the table of adjoints: operator, its derivative, which operator that is")
-    add("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
+    add("--format", **one_of("text", "markdown"), default="text", help="(default: %(default)s)")
 
 
 def run(options):
@@ -51,17 +52,17 @@ def text(names=()) -> str:
         for loop in entry.loops:
             lines += _block(loop)
         lines += ["     see also {}   {}:{}".format(*place) for place in entry.elsewhere]
-        lines += [f"     property {name}" for name in entry.properties]
-        if not entry.stands:
-            lines.append("     nothing stands here")
+        lines += [f"     test {name}" for name in entry.properties]
+        if not entry.is_implemented:
+            lines.append("     not implemented")
         blocks.append("\n".join(lines))
     if root() is None:
-        blocks.append("The tests are in the source distribution, and not where refconv is installed.")
+        blocks.append("The tests are not installed with refconv; the source distribution contains them.")
     return "\n\n".join(blocks)
 
 
 def _one(name):
-    """The loop or function with this name, after the slides that it belongs to."""
+    """Text of the loop or function with this name, below the ids of its slides."""
     from refconv.verify.lectures.index import named, select
 
     found = select([name])
@@ -89,13 +90,13 @@ def _places(loop):
 
 
 def _together(files):
-    """Files that differ in one folder, as one pattern: tests/{reference,ops}/test_conv.py."""
+    """Pattern of files that differ in one folder: tests/{reference,ops}/test_conv.py."""
     folders = [file.split("/")[1] for file in files]
     return f"tests/{{{','.join(folders)}}}/{files[0].split('/')[2]}" if len(files) > 1 else "".join(files)
 
 
 def _libraries(loop):
-    """ "oracle", if a library that is installed here has the loop's operator."""
+    """Return ["oracle"] if an installed library has the loop's operator, else []."""
     from refconv.verify.catalogue import CATALOGUE, find
     from refconv.verify.evidence.kinds import gather
 
@@ -108,8 +109,8 @@ def markdown(names=()) -> str:
 
     rows = [HEAD, ("---",) * len(HEAD), *(_row(entry) for entry in select(names))]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    without = [entry.id for entry in entries() if not entry.stands and not entry.id.startswith("M")]
-    return table if names or not without else f"{table}\n\nNothing stands here for {', '.join(without)}."
+    without = [entry.id for entry in entries() if not entry.is_implemented and not entry.id.startswith("M")]
+    return table if names or not without else f"{table}\n\nNot implemented: {', '.join(without)}."
 
 
 def _row(entry):

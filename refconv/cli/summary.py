@@ -1,7 +1,7 @@
 """``refconv summary``."""
 
 from refconv.cli.architecture import add_architecture, chosen
-from refconv.cli.arguments import positive
+from refconv.cli.arguments import one_of, positive
 from refconv.cli.command import Command
 
 __all__ = ["COMMAND"]
@@ -18,7 +18,7 @@ def add_arguments(parser):
     add = parser.add_argument
     add("--depth", type=positive, default=1, metavar="N", help="levels of blocks to expand (default: %(default)s)")
     add("--layers", action="store_true", help="a row for each innermost layer, without receptive fields")
-    add("--format", choices=("text", "markdown", "csv"), default="text", help="(default: %(default)s)")
+    add("--format", **one_of("text", "markdown", "csv"), default="text", help="(default: %(default)s)")
 
 
 def run(options):

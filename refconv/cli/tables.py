@@ -1,5 +1,6 @@
 """``refconv tables``: the figures that papers print about architectures beside our counts, with a verdict for each."""
 
+from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
 
 __all__ = ["COMMAND"]
@@ -18,9 +19,9 @@ HEAD = ("", "printed", "counted", "verdict")
 def add_arguments(parser):
     from refconv.models.published import FAMILIES
 
-    # Without choices: argparse of Python 3.10 and 3.11 compares an empty list of names with them.
-    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"any of: {', '.join(FAMILIES)} (default: all)")
-    parser.add_argument("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
+    family = {**one_of(*FAMILIES), "metavar": "FAMILY"}
+    parser.add_argument("families", nargs="*", **family, help=f"any of: {', '.join(FAMILIES)} (default: all)")
+    parser.add_argument("--format", **one_of("text", "markdown"), default="text", help="(default: %(default)s)")
 
 
 def run(options):

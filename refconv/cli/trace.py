@@ -2,7 +2,7 @@
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
-from refconv.cli.arguments import padding, positive, seed, sizes
+from refconv.cli.arguments import index, one_of, padding, per_axis, positive, seed, shape
 from refconv.cli.command import Command
 
 __all__ = ["COMMAND"]
@@ -21,16 +21,21 @@ OPTIONS = ("stride", "padding", "dilation", "groups", "mode", "output_padding", 
 def add_arguments(parser):
     add = parser.add_argument
     add("operator", metavar="OPERATOR", help="such as conv2d, conv2d_dw, max_pool2d_dx")
-    add("--output", type=sizes, metavar="B,I,J,O", help="the element, indices from 0 (default: one near a corner)")
-    add("--input", type=sizes, metavar="H,W", help="the input's size, or N,H,W,C")
-    add("--kernel", type=sizes, metavar="H,W", help="the size of the kernel or the pooling window")
+    add("--output", type=index, metavar="B,I,J,O", help="the element, indices from 0 (default: one near a corner)")
+    add("--input", type=shape, metavar="HxW", help="size of the input, or NxHxWxC")
+    add("--kernel", type=shape, metavar="HxW", help="size of the kernel or the pooling window")
     add("--channels", type=positive, metavar="N", help="channels of the input")
     add("--filters", type=positive, metavar="N", help="channels of the output")
     for name in ("stride", "dilation", "output-padding"):
-        add(f"--{name}", type=sizes, metavar="N[,N]", help="of the operator")
-    add("--padding", type=padding, metavar="P", help="same, valid, …; a number; one for each axis; or before:after for each")
+        add(f"--{name}", type=per_axis, metavar="N", help="one number, or one for each axis: NxN")
+    add(
+        "--padding",
+        type=padding,
+        metavar="P",
+        help="same, valid, …; N; NxN; or before:after for each axis, N:NxN:N",
+    )
     add("--groups", type=positive, metavar="N", help="of the operator")
-    add("--mode", help="valid, same or full, of a plain convolution")
+    add("--mode", **one_of("valid", "same", "full"), help="of a plain convolution")
     for name in ("ceil-mode", "count-include-pad"):
         add(f"--{name}", action="store_true", default=None, help="of a pooling operator")
     add("--seed", type=seed, default=0, metavar="N", help="of the numbers (default: %(default)s)")

@@ -1,6 +1,7 @@
 """``refconv verify``."""
 
 from refconv._optional import need
+from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
 
 __all__ = ["COMMAND"]
@@ -28,7 +29,7 @@ def add_arguments(parser):
     add("operators", nargs="*", metavar="OPERATOR", help=names)
     add(
         "--engine",
-        choices=("kernels", "reference"),
+        **one_of("kernels", "reference"),
         help="engine that central differences and other libraries test (default: kernels)",
     )
     add("--quick", action="store_true", help="fewer cases: about a minute instead of several")
