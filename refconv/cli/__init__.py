@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
 
 
-def _run(arguments):
+def _run(arguments: list[str]) -> int:
     name, *options = arguments or ["--help"]
     commands = {command.name: command for command in COMMANDS}
     if name in commands:
@@ -96,6 +96,6 @@ def _run(arguments):
     return 0
 
 
-def _help():
+def _help() -> str:
     lines = [f"  {command.name:10}{command.help}" for command in COMMANDS]
     return "\n".join(["usage: refconv COMMAND …\n", DESCRIPTION.rstrip("\n"), *lines, "", CONVENTIONS.rstrip("\n")])

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from refconv.cli.parser import did_you_mean
+
+if TYPE_CHECKING:
+    from refconv.typing import Padding, Size
 
 __all__ = ["index", "one_of", "padding", "per_axis", "positive", "real", "seed", "shape", "size", "threads"]
 
@@ -36,7 +40,7 @@ def real(text: str) -> float:
         raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
 
 
-def one_of(*words: str) -> dict:
+def one_of(*words: str) -> dict[str, Any]:
     """Arguments of ``add_argument`` for an option with a fixed set of words."""
 
     def word(text: str) -> str:
@@ -47,7 +51,7 @@ def one_of(*words: str) -> dict:
     return {"type": word, "metavar": f"{{{','.join(words)}}}"}
 
 
-def index(text: str) -> int | tuple[int, ...]:
+def index(text: str) -> Size:
     """Indices of an element, from 0, separated by commas: "0,1,2,0"."""
     return _one_or_several([_integer(part, 0) for part in text.split(",")])
 
@@ -57,17 +61,17 @@ def size(text: str) -> tuple[int, ...]:
     return _sizes(text, "a size such as 96x128 or 96x128x3", (2, 3), least=1)
 
 
-def shape(text: str) -> int | tuple[int, ...]:
+def shape(text: str) -> Size:
     """The size of an array along some of its axes: "7", "5x7" or "2x5x7x3"."""
     return _one_or_several(_sizes(text, "a size such as 5x7 or 2x5x7x3", (1, 2, 3, 4), least=1))
 
 
-def per_axis(text: str) -> int | tuple[int, ...]:
+def per_axis(text: str) -> Size:
     """An integer of at least 0 for all axes, or one for each: "2" or "2x1"."""
     return _one_or_several(_sizes(text, "a number, or one for each axis such as 2x1", (1, 2), least=0))
 
 
-def padding(text: str) -> str | int | tuple:
+def padding(text: str) -> Padding:
     """A name such as "same"; "1" for all sides; "1x0" for height and width; "0:1x2:0" for top, bottom, left and right."""
     if not text[:1].isdigit():
         return text
@@ -76,7 +80,7 @@ def padding(text: str) -> str | int | tuple:
     return tuple(tuple(_integer(side, 0) for side in axis.split(":")) for axis in _parts(text))
 
 
-def _one_or_several(numbers: Sequence[int]) -> int | tuple[int, ...]:
+def _one_or_several(numbers: Sequence[int]) -> Size:
     return tuple(numbers) if len(numbers) > 1 else numbers[0]
 
 

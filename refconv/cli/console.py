@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TextIO
+from typing import Any, TextIO
 
 __all__ = ["PipeWriter", "say"]
 
@@ -20,10 +20,10 @@ class PipeWriter:
     before or after `head` ended, and a training run is still saved.
     """
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
@@ -39,7 +39,7 @@ class PipeWriter:
         except BrokenPipeError:
             self._discard()
 
-    def _discard(self):
+    def _discard(self) -> None:
         """Redirect the file to nowhere, with what Python would flush when it exits."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.stream.fileno())

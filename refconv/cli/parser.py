@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 __all__ = ["Parser", "did_you_mean"]
 
@@ -16,17 +16,17 @@ class Parser(argparse.ArgumentParser):
     Options must be written in full: an abbreviation would change its meaning with the next option that begins like it.
     """
 
-    def __init__(self, program: str, description: str):
+    def __init__(self, program: str, description: str) -> None:
         self.options: list[str] = []
         super().__init__(
             program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
         )
 
-    def add_argument(self, *names, **settings):
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # type: ignore[override]
         self.options += [name for name in names if name.startswith("-")]
         return super().add_argument(*names, **settings)
 
-    def parse_args(self, args=None, namespace=None):
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0].partition('=')[0], self.options)}")

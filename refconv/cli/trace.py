@@ -1,9 +1,18 @@
 """``refconv trace``."""
 
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.arguments import index, one_of, padding, per_axis, positive, seed, shape
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from refconv.typing import Array
 
 __all__ = ["COMMAND"]
 
@@ -18,7 +27,7 @@ ARRAYS = ("x", "w", "b", "dy")
 OPTIONS = ("stride", "padding", "dilation", "groups", "mode", "output_padding", "ceil_mode", "count_include_pad")
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("operator", metavar="OPERATOR", help="such as conv2d, conv2d_dw, max_pool2d_dx")
     add("--output", type=index, metavar="B,I,J,O", help="the element, indices from 0 (default: one near a corner)")
@@ -43,7 +52,7 @@ def add_arguments(parser):
         add(f"--{name}", metavar="FILE", help="your own array, written by numpy.save; channels last")
 
 
-def run(options):
+def run(options: Namespace) -> None:
     need("hypothesis", "verify", "refconv trace")
     from refconv.verify.tracing.trace import trace
 
@@ -53,7 +62,7 @@ def run(options):
     print(trace(options.operator, options.output, **shapes, seed=options.seed, arrays=arrays, **given))
 
 
-def _read(name, path):
+def _read(name: str, path: str) -> Array:
     import numpy as np
 
     try:

@@ -1,11 +1,17 @@
 """``refconv train``."""
 
+from __future__ import annotations
+
 import argparse
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
 
 from refconv._optional import need
 from refconv.cli.architecture import model_name
 from refconv.cli.arguments import one_of, positive, real, seed, threads
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
 
@@ -35,7 +41,7 @@ def trainable(text: str) -> str:
     return name
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("model", type=trainable, metavar="MODEL", help="lenet; train other networks from Python, with refconv.training.fit")
     _add_data(add)
@@ -43,7 +49,7 @@ def add_arguments(parser):
     _add_execution(add)
 
 
-def _add_data(add):
+def _add_data(add: Callable[..., Any]) -> None:
     add(
         "--style",
         **one_of("modern", "paper"),
@@ -66,7 +72,7 @@ def _add_data(add):
     )
 
 
-def _add_optimisation(add):
+def _add_optimisation(add: Callable[..., Any]) -> None:
     add("--optimizer", **one_of("sgd", "rmsprop", "adam"), default="sgd", help="(default: %(default)s)")
     add("--lr", type=real, default=0.05, metavar="X", help="initial learning rate (default: %(default)s)")
     add(
@@ -95,7 +101,7 @@ def _add_optimisation(add):
     add("--patience", type=positive, metavar="N", help="stop after N epochs without a lower validation loss")
 
 
-def _add_execution(add):
+def _add_execution(add: Callable[..., Any]) -> None:
     add(
         "--engine",
         **one_of("kernels", "reference"),
@@ -108,7 +114,7 @@ def _add_execution(add):
     add("--tensorboard", action="store_true", help="also write TensorBoard event files to the output folder")
 
 
-def run(options):
+def run(options: Namespace) -> None:
     for module in ("matplotlib", "safetensors", "tqdm"):  # needed at the end: check before an hour of training
         need(module, "train", "refconv train")
     if options.tensorboard:

@@ -52,7 +52,9 @@ def architecture_picture(model, shape, title, *, block=None, form="png") -> byte
     """
     choice("form", form, ("png", "svg"))
     need("matplotlib", "train", "drawing an architecture")
-    count = f"{model.count_parameters(shape):,} parameters, {model.multiply_adds(shape):,} multiply-adds"
+    network = model.inference_layer
+    weights = network.count_parameters(shape, trainable_only=True)
+    count = f"{weights:,} parameters, {network.multiply_adds(shape):,} multiply-adds"
     if block is not None:
         layer, at = _find(model, shape, block)
         bands = [partial(flow.beside, blocks=[(block, layer, at)])]

@@ -6,7 +6,7 @@ import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentValueError
-from refconv.nn.container import Container
+from refconv.nn.container import Container, container_repr
 from refconv.nn.description import around
 from refconv.nn.layer import call_backward
 from refconv.ops.fused import side_by_side, total
@@ -191,6 +191,9 @@ class Concat(Branches):
 
     def caption(self):
         return "concat"
+
+    def __repr__(self) -> str:
+        return container_repr("Concat", self.layers, *([f"axis={self.axis}"] if self.axis != -1 else []))
 
     def _axis_of_batch(self):
         return self.axis if self.axis < 0 else self.axis + 1  # the batch comes first

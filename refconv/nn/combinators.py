@@ -16,7 +16,7 @@ import numpy as np
 from refconv._arguments import real
 from refconv._errors import ArgumentValueError
 from refconv.nn.branches import Concat, Mean, Sum
-from refconv.nn.container import Container, RandomContainer
+from refconv.nn.container import Container, RandomContainer, container_repr
 from refconv.nn.description import Wrapper
 from refconv.nn.fusion import Plan
 from refconv.nn.layer import Layer, call_backward
@@ -219,4 +219,4 @@ class StochasticDepth(Wrapper, RandomContainer):
         return f"p = {self.survival:.2g}"
 
     def __repr__(self):
-        return f"StochasticDepth({self.layer!r}, {self.survival})"
+        return container_repr("StochasticDepth", self.layers, f"survival={self.survival}")

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from refconv.geometry import Window
 
-__all__ = ["Description", "Shape", "Span", "Wrapper", "around", "by", "once", "window_caption", "window_settings"]
+__all__ = [
+    "Description",
+    "Shape",
+    "Span",
+    "Wrapper",
+    "around",
+    "by",
+    "once",
+    "short_repr",
+    "window_caption",
+    "window_settings",
+]
 
 Shape = tuple[int, ...]
 Span = tuple[tuple[int, int], ...]  # first and last pixel along each axis
@@ -36,11 +47,61 @@ class Description:
 
     category: str = "other"
     wiring: str = "box"
+    input_shape: Shape | None  # of the last build
 
     if TYPE_CHECKING:  # implemented by Layer
 
+        def named_layers(self) -> Iterator[tuple[str, Description]]: ...
         def output_shape(self, shape: Shape) -> Shape: ...
         def children(self, shape: Shape) -> Iterator[tuple[str, Description, Shape]]: ...
+
+    def summary(self, input_shape: Shape | None = None, depth: int | None = None, *, form: str = "text") -> None:
+        """Print a table of the layers: see :func:`refconv.summary`.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            One input, without the batch; by default that of :meth:`build`.
+        depth, form
+            As in :func:`refconv.summary`.
+
+        Raises
+        ------
+        RuntimeError
+            If the layer is not built and ``input_shape`` is not given.
+
+        >>> from refconv import nn
+        >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), pool=nn.MaxPool2D(2))
+        >>> _ = model.build((32, 28, 1))
+        >>> model.summary()
+        name   layer           output       parameters  multiply-adds
+        ─────  ──────────────  ───────────  ──────────  ─────────────
+        input                  32 × 28 × 1
+        conv   Conv2D(6, 5×5)  28 × 24 × 6         156        100,800
+        pool   MaxPool2D(2×2)  14 × 12 × 6           0              0
+        ─────  ──────────────  ───────────  ──────────  ─────────────
+        total                                      156        100,800
+        <BLANKLINE>
+        memory in float32: parameters 624 bytes; activations of one input 19.7 KiB in training, 19.7 KiB at once in inference
+        """
+        from refconv.analysis.summary import summary
+
+        if input_shape is None and self.input_shape is None:
+            raise RuntimeError(f"{short_repr(self)} is not built: call summary(input_shape), or build(input_shape) first")
+        summary(self, self.input_shape if input_shape is None else input_shape, depth=depth, form=form)
+
+    def _repr_html_(self) -> str | None:
+        """Return the diagram of a built network for notebooks; None, so that they show the text, of any other layer."""
+        if self.input_shape is None or not [*self.named_layers()]:
+            return None
+        try:
+            from refconv.drawing import architecture_picture
+
+            picture = architecture_picture(self, self.input_shape, type(self).__name__, form="svg").decode()
+        except ImportError:  # matplotlib is optional
+            return None
+        svg = picture[picture.index("<svg") :]  # without the XML declaration, which HTML does not have
+        return svg.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
 
     def caption(self) -> str:
         """Return the text for the layer in diagrams: by default the name of its class."""
@@ -150,6 +211,17 @@ def around(spans: Iterable[Span | None]) -> Span | None:
             return None
         rectangles.append(span)
     return tuple((min(low for low, _ in axis), max(high for _, high in axis)) for axis in zip(*rectangles, strict=True))
+
+
+def short_repr(layer: object) -> str:
+    """Return a repr for an error message: one of several lines is left out.
+
+    >>> from refconv import nn
+    >>> short_repr(nn.Sum(nn.ReLU())), short_repr(nn.Sequential(*[nn.ReLU()] * 20))
+    ('Sum(ReLU())', 'Sequential(…)')
+    """
+    text = repr(layer)
+    return f"{type(layer).__name__}(…)" if "\n" in text else text
 
 
 def by(numbers: Iterable[int]) -> str:

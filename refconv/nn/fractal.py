@@ -6,7 +6,7 @@ import math
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.branches import mean_of, sum_of
-from refconv.nn.container import RandomContainer
+from refconv.nn.container import RandomContainer, container_repr
 from refconv.nn.description import Wrapper, around
 from refconv.nn.layer import Layer, all_layers, call_backward
 
@@ -185,7 +185,7 @@ class Fractal(RandomContainer):
         return peak
 
     def __repr__(self):
-        return f"Fractal({self.layers[self.name(0, self.rows)]!r}, {self.columns} columns)"
+        return container_repr("Fractal", {"0": self.layers[self.name(0, self.rows)]}, f"columns={self.columns}")
 
 
 class DropPath(Wrapper, RandomContainer):

@@ -3,7 +3,7 @@
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.combinators import Sequential
 from refconv.nn.container import Container
-from refconv.nn.description import Wrapper
+from refconv.nn.description import Wrapper, short_repr
 
 __all__ = ["Heads"]
 
@@ -45,7 +45,7 @@ class Heads(Wrapper, Container):
 
     def __init__(self, trunk, **heads):
         if not isinstance(trunk, Sequential):
-            raise ArgumentTypeError(f"trunk must be a Sequential, got {trunk!r}")
+            raise ArgumentTypeError(f"trunk must be a Sequential, got {short_repr(trunk)}")
         super().__init__(trunk=trunk, **{f"head_{name}": head for name, head in heads.items()})
         self.trunk, self.heads = trunk, heads
         self.pieces = _cut(trunk, [*heads])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.nn.description import Description, Shape
+from refconv.nn.description import Description, Shape, short_repr
 from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
 from refconv.nn.recording import Recorded
 
@@ -211,7 +211,7 @@ class Layer(Recorded, Description, ABC):
             elif sizes != seen[id(layer)][1]:
                 first, before = seen[id(layer)]
                 raise ArgumentValueError(
-                    f"{layer!r} is used as {first} and as {name}, and must have parameters of one shape, "
+                    f"{short_repr(layer)} is used as {first} and as {name}, and must have parameters of one shape, "
                     f"got {before} and {sizes}"
                 )
 

@@ -35,7 +35,8 @@ def test_a_picture_has_the_sizes_and_the_words(name):
     picture = svg(name)
     for line in "\n".join(PER_FAMILY[name]).splitlines():
         assert f">{line}<" in picture, line
-    assert f"{models.create(name).count_parameters(models.input_shape(name)):,} parameters" in picture
+    network = models.create(name).inference_layer
+    assert f"{network.count_parameters(models.input_shape(name), trainable_only=True):,} parameters" in picture
 
 
 def test_two_runs_give_the_same_file():

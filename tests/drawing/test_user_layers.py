@@ -87,7 +87,7 @@ def test_summary_at_every_depth(name, capsys):
     for depth in (None, 1, 2, 3, 4):
         summary(model, SHAPE, depth=depth)
         table = rows(model, SHAPE) if depth is None else stages(model, SHAPE, depth)
-        assert sum(row.parameters for row in table) == model.count_parameters(SHAPE)
+        assert sum(row.parameters + row.untrained for row in table) == model.count_parameters(SHAPE)
     assert "Swish()" in capsys.readouterr().out
 
 

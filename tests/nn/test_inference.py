@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import assert_same_bits, needs_kernels
-from refconv import engine, nn
+from refconv import config, nn
 
 SHAPE = (40, 30, 8)
 SCRATCH = 1_000_000  # bytes in which kernels work; the batch of these images has as many
@@ -59,7 +59,7 @@ def test_a_call_gives_the_value_of_the_forward_pass(name, where):
     layer, shape = LAYERS[name], (5, 4, 8)
     layer.build(shape, rng=1)
     x = np.random.default_rng(2).standard_normal((2, *shape)).astype(np.float32)
-    with engine(where):
+    with config(engine=where):
         assert_same_bits(layer(x), layer.forward(x, train=False)[0])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from refconv._arguments import real
 from refconv._ascii import echo
-from refconv._config import get_num_threads, set_num_threads
+from refconv._config import config
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
 from refconv.verify.student.drawn import drawn, forms
@@ -204,12 +204,8 @@ def _called_again(attempt, trials, seconds):
 @contextmanager
 def _one_thread():
     """Run kernels on one thread: the cases are so small that a second one only adds waiting time."""
-    before = get_num_threads()
-    set_num_threads(1)
-    try:
+    with config(threads=1):
         yield
-    finally:
-        set_num_threads(before)
 
 
 def _all(attempt, cases, seconds):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 import refconv
-from refconv._config import engine
+from refconv._config import config
 from refconv.verify.case import Case
 from refconv.verify.evidence.parity import several
 from refconv.verify.operator import Operator
@@ -100,7 +100,7 @@ def tried(function, signature: Signature, operator: Operator, name: str, case: C
     given = arguments(operator, name, case, make)
     if given is None or ("b" in signature.demanded and "b" not in given):
         return None
-    with engine("reference"):
+    with config(engine="reference"):
         expected = right(name, given)
     return _called(function, signature, name, Trial(case, given, expected, None, None, make), fresh(given), seconds)
 
