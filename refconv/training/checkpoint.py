@@ -63,7 +63,7 @@ class Checkpoint(Callback):
     FileExistsError
         If there is a checkpoint and resume is False.
     TypeError, ValueError
-        If ``every`` is not a positive integer. :func:`fit` raises ``ValueError`` if the checkpoint is that of another run,
+        If ``every`` is not a positive integer. :func:`fit` raises ``ValueError`` if the checkpoint belongs to another run,
         and ``TypeError`` if the batches cannot be resumed.
 
     Examples

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
 from refconv.weights.architecture import Architecture, describe
+from refconv.weights.counters import with_counters
 from refconv.weights.names import Known
 from refconv.weights.parameters import differences, kinds, put, weights_among
 from refconv.weights.registered import registered_input_shape, registered_model
@@ -109,8 +110,8 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     try:
         if description["format"] == 1:
             model = registered_model(description)
-            shape = input_shape or registered_input_shape(description)
-            _build(model, tuple(shape), weights)
+            shape = tuple(input_shape or registered_input_shape(description))
+            _build(model, shape, with_counters(model, shape, weights))
         else:
             architecture = Architecture(description["architecture"], tensors, known)
             model = architecture.model

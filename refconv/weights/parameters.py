@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
+from refconv.weights.counters import with_counters
 from refconv.weights.safetensors import read_safetensors
 from refconv.weights.tensors import CHECKPOINT, WEIGHTS, refuse_newer, write_tensors
 
@@ -32,6 +33,8 @@ def load_weights(path: Path, model: Layer, *, strict: bool = True) -> list[str]:
     tensors, metadata = read_safetensors(path)
     refuse_newer(path, metadata)
     weights = weights_among(tensors, metadata)
+    if model.input_shape is not None:
+        weights = with_counters(model, model.input_shape, weights)
     expected = kinds({name: parameter.value for name, parameter in model.named_parameters().items()})
     common = {name: a for name, a in weights.items() if name in expected}
     if not strict and not common:
