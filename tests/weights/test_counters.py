@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from refconv import models, nn, weights
+import refconv
+from refconv import models, nn
 from refconv.nn.parameter import MANY
-from refconv.weights.model import KIND
-from refconv.weights.tensors import read_tensors, write_tensors
+from refconv.weights.tensors import MODEL, read_tensors, write_tensors
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -16,12 +16,13 @@ def test_a_file_without_the_number_of_updates_is_loaded_as_after_many(tmp_path, 
     for name, parameter in model.named_parameters().items():
         if name.endswith(".updates"):
             parameter.value = 7
-    weights.save_model(new, model, name="resnet20-small")
-    tensors, description = read_tensors(new, KIND)
+    model.save(new)
+    tensors, _ = read_tensors(new, MODEL)
     counters = {name for name in tensors if name.endswith(".updates")}
-    write_tensors(old, {name: a for name, a in tensors.items() if name not in counters}, KIND, description)
-    for path, expected in ((new, 7), (old, MANY)):
-        again, _ = weights.load_model(path)
+    description = {"format": 1, "name": "resnet20-small", "arguments": {}, "input_shape": (24, 20, 3)}
+    write_tensors(old, {name: a for name, a in tensors.items() if name not in counters}, MODEL, description)
+    model.load_weights(old)
+    for again, expected in ((refconv.load(new), 7), (refconv.load(old), MANY), (model, MANY)):
         loaded = again.named_parameters()
         assert {name: loaded[name].value.item() for name in counters} == dict.fromkeys(counters, expected)
         assert all((loaded[name].value == a).all() for name, a in tensors.items() if name not in counters)

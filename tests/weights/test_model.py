@@ -9,6 +9,7 @@ import refconv
 from evidence import needs_kernels
 from layer_evidence import assert_consecutive
 from refconv import models, nn, weights
+from refconv.nn.building import all_layers
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.names import Known
 
@@ -238,6 +239,21 @@ def test_shared_layers_stay_shared(tmp_path):
     assert layers["0"] is layers["both"].layers["0"] is layers["heads"].layers["0"]
     assert layers["1"] is layers["both"].layers["1"].layers["inner"] is layers["heads"].layers["1"]
     assert_same_inference(model, again, (4,))
+
+
+def test_frozen_layers_stay_frozen(tmp_path):
+    model = nn.Sequential(features=nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dropout(0.5)), scores=nn.Dense(3))
+    built(model, (2,))
+    model.layers["features"].freeze()
+    again = saved_and_loaded(model, tmp_path)
+    assert [layer.frozen for layer in all_layers(again)] == [False, True, True, True, True, False]
+    assert [name for name, p in again.named_parameters().items() if p.trainable] == ["scores.w", "scores.b"]
+    x = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
+    np.testing.assert_array_equal(again.forward(x)[0], model(x))
+    again.unfreeze()
+    assert not [layer for layer in all_layers(saved_and_loaded(again, tmp_path)) if layer.frozen]
+    _, description = weights.read_tensors(tmp_path / "m.safetensors", "refconv")
+    assert description["architecture"]["settings"] == {}
 
 
 def test_random_numbers_start_from_a_seed(tmp_path):
