@@ -13,8 +13,9 @@ import numpy as np
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
+from refconv.training.losses import CrossEntropy
 from refconv.training.pairs import pairs
-from refconv.training.step import CrossEntropy, train_step
+from refconv.training.step import train_step
 
 if TYPE_CHECKING:
     from refconv.nn import Layer
