@@ -79,7 +79,7 @@ class Optimizer(ABC):
     ) -> None:
         self.parameters: dict[str, Parameter] = trainable_parameters(model)
         if not self.parameters:
-            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {model!r}")
+            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {type(model).__name__}")
         self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
         choice("decayed", decayed, DECAYED)
         self.decayed = decayed
