@@ -88,7 +88,7 @@ def wanted_peers(text):
 def prepare(threads, libraries):
     """The same threads for all, and memory that stays with the process, which all share."""
     peers.set_num_threads(threads, libraries)
-    refconv.set_num_threads(threads)
+    refconv.set_config(threads=threads)
     refconv.keep_freed_memory()
 
 

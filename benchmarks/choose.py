@@ -148,7 +148,7 @@ def main(arguments=None):
         parser.error(f"THRESHOLD must be one of {', '.join(names)}, got {unknown[0]}")
     if not _core.ISA:
         parser.error("needs kernels")
-    refconv.set_num_threads(options.threads)
+    refconv.set_config(threads=options.threads)
     print(f"kernels {_core.ISA}, {options.threads} threads, float32")
     wanted = options.thresholds or names
     for line in table([threshold for threshold in THRESHOLDS if threshold.name in wanted], options.rounds):

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.problems.lenet import LeNetStep
 from benchmarks.problems.network import Network
 from benchmarks.rows import ROWS
-from refconv import _core, data, models, optim, set_num_threads, training
+from refconv import _core, config, data, models, optim, training
 from refconv._ascii import use_ascii_forms
 from refconv.verify.case import fill, floats
 from refconv.verify.catalogue import OPERATORS
@@ -80,8 +80,8 @@ def measure(tasks=None):
     for name, task in tasks or all_tasks():
         digests = set()
         for threads in THREADS:
-            set_num_threads(threads)
-            digests.add(digest(task()))
+            with config(threads=threads):
+                digests.add(digest(task()))
         if len(digests) > 1:
             raise RuntimeError(f"{name} depends on the number of threads")
         found[name] = digests.pop()

@@ -26,8 +26,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if not peers.installed("torch"):
         parser.error("there is nobody to compare with: pip install torch")
-    refconv.keep_freed_memory()  # as refconv.training.fit does; PyTorch, in the same process, has it as well
-    refconv.set_num_threads(options.threads)
+    refconv.keep_freed_memory()  # as the command line does; PyTorch, in the same process, has it too
+    refconv.set_config(threads=options.threads)
     peers.set_num_threads(options.threads, ["torch"])
 
     sides = LeNetStep("LeNet-5", options.batch_size).sides("training step", peers.PEERS["torch"])

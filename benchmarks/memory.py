@@ -94,7 +94,7 @@ def refconv_step(name, shape, x, labels, training, threads, library):
     from refconv import models, optim
     from refconv.training import train_step
 
-    refconv.set_num_threads(threads)
+    refconv.set_config(threads=threads)
     refconv.keep_freed_memory()
     model = models.create(name)
     model.build(shape, rng=1)

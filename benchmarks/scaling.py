@@ -43,7 +43,7 @@ def loops(threads, rounds):
             run = problem.sides(work, [])["refconv"].run
 
             def on_loops(run=run):
-                with refconv.engine("reference"):
+                with refconv.config(engine="reference"):
                     return run()
 
             seconds = measure.interleaved({"kernels": run, "loops": on_loops}, rounds)
@@ -61,8 +61,8 @@ def threaded(threads, rounds):
         run = row.problem.refconv(row.work, a).run
 
         def on(n, run=run):
-            refconv.set_num_threads(n)
-            return run()
+            with refconv.config(threads=n):
+                return run()
 
         seconds = measure.interleaved({n: lambda n=n, on=on: on(n) for n in (1, threads)}, rounds)
         yield line(row.name, seconds[1], seconds[threads], f"{seconds[1] / seconds[threads]:.2f}×")
@@ -151,7 +151,7 @@ def main(arguments=None):
             parser.error(f"there is no part {part!r}; the parts are {', '.join(PARTS)}")
     refconv.keep_freed_memory()
     for part in options.parts or PARTS:
-        refconv.set_num_threads(options.threads)
+        refconv.set_config(threads=options.threads)
         for text in PARTS[part](options.threads, options.rounds):
             print(text, flush=True)
         print()

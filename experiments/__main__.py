@@ -7,7 +7,7 @@ import sys
 from experiments import EXPERIMENTS, Settings, run, table
 from experiments.experiment import DATA
 from refconv._ascii import use_ascii_forms
-from refconv._config import get_num_threads
+from refconv._config import get_config
 
 PROGRAM = "python -m experiments"
 
@@ -83,7 +83,7 @@ def _plan(parser, options):
 
 def _rows(plan, options):
     """Run the plan; print each row to standard error as soon as it is complete."""
-    print(f"on {get_num_threads()} thread(s)", file=sys.stderr)
+    print(f"on {get_config().threads} thread(s)", file=sys.stderr)
     given = {name: value for name in ("data", "images", "epochs") if (value := getattr(options, name)) is not None}
     settings = Settings(quick=options.quick, **given)
     rows = []

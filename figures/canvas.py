@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, PngImagePlugin
 
-from refconv import get_num_threads
+from refconv import get_config
 from refconv._files import write_atomically
 from refconv.drawing.style import INK, PALETTE
 
@@ -159,7 +159,7 @@ def _measured(script, measure):
     rows = measure()
     seconds = time.perf_counter() - start
     text = io.StringIO()
-    text.write(f"# python figures/{script.name} --measure: {seconds:.0f} s on {get_num_threads()} threads\n")
+    text.write(f"# python figures/{script.name} --measure: {seconds:.0f} s on {get_config().threads} threads\n")
     table = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)

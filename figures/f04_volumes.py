@@ -15,7 +15,7 @@ from matplotlib.patches import Polygon, Rectangle
 
 from refconv import models
 from refconv.analysis.summary import rows
-from refconv.drawing.style import COLOURS, kind, words
+from refconv.drawing.style import COLOURS
 
 SHAPE = models.input_shape("lenet")
 PIXEL, UNIT = 0.043, 0.018  # inches: the side of a pixel, and what one unit of a dense layer is high
@@ -26,13 +26,13 @@ LINES = ("size", "values", "weights", "multiply-adds")
 
 
 def stages():
-    """The input and what changes its shape: (words, kind, output shape, weights, multiply-adds)."""
+    """The input and what changes its shape: (caption, category, output shape, weights, multiply-adds)."""
     model, before = models.lenet(), SHAPE
     found = [("input", "input", SHAPE, None, None)]
     for row in rows(model, SHAPE):
         layer = model.layers[row.name]
-        if row.output != before and row.parameters + row.multiply_adds + (kind(layer) == "pool"):
-            found.append((words(layer), kind(layer), row.output, row.parameters, row.multiply_adds))
+        if row.output != before and row.parameters + row.multiply_adds + (layer.category == "pool"):
+            found.append((layer.caption(), layer.category, row.output, row.parameters, row.multiply_adds))
         before = row.output
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.batch_norm import lenet
 from refconv import data, optim
-from refconv.training import Diverged, evaluate, fit
+from refconv.training import Callback, Diverged, evaluate, fit
 
 LR, TIMES, SEEDS, BATCH, IMAGES, EPOCHS = 0.01, (1, 5, 30), range(5), 32, 6400, 2
 LOOKS = [1, *range(10, 100, 10), *range(100, 401, 20)]  # steps after which the test digits are read
@@ -39,12 +39,13 @@ def accuracies(normalised, lr, seed, training, test):
     model.build((32, 32, 1), rng=[seed, 0])
     batches = data.Batches(*training, BATCH, rng=[seed, 1], prepare=data.lenet_input)
 
-    def look(progress):
-        if (progress.epoch - 1) * progress.steps + progress.step in LOOKS:
-            found.append(round(100 * evaluate(model, test).accuracy, 1))
+    class Look(Callback):
+        def on_step_end(self, run):
+            if (run.epoch - 1) * run.steps + run.step in LOOKS:
+                found.append(round(100 * evaluate(model, test).accuracy, 1))
 
     try:
-        fit(model, batches, optim.SGD(model, lr, momentum=0.9), epochs=EPOCHS, on_step=look)
+        fit(model, batches, optim.SGD(model, lr, momentum=0.9), epochs=EPOCHS, callbacks=[Look()])
     except Diverged:
         found += [10.0] * (len(LOOKS) - len(found))
     return found

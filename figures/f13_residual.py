@@ -36,7 +36,7 @@ def trained(kind, depth, epochs=EPOCHS):
 def measure():
     """A row for each network and epoch."""
     return [
-        {"network": kind, "depth": depth, "epoch": epoch.epoch, "error": round(100 * (1 - epoch.train_accuracy), 2)}
+        {"network": kind, "depth": depth, "epoch": epoch.epoch, "error": round(100 * (1 - epoch.metrics["train_accuracy"]), 2)}
         for kind in KINDS
         for depth in DEPTHS
         for epoch in trained(kind, depth)[1].epochs

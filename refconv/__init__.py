@@ -5,7 +5,7 @@
 array([14., 20., 26., 32.])
 
 ``refconv.reference`` holds the loops, one module per family. The operators here run on the kernels, or, inside
-``with refconv.engine("reference"):``, on those loops.
+``with refconv.config(engine="reference"):``, on those loops.
 """
 
 import importlib
@@ -13,18 +13,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from refconv import reference
-from refconv._config import (
-    config,
-    current_engine,
-    engine,
-    get_fusion,
-    get_num_threads,
-    get_precision,
-    keep_freed_memory,
-    set_fusion,
-    set_num_threads,
-    set_precision,
-)
+from refconv._config import config, get_config, keep_freed_memory, set_config
 from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._version import __version__
 
@@ -143,7 +132,6 @@ __all__ = [
     "convolve2d",
     "cross_correlate1d",
     "cross_correlate2d",
-    "current_engine",
     "data",
     "dense",
     "dense_db",
@@ -156,12 +144,9 @@ __all__ = [
     "dropout_dx",
     "elu",
     "elu_dx",
-    "engine",
     "fft_convolve1d",
     "fft_convolve2d",
-    "get_fusion",
-    "get_num_threads",
-    "get_precision",
+    "get_config",
     "global_avg_pool1d",
     "global_avg_pool1d_dx",
     "global_avg_pool2d",
@@ -193,9 +178,7 @@ __all__ = [
     "separable_conv2d",
     "separable_conv2d_grads",
     "separate_rank1",
-    "set_fusion",
-    "set_num_threads",
-    "set_precision",
+    "set_config",
     "sigmoid",
     "sigmoid_dx",
     "softmax",

@@ -1,253 +1,284 @@
 """Settings of all computations: engine, number of threads, precision and fusion.
 
-The module is private because the object ``refconv.config`` has its name: importing a submodule ``refconv.config`` would
-replace that object.
+The settings of a computation are the process's defaults, which :func:`set_config` changes, and on top of them the arguments
+of the ``with config(…):`` blocks around it. The blocks are in a context variable: a thread or an asyncio task does not see the
+blocks of another.
+
+The module is private because the class ``refconv.config`` has its name: importing a submodule ``refconv.config`` would
+replace that class.
 """
 
+from __future__ import annotations
+
 import os
-from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
+import threading
+import warnings
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Literal, NamedTuple
 
 from refconv import _core
 from refconv._arguments import choice, flag, integer
 from refconv._core.machine.processors import MOST_THREADS, default_threads
 
-__all__ = [
-    "config",
-    "current_engine",
-    "engine",
-    "get_fusion",
-    "get_num_threads",
-    "get_precision",
-    "keep_freed_memory",
-    "set_fusion",
-    "set_num_threads",
-    "set_precision",
-]
+__all__ = ["Settings", "activate", "config", "get_config", "keep_freed_memory", "set_config"]
+
+Engine = Literal["kernels", "reference"]
+Precision = Literal["standard", "fast"]
 
 ENGINES = ("kernels", "reference")
+TILE_SIDES = {"standard": 2, "fast": 4}  # of Winograd's algorithm, for each precision
 
-_engine = ContextVar("engine", default="kernels" if _core.ISA else "reference")
+
+class Settings(NamedTuple):
+    """Settings of a computation, as :func:`refconv.get_config` returns them.
+
+    Attributes
+    ----------
+    engine : str
+        "kernels", or "reference" for the loops.
+    threads : int
+        Largest number of threads that a kernel uses.
+    precision : str
+        "standard" or "fast".
+    fusion : bool
+        Whether consecutive layers may be computed together. Only kernels do this.
+    """
+
+    engine: Engine
+    threads: int
+    precision: Precision
+    fusion: bool
 
 
-@contextmanager
-def config(*, engine=None, threads=None, precision=None, fusion=None):
-    """Set engine, threads, precision and fusion in a ``with`` block and restore them after it.
+class config:  # noqa: N801  used like a function, as numpy.errstate
+    """Set engine, threads, precision and fusion in a ``with`` block.
 
-    The engine is that of the current thread, as with :func:`engine`. The other three are those of the whole process.
+    The block holds for the current thread or asyncio task, and for the threads that refconv itself starts in it, such as that
+    of :class:`refconv.data.Prefetch`. A thread that your program starts has the process's defaults (:func:`set_config`),
+    unless ``contextvars.copy_context().run`` runs its target, or threads inherit the context
+    (``sys.flags.thread_inherit_context``, Python 3.14 or later). Blocks can be nested; each one changes only the settings that
+    it is given.
 
     Parameters
     ----------
     engine : str, optional
-        "kernels" or "reference", as in :func:`engine`.
+        "kernels", the default if they were built, or "reference", the loops. The loops are thousands of times slower, and
+        they are the definition. They run everything, even a whole training step.
     threads : int, optional
-        Number of threads of the kernels, as in :func:`set_num_threads`.
+        Largest number of threads of a kernel, from 1 to 1024. Results are the same for any number, to the last bit. The
+        default is ``OMP_NUM_THREADS``. Without it, the default is the number of processors available to this process: those
+        of its CPU affinity, or the CPU quota of its container if that is smaller.
+
+        A forked child starts with one thread, since it is usually one of several workers. It may set another number on Linux
+        with kernels compiled by GCC, and in builds without OpenMP. Elsewhere threads do not survive a fork, and the child
+        must keep one.
     precision : str, optional
-        "standard" or "fast", as in :func:`set_precision`.
+        Trade accuracy for speed in 3×3 convolutions with many channels and stride 1. "standard", the default, is as accurate
+        as the plain sum. "fast" needs a quarter of the products of the plain sum, and its rounding errors are about ten times
+        larger, in float32 about 1e-5 of the largest output. It changes neither ∂e/∂w nor any other operator.
+
+        With "standard" the kernels add long sums in blocks: the error of a sum of n products is at most about
+        (min(n, 1024) + n / 2¹⁷)·u·Σ|products|, where u is 2⁻²⁴ in float32 and 2⁻⁵³ in float64. The loops of
+        ``refconv.reference`` keep one running sum, whose error is at most n·u·Σ|products|.
     fusion : bool, optional
-        Whether layers may be computed together, as in :func:`set_fusion`.
+        Compute consecutive layers of a ``Sequential`` together if there is a kernel for that; the default is True. A
+        convolution, its ReLU and its pooling then make one pass over the data instead of three; ``refconv.nn.fusion`` lists
+        the layers. Outputs are the same; terms of derivatives may be added in another order.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument has another type or value. Then no setting changes.
+        If an argument has another type or value.
     RuntimeError
         If the kernels were not built, or a forked child can have only one thread.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the result is not used in a ``with`` statement, and so changes nothing.
 
     Examples
     --------
     >>> import refconv
     >>> with refconv.config(engine="reference", threads=2):
-    ...     refconv.current_engine(), refconv.get_num_threads()
-    ('reference', 2)
+    ...     refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid"), refconv.get_config().threads
+    (array([14., 20., 26., 32.]), 2)
     """
-    with ExitStack() as stack:
-        if engine is not None:
-            stack.callback(_engine.reset, _set_engine(engine))
-        if threads is not None:
-            stack.callback(set_num_threads, _threads)
-            set_num_threads(threads)
-        if precision is not None:
-            stack.callback(set_precision, _precision)
-            set_precision(precision)
-        if fusion is not None:
-            stack.callback(set_fusion, _fusion)
-            set_fusion(fusion)
-        yield
+
+    _token: Token[_Block | None] | None = None
+    _entered = True  # until the arguments are accepted: an instance without settings does not warn
+
+    def __init__(
+        self,
+        *,
+        engine: Engine | None = None,
+        threads: int | None = None,
+        precision: Precision | None = None,
+        fusion: bool | None = None,
+    ) -> None:
+        self._settings = _checked(engine, threads, precision, fusion)
+        self._entered = False
+
+    def __enter__(self) -> Settings:
+        if self._entered:
+            raise RuntimeError("config must be entered once: call refconv.config(…) for each with statement")
+        self._entered = True
+        self._token = _block.set(_Block(_block.get(), self._settings))
+        return activate()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self._token is not None  # __enter__ has set it
+        _block.reset(self._token)
+        activate()
+
+    def __del__(self) -> None:
+        if not self._entered:
+            given = ", ".join(f"{name}={value!r}" for name, value in self._settings.items())
+            message = f"refconv.config({given}) changed nothing: use it in a with statement, or refconv.set_config({given})"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
-@contextmanager
-def engine(name):
-    """Run everything inside the ``with`` block on one engine: ``"kernels"`` or ``"reference"``.
+def set_config(
+    *,
+    engine: Engine | None = None,
+    threads: int | None = None,
+    precision: Precision | None = None,
+    fusion: bool | None = None,
+) -> None:
+    """Change the defaults of this process, in all of its threads.
 
-    The loops are thousands of times slower, and they are the definition. They run everything, even a whole training step.
-    The engine is that of the current thread. A thread started inside the block runs on the default engine, unless its target
-    is run by ``contextvars.copy_context().run``, or threads inherit the context (``sys.flags.thread_inherit_context``, Python
-    3.14 or later).
+    Inside a ``with config(…):`` block, the settings of the block take precedence until it ends.
 
     Parameters
     ----------
-    name : str
-        "kernels", the default if they were built, or "reference", the loops.
+    engine, threads, precision, fusion : optional
+        As in :class:`config`. A setting that is not given stays as it is.
 
     Raises
     ------
-    ValueError
-        If there is no engine of this name.
-    RuntimeError
-        If name is "kernels" and the package was built without them.
+    TypeError, ValueError, RuntimeError
+        As :class:`config`. Then no setting changes.
 
     Examples
     --------
     >>> import refconv
-    >>> with refconv.engine("reference"):
-    ...     refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
-    array([14., 20., 26., 32.])
+    >>> before = refconv.get_config()
+    >>> refconv.set_config(threads=2, fusion=False)
+    >>> refconv.get_config().threads, refconv.get_config().fusion
+    (2, False)
+    >>> refconv.set_config(**before._asdict())
     """
-    token = _set_engine(name)
-    try:
-        yield
-    finally:
-        _engine.reset(token)
+    global _default
+    changed = _checked(engine, threads, precision, fusion)
+    with _default_lock:
+        _default = _default._replace(**changed)
+    activate()
 
 
-def _set_engine(name):
-    choice("engine", name, ENGINES)
-    if name == "kernels" and not _core.ISA:
-        raise RuntimeError("engine must be 'reference' in a build without kernels (REFCONV_PURE=1), got 'kernels'")
-    return _engine.set(name)
+def get_config() -> Settings:
+    """Return the settings in force here: those of the ``with config(…):`` blocks around the call, else the defaults.
 
-
-def current_engine() -> str:
-    """Return the current engine: "kernels" or "reference"."""
-    return _engine.get()
-
-
-_threads, THREADS_REASON = default_threads(_core.available_threads())
-_forked = False
-
-
-def set_num_threads(n: int) -> None:
-    """Set the number of threads of the kernels. Results are the same for any n, to the last bit.
-
-    A forked child starts with one thread, since it is usually one of several workers. It may set another number on Linux with
-    kernels compiled by GCC, and in builds without OpenMP. Elsewhere threads do not survive a fork, and the child must keep
-    one.
-
-    Parameters
-    ----------
-    n : int
-        From 1 to 1024.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If n is not an integer in this range.
-    RuntimeError
-        If n is above 1 in a forked child that can have only one thread.
+    >>> import refconv
+    >>> with refconv.config(engine="reference", threads=3):
+    ...     refconv.get_config()
+    Settings(engine='reference', threads=3, precision='standard', fusion=True)
     """
-    global _threads
-    n = integer("n", n, most=MOST_THREADS)
-    if n > 1 and _forked and not _core.threads_survive_fork():
-        raise RuntimeError(
-            f"n must be 1 in a forked child, got {n}: threads of this OpenMP do not survive a fork. "
-            "Start the process with multiprocessing's method 'spawn' instead."
-        )
-    _core.set_num_threads(n)
-    _threads = n
-
-
-def get_num_threads() -> int:
-    """Return the number of threads of the kernels.
-
-    The default is ``OMP_NUM_THREADS``. Without it, the default is the number of processors available to this process: those of
-    its CPU affinity, or the CPU quota of its container if that is smaller.
-    """
-    return _threads
-
-
-_PRECISIONS = {"standard": 2, "fast": 4}  # side of the tiles in which Winograd's algorithm computes
-_precision = "standard"
-
-
-def set_precision(precision: str) -> None:
-    """Trade accuracy for speed in 3×3 convolutions with many channels and stride 1.
-
-    "standard", the default, is as accurate as the plain sum. "fast" needs a quarter of the products of the plain sum, and its
-    rounding errors are about ten times larger, in float32 about 1e-5 of the largest output. It changes neither ∂e/∂w nor any
-    other operator.
-
-    With "standard" the kernels add long sums in blocks: the error of a sum of n products is at most about
-    (min(n, 1024) + n / 2¹⁷)·u·Σ|products|, where u is 2⁻²⁴ in float32 and 2⁻⁵³ in float64. The loops of
-    ``refconv.reference`` keep one running sum, whose error is at most n·u·Σ|products|.
-
-    Parameters
-    ----------
-    precision : str
-        "standard" or "fast".
-
-    Raises
-    ------
-    ValueError
-        If precision is another value.
-    """
-    global _precision
-    choice("precision", precision, _PRECISIONS)
-    _core.set_tile_side(_PRECISIONS[precision])
-    _precision = precision
-
-
-def get_precision() -> str:
-    """Return the precision of 3×3 convolutions, "standard" or "fast": see :func:`set_precision`."""
-    return _precision
-
-
-_fusion = True
-
-
-def set_fusion(fusion: bool) -> None:
-    """Compute consecutive layers of a ``Sequential`` together if there is a kernel for that, or separately.
-
-    A convolution, its ReLU and its pooling then make one pass over the data instead of three; ``refconv.nn.fusion`` lists the
-    layers. The default is True. Outputs are the same; terms of derivatives may be added in another order. The loops compute
-    each layer separately.
-
-    Parameters
-    ----------
-    fusion : bool
-        Whether layers may be computed together.
-
-    Raises
-    ------
-    TypeError
-        If fusion is neither True nor False.
-    """
-    global _fusion
-    _fusion = flag("fusion", fusion)
-
-
-def get_fusion() -> bool:
-    """Return True if layers are computed together: :func:`set_fusion` allows it, and the engine is the kernels."""
-    return _fusion and _engine.get() == "kernels"
+    block = _block.get()
+    return _default if block is None else block.settings()
 
 
 def keep_freed_memory() -> bool:
     """Let this process keep up to two gigabytes of freed memory instead of returning it to the system at once.
 
-    Training allocates the same arrays in every step, and the first access to a fresh page is slow.
-    :func:`refconv.training.fit` calls this function; your own training loop may call it. It changes the allocator of the C
-    library for the whole process and cannot be undone. It works with glibc only, and returns True if it does. Freed memory
-    below memory that is still in use is also kept, whatever its size.
+    Training allocates the same arrays in every step, and the first access to a fresh page is slow. The command line and the
+    benchmarks call this function; your program may call it. It changes the allocator of the C library for the whole process
+    and cannot be undone. It works with glibc only, and returns True if it does. Freed memory below memory that is still in
+    use is also kept, whatever its size.
     """
     return _core.keep_freed_memory()
 
 
-def _after_fork_in_child():
-    global _forked
-    _forked = True
-    set_num_threads(1)
+def activate() -> Settings:
+    """Return the settings in force here, after passing them to the kernels that this thread calls."""
+    block = _block.get()
+    settings = _default if block is None else block.settings()
+    if settings is not _thread.active:
+        _core.use_settings(settings.threads, TILE_SIDES[settings.precision])
+        _thread.active = settings
+    return settings
 
 
-set_num_threads(_threads)
+class _Block:
+    """The settings that a ``with config(…):`` block and those around it were given."""
+
+    __slots__ = ("_forks", "_given", "_resolved")
+
+    def __init__(self, outer: _Block | None, given: dict[str, Any]) -> None:
+        self._given = given if outer is None else {**outer.given(), **given}
+        self._forks = _forks
+        # The defaults and the settings that follow from them: one attribute, as several threads may share a block.
+        self._resolved = _default, _default._replace(**self._given)
+
+    def settings(self) -> Settings:
+        default, settings = self._resolved
+        if default is not _default:  # they were changed inside the block
+            default = _default
+            settings = default._replace(**self.given())
+            self._resolved = default, settings
+        return settings
+
+    def given(self) -> dict[str, Any]:
+        """The given settings; in a forked child without the number of threads, which was meant for the parent."""
+        if self._forks != _forks:
+            self._given = {name: value for name, value in self._given.items() if name != "threads"}
+            self._forks = _forks
+        return self._given
+
+
+class _Thread(threading.local):
+    """The settings that the kernels of each thread have; None in a thread that has called none."""
+
+    active: Settings | None = None
+
+
+def _checked(engine: str | None, threads: int | None, precision: str | None, fusion: bool | None) -> dict[str, Any]:
+    """The settings that are given, in a dict."""
+    given: dict[str, Any] = {}
+    if engine is not None:
+        given["engine"] = choice("engine", engine, ENGINES)
+        if engine == "kernels" and not _core.ISA:
+            raise RuntimeError("engine must be 'reference' in a build without kernels (REFCONV_PURE=1), got 'kernels'")
+    if threads is not None:
+        given["threads"] = threads = integer("threads", threads, most=MOST_THREADS)
+        if threads > 1 and _forks and not _core.threads_survive_fork():
+            raise RuntimeError(
+                f"threads must be 1 in a forked child, got {threads}: threads of this OpenMP do not survive a fork. "
+                "Start the process with multiprocessing's method 'spawn' instead."
+            )
+    if precision is not None:
+        given["precision"] = choice("precision", precision, TILE_SIDES)
+    if fusion is not None:
+        given["fusion"] = flag("fusion", fusion)
+    return given
+
+
+def _after_fork_in_child() -> None:
+    """Let the child begin with one thread, even inside a block."""
+    global _default, _default_lock, _forks
+    _forks += 1
+    _default_lock = threading.Lock()  # another thread of the parent may have held it
+    _default = _default._replace(threads=1)
+    activate()
+
+
+_threads, THREADS_REASON = default_threads(_core.available_threads())
+_forks = 0  # between the process that was started and this one
+_default = Settings("kernels" if _core.ISA else "reference", _threads, "standard", True)
+_default_lock = threading.Lock()
+_block: ContextVar[_Block | None] = ContextVar("refconv.config", default=None)
+_thread = _Thread()
+
+activate()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

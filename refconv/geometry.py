@@ -165,6 +165,26 @@ class Window:
                 raise ArgumentValueError(f"output_padding must be smaller than the stride {S} on axis {axis}, got {e}")
         return tuple(self._unfit(n, extra[axis], axis) for axis, n in enumerate(output_size))
 
+    def input_span(self, input_size: Sequence[int], span: Pads) -> Pads:
+        """First and last input element, along each axis, that the outputs of this span read.
+
+        Indices in the padding are below 0 or beyond the end.
+
+        >>> Window((3, 5), stride=(2, 1), padding="same").input_span((8, 7), ((1, 2), (3, 3)))
+        ((2, 6), (1, 5))
+        """
+        axes = zip(span, self.stride, self.span, self.pads(input_size), strict=True)
+        return tuple((low * S - before, high * S - before + reach - 1) for (low, high), S, reach, (before, _) in axes)
+
+    def transposed_input_span(self, output_size: Sequence[int], span: Pads) -> Pads:
+        """The same for the transpose, whose input i reaches the outputs from i·S − p₀ to i·S − p₀ + span − 1.
+
+        >>> Window((3, 5), stride=(2, 1), padding="same").transposed_input_span((8, 7), ((2, 6), (1, 5)))
+        ((0, 3), (-1, 7))
+        """
+        axes = zip(span, self.stride, self.span, self.pads(output_size), strict=True)
+        return tuple((-((reach - 1 - before - low) // S), (high + before) // S) for (low, high), S, reach, (before, _) in axes)
+
     def with_axis_before(self) -> Window:
         """The same window on a signal, seen as an image with a height of one pixel."""
         padding = self.padding

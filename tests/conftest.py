@@ -16,9 +16,9 @@ def public_names():
 def each_engine(request):
     """The tests of a module that uses this fixture run on the loops, and once more on the kernels."""
     from refconv import _core
-    from refconv._config import engine
+    from refconv._config import config
 
     if request.param == "kernels" and _core.ISA is None:
         pytest.skip("refconv was built without kernels (REFCONV_PURE=1)")
-    with engine(request.param):
+    with config(engine=request.param):
         yield request.param

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from refconv import _core
-from refconv._config import engine, get_num_threads, set_num_threads
+from refconv._config import config
 from refconv.verify.evidence import parity
 from refconv.verify.evidence.adjoint import assert_adjoint, inner
 from refconv.verify.evidence.numeric import assert_is_derivative, numeric_derivative
@@ -66,9 +66,9 @@ def fractions(shape, seed=0):
 def both_engines(call):
     """What a call of public operators gives on the loops, and on the kernels."""
     _skip_without_kernels()
-    with engine("reference"):
+    with config(engine="reference"):
         expected = call()
-    with engine("kernels"):
+    with config(engine="kernels"):
         return expected, call()
 
 
@@ -114,12 +114,8 @@ def assert_writes_every_cell(call):
 @contextmanager
 def threads(n):
     """The kernels on n threads inside the block, and as before after it."""
-    before = get_num_threads()
-    set_num_threads(n)
-    try:
+    with config(threads=n):
         yield
-    finally:
-        set_num_threads(before)
 
 
 def assert_same_bits(found, expected):

@@ -25,7 +25,11 @@ def train(folder, pause, every):
     import numpy as np
 
     from refconv import data, nn, optim
-    from refconv.training import Checkpoints, fit
+    from refconv.training import Callback, Checkpoint, fit
+
+    class Pause(Callback):
+        def on_step_end(self, run):
+            time.sleep(pause)
 
     model = nn.Sequential(
         conv=nn.Conv2D(4, 3, stride=2),
@@ -48,8 +52,7 @@ def train(folder, pause, every):
         epochs=EPOCHS,
         validation=data.Batches(images[IMAGES:], labels[IMAGES:], 50, shuffle=False, prepare=prepare),
         schedule=optim.Plateau(patience=1, factor=0.5),
-        checkpoints=Checkpoints(folder, every=every, resume=True),
-        on_step=lambda progress: time.sleep(pause),
+        callbacks=[Checkpoint(folder, every=every, resume=True), Pause()],
     )
     bits = b"".join(np.ascontiguousarray(p.value).tobytes() for p in model.named_parameters().values())
     (folder / "sum").write_text(hashlib.sha256(bits).hexdigest(), encoding="utf-8")

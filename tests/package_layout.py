@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import refconv
 
-__all__ = ["ANY", "PACKAGE", "PACKAGES", "Package", "imported", "package_of", "packages_imported"]
+__all__ = ["ANY", "DEFERRED", "PACKAGE", "PACKAGES", "Package", "deferred", "imported", "package_of", "packages_imported"]
 
 PACKAGE = Path(refconv.__file__).parent
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)
@@ -31,9 +31,10 @@ _ROWS = [
     ("_optional", "optional packages, imported where they are used", ""),
     ("_version", "the version number", ""),
     ("families", "the names of the families of operators", ""),
+    ("typing", "types of the public interface, for annotations", ""),
     ("_arguments", "checks of arguments that are not arrays", "_errors"),
     ("geometry", "Window: kernel, stride, padding and dilation, and every size that follows from them", "_arguments _errors"),
-    ("reference", "the formulas as loops", "_arguments families geometry"),
+    ("reference", "the formulas as loops", "_arguments families geometry typing"),
     ("_core", "the kernels, in Cython and C", "_arguments families geometry"),
     ("_config", "settings: engine, threads, precision, fusion", "_arguments _core _errors"),
     (
@@ -41,15 +42,15 @@ _ROWS = [
         "the public operators: they check arguments, then run loops or kernels",
         "_arguments _config _core _errors geometry reference",
     ),
-    ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional geometry"),
+    ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional geometry typing"),
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops"),
-    ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops"),
+    ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops typing"),
     ("models", "architectures", "_arguments _errors geometry nn ops"),
     ("weights", "saving and loading networks", "_errors _files _optional models nn"),
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _config _errors _files _optional data geometry models nn ops optim weights",
+        "_arguments _errors _files _optional data geometry models nn ops optim typing weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (
@@ -62,6 +63,11 @@ _ROWS = [
     ("__init__", "the public API", "*"),
     ("__main__", "python -m refconv", "*"),
 ]
+
+# Imports of packages further down this list, inside methods: they happen when the method is called.
+DEFERRED = {
+    "nn/description.py": {"analysis", "drawing"},  # model.summary() and the diagram of a model in a notebook
+}
 
 PACKAGES = {name: Package(purpose, frozenset(imports.split())) for name, purpose, imports in _ROWS}
 
@@ -89,4 +95,9 @@ def imported(path):
 def packages_imported(path):
     """Names of the other packages of refconv that a file imports."""
     parts = [name.split(".") for name in imported(path) if name.split(".")[0] == "refconv"]
-    return {names[1] if len(names) > 1 else "__init__" for names in parts} - {package_of(path)}
+    return {names[1] if len(names) > 1 else "__init__" for names in parts} - {package_of(path)} - deferred(path)
+
+
+def deferred(path):
+    """Names of the packages that a file may import inside methods, against the order of the list."""
+    return DEFERRED.get(path.relative_to(PACKAGE).as_posix(), set()) if path.is_relative_to(PACKAGE) else set()

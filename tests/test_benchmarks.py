@@ -38,9 +38,9 @@ MACHINE = limits.Limits({"float32": 400e9, "float64": 200e9}, {1 << 20: 100e9, 1
 
 @pytest.fixture(autouse=True)
 def _threads():
-    before = refconv.get_num_threads()
+    before = refconv.get_config().threads
     yield
-    refconv.set_num_threads(before)
+    refconv.set_config(threads=before)
 
 
 @needs_kernels

@@ -1,4 +1,5 @@
-import contextlib
+import asyncio
+import concurrent.futures
 import contextvars
 import os
 import re
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 import refconv
-from evidence import needs_kernels, threads
+from evidence import assert_same_bits, needs_kernels
 from refconv import _core, reference
-from refconv._config import current_engine, engine, get_num_threads, set_num_threads
+from refconv._config import Settings, config, get_config, set_config
+from refconv.data import Batches, Prefetch
 from refconv.ops.dispatch import implementation
 
 ROOT = Path(refconv.__file__).parents[1]
@@ -30,168 +32,226 @@ def run_python(script, root=ROOT, **environment):
 
 
 @needs_kernels
-def test_kernels_run_unless_the_loops_are_asked_for():
-    assert current_engine() == "kernels"
-    with engine("reference"):
-        assert current_engine() == "reference"
+def test_kernels_run_unless_a_block_selects_the_loops():
+    assert get_config().engine == "kernels"
+    with config(engine="reference"):
+        assert get_config().engine == "reference"
         assert implementation("conv") is reference.conv
-    assert current_engine() == "kernels"
+    assert get_config().engine == "kernels"
 
 
 @needs_kernels
-def test_engines_nest_and_each_block_ends_with_what_was_before_it():
-    seen = []
-    with engine("reference"):
-        with engine("kernels"):
-            with engine("reference"):
-                seen.append(current_engine())
-            seen.append(current_engine())
-        seen.append(current_engine())
-    assert seen == ["reference", "kernels", "reference"]
+def test_blocks_nest_and_each_one_ends_with_the_settings_before_it():
+    before = get_config()
+    with config(engine="reference", threads=3, precision="fast", fusion=False) as outer:
+        assert outer == get_config() == Settings("reference", 3, "fast", False)
+        with config(threads=2, fusion=True):
+            assert get_config() == Settings("reference", 2, "fast", True)
+            with config(engine="kernels"):
+                assert get_config() == Settings("kernels", 2, "fast", True)
+        assert get_config() == outer
+    assert get_config() == before
 
 
 def test_an_exception_ends_the_block_and_passes_through():
-    before = current_engine()
-    with pytest.raises(ZeroDivisionError), engine("reference"):
+    before = get_config()
+    with pytest.raises(ZeroDivisionError), config(engine="reference", threads=3, precision="fast", fusion=False):
         raise ZeroDivisionError
-    assert current_engine() == before
+    assert get_config() == before
 
 
-def test_an_engine_decorates_a_function():
-    @engine("reference")
-    def which():
-        return current_engine()
+WRONG = [
+    ({"engine": "loops"}, ValueError, "engine must be 'kernels' or 'reference', got 'loops'"),
+    ({"engine": "Reference"}, ValueError, "engine must be 'kernels' or 'reference', got 'Reference'"),
+    ({"engine": ["kernels"]}, ValueError, "engine must be 'kernels' or 'reference', got ['kernels']"),
+    ({"threads": 0}, ValueError, "threads must be from 1 to 1024, got 0"),
+    ({"threads": -2}, ValueError, "threads must be from 1 to 1024, got -2"),
+    ({"threads": 1025}, ValueError, "threads must be from 1 to 1024, got 1025"),
+    ({"threads": 1.5}, TypeError, "threads must be an integer, got 1.5"),
+    ({"threads": "2"}, TypeError, "threads must be an integer, got '2'"),
+    ({"threads": True}, TypeError, "threads must be an integer, got True"),
+    ({"threads": ()}, TypeError, "threads must be an integer, got ()"),
+    ({"precision": "slow"}, ValueError, "precision must be 'standard' or 'fast', got 'slow'"),
+    ({"fusion": 1}, TypeError, "fusion must be True or False, got 1"),
+]
 
-    assert [which(), which()] == ["reference"] * 2
+
+@pytest.mark.parametrize("change", [config, set_config])
+@pytest.mark.parametrize(("wrong", "error", "message"), WRONG)
+def test_a_wrong_argument_is_refused_by_its_name_and_changes_nothing(change, wrong, error, message):
+    before = get_config()
+    arguments = {"engine": "reference", "threads": 3, "precision": "fast", "fusion": False, **wrong}
+    with pytest.raises(error, match=re.escape(message)) as caught:
+        change(**arguments)
+    assert isinstance(caught.value, refconv.ArgumentError)
+    assert get_config() == before
 
 
-@pytest.mark.parametrize("name", ["loops", "Reference", "", None, 1])
-def test_an_unknown_engine_is_refused_and_nothing_changes(name):
-    before = current_engine()
-    with pytest.raises(ValueError, match=f"engine must be 'kernels' or 'reference', got {name!r}"), engine(name):
-        pass
-    assert current_engine() == before
-
-
-@pytest.mark.parametrize("name", [[], {}, ["kernels"]])
-def test_what_is_no_name_is_refused_as_an_unknown_engine(name):
-    message = re.escape(f"engine must be 'kernels' or 'reference', got {name!r}")
-    with pytest.raises(ValueError, match=message), engine(name):
-        pass
+@pytest.mark.parametrize("change", [config, set_config])
+def test_an_unknown_setting_is_refused(change):
+    with pytest.raises(TypeError, match="num_threads"):
+        change(num_threads=2)
 
 
 def test_kernels_that_were_not_built_are_refused(monkeypatch):
     monkeypatch.setattr(_core, "ISA", None)
-    with pytest.raises(RuntimeError, match="REFCONV_PURE"), engine("kernels"):
-        pass
-    with engine("reference"):
+    with pytest.raises(RuntimeError, match="REFCONV_PURE"):
+        config(engine="kernels")
+    with config(engine="reference"):
         assert implementation("conv") is reference.conv
 
 
-def test_the_engine_of_one_thread_is_not_that_of_another():
-    inside, done = threading.Event(), threading.Event()
-
-    def other():
-        with engine("reference"):
-            inside.set()
-            done.wait(10)
-
-    before = current_engine()
-    worker = threading.Thread(target=other)
-    worker.start()
-    assert inside.wait(10)
-    assert current_engine() == before
-    done.set()
-    worker.join()
+def test_config_outside_a_with_statement_warns_that_nothing_changed():
+    before = get_config()
+    message = r"refconv\.config\(threads=3\) changed nothing: use it in a with statement, or refconv\.set_config\(threads=3\)"
+    with pytest.warns(RuntimeWarning, match=message) as caught:
+        config(threads=3)
+    assert caught[0].filename == __file__
+    assert get_config() == before
 
 
-def test_a_thread_started_inside_a_block_runs_on_its_engine_in_a_copy_of_the_context():
-    seen = []
-    with engine("reference"):
-        for run in (lambda look: look(), contextvars.copy_context().run):
-            worker = threading.Thread(target=run, args=(lambda: seen.append(current_engine()),))
-            worker.start()
-            worker.join()
-    inherits = getattr(sys.flags, "thread_inherit_context", False)
-    assert seen == ["reference" if inherits else current_engine(), "reference"]
-
-
-def settings():
-    with engine("kernels") if _core.ISA else contextlib.nullcontext():
-        fusion = refconv.get_fusion()  # on the loops it is always False
-    return current_engine(), get_num_threads(), refconv.get_precision(), fusion
-
-
-@needs_kernels
-def test_config_sets_all_settings_and_restores_them():
-    before = settings()
-    with refconv.config(engine="reference", threads=3, precision="fast", fusion=False):
-        assert settings() == ("reference", 3, "fast", False)
-        with refconv.config(threads=2, fusion=True):
-            assert settings() == ("reference", 2, "fast", True)
-        assert settings() == ("reference", 3, "fast", False)
-    assert settings() == before
-
-
-@pytest.mark.parametrize(
-    ("wrong", "error", "message"),
-    [
-        ({"engine": "loops"}, ValueError, "engine must be 'kernels' or 'reference', got 'loops'"),
-        ({"threads": 0}, ValueError, "n must be from 1 to 1024, got 0"),
-        ({"precision": "slow"}, ValueError, "precision must be 'standard' or 'fast', got 'slow'"),
-        ({"fusion": 1}, TypeError, "fusion must be True or False, got 1"),
-    ],
-)
-def test_config_with_a_wrong_argument_changes_nothing(wrong, error, message):
-    before = settings()
-    arguments = {"engine": "reference", "threads": 3, "precision": "fast", "fusion": False, **wrong}
-    with pytest.raises(error, match=message), refconv.config(**arguments):
+def test_config_is_neither_entered_twice_nor_called():
+    block = config(threads=3)
+    with block, pytest.raises(RuntimeError, match="config must be entered once"), block:
         pass
-    assert settings() == before
+    with pytest.raises(TypeError, match="not callable"):
+        block(len)
 
 
-def test_config_restores_the_settings_after_an_exception():
-    before = settings()
-    with pytest.raises(ZeroDivisionError), refconv.config(engine="reference", threads=3, precision="fast", fusion=False):
-        raise ZeroDivisionError
-    assert settings() == before
-
-
-def test_config_stays_a_function_whatever_modules_are_imported():
+def test_config_stays_a_class_whatever_modules_are_imported():
     script = "import refconv, refconv.nn, refconv.training, refconv._config as m; print(refconv.config is m.config)"
     assert run_python(script) == "True"
 
 
-def test_the_thread_count_is_kept():
-    before = get_num_threads()
-    with threads(3):
-        assert get_num_threads() == 3
-        set_num_threads(np.int64(2))
-        assert get_num_threads() == 2
-        set_num_threads(1024)
-        assert get_num_threads() == 1024
-    assert get_num_threads() == before >= 1
+@pytest.fixture
+def defaults():
+    """The defaults, which are restored after the test."""
+    before = get_config()
+    yield before
+    set_config(**before._asdict())
 
 
-@pytest.mark.parametrize(
-    ("n", "error"),
-    [
-        (0, ValueError),
-        (-2, ValueError),
-        (1.5, TypeError),
-        ("2", TypeError),
-        (True, TypeError),
-        (None, TypeError),
-        ((1, 2), TypeError),
-        ((), TypeError),
-        (1025, ValueError),
-    ],
-)
-def test_what_is_no_thread_count_is_refused_and_the_old_one_stays(n, error):
-    before = get_num_threads()
-    with pytest.raises(error, match="n must be"):
-        set_num_threads(n)
-    assert get_num_threads() == before
+def test_set_config_changes_the_defaults_of_all_threads(defaults):
+    set_config(threads=np.int64(3), fusion=False)
+    assert get_config() == defaults._replace(threads=3, fusion=False)
+    assert type(get_config().threads) is int
+    assert in_a_thread(get_config) == get_config()
+
+
+def test_inside_a_block_set_config_changes_the_settings_that_the_block_leaves_open(defaults):
+    with config(threads=5), config(precision="fast"):
+        set_config(threads=3, fusion=False, precision="standard")
+        assert get_config() == defaults._replace(threads=5, precision="fast", fusion=False)
+    assert get_config() == defaults._replace(threads=3, fusion=False)
+
+
+def in_a_thread(function, run=lambda function: function()):
+    """Result of a function that another thread computes."""
+    results = []
+    worker = threading.Thread(target=lambda: results.append(run(function)))
+    worker.start()
+    worker.join()
+    return results[0]
+
+
+def test_a_thread_of_the_program_has_the_defaults_unless_it_runs_in_a_copy_of_the_context():
+    default = get_config()
+    inherits = getattr(sys.flags, "thread_inherit_context", False)
+    with config(engine="reference", threads=3) as inside:
+        assert in_a_thread(get_config) == (inside if inherits else default)
+        assert in_a_thread(get_config, contextvars.copy_context().run) == inside
+
+
+def test_overlapping_blocks_of_two_threads_do_not_disturb_each_other():
+    """The first thread enters and leaves its block while the second one is in its own."""
+    before, found = get_config(), []
+    second_is_inside, first_is_done = threading.Event(), threading.Event()
+
+    def second():
+        with config(engine="reference", threads=7):
+            second_is_inside.set()
+            assert first_is_done.wait(10)
+            found.append(get_config())
+        found.append(get_config())
+
+    with config(threads=3, precision="fast"):
+        worker = threading.Thread(target=second, args=())
+        worker.start()
+        assert second_is_inside.wait(10)
+        assert get_config() == before._replace(threads=3, precision="fast")
+    assert get_config() == before
+    first_is_done.set()
+    worker.join()
+    if not getattr(sys.flags, "thread_inherit_context", False):
+        assert found == [before._replace(engine="reference", threads=7), before]
+
+
+@needs_kernels
+def test_kernels_compute_with_the_settings_of_the_thread_that_calls_them():
+    """Two threads take turns: one computes with standard precision, the other with fast."""
+    rng = np.random.default_rng(3)
+    x, w = rng.standard_normal((2, 61, 47, 50), np.float32), rng.standard_normal((3, 3, 50, 53), np.float32)
+    expected = {}
+    for precision in ("standard", "fast"):
+        with config(precision=precision, threads=1):
+            expected[precision] = refconv.conv2d(x, w)
+    assert not np.array_equal(*expected.values())
+    turn = threading.Barrier(2, timeout=20)
+
+    def compute(precision, threads):
+        with config(precision=precision, threads=threads):
+            for _ in range(5):
+                turn.wait()
+                assert_same_bits(refconv.conv2d(x, w), expected[precision])
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(compute, "standard", 1), pool.submit(compute, "fast", 3)]:
+            future.result()
+
+
+def test_asyncio_tasks_have_settings_of_their_own():
+    """Each task waits inside its block until the others are inside theirs."""
+
+    async def computes(threads):
+        with config(threads=threads):
+            for _ in range(3):
+                await asyncio.sleep(0)
+                refconv.relu([-1.0, 2.0])  # passes the settings to the kernels
+                assert get_config().threads == threads
+                assert not _core.ISA or kernel_settings() == (threads, 2)
+        return get_config()
+
+    async def main():
+        return await asyncio.gather(*map(computes, (3, 5, 7)))
+
+    assert asyncio.run(main()) == [get_config()] * 3
+
+
+def kernel_settings():
+    return _core.load("cpu", "baseline").settings_in_use()
+
+
+@needs_kernels
+def test_a_block_gives_its_settings_to_the_kernels_and_takes_them_back():
+    before = kernel_settings()
+    with config(threads=5, precision="fast"):
+        assert kernel_settings() == (5, 4)
+        with config(engine="reference"):
+            assert kernel_settings() == (5, 4)
+    assert kernel_settings() == before
+
+
+def test_the_thread_of_prefetch_runs_on_the_settings_of_the_loop_over_it():
+    found = []
+
+    def prepare(images):
+        found.append(get_config())
+        return images
+
+    batches = Prefetch(Batches(np.ones((5, 4, 3)), np.arange(5), 2, prepare=prepare))
+    with config(engine="reference", threads=3, fusion=False) as inside:
+        assert len(list(batches)) == 3
+    assert found == [inside] * 3
 
 
 CONVOLUTION = """
@@ -199,7 +259,8 @@ import os, signal, sys
 import numpy as np
 from refconv import _core
 from refconv.ops.conv import conv2d
-from refconv._config import get_num_threads, set_num_threads
+from refconv._config import Settings, config, get_config, set_config
+from refconv.data import Batches, Prefetch
 x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # work for more threads than a few
 """
 
@@ -207,7 +268,7 @@ x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  
 @pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
 @pytest.mark.parametrize(("asked", "n"), [("3", 3), ("1025", 1024), ("7,2", 7)])
 def test_omp_num_threads_is_the_default_number_of_threads(asked, n):
-    assert run_python(CONVOLUTION + "print(get_num_threads())", OMP_NUM_THREADS=asked) == str(n)
+    assert run_python(CONVOLUTION + "print(get_config().threads)", OMP_NUM_THREADS=asked) == str(n)
 
 
 @needs_kernels
@@ -215,30 +276,28 @@ def test_omp_num_threads_is_the_default_number_of_threads(asked, n):
 def test_the_default_number_of_threads_is_at_most_that_of_the_processors_of_the_affinity():
     script = "import os; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])\n"
     environment = {"OMP_NUM_THREADS": "", "OMP_THREAD_LIMIT": ""}
-    assert run_python(script + CONVOLUTION + "print(get_num_threads())", **environment) == "1"
+    assert run_python(script + CONVOLUTION + "print(get_config().threads)", **environment) == "1"
 
 
-def test_threads_are_refused_in_a_forked_child_where_they_would_hang(monkeypatch):
-    with threads(1):
-        monkeypatch.setattr("refconv._config._forked", True)
-        monkeypatch.setattr(_core, "threads_survive_fork", lambda: False)
-        with pytest.raises(RuntimeError, match=r"n must be 1 in a forked child, got 2: .* 'spawn'"):
-            set_num_threads(2)
-        assert get_num_threads() == 1
-        monkeypatch.undo()
+@pytest.mark.parametrize("change", [config, set_config])
+def test_threads_are_refused_in_a_forked_child_where_they_would_hang(monkeypatch, change):
+    before = get_config()
+    monkeypatch.setattr("refconv._config._forks", 1)
+    monkeypatch.setattr(_core, "threads_survive_fork", lambda: False)
+    with pytest.raises(RuntimeError, match=r"threads must be 1 in a forked child, got 2: .* 'spawn'"):
+        change(threads=2)
+    assert get_config() == before
 
 
 @needs_kernels
 def test_a_forked_child_of_a_build_without_openmp_may_set_any_number_of_threads(monkeypatch):
     from refconv._core.isa.baseline import cpu
 
-    with threads(1):
-        monkeypatch.setattr("refconv._config._forked", True)
-        monkeypatch.setattr(cpu, "has_own_team", lambda: False)
-        monkeypatch.setattr(cpu, "available_threads", lambda: 0)
-        set_num_threads(2)
-        assert get_num_threads() == 2
-        monkeypatch.undo()
+    monkeypatch.setattr("refconv._config._forks", 1)
+    monkeypatch.setattr(cpu, "has_own_team", lambda: False)
+    monkeypatch.setattr(cpu, "available_threads", lambda: 0)
+    with config(threads=2):
+        assert get_config().threads == 2
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
@@ -246,8 +305,8 @@ def test_a_forked_child_of_a_build_without_openmp_may_set_any_number_of_threads(
 def test_kernels_run_on_as_many_threads_as_they_are_told():
     script = CONVOLUTION + (
         "count = lambda: len(os.listdir('/proc/self/task'))\n"
-        "set_num_threads(1); conv2d(x, w); before = count()\n"
-        "set_num_threads(5); conv2d(x, w); print(count() - before)\n"
+        "set_config(threads=1); conv2d(x, w); before = count()\n"
+        "set_config(threads=5); conv2d(x, w); print(count() - before)\n"
     )
     assert run_python(script, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1") == "4"
 
@@ -256,17 +315,48 @@ def test_kernels_run_on_as_many_threads_as_they_are_told():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_computes_the_same_after_the_parent_used_threads():
     script = CONVOLUTION + (
-        "set_num_threads(2); y = conv2d(x, w)\n"
+        "set_config(threads=2); y = conv2d(x, w)\n"
         "child = os.fork()\n"
         "if not child:\n"
         "    signal.alarm(60)\n"  # a child that waits for threads it does not have is killed
-        "    os._exit(0 if get_num_threads() == 1 and np.array_equal(conv2d(x, w), y) else 1)\n"
+        "    os._exit(0 if get_config().threads == 1 and np.array_equal(conv2d(x, w), y) else 1)\n"
         "_, status = os.waitpid(child, 0)\n"
         "assert status == 0, status\n"
-        "assert get_num_threads() == 2 and np.array_equal(conv2d(x, w), y)\n"
+        "assert get_config().threads == 2 and np.array_equal(conv2d(x, w), y)\n"
         "print('parent and child agree')\n"
     )
     assert run_python(script) == "parent and child agree"
+
+
+FORK_INSIDE_A_BLOCK = """
+import os, signal
+from refconv._config import config, get_config, set_config
+
+with config(threads=4, precision="fast"):
+    with config(fusion=False):
+        child = os.fork()
+        if not child:
+            signal.alarm(60)
+            found = [get_config()]
+            set_config(threads=2)
+            found.append(get_config())
+            with config(threads=3):
+                found.append(get_config())
+            found.append(get_config())
+    if not child:
+        found.append(get_config())
+        print([(s.threads, s.precision, s.fusion) for s in found], flush=True)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert get_config().threads == 4
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.skipif(not _core.threads_survive_fork(), reason="threads of this OpenMP do not survive a fork")
+def test_a_child_forked_inside_a_block_starts_with_one_thread_and_the_other_settings_of_the_block():
+    expected = [(n, "fast", False) for n in (1, 2, 3, 2)] + [(2, "fast", True)]
+    assert run_python(FORK_INSIDE_A_BLOCK) == str(expected)
 
 
 STEPS = """

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import digests
 from benchmarks.rows import chosen
 from evidence import needs_kernels
-from refconv import get_num_threads, set_num_threads
+from refconv import get_config
 
 
 @pytest.fixture
@@ -18,14 +18,6 @@ def tasks(monkeypatch):
     monkeypatch.setattr(digests._core, "instruction_sets", lambda: ["v3"])
     monkeypatch.setattr(digests, "elsewhere", lambda isa: {name: digests.digest([array]) for name, array in found.items()})
     return found
-
-
-@pytest.fixture
-def threads():
-    """The number of threads afterwards is the one before."""
-    before = get_num_threads()
-    yield
-    set_num_threads(before)
 
 
 @pytest.mark.parametrize(
@@ -51,13 +43,13 @@ def test_compare_lists_what_is_no_longer_computed(tasks, tmp_path, capsys):
     assert "no longer computed: v3: a\nnew: v3: c\n" in capsys.readouterr().out
 
 
-def test_a_result_that_depends_on_the_threads_is_an_error(threads):
+def test_a_result_that_depends_on_the_threads_is_an_error():
     with pytest.raises(RuntimeError, match="sum depends on the number of threads"):
-        digests.measure([("sum", lambda: [np.array(get_num_threads())])])
+        digests.measure([("sum", lambda: [np.array(get_config().threads)])])
 
 
 @needs_kernels
-def test_rows_of_layers_are_computed_in_both_float_types(threads):
+def test_rows_of_layers_are_computed_in_both_float_types():
     tasks = list(digests.row_tasks([*chosen(["max pool 2x2"]), *chosen(["LeNet-5"])]))
     assert [name for name, _ in tasks] == [
         f"{dtype} max pool 2×2, {work}" for work in ("forward", "backward") for dtype in ("float32", "float64")

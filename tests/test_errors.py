@@ -15,7 +15,7 @@ REFUSED = [
     (lambda: refconv.Window((2, 3), stride=0), ValueError, "stride must be at least 1, got 0"),
     (lambda: refconv.Window((2, 3), dilation=1.5), TypeError, "dilation must be an integer, got 1.5"),
     (lambda: nn.Conv2D(0, 3), ValueError, "filters must be at least 1, got 0"),
-    (lambda: optim.clip_by_global_norm([], 1), TypeError, "parameters must be"),
+    (lambda: optim.clip_by_global_norm([], 1), TypeError, "model must be"),
 ]
 
 

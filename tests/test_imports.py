@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import refconv
-from package_layout import ANY, PACKAGE, PACKAGES, imported, package_of, packages_imported
+from package_layout import ANY, DEFERRED, PACKAGE, PACKAGES, deferred, imported, package_of, packages_imported
 from refconv import _core, reference
 
 # Third-party packages that a module may import at its top. Others are optional: the function that needs one imports it.
@@ -63,7 +63,19 @@ def import_graph(folder, name):
             dotted = dotted.rpartition(".")[0]
         return dotted
 
-    return {module: {module_of(dotted) for dotted in imported(path)} - {module, ""} for module, path in paths.items()}
+    def imports(path):
+        not_now = tuple(f"{name}.{package}" for package in deferred(path))
+        return {module_of(dotted) for dotted in imported(path) if not dotted.startswith(not_now)}
+
+    return {module: imports(path) - {module, ""} for module, path in paths.items()}
+
+
+@pytest.mark.parametrize("file", DEFERRED)
+def test_imports_against_the_order_are_needed_and_inside_functions(file):
+    later = [f"refconv.{package}" for package in DEFERRED[file]]
+    top = {ast.unparse(node) for node in top_imports(PACKAGE / file)}
+    assert all(any(name.startswith(package) for name in imported(PACKAGE / file)) for package in later)
+    assert not [statement for statement in top if any(package in statement for package in later)]
 
 
 def cycles(graph):

@@ -6,7 +6,7 @@ import pytest
 from refconv import data, nn, optim, softmax_cross_entropy
 from refconv._arguments import class_labels
 from refconv.models.neocognitron import labels_of_planes
-from refconv.training import Evaluation, evaluate, fit, train_step
+from refconv.training import Evaluation, accuracy, evaluate, fit, top_k_accuracy, train_step
 
 INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 SCORES = np.random.default_rng(1).standard_normal((7, 5))
@@ -25,28 +25,30 @@ WRONG = {
 }
 
 ENTRANCES = {
-    "Batches": lambda labels: fit(untouchable(), data.Batches(IMAGES, labels, 2), optimizer(), epochs=1),
+    "fit": lambda labels: fit_untouchable(labels),
     "evaluate": lambda labels: evaluate(lambda x: x, [(SCORES, labels)]),
     "softmax_cross_entropy": lambda labels: softmax_cross_entropy(SCORES, labels),
-    "train_step": lambda labels: train_step(untouchable(), None, IMAGES, labels),
-    "confusion": lambda labels: Evaluation(0.0, 0.0, RIGHT, labels=labels).confusion(),
+    "train_step": lambda labels: train_step(*untouchable(), IMAGES, labels),
+    "confusion": lambda labels: Evaluation(0.0, predictions=RIGHT, labels=labels).confusion(),
     "labels_of_planes": lambda labels: labels_of_planes(None, IMAGES, labels, 5),
 }
 
 
+class Untouchable(nn.Dense):
+    def forward(self, x, train=True):
+        raise AssertionError("the forward pass must not run")
+
+
 def untouchable():
-    class Untouchable(nn.Identity):
-        def output_shape(self, shape):
-            return (5,)
-
-        def forward(self, x, train=True):
-            raise AssertionError("the forward pass must not run")
-
-    return Untouchable()
+    """A model with five classes whose forward pass fails, and its optimiser."""
+    model = Untouchable(5)
+    model.build((3,), rng=0)
+    return model, optim.SGD(model, 0.1)
 
 
-def optimizer():
-    return optim.SGD({"w": nn.Parameter(SCORES.copy())}, 0.1)
+def fit_untouchable(labels):
+    model, optimizer = untouchable()
+    fit(model, data.Batches(IMAGES, labels, 2), optimizer, epochs=1)
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES)
@@ -83,15 +85,15 @@ def test_confusion_of_more_than_sixteen_classes_does_not_depend_on_the_type(dtyp
     labels, predictions = np.array([16, 1, 19, 16, 0]), np.array([3, 1, 19, 0, 19])
     expected = np.zeros((20, 20), int)
     expected[[16, 1, 19, 16, 0], [3, 1, 19, 0, 19]] = 1
-    found = Evaluation(0.0, 0.4, predictions.astype(predicted), labels=labels.astype(dtype)).confusion()
+    found = Evaluation(0.0, predictions=predictions.astype(predicted), labels=labels.astype(dtype)).confusion()
     assert found.tolist() == expected.tolist()
 
 
 def test_confusion_refuses_predictions_that_are_not_classes():
     with pytest.raises(ValueError, match="predictions must be at least 0, got -1 at index 1"):
-        Evaluation(0.0, 0.0, np.array([2, -1]), labels=np.array([1, 0])).confusion()
+        Evaluation(0.0, predictions=np.array([2, -1]), labels=np.array([1, 0])).confusion()
     with pytest.raises(ValueError, match=r"predictions must have shape \(2,\), got \(3,\)"):
-        Evaluation(0.0, 0.0, np.array([2, 1, 1]), labels=np.array([1, 0])).confusion()
+        Evaluation(0.0, predictions=np.array([2, 1, 1]), labels=np.array([1, 0])).confusion()
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
@@ -99,8 +101,9 @@ def test_loss_evaluation_and_batches_do_not_depend_on_the_type_of_labels(dtype):
     labels = RIGHT.astype(dtype)
     assert softmax_cross_entropy(SCORES, labels)[0] == softmax_cross_entropy(SCORES, RIGHT)[0]
     batches = data.Batches(SCORES, labels, 3, shuffle=False)
-    found, expected = evaluate(lambda x: x, batches), evaluate(lambda x: x, [(SCORES, RIGHT)])
-    assert (found.top5, found.accuracy) == (expected.top5, expected.accuracy)
+    metrics = {"accuracy": accuracy, "top2": top_k_accuracy(2)}
+    found, expected = (evaluate(lambda x: x, part, metrics=metrics) for part in (batches, [(SCORES, RIGHT)]))
+    assert (found.metrics, found.loss) == (expected.metrics, pytest.approx(expected.loss, rel=1e-12))
     assert found.confusion().tolist() == expected.confusion().tolist()
     assert {y.dtype for _, y in batches} == {np.dtype(np.intp)}
 

@@ -18,18 +18,7 @@ import refconv
 from refconv import nn
 
 OPERATORS = [name for name in refconv.__all__ if inspect.isfunction(getattr(refconv, name))]
-STATE = {  # not operators
-    "config",
-    "current_engine",
-    "engine",
-    "get_fusion",
-    "get_num_threads",
-    "get_precision",
-    "keep_freed_memory",
-    "set_fusion",
-    "set_num_threads",
-    "set_precision",
-}
+STATE = {"config", "get_config", "keep_freed_memory", "set_config"}  # not operators
 ERRORS = {"ArgumentError", "ArgumentTypeError", "ArgumentValueError"}
 PYPROJECT = Path(refconv.__file__).parents[1] / "pyproject.toml"
 LAYERS = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
@@ -66,7 +55,17 @@ def loaded_by(statement):
     return set(run_python(f"import sys; {statement}; print(*sys.modules)").split())
 
 
-ENGINE = {"_arguments", "_config", "_core", "_errors", "_version", "families", "geometry", "reference"}  # packages of refconv
+ENGINE = {
+    "_arguments",
+    "_config",
+    "_core",
+    "_errors",
+    "_version",
+    "families",
+    "geometry",
+    "reference",
+    "typing",
+}  # packages of refconv
 
 
 def test_import_refconv_loads_the_engine_only():

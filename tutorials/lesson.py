@@ -1,8 +1,6 @@
-"""What the notebooks share: a loop beside its formula, some digits to look at, and checks of answers."""
+"""What the notebooks share: a loop beside its formula, and digits and matrices to look at."""
 
 import ast
-import contextlib
-import functools
 import inspect
 import re
 import sys
@@ -20,7 +18,7 @@ import refconv
 from refconv import data
 from refconv.drawing.style import PALETTE
 
-__all__ = ["checked", "checked_function", "digits", "show", "source"]
+__all__ = ["digits", "show", "source"]
 
 sys.path.append(str(Path(__file__).parents[1]))  # the folder of experiments/, which is not installed
 
@@ -135,89 +133,3 @@ def _matrix(axis, array, written):
     for (i, j), value in np.ndenumerate(array) if written else ():
         words = f"{value + 0.0:.0f}" if value == round(value) else f"{value:.2g}"  # + 0.0: no −0
         axis.text(j, i, words.replace("-", "−"), ha="center", va="center", fontsize=11)
-
-
-def checked(check):
-    """Make a function that raises for a wrong answer into the check of an exercise.
-
-    It prints whether an answer is right or still open, which is ``...`` or a function with nothing but ``...`` in it.
-    """
-
-    @functools.wraps(check)
-    def run(answer):
-        if _is_open(answer):
-            print("Still open: put your answer in place of the dots, and run the cell again.")
-        else:
-            check(answer)
-            print("Right.")
-
-    return run
-
-
-def checked_function(check):
-    """Like :func:`checked`, for an answer that is a function of numbers and arrays and may depend on nothing else."""
-
-    @checked
-    @functools.wraps(check)
-    def run(answer):
-        check(_called_again(answer) if inspect.isfunction(answer) else answer)
-
-    return run
-
-
-def _called_again(function):
-    """The function, with further calls at each call: AssertionError if it keeps state.
-
-    A call with other numbers comes first: from a cache by shape, the check gets the result of that call.
-    """
-
-    @functools.wraps(function)
-    def run(*arguments):
-        with contextlib.suppress(Exception):
-            function(*_others(arguments))
-        first = function(*_copies(arguments))
-        before = _copies(_parts(first))
-        second = _copies(_parts(function(*_copies(arguments))))
-        assert _same(before, second), "a second call with the same arguments returns something else: it must keep no state"
-        with contextlib.suppress(Exception):
-            function(*_others(arguments))
-        assert _same(before, _parts(first)), "a later call changes the result of an earlier one: return a new array each time"
-        return first
-
-    return run
-
-
-def _parts(result):
-    return result if isinstance(result, tuple | list) else (result,)
-
-
-def _copies(values):
-    """The values, with copies of the arrays."""
-    return [value.copy() if isinstance(value, np.ndarray) else value for value in values]
-
-
-def _others(values):
-    """The values, with arrays of the same shapes that hold other numbers: in another order each, halved if fractions."""
-    return [_other(value, k) if isinstance(value, np.ndarray) else value for k, value in enumerate(values)]
-
-
-def _other(array, shift):
-    turned = np.roll(np.flip(array), shift)
-    return turned * 0.5 if array.dtype.kind == "f" else turned
-
-
-def _same(results, others):
-    """True if two calls returned the same numbers, except for rounding; results that are no numbers are not compared."""
-    pairs = [(np.asarray(one), np.asarray(other)) for one, other in zip(results, others, strict=False)]
-    numbers = [(one, other) for one, other in pairs if one.dtype.kind in "biuf" and other.dtype.kind in "biuf"]
-    same = [one.shape == other.shape and np.allclose(one, other, rtol=1e-9, equal_nan=True) for one, other in numbers]
-    return len(results) == len(others) and all(same)
-
-
-def _is_open(answer):
-    if inspect.isfunction(answer):
-
-        def dots(): ...
-
-        return answer.__code__.co_code == dots.__code__.co_code
-    return answer is ... or (isinstance(answer, (tuple, list)) and any(_is_open(part) for part in answer))

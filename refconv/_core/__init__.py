@@ -17,10 +17,9 @@ __all__ = [
     "keep_freed_memory",
     "kernels",
     "load",
-    "set_num_threads",
-    "set_tile_side",
     "source",
     "threads_survive_fork",
+    "use_settings",
 ]
 
 
@@ -42,13 +41,7 @@ def keep_freed_memory() -> bool:
     return load("cpu", "baseline").keep_freed_memory() if ISA else False
 
 
-def set_num_threads(n: int) -> None:
-    """Set the number of threads of all kernels."""
+def use_settings(threads: int, tile_side: int) -> None:
+    """Set the number of threads and the side of Winograd's tiles, 2 or 4, for the kernels that the calling thread runs."""
     if ISA:
-        load("cpu", "baseline").set_num_threads(n)
-
-
-def set_tile_side(m: int) -> None:
-    """Set the side of Winograd's tiles, m×m outputs, to 2 or 4."""
-    if ISA:
-        kernels.conv.set_tile_side(m)
+        load("cpu", "baseline").use_settings(threads, tile_side)

@@ -10,29 +10,30 @@ from typing import NamedTuple
 from refconv._arguments import integer
 from refconv._ascii import echo
 from refconv._errors import ArgumentValueError
-from refconv.analysis.memory import all_values, values_at_once
-from refconv.analysis.receptive_field import middle, seen
-from refconv.nn.combinators import Sequential
-from refconv.nn.conv_transpose import ConvTranspose2D
-from refconv.nn.fractal import DropPath, Fractal
-from refconv.nn.heads import Heads
+from refconv.analysis.receptive_field import extent, middle
+from refconv.nn.description import by
 from refconv.nn.layer import Layer, all_layers
-from refconv.nn.resize import Upsample2D
 
 __all__ = ["Row", "rows", "stages", "summary"]
 
-MEGABYTE = 2**20
+LONG_NAME = 28  # characters, above which repeated parts of a name are written once
 
 
 class Row(NamedTuple):
-    """One line of the table; what the output's middle pixel sees is None if that is all of the input."""
+    """One row of the table.
+
+    ``parameters`` are the trainable ones, ``untrained`` are others, such as running averages. The receptive field is that of
+    the middle output pixel; None is the whole input. Layers with ``training_only`` are not part of inference.
+    """
 
     name: str
     layer: str
     output: tuple[int, ...]
     parameters: int
+    untrained: int
     multiply_adds: int
     receptive_field: tuple[int, ...] | None = None
+    training_only: bool = False
 
 
 def rows(model: Layer, input_shape) -> list[Row]:
@@ -56,73 +57,76 @@ def stages(model: Layer, input_shape, depth=1) -> list[Row]:
 def _rows(name, layer, shape, counted):
     inside = list(layer.children(shape))
     for inner_name, inner, at in inside:
-        yield from _rows(_dotted(name, inner_name), inner, at, counted)
+        for row in _rows(_dotted(name, inner_name), inner, at, counted):
+            yield row._replace(training_only=row.training_only or _serves_training(inner, layer))
     if not inside:
         yield _row(name, layer, shape, counted)
 
 
+def _serves_training(inner, layer):
+    """True for the heads of a network: inner layers beside the one that is the network in inference."""
+    return layer.inference_layer is not layer and layer.inference_layer is not inner
+
+
 def _stages(name, layer, shape, depth, before, counted, opened=False):
-    """Rows of a layer; ``before(span)`` returns which pixels of the network's input are seen through a span of its input.
+    """Rows of a layer; ``before(span)`` returns the pixels of the network's input that affect a span of the layer's input.
 
     A layer that is ``opened`` is replaced by the rows of its layers, at no cost of depth.
     """
-    opened = opened or _wrapped(layer) is not None or _is_encoder_decoder(layer, shape)
+    opened = opened or layer.inference_layer is not layer or _is_encoder_decoder(layer, shape)
     inside = list(_inside(layer, shape, before)) if depth or opened else []
     for inner_name, inner, at, inner_before in inside:
-        dotted, wrapped = _dotted(name, inner_name), inner is _wrapped(layer)
-        yield from _stages(dotted, inner, at, depth - (not opened), inner_before, counted, opened=wrapped)
+        dotted, whole = _dotted(name, inner_name), inner is layer.inference_layer
+        for row in _stages(dotted, inner, at, depth - (not opened), inner_before, counted, opened=whole):
+            yield row._replace(training_only=row.training_only or _serves_training(inner, layer))
     if not inside:
         row = _row(name, layer, shape, counted)
-        span = _through(before, layer, shape)(middle(row.output)) if row.output[:-1] else None
-        field = None if span is None else tuple(last - first + 1 for first, last in span)
-        yield row._replace(receptive_field=field)
+        span = _through(before, layer, shape)(middle(layer, row.output)) if row.output[:-1] else None
+        yield row._replace(receptive_field=extent(span))
 
 
 def _inside(layer, shape, before):
-    """The layers in a container that has an order, with what lies before each; nothing for others."""
-    if isinstance(layer, Sequential):
-        for name, inner, at in layer.children(shape):
-            yield name, inner, at, before
-            before = _through(before, inner, at)
-    elif isinstance(layer, Heads):
-        (name, trunk, _), *heads = layer.children(shape)
-        yield name, trunk, shape, before
-        for (name, head, at), piece in zip(heads, layer.pieces, strict=False):
-            before, shape = _through(before, piece, shape), at
-            yield name, head, at, before
-    elif not isinstance(layer, Fractal):
-        yield from ((name, inner, at, before) for name, inner, at in layer.children(shape))
-
-
-def _wrapped(layer):
-    """The network inside a layer that only changes how it is trained; None for other layers."""
-    return layer.trunk if isinstance(layer, Heads) else layer.network if isinstance(layer, DropPath) else None
+    """The inner layers of a layer, each with what is before it; none of a fractal, which is one row."""
+    if layer.wiring == "columns":
+        return
+    for name, inner, at in layer.children(shape):
+        yield name, inner, at, _through_all(before, layer.layers_before(name), shape)
 
 
 def _is_encoder_decoder(layer, shape):
     """True if images become smaller inside of a layer and then larger again, but not larger than its input."""
-    enlarges = any(isinstance(inner, ConvTranspose2D | Upsample2D) for inner in all_layers(layer))
+    enlarges = any(inner.category == "up" for inner in all_layers(layer))
     return enlarges and math.prod(layer.output_shape(shape)[:-1]) <= math.prod(shape[:-1])
 
 
 def _through(before, layer, shape):
-    """What is seen through a layer and all before it."""
+    """Return the function that ``before`` is for the layer after this one."""
 
     def further(span):
-        span = seen(layer, shape, span)
+        span = layer.input_span(shape, span)
         return None if span is None else before(span)
 
     return further
+
+
+def _through_all(before, layers, shape):
+    """The same for layers that follow each other; if they are unknown, any pixel of the input may have an effect."""
+    if layers is None:
+        return lambda span: None
+    for layer in layers:
+        before, shape = _through(before, layer, shape), layer.output_shape(shape)
+    return before
 
 
 def _row(name, layer, shape, counted):
     """A row; layers that were counted before add no parameters."""
     new = {id(inner): (inner, at) for _, inner, at in layer.distinct_layers(shape) if id(inner) not in counted}
     counted.update(new)
-    parameters = sum(math.prod(spec.shape) for inner, at in new.values() for spec in inner.specs(at).values())
+    specs = [spec for inner, at in new.values() for spec in inner.specs(at).values()]
+    parameters, untrained = (sum(math.prod(s.shape) for s in specs if s.trainable is kind) for kind in (True, False))
     innermost = _innermost(layer, shape)
     kind = f"{type(layer).__name__}, {innermost} layers" if innermost else repr(layer)
-    return Row(name, kind, layer.output_shape(shape), parameters, layer.multiply_adds(shape))
+    return Row(name, kind, tuple(layer.output_shape(shape)), parameters, untrained, layer.multiply_adds(shape))
 
 
 def _innermost(layer, shape):
@@ -135,9 +139,11 @@ def _dotted(name, inner):
 
 
 def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
-    """Print the network as a table: each layer, its output size, parameters and multiply-adds, and the memory it asks for.
+    """Print a table of the layers of a network: output sizes, parameters, multiply-adds and memory.
 
-    Nothing is allocated, so the largest network can be looked at.
+    Parameters are the trainable ones; others, such as the running averages of batch normalisation, have a column of their
+    own. Layers that inference does not run, such as auxiliary heads, have a total of their own. Nothing is allocated, so the
+    largest network can be shown.
 
     Parameters
     ----------
@@ -146,8 +152,8 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
     input_shape : tuple of int
         One input, without the batch.
     depth : int, optional
-        A row for each layer at this depth, 1 being those directly in the network, with what its middle output pixel sees of
-        the input. Without, a row for each innermost layer.
+        A row for each layer at this depth, 1 being those directly in the network, with the receptive field of its middle
+        output pixel. Without, a row for each innermost layer.
     form : str
         "text", "markdown" or "csv", the last with bare numbers and without totals.
 
@@ -169,73 +175,118 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
     ─────  ──────────────  ───────────  ──────────  ─────────────
     total                                      156        100,800
     <BLANKLINE>
-    float32: parameters 0.0 MiB; of one input all activations 0.0 MiB, at most 0.0 MiB of them at once in inference
+    memory in float32: parameters 624 bytes; activations of one input 35.4 KiB in training, 31.5 KiB at once in inference
 
-    Source: M2, B7.
+    Source: lecture rows M2 and B7 (SOURCES.md).
     """
     if form not in FORMS:
         raise ArgumentValueError(f"form must be one of {', '.join(map(repr, FORMS))}, got {form!r}")
     found = rows(model, input_shape) if depth is None else stages(model, input_shape, depth)
-    columns = COLUMNS if depth is not None else COLUMNS[:-1]
-    echo(FORMS[form](model, tuple(input_shape), found, columns))
+    fields = depth is not None
+    if form == "csv":
+        echo(_csv(found, COLUMNS if fields else COLUMNS[:-1]))
+    else:
+        untrained = any(row.untrained for row in found)
+        shown = [k for k, column in enumerate(COLUMNS) if (column != UNTRAINED or untrained) and (column != FIELD or fields)]
+        lines = [[line[k] for k in shown] for line in _cells(input_shape, found)]
+        echo("\n".join([*FORMS[form](lines), "", _memory(model, tuple(input_shape), found)]))
 
 
-COLUMNS = ("name", "layer", "output", "parameters", "multiply-adds", "receptive field")
-LEFT = 3  # columns of words and sizes; numbers are aligned at their right
+UNTRAINED, FIELD = "not trained", "receptive field"
+COLUMNS = ("name", "layer", "output", "parameters", UNTRAINED, "multiply-adds", FIELD)
+LEFT = 3  # columns of text and sizes; numbers are aligned at their right
 
 
-def _text(model, input_shape, found, columns):
-    lines = _cells(input_shape, found, columns)
-    head, *body, total = lines
-    widths = [max(len(line[k]) for line in lines) for k in range(len(columns))]
+def _text(lines):
+    """Aligned columns, with rules below the head and above the totals."""
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     rule = ["─" * width for width in widths]
-    aligned = [
-        "  ".join(cell.ljust(w) if k < LEFT else cell.rjust(w) for k, (cell, w) in enumerate(zip(line, widths, strict=True)))
-        for line in [head, rule, *body, rule, total]
-    ]
-    return "\n".join([*(line.rstrip() for line in aligned), "", _memory(model, input_shape, found)])
+    totals = next(k for k, line in enumerate(lines) if line[0] == TOTAL)
+    for line in [lines[0], rule, *lines[1:totals], rule, *lines[totals:]]:
+        cells = zip(line, widths, strict=True)
+        yield "  ".join(cell.ljust(w) if k < LEFT else cell.rjust(w) for k, (cell, w) in enumerate(cells)).rstrip()
 
 
-def _markdown(model, input_shape, found, columns):
-    head, *body = (f"| {' | '.join(line)} |" for line in _cells(input_shape, found, columns))
-    rule = f"| {' | '.join('---' if k < LEFT else '---:' for k in range(len(columns)))} |"
-    return "\n".join([head, rule, *body, "", _memory(model, input_shape, found)])
+def _markdown(lines):
+    head, *body = (f"| {' | '.join(line)} |" for line in lines)
+    return [head, f"| {' | '.join('---' if k < LEFT else '---:' for k in range(len(lines[0])))} |", *body]
 
 
-def _csv(model, input_shape, found, columns):
+def _csv(found, columns):
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in found:
-        field = "×".join(map(str, row.receptive_field or ()))
-        values = (row.name, row.layer, "×".join(map(str, row.output)), row.parameters, row.multiply_adds, field)
+        field = by(row.receptive_field or ())
+        values = (row.name, row.layer, by(row.output), row.parameters, row.untrained, row.multiply_adds, field)
         writer.writerow(values[: len(columns)])
     return text.getvalue().rstrip("\n")
 
 
 FORMS = {"text": _text, "markdown": _markdown, "csv": _csv}
+TOTAL = "total"
 
 
-def _cells(input_shape, found, columns):
-    """All lines as words: the head, the input, the rows, the total."""
-    lines = [COLUMNS, ("input", "", _size(input_shape), "", "", "")]
+def _cells(input_shape, found):
+    """All lines as text: the head, the input, the rows, and the totals in inference and of what only training runs."""
+    lines = [COLUMNS, ("input", "", _size(input_shape), "", "", "", "")]
     for row in found:
         field = "all" if row.receptive_field is None else _size(row.receptive_field)
-        numbers = f"{row.parameters:,}", f"{row.multiply_adds:,}"
-        lines.append((row.name, row.layer, _size(row.output), *numbers, field))
-    total = (f"{sum(getattr(row, column) for row in found):,}" for column in ("parameters", "multiply_adds"))
-    lines.append(("total", "", "", *total, ""))
-    return [line[: len(columns)] for line in lines]
+        lines.append((shortened(row.name), row.layer, _size(row.output), *_numbers([row]), field))
+    lines.append((TOTAL, "", "", *_numbers([row for row in found if not row.training_only]), ""))
+    if aside := [row for row in found if row.training_only]:
+        lines.append(("only in training", "", "", *_numbers(aside), ""))
+    return lines
+
+
+def _numbers(found):
+    return [f"{sum(getattr(row, column) for row in found):,}" for column in ("parameters", "untrained", "multiply_adds")]
+
+
+def shortened(name: str) -> str:
+    """Return a dotted name; if it is long, parts that repeat are written once, with the number of their repetitions.
+
+    >>> shortened("u.join.below.u.join.below.u.join.below.u.down")
+    '(u.join.below)×3.u.down'
+    """
+    parts, k = name.split("."), 0
+    while len(name) > LONG_NAME and k < len(parts):
+        runs = [(n, _times(parts[k:], n)) for n in range(1, len(parts) // 2 + 1)]
+        length, times = max(runs, key=lambda run: run[0] * (run[1] - 1), default=(1, 1))
+        if times > 1:
+            parts[k : k + length * times] = [f"({'.'.join(parts[k : k + length])})×{times}"]
+        k += 1
+    return ".".join(parts)
+
+
+def _times(parts, n):
+    """How often the first n parts follow each other."""
+    times = 1
+    while parts[times * n : (times + 1) * n] == parts[:n]:
+        times += 1
+    return times
 
 
 def _memory(model, input_shape, found):
-    """What it takes in float32, four bytes a number."""
-    numbers = sum(row.parameters for row in found), all_values(model, input_shape), values_at_once(model, input_shape)
-    parameters, everything, at_once = (f"{4 * n / MEGABYTE:,.1f} MiB" for n in numbers)
+    """The memory in float32, which has four bytes an element; only parameters of inference are counted."""
+    parameters = sum(row.parameters + row.untrained for row in found if not row.training_only)
+    numbers = parameters, model.all_activations(input_shape), model.peak_activations(input_shape)
+    parameters, training, at_once = (storage(4 * n) for n in numbers)
     return (
-        f"float32: parameters {parameters}; of one input all activations {everything}, "
-        f"at most {at_once} of them at once in inference"
+        f"memory in float32: parameters {parameters}; activations of one input {training} in training, "
+        f"{at_once} at once in inference"
     )
+
+
+def storage(n: int) -> str:
+    """Return a number of bytes in the largest unit of which there is one.
+
+    >>> storage(624), storage(42336), storage(102228128)
+    ('624 bytes', '41.3 KiB', '97.5 MiB')
+    """
+    if n < 2**10:
+        return f"{n} bytes"
+    return f"{n / 2**10:,.1f} KiB" if n < 2**20 else f"{n / 2**20:,.1f} MiB"
 
 
 def _size(shape):

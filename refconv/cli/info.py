@@ -28,7 +28,7 @@ def add_arguments(parser):
 def run(options):
     import numpy as np
 
-    from refconv._config import THREADS_REASON, current_engine, get_num_threads
+    from refconv._config import THREADS_REASON, get_config
     from refconv.data.files import available, data_folders
     from refconv.data.mnist import MNIST
 
@@ -37,9 +37,9 @@ def run(options):
     for name, value in {
         "refconv": __version__,
         "Python": f"{platform.python_version()}, NumPy {np.__version__}, {platform.platform()}",
-        "engine": current_engine(),
+        "engine": get_config().engine,
         "kernels": _kernels(),
-        "threads": f"{get_num_threads()} ({THREADS_REASON})",
+        "threads": f"{get_config().threads} ({THREADS_REASON})",
         "MNIST": "found" if available(MNIST) else f"not found in {folders}; downloaded when asked for",
         "extras": "all there" if not missing else f"{', '.join(missing)} missing: pip install 'refconv[train]'",
     }.items():

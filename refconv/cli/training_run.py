@@ -5,14 +5,23 @@ import contextlib
 import numpy as np
 
 from refconv import data, models, optim, weights
-from refconv._config import current_engine, engine, get_num_threads, set_num_threads
+from refconv._config import config, get_config, keep_freed_memory
 from refconv._files import write_atomically
 from refconv.cli.console import say
-from refconv.cli.progress import ProgressBars, stop_signals
 from refconv.cli.run_folder import output_folder, own_options, restore_options
+from refconv.cli.stop import StopOnSignal, stop_signals
 from refconv.cli.training_data import load
 from refconv.drawing.training import training_picture
-from refconv.training import Checkpoints, CrossEntropy, Diverged, evaluate, fit, tensorboard
+from refconv.training import (
+    Checkpoint,
+    CrossEntropy,
+    Diverged,
+    EarlyStopping,
+    ProgressBar,
+    TensorBoard,
+    evaluate,
+    fit,
+)
 
 __all__ = ["train"]
 
@@ -27,11 +36,10 @@ SCHEDULES = {
 
 def train(options) -> None:
     """Train as the options say, report progress, and save the network, its history and the plot."""
+    keep_freed_memory()
     if options.resume:
         restore_options(options)
-    if options.threads:
-        set_num_threads(options.threads)
-    with engine(options.engine or current_engine()), output_folder(options) as folder:
+    with config(engine=options.engine, threads=options.threads), output_folder(options) as folder:
         _train(options, folder)
 
 
@@ -49,31 +57,35 @@ def _train(options, folder):
     say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
-        f"{current_engine()} on {get_num_threads()} thread(s)"
+        f"{get_config().engine} on {get_config().threads} thread(s)"
     )
     resume, notes = bool(options.resume), own_options(options)
-    checkpoints = Checkpoints(folder, every=options.checkpoint_every, resume=resume, notes=notes)
+    checkpoint = Checkpoint(folder, every=options.checkpoint_every, resume=resume, notes=notes)
     try:
-        history = _fit(model, batches, validation, test, checkpoints, folder, options)
+        history = _fit(model, batches, validation, test, checkpoint, options)
     except Diverged as error:
         raise FloatingPointError(f"{error} ({_save_diverged(folder, options, error, test)})") from error
     if history.stopped:
         say(f"stopped; saving what there is; --resume {folder} goes on")
     elif history.best not in (None, history.epochs[-1]):
-        checkpoints.recall_best(model)
+        checkpoint.recall_best(model)
         history.test = evaluate(model, test)
         say(f"the validation loss was lowest after epoch {history.best.epoch}: it is the one that is saved")
     _save(folder, options, arguments, model, history, test)
     if not history.stopped:
-        checkpoints.last.unlink(missing_ok=True)
-        checkpoints.best.unlink(missing_ok=True)
-    if options.data == "digits" and current_engine() == "kernels":
+        checkpoint.last.unlink(missing_ok=True)
+        checkpoint.best.unlink(missing_ok=True)
+    if options.data == "digits" and get_config().engine == "kernels":
         _test_on_mnist(model)
 
 
-def _fit(model, batches, validation, test, checkpoints, folder, options):
-    callbacks = [tensorboard(folder)] if options.tensorboard else []
-    with stop_signals() as stop, ProgressBars(len(batches.images)) as bars:
+def _fit(model, batches, validation, test, checkpoint, options):
+    with stop_signals() as received:
+        callbacks = [ProgressBar(say), StopOnSignal(received), checkpoint]
+        if options.patience:
+            callbacks.append(EarlyStopping(options.patience))
+        if options.tensorboard:
+            callbacks.append(TensorBoard(checkpoint.last.parent))
         return fit(
             model,
             batches,
@@ -84,24 +96,12 @@ def _fit(model, batches, validation, test, checkpoints, folder, options):
             schedule=SCHEDULES[options.schedule](),
             loss=CrossEntropy(options.label_smoothing),
             clip_norm=options.clip_norm,
-            patience=options.patience,
-            checkpoints=checkpoints,
-            on_step=bars.step,
-            on_epoch=_call_each(bars.epoch, *callbacks),
-            stop=stop,
+            callbacks=callbacks,
         )
 
 
 def _in_order(images_and_labels):
     return data.Batches(*images_and_labels, 500, shuffle=False, prepare=data.lenet_input)
-
-
-def _call_each(*callbacks):
-    def on_epoch(line):
-        for callback in callbacks:
-            callback(line)
-
-    return on_epoch
 
 
 def _optimizer(model, options):

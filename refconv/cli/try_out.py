@@ -81,7 +81,7 @@ def measure(name, batch=1, backward=False, size=None):
     cells = (
         name.removesuffix("-small"),
         "×".join(map(str, (batch, *shape))),
-        f"{model.count_parameters(shape):,}",
+        f"{model.inference_layer.count_parameters(shape, trainable_only=True):,}",
         f"{build_seconds:.2f} s",
         f"{forward_seconds:.2f} s",
         "" if backward_seconds is None else f"{backward_seconds:.2f} s",

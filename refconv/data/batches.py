@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,7 @@ from refconv._arguments import flag, integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Array = NDArray[Any]
+    from refconv.typing import Array, ArrayLike, Generator
 
 __all__ = ["Batches", "lenet_input", "split"]
 
@@ -23,6 +22,7 @@ BACKGROUND, INK = -0.1, 1.175
 _VALUE_OF_PIXEL = np.linspace(BACKGROUND, INK, 256).astype(np.float32)
 
 LARGEST_LABEL = np.iinfo(np.intp).max
+SAMPLE = 256  # examples in the fingerprint of a data set
 
 
 def lenet_input(images: ArrayLike, dtype: type = np.float32) -> Array:
@@ -118,7 +118,7 @@ class Batches:
         batch_size: int,
         *,
         shuffle: bool = True,
-        rng: np.random.Generator | int | None = None,
+        rng: Generator = None,
         prepare: Callable[[Array], Array] | None = None,
         augment: Callable[[Array, np.random.Generator], Array] | None = None,
         drop_last: bool = False,
@@ -150,6 +150,26 @@ class Batches:
                 images = self.prepare(images)
             yield images, labels.astype(np.intp, copy=False) if labels.dtype.kind in "iu" else labels
 
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the batches except the random numbers, for the comparison with a checkpoint.
+
+        The data are represented by a fingerprint: shapes, types, and a SHA-256 of 256 evenly spaced examples.
+        """
+        sample = np.linspace(0, len(self.images) - 1, min(len(self.images), SAMPLE)).astype(int)
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels):
+            digest.update(np.ascontiguousarray(array[sample]).tobytes())
+        return {
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "drop_last": self.drop_last,
+            "prepare": self.prepare,
+            "augment": self.augment,
+            "images": f"{self.images.dtype}{self.images.shape}",
+            "labels": f"{self.labels.dtype}{self.labels.shape}",
+            "fingerprint": digest.hexdigest()[:16],
+        }
+
     def state(self) -> dict[str, Any]:
         """Return the state of the random generator, for :meth:`resume`; call it before a pass begins."""
         return dict(self.rng.bit_generator.state)
@@ -161,7 +181,7 @@ class Batches:
 
 
 def split(
-    images: ArrayLike, labels: ArrayLike, share: float = 0.1, rng: np.random.Generator | int | None = None
+    images: ArrayLike, labels: ArrayLike, share: float = 0.1, rng: Generator = None
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Split a data set at random into training and validation data.
 
@@ -223,7 +243,7 @@ def _pair(images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
 
 
 def _function(name: str, value: Any) -> Any:
-    """Return a callable or None, or raise TypeError."""
+    """Return a callable or None; raise ``TypeError`` for anything else."""
     if value is not None and not callable(value):
         raise ArgumentTypeError(f"{name} must be callable or None, got {value!r}")
     return value

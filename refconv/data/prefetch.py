@@ -1,25 +1,35 @@
-"""Batches made ahead of time, by a thread of their own."""
+"""Batches made ahead of time by another thread."""
+
+from __future__ import annotations
 
 import contextlib
+import contextvars
 import queue
 import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from refconv._arguments import integer
 
+if TYPE_CHECKING:
+    from refconv.typing import Array
+
 __all__ = ["Prefetch"]
 
-OVER = object()
+END = object()  # after the last batch of a pass
 
 
 class Prefetch:
-    """The same batches in the same order, each made while the network is still busy with those before.
+    """The same batches in the same order, each made while the network computes the ones before.
+
+    The thread uses the settings of the code that iterates, such as the engine of :func:`refconv.config`.
 
     Parameters
     ----------
     batches : Batches
-        What to make ahead; while a pass goes on it belongs to the thread.
+        Must not be used elsewhere during a pass.
     ahead : int
-        How many batches may wait.
+        Largest number of batches that wait.
 
     Examples
     --------
@@ -29,59 +39,65 @@ class Prefetch:
     >>> [x.tolist() for x, _ in batches]
     [[0.0, 1.0], [2.0, 3.0], [4.0]]
 
-    Source: A21.
+    Source: lecture row A21 (SOURCES.md).
     """
 
-    def __init__(self, batches, ahead=4):
+    def __init__(self, batches: Any, ahead: int = 4) -> None:
         self.batches = batches
         self.ahead = integer("ahead", ahead)
 
     @property
-    def labels(self):
+    def labels(self) -> Array:
         """Labels of all batches, as :attr:`Batches.labels`; an ``AttributeError`` if what is prefetched has none."""
         return self.batches.labels
 
-    def __len__(self):
+    def settings(self) -> dict[str, Any]:
+        """As :meth:`Batches.settings`: the thread does not change the batches."""
+        return {"type": type(self.batches).__name__, **self.batches.settings()}
+
+    def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self):
-        waiting, left = queue.Queue(self.ahead), threading.Event()
-        worker = threading.Thread(target=self._work, args=(waiting, left), daemon=True)
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        waiting: queue.Queue[Any] = queue.Queue(self.ahead)
+        cancelled = threading.Event()
+        context = contextvars.copy_context()  # a new thread begins with the defaults of all settings
+        worker = threading.Thread(target=context.run, args=(self._work, waiting, cancelled), daemon=True)
         worker.start()
         try:
-            while (found := waiting.get()) is not OVER:
-                if isinstance(found, BaseException):
-                    raise found
-                yield found
-        finally:  # the pass is over, or nobody wants the rest
-            left.set()
+            while (item := waiting.get()) is not END:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:  # the pass is over, or the caller left it
+            cancelled.set()
             with contextlib.suppress(queue.Empty):
                 while True:
                     waiting.get_nowait()
             worker.join()
 
-    def _work(self, waiting, left):
+    def _work(self, waiting: queue.Queue[Any], cancelled: threading.Event) -> None:
         try:
             for batch in self.batches:
-                self._put(batch, waiting, left)
-                if left.is_set():
+                self._put(batch, waiting, cancelled)
+                if cancelled.is_set():
                     return
-            self._put(OVER, waiting, left)
-        except BaseException as error:  # it is raised where the batch is wanted
-            self._put(error, waiting, left)
+            self._put(END, waiting, cancelled)
+        except BaseException as error:  # raised again by the thread that iterates
+            self._put(error, waiting, cancelled)
 
-    def _put(self, thing, waiting, left):
-        while not left.is_set():
+    def _put(self, item: Any, waiting: queue.Queue[Any], cancelled: threading.Event) -> None:
+        while not cancelled.is_set():
             try:
-                waiting.put(thing, timeout=0.1)
+                waiting.put(item, timeout=0.1)
                 return
-            except queue.Full:  # as it mostly is: the network is the slower one
+            except queue.Full:  # the usual case: the network is slower
                 continue
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """As :meth:`Batches.state`."""
         return self.batches.state()
 
-    def resume(self, state, done) -> None:
+    def resume(self, state: dict[str, Any], done: int) -> None:
         """As :meth:`Batches.resume`."""
         self.batches.resume(state, done)

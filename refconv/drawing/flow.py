@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from refconv import nn
-from refconv.drawing.style import COLOURS, INK, kind, size, words
-from refconv.nn.branches import Branches
+from refconv.drawing.style import INK, colour, follows
+from refconv.nn.description import by
+from refconv.nn.fractal import Fractal
+from refconv.nn.layer import Layer
 
 __all__ = ["Node", "beside", "draw", "node"]
 
@@ -15,8 +16,7 @@ LETTER = 0.092
 GAP = 0.3  # between boxes that follow each other
 BESIDE = 0.28  # between branches
 JOIN = 0.18  # half the height of what branches end in
-BRANCHING = Branches
-JOINS = {nn.Sum: "+", nn.Concat: "concat", nn.Mean: "mean"}
+MOST_LINES = 7  # in the box of a layer whose inner layers are listed
 
 
 @dataclass
@@ -30,11 +30,11 @@ class Node:
     right: float
     height: float
     text: list[str] = field(default_factory=list)
-    colour: str = ""
+    category: str = ""
     parts: list[Node] = field(default_factory=list)
     join: str = ""  # what branches end in
     dashed: str = ""  # what a frame around it says
-    columns: nn.Fractal | None = None  # a fractal, of which the only part is the box of a layer
+    columns: Fractal | None = None  # a fractal, of which the only part is the box of a layer
 
     @property
     def width(self):
@@ -46,43 +46,53 @@ class Node:
         return bool(self.join or self.columns) or (bool(self.parts) and not self.dashed and self.parts[0].parts_at_once)
 
 
-def node(layer) -> Node:
-    """A layer as a piece of the picture, with all that is in it."""
-    if isinstance(layer, nn.Identity):
-        return Node(0.12, 0.12, 0)
-    if isinstance(layer, nn.Sequential):
-        return _chain(_merged(_flat(layer)))
-    if isinstance(layer, Branches):
-        return _branches([node(inner) for inner in layer.layers.values()], JOINS[type(layer)])
-    if isinstance(layer, nn.StochasticDepth):
-        inside = node(layer.layer)
-        chance = f"p = {layer.survival:.2g}"
-        return Node(inside.left + 0.2, inside.right + 0.2, inside.height + 0.5, parts=[inside], dashed=chance)
-    if isinstance(layer, nn.Fractal):
-        return fractal(layer)
-    return _box([words(layer)], kind(layer))
+def node(layer: Layer) -> Node:
+    """Return the piece for a layer and its inner layers, drawn as its ``wiring`` says."""
+    return WIRINGS[layer.wiring](layer)
+
+
+def _inside(layer):
+    return [inner for _, inner in layer.named_layers()]
+
+
+def _of_box(layer):
+    """A box with the caption; how its inner layers are connected is not known, so they are listed below it."""
+    lines = [layer.caption(), *(inner.caption() for inner in _inside(layer))]
+    return _box(lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], "…"], layer.category)
+
+
+def _of_line(layer):
+    return Node(0.12, 0.12, 0)
+
+
+def _of_chain(layer):
+    return _chain(_merged(_flat(layer))) if _inside(layer) else _of_line(layer)
+
+
+def _of_branches(layer):
+    return _branches([node(inner) for inner in _inside(layer)], layer.caption())
+
+
+def _of_frame(layer):
+    inside = node(_inside(layer)[0])
+    return Node(inside.left + 0.2, inside.right + 0.2, inside.height + 0.5, parts=[inside], dashed=layer.caption())
 
 
 def _flat(layer):
     """The layers of chains in chains as one chain."""
-    if isinstance(layer, nn.Sequential):
-        return [inner for part in layer.layers.values() for inner in _flat(part)]
-    return [layer]
-
-
-SMALL = (nn.BatchNorm, nn.ReLU, nn.LeakyReLU, nn.LocalResponseNorm, nn.Dropout, nn.Tanh, nn.Sigmoid)
+    return [inner for part in _inside(layer) for inner in _flat(part)] if layer.wiring == "chain" else [layer]
 
 
 def _merged(layers):
-    """Boxes for layers; what only follows another layer stands in its box, as a second line."""
+    """Boxes for layers. A layer that is a part of the one before it is written in its box, as a second line."""
     boxes = []
     for layer in layers:
-        if isinstance(layer, SMALL) and boxes and boxes[-1].text:
+        if follows(layer) and boxes and boxes[-1].text:
             lines = boxes[-1].text
-            lines = [*lines[:-1], f"{lines[-1]}, {words(layer)}"] if len(lines) > 1 else [*lines, words(layer)]
-            boxes[-1] = _box(lines, boxes[-1].colour)
-        elif not isinstance(layer, nn.Flatten | nn.Identity):
-            boxes.append(_box([words(layer)], kind(layer)) if isinstance(layer, SMALL) else node(layer))
+            lines = [*lines[:-1], f"{lines[-1]}, {layer.caption()}"] if len(lines) > 1 else [*lines, layer.caption()]
+            boxes[-1] = _box(lines, boxes[-1].category)
+        elif layer.wiring != "line":
+            boxes.append(node(layer))
     return boxes
 
 
@@ -94,19 +104,19 @@ def beside(axes, blocks):
         left, right = max(piece.left, 1.0), max(piece.right, 1.0)
         axis = x + left
         axes.text(axis, 0.75, name, ha="center", va="bottom", fontsize=11, weight="bold", color=INK)
-        axes.text(axis, 0.5, size(at), ha="center", va="center", fontsize=9, color=INK)
+        axes.text(axis, 0.5, by(at), ha="center", va="center", fontsize=9, color=INK)
         connect(axes, piece, (axis, 0.38), (axis, 0))
         end = draw(axes, piece, axis, 0)
         arrow(axes, (axis, end), (axis, end - 0.3))
-        axes.text(axis, end - 0.45, size(layer.output_shape(at)), ha="center", va="center", fontsize=9, color=INK)
+        axes.text(axis, end - 0.45, by(layer.output_shape(at)), ha="center", va="center", fontsize=9, color=INK)
         x += left + right + 0.7
     axes.set_xlim(-0.1, x - 0.6)
     axes.set_ylim(-max(piece.height for piece in nodes) - 0.65, 1.05)
 
 
-def _box(lines, colour):
+def _box(lines, category):
     half = (max(len(line) for line in lines) * LETTER + 0.25) / 2
-    return Node(half, half, len(lines) * LINE + 0.13, list(lines), colour)
+    return Node(half, half, len(lines) * LINE + 0.13, list(lines), category)
 
 
 def _chain(parts):
@@ -156,9 +166,8 @@ def _draw_box(axes, piece, x, top):
 
     corner = x - piece.left, top - piece.height
     style = "round,pad=0,rounding_size=0.06"
-    axes.add_patch(
-        FancyBboxPatch(corner, piece.width, piece.height, style, facecolor=COLOURS[piece.colour], edgecolor=INK, linewidth=0.8)
-    )
+    look = {"facecolor": colour(piece.category), "edgecolor": INK, "linewidth": 0.8}
+    axes.add_patch(FancyBboxPatch(corner, piece.width, piece.height, style, **look))
     axes.text(x, top - piece.height / 2, "\n".join(piece.text), ha="center", va="center", fontsize=9, color=INK)
 
 
@@ -221,11 +230,21 @@ def arrow(axes, start, end):
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0})
 
 
-def fractal(layer) -> Node:
+def _of_columns(layer: Fractal) -> Node:
     """The columns of a fractal block, the deepest at the right, with a bar wherever several end together."""
     box = node(next(iter(layer.layers.values())))
     half = (layer.columns * box.width + (layer.columns - 1) * BESIDE) / 2
     return Node(half, half, layer.rows * (box.height + 2 * (GAP + JOIN)), parts=[box], columns=layer)
+
+
+WIRINGS = {
+    "box": _of_box,
+    "line": _of_line,
+    "chain": _of_chain,
+    "branches": _of_branches,
+    "frame": _of_frame,
+    "columns": _of_columns,
+}
 
 
 def _draw_fractal(axes, piece, x, top):

@@ -10,7 +10,8 @@ from refconv._arguments import choice
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
-from refconv.drawing.style import INK, size
+from refconv.drawing.style import INK
+from refconv.nn.description import by
 
 __all__ = ["architecture_picture", "blocks"]
 
@@ -51,11 +52,13 @@ def architecture_picture(model, shape, title, *, block=None, form="png") -> byte
     """
     choice("form", form, ("png", "svg"))
     need("matplotlib", "train", "drawing an architecture")
-    count = f"{model.count_parameters(shape):,} parameters, {model.multiply_adds(shape):,} multiply-adds"
+    network = model.inference_layer
+    weights = network.count_parameters(shape, trainable_only=True)
+    count = f"{weights:,} parameters, {network.multiply_adds(shape):,} multiply-adds"
     if block is not None:
         layer, at = _find(model, shape, block)
         bands = [partial(flow.beside, blocks=[(block, layer, at)])]
-        count = size(at) + " → " + size(layer.output_shape(at))
+        count = by(at) + " → " + by(layer.output_shape(at))
     elif levels := ushape.levels(model, shape):
         bands = [partial(ushape.draw, found=levels)]
     else:
@@ -91,8 +94,8 @@ def _units(name, layer, shape):
 def _parts(layer):
     """Whether there is a branch, or a separable convolution, anywhere in a layer; else it is a plain chain."""
     inside = [inner for _, inner in layer.named_layers()]
-    branching = isinstance(layer, flow.BRANCHING | nn.DepthwiseConv2D | nn.Fractal)
-    return branching or any(_parts(inner) for inner in inside)
+    branching = layer.wiring in ("branches", "columns") or isinstance(layer, nn.DepthwiseConv2D)
+    return branching or (layer.wiring == "box" and bool(inside)) or any(_parts(inner) for inner in inside)
 
 
 def _outline(layer):

@@ -123,13 +123,13 @@ def _png(figure):
 
 
 def _draw_curves(figure, history):
-    epochs = [line.epoch for line in history.epochs]
-    tested = [line for line in history.epochs if line.test_loss is not None]
+    epochs = [epoch.epoch for epoch in history.epochs]
+    tested = [epoch for epoch in history.epochs if epoch.test_loss is not None]
     for axes, quantity, scale, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), ("nats", "%"), strict=True):
-        train = [scale * getattr(line, f"train_{quantity}") for line in history.epochs]
-        test = [scale * getattr(line, f"test_{quantity}") for line in tested]
+        train = [scale * epoch.metrics[f"train_{quantity}"] for epoch in history.epochs]
+        test = [scale * epoch.metrics[f"test_{quantity}"] for epoch in tested]
         axes.plot(epochs, train, "o-", color=TRAIN, label="training, while learning")
-        axes.plot([line.epoch for line in tested], test, "s--", color=TEST, label="test, after the epoch")
+        axes.plot([epoch.epoch for epoch in tested], test, "s--", color=TEST, label="test, after the epoch")
         axes.set(xlabel="epoch", ylabel=f"{quantity} ({unit})", xticks=_ticks(epochs))
         axes.grid(alpha=0.3)
         axes.legend(loc="upper right" if quantity == "loss" else "lower right")  # where curves that learn do not come

@@ -7,7 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from refconv import nn
-from refconv.drawing.style import COLOURS, INK, size
+from refconv.drawing.style import COLOURS, INK
+from refconv.models.sizes import SizedSequential
+from refconv.nn.description import by
 
 __all__ = ["Level", "draw", "levels"]
 
@@ -27,12 +29,11 @@ class Level(NamedTuple):
 
 
 def levels(model, shape) -> list[Level]:
-    """The levels from the top to the bottom; none if the network is no U."""
-    first = next(iter(model.children(shape)), None)
-    if first is None or first[0] not in ("u", "hourglass"):
+    """The levels from the top to the bottom; none if the network is not one of :mod:`refconv.models` that has them."""
+    if not isinstance(model, SizedSequential) or next(iter(model.layers)) not in ("u", "hourglass"):
         return []
-    (_, inner, at), *rest = model.children(shape)
-    read = _of_unet if first[0] == "u" else _of_hourglass
+    (name, inner, at), *rest = model.children(shape)
+    read = _of_unet if name == "u" else _of_hourglass
     top, *below = read(inner, at)
     return [top._replace(up=(*top.up, rest[-1][1].output_shape(rest[-1][2]))), *below]
 
@@ -122,7 +123,7 @@ def _bars(axes, shapes, middles, y, largest, most):
         corner = x - width / 2, y - height / 2
         axes.add_patch(Rectangle(corner, width, height, facecolor=COLOURS["conv"], edgecolor=INK, linewidth=0.8))
         axes.text(x, y + height / 2 + 0.04, str(shape[-1]), ha="center", va="bottom", fontsize=8.5, color=INK)
-        axes.text(x, y - height / 2 - 0.05, size(shape[:2]), ha="center", va="top", fontsize=6.5, color=INK)
+        axes.text(x, y - height / 2 - 0.05, by(shape[:2]), ha="center", va="top", fontsize=6.5, color=INK)
         if k:
             start = middles[k - 1] + _width(shapes[k - 1], most) / 2 + 0.05
             _arrow(axes, (start, y), (x - width / 2 - 0.05, y), INK)

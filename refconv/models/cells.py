@@ -6,6 +6,7 @@ import numpy as np
 
 from refconv._arguments import integer, per_axis, real
 from refconv.geometry import Window
+from refconv.nn.description import window_caption
 from refconv.nn.layer import Layer, Spec, split_shape
 from refconv.ops.conv import conv2d, conv2d_dw, conv2d_dx
 from refconv.ops.separable import depthwise_conv2d, depthwise_conv2d_dx
@@ -49,6 +50,7 @@ class SCells(Layer):
     unaffected by shift in position", 1980.
     """
 
+    category = "conv"
     ndim, data_format = 2, "channels_last"
 
     def __init__(self, planes, window, *, selectivity=4.0, padding="valid"):
@@ -96,6 +98,12 @@ class SCells(Layer):
             return dx + 2 * x * conv2d_dx(dsquares, gamma, x.shape[1:3], padding=padding)
 
         return r * np.maximum(ratio - 1, 0), backward
+
+    def input_span(self, shape, span):
+        return self.window.input_span(split_shape(self, shape)[0], span)
+
+    def caption(self):
+        return window_caption(self.window, "S-cells")
 
     def learn(self, x, rate, apart):
         r"""Unsupervised: the cells that answer most to an input become better at what they saw, and their planes with them.
@@ -161,6 +169,7 @@ class CCells(Layer):
     Source: M1; Fukushima, 1980.
     """
 
+    category = "pool"
     ndim, data_format = 2, "channels_last"
 
     def __init__(self, window, *, stride=1, padding="valid", saturation=0.5):
@@ -190,6 +199,12 @@ class CCells(Layer):
             return depthwise_conv2d_dx(dgathered, delta, x.shape[1:3], **options)
 
         return excess / (self.saturation + excess), backward
+
+    def input_span(self, shape, span):
+        return self.window.input_span(split_shape(self, shape)[0], span)
+
+    def caption(self):
+        return window_caption(self.window, "C-cells")
 
     def __repr__(self):
         kernel, stride = ("×".join(map(str, axes)) for axes in (self.window.kernel, self.window.stride))

@@ -8,8 +8,13 @@ __all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 
 
 class _Elementwise(Layer):
+    category = "activation"
+
     def output_shape(self, shape):
         return tuple(shape)
+
+    def input_span(self, shape, span):
+        return span
 
 
 class ReLU(_Elementwise):
@@ -34,6 +39,9 @@ class LeakyReLU(_Elementwise):
     def forward(self, x, train=True):
         y = activation.leaky_relu(x, self.slope)
         return y, lambda dy, want_dx=True: activation.leaky_relu_dx(dy, x, self.slope)
+
+    def caption(self):
+        return "leaky ReLU"
 
     def __repr__(self):
         return f"LeakyReLU({self.slope})"

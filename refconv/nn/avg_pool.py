@@ -10,6 +10,8 @@ __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool1D", "GlobalAvgPool2D"]
 
 
 class _AvgPool(Pool):
+    statistic = "mean"
+
     def __init__(self, window, *, count_include_pad=False, **arguments):
         if "dilation" in arguments:
             raise ArgumentTypeError(f"{type(self).__name__} has no dilation, got {arguments['dilation']!r}")
@@ -30,6 +32,8 @@ class _AvgPool(Pool):
 
 
 class _GlobalAvgPool(GlobalPool):
+    statistic = "mean"
+
     def forward(self, x, train=True):
         size, _ = split_shape(self, x.shape[1:])
         y = self._pool(x, data_format=self.data_format)

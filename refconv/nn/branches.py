@@ -6,7 +6,8 @@ import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentValueError
-from refconv.nn.container import Container
+from refconv.nn.container import Container, container_repr
+from refconv.nn.description import around
 from refconv.nn.layer import call_backward
 from refconv.ops.fused import side_by_side, total
 
@@ -16,7 +17,9 @@ MOST_AXES = 64  # of an array, in NumPy
 
 
 class Branches(Container):
-    """Layers side by side, all with the same input."""
+    """Layers side by side, all with the same input. The caption is the text where they are joined in diagrams."""
+
+    wiring = "branches"
 
     @abstractmethod
     def _join(self, outputs):
@@ -38,6 +41,12 @@ class Branches(Container):
 
     def __call__(self, x):
         return self._join([layer(x) for layer in self.layers.values()])
+
+    def input_span(self, shape, span):
+        return around(layer.input_span(inner, span) for _, layer, inner in self.children(shape))
+
+    def layers_before(self, name):
+        return ()
 
     def _shapes(self, shape):
         return [tuple(layer.output_shape(shape)) for layer in self.layers.values()]
@@ -82,6 +91,9 @@ class Sum(Branches):
         self._one_shape([output.shape for output in outputs])
         return total(outputs)
 
+    def caption(self):
+        return "+"
+
     def _share_out(self, dy, shapes):
         return [dy] * len(shapes)
 
@@ -116,6 +128,9 @@ class Mean(Branches):
     def _join(self, outputs):
         self._one_shape([output.shape for output in outputs])
         return mean_of(outputs)
+
+    def caption(self):
+        return "mean"
 
     def _share_out(self, dy, shapes):
         return [dy * (1 / len(shapes))] * len(shapes)
@@ -173,6 +188,12 @@ class Concat(Branches):
         axis = self._axis_of_batch()
         ends = np.cumsum([shape[axis] for shape in shapes])[:-1]
         return [np.ascontiguousarray(part) for part in np.split(dy, ends, axis)]
+
+    def caption(self):
+        return "concat"
+
+    def __repr__(self) -> str:
+        return container_repr("Concat", self.layers, *([f"axis={self.axis}"] if self.axis != -1 else []))
 
     def _axis_of_batch(self):
         return self.axis if self.axis < 0 else self.axis + 1  # the batch comes first

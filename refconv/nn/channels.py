@@ -51,6 +51,12 @@ class PadChannels(Layer):
         y[..., :there] = x
         return y, lambda dy, want_dx=True: np.ascontiguousarray(dy[..., :there])
 
+    def input_span(self, shape, span):
+        return span
+
+    def caption(self):
+        return f"zeros up to {self.channels} channels"
+
     def __repr__(self):
         return f"PadChannels({self.channels})"
 
@@ -99,6 +105,12 @@ class Select(Layer):
             return dx
 
         return np.ascontiguousarray(x[..., self.channels]), backward
+
+    def input_span(self, shape, span):
+        return span
+
+    def caption(self):
+        return f"channels {', '.join(map(str, self.channels))}"
 
     def __repr__(self):
         return f"Select({self.channels})"

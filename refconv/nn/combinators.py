@@ -9,13 +9,15 @@
 """
 
 import itertools
+import math
 
 import numpy as np
 
 from refconv._arguments import real
 from refconv._errors import ArgumentValueError
 from refconv.nn.branches import Concat, Mean, Sum
-from refconv.nn.container import Container, RandomContainer
+from refconv.nn.container import Container, RandomContainer, container_repr
+from refconv.nn.description import Wrapper
 from refconv.nn.fusion import Plan
 from refconv.nn.layer import Layer, call_backward
 
@@ -28,11 +30,19 @@ class Identity(Layer):
     Source: A23.
     """
 
+    wiring = "line"
+
     def output_shape(self, shape):
         return tuple(shape)
 
     def forward(self, x, train=True):
         return x, lambda dy, want_dx=True: dy
+
+    def input_span(self, shape, span):
+        return span
+
+    def own_activations(self, shape):
+        return 0
 
 
 class Sequential(Container):
@@ -61,6 +71,8 @@ class Sequential(Container):
 
     Source: B7, layers that follow each other.
     """
+
+    wiring = "chain"
 
     def __init__(self, *layers, **named):
         super().__init__(*layers, **named)
@@ -103,9 +115,30 @@ class Sequential(Container):
         return x
 
     def reaching(self, x, name):
-        for before in itertools.takewhile(lambda other: other != name, self.layers):
-            x = self.layers[before](x)
+        for layer in self.layers_before(name):
+            x = layer(x)
         return x
+
+    def layers_before(self, name):
+        return [self.layers[before] for before in itertools.takewhile(lambda other: other != name, self.layers)]
+
+    def input_span(self, shape, span):
+        for _, layer, inner in reversed([*self.children(shape)]):
+            if span is None:
+                return None
+            span = layer.input_span(inner, span)
+        return span
+
+    def own_activations(self, shape):
+        return 0
+
+    def peak_activations(self, shape, keep_input=False):
+        peak = kept = 0
+        for _, layer, inner in self.children(shape):
+            peak = max(peak, kept + layer.peak_activations(inner, keep_input and not kept))
+            if keep_input and layer.all_activations(inner) > 0:
+                kept = math.prod(shape)  # from here on the input lives beside the arrays that later layers read
+        return peak
 
     def __getitem__(self, key):
         """Return a layer by its name or its position; a slice of positions is a network that shares the layers.
@@ -135,7 +168,7 @@ class Sequential(Container):
         return self[: list(self.layers).index(at) + 1]
 
 
-class StochasticDepth(RandomContainer):
+class StochasticDepth(Wrapper, RandomContainer):
     r"""A layer that is dropped at random for a whole mini-batch; in inference its output is scaled instead.
 
     .. math:: y = s \, f(x), \qquad s \sim \mathrm{Bernoulli}(p) \text{ in training}, \quad s = p \text{ in inference}
@@ -182,5 +215,8 @@ class StochasticDepth(RandomContainer):
     def __call__(self, x):
         return self.layer(x) * self.survival
 
+    def caption(self):
+        return f"p = {self.survival:.2g}"
+
     def __repr__(self):
-        return f"StochasticDepth({self.layer!r}, {self.survival})"
+        return container_repr("StochasticDepth", self.layers, f"survival={self.survival}")

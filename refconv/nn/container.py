@@ -1,16 +1,21 @@
 """Base classes of layers that are made of named layers."""
 
 import operator
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import SupportsIndex
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.description import short_repr
 from refconv.nn.layer import Layer
 from refconv.nn.parameter import Parameters
+from refconv.nn.recording import Arguments
 
-__all__ = ["Container", "RandomContainer"]
+__all__ = ["Container", "RandomContainer", "container_repr"]
+
+LONGEST_REPR = 88  # characters of a container in one line
 
 Layers = Layer | Sequence[Layer] | Mapping[str, Layer]  # what may be the only argument of a container
 
@@ -26,6 +31,7 @@ class Container(Layer):
     """
 
     def __init__(self, *layers: Layers, **named: Layer) -> None:
+        has_no_other_arguments = self._arguments == (layers, named)
         if len(layers) == 1 and not named:
             layers, named = _unpacked(layers[0])
         if clash := {str(k) for k in range(len(layers))} & named.keys():
@@ -38,6 +44,8 @@ class Container(Layer):
                 raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
             raise ArgumentValueError(f"{type(self).__name__} needs at least one layer")
+        if has_no_other_arguments:  # record the dict itself: it may be given other layers later
+            self._arguments = Arguments((self.layers,))
 
     def named_layers(self):
         return iter(self.layers.items())
@@ -77,8 +85,28 @@ class Container(Layer):
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers.values())
 
-    def __repr__(self):
-        return f"{type(self).__name__}({', '.join(map(repr, self.layers.values()))})"
+    def __repr__(self) -> str:
+        return container_repr(type(self).__name__, self.layers)
+
+
+def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> str:
+    """Return a container as one line if it is short, else with one inner layer a line, indented.
+
+    >>> from refconv import nn
+    >>> nn.Sequential(conv=nn.Conv2D(6, 5), relu=nn.ReLU())
+    Sequential(conv=Conv2D(6, 5×5), relu=ReLU())
+    >>> nn.Sequential(first=nn.Conv2D(96, 11, stride=4), branches=nn.Sum(nn.Conv2D(96, 3, padding=1), nn.Identity()))
+    Sequential(
+      first: Conv2D(96, 11×11, stride 4×4)
+      branches: Sum(Conv2D(96, 3×3, padding ((1, 1), (1, 1))), Identity())
+    )
+    """
+    arguments = [repr(layer) if key.isdigit() else f"{key}={layer!r}" for key, layer in layers.items()]
+    line = f"{name}({', '.join([*arguments, *settings])})"
+    if len(line) <= LONGEST_REPR and "\n" not in line:
+        return line
+    body = "\n".join([*(f"{key}: {layer!r}" for key, layer in layers.items()), *settings])
+    return f"{name}(\n{textwrap.indent(body, '  ')}\n)"
 
 
 def _unpacked(only: Layers) -> tuple[tuple[Layer, ...], dict[str, Layer]]:
@@ -102,5 +130,5 @@ class RandomContainer(Container):
     def generator(self):
         """Return the generator; ``RuntimeError`` before ``build``."""
         if self.rng is None:
-            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first")
+            raise RuntimeError(f"{short_repr(self)} has no random numbers yet: call build(input_shape) first")
         return self.rng

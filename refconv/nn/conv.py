@@ -4,6 +4,7 @@ import math
 
 from refconv._arguments import divisor, flag, initializer_or_none, integer, known_format, per_axis
 from refconv.geometry import Window
+from refconv.nn.description import window_caption
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec, join_shape, split_shape
 from refconv.ops import conv
@@ -14,6 +15,7 @@ __all__ = ["Conv1D", "Conv2D"]
 class _Conv(Layer):
     """Both layers, and what they share with their transposes; ``ndim`` says along how many axes the window slides."""
 
+    category = "conv"
     ndim: int
 
     def __init__(
@@ -69,6 +71,13 @@ class _Conv(Layer):
             return self._conv_dx(dy, w.value, size, **self.arguments) if want_dx else None
 
         return y, backward
+
+    def input_span(self, shape, span):
+        return self.window.input_span(split_shape(self, shape)[0], span)
+
+    def caption(self):
+        groups = [f"{self.groups} groups"] if self.groups > 1 else []
+        return ", ".join([window_caption(self.window, "conv", str(self.filters)), *groups])
 
     def _settings(self):
         """What differs from the plain layer, in words."""

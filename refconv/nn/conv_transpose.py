@@ -5,6 +5,7 @@ from functools import partial
 
 from refconv._arguments import divisor, per_axis
 from refconv.nn.conv import _Conv
+from refconv.nn.description import by, once
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Spec, join_shape, split_shape
 from refconv.ops import conv_transpose
@@ -14,6 +15,8 @@ __all__ = ["ConvTranspose1D", "ConvTranspose2D"]
 
 class _ConvTranspose(_Conv):
     """Both layers; the arguments that they share with the convolution are checked there."""
+
+    category = "up"
 
     def __init__(
         self,
@@ -70,6 +73,16 @@ class _ConvTranspose(_Conv):
             return self._conv_transpose_dx(dy, w.value, **self.arguments) if want_dx else None
 
         return y, backward
+
+    def input_span(self, shape, span):
+        return self.window.transposed_input_span(split_shape(self, self.output_shape(shape))[0], span)
+
+    def caption(self):
+        window = self.window
+        settings = [f"×{once(window.stride)}"] if window.stride != window.kernel else []
+        settings += [f"dilation {once(window.dilation)}"] if set(window.dilation) != {1} else []
+        settings += [f"{self.groups} groups"] if self.groups > 1 else []
+        return ", ".join([f"{by(window.kernel)} up-conv", str(self.filters), *settings])
 
     def _fan_in(self, channels):
         """Products in one output, on average over the outputs that a stamp reaches.

@@ -54,6 +54,12 @@ class Crop2D(Layer):
         margin, options = self.window.padding, {"data_format": self.data_format}
         return pad_dx(x, margin, **options), lambda dy, want_dx=True: pad(dy, margin, **options) if want_dx else None
 
+    def input_span(self, shape, span):
+        return self.window.transposed_input_span(split_shape(self, self.output_shape(shape))[0], span)
+
+    def caption(self):
+        return "crop"
+
     def __repr__(self):
         (top, bottom), (left, right) = self.window.padding
         return f"Crop2D({top} + {bottom} × {left} + {right})"

@@ -39,6 +39,8 @@ class Dense(Layer):
     Source: A8.
     """
 
+    category = "dense"
+
     def __init__(self, units, *, bias=True, initializer=he_normal):
         self.units = integer("units", units)
         self.bias, self.initializer = flag("bias", bias), initializer_or_none(initializer)
@@ -72,6 +74,9 @@ class Dense(Layer):
 
         return y, backward
 
+    def caption(self):
+        return f"dense, {self.units}"
+
     def __repr__(self):
         return f"Dense({self.units})"
 
@@ -85,8 +90,13 @@ class Flatten(Layer):
     Source: M2.
     """
 
+    wiring = "line"
+
     def output_shape(self, shape):
         return (math.prod(shape),)
 
     def forward(self, x, train=True):
         return x.reshape(len(x), math.prod(x.shape[1:])), lambda dy, want_dx=True: dy.reshape(x.shape)
+
+    def own_activations(self, shape):
+        return 0

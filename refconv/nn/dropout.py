@@ -42,6 +42,7 @@ class Dropout(Layer):
     Source: A18; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
     """
 
+    category = "dropout"
     training_settings = ("rate", "seed")
 
     def __init__(self, rate, seed=None):
@@ -66,6 +67,15 @@ class Dropout(Layer):
             raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first, or give it a seed")
         y, mask = dropout(x, self.rate, self.rng)
         return y, lambda dy, want_dx=True: dropout_dx(dy, mask) if want_dx else None
+
+    def input_span(self, shape, span):
+        return span
+
+    def own_activations(self, shape):
+        return 0
+
+    def caption(self):
+        return f"dropout {self.rate:g}"
 
     def __repr__(self):
         return f"Dropout({self.rate})" if self.seed is None else f"Dropout({self.rate}, seed {self.seed})"

@@ -1,11 +1,13 @@
 """Fractal blocks, and drop-path, which drops columns at random in training."""
 
 import copy
+import math
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.branches import mean_of, sum_of
-from refconv.nn.container import RandomContainer
+from refconv.nn.container import RandomContainer, container_repr
+from refconv.nn.description import Wrapper, around
 from refconv.nn.layer import Layer, all_layers, call_backward
 
 __all__ = ["DropPath", "Fractal"]
@@ -54,6 +56,7 @@ class Fractal(RandomContainer):
     Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
     """
 
+    wiring = "columns"
     training_settings = ("drop",)
 
     def __init__(self, layer: Layer, columns: int, *, drop: float = 0.0) -> None:
@@ -146,11 +149,46 @@ class Fractal(RandomContainer):
         alive = [c for c in ending if rng.random() >= self.drop]
         return alive or [ending[rng.integers(len(ending))]]
 
+    def input_span(self, shape, span):
+        at, needed = {name: inner for name, _, inner in self.children(shape)}, [span] * self.columns
+        for row in reversed(self.every_row()):
+            ending = self.ending(row)
+            joined = around(needed[c] for c in ending)  # what all columns that read this join need of it
+            for c in ending:
+                name = self.name(c, row)
+                needed[c] = None if joined is None else self.layers[name].input_span(at[name], joined)
+        return around(needed)
+
+    def own_activations(self, shape):
+        return math.prod(self.output_shape(shape)) * sum(len(self.ending(row)) > 1 for row in self.every_row())
+
+    def peak_activations(self, shape, keep_input=False):
+        """A join lives until the last column that reads it has run."""
+        at = {name: inner for name, _, inner in self.children(shape)}
+        size, peak = math.prod(self.output_shape(shape)), 0
+        read = dict.fromkeys(range(self.columns), 0)  # the row whose join each column reads next; 0 is the input
+        kept = {0} if keep_input else set()
+
+        def live(rows):
+            return sum(size if row else math.prod(shape) for row in rows)
+
+        for row in self.every_row():
+            ending = self.ending(row)
+            for done, c in enumerate(ending):
+                name, mine = self.name(c, row), read.pop(c)
+                read_again = mine in kept or mine in read.values()
+                others = live({*read.values(), *kept} - {mine}) + done * size
+                peak = max(peak, others + self.layers[name].peak_activations(at[name], read_again))
+            if len(ending) > 1:
+                peak = max(peak, live({*read.values(), *kept}) + (len(ending) + 1) * size)
+            read |= dict.fromkeys(ending, row)
+        return peak
+
     def __repr__(self):
-        return f"Fractal({self.layers[self.name(0, self.rows)]!r}, {self.columns} columns)"
+        return container_repr("Fractal", {"0": self.layers[self.name(0, self.rows)]}, f"columns={self.columns}")
 
 
-class DropPath(RandomContainer):
+class DropPath(Wrapper, RandomContainer):
     """A network with fractal blocks; in training, now and then a single column alone is the whole network.
 
     A share of the mini-batches is *global*: one column, drawn at random, runs through all blocks. So each column learns to be
@@ -197,3 +235,10 @@ class DropPath(RandomContainer):
 
     def __call__(self, x):
         return self.network(x)
+
+    @property
+    def inference_layer(self):
+        return self.network
+
+    def caption(self):
+        return "drop-path"

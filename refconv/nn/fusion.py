@@ -1,6 +1,6 @@
 """Fusion: the only module that decides which layers are computed together.
 
-When a ``Sequential`` runs and :func:`refconv.set_fusion` allows it, consecutive layers with a common kernel make one step:
+When a ``Sequential`` runs and :class:`refconv.config` allows it, consecutive layers with a common kernel make one step:
 
 - a convolution of few channels, ReLU and 2×2 max pooling: the outputs of the convolution never leave the caches, and the
   backward function visits only the winners of the pooling;
@@ -13,7 +13,7 @@ The layers keep their parameters and gradients, and outputs are the same. Models
 
 import operator
 
-from refconv._config import get_fusion
+from refconv._config import get_config
 from refconv.nn.activation import ReLU
 from refconv.nn.branches import Sum
 from refconv.nn.conv import Conv2D
@@ -49,7 +49,7 @@ class Plan:
     def steps(self, layers, train):
         """Return what a ``Sequential`` of these layers runs: the layers themselves while fusion is off."""
         layers = [*layers]
-        if not get_fusion():
+        if not _is_on():
             return layers
         inputs = [part for layer in layers for part in (layer, layer._parameters, vars(layer).get("forward"))]
         if any(not _same_objects(of, inputs) for of, _ in self._planned.values()):
@@ -60,6 +60,11 @@ class Plan:
 
     def __reduce__(self):  # a copy of the sequence has other layers and plans them itself
         return Plan, ()
+
+
+def _is_on() -> bool:
+    settings = get_config()
+    return settings.fusion and settings.engine == "kernels"
 
 
 def _same_objects(some, others):

@@ -3,11 +3,12 @@
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.combinators import Sequential
 from refconv.nn.container import Container
+from refconv.nn.description import Wrapper, short_repr
 
 __all__ = ["Heads"]
 
 
-class Heads(Container):
+class Heads(Wrapper, Container):
     r"""A trunk with heads that read the outputs of some of its layers; in inference the trunk alone.
 
     In training the output is a tuple, first of the trunk and then of each head, and the backward function takes a tuple.
@@ -44,7 +45,7 @@ class Heads(Container):
 
     def __init__(self, trunk, **heads):
         if not isinstance(trunk, Sequential):
-            raise ArgumentTypeError(f"trunk must be a Sequential, got {trunk!r}")
+            raise ArgumentTypeError(f"trunk must be a Sequential, got {short_repr(trunk)}")
         super().__init__(trunk=trunk, **{f"head_{name}": head for name, head in heads.items()})
         self.trunk, self.heads = trunk, heads
         self.pieces = _cut(trunk, [*heads])
@@ -57,6 +58,13 @@ class Heads(Container):
         for (name, head), piece in zip(self.heads.items(), self.pieces, strict=False):
             shape = piece.output_shape(shape)
             yield f"head_{name}", head, shape
+
+    @property
+    def inference_layer(self):
+        return self.trunk
+
+    def layers_before(self, name):
+        return () if name == "trunk" else self.pieces[: [*self.heads].index(name.removeprefix("head_")) + 1]
 
     def reaching(self, x, name):
         return x if name == "trunk" else self.trunk.activations(x, name.removeprefix("head_"))

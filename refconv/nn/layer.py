@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.description import Description, Shape, short_repr
 from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
 from refconv.nn.recording import Recorded
 
-__all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward"]
-
-Shape = tuple[int, ...]
+__all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
 
 
 def call_backward(backward: Callable, dy, want_dx=True):
@@ -38,6 +37,11 @@ def all_layers(layer: Layer) -> Iterator[Layer]:
         yield from all_layers(inner)
 
 
+def is_channels_first(layer: Layer) -> bool:
+    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
+    return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
+
+
 def _accepts_want_dx(backward):
     code = getattr(backward, "__code__", None)
     if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # inspect.signature takes ten microseconds
@@ -46,7 +50,7 @@ def _accepts_want_dx(backward):
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(Recorded, ABC):
+class Layer(Recorded, Description, ABC):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
@@ -119,6 +123,11 @@ class Layer(Recorded, ABC):
     def multiply_adds(self, shape: Shape) -> int:
         """Return the number of multiply-adds of convolutions and dense layers for one input of this shape."""
         return 0
+
+    @property
+    def inference_layer(self) -> Layer:
+        """The layer that does the work in inference: this one, or the network inside if the rest serves training only."""
+        return self
 
     def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         """Yield the name of each inner layer, the layer, and the shape of its input."""
@@ -202,7 +211,7 @@ class Layer(Recorded, ABC):
             elif sizes != seen[id(layer)][1]:
                 first, before = seen[id(layer)]
                 raise ArgumentValueError(
-                    f"{layer!r} is used as {first} and as {name}, and must have parameters of one shape, "
+                    f"{short_repr(layer)} is used as {first} and as {name}, and must have parameters of one shape, "
                     f"got {before} and {sizes}"
                 )
 

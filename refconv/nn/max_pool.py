@@ -8,6 +8,8 @@ __all__ = ["GlobalMaxPool1D", "GlobalMaxPool2D", "MaxPool1D", "MaxPool2D"]
 
 
 class _MaxPool(Pool):
+    statistic = "max"
+
     def forward(self, x, train=True):
         kernel, arguments = self.window.kernel, {**self.arguments, "dilation": self.window.dilation}
         if train:
@@ -73,6 +75,8 @@ class MaxPool1D(_MaxPool):
 
 
 class _GlobalMaxPool(GlobalPool):
+    statistic = "max"
+
     def forward(self, x, train=True):
         size, channels = split_shape(self, x.shape[1:])
         y, back = self.windowed(size, data_format=self.data_format).forward(x, train)

@@ -41,6 +41,7 @@ class BatchNorm(Layer):
     Source: A13–A17; Ioffe and Szegedy, "Batch normalization", 2015.
     """
 
+    category = "norm"
     training_settings = ("momentum",)
 
     def __init__(self, *, momentum=0.99, eps=1e-3, data_format="channels_last"):
@@ -88,6 +89,12 @@ class BatchNorm(Layer):
         average = self.parameters[name].value
         average *= self.momentum
         average += (1 - self.momentum) * batch
+
+    def input_span(self, shape, span):
+        return span
+
+    def caption(self):
+        return "BN"
 
     def __repr__(self):
         differs = [f"momentum {self.momentum}"] if self.momentum != 0.99 else []

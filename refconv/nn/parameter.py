@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.description import short_repr
 
 __all__ = ["FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
 
@@ -189,7 +190,7 @@ class Parameters(dict[str, Parameter]):
 
 def not_built(layer: object) -> str:
     """Return the message of an error about a layer that has no parameters yet."""
-    return f"{layer!r} has no parameters yet: call build(input_shape) first"
+    return f"{short_repr(layer)} has no parameters yet: call build(input_shape) first"
 
 
 def _write(name, array, new):

@@ -2,12 +2,17 @@
 
 from refconv._arguments import known_format, per_axis
 from refconv.geometry import Window
+from refconv.nn.description import window_caption
 from refconv.nn.layer import Layer, join_shape, split_shape
 
 __all__ = ["GlobalPool", "Pool"]
 
+ELEMENTS = {1: "sample", 2: "pixel"}
+
 
 class Pool(Layer):
+    category = "pool"
+    statistic: str  # name in diagrams
     ndim: int
 
     def __init__(self, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
@@ -25,6 +30,15 @@ class Pool(Layer):
         size, channels = split_shape(self, shape)
         return join_shape(self.window.pooled_size(size), channels, self.data_format)
 
+    def input_span(self, shape, span):
+        return self.window.input_span(split_shape(self, shape)[0], span)
+
+    def caption(self):
+        window = self.window
+        if set(window.kernel) == {1} != set(window.stride):
+            return f"every {' × '.join(map(_ordinal, dict.fromkeys(window.stride)))} {ELEMENTS[self.ndim]}"
+        return window_caption(window, f"{self.statistic} pool")
+
     def __repr__(self):
         kernel, stride = ("×".join(map(str, axes)) for axes in (self.window.kernel, self.window.stride))
         differs = [f"stride {stride}"] if stride != kernel else []
@@ -35,6 +49,8 @@ class Pool(Layer):
 
 
 class GlobalPool(Layer):
+    category = "pool"
+    statistic: str
     ndim: int
 
     def __init__(self, *, data_format="channels_last"):
@@ -44,3 +60,16 @@ class GlobalPool(Layer):
         size, channels = split_shape(self, shape)
         per_axis("input_size", size, self.ndim)
         return (channels,)
+
+    def caption(self):
+        return f"{self.statistic} of all {ELEMENTS[self.ndim]}s"
+
+
+def _ordinal(n):
+    """Return a number from 1 on with the ending of its rank.
+
+    >>> [_ordinal(n) for n in (1, 2, 3, 4, 11, 22, 113)]
+    ['1st', '2nd', '3rd', '4th', '11th', '22nd', '113th']
+    """
+    teens = n % 100 in (11, 12, 13)
+    return f"{n}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"

@@ -1,6 +1,7 @@
 """Padding and upsampling as layers."""
 
 from refconv._arguments import known_format, per_axis
+from refconv.nn.description import once
 from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.ops.resize import frame, framed_size, pad, pad_dx, upsample2d, upsample2d_dx, upsample_mode, upsampled_size
 
@@ -48,6 +49,12 @@ class Pad2D(Layer):
         y = pad(x, padding, **self.arguments)
         return y, lambda dy, want_dx=True: pad_dx(dy, padding, **self.arguments) if want_dx else None
 
+    def input_span(self, shape, span):
+        return self.window.input_span(split_shape(self, shape)[0], span)
+
+    def caption(self):
+        return {"zeros": "border of zeros", "reflect": "mirror the border", "edge": "repeat the edge"}[self.mode]
+
     def __repr__(self):
         (top, bottom), (left, right) = self.window.padding
         return f"Pad2D({top} + {bottom} × {left} + {right}, {self.mode})"
@@ -82,6 +89,7 @@ class Upsample2D(Layer):
     Source: M16, M17.
     """
 
+    category = "up"
     ndim = 2
 
     def __init__(self, scale, *, mode="nearest", data_format="channels_last"):
@@ -96,6 +104,16 @@ class Upsample2D(Layer):
     def forward(self, x, train=True):
         y = upsample2d(x, self.scale, **self.arguments)
         return y, lambda dy, want_dx=True: upsample2d_dx(dy, self.scale, **self.arguments) if want_dx else None
+
+    def input_span(self, shape, span):
+        """The nearest pixel, or the two around: their centres are at (2i + 1 − S) / 2S."""
+        if self.mode == "nearest":
+            return tuple((low // S, high // S) for (low, high), S in zip(span, self.scale, strict=True))
+        places = (((2 * low + 1 - S, 2 * high + 1 - S), 2 * S) for (low, high), S in zip(span, self.scale, strict=True))
+        return tuple((low // unit, -(-high // unit)) for (low, high), unit in places)
+
+    def caption(self):
+        return f"×{once(self.scale)} {self.mode}"
 
     def __repr__(self):
         return f"Upsample2D({self.scale[0]}×{self.scale[1]}, {self.mode})"

@@ -31,6 +31,8 @@ class LocalResponseNorm(Layer):
     Source: M3, M5; Krizhevsky, Sutskever and Hinton, 2012, section 3.3.
     """
 
+    category = "norm"
+
     def __init__(self, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size=False, data_format="channels_last"):
         self.size = integer("size", size)
         self.alpha, self.beta = real_or_exact("alpha", alpha, least=0), real_or_exact("beta", beta)
@@ -48,6 +50,12 @@ class LocalResponseNorm(Layer):
             return local_response_norm_dx(dy, x, *numbers, **options) if want_dx else None
 
         return local_response_norm(x, *numbers, **options), backward
+
+    def input_span(self, shape, span):
+        return span
+
+    def caption(self):
+        return "response norm"
 
     def __repr__(self):
         usual = {"alpha": 1e-4, "beta": 0.75, "k": 2}

@@ -6,6 +6,7 @@ from functools import partial
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError
 from refconv.nn.conv import Conv2D
+from refconv.nn.description import window_caption
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Spec, join_shape, split_shape
 from refconv.ops.conv import conv2d_db
@@ -95,6 +96,9 @@ class SeparableConv2D(Conv2D):
 
         return y, backward
 
+    def caption(self):
+        return window_caption(self.window, "separable", str(self.filters), *_multiplier(self))
+
     def _settings(self):
         return _multiplier(self) + super()._settings()
 
@@ -162,6 +166,9 @@ class DepthwiseConv2D(Conv2D):
             return depthwise_conv2d_dx(dy, w.value, size, **self.arguments) if want_dx else None
 
         return y, backward
+
+    def caption(self):
+        return window_caption(self.window, "depthwise", *_multiplier(self))
 
     def __repr__(self):
         kernel = "×".join(map(str, self.window.kernel))

@@ -2,6 +2,8 @@
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.combinators import Sequential
+from refconv.nn.container import container_repr
+from refconv.nn.description import Wrapper, short_repr
 from refconv.nn.layer import Layer, all_layers
 
 __all__ = ["Frozen", "replace_layer"]
@@ -50,7 +52,7 @@ def replace_layer(model, name, layer, shape, rng=None):
     if name not in model.layers:
         raise ArgumentValueError(f"name must be one of {', '.join(model.layers)}, got {name!r}")
     if {*map(id, all_layers(layer))} & {*map(id, all_layers(model))}:
-        raise ArgumentValueError(f"layer must not contain layers of the network, got {layer!r}")
+        raise ArgumentValueError(f"layer must not contain layers of the network, got {short_repr(layer)}")
     other = Sequential({**model.layers, name: layer})
     other.output_shape(shape)  # the layers after it must accept its output
     reaching = next(inner for known, _, inner in other.children(shape) if known == name)
@@ -58,7 +60,7 @@ def replace_layer(model, name, layer, shape, rng=None):
     return other
 
 
-class Frozen(Layer):
+class Frozen(Wrapper, Layer):
     """A trained layer that does not change: in training it computes the same as in inference.
 
     Batch normalisation keeps its averages and dropout drops nothing. If ∂e/∂x is not needed, as in the first layer of a
@@ -107,7 +109,7 @@ class Frozen(Layer):
         return self.layer.output_shape(shape)
 
     def _check_before_build(self, shape):
-        raise RuntimeError(f"{self!r} holds trained parameters, which building would lose: build what is around it")
+        raise RuntimeError(f"{short_repr(self)} holds trained parameters, which building would lose: build what is around it")
 
     def forward(self, x, train=True):
         y, way_back = self.layer.forward(x, train=False)
@@ -116,5 +118,8 @@ class Frozen(Layer):
     def __call__(self, x):
         return self.layer(x)
 
+    def caption(self):
+        return "frozen"
+
     def __repr__(self):
-        return f"Frozen({self.layer!r})"
+        return container_repr("Frozen", {"0": self.layer})

@@ -3,7 +3,7 @@
 import numpy as np
 
 from refconv._arguments import known_format, real, real_or_exact
-from refconv._config import current_engine
+from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 __all__ = ["axes", "channels_last", "floats", "restore", "same_shape", "scalar"]
@@ -59,10 +59,10 @@ def _as_float(name, value):
 
 
 def _as_exact(name, a):
-    if current_engine() != "reference":
+    if get_config().engine != "reference":
         raise ArgumentTypeError(
             f"{name} must hold float32, float64 or integers, got Python objects; fractions and symbols run on the "
-            'loops: with refconv.engine("reference")'
+            'loops: with refconv.config(engine="reference")'
         )
     for number in a.flat:
         if not hasattr(number, "__truediv__"):

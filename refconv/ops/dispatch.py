@@ -1,15 +1,21 @@
 """Access to the modules that compute: the loops of ``reference`` or the kernels of ``_core``."""
 
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 from refconv import _core, reference
-from refconv._config import current_engine
+from refconv._config import activate
 
-__all__ = ["implementation"]
+__all__ = ["implementation", "kernels"]
 
 _IMPLEMENTATIONS = {"kernels": _core.kernels, "reference": reference}
 
 
 def implementation(family: str) -> ModuleType:
     """Return the module of one family, such as "conv", in the current engine."""
-    return getattr(_IMPLEMENTATIONS[current_engine()], family)
+    return getattr(_IMPLEMENTATIONS[activate().engine], family)
+
+
+def kernels() -> SimpleNamespace:
+    """Return the kernel modules, which compute with the current settings, whatever the engine."""
+    activate()
+    return _core.kernels

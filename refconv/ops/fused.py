@@ -5,11 +5,11 @@ The first two have no loops: layers ask for them only while the kernels run. Bra
 
 import numpy as np
 
-from refconv._config import current_engine
-from refconv._core import kernels
+from refconv._config import get_config
 from refconv._errors import ArgumentValueError
 from refconv.ops.check import FLOATS, axes, channels_last, floats, same_shape
 from refconv.ops.conv import conv2d_db, conv2d_dw, conv2d_dx
+from refconv.ops.dispatch import kernels
 from refconv.ops.norm import checked
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 
 def pools_with(window, inputs, groups):
     """Whether there is a kernel for a convolution with this window, ReLU and 2×2 max pooling in one."""
-    return kernels.conv_relu_pool.takes(window, inputs, groups)
+    return kernels().conv_relu_pool.takes(window, inputs, groups)
 
 
 def conv2d_relu_pool(x, w, b, window):
@@ -58,7 +58,7 @@ def conv2d_relu_pool(x, w, b, window):
     size = window.output_size(x.shape[1:3])
     if min(size) < 2:
         raise ArgumentValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, got {size}")
-    return kernels.conv_relu_pool.forward(x, w, b, window)
+    return kernels().conv_relu_pool.forward(x, w, b, window)
 
 
 def conv2d_relu_pool_grads(x, w, dy, winners, window, want_dx=True):
@@ -67,7 +67,7 @@ def conv2d_relu_pool_grads(x, w, dy, winners, window, want_dx=True):
     size = window.output_size(x.shape[1:3])
     same_shape("winners", winners, (len(x), size[0] // 2, size[1] // 2, w.shape[3]), "one for each window and output")
     same_shape("dy", dy, winners.shape, "that of y")
-    gradients = kernels.conv_relu_pool_grads.backward(x, w, dy, winners, window, want_dx)
+    gradients = kernels().conv_relu_pool_grads.backward(x, w, dy, winners, window, want_dx)
     return gradients or _grads_apart(x, w, dy, winners, window, want_dx)
 
 
@@ -87,7 +87,7 @@ def _grads_apart(x, w, dy, winners, window, want_dx):
 def relu_in_place(y):
     """relu of y, written over y if its numbers are floats that lie in order. For arrays that nobody else holds."""
     y = floats(y=y)
-    kernels.activation.relu_in_place(y.reshape(-1))
+    kernels().activation.relu_in_place(y.reshape(-1))
     return y
 
 
@@ -95,14 +95,14 @@ def batch_norm_inference_in_place(y, gamma, beta, mean, var, eps, relu):
     """batch_norm_inference of y (…, C), and relu of that if asked for, written over y. For arrays that nobody else holds."""
     y, gamma, beta, mean, var = floats(y=y, gamma=gamma, beta=beta, mean=mean, var=var)
     eps = checked(eps, y.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)
-    kernels.norm.batch_norm_inference_in_place(y.reshape(-1, y.shape[-1]), gamma, beta, mean, var, eps, relu)
+    kernels().norm.batch_norm_inference_in_place(y.reshape(-1, y.shape[-1]), gamma, beta, mean, var, eps, relu)
     return y
 
 
 def total(arrays):
     """The sum of arrays of one shape, a new array: on all threads where the kernels can, or else NumPy's."""
     if _kernels_take(arrays, {a.shape for a in arrays}):
-        return kernels.combine.total(arrays)
+        return kernels().combine.total(arrays)
     result = arrays[0] + 0
     for a in arrays[1:]:
         result += a
@@ -112,7 +112,7 @@ def total(arrays):
 def side_by_side(arrays, axis):
     """The arrays behind one another along an axis, a new array: on all threads along the last one, or else NumPy's."""
     if axis in (-1, arrays[0].ndim - 1) and arrays[0].size and _kernels_take(arrays, {a.shape[:-1] for a in arrays}):
-        return kernels.combine.side_by_side(arrays)
+        return kernels().combine.side_by_side(arrays)
     return np.concatenate(arrays, axis)
 
 
@@ -120,7 +120,7 @@ def _kernels_take(arrays, shapes):
     """Whether they do; ``shapes`` holds what must be the same of all arrays."""
     dtype = arrays[0].dtype
     return (
-        current_engine() == "kernels"
+        get_config().engine == "kernels"
         and len(shapes) == 1
         and dtype in FLOATS
         and all(a.dtype == dtype and a.flags.c_contiguous and a.ndim for a in arrays)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from refconv._arguments import per_axis
-from refconv._config import current_engine
+from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import pooling_window
 from refconv.ops.check import channels_last, floats, restore, same_shape
@@ -287,7 +287,7 @@ def _checked_dx(ndim, dy, argmax, input_size, data_format):
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
     input_size, argmax = per_axis("input_size", input_size, ndim), np.ascontiguousarray(argmax, np.intp)
     # The kernels check each index when they use it. As unsigned numbers, negative indices are larger than all others.
-    if current_engine() == "reference" and argmax.size and argmax.view(np.uintp).max() >= math.prod(input_size):
+    if get_config().engine == "reference" and argmax.size and argmax.view(np.uintp).max() >= math.prod(input_size):
         _in_bounds(None, argmax, input_size)
     return dy, argmax, input_size
 

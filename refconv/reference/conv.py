@@ -23,9 +23,13 @@ Images are (batch, height, width, channels), kernels (kh, kw, channels / groups,
 product is written out; the kernels of the public operators compute the same sums thousands of times faster.
 """
 
+from typing import Any
+
 import numpy as np
 
+from refconv.geometry import Window
 from refconv.reference.padding import crop, zero_pad
+from refconv.typing import Array, Shape
 
 __all__ = [
     "centred_correlation",
@@ -42,7 +46,7 @@ __all__ = [
 ]
 
 
-def conv2d(x, w, bias, window, groups):
+def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
     r"""Convolution layer: each output is the bias plus the input under the window times the kernel.
 
     .. math:: y_{b,i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{b,\; i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
@@ -74,7 +78,7 @@ def conv2d(x, w, bias, window, groups):
     return y
 
 
-def conv2d_dw(x, dy, window, groups):
+def conv2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
     r"""∂e/∂w of :func:`conv2d`: each weight gathers ∂e/∂y times the input that it was multiplied with.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,o}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
@@ -108,7 +112,7 @@ def conv2d_dw(x, dy, window, groups):
     return dw
 
 
-def conv2d_dx(dy, w, input_size, window, groups):
+def conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: int) -> Array:
     r"""∂e/∂x of :func:`conv2d`: each output sends ∂e/∂y back along the weights to the inputs that made it.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
@@ -143,7 +147,7 @@ def conv2d_dx(dy, w, input_size, window, groups):
     return crop(dx, window, input_size).copy()
 
 
-def conv2d_db(dy):
+def conv2d_db(dy: Array) -> Array:
     r"""∂e/∂bias of :func:`conv2d`: the bias is added to every output pixel, so it gathers ∂e/∂y of all of them.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
@@ -166,7 +170,7 @@ def conv2d_db(dy):
     return db
 
 
-def conv1d(x, w, bias, window, groups):
+def conv1d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
     r"""Convolution layer on signals: :func:`conv2d` with one spatial axis.
 
     .. math:: y_{b,i,o} = \mathrm{bias}_o + \sum_{m,c} x_{b,\; i S + m D,\; c} \; w_{m,c,o}
@@ -194,7 +198,7 @@ def conv1d(x, w, bias, window, groups):
     return y
 
 
-def conv1d_dw(x, dy, window, groups):
+def conv1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
     r"""∂e/∂w of :func:`conv1d`.
 
     .. math:: \frac{\partial e}{\partial w_{m,c,o}} = \sum_{b,i} x_{b,\; i S + m D,\; c} \;
@@ -223,7 +227,7 @@ def conv1d_dw(x, dy, window, groups):
     return dw
 
 
-def conv1d_dx(dy, w, input_size, window, groups):
+def conv1d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: int) -> Array:
     r"""∂e/∂x of :func:`conv1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
@@ -253,7 +257,7 @@ def conv1d_dx(dy, w, input_size, window, groups):
     return crop(dx, window, input_size).copy()
 
 
-def conv1d_db(dy):
+def conv1d_db(dy: Array) -> Array:
     r"""∂e/∂bias of :func:`conv1d`.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i} \frac{\partial e}{\partial y_{b,i,o}}
@@ -275,7 +279,7 @@ def conv1d_db(dy):
     return db
 
 
-def centred_correlation(x, w):
+def centred_correlation(x: Array, w: Array) -> Array:
     r"""The slide's own forward form: one channel, filter indices from −f to f, zeros outside the image.
 
     .. math:: z_{kl} = \sum_{i,j=-f}^{f} w_{ij} \; x_{k+i,\, l+j}
@@ -289,7 +293,7 @@ def centred_correlation(x, w):
     Source: B3.
     """
     f = w.shape[0] // 2
-    z = np.zeros(x.shape, x.dtype)
+    z = np.zeros_like(x)
     for k in range(z.shape[0]):
         for l in range(z.shape[1]):
             for i in range(-f, f + 1):
@@ -298,7 +302,7 @@ def centred_correlation(x, w):
     return z
 
 
-def centred_correlation_dw(x, dz, f):
+def centred_correlation_dw(x: Array, dz: Array, f: int) -> Array:
     r"""The slide's ∂e/∂w: slide ∂e/∂z over the image.
 
     .. math:: \frac{\partial e}{\partial w_{ij}} = \sum_{k,l} \frac{\partial e}{\partial z_{kl}} \; x_{k+i,\, l+j}
@@ -322,7 +326,7 @@ def centred_correlation_dw(x, dz, f):
     return dw
 
 
-def centred_correlation_dx(dz, w):
+def centred_correlation_dx(dz: Array, w: Array) -> Array:
     r"""The slide's ∂e/∂x: ∂e/∂z under the filter, flipped in both directions.
 
     .. math:: \frac{\partial e}{\partial x_{kl}} = \sum_{i,j=-f}^{f} \frac{\partial e}{\partial z_{k+i,\, l+j}} \;
@@ -337,7 +341,7 @@ def centred_correlation_dx(dz, w):
     Source: B4.
     """
     f = w.shape[0] // 2
-    dx = np.zeros(dz.shape, dz.dtype)
+    dx = np.zeros_like(dz)
     for k in range(dx.shape[0]):
         for l in range(dx.shape[1]):
             for i in range(-f, f + 1):
@@ -346,7 +350,7 @@ def centred_correlation_dx(dz, w):
     return dx
 
 
-def at(x, k, l):
+def at(x: Array, k: int, l: int) -> Any:
     """x_kl, and zero outside the image."""
     inside = 0 <= k < x.shape[0] and 0 <= l < x.shape[1]
     return x[k, l] if inside else 0

@@ -22,6 +22,7 @@ from refconv.geometry import Window
 from refconv.reference.conv import conv2d
 from refconv.reference.matrix import zero_stuff
 from refconv.reference.padding import crop, zero_pad
+from refconv.typing import Array, Shape
 
 __all__ = [
     "conv_transpose1d",
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-def conv_transpose2d(x, w, bias, output_size, window, groups):
+def conv_transpose2d(x: Array, w: Array, bias: Array | None, output_size: Shape, window: Window, groups: int) -> Array:
     r"""Transposed convolution: each input stamps the kernel, times its value, onto the output.
 
     .. math:: y_{b,u,v,o} = \mathrm{bias}_o + \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
@@ -70,7 +71,7 @@ def conv_transpose2d(x, w, bias, output_size, window, groups):
     return crop(y, window, output_size).copy()
 
 
-def conv_transpose2d_dw(x, dy, window, groups):
+def conv_transpose2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
     r"""∂e/∂w of :func:`conv_transpose2d`: each weight gathers the input times ∂e/∂y of the output that it stamped.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,o,c}} = \sum_{b,i,j} x_{b,i,j,c} \;
@@ -102,7 +103,7 @@ def conv_transpose2d_dw(x, dy, window, groups):
     return dw
 
 
-def conv_transpose2d_dx(dy, w, window, groups):
+def conv_transpose2d_dx(dy: Array, w: Array, window: Window, groups: int) -> Array:
     r"""∂e/∂x of :func:`conv_transpose2d`: each input gathers ∂e/∂y under its stamp. This is the convolution itself.
 
     .. math:: \frac{\partial e}{\partial x_{b,i,j,c}} = \sum_{m,n,o}
@@ -134,7 +135,7 @@ def conv_transpose2d_dx(dy, w, window, groups):
     return dx
 
 
-def conv_transpose2d_db(dy):
+def conv_transpose2d_db(dy: Array) -> Array:
     r"""∂e/∂bias of :func:`conv_transpose2d`: the bias is added to every output pixel, so it gathers ∂e/∂y of all of them.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u,v} \frac{\partial e}{\partial y_{b,u,v,o}}
@@ -157,7 +158,9 @@ def conv_transpose2d_db(dy):
     return db
 
 
-def zero_stuffed_conv_transpose2d(x, w, bias, output_size, window, groups):
+def zero_stuffed_conv_transpose2d(
+    x: Array, w: Array, bias: Array | None, output_size: Shape, window: Window, groups: int
+) -> Array:
     r"""Transposed convolution as a convolution with stride 1 of the input with zeros between its pixels.
 
     .. math:: y_{b,u,v,o} = \mathrm{bias}_o + \sum_{m,n,c} s_{b,\; u - m D,\; v - n D,\; c} \; w_{m,n,o,c},
@@ -188,7 +191,7 @@ def zero_stuffed_conv_transpose2d(x, w, bias, output_size, window, groups):
     return y.copy() if bias is None else y + bias
 
 
-def conv_transpose1d(x, w, bias, output_size, window, groups):
+def conv_transpose1d(x: Array, w: Array, bias: Array | None, output_size: Shape, window: Window, groups: int) -> Array:
     r"""Transposed convolution on signals: :func:`conv_transpose2d` with one spatial axis.
 
     .. math:: y_{b,u,o} = \mathrm{bias}_o + \sum_{i,m:\, i S + m D = u} \sum_c x_{b,i,c} \; w_{m,o,c}
@@ -216,7 +219,7 @@ def conv_transpose1d(x, w, bias, output_size, window, groups):
     return crop(y, window, output_size).copy()
 
 
-def conv_transpose1d_dw(x, dy, window, groups):
+def conv_transpose1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
     r"""∂e/∂w of :func:`conv_transpose1d`.
 
     .. math:: \frac{\partial e}{\partial w_{m,o,c}} = \sum_{b,i} x_{b,i,c} \;
@@ -244,7 +247,7 @@ def conv_transpose1d_dw(x, dy, window, groups):
     return dw
 
 
-def conv_transpose1d_dx(dy, w, window, groups):
+def conv_transpose1d_dx(dy: Array, w: Array, window: Window, groups: int) -> Array:
     r"""∂e/∂x of :func:`conv_transpose1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,i,c}} = \sum_{m,o} \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}} \;
@@ -272,7 +275,7 @@ def conv_transpose1d_dx(dy, w, window, groups):
     return dx
 
 
-def conv_transpose1d_db(dy):
+def conv_transpose1d_db(dy: Array) -> Array:
     r"""∂e/∂bias of :func:`conv_transpose1d`.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u} \frac{\partial e}{\partial y_{b,u,o}}
@@ -294,7 +297,7 @@ def conv_transpose1d_db(dy):
     return db
 
 
-def turned(w, groups):
+def turned(w: Array, groups: int) -> Array:
     """The kernel upside down and left to right, its channel axes exchanged within each group.
 
     ``w`` (kh, kw, O / groups, C); returns (kh, kw, C / groups, O), as a convolution from C to O channels has it.

@@ -13,11 +13,12 @@ import numpy as np
 
 from refconv.geometry import mode_window
 from refconv.reference.functions import root_of_unity
+from refconv.typing import Array
 
 __all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d", "fft_convolve1d", "fft_convolve2d"]
 
 
-def cross_correlate1d(x, w, mode):
+def cross_correlate1d(x: Array, w: Array, mode: str) -> Array:
     r"""Cross-correlation of a signal: the kernel as it is, slid along.
 
     .. math:: (w \star x)_t = \sum_i x_{t+i} \, w_i
@@ -40,7 +41,7 @@ def cross_correlate1d(x, w, mode):
     return y
 
 
-def convolve1d(x, w, mode):
+def convolve1d(x: Array, w: Array, mode: str) -> Array:
     r"""Convolution of a signal: the kernel flipped, slid along.
 
     .. math:: (w * x)_t = \sum_i x_{t-i} \, w_i
@@ -64,7 +65,7 @@ def convolve1d(x, w, mode):
     return y
 
 
-def cross_correlate2d(x, w, mode):
+def cross_correlate2d(x: Array, w: Array, mode: str) -> Array:
     r"""Cross-correlation of an image: the kernel as it is, slid over it.
 
     .. math:: (K \star I)_{i,j} = \sum_{m,n} I_{i+m,\,j+n} \, K_{m,n}
@@ -90,7 +91,7 @@ def cross_correlate2d(x, w, mode):
     return y
 
 
-def convolve2d(x, w, mode):
+def convolve2d(x: Array, w: Array, mode: str) -> Array:
     r"""Convolution of an image: the kernel flipped in both directions, slid over it.
 
     .. math:: (K * I)_{i,j} = \sum_{m,n} I_{i-m,\,j-n} \, K_{m,n}
@@ -117,7 +118,7 @@ def convolve2d(x, w, mode):
     return y
 
 
-def fft_convolve1d(x, w, mode):
+def fft_convolve1d(x: Array, w: Array, mode: str) -> Array:
     r"""Convolution of a signal by the convolution theorem: transform, multiply, transform back.
 
     .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad Y_k = X_k W_k, \qquad
@@ -137,7 +138,7 @@ def fft_convolve1d(x, w, mode):
     return part_of_full(y, x, w, mode)
 
 
-def fft_convolve2d(x, w, mode):
+def fft_convolve2d(x: Array, w: Array, mode: str) -> Array:
     r"""Convolution of an image by the convolution theorem: :func:`fft_convolve1d` with a double sum.
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
@@ -156,7 +157,7 @@ def fft_convolve2d(x, w, mode):
     return part_of_full(y, x, w, mode)
 
 
-def fourier1d(x, n, sign):
+def fourier1d(x: Array, n: int, sign: int) -> Array:
     r"""The sums of the discrete Fourier transform of x, followed by zeros up to length n; sign −1 is there, +1 and back.
 
     .. math:: X_k = \sum_t x_t \, e^{\pm 2\pi \mathrm{i}\, k t / n}
@@ -171,7 +172,7 @@ def fourier1d(x, n, sign):
     return X
 
 
-def fourier2d(x, H, W, sign):
+def fourier2d(x: Array, H: int, W: int, sign: int) -> Array:
     r"""The sums of the discrete Fourier transform of the image x, with zeros up to H×W.
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{\pm 2\pi \mathrm{i}\, (k i / H + l j / W)}
@@ -189,7 +190,7 @@ def fourier2d(x, H, W, sign):
     return X
 
 
-def part_of_full(y, x, w, mode):
+def part_of_full(y: Array, x: Array, w: Array, mode: str) -> Array:
     """The outputs of a mode, cut out of the full convolution y of x and w; without its imaginary part, which is rounding."""
     window = mode_window(w.shape, mode)
     first = [k - 1 - before for k, (before, _after) in zip(w.shape, window.pads(x.shape), strict=True)]

@@ -12,10 +12,12 @@ It is the convolution of :mod:`refconv.reference.conv` with a 1×1 kernel, and t
 
 import numpy as np
 
+from refconv.typing import Array
+
 __all__ = ["dense", "dense_db", "dense_dw", "dense_dx"]
 
 
-def dense(x, w, bias):
+def dense(x: Array, w: Array, bias: Array | None) -> Array:
     r"""Dense layer: each output is its bias plus all inputs, weighted.
 
     .. math:: y_{b,o} = \mathrm{bias}_o + \sum_c x_{b,c} \; w_{c,o}
@@ -37,7 +39,7 @@ def dense(x, w, bias):
     return y
 
 
-def dense_dw(x, dy):
+def dense_dw(x: Array, dy: Array) -> Array:
     r"""∂e/∂w of :func:`dense`: each weight gathers ∂e/∂y times the input that it was multiplied with.
 
     .. math:: \frac{\partial e}{\partial w_{c,o}} = \sum_b x_{b,c} \; \frac{\partial e}{\partial y_{b,o}}
@@ -60,7 +62,7 @@ def dense_dw(x, dy):
     return dw
 
 
-def dense_dx(dy, w):
+def dense_dx(dy: Array, w: Array) -> Array:
     r"""∂e/∂x of :func:`dense`: each output sends ∂e/∂y back along its weights.
 
     .. math:: \frac{\partial e}{\partial x_{b,c}} = \sum_o \frac{\partial e}{\partial y_{b,o}} \; w_{c,o}
@@ -82,7 +84,7 @@ def dense_dx(dy, w):
     return dx
 
 
-def dense_db(dy):
+def dense_db(dy: Array) -> Array:
     r"""∂e/∂bias of :func:`dense`: the bias is added to every example, so it gathers ∂e/∂y of all of them.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_b \frac{\partial e}{\partial y_{b,o}}

@@ -11,10 +11,12 @@ The random numbers are an argument: ``u`` holds uniform random numbers, so loops
 
 import numpy as np
 
+from refconv.typing import Array
+
 __all__ = ["dropout", "dropout_dx"]
 
 
-def dropout(x, u, rate):
+def dropout(x: Array, u: Array, rate: float) -> tuple[Array, Array]:
     r"""Drop the units whose random number is below the rate, and enlarge the others.
 
     .. math:: y = x \cdot \mathrm{mask}, \qquad
@@ -36,7 +38,7 @@ def dropout(x, u, rate):
     return y, mask
 
 
-def dropout_dx(dy, mask):
+def dropout_dx(dy: Array, mask: Array) -> Array:
     r"""∂e/∂x of :func:`dropout`: a dropped unit has no part in the error, the others their enlarged one.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}

@@ -8,13 +8,14 @@ warning, as in the kernels.
 import sys
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 __all__ = ["exp", "expm1", "is_symbolic", "log", "log1p", "power", "root_of_unity", "sqrt", "tanh"]
 
 
-def exp(v):
+def exp(v: Any) -> Any:
     """e to the power v.
 
     >>> float(exp(0.0)), float(exp(np.float32(1000)))
@@ -23,7 +24,7 @@ def exp(v):
     return _evaluate("exp", v)
 
 
-def expm1(v):
+def expm1(v: Any) -> Any:
     """e to the power v, less 1: near v = 0 without the cancellation of 1.000… − 1.
 
     >>> float(expm1(1e-20))
@@ -32,7 +33,7 @@ def expm1(v):
     return exp(v) - 1 if is_symbolic(v) else _evaluate("expm1", v)
 
 
-def log(v):
+def log(v: Any) -> Any:
     """Natural logarithm.
 
     >>> float(log(1.0))
@@ -41,7 +42,7 @@ def log(v):
     return _evaluate("log", v)
 
 
-def log1p(v):
+def log1p(v: Any) -> Any:
     """Natural logarithm of 1 + v: near v = 0 without the rounding of 1 + v.
 
     >>> float(log1p(1e-20))
@@ -50,7 +51,7 @@ def log1p(v):
     return log(1 + v) if is_symbolic(v) else _evaluate("log1p", v)
 
 
-def power(v, exponent):
+def power(v: Any, exponent: Any) -> Any:
     """v to a power. A fraction has whole powers only, since of the others most are no fractions.
 
     >>> float(power(np.float32(16), 0.75)), power(Fraction(2, 3), -2.0)
@@ -66,7 +67,7 @@ def power(v, exponent):
     return v**exponent
 
 
-def root_of_unity(k, n, dtype):
+def root_of_unity(k: int, n: int, dtype: Any) -> Any:
     """e to the power 2πi·k/n, the point at k n-ths of the unit circle: complex64 beside float32, complex128 beside float64.
 
     Beside objects it is a sympy expression.
@@ -80,7 +81,7 @@ def root_of_unity(k, n, dtype):
     return np.result_type(dtype, np.complex64).type(np.exp(2j * np.pi * (k % n) / n))
 
 
-def sqrt(v):
+def sqrt(v: Any) -> Any:
     """Square root.
 
     >>> float(sqrt(np.float32(6.25)))
@@ -89,7 +90,7 @@ def sqrt(v):
     return _evaluate("sqrt", v)
 
 
-def tanh(v):
+def tanh(v: Any) -> Any:
     """Hyperbolic tangent.
 
     >>> float(tanh(0.0))
@@ -98,7 +99,7 @@ def tanh(v):
     return _evaluate("tanh", v)
 
 
-def _evaluate(name, v):
+def _evaluate(name: str, v: Any) -> Any:
     if is_symbolic(v):
         return getattr(sys.modules["sympy"], name)(v)
     if isinstance(v, Fraction):
@@ -107,7 +108,7 @@ def _evaluate(name, v):
         return getattr(np, name)(v)
 
 
-def is_symbolic(v):
+def is_symbolic(v: Any) -> bool:
     """Whether v is a sympy expression.
 
     >>> is_symbolic(1.5)
@@ -116,7 +117,7 @@ def is_symbolic(v):
     return _is_of_sympy(type(v))
 
 
-@cache  # asked for each element of an array
-def _is_of_sympy(kind):
+@cache  # called for each element of an array
+def _is_of_sympy(kind: type) -> bool:
     # An object of sympy exists only if sympy is imported: no need to import it here, nor even to have it.
     return any(base.__module__.partition(".")[0] == "sympy" for base in kind.__mro__)

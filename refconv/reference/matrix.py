@@ -16,11 +16,12 @@ import numpy as np
 
 from refconv.geometry import Window
 from refconv.reference.padding import crop, zero_pad
+from refconv.typing import Array, Shape
 
 __all__ = ["col2im", "im2col", "toeplitz1d", "toeplitz2d", "zero_stuff"]
 
 
-def im2col(x, window):
+def im2col(x: Array, window: Window) -> Array:
     r"""Each neighbourhood that the window sees, as one column of a matrix.
 
     .. math:: M_{(m,n,c),\,(b,i,j)} = x_{b,\; i S + m D,\; j S + n D,\; c}
@@ -51,7 +52,7 @@ def im2col(x, window):
     return matrix
 
 
-def col2im(matrix, input_size, window):
+def col2im(matrix: Array, input_size: Shape, window: Window) -> Array:
     r"""The adjoint of :func:`im2col`: each column goes back to its place, and where neighbourhoods overlap they add up.
 
     .. math:: x_{b,u,v,c} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}} M_{(m,n,c),\,(b,i,j)}
@@ -82,7 +83,7 @@ def col2im(matrix, input_size, window):
     return crop(x, window, input_size).copy()
 
 
-def toeplitz2d(w, input_size, window, groups):
+def toeplitz2d(w: Array, input_size: Shape, window: Window, groups: int) -> Array:
     r"""The convolution layer on one image as one matrix: y = T x.
 
     .. math:: T_{(i,j,o),\,(i S + m D,\; j S + n D,\; c)} = w_{m,n,c,o}, \quad \text{zero elsewhere}
@@ -114,7 +115,7 @@ def toeplitz2d(w, input_size, window, groups):
     return crop(T, window, input_size).copy().reshape(len(T), -1)
 
 
-def toeplitz1d(w, input_size, window, groups):
+def toeplitz1d(w: Array, input_size: Shape, window: Window, groups: int) -> Array:
     r"""The convolution layer on one signal as one matrix: y = T x.
 
     .. math:: T_{(i,o),\,(i S + m D,\; c)} = w_{m,c,o}, \quad \text{zero elsewhere}
@@ -141,7 +142,7 @@ def toeplitz1d(w, input_size, window, groups):
     return crop(T, window, input_size).copy().reshape(len(T), -1)
 
 
-def zero_stuff(x, stride):
+def zero_stuff(x: Array, stride: Shape) -> Array:
     r"""An image or a signal with S − 1 zeros between neighbours.
 
     .. math:: y_{b,\; i S,\; j S,\; c} = x_{b,i,j,c}, \quad \text{zero elsewhere}

@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from refconv.geometry import Window
+from refconv.typing import Array, Shape
+
 __all__ = ["crop", "zero_pad"]
 
 
-def zero_pad(x, window):
+def zero_pad(x: Array, window: Window) -> Array:
     """Set the image or signal x, of shape (batch, *size, channels), into the zeros that its window asks for.
 
     >>> from refconv.geometry import Window
@@ -18,7 +21,7 @@ def zero_pad(x, window):
     return padded
 
 
-def crop(padded, window, input_size):
+def crop(padded: Array, window: Window, input_size: Shape) -> Array:
     """The view of a padded image that lies inside its zeros: the adjoint of :func:`zero_pad`.
 
     >>> from refconv.geometry import Window

@@ -11,10 +11,13 @@ Each output pixel (i, j) reads one input pixel (u, v) or several with weights. T
 
 import numpy as np
 
+from refconv.geometry import Window
+from refconv.typing import Array, Shape
+
 __all__ = ["pad", "pad_dx", "upsample2d", "upsample2d_dx"]
 
 
-def pad(x, window, mode):
+def pad(x: Array, window: Window, mode: str) -> Array:
     r"""Put a frame around each image.
 
     .. math:: y_{b,i,j,c} = x_{b,\; s(i - \mathrm{top}),\; s(j - \mathrm{left}),\; c}
@@ -42,7 +45,7 @@ def pad(x, window, mode):
     return y
 
 
-def pad_dx(dy, input_size, window, mode):
+def pad_dx(dy: Array, input_size: Shape, window: Window, mode: str) -> Array:
     r"""∂e/∂x of :func:`pad`: each pixel gathers ∂e/∂y of all its copies.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} =
@@ -72,7 +75,7 @@ def pad_dx(dy, input_size, window, mode):
     return dx
 
 
-def source(i, n, mode):
+def source(i: int, n: int, mode: str) -> int | None:
     """Which of n pixels in a row stands at position i, inside or outside; None where there is a zero.
 
     >>> [[source(i, 3, mode) for i in range(-2, 5)] for mode in ("reflect", "edge")]
@@ -87,7 +90,7 @@ def source(i, n, mode):
     return -i if i < 0 else 2 * (n - 1) - i
 
 
-def upsample2d(x, scale, mode):
+def upsample2d(x: Array, scale: Shape, mode: str) -> Array:
     r"""Upsampling: S_h × S_w pixels for each one.
 
     .. math:: y_{b,i,j,c} = \sum_{u,v} a_{i,u} \, a_{j,v} \; x_{b,u,v,c}
@@ -113,7 +116,7 @@ def upsample2d(x, scale, mode):
     return y
 
 
-def upsample2d_dx(dy, scale, mode):
+def upsample2d_dx(dy: Array, scale: Shape, mode: str) -> Array:
     r"""∂e/∂x of :func:`upsample2d`: each output sends ∂e/∂y back, with the same weights.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{i,j} a_{i,u} \, a_{j,v} \;
@@ -141,7 +144,7 @@ def upsample2d_dx(dy, scale, mode):
     return dx
 
 
-def readings(i, n, S, mode):
+def readings(i: int, n: int, S: int, mode: str) -> list[tuple[int, int, int]]:
     r"""What output i reads along one axis of n inputs, each S outputs wide: (u, numerator, denominator) of each weight.
 
     "nearest" reads the input in which the output lies. "bilinear" reads the two whose centres are next to its own, the

@@ -16,7 +16,9 @@ S, D and ``window`` are those of :mod:`refconv.reference.conv`. A kernel of rank
 
 import numpy as np
 
+from refconv.geometry import Window
 from refconv.reference.padding import crop, zero_pad
+from refconv.typing import Array, Shape
 
 __all__ = [
     "depthwise_conv2d",
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 
-def depthwise_conv2d(x, w, bias, window):
+def depthwise_conv2d(x: Array, w: Array, bias: Array | None, window: Window) -> Array:
     r"""Depthwise convolution: each channel is convolved with its own kernels, and no channel sees another.
 
     .. math:: y_{b,i,j,\,c Q + q} = \mathrm{bias}_{c Q + q} + \sum_{m,n} x_{b,\; i S + m D,\; j S + n D,\; c} \; w_{m,n,c,q}
@@ -60,7 +62,7 @@ def depthwise_conv2d(x, w, bias, window):
     return y
 
 
-def depthwise_conv2d_dw(x, dy, window):
+def depthwise_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
     r"""∂e/∂w of :func:`depthwise_conv2d`: each weight gathers ∂e/∂y times the input that it was multiplied with.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,q}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
@@ -94,7 +96,7 @@ def depthwise_conv2d_dw(x, dy, window):
     return dw
 
 
-def depthwise_conv2d_dx(dy, w, input_size, window):
+def depthwise_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) -> Array:
     r"""∂e/∂x of :func:`depthwise_conv2d`: each output sends ∂e/∂y back along its kernel to the one channel it saw.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
@@ -130,7 +132,7 @@ def depthwise_conv2d_dx(dy, w, input_size, window):
     return crop(dx, window, input_size).copy()
 
 
-def separable_conv2d(x, depthwise, pointwise, bias, window):
+def separable_conv2d(x: Array, depthwise: Array, pointwise: Array, bias: Array | None, window: Window) -> Array:
     r"""Depthwise separable convolution: depthwise in space, then pointwise, 1×1, across the channels.
 
     .. math:: z_{b,i,j,\,c Q + q} = \sum_{m,n} x_{b,\; i S + m D,\; j S + n D,\; c} \; \mathrm{depthwise}_{m,n,c,q}, \qquad
@@ -160,7 +162,9 @@ def separable_conv2d(x, depthwise, pointwise, bias, window):
     return y
 
 
-def separable_conv2d_grads(dy, x, depthwise, pointwise, window):
+def separable_conv2d_grads(
+    dy: Array, x: Array, depthwise: Array, pointwise: Array, window: Window
+) -> tuple[Array, Array, Array]:
     r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`: back through the 1×1, then through space.
 
     .. math:: \frac{\partial e}{\partial \mathrm{pointwise}_{0,0,p,o}} = \sum_{b,i,j} z_{b,i,j,p}

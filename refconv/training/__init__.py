@@ -1,32 +1,53 @@
-"""Training a network and testing it: the loop, in as few lines as it has steps."""
+"""Training and evaluation: the loop, metrics, callbacks and ensembles."""
 
-from refconv.training.checkpoint import Checkpoints
+from refconv.training.callbacks import Callback, CSVLogger, EarlyStopping
+from refconv.training.checkpoint import Checkpoint
 from refconv.training.ensemble import Ensemble, crops_144, flips, scales, ten_crops
-from refconv.training.evaluate import Evaluation, evaluate
+from refconv.training.evaluate import Evaluation, evaluate, predict, predict_proba
 from refconv.training.fit import fit
-from refconv.training.history import Diverged, Epoch, History, Progress
+from refconv.training.history import Diverged, Epoch, History
 from refconv.training.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
+from refconv.training.metrics import (
+    accuracy,
+    binary_accuracy,
+    intersection_over_union,
+    mean_absolute_error,
+    top_k_accuracy,
+)
+from refconv.training.progress import ProgressBar
+from refconv.training.run import Run
 from refconv.training.step import train_step
-from refconv.training.tensorboard import tensorboard
+from refconv.training.tensorboard import TensorBoard
 
 __all__ = [
     "BinaryCrossEntropy",
-    "Checkpoints",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
     "CrossEntropy",
     "Diverged",
+    "EarlyStopping",
     "Ensemble",
     "Epoch",
     "Evaluation",
     "History",
     "Loss",
     "MeanSquaredError",
-    "Progress",
+    "ProgressBar",
+    "Run",
+    "TensorBoard",
+    "accuracy",
+    "binary_accuracy",
     "crops_144",
     "evaluate",
     "fit",
     "flips",
+    "intersection_over_union",
+    "mean_absolute_error",
+    "predict",
+    "predict_proba",
     "scales",
     "ten_crops",
-    "tensorboard",
+    "top_k_accuracy",
     "train_step",
 ]

@@ -1,139 +1,175 @@
-"""Checkpoints: all that a run needs to go on as if it had never stopped, to the last bit.
+"""Checkpoints: everything a run needs to continue as if it had never stopped, to the last bit.
 
-A checkpoint is one file, written at once or not at all. Its tensors are the network's parameters and what the optimiser
-remembers of them; the rest, a few numbers and the states of all random generators, is JSON beside them.
+A checkpoint is one file, written completely or not at all. Its tensors are the parameters of the network and the state of the
+optimiser; the rest, a few numbers and the states of all random generators, is stored beside them as JSON.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import refconv.weights as weights
-from refconv._arguments import integer
-from refconv._errors import ArgumentValueError
+from refconv._arguments import flag, integer
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import clear_unfinished
+from refconv.training.callbacks import Callback
+from refconv.training.evaluate import Means
 from refconv.training.history import Epoch
+from refconv.training.settings import differences
 
-__all__ = ["Checkpoints", "capture", "generators", "restore"]
+if TYPE_CHECKING:
+    import os
+
+    from refconv.nn import Layer
+    from refconv.training.run import Run
+    from refconv.typing import Array
+
+    Tensors = Mapping[str, Array]
+
+__all__ = ["Checkpoint", "capture", "generators", "restore"]
 
 KIND = "refconv-checkpoint"
 
 
-class Checkpoints:
-    """A folder with a run's last checkpoint and its best one.
+class Checkpoint(Callback):
+    """Save a run, so that it can be resumed to the same bits, and its best epoch.
 
-    ``last.safetensors`` is written after each epoch, when the run is asked to stop, and as often as ``every`` says;
-    ``best.safetensors`` after each epoch with a new lowest validation loss, for :meth:`recall_best`. A run that is killed goes
-    on from the last one: the same call of :func:`fit` with ``resume=True`` ends with the same bits as a run that was never
-    stopped.
+    ``last.safetensors`` is written after each epoch, when the run is stopped, and every ``every`` steps;
+    ``best.safetensors`` after each epoch with a new lowest validation loss, for :meth:`recall_best`. After an interruption
+    the same call of :func:`fit` with ``resume=True`` continues from the last checkpoint and ends with the same bits as a run
+    that was never stopped. A run with another setting is refused: optimiser, schedule, loss, batches, data (compared by a
+    fingerprint), patience and the number of epochs must be the same.
 
     Parameters
     ----------
     folder : path
-        Made when the first checkpoint is written.
+        Created when the first checkpoint is written.
     every : int, optional
-        Steps between two checkpoints inside of an epoch.
+        Steps between two checkpoints within an epoch.
     resume : bool
-        Whether to go on from ``last.safetensors``, if there is one. Without it, one that is there is not written over.
+        True to continue from ``last.safetensors`` if it exists. Without it, an existing one is never replaced.
     notes : dict, optional
-        Anything else worth keeping that JSON can hold.
+        Anything else to store; must be JSON-serialisable.
 
     Raises
     ------
     FileExistsError
-        If there is a checkpoint that is not to be resumed.
+        If there is a checkpoint and resume is False.
     TypeError, ValueError
-        If every is no count.
+        If ``every`` is not a positive integer. :func:`fit` raises ``ValueError`` if the checkpoint is that of another run,
+        and ``TypeError`` if the batches cannot be resumed.
     ImportError
         If safetensors is not installed.
 
     Examples
     --------
-    ``fit(model, batches, optimizer, epochs=90, checkpoints=Checkpoints("runs/first", every=500, resume=True))`` begins a run,
-    and, started again after whatever has stopped it, goes on with it.
+    ``fit(model, batches, optimizer, epochs=90, callbacks=[Checkpoint("runs/first", every=500, resume=True)])`` begins a run,
+    and, called again after an interruption, continues it.
 
-    Source: A12.
+    Source: lecture row A12 (SOURCES.md).
     """
 
-    def __init__(self, folder, *, every=None, resume=False, notes=None):
+    comes_last = True  # it saves what the other callbacks have decided
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        every: int | None = None,
+        resume: bool = False,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
         weights.need_safetensors("checkpoints")
         self.last, self.best = Path(folder) / "last.safetensors", Path(folder) / "best.safetensors"
         self.every = None if every is None else integer("every", every)
-        self.resume, self.notes = resume, notes or {}
+        self.resume, self.notes = flag("resume", resume), dict(notes or {})
         if not resume and self.last.exists():
             raise FileExistsError(f"{self.last} is a run's checkpoint already: resume=True goes on with it")
 
-    def save(self, run, best=False) -> None:
-        """Write the run's checkpoint, and the best one if this is it."""
+    def restore(self, run: Run) -> None:
+        """Set the run to the last checkpoint if it is to be resumed and there is one."""
+        if not (hasattr(run.batches, "state") and hasattr(run.batches, "resume")):
+            raise ArgumentTypeError(f"batches must have state() and resume(), as Batches do, to be saved, got {run.batches!r}")
+        if self.resume and self.last.exists():
+            for path in (self.last, self.best):
+                clear_unfinished(path)
+            restore(run, *weights.read_tensors(self.last, KIND), self.last)
+
+    def on_step_end(self, run: Run) -> None:
+        if run.stop or (self.every is not None and run.step % self.every == 0):
+            self.save(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        if run.epoch_done:  # a run that was stopped within the epoch is saved already, without its incomplete record
+            self.save(run, best=run.history.best is run.history.epochs[-1])
+
+    def save(self, run: Run, best: bool = False) -> None:
+        """Write the last checkpoint, and the best one if this epoch is the best."""
         tensors, description = capture(run)
-        for path in (self.best, self.last) if best else (self.last,):  # killed between them, it does this epoch again
+        for path in (self.best, self.last) if best else (self.last,):  # killed between them, it repeats this epoch
             weights.write_tensors(path, tensors, KIND, {**description, "notes": self.notes})
 
-    def load(self, run) -> bool:
-        """Put a run where the last checkpoint was; False if it is to begin, or there is none."""
-        if not self.resume or not self.last.exists():
-            return False
-        for path in (self.last, self.best):
-            clear_unfinished(path)
-        restore(run, *weights.read_tensors(self.last, KIND), self.last)
-        return True
+    def recall_best(self, model: Layer) -> None:
+        """Set a network to the weights of the best epoch.
 
-    def recall_best(self, model) -> None:
-        """Put a network where the best epoch left it: its parameters, without the rest of the run.
-
-        A ``FileNotFoundError`` if no epoch was validated, a ``ValueError`` if it was another network.
+        Raises ``FileNotFoundError`` if no epoch was validated, and ``ValueError`` if it was another network.
         """
         tensors, _ = weights.read_tensors(self.best, KIND)
         values = _group(tensors, "model")
         _refuse_others(model, values, self.best)
         _put(model, values)
 
-    def due(self, step) -> bool:
-        """Whether to save after this step."""
-        return self.every is not None and step % self.every == 0
 
-
-def capture(run):
-    """All of a run, as tensors and as what JSON can hold."""
+def capture(run: Run) -> tuple[Tensors, dict[str, Any]]:
+    """Return everything a run needs to continue, as tensors and as data for JSON."""
     tensors = {f"model/{name}": p.value for name, p in run.model.named_parameters().items()}
     tensors |= {f"optimizer/{name}": a for name, a in run.optimizer.state().items()}
     description = {
-        "settings": run.settings,
+        "settings": run.settings(),
         "epoch": run.epoch,
         "step": run.step,
-        "order": run.order,
-        "sums": asdict(run.sums),
-        "epochs": [asdict(line) for line in run.history.epochs],
+        "epoch_done": run.epoch_done,
+        "order": run.batches.state() if run.epoch_done else run.order,
+        "means": {"examples": run.means.examples, "sums": run.means.sums},
+        "seconds": run.seconds,
+        "lr": run.last_lr,
+        "epochs": [asdict(epoch) for epoch in run.history.epochs],
         "generators": {name: rng.bit_generator.state for name, rng in generators(run.model).items()},
     }
     return tensors, description
 
 
-def restore(run, tensors, description, path):
-    """Continue a run from what :func:`capture` returned; a ``ValueError``, and nothing changed, if it does not fit."""
+def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Path) -> None:
+    """Continue a run from the result of :func:`capture`; if it does not fit, raise ``ValueError`` and change nothing."""
     values, own = _group(tensors, "model"), generators(run.model)
     _refuse_others(run.model, values, path)
     try:
-        epoch, step, order = (description[name] for name in ("epoch", "step", "order"))
-        sums, epochs = type(run.sums)(**description["sums"]), [Epoch(**line) for line in description["epochs"]]
-        states, settings = dict(description["generators"]), description["settings"]
+        epoch, step, epoch_done, order = (description[name] for name in ("epoch", "step", "epoch_done", "order"))
+        means, seconds, lr = Means(**description["means"]), description["seconds"], description["lr"]
+        epochs = [Epoch(**fields) for fields in description["epochs"]]
+        states, settings = dict(description["generators"]), dict(description["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArgumentValueError(
             f"{path} must hold a complete run of this version of refconv, got {type(error).__name__}: {error}"
         ) from error
     if own.keys() != states.keys():
         raise ArgumentValueError(f"{path} is the checkpoint of another network")
-    if run.settings != settings:
-        raise ArgumentValueError(f"{path} is the checkpoint of another run: {settings}, and this one is {run.settings}")
+    if different := differences(settings, json.loads(json.dumps(run.settings()))):
+        raise ArgumentValueError(f"{path} is the checkpoint of another run; {'; '.join(different)}")
     run.optimizer.restore(_group(tensors, "optimizer"))
     _put(run.model, values)
     for name, rng in own.items():
         rng.bit_generator.state = states[name]
-    run.epoch, run.step, run.order, run.sums = epoch, step, order, sums
+    run.epoch, run.step, run.epoch_done = epoch, step, epoch_done
+    run.means, run.seconds, run.last_lr = means, seconds, lr
     run.history.epochs = epochs
+    run.batches.resume(order, 0 if epoch_done else step)
 
 
 def _group(tensors, group):

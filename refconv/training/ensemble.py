@@ -28,7 +28,7 @@ class Ensemble:
     Parameters
     ----------
     *models : callable
-        Networks, built; GoogLeNet's ensemble has seven.
+        Built networks, or one list of them; GoogLeNet's ensemble has seven.
     views : callable, optional
         Such as ``ten_crops(224)``; without it each image is seen once, as it is.
 
@@ -47,6 +47,8 @@ class Ensemble:
     """
 
     def __init__(self, *models, views=lambda x: [x]):
+        if len(models) == 1 and isinstance(models[0], list | tuple):
+            models = tuple(models[0])
         if not models:
             raise ArgumentValueError("models must be at least one network, got none")
         self.models, self.views = models, views

@@ -1,37 +1,66 @@
-"""Evaluate a network: loss, accuracy and predictions."""
+"""Evaluate a network: loss, metrics and predictions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refconv._arguments import class_labels
+from refconv._arguments import class_labels, integer
 from refconv._errors import ArgumentValueError
-from refconv.ops.loss import softmax_cross_entropy
+from refconv.ops.loss import softmax
+from refconv.training.losses import CrossEntropy
+from refconv.training.metrics import named_metrics
+from refconv.training.pairs import pairs
+from refconv.training.step import check_targets
 
-__all__ = ["Evaluation", "evaluate"]
+if TYPE_CHECKING:
+    from refconv.training.metrics import Metric
+    from refconv.typing import Array
+
+
+__all__ = ["Evaluation", "evaluate", "predict", "predict_proba"]
 
 
 @dataclass
 class Evaluation:
-    """Result of :func:`evaluate`: mean loss, accuracy from 0 to 1, and predicted classes.
+    """Result of :func:`evaluate`: mean loss and metrics, and for class labels the predictions.
 
-    ``top5`` is the share of images whose label is among the five highest scores, ``labels`` the true classes.
+    Parameters
+    ----------
+    loss : float
+        Mean over the examples.
+    metrics : dict of float
+        Means over the examples, by name.
+    predictions, labels : integer arrays (N,), optional
+        Predicted and true classes in the order of the batches; None unless the targets are one class for each example.
+
+    Examples
+    --------
+    >>> Evaluation(0.5, {"accuracy": 0.75}).accuracy
+    0.75
     """
 
     loss: float
-    accuracy: float
-    predictions: np.ndarray
-    top5: float | None = None
-    labels: np.ndarray | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    predictions: Array | None = None
+    labels: Array | None = None
 
-    def confusion(self) -> np.ndarray:
+    @property
+    def accuracy(self) -> float:
+        """The metric "accuracy", from 0 to 1."""
+        if "accuracy" not in self.metrics:
+            raise AttributeError(f"accuracy must be one of the metrics to be read, got {', '.join(self.metrics) or 'none'}")
+        return self.metrics["accuracy"]
+
+    def confusion(self) -> Array:
         """Count the images of each true class (row) by predicted class (column).
 
         Labels and predictions may have any integer type. Raises ``ValueError`` or ``TypeError`` if they are not class indices.
 
-        >>> Evaluation(0.0, 0.5, np.array([2, 0, 2, 2]), labels=np.array([1, 0, 2, 1])).confusion()
+        >>> Evaluation(0.0, predictions=np.array([2, 0, 2, 2]), labels=np.array([1, 0, 2, 1])).confusion()
         array([[1, 0, 0],
                [0, 0, 2],
                [0, 0, 1]])
@@ -43,15 +72,27 @@ class Evaluation:
         return counts.reshape(classes, classes)
 
 
-def evaluate(model, batches) -> Evaluation:
+def evaluate(
+    model: Callable[[Array], Array],
+    batches: Any,
+    *,
+    loss: Callable[[Array, Array], Any] = CrossEntropy(),  # noqa: B008  immutable
+    metrics: Mapping[str, Metric] | None = None,
+) -> Evaluation:
     """Evaluate a network in inference mode, without changing it.
 
     Parameters
     ----------
     model : Layer
         A built network, or any callable that returns scores for a batch, such as an :class:`Ensemble`.
-    batches : Batches
-        The data, in stored order (``rng=None``) if predictions are to be matched with images.
+    batches : iterable of (x, targets)
+        The data: :class:`refconv.data.Batches` with ``shuffle=False`` if predictions are to be matched with images, any
+        other iterable, or a pair of arrays (x, targets).
+    loss : callable
+        As in :func:`fit`.
+    metrics : dict of callable, optional
+        ``{name: metric}``, functions of scores and targets such as :func:`refconv.training.metrics.accuracy`. By default the
+        accuracy for a :class:`CrossEntropy`, and none for other losses.
 
     Returns
     -------
@@ -59,39 +100,127 @@ def evaluate(model, batches) -> Evaluation:
 
     Raises
     ------
-    TypeError
-        If labels are not integers.
-    ValueError
-        If there is no batch, or labels do not have shape (N,) or are not classes of the model.
+    TypeError, ValueError
+        If there is no batch, or the targets do not suit the loss, such as labels that are not classes of the model.
 
-    Source: A21, M2.
+    Examples
+    --------
+    >>> scores = np.log([[0.8, 0.2], [0.4, 0.6], [0.7, 0.3]])
+    >>> evaluation = evaluate(lambda x: x, (scores, np.array([0, 1, 1])))
+    >>> round(evaluation.loss, 4), evaluation.accuracy == 2 / 3, evaluation.predictions
+    (0.646, True, array([0, 1, 0]))
+
+    Source: lecture rows A21 and M2 (SOURCES.md).
     """
-    losses, predictions, labels, in_top5 = 0.0, [], [], 0
-    for x, right in batches:
+    metrics = named_metrics(metrics, loss)
+    means, predictions, labels = Means(), [], []
+    for x, targets in pairs(batches, shuffle=False):
         scores = model(x)
-        right = class_labels(right, len(scores), scores.shape[-1])
-        losses += float(softmax_cross_entropy(scores, right)[0]) * len(right)
-        predictions.append(scores.argmax(-1))
-        labels.append(right)
-        in_top5 += int(among_the_likeliest(scores, right, 5).sum())
-    if not labels:
+        targets = check_targets(loss, targets, scores.shape)
+        value, _ = loss(scores, targets)
+        means.add(len(scores), {"loss": value, **{name: metric(scores, targets) for name, metric in metrics.items()}})
+        if are_class_labels(scores, targets):
+            predictions.append(scores.argmax(-1))
+            labels.append(targets)
+    if not means.examples:
         raise ArgumentValueError("batches yielded nothing; is it an exhausted iterator?")
-    predictions, labels = np.concatenate(predictions), np.concatenate(labels)
-    count = len(labels)
-    accuracy = int((predictions == labels).sum()) / count
-    return Evaluation(losses / count, accuracy, predictions, in_top5 / count, labels)
+    found = means.values()
+    if not labels:
+        return Evaluation(found.pop("loss"), found)
+    return Evaluation(found.pop("loss"), found, np.concatenate(predictions), np.concatenate(labels))
 
 
-def among_the_likeliest(scores, labels, k):
-    """Return True where the label is among the k highest scores; of equal scores, lower classes come first, as in argmax.
+class Means:
+    """Means of several quantities over batches of different sizes.
 
-    A NaN score is never among them.
-
-    >>> scores = np.array([[1.0, 3.0, 2.0, 3.0], [1.0, 3.0, 2.0, 3.0]])
-    >>> among_the_likeliest(scores, np.array([3, 2]), 2)
-    array([ True, False])
+    >>> means = Means()
+    >>> means.add(3, {"loss": 1.0})
+    >>> means.add(1, {"loss": 5.0})
+    >>> means.examples, means.values()
+    (4, {'loss': 2.0})
     """
-    rows, classes = np.arange(len(labels)), np.arange(scores.shape[1])
-    own = scores[rows, labels][:, None]
-    ahead = ~(scores <= own) | ((scores == own) & (classes < np.asarray(labels)[:, None]))
-    return ahead.sum(-1) < k
+
+    def __init__(self, examples: int = 0, sums: Mapping[str, float] | None = None) -> None:
+        self.examples, self.sums = examples, dict(sums or {})
+
+    def add(self, count: int, means: Mapping[str, float]) -> None:
+        """Add the means over a batch of ``count`` examples."""
+        self.examples += count
+        for name, mean in means.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(mean) * count
+
+    def values(self) -> dict[str, float]:
+        """Return the means so far."""
+        return {name: total / self.examples for name, total in self.sums.items()}
+
+
+def are_class_labels(scores: Array, targets: Array) -> bool:
+    """True for scores (N, K) and one integer for each example."""
+    return isinstance(targets, np.ndarray) and scores.ndim == 2 and targets.ndim == 1 and targets.dtype.kind in "iu"
+
+
+def predict(model: Callable[[Array], Array], x: Array, batch_size: int = 256) -> Array:
+    """Return the class with the highest score for each example, or for each pixel.
+
+    Parameters
+    ----------
+    model : Layer
+        A built network, or any callable that returns scores (N, …, K).
+    x : array (N, …)
+        Examples, as the network takes them.
+    batch_size : int
+        Examples that are computed together; it limits the memory and changes nothing else.
+
+    Returns
+    -------
+    integer array (N, …)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If x is empty, or batch_size is not a positive integer.
+
+    Examples
+    --------
+    >>> predict(lambda x: -x, np.array([[3.0, 1.0], [2.0, 5.0], [4.0, 2.0]]), batch_size=2)
+    array([1, 0, 1])
+
+    Source: lecture row A19 (SOURCES.md).
+    """
+    return np.concatenate([scores.argmax(-1) for scores in _scores(model, x, batch_size)])
+
+
+def predict_proba(model: Callable[[Array], Array], x: Array, batch_size: int = 256) -> Array:
+    """Return the probability of each class, the softmax of the scores.
+
+    Parameters
+    ----------
+    model, x, batch_size
+        As in :func:`predict`.
+
+    Returns
+    -------
+    float array (N, …, K)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`predict`.
+
+    Examples
+    --------
+    >>> predict_proba(lambda x: np.log(x), np.array([[1.0, 3.0], [4.0, 1.0]])).round(6)
+    array([[0.25, 0.75],
+           [0.8 , 0.2 ]])
+
+    Source: lecture row A19 (SOURCES.md).
+    """
+    return np.concatenate([softmax(scores) for scores in _scores(model, x, batch_size)])
+
+
+def _scores(model: Callable[[Array], Array], x: Array, batch_size: int) -> Iterator[Array]:
+    batch_size = integer("batch_size", batch_size)
+    if not len(x):
+        raise ArgumentValueError("x must have at least one example, got none")
+    for first in range(0, len(x), batch_size):
+        yield model(x[first : first + batch_size])

@@ -1,83 +1,105 @@
-"""What a training run tells: its epochs, where it is, and why it ended."""
+"""Record of a training run: its epochs, and why it ended."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 
 from refconv.training.evaluate import Evaluation
 
-__all__ = ["Diverged", "Epoch", "History", "Progress"]
+__all__ = ["Diverged", "Epoch", "History"]
 
 
 @dataclass
 class Epoch:
-    """One line of a training run: how an epoch went."""
+    """Record of one epoch.
+
+    ``metrics`` holds ``train_loss`` and, for each metric, ``train_…`` such as ``train_accuracy``: means over the epoch, while
+    the weights moved. If they were measured, ``validation_…`` and ``test_…`` follow: means after the epoch.
+
+    >>> epoch = Epoch(2, 60, seconds=1.5, lr=0.1, metrics={"train_loss": 0.75, "test_accuracy": 0.5})
+    >>> epoch.train_loss, epoch.validation_loss, epoch.metrics["test_accuracy"], epoch.images_per_second
+    (0.75, None, 0.5, 40.0)
+    """
 
     epoch: int
     images: int  # seen in this epoch; fewer than the data set holds if the run was stopped
-    seconds: float  # of training, without the test
-    lr: float  # at the last step
-    train_loss: float  # means over the epoch, while the weights moved
-    train_accuracy: float
-    test_loss: float | None = None
-    test_accuracy: float | None = None
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
+    seconds: float  # of training, without validation and test
+    lr: float  # of the last step
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def train_loss(self) -> float:
+        """Mean loss of the steps."""
+        return self.metrics["train_loss"]
+
+    @property
+    def validation_loss(self) -> float | None:
+        """Loss on the validation data after the epoch; None without validation."""
+        return self.metrics.get("validation_loss")
+
+    @property
+    def test_loss(self) -> float | None:
+        """Loss on the test data after the epoch; None without a test."""
+        return self.metrics.get("test_loss")
 
     @property
     def images_per_second(self) -> float:
+        """Speed of training."""
         return self.images / self.seconds if self.seconds else math.inf
 
 
 @dataclass
 class History:
-    """What :func:`fit` returns: an :class:`Epoch` for each epoch, and how the run ended."""
+    """Result of :func:`fit`: an :class:`Epoch` for each epoch, and how the run ended."""
 
     epochs: list[Epoch] = field(default_factory=list)
-    stopped: bool = False  # before its end, by whoever was asked
-    stopped_early: bool = False  # because the validation loss fell no more
+    stopped: bool = False  # by a callback, before the end of the last epoch
+    stopped_early: bool = False  # by EarlyStopping: the validation loss no longer fell
     test: Evaluation | None = None  # the last one
+    measured: list[str] = field(default_factory=list)  # names of all metrics, also of those an incomplete epoch lacks
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the lowest validation loss, the first of equals; None where nothing was validated.
+        """The epoch with the lowest validation loss, the first of equal ones; None without validation.
 
-        >>> lines = [Epoch(k + 1, 8, 1.0, 0.1, 2.0, 0.5, validation_loss=v) for k, v in enumerate([math.nan, 3.0, 2.0, 2.0])]
-        >>> History(lines).best.epoch
+        >>> losses = [math.nan, 3.0, 2.0, 2.0]
+        >>> History([Epoch(k + 1, 8, 1.0, 0.1, {"validation_loss": v}) for k, v in enumerate(losses)]).best.epoch
         3
         """
-        validated = [line for line in self.epochs if line.validation_loss is not None]
-        return min(validated, key=lambda line: (math.isnan(line.validation_loss), line.validation_loss), default=None)
+        validated = {epoch.epoch: epoch.validation_loss for epoch in self.epochs if epoch.validation_loss is not None}
+        if not validated:
+            return None
+        best = min(validated, key=lambda number: (math.isnan(validated[number]), validated[number]))
+        return next(epoch for epoch in self.epochs if epoch.epoch == best)
 
     def to_csv(self) -> str:
-        """The epochs as comma-separated values with a header; what was not measured is empty."""
+        """Return the epochs as comma-separated values with a header; cells of what was not measured are empty.
+
+        >>> first = Epoch(1, 60, 1.5, 0.1, {"train_loss": 0.75})
+        >>> second = Epoch(2, 60, 2.0, 0.1, {"train_loss": 0.5, "test_loss": 0.6})
+        >>> print(History([first, second]).to_csv())
+        epoch,images,seconds,lr,train_loss,test_loss,images_per_second
+        1,60,1.5,0.1,0.75,,40.0
+        2,60,2.0,0.1,0.5,0.6,30.0
+        <BLANKLINE>
+        """
+        measured = dict.fromkeys([*self.measured, *(name for epoch in self.epochs for name in epoch.metrics)])
         text = io.StringIO()
-        columns = [*(f.name for f in fields(Epoch)), "images_per_second"]
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**asdict(e), "images_per_second": round(e.images_per_second, 1)} for e in self.epochs)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", "images", "seconds", "lr", *measured, "images_per_second"])
+        for epoch in self.epochs:
+            cells = [epoch.metrics.get(name, "") for name in measured]
+            speed = round(epoch.images_per_second, 1)
+            writer.writerow([epoch.epoch, epoch.images, epoch.seconds, epoch.lr, *cells, speed])
         return text.getvalue()
 
 
 class Diverged(FloatingPointError):  # noqa: N818
-    """The loss is no finite number any more; ``history`` is the run up to there."""
+    """The loss is not finite; ``history`` is the record of the run until then."""
 
-    def __init__(self, message: str, history: History):
+    def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
         self.history = history
-
-
-@dataclass
-class Progress:
-    """Where a run is, for those who watch it: told after each step."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    images: int
-    loss: float
-    accuracy: float

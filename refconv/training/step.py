@@ -1,59 +1,101 @@
 """One step of training: forward, loss, backward, update."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from refconv.nn.layer import call_backward
 from refconv.optim import clip_by_global_norm
 from refconv.training.losses import CrossEntropy
 
-__all__ = ["cross_entropy", "train_step"]
+if TYPE_CHECKING:
+    from refconv.nn import Layer
+    from refconv.optim import Optimizer
+    from refconv.typing import Array
 
 
-cross_entropy = CrossEntropy()
+__all__ = ["check_targets", "main_scores", "train_step"]
 
 
-def train_step(model, optimizer, x, labels, *, loss=cross_entropy, clip_norm=None):
-    """One step of training: forward, loss, back, update; a loss that is no finite number changes no weight.
+def train_step(
+    model: Layer,
+    optimizer: Optimizer,
+    x: Array,
+    targets: Array,
+    *,
+    loss: Callable[..., Any] = CrossEntropy(),  # noqa: B008  immutable
+    clip_norm: float | None = None,
+) -> tuple[float, Array]:
+    """Train a network on one batch; a loss that is not finite changes no weight.
 
     Parameters
     ----------
     model : Layer
-        The network, built; its outputs are the scores of the classes.
+        A built network.
     optimizer : Optimizer
         Made for this network: ``optim.SGD(model, lr=0.01)``.
-    x : array
-        A batch as the network takes it.
-    labels : integer array (N,)
-        The right classes. Another loss than a :class:`CrossEntropy` may take other targets, such as a class for each pixel.
+    x : array (N, …)
+        A batch, as the network takes it.
+    targets : array (N, …)
+        What the loss compares the outputs with: integer labels (N,) for a :class:`CrossEntropy`.
     loss : callable
-        ``loss(scores, labels)`` returns the loss and its derivative, as :class:`CrossEntropy` does.
+        ``loss(scores, targets)`` returns the loss and its derivative ∂e/∂scores, as :class:`CrossEntropy` does.
     clip_norm : float, optional
-        The longest gradient, as in :func:`refconv.optim.clip_by_global_norm`.
+        Largest norm of all gradients together, as in :func:`refconv.optim.clip_by_global_norm`.
 
     Returns
     -------
     loss : float
-        The batch's mean cross-entropy, before the step.
-    scores : array (N, classes)
-        The network's output, before the step; without those of auxiliary heads.
+        The mean loss of the batch before the step.
+    scores : array (N, …)
+        The output of the network before the step, without the scores of auxiliary heads.
 
     Raises
     ------
     TypeError, ValueError
-        If the optimiser holds parameters of another model, or of an earlier build. If the loss is a :class:`CrossEntropy`
-        and the labels are not integers of shape (N,) from 0 on. Nothing has changed.
+        If the optimiser holds parameters of another model, or of an earlier build, or if the targets do not suit the loss.
+        Nothing has changed then.
 
-    Source: A12, A20.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refconv import nn, optim
+    >>> model = nn.Dense(2)
+    >>> _ = model.build((3,), rng=0)
+    >>> x, labels = np.array([[1, 0, 2], [0, 3, 1]], np.float32), np.array([1, 0])
+    >>> optimizer = optim.SGD(model, lr=0.1)
+    >>> losses = [float(train_step(model, optimizer, x, labels)[0]) for _ in range(5)]
+    >>> losses[-1] < losses[0]
+    True
+
+    Source: lecture rows A12 and A20 (SOURCES.md).
     """
-    if hasattr(loss, "check_targets"):  # before the forward pass, which moves running averages
-        loss.check_targets(labels, (len(x), *model.output_shape(x.shape[1:])))
     optimizer.check_model(model)
+    if hasattr(loss, "check_targets"):  # before the forward pass, which moves running averages
+        targets = check_targets(loss, targets, (len(x), *model.output_shape(x.shape[1:])))
     scores, backward = model.forward(x, train=True)
-    value, dscores = loss(scores, labels)
+    value, dscores = loss(scores, targets)
     if math.isfinite(value):
         model.zero_grad()
         call_backward(backward, dscores, want_dx=False)
         if clip_norm is not None:
             clip_by_global_norm(optimizer.parameters, clip_norm)
         optimizer.step()
-    return value, scores[0] if isinstance(scores, tuple) else scores
+    return value, main_scores(scores)
+
+
+def check_targets(loss: Callable[..., Any], targets: Any, scores_shape: tuple[int, ...]) -> Array:
+    """Return targets as an array if the loss accepts them; a loss without ``check_targets`` gets them as they are."""
+    if not hasattr(loss, "check_targets"):
+        return targets
+    loss.check_targets(targets, scores_shape)  # before the conversion, which removes the mask of a masked array
+    return np.asarray(targets)
+
+
+def main_scores(scores: Array | tuple[Array, ...]) -> Array:
+    """Return the scores of the network itself, which come first if it has auxiliary heads."""
+    return scores[0] if isinstance(scores, tuple) else scores

@@ -1,24 +1,27 @@
-"""Event files for TensorBoard, for those who use it."""
+"""Event files for TensorBoard."""
 
-from dataclasses import asdict
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from refconv._optional import need
+from refconv.training.callbacks import Callback
 
-__all__ = ["tensorboard"]
+if TYPE_CHECKING:
+    import os
+
+    from refconv.training.run import Run
+
+__all__ = ["TensorBoard"]
 
 
-def tensorboard(folder):
-    """A function for ``on_epoch`` of :func:`fit` that writes each epoch's numbers where ``tensorboard --logdir`` finds them.
+class TensorBoard(Callback):
+    """Write the numbers of each epoch where ``tensorboard --logdir`` finds them.
 
     Parameters
     ----------
     folder : path
-        A folder for each run.
-
-    Returns
-    -------
-    callable
-        ``on_epoch(line)``; what was not measured is left out.
+        One folder for each run.
 
     Raises
     ------
@@ -27,16 +30,27 @@ def tensorboard(folder):
 
     Examples
     --------
-    ``fit(model, batches, optimizer, epochs=3, on_epoch=tensorboard("runs/first"))``
+    ``fit(model, batches, optimizer, epochs=3, callbacks=[TensorBoard("runs/first")])``
+
+    Source: lecture row A12 (SOURCES.md).
     """
-    module = need("tensorboardX", "tensorboard", "writing for TensorBoard")
-    writer = module.SummaryWriter(str(folder), flush_secs=1)  # an epoch is long; with 0 its thread would never sleep
 
-    def on_epoch(line):
-        numbers = {name: value for name, value in asdict(line).items() if name != "epoch" and value is not None}
-        for name, value in {**numbers, "images_per_second": line.images_per_second}.items():
-            writer.add_scalar(
-                name.replace("_", "/", 1) if name.startswith(("train", "test", "valid")) else name, value, line.epoch
-            )
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._module = need("tensorboardX", "tensorboard", "writing for TensorBoard")
+        self.folder = str(folder)
+        self._writer: Any = None
 
-    return on_epoch
+    def on_train_begin(self, run: Run) -> None:
+        self._writer = self._module.SummaryWriter(self.folder, flush_secs=1)  # with 0 its thread would never sleep
+
+    def on_epoch_end(self, run: Run) -> None:
+        epoch = run.history.epochs[-1]
+        numbers = {"images": epoch.images, "seconds": epoch.seconds, "lr": epoch.lr}
+        for name, value in {**numbers, "images_per_second": epoch.images_per_second}.items():
+            self._writer.add_scalar(name, value, epoch.epoch)
+        for name, value in epoch.metrics.items():
+            self._writer.add_scalar(name.replace("_", "/", 1), value, epoch.epoch)  # "train/loss"
+
+    def on_train_end(self, run: Run) -> None:
+        if self._writer is not None:
+            self._writer.close()

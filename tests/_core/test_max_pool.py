@@ -14,7 +14,7 @@ from evidence import (
     needs_kernels,
 )
 from pool_strategies import CHANNELS, FENCED, NDIMS, options, pool_problems
-from refconv._config import engine
+from refconv._config import config
 from refconv.geometry import Window
 from refconv.ops import max_pool as ops
 from strategies import small_floats, small_integers
@@ -33,7 +33,7 @@ def assert_agrees(x, window):
     ndim, kernel = window.ndim, window.kernel
     assert_parity(lambda x: op("max_pool_with_argmax", ndim)(x, kernel, **options(window)), x)
     assert_parity(lambda x: op("max_pool", ndim)(x, kernel, **options(window)), x)
-    with engine("reference"):
+    with config(engine="reference"):
         y, argmax = op("max_pool_with_argmax", ndim)(x, kernel, **options(window))
     dy = small_floats(y.shape, 1, x.dtype)
     assert_parity(lambda dy: op("max_pool_dx", ndim)(dy, argmax, x.shape[1:-1]), dy)

@@ -28,7 +28,7 @@ START = """
 import os, signal, sys, time
 import numpy as np
 import refconv
-from refconv import conv2d, get_num_threads, set_num_threads
+from refconv import conv2d, get_config, set_config
 x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # work for more threads than a few
 """
 
@@ -70,7 +70,7 @@ def test_no_kernel_loads_gnus_openmp(tmp_path):
 @needs_proc
 def test_idle_threads_sleep(tmp_path):
     script = (
-        "set_num_threads(5); conv2d(x, w)\n"
+        "set_config(threads=5); conv2d(x, w)\n"
         "def states():\n"
         "    folders = [f'/proc/self/task/{task}/stat' for task in os.listdir('/proc/self/task')]\n"
         "    return sorted(open(file).read().rpartition(')')[2].split()[0] for file in folders)\n"
@@ -87,15 +87,15 @@ def test_python_threads_that_call_kernels_at_the_same_time_get_the_same_bits():
     x = rng.standard_normal((5, 41, 37, 3), np.float32)
     w = rng.standard_normal((3, 2, 3, 17), np.float32)
 
-    def compute(_=None):
-        y = conv2d(x, w, padding="same")
-        return y, max_pool2d(y, (2, 3)), conv2d_dw(x, y, (3, 2), padding="same")
+    def compute(n):
+        with threads(n):
+            y = conv2d(x, w, padding="same")
+            return y, max_pool2d(y, (2, 3)), conv2d_dw(x, y, (3, 2), padding="same")
 
-    with threads(1):
-        expected = compute()
+    expected = compute(1)
     for n in (2, 3, 8):
-        with threads(n), concurrent.futures.ThreadPoolExecutor(4) as pool:
-            for found in pool.map(compute, range(40)):
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for found in pool.map(compute, [n] * 40):
                 assert_same_bits(found, expected)
 
 
@@ -104,10 +104,10 @@ def test_python_threads_that_call_kernels_at_the_same_time_get_the_same_bits():
 def test_kernels_run_with_fewer_threads_if_the_system_refuses_more(tmp_path):
     script = (
         "import resource\n"
-        "set_num_threads(1); y = conv2d(x, w)\n"
+        "set_config(threads=1); y = conv2d(x, w)\n"
         "if not os.getuid(): os.setuid(65534)\n"  # no limit holds for root
         "resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
-        "set_num_threads(4); print(np.array_equal(conv2d(x, w), y), len(os.listdir('/proc/self/task')))\n"
+        "set_config(threads=4); print(np.array_equal(conv2d(x, w), y), len(os.listdir('/proc/self/task')))\n"
     )
     assert run_script(tmp_path, script, OPENBLAS_NUM_THREADS="1") == "True 1"
 
@@ -120,7 +120,7 @@ def test_a_refused_thread_is_requested_again_only_after_a_while(tmp_path):
         "def count(): conv2d(x, w); return len(os.listdir('/proc/self/task'))\n"
         "if not os.getuid(): os.setuid(65534)\n"  # no limit holds for root
         "_, most = resource.getrlimit(resource.RLIMIT_NPROC)\n"
-        "set_num_threads(4); start = time.monotonic()\n"
+        "set_config(threads=4); start = time.monotonic()\n"
         "resource.setrlimit(resource.RLIMIT_NPROC, (1, most)); refused = count()\n"
         "resource.setrlimit(resource.RLIMIT_NPROC, (most, most)); soon = count()\n"
         "late = time.monotonic() > start + 0.9\n"  # on a slow machine, the while itself may be over
@@ -138,7 +138,7 @@ def test_a_fault_in_a_worker_runs_the_handler_of_its_signal(tmp_path):
         "faulthandler.enable(); resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
         f"pixels = np.memmap({path!r}, np.float32, 'w+', shape=(64, 512, 512, 1))\n"
         f"os.truncate({path!r}, pixels.nbytes // 2)\n"  # cuts off the half that the second thread reads
-        "set_num_threads(2); refconv.max_pool2d(pixels, (2, 3))\n"
+        "set_config(threads=2); refconv.max_pool2d(pixels, (2, 3))\n"
     )
     with pytest.raises(AssertionError, match=r"^Fatal Python error: Bus error\n(.*\n)*.*script\.py"):
         run_script(tmp_path, script)
@@ -148,11 +148,11 @@ def test_a_fault_in_a_worker_runs_the_handler_of_its_signal(tmp_path):
 @needs_fork
 def test_a_forked_child_may_use_threads(tmp_path):
     script = (
-        "set_num_threads(2); y = conv2d(x, w)\n"
+        "set_config(threads=2); y = conv2d(x, w)\n"
         "child = os.fork()\n"
         "if not child:\n"
         "    signal.alarm(30)\n"  # ends a child that waits for threads it does not have
-        "    set_num_threads(3)\n"
+        "    set_config(threads=3)\n"
         "    os._exit(0 if np.array_equal(conv2d(x, w), y) else 1)\n"
         "print(os.waitpid(child, 0)[1], np.array_equal(conv2d(x, w), y))\n"
     )
@@ -163,7 +163,7 @@ def test_a_forked_child_may_use_threads(tmp_path):
 def test_a_child_forked_while_kernels_run_in_another_thread_computes(tmp_path):
     script = (
         "import threading\n"
-        "set_num_threads(2); y = conv2d(x, w); stopped = threading.Event()\n"
+        "set_config(threads=2); y = conv2d(x, w); stopped = threading.Event()\n"
         "def compute():\n"
         "    while not stopped.is_set(): conv2d(x, w)\n"
         "worker = threading.Thread(target=compute); worker.start()\n"
@@ -172,7 +172,7 @@ def test_a_child_forked_while_kernels_run_in_another_thread_computes(tmp_path):
         "    child = os.fork()\n"
         "    if not child:\n"
         "        signal.alarm(30)\n"
-        "        os._exit(0 if get_num_threads() == 1 and np.array_equal(conv2d(x, w), y) else 1)\n"
+        "        os._exit(0 if get_config().threads == 1 and np.array_equal(conv2d(x, w), y) else 1)\n"
         "    statuses.add(os.waitpid(child, 0)[1])\n"
         "stopped.set(); worker.join(); print(statuses)\n"
     )
@@ -211,7 +211,7 @@ def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
     script = (
         "import multiprocessing\n"
         "def compute(threads):\n"
-        "    set_num_threads(threads)\n"
+        "    set_config(threads=threads)\n"
         "    return conv2d(x, w)\n"
         "if __name__ == '__main__':\n"
         "    expected = compute(2)\n"
@@ -227,7 +227,7 @@ def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
 def test_ctrl_c_interrupts_a_program_whose_kernels_use_threads(tmp_path):
     script = (
         "import threading\n"
-        "set_num_threads(3); conv2d(x, w)\n"
+        "set_config(threads=3); conv2d(x, w)\n"
         "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "try:\n"
         "    while True: conv2d(x, w)\n"

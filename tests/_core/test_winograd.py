@@ -180,22 +180,15 @@ def test_public_calls_take_it_where_it_suits():
 
 def test_fast_precision_takes_larger_tiles():
     p = many_blocks()
-    try:
-        refconv.set_precision("fast")
-        assert refconv.get_precision() == "fast"
+    with refconv.config(precision="fast"):
         assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 4))
-    finally:
-        refconv.set_precision("standard")
     assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
 
 
 def test_few_pixels_keep_the_small_tiles():
     p = problem((14, 13), LARGE, N=1, C_g=50, O_g=53)
-    try:
-        refconv.set_precision("fast")
+    with refconv.config(precision="fast"):
         assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
-    finally:
-        refconv.set_precision("standard")
 
 
 def test_few_channels_keep_the_plain_sum_for_dw():
@@ -205,8 +198,8 @@ def test_few_channels_keep_the_plain_sum_for_dw():
     assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), padding=LARGE.padding), plain)
 
 
-@pytest.mark.parametrize("precision", ["exact", None, 2])
+@pytest.mark.parametrize("precision", ["exact", "Fast", 2])
 def test_an_unknown_precision_is_refused(precision):
     with pytest.raises(ValueError, match="precision must be 'standard' or 'fast'"):
-        refconv.set_precision(precision)
-    assert refconv.get_precision() == "standard"
+        refconv.set_config(precision=precision)
+    assert refconv.get_config().precision == "standard"

@@ -5,7 +5,7 @@ import pytest
 
 from layer_evidence import built
 from refconv import geometry, nn
-from refconv.analysis.receptive_field import receptive_field, seen
+from refconv.analysis.receptive_field import receptive_field
 
 
 def tried(layer, shape):
@@ -51,7 +51,7 @@ def test_what_is_seen_is_what_changes_the_output(layer):
     shape = (14, 18, 2)
     found = tried(layer, shape)
     middle = tuple((n // 2, n // 2) for n in layer.output_shape(shape)[:-1])
-    assert seen(layer, shape, middle) == found
+    assert layer.input_span(shape, middle) == found
     assert receptive_field(layer, shape) == tuple(high - low + 1 for low, high in found)
 
 
@@ -65,16 +65,39 @@ def test_global_means_and_dense_layers_see_all():
     assert receptive_field(nn.Sequential(nn.Flatten(), nn.Dense(5)), (9, 8, 3)) is None
 
 
-def test_a_layer_without_a_rule_sees_all_and_may_register_one():
-    class Mirror(nn.Layer):
-        def output_shape(self, shape):
-            return shape
+class Mirror(nn.Layer):
+    """A layer without a rule for its receptive field."""
 
-        def forward(self, x, train=True):
-            return x[:, ::-1], lambda dy, want_dx=True: dy[:, ::-1]
+    def output_shape(self, shape):
+        return shape
 
+    def forward(self, x, train=True):
+        return x[:, ::-1], lambda dy, want_dx=True: dy[:, ::-1]
+
+
+class MirrorWithRule(Mirror):
+    def input_span(self, shape, span):
+        (low, high), columns = span
+        return (shape[0] - 1 - high, shape[0] - 1 - low), columns
+
+
+def test_a_layer_without_a_rule_may_depend_on_the_whole_input():
     layers = nn.Sequential(nn.Conv2D(2, 3), Mirror(), nn.Conv2D(2, 3))
     assert receptive_field(layers, (9, 8, 3)) is None
-    size = 9 - 2
-    seen.register(Mirror, lambda layer, shape, span: ((size - 1 - span[0][1], size - 1 - span[0][0]), span[1]))
+    layers = nn.Sequential(nn.Conv2D(2, 3), MirrorWithRule(), nn.Conv2D(2, 3))
     assert receptive_field(layers, (9, 8, 3)) == (5, 5)
+
+
+def test_a_layer_with_a_rule_is_followed_to_other_pixels():
+    shape = (15, 8, 2)
+    layers = nn.Sequential(nn.Crop2D(((4, 0), (0, 0))), MirrorWithRule(), nn.Crop2D(((0, 6), (0, 0))))
+    assert layers.input_span(shape, ((2, 2), (4, 4))) == tried(layers, shape) == ((12, 12), (4, 4))
+
+
+def test_channels_first_has_the_same_receptive_field():
+    def net(data_format):
+        up = nn.ConvTranspose2D(3, (2, 3), stride=(2, 3), data_format=data_format)
+        return nn.Sequential(nn.Conv2D(4, (3, 5), stride=2, data_format=data_format), up)
+
+    assert receptive_field(net("channels_first"), (3, 14, 27)) == receptive_field(net("channels_last"), (14, 27, 3))
+    assert receptive_field(nn.MaxPool1D(3, data_format="channels_first"), (5, 17)) == (3,)

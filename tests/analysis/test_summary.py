@@ -1,10 +1,12 @@
 """The summary counts what building would make, without making it."""
 
+import re
+
 import pytest
 
 import refconv
 from refconv import models, nn
-from refconv.analysis.summary import rows, stages
+from refconv.analysis.summary import rows, shortened, stages
 
 
 def test_rows_have_a_line_for_each_innermost_layer_under_its_full_name():
@@ -31,6 +33,70 @@ def test_lenet_printed_as_a_table(capsys):
     # 117,600 + 240,000 + 48,000 + 10,080 + 840
     assert lines[-3].split() == ["total", "61,706", "416,520"]
     assert len({len(line) for line in lines[1:2] + lines[-4:-3]}) == 1
+
+
+def total(capsys, model, shape, line="total"):
+    """Numbers in a line below the table: parameters, those not trained if there are any, and multiply-adds."""
+    refconv.summary(model, shape, depth=1)
+    printed = capsys.readouterr().out
+    return [int(n) for n in re.search(rf"^{line} +([\d, ]+)$", printed, re.M)[1].replace(",", "").split()]
+
+
+@pytest.mark.parametrize(
+    ("name", "style", "torchvision"),  # parameters that torchvision's documentation prints
+    [
+        ("alexnet", {"style": "single-tower"}, 61_100_840),
+        ("vgg16", {}, 138_357_544),
+        ("resnet18", {}, 11_689_512),
+        ("resnet50", {}, 25_557_032),
+        ("resnext50_32x4d", {}, 25_028_904),
+        ("wide_resnet50_2", {}, 68_883_240),
+        ("densenet121", {}, 7_978_856),
+        ("googlenet", {"style": "torchvision"}, 6_624_904),
+        ("inception_v3", {}, 23_834_568),
+    ],
+)
+def test_printed_parameters_are_those_that_other_libraries_print(capsys, name, style, torchvision):
+    assert total(capsys, models.create(name, **style), models.input_shape(name))[0] == torchvision
+
+
+def test_running_averages_and_heads_are_counted_beside_the_parameters(capsys):
+    bn = nn.Sequential(nn.Conv2D(4, 3, bias=False), nn.BatchNorm())
+    assert total(capsys, bn, (7, 6, 2)) == [72 + 8, 8, 5 * 4 * 72]
+    heads = nn.Heads(nn.Sequential(a=nn.Dense(5), b=nn.Dense(3)), a=nn.Sequential(nn.Dense(2), nn.BatchNorm()))
+    assert total(capsys, heads, (4,)) == [25 + 18, 0, 20 + 15]
+    assert total(capsys, heads, (4,), "only in training") == [12 + 4, 4, 10]
+    assert [row.name for row in rows(heads, (4,)) if row.training_only] == ["head_a.0", "head_a.1"]
+    nested = nn.Sequential(heads, nn.Dense(6))
+    assert [row.name for row in stages(nested, (4,), 1) if row.training_only] == ["0.head_a"]
+    google, shape = models.create("googlenet", style="torchvision"), models.input_shape("googlenet")
+    assert total(capsys, google, shape, "only in training")[0] == 13_004_888 - 6_624_904
+
+
+def test_long_names_have_repeated_parts_once(capsys):
+    unet, shape = models.unet(), (572, 572, 1)
+    refconv.summary(unet, shape, depth=1)
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith(("u", "("))]
+    assert len(set(names)) == len(names) == len(stages(unet, shape)) - 1
+    assert max(map(len, names)) <= 30
+    assert (
+        shortened("hourglass.join.through.inner.join.through.inner.down.conv") == "hourglass.(join.through.inner)×2.down.conv"
+    )
+    assert shortened("u.join.below.u.join.below.up") == "u.join.below.u.join.below.up"  # short enough
+    assert shortened("a_long_name_without_any_repetition.conv1") == "a_long_name_without_any_repetition.conv1"
+
+
+def test_a_model_prints_its_own_summary(capsys):
+    model = nn.Sequential(conv=nn.Conv2D(6, (5, 3)), pool=nn.MaxPool2D(2))
+    with pytest.raises(RuntimeError, match=r"is not built: call summary\(input_shape\), or build"):
+        model.summary()
+    model.summary((9, 8, 2), depth=1)
+    refconv.summary(model, (9, 8, 2), depth=1)
+    printed = capsys.readouterr().out
+    assert printed[: len(printed) // 2] * 2 == printed
+    model.build((9, 8, 2))
+    model.summary(form="csv")
+    assert 'conv,"Conv2D(6, 5×3)",5×6×6,186,0,5400' in capsys.readouterr().out
 
 
 def test_an_input_that_does_not_fit_is_refused():
@@ -84,27 +150,30 @@ def test_forms(capsys):
     assert lines[3] == "| conv | Conv2D(6, 5×3) | 5 × 6 × 6 | 186 | 5,400 | 5 × 3 |"
     refconv.summary(model, (9, 8, 2), depth=1, form="csv")
     assert capsys.readouterr().out.splitlines() == [
-        "name,layer,output,parameters,multiply-adds,receptive field",
-        'conv,"Conv2D(6, 5×3)",5×6×6,186,5400,5×3',
-        "flat,Flatten(),180,0,0,",
+        "name,layer,output,parameters,not trained,multiply-adds,receptive field",
+        'conv,"Conv2D(6, 5×3)",5×6×6,186,0,5400,5×3',
+        "flat,Flatten(),180,0,0,0,",
     ]
     refconv.summary(model, (9, 8, 2), form="csv")
-    assert capsys.readouterr().out.splitlines()[0] == "name,layer,output,parameters,multiply-adds"
+    assert capsys.readouterr().out.splitlines()[0] == "name,layer,output,parameters,not trained,multiply-adds"
     with pytest.raises(ValueError, match="form must be one of 'text', 'markdown', 'csv', got 'html'"):
         refconv.summary(model, (9, 8, 2), form="html")
 
 
-def test_memory_is_said_in_mebibytes(capsys):
+def test_memory_has_a_unit_in_which_it_is_not_zero(capsys):
     refconv.summary(nn.Sequential(nn.Conv2D(64, 3, padding=1), nn.ReLU()), (256, 256, 4))
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "float32: parameters 0.0 MiB; of one input all activations 32.0 MiB, at most 32.0 MiB of them at once in inference"
+        "memory in float32: parameters 9.2 KiB; activations of one input 32.0 MiB in training, 32.0 MiB at once in inference"
     )
+    refconv.summary(nn.Dense(2), (3,))
+    assert "parameters 32 bytes; activations of one input 8 bytes in training, 20 bytes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", models.names())
 def test_stages_of_every_model_add_up(name):
     model, shape = models.create(name), models.input_shape(name)
     table = stages(model, shape)
-    assert sum(row.parameters for row in table) == model.count_parameters(shape)
+    assert sum(row.parameters for row in table) == model.count_parameters(shape, trainable_only=True)
+    assert sum(row.parameters + row.untrained for row in table) == model.count_parameters(shape)
     assert sum(row.multiply_adds for row in table) == model.multiply_adds(shape)
     assert len(table) >= 5

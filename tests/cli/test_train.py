@@ -143,7 +143,7 @@ def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
 
 
 def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
-    from refconv.cli.progress import stop_signals
+    from refconv.cli.stop import stop_signals
 
     handler_of = signal.getsignal
     before = handler_of(signal.SIGTERM)

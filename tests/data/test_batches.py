@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+import refconv
 from refconv.data import Batches, Prefetch, lenet_input, split
 
 IMAGES = np.arange(7 * 4, dtype=np.uint8).reshape(7, 2, 2)
@@ -156,6 +157,21 @@ def test_each_pass_and_each_batch_is_augmented_in_its_own_way():
 def test_a_thread_makes_the_same_batches():
     assert passes(Prefetch(made(), ahead=2), 3) == passes(made(), 3)
     assert len(Prefetch(made())) == 3
+
+
+def test_a_thread_prepares_batches_with_the_settings_of_its_caller():
+    seen = []
+
+    def prepare(images):
+        seen.append(refconv.get_config().engine)
+        return images
+
+    batches = Prefetch(Batches(IMAGES, LABELS, 3, prepare=prepare))
+    with refconv.config(engine="reference"):
+        list(batches)
+    assert seen == ["reference"] * 3
+    list(batches)
+    assert seen[3:] == [refconv.get_config().engine] * 3
 
 
 def test_leaving_a_pass_early_ends_the_thread_and_its_errors_come_through():

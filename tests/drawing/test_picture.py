@@ -35,7 +35,8 @@ def test_a_picture_has_the_sizes_and_the_words(name):
     picture = svg(name)
     for line in "\n".join(PER_FAMILY[name]).splitlines():
         assert f">{line}<" in picture, line
-    assert f"{models.create(name).count_parameters(models.input_shape(name)):,} parameters" in picture
+    network = models.create(name).inference_layer
+    assert f"{network.count_parameters(models.input_shape(name), trainable_only=True):,} parameters" in picture
 
 
 def test_two_runs_give_the_same_file():
@@ -81,7 +82,7 @@ def test_blocks_are_one_of_each_kind():
 def test_volumes_leave_out_what_keeps_the_shape():
     found = volumes.volumes(models.lenet(), (32, 32, 1))
     assert [v.shape for v in found[:3]] == [(32, 32, 1), (28, 28, 6), (14, 14, 6)]
-    assert [v.colour for v in found] == ["input", "conv", "pool", "conv", "pool", "dense", "dense", "dense"]
+    assert [v.category for v in found] == ["input", "conv", "pool", "conv", "pool", "dense", "dense", "dense"]
 
 
 def test_the_levels_of_a_u():

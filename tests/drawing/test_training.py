@@ -17,7 +17,10 @@ LABELS = np.arange(60) % 10
 
 
 def draw(predictions, epochs=3, tested=True):
-    lines = [Epoch(k, 60, 1.0, 0.1, 1 / k, 1 - 1 / (k + 1), *((1 / k, 0.5) if tested else ())) for k in range(1, epochs + 1)]
+    test = {"test_loss": 0.75, "test_accuracy": 0.5} if tested else {}
+    lines = [
+        Epoch(k, 60, 1.0, 0.1, {"train_loss": 1 / k, "train_accuracy": 1 - 1 / (k + 1), **test}) for k in range(1, epochs + 1)
+    ]
     content = training_picture(History(lines), IMAGES, LABELS, predictions, "a run")
     with pillow.open(io.BytesIO(content)) as picture:
         assert picture.format == "PNG"
@@ -48,7 +51,9 @@ def test_a_run_that_ended_before_its_first_test_has_curves_alone():
 
 
 def test_numbers_that_are_not_finite_leave_gaps():
-    lines = [Epoch(1, 60, 1.0, 0.1, 2.3, 0.1, np.nan, 0.1), Epoch(2, 60, 1.0, 0.1, 1e30, 0.1, np.inf, 0.1)]
+    names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    measured = (2.3, 0.1, np.nan, 0.1), (1e30, 0.1, np.inf, 0.1)
+    lines = [Epoch(k, 60, 1.0, 0.1, dict(zip(names, values, strict=True))) for k, values in enumerate(measured, 1)]
     assert training_picture(History(lines), IMAGES, LABELS, LABELS, "a run")[1:4] == b"PNG"
 
 

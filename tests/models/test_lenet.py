@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evidence import assert_within, needs_kernels, rounding
-from refconv import engine, models, nn
+from refconv import config, models, nn
 from refconv.optim import SGD
 from refconv.training import train_step
 
@@ -80,7 +80,7 @@ def test_a_training_step_on_the_loops_equals_the_kernels(style):
     x, labels = rng.standard_normal((4, 12, 10, 1)), np.array([0, 3, 1, 4])
 
     def three_steps(name):
-        with engine(name):
+        with config(engine=name):
             model = tiny(style)
             model.build((12, 10, 1), rng=1, dtype=np.float64)
             optimizer = SGD(model, lr=0.1, momentum=0.9, weight_decay=5e-4)

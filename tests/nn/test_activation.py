@@ -7,7 +7,7 @@ import pytest
 
 from layer_evidence import assert_layer, random_input
 from refconv import nn
-from refconv._config import engine
+from refconv._config import config
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU, lambda: nn.LeakyReLU(0.3), lambda: nn.ELU(0.7), nn.Sigmoid, nn.Tanh, nn.Softmax])
@@ -34,6 +34,6 @@ def test_what_is_no_number_is_refused_when_the_layer_is_made(layer, name):
 def test_fractions_and_symbols_stay_exact():
     sympy = pytest.importorskip("sympy")
     a = sympy.Symbol("a")
-    with engine("reference"):
+    with config(engine="reference"):
         assert nn.LeakyReLU(Fraction(1, 10))(np.array([[Fraction(-3)]], object))[0, 0] == Fraction(-3, 10)
         assert nn.ELU(a)(np.array([[sympy.Integer(-2)]], object))[0, 0] == a * (sympy.exp(-2) - 1)

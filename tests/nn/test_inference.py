@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import assert_same_bits, needs_kernels
-from refconv import engine, nn
-from refconv.analysis.memory import values_at_once
+from refconv import config, nn
 
 SHAPE = (40, 30, 8)
 SCRATCH = 1_000_000  # bytes in which kernels work; the batch of these images has as many
@@ -60,7 +59,7 @@ def test_a_call_gives_the_value_of_the_forward_pass(name, where):
     layer, shape = LAYERS[name], (5, 4, 8)
     layer.build(shape, rng=1)
     x = np.random.default_rng(2).standard_normal((2, *shape)).astype(np.float32)
-    with engine(where):
+    with config(engine=where):
         assert_same_bits(layer(x), layer.forward(x, train=False)[0])
 
 
@@ -70,7 +69,7 @@ def test_a_call_holds_no_more_values_than_the_network_needs_at_once(name):
     layer = LAYERS[name]
     layer.build(SHAPE, rng=1)
     x = np.zeros((24, *SHAPE), np.float32)
-    least = (values_at_once(layer, SHAPE) * len(x) - x.size) * x.itemsize
+    least = (layer.peak_activations(SHAPE) * len(x) - x.size) * x.itemsize
     assert peak_of(layer, x) < least + x.nbytes + SCRATCH  # what a layer reads is held by its caller until it is done
 
 

@@ -43,7 +43,7 @@ def test_the_outermost_call_is_recorded_as_it_was_written():
         (7,), {"kernel_size": (3, 5), "initializer": initializer}
     )
     assert Scaled(2, units=(5,)).constructor_arguments() == Arguments((2,), {"units": (5,)})
-    assert nn.Sequential(layer, named=layer).constructor_arguments() == Arguments((layer,), {"named": layer})
+    assert nn.Sequential(layer, named=layer).constructor_arguments() == Arguments(({"0": layer, "named": layer},), {})
     assert nn.ReLU().constructor_arguments() == Arguments((), {})
     assert Silent(abs, [1, -3]).constructor_arguments() == Arguments((abs, [1, -3]), {})
 
@@ -51,10 +51,18 @@ def test_the_outermost_call_is_recorded_as_it_was_written():
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 def test_copies_have_the_same_record(copied):
     model = copied(nn.Sequential(nn.Conv2D(7, (3, 5)), scaled=Scaled(2, units=(5,)), last=nn.ReLU()))
-    positional, named = model.constructor_arguments()
-    assert positional[0].constructor_arguments() == Arguments((7, (3, 5)), {})
-    assert named["scaled"].constructor_arguments() == Arguments((2,), {"units": (5,)})
-    assert (positional[0], named["scaled"], named["last"]) == tuple(model.layers.values())  # the same objects
+    (layers,), named = model.constructor_arguments()
+    assert layers is model.layers
+    assert not named
+    assert layers["0"].constructor_arguments() == Arguments((7, (3, 5)), {})
+    assert layers["scaled"].constructor_arguments() == Arguments((2,), {"units": (5,)})
+
+
+def test_the_record_of_a_container_follows_its_layers():
+    model = nn.Sequential(nn.Dense(3), last=nn.ReLU())
+    model.layers["0"] = other = nn.Dense(5)
+    (layers,), _ = model.constructor_arguments()
+    assert layers["0"] is other
 
 
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)

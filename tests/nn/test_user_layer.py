@@ -9,7 +9,6 @@ import pytest
 
 import refconv
 from refconv import nn, optim
-from refconv.analysis.memory import all_values, values_at_once
 from refconv.analysis.receptive_field import receptive_field
 from refconv.nn.layer import call_backward
 from refconv.training import fit
@@ -45,7 +44,7 @@ class Scale(nn.Layer):
 @pytest.fixture(autouse=True)
 def restored():
     yield
-    refconv.set_fusion(True)
+    refconv.set_config(fusion=True)
 
 
 X = np.random.default_rng(0).standard_normal((6, 8, 9, 2))
@@ -72,13 +71,13 @@ def built(layer):
 @pytest.mark.parametrize("engine", ["kernels", "reference"])
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_backward_functions_without_want_dx_work_in_every_container(name, engine, fused):
-    if engine == "kernels" and refconv.current_engine() != "kernels":
+    if engine == "kernels" and refconv.get_config().engine != "kernels":
         pytest.skip("built without kernels")
-    refconv.set_fusion(fused)
+    refconv.set_config(fusion=fused)
     layer, x = CONTAINERS[name](), X[:2, :3, :4]
     if name != "Frozen":
         layer.build(x.shape[1:], rng=1, dtype=np.float64)
-    with refconv.engine(engine):
+    with refconv.config(engine=engine):
         for train in (True, False):
             y, backward = layer.forward(x, train)
             dy = tuple(np.ones_like(part) for part in y) if isinstance(y, tuple) else np.ones_like(y)
@@ -103,8 +102,8 @@ def test_summary_counts_and_memory_need_nothing_more(capsys):
     assert printed.count("Double()") >= 2
     assert model.count_parameters((8, 9, 2)) == 76 + 4
     size = 6 * 7 * 4
-    assert all_values(model, (8, 9, 2)) == 5 * size
-    assert values_at_once(model, (8, 9, 2)) == 3 * size
+    assert model.all_activations((8, 9, 2)) == 5 * size
+    assert model.peak_activations((8, 9, 2)) == 3 * size
 
 
 def test_without_a_rule_it_counts_as_seeing_all_of_its_input():
@@ -126,7 +125,7 @@ def test_it_is_copied_and_pickled():
 @pytest.mark.parametrize("first", [Double, Scale])
 @pytest.mark.parametrize("fused", [True, False])
 def test_it_trains_in_fit(first, fused):
-    refconv.set_fusion(fused)
+    refconv.set_config(fusion=fused)
     batches = [(X[:3].astype(np.float32), np.array([0, 1, 2])), (X[3:].astype(np.float32), np.array([0, 1, 2]))]
     model = nn.Sequential(first(), nn.Conv2D(3, 3), nn.ReLU(), nn.MaxPool2D(2), Scale(), nn.Flatten(), nn.Dense(3), Double())
     model.build((8, 9, 2), rng=1)

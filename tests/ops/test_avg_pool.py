@@ -5,7 +5,7 @@ import pytest
 
 from evidence import assert_inputs_unchanged, assert_same_sums, both_engines, needs_kernels
 from pool_strategies import SLIDE
-from refconv._config import engine
+from refconv._config import config
 from refconv.ops import avg_pool as ops
 from strategies import small_integers
 
@@ -47,7 +47,7 @@ def test_signals_are_images_one_pixel_high_in_both_layouts():
 
 @pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
 def test_inputs_are_not_modified_and_not_returned(name):
-    with engine(name):
+    with config(engine=name):
         # A 1x1 window copies its input: even then the memory is new.
         for window in (1, (2, 3)):
             y = ops.avg_pool2d(X, window)
@@ -117,7 +117,7 @@ def test_pytorch_gives_the_same(kernel, stride, padding, ceil_mode, count_includ
 @pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
 def test_global_average_in_both_layouts(name):
     dy = small_integers((2, 3), seed=7)
-    with engine(name):
+    with config(engine=name):
         for x, size, ndim in ((X, (5, 7), 2), (X[:, 0], (7,), 1)):
             forward, backward = (getattr(ops, f"global_avg_pool{ndim}d{suffix}") for suffix in ("", "_dx"))
             axes = tuple(range(1, x.ndim - 1))

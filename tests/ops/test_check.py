@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
-from refconv._config import engine
+from refconv._config import config
 from refconv.ops.check import axes, channels_last, floats, restore, same_shape, scalar
 
 FLOATS = [np.float32, np.float64]
@@ -121,7 +121,7 @@ def test_an_image_with_too_few_axes_is_refused_in_the_order_of_its_format(data_f
 def test_fractions_and_symbols_pass_on_the_loops_as_they_are():
     sympy = pytest.importorskip("sympy")
     a = np.array([Fraction(1, 3), sympy.Symbol("x"), 2], object)
-    with engine("reference"):
+    with config(engine="reference"):
         found = floats(a=a)
         assert found.dtype == object
         assert [*found] == [*a]
@@ -135,7 +135,7 @@ def test_fractions_and_symbols_pass_on_the_loops_as_they_are():
 
 @needs_kernels
 def test_fractions_are_refused_by_the_kernels():
-    with engine("kernels"), pytest.raises(TypeError, match="fractions and symbols run on the loops"):
+    with config(engine="kernels"), pytest.raises(TypeError, match="fractions and symbols run on the loops"):
         floats(a=[Fraction(1, 3)])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 
 import refconv
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, needs_kernels
-from refconv._config import engine
+from refconv._config import config
 from refconv.geometry import Window
 from refconv.ops import conv
 from refconv.ops.conv import conv1d, conv2d, conv2d_db, conv2d_dw, conv2d_dx
@@ -170,7 +170,7 @@ def test_both_data_formats_hold_the_same_numbers(p):
 def test_results_have_the_type_of_the_arguments(name, dtype):
     if name == "kernels" and refconv._core.ISA is None:
         pytest.skip("refconv was built without kernels")
-    with engine(name):
+    with config(engine=name):
         for call, arrays in four_passes(small_problem(dtype=dtype)):
             assert call(*arrays).dtype == dtype
 

@@ -6,7 +6,7 @@ from hypothesis import given
 
 import refconv
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, fractions
-from refconv._config import engine
+from refconv._config import config
 from refconv.geometry import Window
 from refconv.ops import conv_transpose
 from refconv.ops.conv import conv1d, conv1d_dx, conv2d, conv2d_dx
@@ -293,7 +293,7 @@ def test_results_have_the_type_and_shape_of_the_arguments(name, dtype):
     if name == "kernels" and refconv._core.ISA is None:
         pytest.skip("refconv was built without kernels")
     p = small_problem(dtype=dtype)
-    with engine(name):
+    with config(engine=name):
         results = [call(*arrays) for call, arrays in four_passes(p)]
     assert {result.dtype for result in results} == {np.dtype(dtype)}
     assert [result.shape for result in results] == [a.shape for a in (p.dy, p.x, p.w, p.b)]
@@ -307,7 +307,7 @@ def test_integers_and_lists_compute_in_float64():
 
 @PROBLEMS
 def test_fractions_run_on_the_loops(p):
-    with engine("reference"):
+    with config(engine="reference"):
         for call, arrays in four_passes(p):
             result = call(*[fractions(a.shape, seed) for seed, a in enumerate(arrays)])
             assert all(isinstance(number, Fraction) for number in result.flat)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from evidence import assert_inputs_unchanged, assert_same_bits, fractions
-from refconv._config import engine
+from refconv._config import config
 from refconv.geometry import Window
 from refconv.ops.conv import conv1d, conv2d, conv2d_dx
 from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
@@ -114,7 +114,7 @@ def test_integers_compute_in_float64():
 
 
 def test_fractions_run_on_the_loops():
-    with engine("reference"):
+    with config(engine="reference"):
         for call, array in calls():
             result = call(fractions(array.shape))
             assert any(isinstance(number, Fraction) and number for number in result.flat)

@@ -5,7 +5,7 @@ import pytest
 
 from evidence import assert_inputs_unchanged, both_engines, needs_kernels
 from pool_strategies import SLIDE
-from refconv._config import engine
+from refconv._config import config
 from refconv.geometry import Window
 from refconv.ops import max_pool as ops
 from strategies import small_integers
@@ -52,7 +52,7 @@ def test_signals_are_images_one_pixel_high_in_both_layouts():
 
 @pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
 def test_inputs_are_not_modified_and_not_returned(name):
-    with engine(name):
+    with config(engine=name):
         # A 1x1 window copies its input: even then the memory is new.
         for window in (1, (2, 3)):
             y, argmax = ops.max_pool2d_with_argmax(X, window)
@@ -107,7 +107,7 @@ def test_refusals_name_the_argument(error, name, call):
 
 @pytest.mark.parametrize("index", [35, -1])
 def test_the_loops_refuse_an_index_outside_of_the_input_as_the_kernels_do(index):
-    with engine("reference"), pytest.raises(ValueError, match="argmax must lie between 0 and 34"):
+    with config(engine="reference"), pytest.raises(ValueError, match="argmax must lie between 0 and 34"):
         ops.max_pool2d_dx(DY, argmax_with(index), (5, 7))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, engines
-from refconv._config import engine
+from refconv._config import config
 from refconv.ops.conv import conv2d
 from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
 from strategies import small_floats
@@ -106,7 +106,7 @@ def test_fractions_stay_exact_on_the_loops():
     first, last = Fraction(1, 3), Fraction(5, 7)
     third = (last - first) / 3
     x = np.array([first, last]).reshape(1, 1, 2, 1)
-    with engine("reference"):
+    with config(engine="reference"):
         y = upsample2d(x, (1, 3), mode="bilinear")[0, 0, :, 0].tolist()
         assert pad(x, 1, mode="edge")[0, 2, 3, 0] == last
     assert y == [first, first, first + third, last - third, last, last]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evidence import assert_inputs_unchanged, assert_is_derivative, both_engines
-from refconv._config import engine
+from refconv._config import config
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
 from strategies import small_floats
 
@@ -102,7 +102,7 @@ def test_fractions_and_symbols_stay_what_they_are():
     sympy = pytest.importorskip("sympy")
     x = np.array([[Fraction(1, 2), Fraction(2, 3)]], object)
     a, k = sympy.symbols("a k", positive=True)
-    with engine("reference"):
+    with config(engine="reference"):
         y = local_response_norm(x, 3, alpha=1, beta=1, k=2, divide_by_size=True)
         assert y[0, 1] == Fraction(2, 3) / (2 + (Fraction(1, 4) + Fraction(4, 9)) / 3)
         y = local_response_norm(x, 1, alpha=a, beta=sympy.Rational(1, 2), k=k, divide_by_size=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, engines
-from refconv._config import engine
+from refconv._config import config
 from refconv.ops.conv import conv2d, conv2d_db
 from refconv.ops.convolve import convolve2d, cross_correlate2d
 from refconv.ops.separable import (
@@ -105,7 +105,7 @@ def test_arguments_are_left_as_they_were():
 
 def test_fractions_stay_exact_on_the_loops():
     x, w, p = (np.full(shape, Fraction(1, 3)) for shape in ((1, 2, 2, 1), (2, 1, 1, 2), (1, 1, 2, 1)))
-    with engine("reference"):
+    with config(engine="reference"):
         assert separable_conv2d(x, w, p).ravel().tolist() == [Fraction(4, 27)] * 2
         with pytest.raises(TypeError, match=r"kernel must hold .* no singular values"):
             separate_rank1(w[..., 0, 0])

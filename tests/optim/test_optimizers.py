@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from refconv import engine, nn, reference
+from refconv import config, nn, reference
 from refconv.nn import Parameter
 from refconv.optim import SGD, Adam, AdamW, RMSProp
 
@@ -236,7 +236,7 @@ class Calls:
 
     def of(self, optimizer):
         self.sizes.clear()
-        with engine("reference"):
+        with config(engine="reference"):
             optimizer.step()
         return self.sizes
 

@@ -8,7 +8,7 @@ import pytest
 
 from evidence import needs_kernels
 from refconv import data, models, nn, optim
-from refconv.training import Diverged, evaluate, fit, train_step
+from refconv.training import Callback, Diverged, evaluate, fit, train_step
 
 pytestmark = needs_kernels  # on the loops a run would take hours
 
@@ -26,7 +26,7 @@ def small_run(epochs=2, images=96, tests=40, batch_size=32, **options):
 @pytest.mark.slow
 def test_it_learns_the_digits():
     _, _, history = small_run(epochs=5, images=3000, tests=500)
-    assert history.epochs[-1].test_accuracy > 0.7
+    assert history.epochs[-1].metrics["test_accuracy"] > 0.7
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss / 2
 
 
@@ -44,7 +44,7 @@ def test_the_means_count_every_image_alike_though_the_last_batch_is_smaller():
     history = fit(model, batches, optim.SGD(model, lr=0.0), epochs=1)
     whole = evaluate(model, data.Batches(images, labels, 50, shuffle=False, prepare=batches.prepare))
     assert history.epochs[0].train_loss == pytest.approx(whole.loss, rel=1e-12)
-    assert history.epochs[0].train_accuracy == whole.accuracy == np.mean(whole.predictions == labels)
+    assert history.epochs[0].metrics["train_accuracy"] == whole.accuracy == np.mean(whole.predictions == labels)
     assert history.epochs[0].images == 50
 
 
@@ -58,24 +58,59 @@ def test_the_schedule_is_asked_for_the_share_of_the_run_that_is_done_and_lr_is_r
 
 def test_stop_ends_the_run_after_a_whole_step_and_keeps_what_there_is():
     seen = []
-    _, _, history = small_run(epochs=3, on_step=lambda p: seen.append((p.epoch, p.step)), stop=lambda: len(seen) == 4)
+
+    class Stop(Callback):
+        def on_step_end(self, run):
+            seen.append((run.epoch, run.step))
+            run.stop = len(seen) == 4
+
+    _, _, history = small_run(epochs=3, callbacks=[Stop()])
     assert seen == [(1, 1), (1, 2), (1, 3), (2, 1)]
     assert history.stopped
     assert [epoch.images for epoch in history.epochs] == [96, 32]
-    assert history.epochs[-1].test_accuracy is not None
+    assert "test_accuracy" in history.epochs[-1].metrics
 
 
-def test_callbacks_are_told_what_the_history_says():
-    steps, epochs = [], []
-    _, _, history = small_run(on_step=steps.append, on_epoch=epochs.append)
-    assert [(p.epoch, p.epochs, p.step, p.steps, p.images) for p in steps[:4]] == [
-        (1, 2, 1, 3, 32),
-        (1, 2, 2, 3, 64),
-        (1, 2, 3, 3, 96),
-        (2, 2, 1, 3, 32),
+class Log(Callback):
+    """Notes its calls."""
+
+    def __init__(self):
+        self.calls, self.metrics, self.epochs = [], [], []
+
+    def on_train_begin(self, run):
+        self.calls.append("begin")
+
+    def on_step_end(self, run):
+        self.calls.append((run.epoch, run.epochs, run.step, run.steps, run.images, run.scores.shape))
+        self.metrics.append(run.metrics)
+
+    def on_epoch_end(self, run):
+        self.calls.append("epoch")
+        self.epochs.append(run.history.epochs[-1])
+
+    def on_train_end(self, run):
+        self.calls.append("end")
+
+
+def test_callbacks_see_what_the_history_says():
+    log = Log()
+    _, _, history = small_run(callbacks=[log])
+    assert log.calls == [
+        "begin",
+        (1, 2, 1, 3, 32, (32, 10)),
+        (1, 2, 2, 3, 64, (32, 10)),
+        (1, 2, 3, 3, 96, (32, 10)),
+        "epoch",
+        (2, 2, 1, 3, 32, (32, 10)),
+        (2, 2, 2, 3, 64, (32, 10)),
+        (2, 2, 3, 3, 96, (32, 10)),
+        "epoch",
+        "end",
     ]
-    assert epochs == history.epochs
-    assert steps[2].loss == history.epochs[0].train_loss
+    assert log.epochs == history.epochs
+    trained = {name: value for name, value in history.epochs[0].metrics.items() if name.startswith("train_")}
+    assert log.metrics[2] == trained
+    assert set(trained) == {"train_loss", "train_accuracy"}
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_named():
@@ -95,18 +130,27 @@ def test_a_run_that_diverges_hands_over_its_history_and_restores_lr():
     model.build((2, 2), rng=0)
     x = np.ones((6, 2, 2), np.float32)
     batches = data.Batches(x, np.array([0, 1, 2, 0, 1, 2]), 2, shuffle=False)
-    optimizer, told = optim.SGD(model, lr=0.1), []
-
-    def poison(progress):
-        if (progress.epoch, progress.step) == (2, 2):
-            model.named_parameters()["1.b"].value[0] = np.nan
+    optimizer, log = optim.SGD(model, lr=0.1), Log()
+    poison = AfterStep(2, 2, lambda: model.named_parameters()["1.b"].value.__setitem__(0, np.nan))
 
     with pytest.raises(Diverged, match="the loss is nan at step 3 of epoch 2, in layer 1; try a smaller lr") as caught:
-        fit(model, batches, optimizer, epochs=3, schedule=optim.cosine, on_step=poison, on_epoch=told.append)
+        fit(model, batches, optimizer, epochs=3, schedule=optim.cosine, callbacks=[poison, log])
     assert [line.images for line in caught.value.history.epochs] == [6, 4]
     assert np.isfinite([line.train_loss for line in caught.value.history.epochs]).all()
-    assert told == caught.value.history.epochs[:1]
+    assert log.epochs == caught.value.history.epochs[:1]
+    assert log.calls[-1] == "end"
     assert optimizer.lr == 0.1
+
+
+class AfterStep(Callback):
+    """Calls a function after one step."""
+
+    def __init__(self, epoch, step, function):
+        self.place, self.function = (epoch, step), function
+
+    def on_step_end(self, run):
+        if (run.epoch, run.step) == self.place:
+            self.function()
 
 
 class Own(nn.Layer):
@@ -159,11 +203,10 @@ def test_a_last_step_that_leaves_no_network_ends_the_run_as_well(kind):
     model.build((2, 2), rng=0)
     batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 4, shuffle=False)
 
-    def poison(progress):
-        model.named_parameters()["scores.b"].value[2] = np.inf
+    poison = AfterStep(1, 1, lambda: model.named_parameters()["scores.b"].value.__setitem__(2, np.inf))
 
     with pytest.raises(Diverged, match=f"the {kind} loss is nan after epoch 1, in layer scores; try a smaller lr") as caught:
-        fit(model, batches, optim.SGD(model, lr=0.1), epochs=1, on_step=poison, **{kind: batches})
+        fit(model, batches, optim.SGD(model, lr=0.1), epochs=1, callbacks=[poison], **{kind: batches})
     assert [line.images for line in caught.value.history.epochs] == [4]
 
 
@@ -183,11 +226,11 @@ def test_lr_is_restored_whatever_ends_the_run():
     batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 2, shuffle=False)
     optimizer = optim.SGD(model, lr=0.1)
     with pytest.raises(KeyboardInterrupt):
-        fit(model, batches, optimizer, epochs=2, schedule=lambda progress: 0.5, on_step=interrupt)
+        fit(model, batches, optimizer, epochs=2, schedule=lambda progress: 0.5, callbacks=[AfterStep(1, 2, interrupt)])
     assert optimizer.lr == 0.1
 
 
-def interrupt(progress):
+def interrupt():
     raise KeyboardInterrupt
 
 
@@ -215,7 +258,7 @@ def test_a_step_forgets_the_gradients_of_the_step_before():
 
 def test_history_as_csv():
     _, _, history = small_run(epochs=2)
-    history.epochs[1].test_loss = None
+    del history.epochs[1].metrics["test_loss"]
     lines = list(csv.DictReader(io.StringIO(history.to_csv())))
     assert [line["epoch"] for line in lines] == ["1", "2"]
     assert float(lines[0]["train_loss"]) == history.epochs[0].train_loss

@@ -6,7 +6,7 @@ import pytest
 from evidence import assert_same_sums, engines
 from refconv import data, nn, optim
 from refconv.ops.loss import softmax_cross_entropy
-from refconv.training import CrossEntropy, evaluate, train_step
+from refconv.training import CrossEntropy, accuracy, evaluate, top_k_accuracy, train_step
 from refconv.training.checkpoint import generators
 
 X = np.random.default_rng(0).standard_normal((5, 4))
@@ -114,15 +114,17 @@ def test_evaluation_changes_no_state():
 def test_top_five_and_the_confusion_matrix():
     scores = np.array([[0.0, 1, 2, 3, 4, 5], [6, 5, 4, 3, 2, 1], [0, 9, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
     labels = np.array([0, 2, 1, 5])
-    found = evaluate(lambda x: x, data.Batches(scores, labels, 3, shuffle=False))
+    metrics = {"accuracy": accuracy, "top5": top_k_accuracy(5)}
+    found = evaluate(lambda x: x, data.Batches(scores, labels, 3, shuffle=False), metrics=metrics)
     assert found.accuracy == 0.25
-    assert found.top5 == 0.5  # the last one's six scores are equal, and five classes come first
+    assert found.metrics["top5"] == 0.5  # the last one's six scores are equal, and five classes come first
     assert found.predictions.tolist() == [5, 0, 1, 0]
     expected = np.zeros((6, 6), int)
     expected[[0, 2, 1, 5], [5, 0, 1, 0]] = 1
     assert (found.confusion() == expected).all()
     with np.errstate(invalid="ignore"):
-        assert evaluate(lambda x: x, [(np.full((2, 7), np.nan), np.array([0, 3]))]).top5 == 0
+        nothing = [(np.full((2, 7), np.nan), np.array([0, 3]))]
+        assert evaluate(lambda x: x, nothing, metrics=metrics).metrics["top5"] == 0
 
 
 @pytest.mark.parametrize(

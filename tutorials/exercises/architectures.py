@@ -1,9 +1,9 @@
-"""Exercises of 07 · From LeNet to DenseNet: their checks, worked answers, and mistakes that are easily made."""
+"""Checks of notebook 07 · Architectures: receptive fields, blocks, weights, and identities."""
 
 import math
 
 import numpy as np
-from lesson import checked, checked_function
+from checking import checked, checked_function
 
 import refconv
 from refconv import analysis, nn
@@ -11,7 +11,7 @@ from refconv.models.densenet import dense_block
 from refconv.models.published.claim import count_weights
 
 
-@checked
+@checked("two numbers: layers and share")
 def check_1(answer):
     """How many 3 × 3 layers see as much as one of 11 × 11, and with which share of its weights?"""
     layers, share = answer
@@ -21,11 +21,7 @@ def check_1(answer):
     )
 
 
-answer_1 = (5, 5 * 9 / 121)  # 1 + 2·5 = 11 pixels; K² is the same in both
-mistake_1 = (4, 4 * 9 / 121)  # the first layer sees three pixels, but starts from one
-
-
-@checked
+@checked("a function of before and after that returns a layer")
 def check_2(block):
     """A residual block of two 3 × 3 convolutions, ``before`` to ``after`` channels at half the size, with a projection."""
     shape, before, after = (14, 18, 6), 6, 10
@@ -50,21 +46,7 @@ def check_2(block):
     assert (made(np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)) >= 0).all(), "a ReLU should come last"
 
 
-def answer_2(before, after):
-    def conv(size, stride=1):
-        return (nn.Conv2D(after, size, stride=stride, padding=size // 2, bias=False), nn.BatchNorm())
-
-    main = nn.Sequential(*conv(3, stride=2), nn.ReLU(), *conv(3))
-    shortcut = nn.Sequential(*conv(1, stride=2))  # both ways must halve the size, or they cannot be added
-    return nn.Sequential(nn.Sum(main, shortcut), nn.ReLU())
-
-
-def mistake_2(before, after):
-    main = nn.Sequential(nn.Conv2D(after, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2D(after, 3, padding=1))
-    return nn.Sequential(nn.Sum(main, nn.Conv2D(after, 1)), nn.ReLU())  # the shortcut has no stride
-
-
-@checked_function
+@checked_function("of depth, growth and channels that returns a number")
 def check_3(weights):
     """How many weights have the 3 × 3 convolutions of a dense block without bottlenecks?"""
     for depth, growth, channels in ((1, 5, 7), (3, 4, 11), (12, 12, 24)):
@@ -75,16 +57,7 @@ def check_3(weights):
         )
 
 
-def answer_3(depth, growth, channels):
-    # Layer l sees the block's input and what the l layers before it have added.
-    return sum(9 * (channels + layer * growth) * growth for layer in range(depth))
-
-
-def mistake_3(depth, growth, channels):
-    return depth * 9 * channels * growth  # as if each layer saw the block's input only
-
-
-@checked_function
+@checked_function("of a, b and w that returns an array")
 def check_4(behind_concat):
     """A 1 × 1 convolution behind a concatenation, without concatenating."""
     rng = np.random.default_rng(0)
@@ -97,17 +70,7 @@ def check_4(behind_concat):
         assert np.allclose(found, expected), f"the numbers are wrong for {of_a} channels of a and {of_b} of b"
 
 
-def answer_4(a, b, w):
-    of_a = a.shape[-1]  # w[0, 0] has a row for each channel, first those of a
-    return refconv.conv2d(a, w[:, :, :of_a]) + refconv.conv2d(b, w[:, :, of_a:])
-
-
-def mistake_4(a, b, w):
-    half = w.shape[2] // 2  # right only if a and b have equally many channels
-    return a @ w[0, 0, : a.shape[-1]] + b @ w[0, 0, half : half + b.shape[-1]]
-
-
-@checked
+@checked("a network of one input and one output")
 def check_5(network):
     """Thirty, with at most ten identities."""
     value = float(network(np.array([[1.0]]))[0, 0])
@@ -118,11 +81,3 @@ def check_5(network):
 
 def _count(layer, kind):
     return isinstance(layer, kind) + sum(_count(inner, kind) for _, inner in layer.named_layers())
-
-
-def _times(n):
-    return nn.Sum(*(nn.Identity() for _ in range(n)))
-
-
-answer_5 = nn.Sequential(_times(2), _times(3), _times(5))  # 30 = 2 · 3 · 5, with 2 + 3 + 5 identities
-mistake_5 = _times(30)

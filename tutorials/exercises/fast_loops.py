@@ -5,13 +5,13 @@ from fractions import Fraction
 from itertools import permutations, product
 
 import numpy as np
-from lesson import checked
+from checking import SHOWN_ABOVE, checked
 
 import refconv
 from refconv import nn, verify
 
 
-@checked
+@checked("three numbers: operations, bytes of the arrays and bytes of the columns")
 def check_1(answer):
     """How many operations and bytes has a layer, and how many bytes its matrix of im2col?"""
     shape, layer = (224, 224, 64), nn.Conv2D(64, 3, padding="same")
@@ -25,32 +25,10 @@ def check_1(answer):
         assert number == expected, f"the {name} are not {number:,}: {hint}"
 
 
-# 3.7 billion operations on 26 million bytes: 144 for each. The columns alone have 116 million.
-answer_1 = (2 * (224 * 224 * 64) * (3 * 3 * 64), 4 * (2 * 224 * 224 * 64 + 3 * 3 * 64 * 64), 4 * (224 * 224) * (3 * 3 * 64))
-mistake_1 = ((224 * 224 * 64) * (3 * 3 * 64), 4 * (2 * 224 * 224 * 64 + 3 * 3 * 64 * 64), 4 * (224 * 224) * (3 * 3 * 64))
-
-
-@checked
+@checked("a function of x, w and stride that returns an array")
 def check_2(mine):
     """How do you write the layer as one matrix product for each tap, with a stride?"""
-    assert verify.check(mine, "conv2d", seconds=1), "not yet: the smallest case in which it is wrong stands above"
-
-
-def answer_2(x, w, stride=1):
-    """Tap (m, n) sees every S-th pixel from (m, n) on, as many as there are outputs: a slice, and no copy."""
-    S_h, S_w = stride if isinstance(stride, tuple) else (stride, stride)
-    kh, kw, _C, O = w.shape
-    rows, columns = (x.shape[1] - kh) // S_h + 1, (x.shape[2] - kw) // S_w + 1
-    y = np.zeros((len(x), rows, columns, O), x.dtype)
-    for m, n in np.ndindex(kh, kw):
-        y += x[:, m : m + S_h * rows : S_h, n : n + S_w * columns : S_w] @ w[m, n]
-    return y
-
-
-def mistake_2(x, w, stride=1):
-    """All outputs of stride 1, of which every S-th is kept, but the strides of height and width are exchanged."""
-    S_h, S_w = stride if isinstance(stride, tuple) else (stride, stride)
-    return answer_2(x, w)[:, ::S_w, ::S_h]
+    assert verify.check(mine, "conv2d", seconds=1), SHOWN_ABOVE
 
 
 SIZES = {"p": 24, "c": 32, "o": 48}
@@ -73,7 +51,7 @@ def lines_fetched(order):
     return fetched
 
 
-@checked
+@checked('a word such as "opc"')
 def check_3(order):
     """Which order of the three loops of a 1×1 convolution fetches the fewest lines?"""
     orders = ["".join(axes) for axes in permutations("pco")]
@@ -86,13 +64,7 @@ def check_3(order):
     )
 
 
-# o innermost: w[c, :] and y[p, :] lie along it, and x[p, c] stands still. p outermost: y[p, :] and x[p, :] stay in the
-# cache, and w comes once for each pixel. (A tile of twelve pixels reads it a twelfth as often.)
-answer_3 = "pco"
-mistake_3 = "poc"  # as the formula is written: w is read down its columns
-
-
-@checked
+@checked("two numbers: rows and ratio")
 def check_4(answer):
     """How many rows has a tile of three vectors in 16 registers, and how many multiply-adds for each load?"""
     rows, ratio = answer
@@ -103,16 +75,11 @@ def check_4(answer):
     assert np.isclose(float(ratio), 12 / 7, rtol=1e-2), f"{loads}, and makes 3 multiply-adds for each row"
 
 
-# 4 · 3 + 3 + 1 = 16 registers, and 4 · 3 multiply-adds on 4 + 3 loads. Better than 12 / 8 of 6 × 2; but each weight is used
-# four times only, and 3 · 8 lanes are no power of two, as numbers of channels often are.
-answer_4 = (4, Fraction(12, 7))
-mistake_4 = (5, Fraction(15, 8))  # fifteen sums fit, but nothing beside them
-
 B_T = [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]
 G = [[1, 0, 0], [Fraction(1, 2)] * 3, [Fraction(1, 2), Fraction(-1, 2), Fraction(1, 2)], [0, 0, 1]]
 
 
-@checked
+@checked("two lists of four numbers")
 def check_5(A_T):
     """Which matrix brings the four products of F(2, 3) back to two outputs?"""
     A, B, K = np.array(A_T, object).T, np.array(B_T, object).T, np.array(G, object)
@@ -126,11 +93,6 @@ def check_5(A_T):
             assert found[place] == y[place], (
                 f"y_{place} of d = {[*map(int, d)]}, g = {[*map(int, taps)]} is {y[place]}, not {found[place]}"
             )
-    with refconv.engine("reference"):
+    with refconv.config(engine="reference"):
         plain = refconv.cross_correlate2d(D, g, "valid")
     assert np.array_equal(A.T @ ((K @ g @ K.T) * (B.T @ D @ B)) @ A, plain)
-
-
-# y_0 = first + half_sum + half_difference, y_1 = half_sum − half_difference − last.
-answer_5 = [[1, 1, 1, 0], [0, 1, -1, -1]]
-mistake_5 = [[1, 1, 1, 0], [0, 1, -1, 1]]  # the last product is taken away, not added

@@ -1,13 +1,13 @@
-"""Checks and worked answers of notebook 05, LeNet on MNIST."""
+"""Checks of notebook 05 · LeNet on MNIST: files, parameters, a training step, confusion and centring."""
 
 import numpy as np
-from lesson import checked, checked_function
+from checking import checked, checked_function
 
-from refconv import data, nn, optim, softmax_cross_entropy
+from refconv import data, nn, optim
 from refconv.training import train_step
 
 
-@checked_function
+@checked_function("of bytes that returns an array")
 def check_1(read):
     """What is in an IDX file of bytes?"""
     rng = np.random.default_rng(1)
@@ -19,31 +19,14 @@ def check_1(read):
         assert np.array_equal(got, array), "the shape is right, but the numbers are not"
 
 
-def answer_1(content):
-    dimensions = content[3]
-    sizes = [int.from_bytes(content[4 * k : 4 * k + 4], "big") for k in range(1, dimensions + 1)]
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(sizes)
-
-
-def mistake_1(content):
-    """As if the first dimension ran fastest; in IDX the last one does."""
-    return answer_1(content).ravel().reshape(answer_1(content).shape, order="F")
-
-
-@checked
+@checked("a number")
 def check_2(parameters):
     """How many parameters has LeNet-5 for 28 × 28 pixels?"""
     assert parameters != 61_706, "that is the number for 32 × 32 pixels; dense1 gets fewer inputs now"
     assert parameters == 44_426, f"not {parameters!r}: follow the sizes, 28 → 24 → 12 → 8 → 4, and count the inputs of dense1"
 
 
-# 28 → 24 → 12 → 8 → 4, so dense1 has 4·4·16 = 256 inputs in place of 5·5·16 = 400; no other layer notices.
-answer_2 = 61_706 - (400 - 256) * 120
-# The convolutions do less work, but they have the same kernels; 144 inputs fewer are not 144 parameters fewer.
-mistake_2 = 61_706 - (400 - 256)
-
-
-@checked
+@checked("a function of model, optimizer, x and labels that returns the loss")
 def check_3(step):
     """What is a training step?"""
     images, labels = data.draw_digits(12, seed=3)
@@ -68,25 +51,7 @@ def _beginner():
     return model, optim.SGD(model, lr=0.05, momentum=0.9)
 
 
-def answer_3(model, optimizer, x, labels):
-    scores, backward = model.forward(x, train=True)
-    loss, dscores = softmax_cross_entropy(scores, labels)
-    model.zero_grad()
-    backward(dscores, want_dx=False)
-    optimizer.step()
-    return loss
-
-
-def mistake_3(model, optimizer, x, labels):
-    """The gradients of all steps add up: the first is right, and no other."""
-    scores, backward = model.forward(x, train=True)
-    loss, dscores = softmax_cross_entropy(scores, labels)
-    backward(dscores, want_dx=False)
-    optimizer.step()
-    return loss
-
-
-@checked_function
+@checked_function("of a matrix that returns two class numbers")
 def check_4(most_confused):
     """Which two classes are confused most?"""
     first = np.array([[90, 0, 4], [1, 80, 3], [2, 6, 70]])  # 0 and 1: 1, 0 and 2: 6, 1 and 2: 9
@@ -96,18 +61,7 @@ def check_4(most_confused):
         assert got == pair, f"in\n{confusion}\nit is {pair}, and yours is {got}"
 
 
-def answer_4(confusion):
-    both = np.triu(confusion + confusion.T, k=1)  # above the diagonal: each pair once, and no right answer
-    return np.unravel_index(both.argmax(), both.shape)
-
-
-def mistake_4(confusion):
-    """The largest single count: one direction only."""
-    wrong = confusion - np.diag(np.diag(confusion))
-    return sorted(np.unravel_index(wrong.argmax(), wrong.shape))
-
-
-@checked_function
+@checked_function("of an image that returns an image")
 def check_5(centred):
     """Where is a digit's centre of mass, and how does it come into the middle?"""
     images, _ = data.draw_digits(20, seed=8)
@@ -125,16 +79,3 @@ def centre_of_mass(image):
     """Row and column."""
     share = image / image.sum()
     return (share.sum(1) * np.arange(image.shape[0])).sum(), (share.sum(0) * np.arange(image.shape[1])).sum()
-
-
-def answer_5(image):
-    row, column = centre_of_mass(image.astype(float))
-    # Paper comes in where paper goes out, so a roll loses nothing as long as the digit does not reach the edge.
-    return np.roll(image, (round(13.5 - row), round(13.5 - column)), (0, 1))
-
-
-def mistake_5(image):
-    """The middle of the box around the ink is not the centre of mass: think of a 7."""
-    rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
-    middle = (rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2
-    return np.roll(image, (round(13.5 - middle[0]), round(13.5 - middle[1])), (0, 1))

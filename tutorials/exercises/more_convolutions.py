@@ -1,39 +1,19 @@
 """Exercises of 06: stamps, sizes with one shadow, dilations without holes, a separable kernel whole again, and counting."""
 
 import numpy as np
-from lesson import checked, checked_function
+from checking import SHOWN_ABOVE, checked, checked_function
 
 from refconv import Window, conv2d, conv2d_dx, nn, receptive_field, separable_conv2d, verify
 
 
-@checked
+@checked("a function of x, w and stride that returns an array")
 def check_1(transposed):
     """How is a transposed convolution with a stride written as stamps?"""
     verdict = verify.check(transposed, "conv_transpose2d", seconds=2)
-    assert verdict, verdict.report
+    assert verdict, SHOWN_ABOVE
 
 
-def answer_1(x, w, stride=(1, 1)):
-    (N, rows, columns, _), (kh, kw, O, _), (S_h, S_w) = x.shape, w.shape, stride
-    y = np.zeros((N, (rows - 1) * S_h + kh, (columns - 1) * S_w + kw, O))
-    for i in range(rows):
-        for j in range(columns):
-            stamp = np.einsum("bc,mnoc->bmno", x[:, i, j], w)
-            y[:, i * S_h : i * S_h + kh, j * S_w : j * S_w + kw] += stamp  # += since stamps overlap
-    return y
-
-
-def mistake_1(x, w, stride=(1, 1)):
-    (N, rows, columns, _), (kh, kw, O, _), (S_h, S_w) = x.shape, w.shape, stride
-    y = np.zeros((N, (rows - 1) * S_h + kh, (columns - 1) * S_w + kw, O))
-    for i in range(rows):
-        for j in range(columns):
-            stamp = np.einsum("bc,mnoc->bmno", x[:, i, j], w)
-            y[:, i * S_h : i * S_h + kh, j * S_w : j * S_w + kw] = stamp  # the last one wins
-    return y
-
-
-@checked
+@checked("a tuple of numbers")
 def check_2(sizes):
     """Which input sizes give 5 outputs with kernel 4, stride 3 and padding 1?"""
     assert np.iterable(sizes), f"several sizes do: put all of them in a tuple, not {sizes} alone"
@@ -43,11 +23,7 @@ def check_2(sizes):
     assert len(set(sizes)) == 3, "with stride 3 three sizes share an output size, one for each remainder"
 
 
-answer_2 = (14, 15, 16)  # ⌊(n + 2 − 4) / 3⌋ + 1 = 5 means 12 ≤ n − 2 ≤ 14
-mistake_2 = (14,)  # the one that output_padding=0 gives back
-
-
-@checked
+@checked("a tuple of five numbers")
 def check_3(dilations):
     """With which dilations do five 3 × 3 layers see 63 × 63 pixels, every one of them?"""
     assert np.iterable(dilations), f"each of the five layers has its own: put five numbers in a tuple, not {dilations} alone"
@@ -61,11 +37,7 @@ def check_3(dilations):
     assert ways.all(), f"of 63 · 63 pixels {np.count_nonzero(ways == 0)} are not seen"
 
 
-answer_3 = (1, 2, 4, 8, 16)  # 1 + 2 · (1 + 2 + 4 + 8 + 16) = 63, and each layer fills the holes of the next
-mistake_3 = (1, 1, 1, 1, 27)  # far enough, but with holes
-
-
-@checked_function
+@checked_function("of depthwise and pointwise that returns an array")
 def check_4(together):
     """Which kernel of a plain convolution does what a depthwise and a pointwise one do together?"""
     rng = np.random.default_rng(4)
@@ -76,18 +48,7 @@ def check_4(together):
     assert difference < 1e-9, f"the convolution with this kernel differs from the two by up to {difference:.3g}"
 
 
-def answer_4(depthwise, pointwise):
-    *_, C, Q = depthwise.shape
-    # The channels between them are c·Q + q: row-major order is (c, q).
-    return np.einsum("mncq,cqo->mnco", depthwise, pointwise.reshape(C, Q, -1))
-
-
-def mistake_4(depthwise, pointwise):
-    *_, C, Q = depthwise.shape
-    return np.einsum("mncq,qco->mnco", depthwise, pointwise.reshape(Q, C, -1))  # as if they were q·C + c
-
-
-@checked
+@checked("a number of groups")
 def check_5(groups):
     """From how many groups on has a 3 × 3 layer of 256 channels fewer weights than a depthwise separable one?"""
 
@@ -101,7 +62,3 @@ def check_5(groups):
     assert grouped < separable, f"{groups} groups have {grouped:,} weights, the separable layer has {separable:,}"
     halved = weights(nn.Conv2D(256, 3, groups=groups // 2, bias=False))
     assert halved >= separable, f"{groups // 2} groups suffice: {halved:,} weights against {separable:,}"
-
-
-answer_5 = 16  # 9 · 256 · 256 / g < 9 · 256 + 256 · 256 means g > 8.7, and g divides 256
-mistake_5 = 9

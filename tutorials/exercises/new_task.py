@@ -1,12 +1,12 @@
 """Exercises of 11_new_task: counts, a new head, neighbours and votes."""
 
 import numpy as np
-from lesson import checked, checked_function
+from checking import checked, checked_function
 
 from refconv import models, nn, optim, softmax, training
 
 
-@checked
+@checked("three numbers")
 def check_1(counts):
     """How many parameters are trained: a head of 7 on relu4, one on flatten, all with a head of 7."""
     wanted = {
@@ -18,16 +18,7 @@ def check_1(counts):
         assert given == count, f"{where}: {given:,} is not right; each score has a weight for each number below it, and a bias"
 
 
-answer_1 = (
-    84 * 7 + 7,
-    400 * 7 + 7,  # flatten: 16 maps of 5 × 5
-    61_281 + 2 * (84 + 1),  # two more scores than five
-)
-
-mistake_1 = (84 * 7, 400 * 7, 61_281)
-
-
-@checked
+@checked("a function of model, at, classes and shape that returns a network")
 def check_2(new_head):
     """A frozen network with a new head."""
     rng, shape = np.random.default_rng(0), (6, 5, 2)
@@ -47,23 +38,7 @@ def check_2(new_head):
     assert changed == 0, "the features have changed: batch normalisation went on averaging, or weights went on learning"
 
 
-def answer_2(model, at, classes, shape):
-    # Frozen runs its layers as in inference, even in training, so batch normalisation keeps its averages.
-    features = nn.Frozen(model.cut(at))
-    head = nn.Dense(classes)
-    head.build(features.output_shape(shape), rng=0)
-    return nn.Sequential({"features": features, "scores": head})
-
-
-def mistake_2(model, at, classes, shape):
-    features = model.cut(at)
-    features.freeze()  # the weights stay, but in training batch normalisation still averages
-    head = nn.Dense(classes)
-    head.build(features.output_shape(shape), rng=0)
-    return nn.Sequential({"features": features, "scores": head})
-
-
-@checked_function
+@checked_function("of vectors, labels and queries that returns an array of labels")
 def check_3(nearest):
     """The label of the vector in the likest direction."""
     vectors, labels = np.array([[9.0, 0.0], [1.0, 1.2], [0.0, 2.0]]), np.array([7, 5, 8])
@@ -72,17 +47,7 @@ def check_3(nearest):
     assert found == [5, 7, 8, 7], f"for {queries.tolist()} the labels are [5, 7, 8, 7], and not {found}"
 
 
-def answer_3(vectors, labels, queries):
-    # A query's own length scales all its products alike, so it need not be divided by.
-    directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return labels[(queries @ directions.T).argmax(1)]
-
-
-def mistake_3(vectors, labels, queries):
-    return labels[(queries @ vectors.T).argmax(1)]  # a long vector is the likest to everything
-
-
-@checked_function
+@checked_function("of scores that returns an array of class numbers")
 def check_4(vote):
     """The class that is the likeliest in the mean of the probabilities."""
     rng = np.random.default_rng(0)
@@ -93,13 +58,3 @@ def check_4(vote):
     assert found.shape == (200,), f"for scores {scores.shape} there are 200 votes, and not {found.shape}"
     wrong = int((found != wanted).sum())
     assert wrong == 0, f"{wrong} of 200 votes differ: average the probabilities of each network"
-
-
-def answer_4(scores):
-    # A probability is 1 at most, so no network has more than its vote. Scores have no such bound: whoever is the most sure,
-    # rightly or not, would decide alone.
-    return sum(softmax(s) for s in scores).argmax(1)
-
-
-def mistake_4(scores):
-    return scores.mean(0).argmax(1)

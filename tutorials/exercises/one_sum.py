@@ -1,12 +1,12 @@
 """01 · One sum: convolution and cross-correlation, by hand, as a loop, as a matrix."""
 
 import numpy as np
-from lesson import checked, checked_function
+from checking import SHOWN_ABOVE, checked, checked_function
 
 from refconv import convolve1d, cross_correlate1d, cross_correlate2d, verify
 
 
-@checked
+@checked("two lists of numbers, the correlation and the convolution")
 def check_1(answer):
     """Which numbers are the valid cross-correlation and the valid convolution of 2, 7, 1, 8 with 3, 1, 4?"""
     x, w = [2, 7, 1, 8], [3, 1, 4]
@@ -17,39 +17,16 @@ def check_1(answer):
         assert list(numbers) == list(y), f"{name}: not {list(numbers)}; the first number of the kernel meets which of x?"
 
 
-# ⋆: 2·3 + 7·1 + 1·4 and 7·3 + 1·1 + 8·4; *: the kernel reads 4, 1, 3, so 2·4 + 7·1 + 1·3 and 7·4 + 1·1 + 8·3.
-answer_1 = ([17, 54], [18, 53])
-mistake_1 = ([18, 53], [17, 54])  # the two exchanged
-
-
-@checked
+@checked("a function of x and w that returns an array")
 def check_2(mine):
     """How do you write the full convolution as a loop?"""
     count = np.size(mine(np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3])))
     assert count == 6, f"full: every overlap counts, so 4 numbers and 3 give 4 + 3 − 1 = 6, but yours are {count}"
     verdict = verify.check(mine, "convolve1d", seconds=2)
-    assert verdict, "not yet: the smallest case in which it is wrong stands above"
+    assert verdict, SHOWN_ABOVE
 
 
-def answer_2(x, w):
-    """Every product goes to the place where the places of its factors add up; no index can leave the array."""
-    y = np.zeros(len(x) + len(w) - 1)
-    for s in range(len(x)):
-        for i in range(len(w)):
-            y[s + i] += x[s] * w[i]
-    return y
-
-
-def mistake_2(x, w):
-    """The cross-correlation: both factors walk in the same direction."""
-    y = np.zeros(len(x) + len(w) - 1)
-    for s in range(len(x)):
-        for i in range(len(w)):
-            y[s + len(w) - 1 - i] += x[s] * w[i]
-    return y
-
-
-@checked_function
+@checked_function("of a and b that returns an array")
 def check_3(both):
     """Which kernel does in one step what a and b do one after the other?"""
     rng = np.random.default_rng(3)
@@ -64,17 +41,7 @@ def check_3(both):
         assert np.allclose(found, expected), f"with a = {a} and b = {b}: c ⋆ x is not b ⋆ (a ⋆ x); send a lone 1 through both"
 
 
-def answer_3(a, b):
-    """(b ⋆ (a ⋆ x))_t = Σ_j Σ_i x_{t+i+j} a_i b_j: the places i and j add up, so it is a * b, though both layers say ⋆."""
-    return convolve1d(a, b, "full")
-
-
-def mistake_3(a, b):
-    """⋆ once more: right only for a kernel b that reads the same backwards."""
-    return cross_correlate1d(a, b, "full")
-
-
-@checked_function
+@checked_function("of w and n that returns a matrix")
 def check_4(matrix):
     """What is the matrix of the valid convolution with w on signals of length n?"""
     rng = np.random.default_rng(4)
@@ -85,21 +52,7 @@ def check_4(matrix):
         assert np.allclose(T @ x, convolve1d(x, w, "valid")), f"with w = {w} and x = {x}: T x is {T @ x}, and not w * x"
 
 
-def answer_4(w, n):
-    """Output t, counted from 0, reads the inputs t to t + k − 1, and the last weight meets the first of them."""
-    k = len(w)
-    T = np.zeros((n - k + 1, n))
-    for t in range(n - k + 1):
-        T[t, t : t + k] = w[::-1]
-    return T
-
-
-def mistake_4(w, n):
-    """Without the flip it is the matrix of ⋆."""
-    return answer_4(w[::-1], n)
-
-
-@checked
+@checked("three rows of three numbers")
 def check_5(K):
     """Which kernel subtracts from each pixel the one below and to the right of it?"""
     K = np.asarray(K, float)
@@ -107,9 +60,4 @@ def check_5(K):
     image = np.random.default_rng(5).integers(0, 9, (5, 6)).astype(float)
     neighbour = np.pad(image, ((0, 1), (0, 1)))[1:, 1:]
     found = cross_correlate2d(image, K, "same")
-    assert np.allclose(found, image - neighbour), "not yet: which number of K lies on the pixel below and to the right?"
-
-
-# The 1 lies on the pixel itself, in the middle; the −1 below and to the right of it, since ⋆ takes K as it is.
-answer_5 = [[0, 0, 0], [0, 1, 0], [0, 0, -1]]
-mistake_5 = [[-1, 0, 0], [0, 1, 0], [0, 0, 0]]  # K of the convolution
+    assert np.allclose(found, image - neighbour), "which number of K lies on the pixel below and to the right?"

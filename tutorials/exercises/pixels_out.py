@@ -1,13 +1,12 @@
 """Exercises of 10_pixels_out: measures, sizes, ways across, stamps and masks."""
 
 import numpy as np
-from lesson import checked, checked_function
+from checking import checked, checked_function
 
-from refconv import conv_transpose1d, models, nn
-from refconv.models.unet import double_conv, lost
+from refconv import models, nn
 
 
-@checked_function
+@checked_function("of two arrays that returns a number")
 def check_1(dice):
     """The Dice coefficient of two sets of pixels."""
     found, truth = np.array([[1, 1, 0, 1], [0, 1, 0, 0]]), np.array([[1, 0, 0, 0], [0, 1, 1, 0]])
@@ -17,16 +16,7 @@ def check_1(dice):
     assert np.isclose(dice(truth, truth), 1), "of a set and itself it is 1"
 
 
-def answer_1(found, truth):
-    # With J for the intersection over union it is 2J / (1 + J): never smaller, and equal only at 0 and 1.
-    return 2 * (found * truth).sum() / (found.sum() + truth.sum())
-
-
-def mistake_1(found, truth):
-    return (found * truth).sum() / (found.sum() + truth.sum())  # twice the intersection: it lies in both sets
-
-
-@checked_function
+@checked_function("of side and depth that returns a number or None", none=True)
 def check_2(output_side):
     """The side of an unpadded U-Net's output, or None."""
     for depth in (1, 2, 3, 4):
@@ -42,22 +32,7 @@ def _built(side, depth):
         return None
 
 
-def answer_2(side, depth):
-    # As the network itself: two convolutions, then either the bottom, or half of it through a U and up again.
-    inner = side - 4
-    if depth > 1:
-        below = answer_2(inner // 2, depth - 1) if inner % 2 == 0 else None
-        if below is None:
-            return None
-        inner = 2 * below - 4
-    return inner if inner > 0 else None
-
-
-def mistake_2(side, depth):
-    return side - 4 if depth == 1 else side - 2 * lost(depth - 1) - 8  # right where it fits, but does it?
-
-
-@checked
+@checked("a function of one or more numbers of filters that returns a layer")
 def check_3(adding_u):
     """A padded U whose ways across are added."""
     made = adding_u(5, 7)
@@ -80,22 +55,7 @@ def _sees_from_afar(made):
     return np.abs(made(other) - made(x))[0, 4, 8:].max() > 0
 
 
-def answer_3(filters, *deeper):
-    # One word is another. What is added must have as many channels, which the transposed convolution sees to.
-    if not deeper:
-        return double_conv("same", filters)
-    below = nn.Sequential(nn.MaxPool2D(2), answer_3(*deeper), nn.ConvTranspose2D(filters, 2, stride=2))
-    return nn.Sequential(double_conv("same", filters), nn.Sum(nn.Identity(), below), double_conv("same", filters))
-
-
-def mistake_3(filters, *deeper):
-    if not deeper:
-        return double_conv("same", filters)
-    below = nn.Sequential(nn.MaxPool2D(2), mistake_3(*deeper), nn.ConvTranspose2D(filters, 2, stride=2))
-    return nn.Sequential(double_conv("same", filters), nn.Concat(nn.Identity(), below), double_conv("same", filters))
-
-
-@checked_function
+@checked_function("of n, kernel and stride that returns an array of counts")
 def check_4(stamps):
     """How many stamps of a transposed convolution meet on each pixel."""
     for n, kernel, stride in ((4, 2, 2), (5, 3, 2), (3, 4, 2), (1, 3, 1), (4, 1, 3), (6, 5, 3)):
@@ -106,18 +66,7 @@ def check_4(stamps):
         assert got == expected.tolist(), f"stamps({n}, {kernel}, {stride}) is {expected.tolist()}, and not {got}"
 
 
-def answer_4(n, kernel, stride):
-    # The operator counts itself where the input and all weights are 1. For 3 and 2 the counts go 1 1 2 1 2 1 2 …: what is
-    # flat comes out as a chequerboard, unless the weights learn to make up for it. Where the stride divides the kernel's size
-    # the counts are even all the way, but for the ends.
-    return conv_transpose1d(np.ones((1, n, 1)), np.ones((kernel, 1, 1)), stride=stride)[0, :, 0].astype(int)
-
-
-def mistake_4(n, kernel, stride):
-    return np.full((n - 1) * stride + kernel, kernel // stride)  # on average perhaps, but not on each pixel
-
-
-@checked_function
+@checked_function("of image, spoilt and known that returns the loss and its derivative")
 def check_5(masked):
     """The loss of inpainting and its derivative."""
     rng = np.random.default_rng(0)
@@ -135,14 +84,3 @@ def check_5(masked):
         assert np.isclose(slope[place], numeric, atol=1e-6), (
             f"at {place} the slope is {numeric:.4f}, and not {slope[place]:.4f}"
         )
-
-
-def answer_5(image, spoilt, known):
-    # m is 0 or 1, so m² = m: it may stand inside of the square or before it, but in the derivative it must stand.
-    rest = known * (image - spoilt)
-    return (rest**2).sum() / known.size, 2 * rest / known.size
-
-
-def mistake_5(image, spoilt, known):
-    rest = known * (image - spoilt)
-    return (rest**2).sum() / known.size, 2 * (image - spoilt) / known.size  # fits the ink, too

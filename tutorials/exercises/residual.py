@@ -1,15 +1,14 @@
-"""Exercises of 09 · Residual learning: their checks, worked answers, and mistakes that are easily made."""
+"""Checks of notebook 09 · Residual learning: backward function, paths, survival and stochastic depth."""
 
 import math
 
 import numpy as np
-from lesson import checked, checked_function
+from checking import checked, checked_function
 
-import refconv
 from refconv import analysis, models, nn
 
 
-@checked_function
+@checked_function("of dy, y and back that returns an array")
 def check_1(way_back):
     """The way back of y = ReLU(x + f(x))."""
     shape = (7, 5, 4)
@@ -25,16 +24,7 @@ def check_1(way_back):
     assert not wrong.any(), f"{wrong.mean():.0%} of the numbers are wrong; where y is 0, {wrong[y == 0].mean():.0%} of them"
 
 
-def answer_1(dy, y, back):
-    dsum = refconv.relu_dx(dy, y)  # the ReLU stands behind the sum, so it cuts both ways
-    return dsum + back(dsum)
-
-
-def mistake_1(dy, y, back):
-    return dy + back(refconv.relu_dx(dy, y))  # as if the shortcut went past the ReLU too
-
-
-@checked_function
+@checked_function("of n and m that returns two numbers")
 def check_2(paths_left):
     """Deleting m of n blocks: the share of paths that are left, and how many blocks they go through on average."""
     for n, m in ((9, 1), (9, 4), (15, 2), (27, 0)):
@@ -50,15 +40,7 @@ def check_2(paths_left):
         )
 
 
-def answer_2(n, m):
-    return 0.5**m, (n - m) / 2  # each block halves the paths; through or past is a coin tossed n − m times
-
-
-def mistake_2(n, m):
-    return (n - m) / n, (n - m) / 2  # as if a block took its own share with it
-
-
-@checked_function
+@checked_function("of l, L and p_L that returns a number")
 def check_3(probability):
     """The linear rule of stochastic depth."""
     for depth, last in ((3, 0.5), (18, 0.5), (5, 0.8)):
@@ -71,15 +53,7 @@ def check_3(probability):
             )
 
 
-def answer_3(l, L, p_L):
-    return 1 - l / L * (1 - p_L)
-
-
-def mistake_3(l, L, p_L):
-    return 1 - (l - 1) / (L - 1) * (1 - p_L)  # falls from 1 at the first block, which then is never left out
-
-
-@checked
+@checked("a function of x, main, survival and rng that returns an array")
 def check_4(step):
     """A training pass of stochastic depth that does not run the main branch in vain."""
     calls = []
@@ -100,11 +74,3 @@ def check_4(step):
         assert len(calls) == survives, f"f is {'there' if survives else 'left out'}, and was run {len(calls)} times"
         there += survives
     assert 0 < there < 200
-
-
-def answer_4(x, main, survival, rng):
-    return x + main(x) if rng.random() < survival else x  # in training f counts whole, or not at all
-
-
-def mistake_4(x, main, survival, rng):
-    return x + survival * main(x)  # that is inference

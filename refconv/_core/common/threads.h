@@ -1,7 +1,7 @@
 /* How many threads a parallel loop uses. Every loop of every kernel asks `threads_for`; nothing else reads the thread count.
  *
  * A thread that sleeps is awake after some ten microseconds, and a short loop is done before. So a loop uses one thread more
- * for each STEPS_TO_WAKE steps of its work, up to the count that `set_num_threads` has set. A step is one element read, a few
+ * for each STEPS_TO_WAKE steps of its work, up to the count in the settings of the calling thread. A step is one element read, a few
  * operations on it, and one element written, from and to a cache. A kernel states how many of its own operations take as long.
  */
 #ifndef REFCONV_THREADS_H
@@ -18,7 +18,10 @@
 static inline int threads_for(ptrdiff_t steps)
 {
     ptrdiff_t worth = steps / STEPS_TO_WAKE;
-    return worth < 1 ? 1 : worth < team->threads ? (int)worth : team->threads;
+    if (worth <= 1)
+        return 1;
+    int most = team->settings()->threads;
+    return worth < most ? (int)worth : most;
 }
 
 #endif

@@ -1,8 +1,12 @@
 """Cython's view of threads.h and regions.h."""
 
 cdef extern from "machine/regions.h" nogil:
-    ctypedef struct Team:
+    ctypedef struct Settings:
         int threads
+        int tile_side
+    ctypedef struct Team:
+        const Settings *(*settings)() noexcept
+    Team *team
     void use_team(Team *shared)
 
 cdef extern from "common/threads.h" nogil:

@@ -8,6 +8,7 @@ import importlib
 import numpy as np
 
 from refconv._core.conv import choose
+from refconv._core.common.threads cimport team
 from refconv._core.conv.choose import Layer
 
 include "common/threads.pxi"
@@ -17,14 +18,6 @@ bias_gradient, columns, depthwise, direct, one_channel, winograd = (
     importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
     for name in ("bias_gradient", "columns", "depthwise", "direct", "one_channel", "winograd")
 )
-
-winograd_tile_side = 2  # outputs along one side of a tile
-
-
-def set_tile_side(m):
-    """Set the side of Winograd's tiles, m×m outputs: 2, which is as accurate as the plain sum, or 4."""
-    global winograd_tile_side
-    winograd_tile_side = m
 
 
 def conv2d(x, w, bias, window, groups):
@@ -64,7 +57,7 @@ def first_result(table, algorithms, layer, arrays):
 
 def winograd_forward(layer, x, w, bias):
     size = layer.output_size
-    side = choose.tile_side(layer.images * size[0] * size[1], winograd_tile_side)
+    side = choose.tile_side(layer.images * size[0] * size[1], team.settings().tile_side)
     return winograd.conv2d(x, w, bias, zeros_before(layer), size, side)
 
 
@@ -73,7 +66,7 @@ def winograd_dx(layer, dy, w):
     top, left = zeros_before(layer)
     height, width = layer.input_size
     turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
-    side = choose.tile_side(layer.images * height * width, winograd_tile_side)
+    side = choose.tile_side(layer.images * height * width, team.settings().tile_side)
     return winograd.conv2d(dy, turned, None, (2 - top, 2 - left), layer.input_size, side)
 
 

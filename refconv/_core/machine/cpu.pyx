@@ -12,6 +12,7 @@ cdef extern from "machine/team.h":
     Team *create_team()
     void reserve_workers()
     void release_workers()
+    void set_settings_of_this_thread(int threads, int tile_side)
 
 cdef extern from *:
     """
@@ -103,9 +104,14 @@ if runs_own_team():
 team = PyCapsule_New(<void *> shared, "refconv.team", NULL)  # for the kernel modules
 
 
-def set_num_threads(int n):
-    """Set the number of threads that parallel loops may use, in all kernel modules."""
-    shared.threads = n
+def use_settings(int threads, int tile_side):
+    """Set the number of threads and the side of Winograd's tiles for the kernels that the calling thread runs."""
+    set_settings_of_this_thread(threads, tile_side)
+
+
+def settings_in_use():
+    """Return what `use_settings` has set for the calling thread."""
+    return shared.settings().threads, shared.settings().tile_side
 
 
 def has_own_team():

@@ -14,9 +14,15 @@
 #define REFCONV_OWN_TEAM
 #endif
 
+/* What refconv.config sets for the kernels. Each thread that calls kernels has settings of its own. */
+typedef struct {
+    int threads;   /* the most that a parallel loop may use (threads.h) */
+    int tile_side; /* of Winograd's algorithm: m×m outputs with m = 2 ("standard" precision) or 4 ("fast") */
+} Settings;
+
 /* The threads of the process. cpu.pyx owns the only one, and each kernel module gets a pointer to it when it is imported. */
 typedef struct {
-    int threads; /* the most that a parallel loop may use (threads.h); set by `set_num_threads` */
+    const Settings *(*settings)(void); /* of the calling thread */
     /* How to run a region with threads of our own; NULL where OpenMP runs it. */
     void (*run_region)(void (*body)(void *), void *data, int size);
     int (*current_number)(void);
@@ -35,7 +41,7 @@ static inline void use_team(Team *shared) { team = shared; }
 
 REPLACES_LIBGOMP int omp_get_max_threads(void)
 {
-    return team->threads;
+    return team->settings()->threads;
 } /* of a `prange` without num_threads, which none is */
 REPLACES_LIBGOMP int omp_get_thread_num(void) { return team->current_number(); }
 REPLACES_LIBGOMP int omp_get_num_threads(void) { return team->current_size(); }

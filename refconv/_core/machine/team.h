@@ -12,6 +12,16 @@
 
 #include "machine/regions.h"
 
+#if defined(_MSC_VER)
+#define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL _Thread_local
+#endif
+
+static THREAD_LOCAL Settings settings = {.threads = 1, .tile_side = 2};
+static const Settings *settings_of_this_thread(void) { return &settings; }
+static void set_settings_of_this_thread(int threads, int tile_side) { settings = (Settings){threads, tile_side}; }
+
 #ifdef REFCONV_OWN_TEAM
 
 #include <linux/futex.h>
@@ -244,7 +254,8 @@ static long take_iteration(void) { return atomic_fetch_add(&current.region->take
 
 /* Not in a cache line of the pool, whose counters change while workers read these pointers. */
 static
-    __attribute__((aligned(CACHE_LINE))) Team the_team = {1, run_region, current_number, current_size, take_iteration};
+    __attribute__((aligned(CACHE_LINE))) Team the_team = {settings_of_this_thread, run_region, current_number, current_size,
+                                                          take_iteration};
 
 static int processors(void)
 {
@@ -264,7 +275,7 @@ static void reserve_workers(void) { atomic_flag_test_and_set(&pool.in_use); }
 static void release_workers(void) { atomic_flag_clear(&pool.in_use); }
 
 #else
-static Team the_team = {.threads = 1};
+static Team the_team = {.settings = settings_of_this_thread};
 static Team *create_team(void) { return &the_team; }
 static void reserve_workers(void) {}
 static void release_workers(void) {}

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from refconv._config import engine
+from refconv._config import config
 from refconv.verify.case import fill, fractions, spread
 from refconv.verify.evidence.dual import dual_array, rates
 from refconv.verify.operator import Operator, Refuted
@@ -33,7 +33,7 @@ def adjoint(operator: Operator, case) -> float | None:
         return None
     exact = operator.nature != "smooth"
     make = fractions if exact else _objects
-    with engine("reference"):
+    with config(engine="reference"):
         a, v = fill(case, make), fill(case, make, seed=1)
         dy = make("dy", np.shape(operator(a)), np.random.default_rng(2), False)
         errors = _matrix(operator, a, dy)

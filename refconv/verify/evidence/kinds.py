@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from refconv import _core
-from refconv._config import current_engine, engine
+from refconv._config import config, get_config
 from refconv._optional import need
 from refconv.verify.case import Case, fill, spread
 from refconv.verify.evidence.adjoint import adjoint
@@ -111,7 +111,7 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
     Outcome
     """
     start, entries, refuted, case = time.perf_counter(), [], None, None
-    with engine(engine_name or current_engine()):
+    with config(engine=engine_name or get_config().engine):
         try:
             entries += said(operator, kind, quick)
         except Refuted as refutation:

@@ -19,7 +19,7 @@ from unittest import mock
 
 import numpy as np
 
-from refconv._config import current_engine, engine
+from refconv._config import config, get_config
 from refconv.verify.case import fill, floats, integers
 from refconv.verify.operator import Operator, Refuted
 
@@ -70,7 +70,7 @@ class Watched:
         for position, (array, bits) in enumerate(zip(arrays, before, strict=True)):
             assert _bits(array) == bits, f"argument {position} is changed"
         copies = tuple(np.array(result) for result in results)
-        _, first = self.results.setdefault((current_engine(), before), (results, copies))
+        _, first = self.results.setdefault((get_config().engine, before), (results, copies))
         for one, other in zip(first, copies, strict=True):
             if _bits(one) != _bits(other):
                 words = "it keeps state between calls, or reads memory that it did not write"
@@ -112,7 +112,7 @@ def _calls(operator, a):
 
         def either(*arrays):
             """The operator on the loops, and its definition on the kernels."""
-            results = operator.results if current_engine() == "reference" else operator.definition
+            results = operator.results if get_config().engine == "reference" else operator.definition
             found = results(exchanged(arrays))
             return tuple(found[name] for name in defined)
 
@@ -124,7 +124,7 @@ def _typed(make, dtype):
 
 
 def _with_dy(operator, a, make):
-    with engine("reference"):
+    with config(engine="reference"):
         y = operator(a.with_arrays(**{name: array.copy() for name, array in a.arrays.items()}))
     return a.with_arrays(dy=make("dy", np.shape(y), np.random.default_rng(1), False))
 
@@ -132,7 +132,7 @@ def _with_dy(operator, a, make):
 def _tolerance(operator, call, arrays):
     if operator.nature == "linear":
         return rounding(call, *arrays, terms=sum(array.size for array in arrays))
-    with engine("reference"):
+    with config(engine="reference"):
         results = several(call(*arrays))
     eps = max(np.finfo(array.dtype).eps for array in arrays)
     return tuple(operator.slack * eps * (1 + np.max(np.abs(y), initial=0)) for y in results)
@@ -145,7 +145,7 @@ def rounding(call, *arrays, terms):
     The sums of magnitudes come from the loops, with the magnitudes of the arrays. One tolerance for each result.
     """
     eps = max(np.finfo(a.dtype).eps for a in arrays)
-    with engine("reference"):
+    with config(engine="reference"):
         magnitudes = several(call(*[np.abs(a) for a in arrays]))
     return tuple(2 * (terms + 2) * eps * np.asarray(magnitude) for magnitude in magnitudes)
 
@@ -159,12 +159,12 @@ def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
     the largest value.
     """
     call = call if isinstance(call, Watched) else Watched(call)
-    with engine("reference"):
+    with config(engine="reference"):
         expected = call(*arrays)
     tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
     calls = []
     for byte in GARBAGE:
-        with garbage(byte), engine("kernels"):
+        with garbage(byte), config(engine="kernels"):
             calls.append(call(*arrays))
     return max(
         (
@@ -178,7 +178,7 @@ def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
 
 def _assert_as_in_double(call, arrays, tolerance):
     """On float32 the loops give what they give on the same numbers as float64, to rounding."""
-    with engine("reference"):
+    with config(engine="reference"):
         found, expected = several(call(*arrays)), several(call(*[a.astype(np.float64) for a in arrays]))
     tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
     for have, want, within in zip(found, expected, tolerance, strict=True):

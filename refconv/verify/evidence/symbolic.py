@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 
 from refconv import _core
-from refconv._config import engine
+from refconv._config import config
 from refconv.verify.case import Arguments, fill
 from refconv.verify.evidence.symbols import symbols, vanishes
 from refconv.verify.operator import Operator, Refuted
@@ -31,7 +31,7 @@ def symbolic(operator: Operator, case) -> float | None:
     """
     if not operator.derivatives and not operator.definition:
         return None
-    with engine("reference"):
+    with config(engine="reference"):
         a = fill(case, symbols)
         y = np.asarray(operator(a), object)
         a = a.with_arrays(dy=symbols_like("dy", y))
@@ -83,7 +83,7 @@ def pinned(operator: Operator, pin) -> float:
     arrays = {name: np.array(numbers, np.float64) for name, numbers in pin.arrays.items()}
     a = Arguments(arrays, pin.options, pin.given)
     for name in ENGINES if _core.ISA else ENGINES[:1]:
-        with engine(name):
+        with config(engine=name):
             for derivative in operator.derivatives:
                 for array, claimed in derivative(a).items():
                     if claimed.tolist() != np.array(pin.expected[array], np.float64).tolist():

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from refconv._arguments import real
 from refconv._ascii import echo
-from refconv._config import get_num_threads, set_num_threads
+from refconv._config import config
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
 from refconv.verify.student.drawn import drawn, forms
 from refconv.verify.student.mistakes import explanation
 from refconv.verify.student.repeated import UNSTEADY, repeated
 from refconv.verify.student.report import about_arguments, about_results, about_right, common_options, report
-from refconv.verify.student.signature import read
+from refconv.verify.student.signature import Unusable, read
 from refconv.verify.student.trial import Attempt, Finding, fresh, shrink
 
 __all__ = ["Verdict", "check"]
@@ -33,7 +33,7 @@ class Verdict:
         Number of cases that count, and of those in which something is wrong.
     finding : Finding or None
         What is wrong in the smallest case: its ``kind`` and ``words``, and, where numbers are wrong, the ``index``, what was
-        ``expected`` there and what was ``got``.
+        ``expected`` there and what was ``got``. Its kind is "signature" if the function cannot be called at all.
     arguments : dict
         The arguments of the smallest case, by refconv's names, to call your function with. A function that is wrong only when
         it is called again must be called twice; ``finding.then`` holds the arguments that the second call changes.
@@ -59,6 +59,8 @@ class Verdict:
         return self.report
 
     def __repr__(self):
+        if not self.cases:
+            return f"<{self.name}: not tried in any case>"
         return f"<{self.name}: {'right' if self else 'wrong'} in {self.cases if self else self.failed} of {self.cases} cases>"
 
 
@@ -89,14 +91,15 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     Returns
     -------
     Verdict
-        True if nothing was wrong, so that ``assert refconv.verify.check(my_conv2d, "conv2d")`` can stand in a test.
+        True if nothing was wrong, so that ``assert refconv.verify.check(my_conv2d, "conv2d")`` can stand in a test. False, and
+        nothing is raised, for a function that raises, never returns, or cannot be called with arguments of that operator.
 
     Raises
     ------
     ValueError
-        If refconv has no operator of this name.
+        If refconv has no operator of this name, or seconds is out of range.
     TypeError
-        If the function cannot be called with arguments of that operator, or seconds is no number.
+        If seconds is not a number.
 
     Examples
     --------
@@ -121,16 +124,22 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     """
     seconds = real("seconds", seconds, least=0.01, most=86400)
     operator = find(name)
-    signature = read(function, name, operator)
-    attempt = Attempt(function, signature, operator, name)
-    with _one_thread():
-        cases = drawn(operator, name, signature)
-        if "mode" in signature.missing:
-            verdict = _of_the_mode_that_fits(name, signature, cases, seconds, attempt)
-        else:
-            verdict = _verdict(name, signature, cases, seconds, attempt)
+    try:
+        signature = read(function, name, operator)
+    except Unusable as error:
+        verdict = Verdict(name, 0, 0, Finding("signature", str(error)), {}, None, f"{name}: not tried: {error}.")
+    else:
+        with _one_thread():
+            verdict = _compared(name, signature, operator, Attempt(function, signature, operator, name), seconds)
     echo(verdict)
     return verdict
+
+
+def _compared(name, signature, operator, attempt, seconds):
+    cases = drawn(operator, name, signature)
+    if "mode" in signature.missing:
+        return _of_the_mode_that_fits(name, signature, cases, seconds, attempt)
+    return _verdict(name, signature, cases, seconds, attempt)
 
 
 MODES = ("valid", "full", "same")
@@ -195,12 +204,8 @@ def _called_again(attempt, trials, seconds):
 @contextmanager
 def _one_thread():
     """Run kernels on one thread: the cases are so small that a second one only adds waiting time."""
-    before = get_num_threads()
-    set_num_threads(1)
-    try:
+    with config(threads=1):
         yield
-    finally:
-        set_num_threads(before)
 
 
 def _all(attempt, cases, seconds):

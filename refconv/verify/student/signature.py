@@ -9,7 +9,7 @@ from functools import cache
 import refconv
 from refconv.verify.operator import Operator
 
-__all__ = ["Signature", "parameters", "read"]
+__all__ = ["Signature", "Unusable", "parameters", "read"]
 
 ALIASES = {"bias": "b"}
 
@@ -24,6 +24,10 @@ FOLLOWS = {
     "var": {"x"},
     "y": {"x"},
 }
+
+
+class Unusable(Exception):  # noqa: N818 - a finding about the student's function, not an error of the check
+    """The function cannot be called with the arguments of the operator."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def parameters(name: str):
 def read(function, name: str, operator: Operator) -> Signature:
     """Match the parameters of a function with those of ``refconv.name``: by name, and the required ones else by order.
 
-    Raises ``TypeError`` if the function requires more than there is, or does not take what it needs.
+    Raises :class:`Unusable` if the function requires more than there is, or does not take what it needs.
 
     >>> from refconv.verify.catalogue import find
     >>> signature = read(lambda image, kernel, stride=1: ..., "conv2d", find("conv2d"))
@@ -88,7 +92,7 @@ def read(function, name: str, operator: Operator) -> Signature:
     ('kernel', ('stride',), ('b', 'padding', 'dilation', 'groups', 'data_format'))
     """
     if not callable(function):
-        raise TypeError(f"function must be callable, got {function!r}")
+        raise Unusable(f"function must be callable, got {function!r}")
     public = parameters(name)
     known = {**public, **{n: p for n, p in parameters(operator.name).items() if n not in public}}
     required = [n for n, p in public.items() if p.default is p.empty]
@@ -96,7 +100,7 @@ def read(function, name: str, operator: Operator) -> Signature:
     names, order = _match(own, known, required, public)
     strangers = [p.name for p in own if p.default is p.empty and p.name not in names and p.kind not in VARIADIC]
     if strangers:
-        raise TypeError(
+        raise Unusable(
             f"function must accept the arguments of refconv.{name} ({', '.join(known)}), "
             f"got one that also requires {', '.join(strangers)}"
         )
@@ -159,5 +163,6 @@ def _missing(name, operator, required, takes, own):
             (name != operator.name or n == "mode") and n not in operator.fixed[0].shapes and FOLLOWS.get(n, {"?"}) <= takes
         )
         if not follows:
-            raise TypeError(f"function must accept {n} as refconv.{name} does, got one that accepts only {', '.join(own)}")
+            accepted = f"only {', '.join(own)}" if own else "no argument"
+            raise Unusable(f"function must accept {n} as refconv.{name} does, got one that accepts {accepted}")
     return missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import threading
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 import refconv
-from refconv._config import engine
+from refconv._config import config
 from refconv.verify.case import Case
 from refconv.verify.evidence.parity import several
 from refconv.verify.operator import Operator
@@ -35,8 +36,8 @@ class TimeUp(BaseException):  # not an Exception, so that a student's "except Ex
 class Finding:
     """What is wrong with one result.
 
-    ``kind`` is "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies", or one of
-    :data:`refconv.verify.student.repeated.UNSTEADY`, which take more than one call to see. Where known, ``part`` is the
+    ``kind`` is "signature", "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies", or
+    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which take more than one call to see. Where known, ``part`` is the
     number of the wrong result, ``index`` the first wrong element, and ``wrong`` the number of wrong elements. ``then`` holds
     the arguments that a second call changed.
     """
@@ -99,7 +100,7 @@ def tried(function, signature: Signature, operator: Operator, name: str, case: C
     given = arguments(operator, name, case, make)
     if given is None or ("b" in signature.demanded and "b" not in given):
         return None
-    with engine("reference"):
+    with config(engine="reference"):
         expected = right(name, given)
     return _called(function, signature, name, Trial(case, given, expected, None, None, make), fresh(given), seconds)
 
@@ -211,7 +212,7 @@ def time_limit(seconds) -> Iterator[None]:
 
 def _raised(function, error):
     """The error, and the innermost line that it went through of the file in which the function stands."""
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     where = f", in line {lines[-1].lineno}: {lines[-1].line}" if lines and lines[-1].line else ""
     return f"raises {type(error).__name__}: {error}{where}"

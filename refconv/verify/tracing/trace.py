@@ -16,7 +16,7 @@ import numpy as np
 
 import refconv
 from refconv._arguments import integer, per_axis
-from refconv._config import engine
+from refconv._config import config
 from refconv.geometry import mode_window
 from refconv.ops.check import floats
 from refconv.verify.case import Case, fill
@@ -197,7 +197,7 @@ def trace(name, output=None, *, input=None, kernel=None, channels=None, filters=
     _check(operator, name, setting, sizes, arrays, options)
     case = setting.make(Wishes(**sizes, arrays=arrays, options={**setting.options, **options}))
     _refuse_large(case.shapes)
-    with engine("reference"):
+    with config(engine="reference"):
         loop = _Loop(operator, name, fill(case, readable, seed).with_arrays(**arrays), seed)
         return _read(loop, case, output)
 

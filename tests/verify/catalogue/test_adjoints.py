@@ -38,7 +38,7 @@ def holds(row, operator, a):
 
 @pytest.mark.parametrize(("row", "operator"), ROWS, ids=[f"{operator.name}-{row.array}" for row, operator in ROWS])
 def test_a_derivative_is_the_other_operator(row, operator):
-    with refconv.engine("reference"):
+    with refconv.config(engine="reference"):
         cases = [a for a in (filled(operator, case) for case in operator.fixed) if row.applies(a)]
         assert cases
         assert all(holds(row, operator, a) for a in cases)
@@ -55,7 +55,7 @@ def test_a_derivative_is_the_other_operator(row, operator):
 )
 def test_a_wrong_identity_is_seen(name, array, wrong):
     operator = CATALOGUE[name]
-    with refconv.engine("reference"):
+    with refconv.config(engine="reference"):
         assert not holds(Adjoint((name,), array, "", wrong), operator, filled(operator, operator.fixed[0]))
 
 
@@ -67,7 +67,7 @@ def test_the_identities_without_a_condition_hold_for_every_fixed_case():
 def test_the_conditions_are_needed():
     for row, operator in ROWS:
         if row.operators[0] in ("pad", "upsample2d"):
-            with refconv.engine("reference"):
+            with refconv.config(engine="reference"):
                 others = [a for a in (filled(operator, case) for case in operator.fixed) if not row.applies(a)]
                 assert others
                 assert not any(holds(replace(row, applies=Adjoint.applies), operator, a) for a in others)

@@ -131,5 +131,5 @@ def test_a_case_that_raises_is_refuted_with_its_case(monkeypatch):
     case = Case({"x": (1, 3, 2)}, {"stride": 2}, {"window": 4})
     monkeypatch.setattr(convention_cases, "cases", lambda name: iter([(case, None)]))
     refuted = gather(OPERATORS["max_pool1d"], "oracle", quick=True).refuted
-    assert refuted.startswith("max_pool1d raises ValueError: the padded input must be at least as large as the kernel")
+    assert refuted.startswith("max_pool1d raises ArgumentValueError: the padded input must be at least as large as the kernel")
     assert "in the case x (1, 3, 2)" in refuted

@@ -93,7 +93,7 @@ def test_a_derivative_that_is_wrong_for_some_options_only_is_refuted(name, fault
 def test_a_kernel_that_is_wrong_from_a_vectors_width_on_is_refuted():
     def wide(f, a):
         y = f(a.x)
-        return 2 * y if refconv.current_engine() == "kernels" and a.x.shape[-1:] > (15,) else y
+        return 2 * y if refconv.get_config().engine == "kernels" and a.x.shape[-1:] > (15,) else y
 
     assert gather(replace(OPERATORS["relu"], forward=wide), "parity").refuted is not None
 
@@ -145,7 +145,7 @@ def test_a_function_that_depends_on_more_than_its_arguments_is_refuted(version, 
 
     def stateful(f, a):
         y = f(a.x)
-        return version(y, a.x, kept, rng) if refconv.current_engine() == engine else y
+        return version(y, a.x, kept, rng) if refconv.get_config().engine == engine else y
 
     outcome = gather(replace(OPERATORS["relu"], forward=stateful, derivatives=()), "parity")
     assert outcome.refuted is not None
@@ -216,7 +216,7 @@ def test_a_wrong_side_of_a_kink_is_refuted():
 def test_a_kernel_that_differs_from_its_loop_is_refuted(wrong):
     def on_kernels(conv, a):
         y = conv(a.x, a.w, a.b, **a.options)
-        return wrong(y) if refconv.current_engine() == "kernels" else y
+        return wrong(y) if refconv.get_config().engine == "kernels" else y
 
     assert "conv2d" in gather(replace(CONV, forward=on_kernels), "parity").refuted
 
@@ -226,7 +226,7 @@ def test_a_cell_that_a_kernel_forgets_is_refuted():
     def forgetful(f, a):
         y = np.empty(a.x.shape, a.x.dtype)
         y[1:] = f(a.x)[1:]
-        return y if refconv.current_engine() == "kernels" else f(a.x)
+        return y if refconv.get_config().engine == "kernels" else f(a.x)
 
     operator = replace(OPERATORS["relu"], forward=forgetful, cases=lambda: st.just(Case({"x": (3,)})))
     assert gather(operator, "parity").refuted is not None

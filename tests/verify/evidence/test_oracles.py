@@ -284,7 +284,7 @@ def test_the_onnx_tests_are_part_of_the_evidence_unless_it_shall_be_quick():
 
 @needs("onnx")
 def test_only_the_largest_of_the_onnx_tests_is_kept_from_the_loops():
-    with refconv.engine("reference"):
+    with refconv.config(engine="reference"):
         loops = {name for name, *_ in onnx.cases("conv2d")}
     assert {name for name, *_ in onnx.cases("conv2d")} - loops == {"test_operator_conv"}
 

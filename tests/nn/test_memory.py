@@ -3,7 +3,6 @@
 import pytest
 
 from refconv import nn
-from refconv.analysis.memory import all_values, values_at_once
 
 X = 6 * 5 * 2
 
@@ -34,5 +33,5 @@ def conv(filters):
     ids=repr,
 )
 def test_by_hand(layer, everything, at_once):
-    assert all_values(layer, (6, 5, 2)) == everything
-    assert values_at_once(layer, (6, 5, 2)) == at_once
+    assert layer.all_activations((6, 5, 2)) == everything
+    assert layer.peak_activations((6, 5, 2)) == at_once

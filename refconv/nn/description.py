@@ -1,0 +1,259 @@
+"""What tables and diagrams show of a layer: methods and attributes with defaults, overridden beside ``forward``.
+
+The packages ``analysis`` and ``drawing`` call these and know no layer by its class, so a user's layer has the same rights as
+the package's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refconv.geometry import Window
+
+__all__ = [
+    "Description",
+    "Shape",
+    "Span",
+    "Wrapper",
+    "around",
+    "by",
+    "once",
+    "short_repr",
+    "window_caption",
+    "window_settings",
+]
+
+Shape = tuple[int, ...]
+Span = tuple[tuple[int, int], ...]  # first and last pixel along each axis
+
+
+class Description:
+    """Mixin of :class:`Layer`: receptive field, memory, and text and colour in diagrams.
+
+    Every default is right for a layer that allocates one array and whose output may depend on the whole input.
+
+    Attributes
+    ----------
+    category : str
+        Colour in diagrams: "conv", "up" (upsampling), "pool", "dense", "norm", "activation", "dropout" or "other". Layers of
+        the categories "norm", "activation" and "dropout" are written in the box of the layer before them.
+    wiring : str
+        How diagrams draw the layer: "box"; "line" if it changes no number; "chain" or "branches" of its inner layers;
+        "frame" around its first inner layer; or "columns" of a fractal.
+    """
+
+    category: str = "other"
+    wiring: str = "box"
+    input_shape: Shape | None  # of the last build
+
+    if TYPE_CHECKING:  # implemented by Layer
+
+        def named_layers(self) -> Iterator[tuple[str, Description]]: ...
+        def output_shape(self, shape: Shape) -> Shape: ...
+        def children(self, shape: Shape) -> Iterator[tuple[str, Description, Shape]]: ...
+
+    def summary(self, input_shape: Shape | None = None, depth: int | None = None, *, form: str = "text") -> None:
+        """Print a table of the layers: see :func:`refconv.summary`.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            One input, without the batch; by default that of :meth:`build`.
+        depth, form
+            As in :func:`refconv.summary`.
+
+        Raises
+        ------
+        RuntimeError
+            If the layer is not built and ``input_shape`` is not given.
+
+        >>> from refconv import nn
+        >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), pool=nn.MaxPool2D(2))
+        >>> _ = model.build((32, 28, 1))
+        >>> model.summary()
+        name   layer           output       parameters  multiply-adds
+        ─────  ──────────────  ───────────  ──────────  ─────────────
+        input                  32 × 28 × 1
+        conv   Conv2D(6, 5×5)  28 × 24 × 6         156        100,800
+        pool   MaxPool2D(2×2)  14 × 12 × 6           0              0
+        ─────  ──────────────  ───────────  ──────────  ─────────────
+        total                                      156        100,800
+        <BLANKLINE>
+        memory in float32: parameters 624 bytes; activations of one input 19.7 KiB in training, 19.7 KiB at once in inference
+        """
+        from refconv.analysis.summary import summary
+
+        if input_shape is None and self.input_shape is None:
+            raise RuntimeError(f"{short_repr(self)} is not built: call summary(input_shape), or build(input_shape) first")
+        summary(self, self.input_shape if input_shape is None else input_shape, depth=depth, form=form)
+
+    def _repr_html_(self) -> str | None:
+        """Return the diagram of a built network for notebooks; None, so that they show the text, of any other layer."""
+        if self.input_shape is None or not [*self.named_layers()]:
+            return None
+        try:
+            from refconv.drawing import architecture_picture
+
+            picture = architecture_picture(self, self.input_shape, type(self).__name__, form="svg").decode()
+        except ImportError:  # matplotlib is optional
+            return None
+        svg = picture[picture.index("<svg") :]  # without the XML declaration, which HTML does not have
+        return svg.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
+
+    def caption(self) -> str:
+        """Return the text for the layer in diagrams: by default the name of its class."""
+        return type(self).__name__
+
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        """Return the rectangle of input pixels that affect a rectangle of output pixels; None means the whole input.
+
+        By default None, since an output may depend on any input. A layer that computes each pixel from the same pixel of its
+        input returns ``span``.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            One input, without the batch.
+        span : tuple of (int, int)
+            First and last output pixel along each axis. Indices in the padding, below 0 or beyond the end, are allowed.
+        """
+        return None
+
+    def layers_before(self, name: str) -> Sequence[Description] | None:
+        """Return the layers between this layer's input and that of the direct inner layer of this name; None if unknown."""
+        return None
+
+    def own_activations(self, shape: Shape) -> int:
+        """Return the number of elements that the layer allocates in inference for one input, without its inner layers.
+
+        By default those of its output. A layer whose output shares the memory of its input returns 0.
+        """
+        return math.prod(self.output_shape(shape))
+
+    def all_activations(self, shape: Shape) -> int:
+        """Return the number of elements that the layer and its inner layers allocate for one input.
+
+        A training step keeps them for the backward function.
+
+        >>> from refconv import nn
+        >>> nn.Sequential(nn.Conv2D(6, 5), nn.ReLU(), nn.Flatten(), nn.Dense(7)).all_activations((9, 8, 3))
+        247
+
+        Source: lecture row B7 (SOURCES.md).
+        """
+        return self.own_activations(shape) + sum(inner.all_activations(at) for _, inner, at in self.children(shape))
+
+    def peak_activations(self, shape: Shape, keep_input: bool = False) -> int:
+        """Return the peak number of live elements of activations in inference, for one input.
+
+        A layer needs its input and its output. By default inner layers run one after the other, each may read the input, and
+        their outputs live until the end. Parameters and the buffers of kernels are not included.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            One input, without the batch.
+        keep_input : bool
+            True if a later layer reads the input again, so that it outlives the layer.
+
+        >>> from refconv import nn
+        >>> nn.Sequential(nn.Conv2D(6, 5), nn.ReLU(), nn.Flatten(), nn.Dense(7)).peak_activations((9, 8, 3))
+        336
+
+        Source: lecture row B7 (SOURCES.md).
+        """
+        inside = [(inner, at, inner.all_activations(at) > 0) for _, inner, at in self.children(shape)]
+        read_again = keep_input or not all(allocates for _, _, allocates in inside)
+        peak = waiting = 0
+        for k, (inner, at, allocates) in enumerate(inside, 1):
+            peak = max(peak, waiting + inner.peak_activations(at, read_again or k < len(inside)))
+            waiting += math.prod(inner.output_shape(at)) if allocates else 0
+        waiting += math.prod(shape) if read_again or not inside else 0
+        return max(peak, waiting + self.own_activations(shape))
+
+
+class Wrapper(Description):
+    """Mixin of containers that compute in inference what their first inner layer computes."""
+
+    wiring = "frame"
+
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        inner, at = self._first(shape)
+        return inner.input_span(at, span)
+
+    def layers_before(self, name: str) -> Sequence[Description] | None:
+        return ()
+
+    def own_activations(self, shape: Shape) -> int:
+        return 0
+
+    def peak_activations(self, shape: Shape, keep_input: bool = False) -> int:
+        inner, at = self._first(shape)
+        return inner.peak_activations(at, keep_input)
+
+    def _first(self, shape: Shape) -> tuple[Description, Shape]:
+        _, inner, at = next(self.children(shape))
+        return inner, at
+
+
+def around(spans: Iterable[Span | None]) -> Span | None:
+    """Return the smallest rectangle that contains all of these; None, the whole input, if one of them is None.
+
+    >>> around([((2, 5), (0, 1)), ((3, 7), (-1, 0))])
+    ((2, 7), (-1, 1))
+    """
+    rectangles = []
+    for span in spans:
+        if span is None:
+            return None
+        rectangles.append(span)
+    return tuple((min(low for low, _ in axis), max(high for _, high in axis)) for axis in zip(*rectangles, strict=True))
+
+
+def short_repr(layer: object) -> str:
+    """Return a repr for an error message: one of several lines is left out.
+
+    >>> from refconv import nn
+    >>> short_repr(nn.Sum(nn.ReLU())), short_repr(nn.Sequential(*[nn.ReLU()] * 20))
+    ('Sum(ReLU())', 'Sequential(…)')
+    """
+    text = repr(layer)
+    return f"{type(layer).__name__}(…)" if "\n" in text else text
+
+
+def by(numbers: Iterable[int]) -> str:
+    """Return sizes as text.
+
+    >>> by((3, 5))
+    '3×5'
+    """
+    return "×".join(map(str, numbers))
+
+
+def once(numbers: Iterable[int]) -> str:
+    """Return sizes as text, a common size once.
+
+    >>> once((2, 2)), once((2, 3))
+    ('2', '2×3')
+    """
+    numbers = tuple(numbers)
+    return str(numbers[0]) if len({*numbers}) == 1 else by(numbers)
+
+
+def window_caption(window: Window, name: str, *sizes: str) -> str:
+    """Return the caption of a layer with a window: its kernel, what it computes, and each unusual setting.
+
+    >>> from refconv.geometry import Window
+    >>> window_caption(Window((3, 5), stride=2, dilation=(1, 2)), "conv", "64")
+    '3×5 conv, 64, /2, dilation 1×2'
+    """
+    return ", ".join([f"{by(window.kernel)} {name}", *sizes, *window_settings(window)])
+
+
+def window_settings(window: Window) -> list[str]:
+    """Return the stride and the dilation of a window as text, each only if it is not 1."""
+    settings = [("/", window.stride), ("dilation ", window.dilation)]
+    return [sign + once(numbers) for sign, numbers in settings if {*numbers} != {1}]

@@ -1,0 +1,144 @@
+"""Callbacks: objects that :func:`fit` calls after each step and each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from refconv._arguments import integer
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv._files import write_atomically
+
+if TYPE_CHECKING:
+    import os
+
+    from refconv.training.run import Run
+
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "in_order"]
+
+
+class Callback:
+    """Base class for callbacks of :func:`fit`; override what you need.
+
+    Each method gets the :class:`Run`: its ``model``, ``optimizer``, ``epoch``, ``step``, ``metrics`` and ``history``. A
+    callback may set ``run.stop = True``, which ends the run after the current step; it may change nothing else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refconv import nn, optim, training
+    >>> class Target(training.Callback):
+    ...     def on_epoch_end(self, run):
+    ...         epoch = run.history.epochs[-1]
+    ...         print(f"epoch {epoch.epoch}: loss {epoch.train_loss:.3f}")
+    ...         if epoch.train_loss < 0.3:
+    ...             run.stop = True
+    >>> model = nn.Dense(2)
+    >>> _ = model.build((3,), rng=0)
+    >>> batches = [(np.array([[1, 0, 2], [0, 3, 1]], np.float32), np.array([1, 0]))]
+    >>> _ = training.fit(model, batches, optim.SGD(model, lr=0.1), epochs=9, callbacks=[Target()])
+    epoch 1: loss 0.348
+    epoch 2: loss 0.292
+
+    Source: lecture row A12 (SOURCES.md).
+    """
+
+    comes_last = False  # True if it must see what the other callbacks have decided
+
+    def restore(self, run: Run) -> None:
+        """Set the run to a saved state; called once, before ``on_train_begin`` of any callback."""
+
+    def on_train_begin(self, run: Run) -> None:
+        """Called before the first step."""
+
+    def on_step_end(self, run: Run) -> None:
+        """Called after each step."""
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Called after each epoch and its validation and test; ``run.history.epochs[-1]`` is its record.
+
+        If the run was stopped within the epoch, it is called as well, and ``run.epoch_done`` is False.
+        """
+
+    def on_train_end(self, run: Run) -> None:
+        """Called once the run has ended, also if an error ended it."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the result of the run, for the comparison with a checkpoint; JSON-serialisable."""
+        return {}
+
+
+class EarlyStopping(Callback):
+    """Stop the run once the validation loss has not reached a new minimum for some epochs.
+
+    The weights stay those of the last epoch; :class:`Checkpoint` keeps the best ones.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without a new minimum.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If patience is not a positive integer. :func:`fit` raises ``ValueError`` if it has no validation data.
+
+    Examples
+    --------
+    ``fit(model, batches, optimizer, epochs=90, validation=held_out, callbacks=[EarlyStopping(5)])``
+
+    Source: lecture row A20 (SOURCES.md).
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = integer("patience", patience)
+
+    def on_train_begin(self, run: Run) -> None:
+        if run.validation is None:
+            raise ArgumentValueError("validation must be given where patience waits for its loss, got None")
+        self._stop_if_exhausted(run)  # the saved run may have been over
+
+    def on_epoch_end(self, run: Run) -> None:
+        self._stop_if_exhausted(run)
+
+    def _stop_if_exhausted(self, run: Run) -> None:
+        best = run.history.best
+        if run.epoch_done and best is not None and run.epoch - best.epoch >= self.patience:
+            run.stop = run.history.stopped_early = True
+
+    def settings(self) -> dict[str, Any]:
+        return {"patience": self.patience}
+
+
+class CSVLogger(Callback):
+    """Write the history to a file with comma-separated values after each epoch.
+
+    Parameters
+    ----------
+    path : path
+        The file; it is replaced as a whole, so it is complete at any time. Its folder must exist.
+
+    Examples
+    --------
+    ``fit(model, batches, optimizer, epochs=3, callbacks=[CSVLogger("history.csv")])``
+
+    Source: lecture row A12 (SOURCES.md).
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def on_epoch_end(self, run: Run) -> None:
+        write_atomically(self.path, run.history.to_csv().encode())
+
+
+def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
+    """Return callbacks in the order of their calls; raise ``TypeError`` if they are none."""
+    if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
+        raise ArgumentTypeError(f"callbacks must be a sequence of Callback, got {callbacks!r}")
+    callbacks = list(callbacks)
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise ArgumentTypeError(f"callbacks must be objects derived from Callback, got {callback!r}")
+    return sorted(callbacks, key=lambda callback: callback.comes_last)

@@ -1,0 +1,228 @@
+"""Metrics: functions of a batch's scores and targets that :func:`fit` and :func:`evaluate` average over all batches.
+
+A metric is any function ``metric(scores, targets)`` that returns a number. The averages weight each batch by its number of
+examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refconv._arguments import integer
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.training.losses import CrossEntropy
+
+if TYPE_CHECKING:
+    from refconv.typing import Array
+
+    Metric = Callable[[Array, Array], float]
+
+__all__ = [
+    "accuracy",
+    "binary_accuracy",
+    "default_metrics",
+    "intersection_over_union",
+    "mean_absolute_error",
+    "named_metrics",
+    "top_k_accuracy",
+]
+
+
+def accuracy(scores: Array, targets: Array) -> float:
+    """Compute the fraction of labels that have the highest score; of equal scores the first counts.
+
+    Parameters
+    ----------
+    scores : float array (…, K)
+        Scores of K classes: for each image (N, K), or for each pixel (N, H, W, K).
+    targets : integer array (…)
+        The right classes.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> accuracy(np.array([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3], [0.1, 0.3, 0.6]]), np.array([1, 2, 2])) == 2 / 3
+    True
+
+    Source: lecture row M2 (SOURCES.md).
+    """
+    return float(np.mean(scores.argmax(-1) == _class_targets(scores, targets)))
+
+
+def top_k_accuracy(k: int) -> Metric:
+    """Return a metric: the fraction of labels that are among the k highest scores.
+
+    Of equal scores the lower classes come first, as in argmax. A NaN score is never among them.
+
+    Parameters
+    ----------
+    k : int
+        Number of classes that count, 5 for ImageNet's top-5 accuracy.
+
+    Returns
+    -------
+    callable
+        ``metric(scores, targets)`` for scores (…, K) and integer targets (…).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If k is not a positive integer.
+
+    Examples
+    --------
+    >>> scores = np.array([[1.0, 3.0, 2.0, 3.0], [1.0, 3.0, 2.0, 3.0]])
+    >>> top_k_accuracy(2)(scores, np.array([3, 2])), top_k_accuracy(3)(scores, np.array([3, 2]))
+    (0.5, 1.0)
+
+    Source: lecture row M2 (SOURCES.md).
+    """
+    k = integer("k", k)
+
+    def top_k(scores: Array, targets: Array) -> float:
+        targets = _class_targets(scores, targets)
+        own = np.take_along_axis(scores, targets[..., None], -1)
+        comes_before = np.arange(scores.shape[-1]) < targets[..., None]
+        ahead = ~(scores <= own) | ((scores == own) & comes_before)
+        return float(np.mean(ahead.sum(-1) < k))
+
+    return top_k
+
+
+def binary_accuracy(logits: Array, targets: Array) -> float:
+    """Compute the fraction of logits whose sign agrees with a target of 0 or 1.
+
+    Parameters
+    ----------
+    logits : float array (…)
+        Logarithms of the odds: positive for a probability above one half.
+    targets : array (…)
+        0 or 1, or probabilities, which count as 1 above one half.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> binary_accuracy(np.array([2.0, -1.0, 0.5, 3.0]), np.array([1, 0, 0, 1]))
+    0.75
+
+    Source: lecture row A19 (SOURCES.md).
+    """
+    return float(np.mean((logits > 0) == (_same_shape(logits, targets) > 0.5)))
+
+
+def mean_absolute_error(y: Array, targets: Array) -> float:
+    r"""Compute the mean distance between outputs and targets.
+
+    .. math:: \operatorname{mean} | y - t |
+
+    Parameters
+    ----------
+    y : float array (…)
+        Outputs of the network.
+    targets : array (…)
+        Of the same shape.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> mean_absolute_error(np.array([[1.0], [4.0]]), np.array([[0.0], [7.0]]))
+    2.0
+
+    Source: lecture row M17 (SOURCES.md).
+    """
+    return float(np.mean(np.abs(y - _same_shape(y, targets)), dtype=np.float64))
+
+
+def intersection_over_union(scores: Array, targets: Array) -> float:
+    r"""Compute the overlap of predicted and true areas: the mean over the classes that occur in either.
+
+    .. math:: \operatorname{mean}_k \frac{|A_k \cap B_k|}{|A_k \cup B_k|}
+
+    Parameters
+    ----------
+    scores : float array (…, K)
+        Scores of K classes for each pixel; the highest decides.
+    targets : integer array (…)
+        The right class of each pixel.
+
+    Returns
+    -------
+    float
+        From 0 to 1. An average over batches, which is not the overlap in all images together.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> scores = np.array([[[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]])  # predicted: 0 1 1
+    >>> intersection_over_union(scores, np.array([[0, 1, 0]]))
+    0.5
+
+    Source: lecture row M16 (SOURCES.md).
+    """
+    targets, predicted = _class_targets(scores, targets), scores.argmax(-1)
+    overlaps = []
+    for k in np.union1d(targets, predicted):
+        a, b = predicted == k, targets == k
+        overlaps.append(np.count_nonzero(a & b) / np.count_nonzero(a | b))
+    return float(np.mean(overlaps))
+
+
+def default_metrics(loss: object) -> dict[str, Metric]:
+    """Return the metrics that are measured if none are given: the accuracy for a :class:`CrossEntropy`, else none."""
+    return {"accuracy": accuracy} if isinstance(loss, CrossEntropy) else {}
+
+
+def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[str, Metric]:
+    """Return metrics as a dict of functions, those of :func:`default_metrics` for None."""
+    if metrics is None:
+        return default_metrics(loss)
+    if not isinstance(metrics, Mapping) or not all(isinstance(name, str) and callable(f) for name, f in metrics.items()):
+        raise ArgumentTypeError(f"metrics must be a dict of functions, as in {{'accuracy': accuracy}}, got {metrics!r}")
+    return dict(metrics)
+
+
+def _class_targets(scores: Array, targets: Array) -> Array:
+    targets = np.asarray(targets)
+    if targets.shape != scores.shape[:-1]:
+        raise ArgumentValueError(f"targets must have shape {scores.shape[:-1]}, one class each, got {targets.shape}")
+    return targets
+
+
+def _same_shape(y: Array, targets: Array) -> Array:
+    targets = np.asarray(targets)
+    if targets.shape != y.shape:  # arrays that broadcast would give the mean of a table
+        raise ArgumentValueError(f"targets must have shape {y.shape}, as the outputs, got {targets.shape}")
+    return targets

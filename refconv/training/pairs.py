@@ -1,0 +1,38 @@
+"""What :func:`fit` and :func:`evaluate` accept as data: Batches, other iterables, or a pair of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.data.batches import Batches
+
+__all__ = ["is_exhausted_after_one_pass", "pairs"]
+
+BATCH_SIZE = 32  # of arrays that come without one
+
+
+def pairs(batches: Any, *, shuffle: bool, name: str = "batches") -> Iterable[Any]:
+    """Return an iterable of (x, targets): a pair of arrays becomes :class:`Batches` of 32 examples.
+
+    >>> import numpy as np
+    >>> [x.shape for x, _ in pairs((np.ones((40, 3)), np.arange(40)), shuffle=False)]
+    [(32, 3), (8, 3)]
+    """
+    if isinstance(batches, tuple) and len(batches) == 2 and all(hasattr(part, "dtype") for part in batches):
+        return Batches(*batches, BATCH_SIZE, shuffle=shuffle)
+    if not isinstance(batches, Iterable):
+        raise ArgumentTypeError(f"{name} must be Batches, an iterable of (x, targets) or a pair of arrays, got {batches!r}")
+    if hasattr(batches, "__len__") and not len(batches):
+        raise ArgumentValueError(f"{name} must not be empty, got none")
+    return batches
+
+
+def is_exhausted_after_one_pass(batches: Iterable[Any]) -> bool:
+    """True for generators and other iterators: iterating over them again yields nothing.
+
+    >>> is_exhausted_after_one_pass([1, 2]), is_exhausted_after_one_pass(k for k in [1, 2])
+    (False, True)
+    """
+    return hasattr(batches, "__next__")

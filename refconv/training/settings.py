@@ -1,0 +1,97 @@
+"""Settings of a run: described as data, saved in checkpoints and compared when a run is resumed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["describe", "differences"]
+
+PLAIN = (bool, int, float, str, type(None))
+DEEPEST = 5  # functions within functions; a recursive one contains itself
+
+
+def describe(value: Any, depth: int = 0) -> Any:
+    """Describe a setting as data that JSON can hold.
+
+    An object with ``settings()`` is described by these and its type, a function by its name and the variables that it was
+    made with: ``augment.shift(2)`` differs from ``augment.shift(3)``. The code of a function is not compared. Neither are
+    lists and dicts that belong to a function, which may change during the run.
+
+    >>> def scaled(factor):
+    ...     return lambda x: factor * x
+    >>> describe(scaled(3))
+    {'type': 'scaled.<locals>.<lambda>', 'factor': 3}
+    >>> describe((1, None, np.float32(0.5)))
+    [1, None, 0.5]
+    """
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return {"type": "array", "shape": list(value.shape), "dtype": str(value.dtype)}
+    if isinstance(value, Mapping):
+        return {str(name): describe(part, depth) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [describe(part, depth) for part in value]
+    if isinstance(value, functools.partial):
+        return {"type": describe(value.func, depth), "arguments": describe([value.args, value.keywords], depth)}
+    if not isinstance(value, type) and callable(getattr(value, "settings", None)):
+        return {"type": type(value).__name__, **describe(value.settings(), depth)}
+    if callable(value) and hasattr(value, "__qualname__"):
+        variables = _variables(value, depth)
+        return {"type": value.__qualname__, **variables} if variables else value.__qualname__
+    return type(value).__name__
+
+
+def _variables(function: Any, depth: int) -> dict[str, Any]:
+    """Return the variables of a closure and the default arguments by name, described."""
+    if not inspect.isfunction(function) or depth == DEEPEST:
+        return {}
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    variables = {**defaults, **inspect.getclosurevars(function).nonlocals}
+    return {name: describe(value, depth + 1) for name, value in variables.items() if not isinstance(value, list | dict)}
+
+
+def differences(saved: Any, current: Any, name: str = "") -> list[str]:
+    """Name the settings that differ.
+
+    >>> differences({"lr": 0.1, "optimizer": {"type": "SGD", "momentum": 0.9}}, {"lr": 0.1, "optimizer": {"type": "SGD"}})
+    ['optimizer.momentum: not set, was 0.9']
+    """
+    if isinstance(saved, Mapping) and isinstance(current, Mapping) and saved.get("type") == current.get("type"):
+        found = []
+        for key in dict.fromkeys([*saved, *current]):
+            found += differences(saved.get(key, MISSING), current.get(key, MISSING), f"{name}.{key}" if name else key)
+        return found
+    return [] if saved == current else [f"{name}: {in_words(current)}, was {in_words(saved)}"]
+
+
+class _Missing:
+    """A setting that one of two runs does not have."""
+
+
+MISSING = _Missing()
+
+
+def in_words(value: Any) -> str:
+    """Return a described setting as short text.
+
+    >>> in_words({"type": "StepDown", "at": [0.25, 0.5], "factor": 0.1})
+    'StepDown(at=[0.25, 0.5], factor=0.1)'
+    """
+    if value is MISSING:
+        return "not set"
+    if isinstance(value, Mapping):
+        arguments = ", ".join(f"{name}={in_words(part)}" for name, part in value.items() if name != "type")
+        return f"{value.get('type', '')}({arguments})"
+    return value if isinstance(value, str) else repr(value)

@@ -1,0 +1,23 @@
+"""Types of the public interface, for annotations.
+
+>>> from refconv.typing import Array
+>>> def scaled(x: Array, factor: float) -> Array:
+...     return factor * x
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Array", "ArrayLike", "Backward", "DataFormat", "Generator", "Padding", "Shape", "Size"]
+
+# The element type is left open: operators take float32 and float64, and on the engine "reference" also exact numbers.
+Array: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+Size: TypeAlias = int | tuple[int, ...]  # one number for all spatial axes, or one for each
+Padding: TypeAlias = str | int | tuple[int, ...] | tuple[tuple[int, int], ...]
+DataFormat: TypeAlias = Literal["channels_last", "channels_first"]
+Generator: TypeAlias = np.random.Generator | int | None  # a generator, a seed, or None for other numbers each time
+Backward: TypeAlias = Callable[..., Any]  # dx = backward(dy), or backward(dy, want_dx=False)

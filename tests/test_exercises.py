@@ -1,0 +1,279 @@
+"""The check of each exercise accepts the worked answer, and says what is wrong with any other without a traceback."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refconv
+from refconv import nn
+
+FOLDER = Path(refconv.__file__).parents[1] / "tutorials"
+EXERCISES = sorted(module.stem for module in (FOLDER / "exercises").glob("[a-z]*.py"))
+CHECKS = [
+    (module, int(number))
+    for module in EXERCISES
+    for number in re.findall(r"def check_(\d)", (FOLDER / "exercises" / f"{module}.py").read_text(encoding="utf-8"))
+]
+
+# Exercises whose answer is a function of arrays, and of numbers alone.
+OF_ARRAYS = [
+    *(("one_sum", 3), ("one_sum", 4), ("the_layer", 5), ("derivatives", 4), ("pooling_and_norm", 1), ("architectures", 4)),
+    *(("lenet", 4), ("lenet", 5), ("more_convolutions", 4), ("pixels_out", 1), ("pixels_out", 5), ("residual", 1)),
+    *(("new_task", 3), ("new_task", 4), ("training", 1), ("training", 4)),
+]
+OF_NUMBERS = [("architectures", 3), ("lenet", 1), ("pixels_out", 2), ("pixels_out", 4), ("residual", 2), ("residual", 3)]
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an installed package has no tutorials")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def exercises_find_their_neighbours():
+    """A notebook runs in its folder, where the exercises and their solutions are."""
+    sys.path.insert(0, str(FOLDER))
+    yield
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture
+def said(capsys):
+    """Check an answer and return what the check of an exercise printed."""
+
+    def check(module, number, answer):
+        assert getattr(importlib.import_module(f"exercises.{module}"), f"check_{number}")(answer) is None
+        return capsys.readouterr().out
+
+    return check
+
+
+def solution(kind, module, number):
+    return getattr(importlib.import_module(f"solutions.{module}"), f"{kind}_{number}")
+
+
+def test_every_notebook_has_three_to_five_exercises():
+    counts = {module: sum(other == module for other, _ in CHECKS) for module in EXERCISES}
+    assert set(counts.values()) <= {3, 4, 5}
+    assert len(counts) == 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("module", "number"), CHECKS)
+def test_an_exercise_tells_its_answer_from_a_mistake_and_from_none(module, number, said):
+    assert said(module, number, solution("answer", module, number)).endswith("Right.\n")
+    assert said(module, number, ...) == OPEN
+    assert "Not yet: " in said(module, number, solution("mistake", module, number))
+
+
+def empty(*arguments): ...
+
+
+def nothing(*arguments):
+    return None
+
+
+def broken(*arguments):
+    return 1 / len(arguments[:0])
+
+
+def scalar(*arguments):
+    return 3
+
+
+def rows(*arguments):
+    return [[1.0, 2.0], [3.0]]
+
+
+def words(*arguments):
+    return "seven"
+
+
+def cube(*arguments):
+    return np.ones((2, 3, 5))
+
+
+def leaves(*arguments):
+    raise SystemExit
+
+
+def without_parameters():
+    return np.ones(3)
+
+
+def with_too_many(a, b, c, d, e, f, g, h, i):
+    return np.ones(3)
+
+
+class Unprintable:
+    def __repr__(self):
+        raise ValueError
+
+
+WRONG = {
+    "None": None,
+    "a number": 17,
+    "a word": "seven",
+    "an array": np.ones((2, 3, 5)),
+    "a pair of words": ("a", "b"),
+    "lists": [[1], [2, 3], "x"],
+    "a dict": {"a": 1},
+    "a type": dict,
+    "a layer": nn.ReLU(),
+    "an object": Unprintable(),
+    "not a number": float("nan"),
+    **{f.__name__: f for f in (nothing, broken, scalar, rows, words, cube, leaves, without_parameters, with_too_many)},
+}
+
+
+@pytest.mark.parametrize(("module", "number"), CHECKS)
+def test_no_answer_makes_a_check_raise(module, number, said, monkeypatch):
+    monkeypatch.setattr(importlib.import_module(f"exercises.{module}"), "verify", Impatient(), raising=False)
+    assert said(module, number, empty) == OPEN
+    for name, answer in WRONG.items():
+        verdict = said(module, number, answer)
+        assert re.search(r"^Not yet: .{10}", verdict, re.M), (name, verdict)
+        assert "Traceback" not in verdict, (name, verdict)
+
+
+class Impatient:
+    """`refconv.verify` with a short time for each comparison: it needs few cases to see that an answer is wrong."""
+
+    @staticmethod
+    def check(function, name, seconds):
+        return refconv.verify.check(function, name, seconds=0.05)
+
+
+OPEN = "Still open: put your answer in place of the dots, and run the cell again.\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "number", "answer", "verdict"),
+    [
+        ("one_sum", 3, nothing, "your function returns None; is there a return at its end?"),
+        ("one_sum", 3, broken, "your function raises ZeroDivisionError: division by zero, in line "),
+        ("one_sum", 3, 5, "the answer must be a function of a and b that returns an array, got 5"),
+        (
+            "derivatives",
+            4,
+            without_parameters,
+            "the answer must be a function of dy, w and input_size that returns an array, got ",
+        ),
+        ("one_sum", 1, 17, "the answer must be two lists of numbers, the correlation and the convolution, got 17"),
+        ("residual", 2, scalar, "the answer must be a function of n and m that returns two numbers, got one that returned 3"),
+        (
+            "architectures",
+            1,
+            np.ones((2, 3)),
+            "the answer must be two numbers: layers and share, got an array of shape (2, 3)",
+        ),
+    ],
+)
+def test_the_verdict_says_what_was_expected_and_what_came(module, number, answer, verdict, said):
+    assert f"Not yet: {verdict}" in said(module, number, answer)
+
+
+def test_a_function_without_parameters_is_told_which_one_it_needs(said):
+    first, last = said("the_layer", 3, without_parameters).splitlines()
+    assert first == "conv2d: not tried: function must accept x as refconv.conv2d does, got one that accepts no argument."
+    assert last == "Not yet: what is wrong is shown above"
+
+
+def test_an_endless_loop_is_stopped(said, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("checking"), "SECONDS", 0.1)
+
+    def endless(a, b):
+        while True:
+            pass
+
+    assert said("one_sum", 3, endless) == "Not yet: the check was stopped after 0.1 s. Does a loop never end?\n"
+
+
+def test_a_changed_argument_is_named(said):
+    def both(a, b):
+        b[:] = 0
+        return a
+
+    assert said("one_sum", 3, both) == "Not yet: your function changes its argument number 2: let it work on a copy\n"
+
+
+def test_a_lambda_of_dots_is_open_and_one_of_none_is_not(said):
+    assert said("one_sum", 3, lambda a, b: ...) == OPEN
+    assert "returns None" in said("one_sum", 3, lambda a, b: None)
+
+
+def test_an_empty_answer_is_open_and_any_other_is_not():
+    is_open = importlib.import_module("checking")._is_open
+
+    def started(x, w=3): ...
+
+    def described(x):
+        """Return the answer."""
+
+    def wrong(x, w=3):
+        return None if x else w
+
+    assert is_open(...)
+    assert is_open(started)
+    assert is_open(described)
+    assert is_open((1, ...))
+    assert is_open([[0, ...], [1, 2]])
+    assert not is_open(wrong)
+    assert not is_open(nothing)
+    assert not is_open((1, 2))
+    assert not is_open(0)
+
+
+def adds_up(answer, kept):
+    """The answer to the first call, and more than that in later ones."""
+
+    def stateful(*arguments):
+        kept["calls"] = kept.get("calls", -1) + 1
+        return moved(answer(*arguments), kept["calls"])
+
+    return stateful
+
+
+def moved(result, by):
+    if result is None:
+        return None
+    return tuple(part + by for part in result) if isinstance(result, tuple) else np.asarray(result) + by
+
+
+def cached(answer, kept):
+    """The answer to the first call with arrays of these shapes and these other arguments."""
+
+    def stateful(*arguments):
+        key = str([a.shape if isinstance(a, np.ndarray) else a for a in arguments])
+        return kept.setdefault(key, answer(*arguments))
+
+    return stateful
+
+
+def buffered(answer, kept):
+    """The answer in a buffer that the next call overwrites."""
+
+    def stateful(*arguments):
+        results = answer(*arguments)
+        parts = [np.asarray(part) for part in (results if isinstance(results, tuple) else (results,))]
+        buffers = [kept.setdefault((k, part.shape, part.dtype), part.copy()) for k, part in enumerate(parts)]
+        for buffer, part in zip(buffers, parts, strict=True):
+            buffer[...] = part
+        return tuple(buffers) if isinstance(results, tuple) else buffers[0]
+
+    return stateful
+
+
+@pytest.mark.parametrize(
+    ("version", "module", "number"),
+    [
+        *((version, *check) for version in (adds_up, cached, buffered) for check in OF_ARRAYS),
+        *((adds_up, *check) for check in OF_NUMBERS),
+    ],
+)
+def test_an_answer_that_keeps_state_between_calls_is_refused(version, module, number, capsys):
+    exercises = importlib.import_module(f"exercises.{module}")
+    solutions = importlib.import_module(f"solutions.{module}")
+    getattr(exercises, f"check_{number}")(version(getattr(solutions, f"answer_{number}"), {}))
+    assert "Not yet: " in capsys.readouterr().out

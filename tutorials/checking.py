@@ -1,0 +1,216 @@
+"""The checks of the exercises: each prints whether an answer is right, open or wrong, whatever the answer is.
+
+A check is a function that raises ``AssertionError`` for a wrong answer. :func:`checked` turns it into one that prints the
+verdict and never raises, since a traceback through a check explains the check and not the answer.
+"""
+
+import ast
+import contextlib
+import functools
+import inspect
+import textwrap
+import traceback
+
+import numpy as np
+
+from refconv.verify.student.trial import TimeUp, time_limit
+
+__all__ = ["SHOWN_ABOVE", "checked", "checked_function"]
+
+SECONDS = 20  # time limit of a check; right answers take at most a few seconds
+LONGEST_SHOWN = 60  # characters of an answer in a message
+
+OPEN = "Still open: put your answer in place of the dots, and run the cell again."
+SHOWN_ABOVE = "what is wrong is shown above"
+
+
+class Open(BaseException):  # not an Exception, so that no comparison with a loop reports it as an error
+    """The function returned the dots of an unanswered exercise."""
+
+
+def checked(expected):
+    """Make a function that raises for a wrong answer into the check of an exercise, which prints the verdict.
+
+    Parameters
+    ----------
+    expected : str
+        The form of an answer, for a message about an answer that the check cannot use: "two lists of numbers".
+    """
+
+    def decorate(check):
+        @functools.wraps(check)
+        def run(answer):
+            print(_verdict(check, answer, expected))
+
+        return run
+
+    return decorate
+
+
+def checked_function(expected, *, none=False):
+    """Like :func:`checked`, for a function of numbers and arrays that depends on nothing else and changes none of them.
+
+    Parameters
+    ----------
+    expected : str
+        The parameters and the result of the function.
+    none : bool
+        True if None is a result like any other.
+    """
+
+    def decorate(check):
+        @checked(f"a function {expected}")
+        @functools.wraps(check)
+        def run(answer):
+            assert callable(answer), f"the answer must be a function {expected}, got {_shown(answer)}"
+            check(_steady(answer, none))
+
+        return run
+
+    return decorate
+
+
+def _verdict(check, answer, expected):
+    if _is_open(answer):
+        return OPEN
+    if inspect.isroutine(answer) and not expected.startswith("a function"):
+        return f"Not yet: the answer must be {expected}, got a function"
+    answer, calls = _recorded(answer) if inspect.isroutine(answer) else (answer, [])
+    try:
+        with time_limit(SECONDS):
+            check(answer)
+    except Open:
+        return OPEN
+    except TimeUp:
+        return f"Not yet: the check was stopped after {SECONDS} s. Does a loop never end?"
+    except (Exception, SystemExit) as error:  # whatever a student's function may raise
+        return f"Not yet: {_explained(error, check, answer, calls, expected)}"
+    return "Right."
+
+
+def _explained(error, check, answer, calls, expected):
+    """Say what is wrong: the check's own message, the line of the answer that raised, or what was expected and what came."""
+    frames = traceback.extract_tb(error.__traceback__)
+    code = getattr(inspect.unwrap(answer), "__code__", None) if callable(answer) else None
+    own = [frame for frame in frames if code and frame.filename == code.co_filename]
+    if own:
+        line = f", in line {own[-1].lineno}: {own[-1].line}" if own[-1].line else ""
+        return f"your function raises {type(error).__name__}: {error}{line}"
+    if isinstance(error, AssertionError):
+        return str(error) or "the answer is wrong"
+    if not callable(answer):
+        return f"the answer must be {expected}, got {_shown(answer)}"
+    if calls:
+        return f"the answer must be {expected}, got one that returned {_shown(calls[-1])}"
+    return f"the answer must be {expected}, got one that raises {type(error).__name__}: {error}"
+
+
+def _recorded(function):
+    """The function and a list that holds the result of its last call."""
+    calls = []
+
+    @functools.wraps(function)
+    def run(*arguments, **options):
+        result = function(*arguments, **options)
+        if result is ...:
+            raise Open
+        calls[:] = [result]
+        return result
+
+    return run, calls
+
+
+def _shown(value):
+    """A value in a few words: the numbers of a small one, and the type and shape of any other."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    try:
+        words = " ".join(repr(value).split())
+    except Exception:  # a class of the student's, whose repr is wrong
+        words = ""
+    return words if 0 < len(words) <= LONGEST_SHOWN else f"a {type(value).__name__}"
+
+
+def _steady(function, none):
+    """The function, with further calls at each call: AssertionError if it keeps state, changes an argument or returns None.
+
+    A call with other numbers comes first: from a cache by shape, the check gets the result of that call.
+    """
+
+    @functools.wraps(function)
+    def run(*arguments):
+        _call_with_others(function, arguments)
+        passed = _copies(arguments)
+        first = function(*passed)
+        assert none or first is not None, "your function returns None; is there a return at its end?"
+        for place, (before, after) in enumerate(zip(arguments, passed, strict=True), 1):
+            assert _same([before], [after]), f"your function changes its argument number {place}: let it work on a copy"
+        before = _copies(_parts(first))
+        second = _copies(_parts(function(*_copies(arguments))))
+        assert _same(before, second), "a second call with the same arguments returns something else: it must keep no state"
+        _call_with_others(function, arguments)
+        assert _same(before, _parts(first)), "a later call changes the result of an earlier one: return a new array each time"
+        return first
+
+    return run
+
+
+def _call_with_others(function, arguments):
+    # These numbers may be none that the exercise is about: an error of the call with the given ones counts.
+    with contextlib.suppress(Exception, SystemExit):
+        function(*_others(arguments))
+
+
+def _parts(result):
+    return result if isinstance(result, tuple | list) else (result,)
+
+
+def _copies(values):
+    """The values, with copies of the arrays."""
+    return [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+
+
+def _others(values):
+    """The values, with arrays of the same shapes that hold other numbers: in another order each, halved if fractions."""
+    return [_other(value, k) if isinstance(value, np.ndarray) else value for k, value in enumerate(values)]
+
+
+def _other(array, shift):
+    turned = np.roll(np.flip(array), shift)
+    return turned * 0.5 if array.dtype.kind == "f" else turned
+
+
+def _same(results, others):
+    """True if two calls returned the same numbers, except for rounding; results that are no numbers are not compared."""
+    pairs = [(_array(one), _array(other)) for one, other in zip(results, others, strict=False)]
+    numbers = [(one, other) for one, other in pairs if one.dtype.kind in "biuf" and other.dtype.kind in "biuf"]
+    same = [one.shape == other.shape and np.allclose(one, other, rtol=1e-9, equal_nan=True) for one, other in numbers]
+    return len(results) == len(others) and all(same)
+
+
+def _array(value):
+    try:
+        return np.asarray(value)
+    except ValueError:  # rows of unequal length
+        return np.empty(0, object)
+
+
+def _is_open(answer):
+    """True for ``...``, a tuple or list with one, and a function without statements."""
+    if inspect.isfunction(answer):
+        return _has_no_body(answer)
+    return answer is ... or (isinstance(answer, (tuple, list)) and any(_is_open(part) for part in answer))
+
+
+def _has_no_body(function):
+    """True for a function of ``...``, ``pass`` and a docstring; ``return None`` is an answer."""
+    try:
+        definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, SyntaxError, TypeError):  # no source, or a lambda inside of an expression
+        return False
+    return isinstance(definition, ast.FunctionDef) and all(map(_is_empty, definition.body))
+
+
+def _is_empty(statement):
+    constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return constant or isinstance(statement, ast.Pass)
