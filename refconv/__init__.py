@@ -93,6 +93,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES sa
         separable_conv2d_grads,
         separate_rank1,
     )
+    from refconv.weights.model import load
 
 __all__ = [
     "ArgumentError",
@@ -155,6 +156,7 @@ __all__ = [
     "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_dx",
+    "load",
     "local_response_norm",
     "local_response_norm_dx",
     "log_softmax",
@@ -223,6 +225,7 @@ _PUBLIC_NAMES = {
     "ops.separable": (
         "depthwise_conv2d depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d separable_conv2d_grads separate_rank1"
     ),
+    "weights.model": "load",
 }
 _SUBMODULES = ("analysis", "data", "models", "nn", "optim", "training", "weights")
 _MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}

@@ -52,7 +52,7 @@ def softmax(x):
     return implementation("loss").softmax(_rows(x)).reshape(x.shape)
 
 
-def softmax_dx(dy, y):
+def softmax_dx(dy, *, y):
     r"""∂e/∂x of :func:`softmax`, from ∂e/∂y and the output y.
 
     .. math:: \frac{\partial e}{\partial x_k} = y_k \left( \frac{\partial e}{\partial y_k}
@@ -77,13 +77,13 @@ def softmax_dx(dy, y):
     Examples
     --------
     >>> import numpy as np
-    >>> softmax_dx(np.array([[0.0, 0, 8]]), np.array([[0.125, 0.25, 0.625]]))
+    >>> softmax_dx(np.array([[0.0, 0, 8]]), y=np.array([[0.125, 0.25, 0.625]]))
     array([[-0.625, -1.25 ,  1.875]])
 
     Source: A19.
     """
     dy, y = _outputs(dy, y)
-    return implementation("loss").softmax_dx(_rows(dy), _rows(y)).reshape(y.shape)
+    return implementation("loss").softmax_dx(_rows(dy), y=_rows(y)).reshape(y.shape)
 
 
 def log_softmax(x):
@@ -118,7 +118,7 @@ def log_softmax(x):
     return implementation("loss").log_softmax(_rows(x)).reshape(x.shape)
 
 
-def log_softmax_dx(dy, y):
+def log_softmax_dx(dy, *, y):
     r"""∂e/∂x of :func:`log_softmax`, from ∂e/∂y and the output y.
 
     .. math:: \frac{\partial e}{\partial x_k} = \frac{\partial e}{\partial y_k}
@@ -143,13 +143,13 @@ def log_softmax_dx(dy, y):
     Examples
     --------
     >>> import numpy as np
-    >>> log_softmax_dx(np.array([[0.0, 0, 8]]), np.log([[0.125, 0.25, 0.625]]))
+    >>> log_softmax_dx(np.array([[0.0, 0, 8]]), y=np.log([[0.125, 0.25, 0.625]]))
     array([[-1., -2.,  3.]])
 
     Source: A19.
     """
     dy, y = _outputs(dy, y)
-    return implementation("loss").log_softmax_dx(_rows(dy), _rows(y)).reshape(y.shape)
+    return implementation("loss").log_softmax_dx(_rows(dy), y=_rows(y)).reshape(y.shape)
 
 
 def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0, class_weights=None):

@@ -161,7 +161,7 @@ class Optimizer(ABC):
         runs: list[list[Named]] = []
         for name, parameter in trained:
             if not parameter.value.flags.c_contiguous:  # the update runs over the array's memory
-                raise ValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
+                raise ArgumentValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
             if runs and self._follows(*runs[-1][-1], name, parameter):
                 runs[-1].append((name, parameter))
             else:

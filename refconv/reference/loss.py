@@ -61,7 +61,7 @@ def softmax(x):
     return y
 
 
-def softmax_dx(dy, y):
+def softmax_dx(dy, *, y):
     r"""∂e/∂x of :func:`softmax`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x_{b,k}} = y_{b,k} \left( \frac{\partial e}{\partial y_{b,k}}
@@ -69,7 +69,7 @@ def softmax_dx(dy, y):
 
     ``dy`` and ``y`` (N, classes); returns (N, classes).
 
-    >>> softmax_dx(np.array([[0.0, 0, 8]]), np.array([[0.125, 0.25, 0.625]]))
+    >>> softmax_dx(np.array([[0.0, 0, 8]]), y=np.array([[0.125, 0.25, 0.625]]))
     array([[-0.625, -1.25 ,  1.875]])
 
     Source: A19.
@@ -109,7 +109,7 @@ def log_softmax(x):
     return y
 
 
-def log_softmax_dx(dy, y):
+def log_softmax_dx(dy, *, y):
     r"""∂e/∂x of :func:`log_softmax`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x_{b,k}} = \frac{\partial e}{\partial y_{b,k}}
@@ -117,7 +117,7 @@ def log_softmax_dx(dy, y):
 
     ``dy`` and ``y`` (N, classes); returns (N, classes).
 
-    >>> log_softmax_dx(np.array([[0.0, 0, 8]]), np.log([[0.125, 0.25, 0.625]]))
+    >>> log_softmax_dx(np.array([[0.0, 0, 8]]), y=np.log([[0.125, 0.25, 0.625]]))
     array([[-1., -2.,  3.]])
 
     Source: A19.

@@ -7,6 +7,7 @@ from refconv.training.evaluate import Evaluation, evaluate, predict, predict_pro
 from refconv.training.fit import fit
 from refconv.training.history import Diverged, Epoch, History
 from refconv.training.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
+from refconv.training.lr_range import LearningRates, lr_range_test
 from refconv.training.metrics import (
     accuracy,
     binary_accuracy,
@@ -31,6 +32,7 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "History",
+    "LearningRates",
     "Loss",
     "MeanSquaredError",
     "ProgressBar",
@@ -43,6 +45,7 @@ __all__ = [
     "fit",
     "flips",
     "intersection_over_union",
+    "lr_range_test",
     "mean_absolute_error",
     "predict",
     "predict_proba",

@@ -112,7 +112,7 @@ cdef void softmax_row(const real *x, Py_ssize_t K, real *y) noexcept nogil:
         y[k] = <real>(y[k] / total)
 
 
-def softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
+def softmax_dx(const real[:, ::1] dy, *, const real[:, ::1] y):
     """IN dy, y (N, classes); OUT dx (N, classes)."""
     cdef Py_ssize_t N = y.shape[0], K = y.shape[1], b
     result = np.empty((N, K), dtype_of[real](NULL))
@@ -152,7 +152,7 @@ cdef void log_softmax_row(const real *x, Py_ssize_t K, real *y) noexcept nogil:
         y[k] = <real>(x[k] - largest - log_total)
 
 
-def log_softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
+def log_softmax_dx(const real[:, ::1] dy, *, const real[:, ::1] y):
     """IN dy, y (N, classes); OUT dx (N, classes)."""
     cdef Py_ssize_t N = y.shape[0], K = y.shape[1], b
     result = np.empty((N, K), dtype_of[real](NULL))

@@ -20,7 +20,7 @@ def from_output(name, formula):
         ids="A19",
         formula=formula,
         forward=lambda f, a: f(a.x),
-        derivatives=(Derivative(f"{name}_dx", ("x",), lambda dx, a: dx(a.dy, getattr(refconv, name)(a.x))),),
+        derivatives=(Derivative(f"{name}_dx", ("x",), lambda dx, a: dx(a.dy, y=getattr(refconv, name)(a.x))),),
         fixed=(Case({"x": (2, 3)}), Case({"x": (1, 4)}), Case({"x": (3, 1, 2)})),
         cases=score_cases,
         nature="smooth",

@@ -80,13 +80,25 @@ def clip_by_global_norm(torch, o, w, b, dy=None):
 
 def running_average(torch, o, x, mean, var, dy=None, **batches):
     for batch in (x, batches["next"]):
-        batch = batch if o.data_format == FIRST else batch.movedim(-1, 1)
-        M, old = batch.numel() // len(mean), var.clone()
-        if M == 1:
-            return None  # no unbiased variance
-        torch.nn.functional.batch_norm(batch, mean, var, training=True, momentum=1 - o.momentum)
-        var = o.momentum * old + (var - o.momentum * old) * (M - 1) / M
+        mean, var = followed(torch, o, batch, mean, var)
     return torch.stack([mean, var])
+
+
+def corrected_average(torch, o, x, mean, var, dy=None, **batches):
+    """Moments that start at 0 are corrected as in Adam; the averages given are those of earlier updates."""
+    earlier = getattr(o, "updates", 0)
+    if o.momentum == 1:
+        return None  # the correction is 0/0
+    mean, var = (a * (1 - o.momentum**earlier) for a in (mean, var))
+    return running_average(torch, o, x, mean, var, **batches) / (1 - o.momentum ** (earlier + 2))
+
+
+def followed(torch, o, batch, mean, var):
+    """Return the running averages after a batch; PyTorch follows the unbiased variance, so that is converted."""
+    batch = batch if o.data_format == FIRST else batch.movedim(-1, 1)
+    M, old = batch.numel() // len(mean), var.clone()
+    torch.nn.functional.batch_norm(batch, mean, var, training=True, momentum=1 - o.momentum)
+    return mean, o.momentum * old + (var - o.momentum * old) * (M - 1) / M
 
 
 FUNCTIONS = {
@@ -96,4 +108,5 @@ FUNCTIONS = {
     "optim.AdamW": steps(adamw, set()),
     "optim.clip_by_global_norm": clip_by_global_norm,
     "running_average": running_average,
+    "corrected_average": corrected_average,
 }

@@ -145,7 +145,7 @@ MISTAKES = {
     "log_softmax_dx": (
         Mistake("e^y is forgotten in ∂e/∂y − e^y · Σ ∂e/∂y", lambda a: a.dy - a.y * a.dy.sum(-1, keepdims=True)),
         Mistake("the sum over the classes is missing: it is ∂e/∂y − e^y · Σ ∂e/∂y", lambda a: a.dy - np.exp(a.y) * a.dy),
-        Mistake("it is the derivative of softmax", lambda a: refconv.softmax_dx(a.dy, np.exp(a.y))),
+        Mistake("it is the derivative of softmax", lambda a: refconv.softmax_dx(a.dy, y=np.exp(a.y))),
     ),
     "softmax_cross_entropy": (
         Mistake(
