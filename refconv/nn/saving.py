@@ -37,7 +37,8 @@ class Saveable(Recorded):
         path : path
             The file to write, usually ``….safetensors``. An existing file is replaced, completely or not at all.
         input_shape : tuple of int, optional
-            Shape of one input, without the batch; needed if ``build`` was called on the layers inside only.
+            Shape of one input, without the batch; by default that of ``build``, or of the first layer if ``build`` was called
+            on the layers inside only.
         notes : dict, optional
             Anything JSON-serialisable, such as the data it was trained on; by default the attribute ``notes``, which
             ``refconv.load`` sets.

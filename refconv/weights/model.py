@@ -45,7 +45,7 @@ def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[di
     """
     parameters = model.named_parameters()
     weights = {name: parameter.value for name, parameter in parameters.items()}
-    shape = model.input_shape if input_shape is None else tuple(input_shape)
+    shape = _input_shape(model) if input_shape is None else tuple(input_shape)
     if shape is None:
         raise ArgumentValueError(
             f"input_shape must be given, as build was not called on this {type(model).__name__}, got None"
@@ -58,6 +58,13 @@ def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[di
         "frozen": [name for name, parameter in parameters.items() if parameter.frozen],
     }
     return description, arrays
+
+
+def _input_shape(model: Layer) -> Shape | None:
+    """Return the input shape of ``build``; in a network of built layers, that of the first layer."""
+    shape: Shape | None = model.input_shape
+    inner = next(model.named_layers(), None) if shape is None else None
+    return shape if inner is None else _input_shape(inner[1])
 
 
 def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = None) -> Layer:

@@ -264,9 +264,24 @@ def test_random_numbers_start_from_a_seed(tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_network_of_built_layers_is_saved_with_the_input_shape_that_is_given(tmp_path):
+def test_a_network_of_built_layers_is_saved_with_the_input_shape_of_the_first(tmp_path):
+    model = built(models.lenet(width=0.2), (28, 32, 1))
+    features, scores = model.cut("relu4").freeze(), built(nn.Dense(3), (17,))
+    for network in (
+        nn.Sequential(features=features, scores=scores),
+        nn.replace_layer(model, "scores", nn.Dense(4), (28, 32, 1), rng=1),
+        model[:3],
+        nn.Sum(model[:2], nn.Sequential([model[:2]])),
+    ):
+        again = saved_and_loaded(network, tmp_path)
+        assert again.input_shape == (28, 32, 1)
+        assert_same_inference(network, again, (28, 32, 1))
+
+
+def test_the_input_shape_can_be_given(tmp_path):
     model = built(nn.Sequential(a=nn.Dense(4), b=nn.Dense(3)), (2,))
     part = nn.Sequential(model.layers["b"])
+    model.layers["b"].input_shape = None
     with pytest.raises(ValueError, match="input_shape must be given, as build was not called on this Sequential, got None"):
         part.save(tmp_path / "m")
     with pytest.raises(ValueError, match=r"\(5,\), got 1 of another shape or type \(0.w: \(4, 3\) float32, expected \(5, 3\)"):
