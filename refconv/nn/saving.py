@@ -71,7 +71,7 @@ class Saveable(Recorded):
         """
         from refconv.weights.model import save
 
-        save(path, self, input_shape=input_shape, notes=notes)
+        save(path, self._layer, input_shape=input_shape, notes=notes)
 
     def save_weights(self, path: Path) -> None:
         """Save all parameters by their dotted names, without the architecture, for :meth:`load_weights`.
@@ -90,7 +90,7 @@ class Saveable(Recorded):
         """
         from refconv.weights.parameters import save_weights
 
-        save_weights(path, self)
+        save_weights(path, self._layer)
 
     def load_weights(self, path: Path, *, strict: bool = True) -> list[str]:
         """Copy parameters from a file by their dotted names; nothing changes if one does not fit.
@@ -135,4 +135,9 @@ class Saveable(Recorded):
         """
         from refconv.weights.parameters import load_weights
 
-        return load_weights(path, self, strict=strict)
+        return load_weights(path, self._layer, strict=strict)
+
+    @property
+    def _layer(self) -> Any:
+        """The object itself, a Layer: this module cannot import that class."""
+        return self

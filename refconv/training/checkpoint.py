@@ -184,17 +184,17 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
     run.batches.resume(order, 0 if epoch_done else step)
 
 
-def _group(tensors, group):
-    """The tensors of a group, which :func:`capture` put in front of their names."""
+def _group(tensors: Tensors, group: str) -> Tensors:
+    """Return the tensors of a group, without the prefix that :func:`capture` put in front of their names."""
     return {name.removeprefix(f"{group}/"): a for name, a in tensors.items() if name.startswith(f"{group}/")}
 
 
-def _refuse_others(model, values, path):
+def _refuse_others(model: Layer, values: Tensors, path: Path) -> None:
     expected = {name: (p.value.shape, p.value.dtype) for name, p in model.named_parameters().items()}
     if expected != {name: (a.shape, a.dtype) for name, a in values.items()}:
         raise ArgumentValueError(f"{path} is the checkpoint of another network")
 
 
-def _put(model, values):
+def _put(model: Layer, values: Tensors) -> None:
     for name, parameter in model.named_parameters().items():
         parameter.value[...] = values[name]

@@ -59,8 +59,9 @@ class Architecture:
         for name, settings in self._settings.items():
             own = vars(self._layers[name])
             for key, value in settings.items():
-                if isinstance(value, np.ndarray) and np.shape(own.get(key)) == value.shape:
-                    own[key][...] = value  # in place, as the array may be that of a parameter
+                made = own.get(key)
+                if isinstance(value, np.ndarray) and isinstance(made, np.ndarray) and made.shape == value.shape:
+                    made[...] = value  # in place, as the array may be that of a parameter
                 else:
                     own[key] = value
 

@@ -17,6 +17,7 @@ from refconv.weights.names import Known
 from refconv.weights.parameters import differences, kinds, put, weights_among
 from refconv.weights.registered import registered_input_shape, registered_model
 from refconv.weights.safetensors import read_safetensors
+from refconv.weights.specs import named_specs
 from refconv.weights.tensors import MODEL, description_of, write_tensors
 
 __all__ = ["describe_network", "load", "save"]
@@ -154,9 +155,7 @@ def _check_weights(model: Layer, shape: Shape, weights: Tensors) -> np.dtype[Any
             f"the weights must be of one type, float32 or float64, got {', '.join(sorted(map(str, dtypes)))}"
         )
     dtype = dtypes.pop()
-    layers = [("", model, shape), *[(f"{name}.", *rest) for name, *rest in [*model.distinct_layers(shape)][1:]]]
-    specs = {f"{name}{key}": spec for name, layer, inner in layers for key, spec in layer.specs(inner).items()}
-    expected = {name: f"{spec.shape} {dtype}" for name, spec in specs.items()}
+    expected = {name: f"{spec.shape} {dtype}" for name, spec in named_specs(model, shape).items()}
     found = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer may make others itself
     if difference := differences(expected, found):
         raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
