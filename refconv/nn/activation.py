@@ -10,9 +10,6 @@ __all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 class _Elementwise(Layer):
     category = "activation"
 
-    def output_shape(self, shape):
-        return tuple(shape)
-
     def input_span(self, shape, span):
         return span
 
