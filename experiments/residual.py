@@ -42,7 +42,7 @@ def unit(filters, stride, shortcuts, survival):
 
 
 def normalised(filters, size, stride=1):
-    return [nn.Conv2D(filters, size, stride=stride, padding="same", bias=False), nn.BatchNorm(momentum=0.9)]
+    return [nn.Conv2D(filters, size, stride=stride, padding="same", bias=False), nn.BatchNorm()]
 
 
 def errors(**options):
