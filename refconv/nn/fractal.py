@@ -57,7 +57,6 @@ class Fractal(RandomContainer):
     """
 
     wiring = "columns"
-    training_settings = ("drop",)
 
     def __init__(self, layer: Layer, columns: int, *, drop: float = 0.0) -> None:
         if not isinstance(layer, Layer):
@@ -208,8 +207,6 @@ class DropPath(Wrapper, RandomContainer):
 
     Source: M13; Larsson, Maire and Shakhnarovich, 2016, section 3.
     """
-
-    training_settings = ("share",)
 
     def __init__(self, network, share=0.5):
         super().__init__(network=network)

@@ -148,8 +148,8 @@ class _ConvNorm(_Step):
 
         def backward(dy, want_dx=True):
             sums, _ = conv.forward(x, train)  # recomputed: y overwrote them, and backward in inference mode is rare
-            dy = relu_dx(dy, y) if relu else dy
-            dsums, dgamma, dbeta = batch_norm_inference_grads(dy, sums, gamma.value, mean, var, norm.eps)
+            dy = relu_dx(dy, x=y) if relu else dy
+            dsums, dgamma, dbeta = batch_norm_inference_grads(dy, x=sums, gamma=gamma.value, mean=mean, var=var, eps=norm.eps)
             gamma.grad += dgamma
             beta.grad += dbeta
             return conv_back(dsums, want_dx)
@@ -161,7 +161,7 @@ class _WithReLU(_Step):
     def forward(self, x, train=True):
         y, back = self.layers[0].forward(x, train)
         y = relu_in_place(y)
-        return y, lambda dy, want_dx=True: back(relu_dx(dy, y), want_dx)
+        return y, lambda dy, want_dx=True: back(relu_dx(dy, x=y), want_dx)
 
     def __call__(self, x):
         return relu_in_place(self.layers[0](x))

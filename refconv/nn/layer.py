@@ -14,7 +14,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.building import all_layers, check_before_build, fill_layers
 from refconv.nn.description import Description, Shape, short_repr
 from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, not_built
-from refconv.nn.recording import Recorded
+from refconv.nn.saving import Saveable
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
 
@@ -42,7 +42,7 @@ def _accepts_want_dx(backward):
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(Recorded, Description, ABC):
+class Layer(Saveable, Description, ABC):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
@@ -53,30 +53,54 @@ class Layer(Recorded, Description, ABC):
     The first layer of a network needs no ∂e/∂x. A backward function may accept ``want_dx``; ``backward(dy, want_dx=False)``
     may then skip ∂e/∂x and return None.
 
-    A subclass must implement ``forward`` and ``output_shape``. If it has parameters, it also lists them in ``specs``; if it
-    has inner layers, in ``named_layers`` and ``children``. A shape describes one example, without the batch: an image is
-    ``(H, W, C)``. ``output_shape``, ``specs`` and ``multiply_adds`` allocate nothing; ``build`` makes the parameters.
+    A layer of your own must implement ``forward``. Where they apply, it also implements
 
-    ``layer(x)`` is inference. ``layer.parameters["w"]`` is the layer's own parameter of this name.
+    - ``output_shape``, if the output does not have the shape of the input;
+    - ``specs``, if it has parameters: :class:`Spec` has the shape and the first values of each. :meth:`build` makes them, and
+      ``forward`` reads ``self.parameters["w"].value``;
+    - ``named_layers`` and ``children``, if it has inner layers (a subclass of ``Sequential`` or ``Sum`` has both);
+    - ``multiply_adds``, ``input_span``, ``own_activations``, ``caption``, ``category``, ``wiring``: see them for tables and
+      diagrams.
+
+    A shape describes one example, without the batch: an image is ``(H, W, C)``. Everything but ``build`` and ``forward``
+    computes with shapes alone and allocates nothing. ``layer(x)`` is inference. :func:`refconv.verify.check_layer` checks the
+    derivatives, and what else a network relies on.
 
     Examples
     --------
     >>> from refconv import nn
     >>> class Double(nn.Layer):
-    ...     def output_shape(self, shape):
-    ...         return shape
-    ...
     ...     def forward(self, x, train=True):
     ...         return 2 * x, lambda dy: 2 * dy
     >>> nn.Sequential(Double(), nn.ReLU(), Double())(np.array([[1.0, -3.0]]))
     array([[4., 0.]])
+
+    One factor for each channel, as a parameter:
+
+    >>> class Scale(nn.Layer):
+    ...     def specs(self, shape):
+    ...         return {"s": nn.Spec(shape[-1:], nn.ones)}
+    ...
+    ...     def forward(self, x, train=True):
+    ...         s = self.parameters["s"]
+    ...
+    ...         def backward(dy):
+    ...             s.grad += (dy * x).sum(axis=tuple(range(x.ndim - 1)))
+    ...             return dy * s.value
+    ...
+    ...         return x * s.value, backward
+    >>> layer = Scale()
+    >>> layer.build((2,), dtype=np.float64)
+    (2,)
+    >>> y, backward = layer.forward(np.array([[3.0, 5.0]]))
+    >>> backward(np.array([[1.0, 10.0]])), layer.parameters["s"].grad
+    (array([[ 1., 10.]]), array([ 3., 50.]))
     """
 
     _parameters: Parameters | None = None  # None before build
     frozen: bool = False  # set by freeze
     input_shape: Shape | None = None  # of one input, as it was in build; of the first use if a layer is used twice
     _joins_arrays: bool = False  # True if build was called on this layer, not on one around it: it owns the flat arrays
-    training_settings: tuple[str, ...] = ()  # attributes without an effect in inference; a saved model need not restore them
 
     def __init_subclass__(cls, **options):
         """A subclass that overrides ``forward`` gets a matching ``__call__``."""
@@ -85,7 +109,7 @@ class Layer(Recorded, Description, ABC):
             cls.__call__ = Layer.__call__
 
     def __init__(self) -> None:
-        """Accept no arguments: without this method, ``Recorded.__new__`` would accept any for a layer that has none."""
+        """Accept no arguments: without this method, ``__new__`` would accept any for a layer that has none."""
         super().__init__()
 
     @property
@@ -106,9 +130,12 @@ class Layer(Recorded, Description, ABC):
     def forward(self, x, train=True):
         """Return the output and a backward function."""
 
-    @abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of one output for one input of this shape; ``ValueError`` if the layer cannot take it."""
+        """Return the shape of one output for one input of this shape; ``ValueError`` if the layer cannot take it.
+
+        By default the same shape.
+        """
+        return tuple(shape)
 
     def specs(self, shape: Shape) -> dict[str, Spec]:
         """Return the specifications of the layer's own parameters for inputs of this shape."""
@@ -323,9 +350,10 @@ class Layer(Recorded, Description, ABC):
         return {name: found[name] for name in first.values()}
 
     def count_parameters(self, shape: Shape, trainable_only=False) -> int:
-        """Return the number of elements of all parameters, without making any."""
+        """Return the number of elements of all parameters but counters, without making any."""
         specs = (spec for _, layer, inner in self.distinct_layers(shape) for spec in layer.specs(inner).values())
-        return sum(math.prod(spec.shape) for spec in specs if spec.trainable or not trainable_only)
+        counted = (spec for spec in specs if spec.trainable or not (trainable_only or spec.counter))
+        return sum(math.prod(spec.shape) for spec in counted)
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
