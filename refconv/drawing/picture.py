@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from refconv import nn
 from refconv._arguments import choice
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
-from refconv.drawing.style import INK
-from refconv.nn.description import by
+from refconv.drawing.style import INK, Axes, Block, Point
+from refconv.nn.description import Shape, by
+from refconv.nn.layer import Layer
 
 __all__ = ["architecture_picture", "blocks"]
+
+Band = Callable[[Axes], None]  # draws one of the drawings that share a page
 
 PAGE = 13.0  # width in inches, that of a slide
 MARGIN, HEAD = 0.35, 0.95  # around and between, and for the title
 LARGEST, SMALLEST = 1.5, 0.8  # how much volumes are enlarged at most, and bands reduced to stand beside each other
 
 
-def architecture_picture(model, shape, title, *, block=None, form="png") -> bytes:
+def architecture_picture(model: Layer, shape: Shape, title: str, *, block: str | None = None, form: str = "png") -> bytes:
     """A picture of a network: what its stages make, as volumes, and below it a block of each kind, as boxes and arrows.
 
     Parameters
@@ -68,14 +73,15 @@ def architecture_picture(model, shape, title, *, block=None, form="png") -> byte
     return _page(bands, title, count, form)
 
 
-def blocks(model, shape):
+def blocks(model: Layer, shape: Shape) -> list[Block]:
     """A block of each kind, as many as there is room for, in order: (name, layer, shape of its input)."""
-    found = {}
+    found: dict[tuple[Any, ...], Block] = {}
     for name, layer, at in volumes.stages(model, shape):
         for inner_name, inner, inner_at in _units(name, layer, at):
             if _parts(inner):
                 found.setdefault(_outline(inner), (inner_name, inner, inner_at))
-    kinds, wide = [], 0.0
+    wide = 0.0
+    kinds: list[Block] = []
     for block in found.values():
         wide += flow.node(block[1]).width + 1.0
         if not kinds or wide * SMALLEST < PAGE:
@@ -83,7 +89,7 @@ def blocks(model, shape):
     return kinds
 
 
-def _units(name, layer, shape):
+def _units(name: str, layer: Layer, shape: Shape) -> list[Block]:
     """A stage's blocks: those that are named so, or the stage itself."""
     inside = list(layer.children(shape))
     if inside and all(inner.startswith(("block", "layer")) for inner, _, _ in inside):
@@ -91,14 +97,14 @@ def _units(name, layer, shape):
     return [(name, layer, shape)]
 
 
-def _parts(layer):
+def _parts(layer: Layer) -> bool:
     """Whether there is a branch, or a separable convolution, anywhere in a layer; else it is a plain chain."""
     inside = [inner for _, inner in layer.named_layers()]
     branching = layer.wiring in ("branches", "columns") or isinstance(layer, nn.DepthwiseConv2D)
     return branching or (layer.wiring == "box" and bool(inside)) or any(_parts(inner) for inner in inside)
 
 
-def _outline(layer):
+def _outline(layer: Layer) -> tuple[Any, ...]:
     """What makes blocks one kind: the same classes in the same order, whatever their sizes."""
     inside = [inner for _, inner in layer.named_layers()]
     if inside:
@@ -107,7 +113,7 @@ def _outline(layer):
     return type(layer).__name__, window and window.kernel
 
 
-def _find(model, shape, name):
+def _find(model: Layer, shape: Shape, name: str) -> tuple[Layer, Shape]:
     known = {dotted: (layer, at) for dotted, layer, at in model.distinct_layers(shape)}
     name = next((full for full in (name, f"trunk.{name}", f"network.{name}") if full in known), name)
     if name not in known:
@@ -117,7 +123,7 @@ def _find(model, shape, name):
     return known[name]
 
 
-def _page(bands, title, count, form):
+def _page(bands: Sequence[Band], title: str, count: str, form: str) -> bytes:
     """All bands beside each other if there is room, else below each other."""
     figures = need("matplotlib.figure", "train", "drawing an architecture")
     room, extents = PAGE - 2 * MARGIN, [_extent(figures, band) for band in bands]
@@ -142,7 +148,7 @@ def _page(bands, title, count, form):
     return _content(figure, form)
 
 
-def _draw_scaled(axes, band, scale):
+def _draw_scaled(axes: Axes, band: Band, scale: float) -> None:
     """A band, its letters in the scale of its lines."""
     band(axes)
     for text in axes.texts:
@@ -151,7 +157,7 @@ def _draw_scaled(axes, band, scale):
     axes.axis("off")
 
 
-def _extent(figures, band):
+def _extent(figures: Any, band: Band) -> Point:
     """How large a band is, drawn on trial."""
     axes = figures.Figure().add_subplot()
     band(axes)
@@ -159,7 +165,7 @@ def _extent(figures, band):
     return right - left, high - low
 
 
-def _content(figure, form):
+def _content(figure: Any, form: str) -> bytes:
     """The file; text stays text in an SVG, and two runs give the same."""
     content = io.BytesIO()
     matplotlib = need("matplotlib", "train", "drawing an architecture")

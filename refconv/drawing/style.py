@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from refconv.nn.description import Shape
 from refconv.nn.layer import Layer
 
-__all__ = ["COLOURS", "INK", "PALETTE", "colour", "follows"]
+__all__ = ["COLOURS", "INK", "PALETTE", "Axes", "Block", "Point", "colour", "follows"]
+
+Axes = Any  # of matplotlib, which is optional and has no types of its own
+Point = tuple[float, float]
+Block = tuple[str, Layer, Shape]  # name, layer, shape of its input
 
 INK = "#222222"
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from refconv import nn
-from refconv.drawing.style import COLOURS, INK
+from refconv.drawing.style import COLOURS, INK, Axes, Point
 from refconv.models.sizes import SizedSequential
-from refconv.nn.description import by
+from refconv.nn.description import Shape, by
+from refconv.nn.layer import Layer
 
 __all__ = ["Level", "draw", "levels"]
 
@@ -28,7 +30,7 @@ class Level(NamedTuple):
     across: str
 
 
-def levels(model, shape) -> list[Level]:
+def levels(model: Layer, shape: Shape) -> list[Level]:
     """The levels from the top to the bottom; none if the network is not one of :mod:`refconv.models` that has them."""
     if not isinstance(model, SizedSequential) or next(iter(model.layers)) not in ("u", "hourglass"):
         return []
@@ -38,24 +40,26 @@ def levels(model, shape) -> list[Level]:
     return [top._replace(up=(*top.up, rest[-1][1].output_shape(rest[-1][2]))), *below]
 
 
-def _of_unet(u, shape):
+def _of_unet(u: Layer, shape: Shape) -> list[Level]:
     """Each level has a level inside, between its pooling and its transposed convolution."""
     parts = {name: (layer, at) for name, layer, at in u.children(shape)}
     if "join" not in parts:
         convs, at = parts["convs"]
         return [Level((shape, *_made(convs, at)), (), "")]
     (down, at), (join, joined), (up, up_at) = parts["down"], parts["join"], parts["up"]
-    across, below = join.layers["across"], join.layers["below"]
-    pooled = below.layers["pool"].output_shape(joined)
+    branches = dict(join.named_layers())
+    across, below = branches["across"], dict(branches["below"].named_layers())
+    pooled = below["pool"].output_shape(joined)
     how = "crop and copy" if isinstance(across, nn.Crop2D) else "copy"
-    return [Level((shape, *_made(down, at)), (up_at, *_made(up, up_at)), how), *_of_unet(below.layers["u"], pooled)]
+    return [Level((shape, *_made(down, at)), (up_at, *_made(up, up_at)), how), *_of_unet(below["u"], pooled)]
 
 
-def _of_hourglass(glass, shape):
+def _of_hourglass(glass: Layer, shape: Shape) -> list[Level]:
     """The same for the hourglass, which halves the size by the stride of a convolution."""
     (_, join, at), *rest = glass.children(shape)
-    through = join.layers["through"] if isinstance(join, nn.Concat) else join
-    how = f"1×1 conv, {join.layers['across'].output_shape(at)[-1]}" if isinstance(join, nn.Concat) else ""
+    branches = dict(join.named_layers()) if isinstance(join, nn.Concat) else {}
+    through = branches.get("through", join)
+    how = f"1×1 conv, {branches['across'].output_shape(at)[-1]}" if branches else ""
     inside = {name: (layer, where) for name, layer, where in through.children(at)}
     made = tuple(layer.output_shape(where) for name, layer, where in rest if name != "norm")
     level = Level((shape,), (join.output_shape(at), *made), how)
@@ -66,11 +70,11 @@ def _of_hourglass(glass, shape):
     return [level, Level((where, conv.output_shape(where)), (), "")]
 
 
-def _made(chain, shape):
+def _made(chain: Layer, shape: Shape) -> tuple[Shape, ...]:
     return tuple(layer.output_shape(at) for _, layer, at in chain.children(shape))
 
 
-def draw(axes, found: list[Level]) -> None:
+def draw(axes: Axes, found: list[Level]) -> None:
     """Draw the levels below each other; each begins below the end of the one above, and ends below its beginning."""
     largest = max(n for level in found for shape in level.down for n in shape[:2])
     most = max(shape[-1] for level in found for shape in (*level.down, *level.up))
@@ -102,9 +106,9 @@ def draw(axes, found: list[Level]) -> None:
     axes.set_ylim(-STEP * (len(found) - 1) - 0.75, HIGHEST / 2 + 0.35)
 
 
-def _places(rows, most, first=None):
+def _places(rows: Sequence[Sequence[Shape]], most: int, first: float | None = None) -> list[list[float]]:
     """The middles of all bars: the first of a row below the last of the row before, or at least a little further on."""
-    places = []
+    places: list[list[float]] = []
     for shapes in rows:
         x = (first or 0.0) if not places else max(places[-1][-1], places[-1][0] + (LEAST if len(shapes) == 1 else 0))
         row = [x]
@@ -114,7 +118,7 @@ def _places(rows, most, first=None):
     return places
 
 
-def _bars(axes, shapes, middles, y, largest, most):
+def _bars(axes: Axes, shapes: Sequence[Shape], middles: list[float], y: float, largest: int, most: int) -> None:
     """Bars beside each other with arrows in between."""
     from matplotlib.patches import Rectangle
 
@@ -129,7 +133,7 @@ def _bars(axes, shapes, middles, y, largest, most):
             _arrow(axes, (start, y), (x - width / 2 - 0.05, y), INK)
 
 
-def _legend(axes, x, y):
+def _legend(axes: Axes, x: float, y: float) -> None:
     lines = ((INK, "convolution"), (DOWN, "half the size"), (UP, "twice the size"), (ACROSS, "across"))
     for k, (colour, text) in enumerate(lines):
         at = y + 0.25 * (3 - k) - 0.3
@@ -137,14 +141,14 @@ def _legend(axes, x, y):
         axes.text(x + 0.55, at, text, ha="left", va="center", fontsize=9, color=INK)
 
 
-def _height(shape, largest):
+def _height(shape: Shape, largest: int) -> float:
     return HIGHEST * math.sqrt(shape[0] / largest)
 
 
-def _width(shape, most):
+def _width(shape: Shape, most: int) -> float:
     return 0.05 + THICKEST * math.sqrt(shape[-1] / most)
 
 
-def _arrow(axes, start, end, colour):
+def _arrow(axes: Axes, start: Point, end: Point, colour: str) -> None:
     style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", end, start, arrowprops=style)

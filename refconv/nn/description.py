@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refconv.geometry import Window
@@ -86,9 +86,10 @@ class Description:
         """
         from refconv.analysis.summary import summary
 
-        if input_shape is None and self.input_shape is None:
+        shape, layer = self.input_shape if input_shape is None else input_shape, self._as_layer()
+        if shape is None:
             raise RuntimeError(f"{short_repr(self)} is not built: call summary(input_shape), or build(input_shape) first")
-        summary(self, self.input_shape if input_shape is None else input_shape, depth=depth, form=form)
+        summary(layer, shape, depth=depth, form=form)
 
     def _repr_html_(self) -> str | None:
         """Return the diagram of a built network for notebooks; None, so that they show the text, of any other layer."""
@@ -97,11 +98,15 @@ class Description:
         try:
             from refconv.drawing import architecture_picture
 
-            picture = architecture_picture(self, self.input_shape, type(self).__name__, form="svg").decode()
+            picture = architecture_picture(self._as_layer(), self.input_shape, type(self).__name__, form="svg").decode()
         except ImportError:  # matplotlib is optional
             return None
         svg = picture[picture.index("<svg") :]  # without the XML declaration, which HTML does not have
         return svg.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
+
+    def _as_layer(self) -> Any:
+        """Return self: this mixin cannot name its subclass Layer, which imports it."""
+        return self
 
     def caption(self) -> str:
         """Return the text for the layer in diagrams: by default the name of its class."""

@@ -156,7 +156,7 @@ def test_forms(capsys):
     ]
     refconv.summary(model, (9, 8, 2), form="csv")
     assert capsys.readouterr().out.splitlines()[0] == "name,layer,output,parameters,not trained,multiply-adds"
-    with pytest.raises(ValueError, match="form must be one of 'text', 'markdown', 'csv', got 'html'"):
+    with pytest.raises(ValueError, match="form must be 'text', 'markdown' or 'csv', got 'html'"):
         refconv.summary(model, (9, 8, 2), form="html")
 
 
