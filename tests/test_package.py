@@ -40,6 +40,21 @@ def test_every_operator_documents_formula_arguments_errors_example_and_source(na
         assert argument in text, f"{name} does not explain {argument}"
 
 
+NAMED_LAYERS = {"Concat", "Heads", "Mean", "Sequential", "Sum"}  # of which keyword arguments name the inner layers
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in NAMED_LAYERS])
+def test_the_signature_of_a_layer_shows_every_option(name):
+    kinds = {p.kind for p in inspect.signature(getattr(nn, name)).parameters.values()}
+    assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+@pytest.mark.parametrize("name", [n for n in [*OPERATORS, *LAYERS] if "ool" in n and "lobal" not in n and n[-3:] != "_dx"])
+def test_operators_and_layers_have_one_name_for_the_size_of_a_window(name):
+    function = getattr(refconv, name) if name in OPERATORS else getattr(nn, name)
+    assert "kernel_size" in inspect.signature(function).parameters
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_layer_has_a_docstring(name):
     assert len(inspect.getdoc(getattr(nn, name)) or "") > 20
@@ -152,3 +167,31 @@ def test_the_test_extra_is_installed_in_the_stated_versions():
 @pytest.mark.skipif(not PYPROJECT.is_file(), reason="an installed package has no pyproject.toml")
 def test_the_test_extra_has_what_compiling_a_mutant_imports():
     assert {"Cython", "setuptools"} <= {requirement.name for requirement in requirements_of("test")}
+
+
+# Derivatives whose arrays may have one shape: exchanged by mistake, they would give a wrong number without an error.
+BY_KEYWORD = {
+    "batch_norm_grads": ("x", "gamma", "mean", "var"),
+    "batch_norm_inference_grads": ("x", "gamma", "mean", "var"),
+    "dropout_dx": ("mask",),
+    "elu_dx": ("x",),
+    "leaky_relu_dx": ("x",),
+    "local_response_norm_dx": ("x",),
+    "log_softmax_dx": ("y",),
+    "relu_dx": ("x",),
+    "separable_conv2d_grads": ("x", "depthwise", "pointwise"),
+    "sigmoid_dx": ("y",),
+    "softmax_dx": ("y",),
+    "tanh_dx": ("y",),
+}
+
+
+@pytest.mark.parametrize("name", BY_KEYWORD)
+def test_the_arrays_of_a_derivative_beside_dy_are_given_by_name(name):
+    family = refconv._MODULE_OF[name].rpartition(".")[2]
+    for function in (getattr(refconv, name), getattr(getattr(refconv.reference, family), name)):
+        parameters = inspect.signature(function).parameters
+        arrays = [parameters[array] for array in BY_KEYWORD[name]]
+        assert all(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in arrays)
+    with pytest.raises(TypeError):
+        getattr(refconv, name)([[1.0, 2, 3]], [[4.0, 5, 6]])

@@ -1,4 +1,4 @@
-"""Plots of a training run: loss and accuracy curves with the misclassified images, and the confusion matrix."""
+"""Plots of training: curves with the misclassified images, the confusion matrix, and the learning-rate range test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 
-__all__ = ["confusion_picture", "training_picture"]
+__all__ = ["confusion_picture", "lr_range_picture", "training_picture"]
 
 Array = np.ndarray
 
@@ -106,6 +106,40 @@ def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, ti
             if confusion[row, column]:
                 colour = "white" if min(shades[row][column]) < 0.35 else "black"
                 axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
+    return _png(figure)
+
+
+def lr_range_picture(rates: Any, title: str = "") -> bytes:
+    """Plot the loss against the learning rate of a range test, as a PNG.
+
+    Parameters
+    ----------
+    rates : LearningRates
+        The result of :func:`refconv.training.lr_range_test`.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Source: lecture row A20 (SOURCES.md); Smith, "Cyclical learning rates for training neural networks", 2017, section 3.3.
+    """
+    figures = need("matplotlib.figure", "train", "drawing a picture")
+    figure = figures.Figure(figsize=(6, 4), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots()
+    axes.semilogx(rates.lrs, rates.losses, color=TRAIN)
+    axes.axvline(rates.steepest, color=TEST, linestyle="--", label=f"steepest descent: {rates.steepest:.2g}")
+    axes.set(xlabel="learning rate", ylabel="loss, running average (nats)")
+    axes.grid(alpha=0.3)
+    axes.legend()
     return _png(figure)
 
 

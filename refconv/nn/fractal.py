@@ -116,7 +116,7 @@ class Fractal(RandomContainer):
         starts, backs = [x] * self.columns, []  # what each column's next layer reads
         for row in self.every_row():
             ending = self.ending(row)
-            alive = self._alive(ending) if train else ending
+            alive = self._alive(ending) if train and not self.frozen else ending
             passes = {c: self.layers[self.name(c, row)].forward(starts[c], train) for c in alive}
             y = mean_of([value for value, _ in passes.values()]) if alive else None
             for c in ending:
@@ -220,7 +220,7 @@ class DropPath(Wrapper, RandomContainer):
         return self.network.output_shape(shape)
 
     def forward(self, x, train=True):
-        alone = train and self.generator().random() < self.share
+        alone = train and not self.frozen and self.generator().random() < self.share
         column = int(self.generator().integers(self.fractals[0].columns)) if alone else None
         try:
             for fractal in self.fractals:

@@ -6,15 +6,19 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.building import all_layers, check_before_build, fill_layers
 from refconv.nn.description import Description, Shape, short_repr
-from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
+from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, not_built
 from refconv.nn.saving import Saveable
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
+
+Self = TypeVar("Self", bound="Layer")
 
 
 def call_backward(backward: Callable, dy, want_dx=True):
@@ -28,18 +32,6 @@ def call_backward(backward: Callable, dy, want_dx=True):
     if want_dx or not _accepts_want_dx(backward):
         return backward(dy)
     return backward(dy, want_dx=False)
-
-
-def all_layers(layer: Layer) -> Iterator[Layer]:
-    """Yield a layer and, at any depth, its inner layers; a shared one each time."""
-    yield layer
-    for _, inner in layer.named_layers():
-        yield from all_layers(inner)
-
-
-def is_channels_first(layer: Layer) -> bool:
-    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
-    return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
 
 
 def _accepts_want_dx(backward):
@@ -106,7 +98,9 @@ class Layer(Saveable, Description, ABC):
     """
 
     _parameters: Parameters | None = None  # None before build
-    input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
+    frozen: bool = False  # set by freeze
+    input_shape: Shape | None = None  # of one input, as it was in build; of the first use if a layer is used twice
+    _joins_arrays: bool = False  # True if build was called on this layer, not on one around it: it owns the flat arrays
 
     def __init_subclass__(cls, **options):
         """A subclass that overrides ``forward`` gets a matching ``__call__``."""
@@ -161,9 +155,12 @@ class Layer(Saveable, Description, ABC):
         return iter(())
 
     def build(self, shape: Shape, rng=None, dtype=np.float32) -> Shape:
-        """Make the parameters for inputs of this shape.
+        """Make the parameters for inputs of this shape, or refill those that fit it.
 
-        All values are views of one flat array, all gradients of another one; see :class:`Parameter`.
+        All values are views of one flat array, all gradients of another one; see :class:`Parameter`. If the layer is built
+        already and the shapes and the type of its parameters stay the same, the parameters get first values again in place,
+        so an optimizer made before still trains this layer. For other shapes there are new parameters, which need a new
+        optimizer. After an error, such as one in an initializer, the layer is what it was before.
 
         Parameters
         ----------
@@ -178,21 +175,25 @@ class Layer(Saveable, Description, ABC):
         -------
         tuple of int
             The output shape.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not valid, or a layer does not accept its input shape.
+        RuntimeError
+            If a layer with parameters is frozen: building would replace its trained values.
         """
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
         # All shapes and layers are checked before the first array is allocated.
-        layers = [(layer, inner) for _, layer, inner in self.distinct_layers(shape)]
+        layers = [(layer, tuple(inner)) for _, layer, inner in self.distinct_layers(shape)]
         for layer, inner in layers:
-            layer._check_before_build(inner)
-        specs = [layer.specs(inner) for layer, inner in layers]
-        parameters = iter(allocate([spec for own in specs for spec in own.values()], dtype))
-        for (layer, inner), own in zip(layers, specs, strict=True):
-            layer.parameters = Parameters({name: next(parameters) for name in own})
-            layer.make(inner, rng, dtype)
-        self.input_shape = tuple(shape)
+            check_before_build(layer, inner)
+        fill_layers(layers, [layer.specs(inner) for layer, inner in layers], rng, np.dtype(dtype))
+        for layer, _ in layers:
+            layer._joins_arrays = layer is self
         return output
 
     def make(self, shape: Shape, rng, dtype) -> None:
@@ -247,16 +248,6 @@ class Layer(Saveable, Description, ABC):
         for inner_name, layer, inner in self.children(shape):
             yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
 
-    def _check_before_build(self, shape):
-        """Raise ``TypeError`` if a subclass has inner layers that would not be built, or not be trained."""
-        named, built = ({name for name, *_ in layers} for layers in (self.named_layers(), self.children(shape)))
-        hidden = [name for name, value in vars(self).items() if isinstance(value, Layer) and not value.is_built]
-        if named != built or (hidden and not built):
-            raise ArgumentTypeError(
-                f"{type(self).__name__} must list its inner layers in named_layers() and children(shape), "
-                f"got {sorted(named)} and {sorted(built)}" + (f" and attributes {hidden}" if hidden else "")
-            )
-
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """Yield the names of the direct inner layers and the layers."""
         return iter(())
@@ -303,18 +294,50 @@ class Layer(Saveable, Description, ABC):
         x = self.reaching(x, first)
         return layers[first].activations(x, deeper) if deeper else layers[first](x)
 
-    def freeze(self) -> None:
-        """Make optimisers skip all parameters of this layer; see :class:`refconv.nn.Frozen`.
+    def freeze(self: Self) -> Self:
+        """Stop training this layer and its inner layers, and return it.
+
+        Optimizers skip the parameters. In training, frozen layers compute what they compute in inference: the averages of
+        batch normalisation stay, and dropout and stochastic depth drop nothing. Backward functions stop at the first layer
+        with a parameter that is not frozen. Layers that other networks share are frozen there, too.
+
+        Raises
+        ------
+        RuntimeError
+            If the layer is not built.
+
+        Examples
+        --------
+        >>> from refconv import models, nn
+        >>> trained = models.lenet()
+        >>> _ = trained.build((32, 32, 1), rng=0)
+        >>> features, scores = trained.cut("relu4").freeze(), nn.Dense(3)
+        >>> _ = scores.build((84,), rng=1)
+        >>> model = nn.Sequential(features=features, scores=scores)
+        >>> [name for name, parameter in model.named_parameters().items() if parameter.trainable]
+        ['scores.w', 'scores.b']
 
         Source: lecture row B10 (SOURCES.md).
         """
-        for parameter in self.named_parameters().values():
-            parameter.frozen = True
+        return self._set_frozen(True)
 
-    def unfreeze(self) -> None:
-        """Make the parameters trainable again."""
+    def unfreeze(self: Self) -> Self:
+        """Train this layer and its inner layers again, and return it."""
+        return self._set_frozen(False)
+
+    def _set_frozen(self: Self, frozen: bool) -> Self:
         for parameter in self.named_parameters().values():
-            parameter.frozen = False
+            parameter.frozen = frozen
+        for layer in all_layers(self):
+            layer.frozen = frozen
+        return self
+
+    @property
+    def is_trainable(self) -> bool:
+        """True if a parameter of this layer or of an inner layer has a gradient and is not frozen."""
+        return any(p.trainable for p in self.parameters.values()) or any(
+            layer.is_trainable for _, layer in self.named_layers()
+        )
 
     def named_parameters(self) -> dict[str, Parameter]:
         """Return all parameters by name, dotted for inner layers; a shared one appears once, with its first name."""
@@ -355,7 +378,7 @@ class Layer(Saveable, Description, ABC):
     def __setstate__(self, state):
         """Join the parameters of a copy again: each comes with arrays of its own."""
         vars(self).update(state)
-        if self.input_shape is not None:  # build was called on this layer, and not on one around it
+        if self._joins_arrays:
             flatten(p for p in self._made_parameters() if p.relocatable and p.flat is None)
 
     def __call__(self, x):
@@ -368,6 +391,11 @@ class Layer(Saveable, Description, ABC):
 
     def __repr__(self):
         return f"{type(self).__name__}()"
+
+
+def is_channels_first(layer: Layer) -> bool:
+    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
+    return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
 
 
 def split_shape(layer, shape):

@@ -44,7 +44,7 @@ class LocalResponseNorm(Layer):
         options = {"divide_by_size": self.divide_by_size, "data_format": self.data_format}
 
         def backward(dy, want_dx=True):
-            return local_response_norm_dx(dy, x, *numbers, **options) if want_dx else None
+            return local_response_norm_dx(dy, *numbers, x=x, **options) if want_dx else None
 
         return local_response_norm(x, *numbers, **options), backward
 

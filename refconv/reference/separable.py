@@ -22,6 +22,7 @@ from refconv.typing import Array, Shape
 
 __all__ = [
     "depthwise_conv2d",
+    "depthwise_conv2d_db",
     "depthwise_conv2d_dw",
     "depthwise_conv2d_dx",
     "separable_conv2d",
@@ -132,6 +133,29 @@ def depthwise_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) 
     return crop(dx, window, input_size).copy()
 
 
+def depthwise_conv2d_db(dy: Array) -> Array:
+    r"""∂e/∂bias of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
+
+    ``dy`` (N, rows, columns, C·Q); returns (C·Q,).
+
+    >>> depthwise_conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
+    array([4., 7.])
+
+    Source: C7.
+    """
+    N, rows, columns, O = dy.shape
+    db = np.zeros(O, dy.dtype)
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for o in range(O):
+                    # forward: y[b, i, j, o] += bias[o]
+                    db[o] += dy[b, i, j, o]
+    return db
+
+
 def separable_conv2d(x: Array, depthwise: Array, pointwise: Array, bias: Array | None, window: Window) -> Array:
     r"""Depthwise separable convolution: depthwise in space, then pointwise, 1×1, across the channels.
 
@@ -163,7 +187,7 @@ def separable_conv2d(x: Array, depthwise: Array, pointwise: Array, bias: Array |
 
 
 def separable_conv2d_grads(
-    dy: Array, x: Array, depthwise: Array, pointwise: Array, window: Window
+    dy: Array, *, x: Array, depthwise: Array, pointwise: Array, window: Window
 ) -> tuple[Array, Array, Array]:
     r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`: back through the 1×1, then through space.
 
@@ -177,7 +201,9 @@ def separable_conv2d_grads(
     >>> from refconv.geometry import Window
     >>> x, w = np.array([1.0, 2, 3]).reshape(1, 1, 3, 1), np.array([1.0, 10]).reshape(1, 2, 1, 1)
     >>> dy, pointwise = np.array([1.0, 100]).reshape(1, 1, 2, 1), np.array([[[[3.0]]]])
-    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(dy, x, w, pointwise, Window((1, 2)))
+    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(
+    ...     dy, x=x, depthwise=w, pointwise=pointwise, window=Window((1, 2))
+    ... )
     >>> dx.ravel(), ddepthwise.ravel(), dpointwise.ravel()
     (array([   3.,  330., 3000.]), array([603., 906.]), array([3221.]))
 

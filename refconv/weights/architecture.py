@@ -87,7 +87,7 @@ def describe(model: Layer) -> tuple[Description, dict[str, NDArray[Any]]]:
     encoder = Encoder()
     description: Description = {"model": encoder.layer(model), "settings": {}}
     layers = distinct_layers(model)
-    constructed = distinct_layers(Architecture(description, encoder.arrays, Known(encoder.named)).model)
+    constructed = distinct_layers(_construct(description, encoder))
     kinds, expected = ({name: type(layer) for name, layer in found.items()} for found in (layers, constructed))
     if kinds != expected:
         name = next(name for name in {**expected, **kinds} if kinds.get(name) is not expected.get(name))
@@ -100,6 +100,15 @@ def describe(model: Layer) -> tuple[Description, dict[str, NDArray[Any]]]:
         if changed := _changed_settings(name, layer, constructed[name]):
             description["settings"][name] = {key: encoder.value(value) for key, value in changed.items()}
     return description, encoder.arrays
+
+
+def _construct(description: Description, encoder: Encoder) -> Layer:
+    """Construct a network from its description, as loading will do."""
+    try:
+        return Architecture(description, encoder.arrays, Known(dict.fromkeys(encoder.named))).model
+    except Exception as error:  # a constructor of the user's may raise anything
+        found = f"{type(error).__name__}: {error}"
+        raise ArgumentValueError(f"model must be constructible from its recorded arguments, got {found}") from error
 
 
 def distinct_layers(model: Layer) -> dict[str, Layer]:

@@ -14,14 +14,13 @@ from refconv.nn import Layer
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.counters import with_counters
 from refconv.weights.names import Known
-from refconv.weights.parameters import differences, kinds, put
+from refconv.weights.parameters import differences, kinds, put, weights_among
 from refconv.weights.registered import registered_input_shape, registered_model
-from refconv.weights.tensors import read_tensors, write_tensors
+from refconv.weights.safetensors import read_safetensors
+from refconv.weights.tensors import MODEL, description_of, write_tensors
 
-__all__ = ["load", "save"]
+__all__ = ["describe_network", "load", "save"]
 
-KIND = "refconv"  # the key of the description in the file's metadata
-ARRAYS = "arrays/"  # prefix of the arrays among arguments and settings
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 # What constructors and decoders raise for a faulty description.
 _UNFIT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -33,6 +32,17 @@ Path = str | os.PathLike[str]
 
 def save(path: Path, model: Layer, *, input_shape: Shape | None = None, notes: Mapping[str, Any] | None = None) -> None:
     """Save a built network to a file; see :meth:`refconv.nn.Layer.save`, which calls this."""
+    description, arrays = describe_network(model, input_shape)
+    weights = {name: parameter.value for name, parameter in model.named_parameters().items()}
+    notes = dict(model.notes if notes is None else notes)
+    write_tensors(path, {**weights, **arrays}, MODEL, {**description, "notes": notes})
+
+
+def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[dict[str, Any], Tensors]:
+    """Return everything of a built network but its weights, as data for JSON, and the arrays in it.
+
+    Raises ``TypeError`` or ``ValueError`` if :func:`load` could not build it again; see :meth:`refconv.nn.Layer.save`.
+    """
     parameters = model.named_parameters()
     weights = {name: parameter.value for name, parameter in parameters.items()}
     shape = model.input_shape if input_shape is None else tuple(input_shape)
@@ -46,9 +56,8 @@ def save(path: Path, model: Layer, *, input_shape: Shape | None = None, notes: M
         "architecture": architecture,
         "input_shape": shape,
         "frozen": [name for name, parameter in parameters.items() if parameter.frozen],
-        "notes": dict(model.notes if notes is None else notes),
     }
-    write_tensors(path, {**weights, **arrays}, KIND, description)
+    return description, arrays
 
 
 def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = None) -> Layer:
@@ -61,7 +70,7 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     Parameters
     ----------
     path : path
-        The file. Weights of 16 bits, float16 or bfloat16, are read as float32.
+        The file, or a checkpoint of a training run. Weights of 16 bits, float16 or bfloat16, are read as float32.
     layers : iterable of class or function
         Layer classes, and functions among the arguments of layers, that the file names and that are defined elsewhere.
     input_shape : tuple of int, optional
@@ -96,29 +105,29 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     Source: lecture row M2 (SOURCES.md).
     """
     known = Known(layers)
-    tensors, description = read_tensors(path, KIND)
+    tensors, metadata = read_safetensors(path)
+    description, weights = description_of(path, metadata, MODEL), weights_among(tensors, metadata)
     try:
         if description["format"] == 1:
             model = registered_model(description)
             shape = tuple(input_shape or registered_input_shape(description))
-            _build(model, shape, with_counters(model, shape, tensors))
+            _build(model, shape, with_counters(model, shape, weights))
         else:
-            model = _described_model(tensors, description, known, input_shape)
+            architecture = Architecture(description["architecture"], tensors, known)
+            model = architecture.model
+            _build(model, tuple(input_shape or description["input_shape"]), weights)
+            architecture.restore_settings()
+            _freeze(model, description["frozen"])
     except _UNFIT as error:
         raise ArgumentValueError(f"{path} does not hold a network that can be loaded: {error}") from error
     model.notes = description.get("notes", {})
     return model
 
 
-def _described_model(tensors: Tensors, description: Mapping[str, Any], known: Known, input_shape: Shape | None) -> Layer:
-    architecture = Architecture(description["architecture"], tensors, known)
-    weights = {name: a for name, a in tensors.items() if not name.startswith(ARRAYS)}
-    _build(architecture.model, tuple(input_shape or description["input_shape"]), weights)
-    architecture.restore_settings()
-    parameters = architecture.model.named_parameters()
-    for name in description["frozen"]:
+def _freeze(model: Layer, names: Iterable[str]) -> None:
+    parameters = model.named_parameters()
+    for name in names:
         parameters[name].frozen = True
-    return architecture.model
 
 
 def _build(model: Layer, shape: Shape, weights: Tensors) -> None:

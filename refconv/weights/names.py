@@ -52,15 +52,22 @@ class Known:
 
     def __init__(self, given: Iterable[Any] = ()) -> None:
         self.given = list(given)
+        self._classes: dict[str, type[Layer]] = {}  # found so far
         for thing in self.given:
             if not (_is_layer_class(thing) or isinstance(thing, FunctionType)):
                 raise ArgumentTypeError(f"layers must be classes of layers or functions, got {thing!r}")
 
     def layer_class(self, name: str) -> type[Layer]:
         """Return the layer class of this name; ``ValueError`` if the program has not defined it."""
+        if name not in self._classes:
+            self._classes[name] = self._find_class(name)
+        return self._classes[name]
+
+    def _find_class(self, name: str) -> type[Layer]:
         for cls in (self._given(name, _is_layer_class), _public(name), _defined(name)):
-            if cls is not None and _is_layer_class(cls):
-                return cls
+            if _is_layer_class(cls):
+                found: type[Layer] = cls
+                return found
         short = name.rpartition(".")[2]
         raise ValueError(
             f"layer class {name} is not defined in this program; define or import it first, or pass it, as in layers=[{short}]"

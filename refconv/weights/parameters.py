@@ -12,11 +12,11 @@ from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
 from refconv.weights.counters import with_counters
 from refconv.weights.safetensors import read_safetensors
-from refconv.weights.tensors import refuse_newer_format, write_tensors
+from refconv.weights.tensors import CHECKPOINT, WEIGHTS, refuse_newer, write_tensors
 
-__all__ = ["differences", "kinds", "load_weights", "put", "save_weights"]
+__all__ = ["differences", "kinds", "load_weights", "put", "save_weights", "weights_among"]
 
-KIND = "refconv-weights"
+ARRAYS = "arrays/"  # prefix of the arrays among arguments and settings of layers
 GROUP = "model/"  # prefix of a network's parameters in a checkpoint
 MOST_NAMES = 3  # of each kind of difference in an error message
 
@@ -25,15 +25,14 @@ Path = str | os.PathLike[str]
 
 def save_weights(path: Path, model: Layer) -> None:
     """Save all parameters; see :meth:`refconv.nn.Layer.save_weights`, which calls this."""
-    write_tensors(path, {name: parameter.value for name, parameter in model.named_parameters().items()}, KIND, {})
+    write_tensors(path, {name: parameter.value for name, parameter in model.named_parameters().items()}, WEIGHTS, {})
 
 
 def load_weights(path: Path, model: Layer, *, strict: bool = True) -> list[str]:
     """Copy parameters from a file; see :meth:`refconv.nn.Layer.load_weights`, which calls this."""
     tensors, metadata = read_safetensors(path)
-    refuse_newer_format(path, metadata)
-    groups = {name.removeprefix(GROUP): a for name, a in tensors.items() if name.startswith(GROUP)}
-    weights = groups or {name: a for name, a in tensors.items() if "/" not in name}
+    refuse_newer(path, metadata)
+    weights = weights_among(tensors, metadata)
     if model.input_shape is not None:
         weights = with_counters(model, model.input_shape, weights)
     expected = kinds({name: parameter.value for name, parameter in model.named_parameters().items()})
@@ -44,6 +43,13 @@ def load_weights(path: Path, model: Layer, *, strict: bool = True) -> list[str]:
         raise ArgumentValueError(f"{path} must have the parameters of the network, got {difference}")
     put(model, common)
     return [name for name in expected if name not in common]
+
+
+def weights_among(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> dict[str, NDArray[Any]]:
+    """Return the parameters of the network in a file by their dotted names."""
+    if CHECKPOINT in metadata:
+        return {name.removeprefix(GROUP): a for name, a in tensors.items() if name.startswith(GROUP)}
+    return {name: a for name, a in tensors.items() if not name.startswith(ARRAYS)}
 
 
 def put(model: Layer, weights: Mapping[str, NDArray[Any]]) -> None:

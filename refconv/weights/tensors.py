@@ -13,16 +13,31 @@ from numpy.typing import NDArray
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.weights.safetensors import read_safetensors, write_safetensors
 
-__all__ = ["FORMAT", "read_tensors", "refuse_newer_format", "write_tensors"]
+__all__ = [
+    "CHECKPOINT",
+    "FORMAT",
+    "MODEL",
+    "WEIGHTS",
+    "description_of",
+    "read_tensors",
+    "refuse_newer",
+    "write_tensors",
+]
 
 FORMAT = 2  # 1: files without a number, whose models are a name for models.create; 2: the architecture as data
-KINDS = {"refconv": "a refconv model", "refconv-checkpoint": "a refconv run", "refconv-weights": "refconv weights"}
+# Keys of descriptions in the metadata of a file.
+MODEL, CHECKPOINT, WEIGHTS = "refconv", "refconv-checkpoint", "refconv-weights"
+KINDS = {MODEL: "a refconv model", CHECKPOINT: "a refconv run", WEIGHTS: "refconv weights"}
 
 Description = dict[str, Any]
 
 
 def write_tensors(
-    path: str | os.PathLike[str], tensors: Mapping[str, NDArray[Any]], kind: str, description: Mapping[str, Any]
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, NDArray[Any]],
+    kind: str,
+    description: Mapping[str, Any],
+    others: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write named arrays and a description as one safetensors file.
 
@@ -36,6 +51,8 @@ def write_tensors(
         "refconv-weights" for weights without an architecture.
     description : dict
         Anything JSON-serialisable; arrays in it become lists. The number of the present format is added as "format".
+    others : dict of dict, optional
+        Descriptions of other kinds, by kind: a checkpoint may be a model too.
 
     Raises
     ------
@@ -44,7 +61,8 @@ def write_tensors(
     TypeError, ValueError
         If the description is not JSON-serialisable.
     """
-    write_safetensors(path, tensors, {kind: _to_json({"format": FORMAT, **description})})
+    descriptions = {kind: description, **(others or {})}
+    write_safetensors(path, tensors, {name: _to_json({"format": FORMAT, **found}) for name, found in descriptions.items()})
 
 
 def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, NDArray[Any]], Description]:
@@ -72,14 +90,19 @@ def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, NDA
         the file.
     """
     tensors, metadata = read_safetensors(path)
+    return tensors, description_of(path, metadata, kind)
+
+
+def description_of(path: str | os.PathLike[str], metadata: Mapping[str, str], kind: str) -> Description:
+    """Return the description of this kind from a file's metadata; the errors are those of :func:`read_tensors`."""
     if kind not in metadata:
         others = [thing for other, thing in KINDS.items() if other in metadata]
         found = " and ".join(others) or "tensors without a description"
         raise ArgumentValueError(f"{path} must be {KINDS.get(kind, kind)}, got {found}")
-    return tensors, _description(path, metadata[kind])
+    return _description(path, metadata[kind])
 
 
-def refuse_newer_format(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+def refuse_newer(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
     """Raise ``ValueError`` if a file has a description of a newer format."""
     for kind in KINDS.keys() & metadata.keys():
         _description(path, metadata[kind])

@@ -211,3 +211,16 @@ def test_layers_that_the_constructor_does_not_make_are_refused(tmp_path):
     del model.layers["second"]
     with pytest.raises(ValueError, match="layer second must be what the constructor of Fixed makes, ReLU, got NoneType"):
         model.save(tmp_path / "m")
+
+
+def test_a_constructor_that_does_not_accept_its_arguments_again_is_refused(tmp_path):
+    class Once(nn.Identity):
+        made = 0
+
+        def __init__(self, name):
+            Once.made += 1
+            if Once.made > 1:
+                raise KeyError(f"{name} is taken")
+
+    with pytest.raises(ValueError, match=r"model must be constructible from its .*, got KeyError: 'first is taken'"):
+        built(Once("first")).save(tmp_path / "m")

@@ -96,7 +96,8 @@ def two_masks(a):
     rng = np.random.default_rng(a.seed)
     outputs, masks = zip(*(refconv.dropout(a.x, float(a.rate), rng) for _ in range(2)), strict=True)
     parts = map(np.ascontiguousarray, np.split(a.dy, 2, -1))
-    return {"y": np.concatenate(outputs, -1), "x": sum(map(refconv.dropout_dx, parts, masks))}
+    gradients = [refconv.dropout_dx(dy, mask=mask) for dy, mask in zip(parts, masks, strict=True)]
+    return {"y": np.concatenate(outputs, -1), "x": sum(gradients)}
 
 
 # Without options: √(0.0015 + 0.001) = 0.05, so the output is 10 · (0.4 − 0.1) / 0.05 + 7.
@@ -113,8 +114,8 @@ LAYERS = (
     *on_axes("ConvTranspose{}D", "conv_transpose{}d", transposed_kernels),
     layer("DepthwiseConv2D", "depthwise_conv2d", lambda cls, a: cls(a.w.shape[:2], a.w.shape[-1], **a.options)),
     layer("SeparableConv2D", "separable_conv2d", separate_kernels),
-    *on_axes("MaxPool{}D", "max_pool{}d", lambda cls, a: cls(a.window, **a.options)),
-    *on_axes("AvgPool{}D", "avg_pool{}d", lambda cls, a: cls(a.window, **a.options)),
+    *on_axes("MaxPool{}D", "max_pool{}d", lambda cls, a: cls(a.kernel_size, **a.options)),
+    *on_axes("AvgPool{}D", "avg_pool{}d", lambda cls, a: cls(a.kernel_size, **a.options)),
     *on_axes("GlobalAvgPool{}D", "global_avg_pool{}d", options),
     layer("Pad2D", "pad", lambda cls, a: cls(a.padding, **a.options), lambda case: len(case.shapes["x"]) == 4),
     layer("Upsample2D", "upsample2d", lambda cls, a: cls(a.scale, **a.options)),
