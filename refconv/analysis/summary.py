@@ -11,14 +11,12 @@ from typing import NamedTuple
 from refconv._arguments import choice, integer
 from refconv._ascii import echo
 from refconv.analysis.receptive_field import extent, middle
-from refconv.nn.description import Description, Shape, Span, by
+from refconv.nn.description import Description, Shape, Span, by, short_name, short_repr
 from refconv.nn.layer import Layer, all_layers
 
 __all__ = ["Row", "rows", "stages", "summary"]
 
 Before = Callable[[Span], Span | None]
-
-LONG_NAME = 28  # characters, above which repeated parts of a name are written once
 
 
 class Row(NamedTuple):
@@ -142,7 +140,7 @@ def _dotted(name: str, inner: str) -> str:
     return f"{name}.{inner}" if name else inner
 
 
-def summary(model: Layer, input_shape: Shape, *, depth: int | None = None, form: str = "text") -> None:
+def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None = None, form: str = "text") -> None:
     """Print a table of the layers of a network: output sizes, parameters, multiply-adds and memory.
 
     Parameters are the trainable ones; others, such as the running averages of batch normalisation, have a column of their
@@ -153,8 +151,8 @@ def summary(model: Layer, input_shape: Shape, *, depth: int | None = None, form:
     ----------
     model : Layer
         The network; it need not be built.
-    input_shape : tuple of int
-        One input, without the batch.
+    input_shape : tuple of int, optional
+        One input, without the batch; by default that of ``build``.
     depth : int, optional
         A row for each layer at this depth, 1 being those directly in the network, with the receptive field of its middle
         output pixel. Without, a row for each innermost layer.
@@ -163,6 +161,8 @@ def summary(model: Layer, input_shape: Shape, *, depth: int | None = None, form:
 
     Raises
     ------
+    RuntimeError
+        If the network is not built and ``input_shape`` is not given.
     ValueError
         If some layer cannot take the input that reaches it, or there is no such form.
 
@@ -184,15 +184,18 @@ def summary(model: Layer, input_shape: Shape, *, depth: int | None = None, form:
     Source: lecture rows M2 and B7 (SOURCES.md).
     """
     choice("form", form, ("text", "markdown", "csv"))
-    found = rows(model, input_shape) if depth is None else stages(model, input_shape, depth)
+    shape = model.input_shape if input_shape is None else tuple(input_shape)
+    if shape is None:
+        raise RuntimeError(f"{short_repr(model)} is not built: call summary with its input_shape, or build(input_shape) first")
+    found = rows(model, shape) if depth is None else stages(model, shape, depth)
     fields = depth is not None
     if form == "csv":
         echo(_csv(found, COLUMNS if fields else COLUMNS[:-1]))
     else:
         untrained = any(row.untrained for row in found)
         shown = [k for k, column in enumerate(COLUMNS) if (column != UNTRAINED or untrained) and (column != FIELD or fields)]
-        lines = [[line[k] for k in shown] for line in _cells(input_shape, found)]
-        echo("\n".join([*FORMS[form](lines), "", _memory(model, tuple(input_shape), found)]))
+        lines = [[line[k] for k in shown] for line in _cells(shape, found)]
+        echo("\n".join([*FORMS[form](lines), "", _memory(model, shape, found)]))
 
 
 UNTRAINED, FIELD = "not trained", "receptive field"
@@ -235,7 +238,7 @@ def _cells(input_shape: Shape, found: list[Row]) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [COLUMNS, ("input", "", _size(input_shape), "", "", "", "")]
     for row in found:
         field = "all" if row.receptive_field is None else _size(row.receptive_field)
-        lines.append((shortened(row.name), row.layer, _size(row.output), *_numbers([row]), field))
+        lines.append((short_name(row.name), row.layer, _size(row.output), *_numbers([row]), field))
     lines.append((TOTAL, "", "", *_numbers([row for row in found if not row.training_only]), ""))
     if aside := [row for row in found if row.training_only]:
         lines.append(("only in training", "", "", *_numbers(aside), ""))
@@ -244,30 +247,6 @@ def _cells(input_shape: Shape, found: list[Row]) -> list[tuple[str, ...]]:
 
 def _numbers(found: list[Row]) -> list[str]:
     return [f"{sum(getattr(row, column) for row in found):,}" for column in ("parameters", "untrained", "multiply_adds")]
-
-
-def shortened(name: str) -> str:
-    """Return a dotted name; if it is long, parts that repeat are written once, with the number of their repetitions.
-
-    >>> shortened("u.join.below.u.join.below.u.join.below.u.down")
-    '(u.join.below)×3.u.down'
-    """
-    parts, k = name.split("."), 0
-    while len(name) > LONG_NAME and k < len(parts):
-        runs = [(n, _times(parts[k:], n)) for n in range(1, len(parts) // 2 + 1)]
-        length, times = max(runs, key=lambda run: run[0] * (run[1] - 1), default=(1, 1))
-        if times > 1:
-            parts[k : k + length * times] = [f"({'.'.join(parts[k : k + length])})×{times}"]
-        k += 1
-    return ".".join(parts)
-
-
-def _times(parts: list[str], n: int) -> int:
-    """How often the first n parts follow each other."""
-    times = 1
-    while parts[times * n : (times + 1) * n] == parts[:n]:
-        times += 1
-    return times
 
 
 def _memory(model: Layer, input_shape: Shape, found: list[Row]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from refconv._arguments import choice
 from refconv.drawing.style import INK, Axes, Block, Point, colour, follows
 from refconv.nn.description import by
 from refconv.nn.fractal import Fractal
@@ -50,6 +51,7 @@ class Node:
 
 def node(layer: Layer) -> Node:
     """Return the piece for a layer and its inner layers, drawn as its ``wiring`` says."""
+    choice(f"wiring of {type(layer).__name__}", layer.wiring, tuple(WIRINGS))
     return WIRINGS[layer.wiring](layer)
 
 

@@ -13,7 +13,7 @@ from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
 from refconv.drawing.style import INK, Axes, Block, Point
-from refconv.nn.description import Shape, by
+from refconv.nn.description import Shape, by, short_name
 from refconv.nn.layer import Layer
 
 __all__ = ["architecture_picture", "blocks"]
@@ -115,6 +115,7 @@ def _outline(layer: Layer) -> tuple[Any, ...]:
 
 def _find(model: Layer, shape: Shape, name: str) -> tuple[Layer, Shape]:
     known = {dotted: (layer, at) for dotted, layer, at in model.distinct_layers(shape)}
+    name = next((dotted for dotted in known if short_name(dotted) == name), name)  # as summary prints it
     name = next((full for full in (name, f"trunk.{name}", f"network.{name}") if full in known), name)
     if name not in known:
         near = [dotted for dotted in known if dotted.startswith(name.partition(".")[0])][:6]

@@ -21,6 +21,7 @@ __all__ = [
     "around",
     "by",
     "once",
+    "short_name",
     "short_repr",
     "window_caption",
     "window_settings",
@@ -28,6 +29,8 @@ __all__ = [
 
 Shape = tuple[int, ...]
 Span = tuple[tuple[int, int], ...]  # first and last pixel along each axis
+
+LONG_NAME = 28  # characters, above which repeated parts of a name are written once
 
 
 class Description:
@@ -58,18 +61,6 @@ class Description:
     def summary(self, input_shape: Shape | None = None, depth: int | None = None, *, form: str = "text") -> None:
         """Print a table of the layers: see :func:`refconv.summary`.
 
-        Parameters
-        ----------
-        input_shape : tuple of int, optional
-            One input, without the batch; by default that of :meth:`build`.
-        depth, form
-            As in :func:`refconv.summary`.
-
-        Raises
-        ------
-        RuntimeError
-            If the layer is not built and ``input_shape`` is not given.
-
         >>> from refconv import nn
         >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), pool=nn.MaxPool2D(2))
         >>> _ = model.build((32, 28, 1))
@@ -86,10 +77,7 @@ class Description:
         """
         from refconv.analysis.summary import summary
 
-        shape, layer = self.input_shape if input_shape is None else input_shape, self._as_layer()
-        if shape is None:
-            raise RuntimeError(f"{short_repr(self)} is not built: call summary(input_shape), or build(input_shape) first")
-        summary(layer, shape, depth=depth, form=form)
+        summary(self._as_layer(), input_shape, depth=depth, form=form)
 
     def _repr_html_(self) -> str | None:
         """Return the diagram of a built network for notebooks; None, so that they show the text, of any other layer."""
@@ -227,6 +215,30 @@ def short_repr(layer: object) -> str:
     """
     text = repr(layer)
     return f"{type(layer).__name__}(…)" if "\n" in text else text
+
+
+def short_name(name: str) -> str:
+    """Return a dotted name; if it is long, parts that repeat are written once, with the number of their repetitions.
+
+    >>> short_name("u.join.below.u.join.below.u.join.below.u.down")
+    '(u.join.below)×3.u.down'
+    """
+    parts, k = name.split("."), 0
+    while len(name) > LONG_NAME and k < len(parts):
+        runs = [(n, _times(parts[k:], n)) for n in range(1, len(parts) // 2 + 1)]
+        length, times = max(runs, key=lambda run: run[0] * (run[1] - 1), default=(1, 1))
+        if times > 1:
+            parts[k : k + length * times] = [f"({'.'.join(parts[k : k + length])})×{times}"]
+        k += 1
+    return ".".join(parts)
+
+
+def _times(parts: list[str], n: int) -> int:
+    """How often the first n parts follow each other."""
+    times = 1
+    while parts[times * n : (times + 1) * n] == parts[:n]:
+        times += 1
+    return times
 
 
 def by(numbers: Iterable[int]) -> str:

@@ -48,6 +48,7 @@ def built(layer: Layer, shape: Shape, rng: np.random.Generator) -> Layer:
     with _calling("build"):
         if not made.is_built or made.input_shape != shape:
             made.build(shape, rng, np.float64)
+        made.unfreeze()
         for parameter in made.named_parameters().values():
             parameter.replace_array(parameter.value + _change(parameter, rng))
     return made
