@@ -22,8 +22,8 @@ Before = Callable[[Span], Span | None]
 class Row(NamedTuple):
     """One row of the table.
 
-    ``parameters`` are the trainable ones, ``untrained`` are others, such as running averages. The receptive field is that of
-    the middle output pixel; None is the whole input. Layers with ``training_only`` are not part of inference.
+    ``parameters`` are the trainable ones, ``untrained`` are others, such as running averages. The receptive field
+    belongs to the middle output pixel; None is the whole input. Layers with ``training_only`` are not part of inference.
     """
 
     name: str
@@ -152,7 +152,7 @@ def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None
     model : Layer
         The network; it need not be built.
     input_shape : tuple of int, optional
-        One input, without the batch; by default that of ``build``.
+        One input, without the batch; by default the shape that ``build`` got.
     depth : int, optional
         A row for each layer at this depth, 1 being those directly in the network, with the receptive field of its middle
         output pixel. Without, a row for each innermost layer.

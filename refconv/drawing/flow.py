@@ -1,4 +1,4 @@
-"""Blocks as boxes and arrows, from top to bottom: chains, branches that part and join, and fractals."""
+"""Diagrams of blocks: boxes and arrows from top to bottom, with branches and joins."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from refconv.nn.layer import Layer
 
 __all__ = ["Node", "beside", "draw", "node"]
 
-LINE = 0.27  # height of a line of text, in inches; so are all sizes here
+LINE = 0.27  # height of a line of text; all sizes here are in inches
 LETTER = 0.092
 GAP = 0.3  # between boxes that follow each other
 BESIDE = 0.28  # between branches
-JOIN = 0.18  # half the height of what branches end in
+JOIN = 0.18  # half the height of a join
 MOST_LINES = 7  # in the box of a layer whose inner layers are listed
 
 
 @dataclass
 class Node:
-    """A piece of the picture. ``parts`` follow each other in a chain, and stand side by side in branches.
+    """A piece of a diagram; ``parts`` follow each other in a chain and are side by side in branches.
 
-    What goes in and out runs along an axis; the piece reaches so far to its ``left`` and its ``right``.
+    Its input and output are on a vertical axis; ``left`` and ``right`` are the distances from the axis to its sides.
     """
 
     left: float
@@ -35,9 +35,9 @@ class Node:
     text: list[str] = field(default_factory=list)
     category: str = ""
     parts: list[Node] = field(default_factory=list)
-    join: str = ""  # what branches end in
-    dashed: str = ""  # what a frame around it says
-    columns: Fractal | None = None  # a fractal, of which the only part is the box of a layer
+    join: str = ""  # text where branches are joined
+    dashed: str = ""  # text of a frame around it
+    columns: Fractal | None = None  # a fractal; its only part is the box of one layer
 
     @property
     def width(self) -> float:
@@ -45,7 +45,7 @@ class Node:
 
     @property
     def parts_at_once(self) -> bool:
-        """Whether its very beginning is a fork."""
+        """True if it begins with a fork."""
         return bool(self.join or self.columns) or (bool(self.parts) and not self.dashed and self.parts[0].parts_at_once)
 
 
@@ -101,7 +101,7 @@ def _merged(layers: list[Layer]) -> list[Node]:
 
 
 def beside(axes: Axes, blocks: Sequence[Block]) -> None:
-    """Blocks side by side, each with its name, and what comes in and goes out: (name, layer, shape of its input)."""
+    """Draw blocks side by side, each with its name, input shape and output shape."""
     nodes = [node(layer) for _, layer, _ in blocks]
     x = 0.0
     for (name, layer, at), piece in zip(blocks, nodes, strict=True):
@@ -131,14 +131,14 @@ def _chain(parts: list[Node]) -> Node:
 
 
 def _branches(parts: list[Node], join: str) -> Node:
-    """The axis of a sum is that of its first branch, so that the shortcut is beside; otherwise it is in the middle."""
+    """The axis of a sum goes through its first branch, so that the shortcut is beside it; other axes are in the middle."""
     width = sum(part.width for part in parts) + BESIDE * (len(parts) - 1)
     left = parts[0].left if join == "+" else width / 2
     return Node(left, width - left, max(part.height for part in parts) + 2 * (GAP + JOIN), parts=parts, join=join)
 
 
 def draw(axes: Axes, piece: Node, x: float, top: float) -> float:
-    """Draw a piece along an axis at x, from ``top`` down; returns where it ends."""
+    """Draw a piece along the axis at x, downwards from ``top``, and return its lower end."""
     if piece.dashed:
         return _draw_dashed(axes, piece, x, top)
     if piece.columns:
@@ -158,7 +158,7 @@ def draw(axes: Axes, piece: Node, x: float, top: float) -> float:
 
 
 def connect(axes: Axes, following: Node, start: Point, end: Point) -> None:
-    """An arrow to what follows; if that is a fork, which has arrows of its own, only a line."""
+    """Draw an arrow to the next piece, or a line if it begins with a fork, whose branches have arrows."""
     if following.parts_at_once:
         line(axes, [start, end])
     else:
@@ -189,7 +189,7 @@ def _draw_dashed(axes: Axes, piece: Node, x: float, top: float) -> float:
 
 
 def _draw_branches(axes: Axes, piece: Node, x: float, top: float) -> float:
-    """From one point to all branches, and from their ends to the join."""
+    """Draw lines from a fork to all branches, the branches, and lines from their ends to the join."""
     fork, at = top - GAP / 2, x - piece.left
     bottom = top - piece.height
     centre = bottom + JOIN
@@ -225,12 +225,12 @@ def _draw_join(axes: Axes, join: str, x: float, centre: float, wide: float) -> N
 
 
 def line(axes: Axes, points: Sequence[Point]) -> None:
-    """A line through points."""
+    """Draw a line through points."""
     axes.plot(*zip(*points, strict=True), color=INK, linewidth=1.0, solid_capstyle="round", solid_joinstyle="round")
 
 
 def arrow(axes: Axes, start: Point, end: Point) -> None:
-    """A line with a point at its end."""
+    """Draw an arrow."""
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0})
 
 

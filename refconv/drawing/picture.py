@@ -1,4 +1,4 @@
-"""The picture of an architecture: which of the drawings show it best, and how they share a page."""
+"""The diagram of an architecture: its parts, and their layout on a page."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["architecture_picture", "blocks"]
 
 Band = Callable[[Axes], None]  # draws one of the drawings that share a page
 
-PAGE = 13.0  # width in inches, that of a slide
-MARGIN, HEAD = 0.35, 0.95  # around and between, and for the title
-LARGEST, SMALLEST = 1.5, 0.8  # how much volumes are enlarged at most, and bands reduced to stand beside each other
+PAGE = 13.0  # width of a slide, in inches
+MARGIN, HEAD = 0.35, 0.95  # between drawings, and height of the title
+LARGEST, SMALLEST = 1.5, 0.8  # limits of scaling: of volumes, and of drawings so that they fit side by side
 
 
 def architecture_picture(model: Layer, shape: Shape, title: str, *, block: str | None = None, form: str = "png") -> bytes:
-    """A picture of a network: what its stages make, as volumes, and below it a block of each kind, as boxes and arrows.
+    """Draw a network: the outputs of its stages as volumes, and a block of each kind as boxes and arrows.
 
     Parameters
     ----------
@@ -35,25 +35,25 @@ def architecture_picture(model: Layer, shape: Shape, title: str, *, block: str |
     shape : tuple of int
         One input, without the batch.
     title : str
-        Stands above it all.
+        Title of the page.
     block : str, optional
-        Dotted name of a layer inside, to be drawn alone.
+        Dotted name of an inner layer to draw alone, as :func:`refconv.summary` prints it.
     form : str
         "png" or "svg".
 
     Returns
     -------
     bytes
-        The content of the file.
+        Content of the file.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     ValueError
-        If there is no such block or form, or some layer cannot take the input that reaches it.
+        If there is no such block or form, or a layer does not accept its input.
 
-    Source: F4, F9.
+    Source: lecture rows F4 and F9 (SOURCES.md).
     """
     choice("form", form, ("png", "svg"))
     need("matplotlib", "train", "drawing an architecture")
@@ -74,7 +74,7 @@ def architecture_picture(model: Layer, shape: Shape, title: str, *, block: str |
 
 
 def blocks(model: Layer, shape: Shape) -> list[Block]:
-    """A block of each kind, as many as there is room for, in order: (name, layer, shape of its input)."""
+    """Return a block of each kind, in order, as far as the width of the page allows."""
     found: dict[tuple[Any, ...], Block] = {}
     for name, layer, at in volumes.stages(model, shape):
         for inner_name, inner, inner_at in _units(name, layer, at):
@@ -90,7 +90,7 @@ def blocks(model: Layer, shape: Shape) -> list[Block]:
 
 
 def _units(name: str, layer: Layer, shape: Shape) -> list[Block]:
-    """A stage's blocks: those that are named so, or the stage itself."""
+    """Return the inner layers of a stage that are named as blocks, or the stage itself."""
     inside = list(layer.children(shape))
     if inside and all(inner.startswith(("block", "layer")) for inner, _, _ in inside):
         return [(f"{name}.{inner}", block, at) for inner, block, at in inside]
@@ -98,14 +98,14 @@ def _units(name: str, layer: Layer, shape: Shape) -> list[Block]:
 
 
 def _parts(layer: Layer) -> bool:
-    """Whether there is a branch, or a separable convolution, anywhere in a layer; else it is a plain chain."""
+    """True if a layer is more than a chain: it contains branches or a depthwise convolution."""
     inside = [inner for _, inner in layer.named_layers()]
     branching = layer.wiring in ("branches", "columns") or isinstance(layer, nn.DepthwiseConv2D)
     return branching or (layer.wiring == "box" and bool(inside)) or any(_parts(inner) for inner in inside)
 
 
 def _outline(layer: Layer) -> tuple[Any, ...]:
-    """What makes blocks one kind: the same classes in the same order, whatever their sizes."""
+    """Return what blocks of one kind have in common: the classes of their layers, in order."""
     inside = [inner for _, inner in layer.named_layers()]
     if inside:
         return type(layer).__name__, *(_outline(inner) for inner in inside)
@@ -125,12 +125,12 @@ def _find(model: Layer, shape: Shape, name: str) -> tuple[Layer, Shape]:
 
 
 def _page(bands: Sequence[Band], title: str, count: str, form: str) -> bytes:
-    """All bands beside each other if there is room, else below each other."""
+    """Place the drawings side by side if they fit, else below each other."""
     figures = need("matplotlib.figure", "train", "drawing an architecture")
-    room, extents = PAGE - 2 * MARGIN, [_extent(figures, band) for band in bands]
+    available, extents = PAGE - 2 * MARGIN, [_extent(figures, band) for band in bands]
     together = sum(wide for wide, _ in extents) + MARGIN * (len(bands) - 1)
-    beside = len(bands) > 1 and room / together > SMALLEST
-    scales = [min(1.0, room / together) if beside else min(LARGEST, room / wide) for wide, _ in extents]
+    beside = len(bands) > 1 and available / together > SMALLEST
+    scales = [min(1.0, available / together) if beside else min(LARGEST, available / wide) for wide, _ in extents]
     if not beside:
         scales[1:] = [min(1.0, scale) for scale in scales[1:]]  # blocks are large enough as they are
     boxes = [(wide * scale, high * scale) for (wide, high), scale in zip(extents, scales, strict=True)]
@@ -150,7 +150,7 @@ def _page(bands: Sequence[Band], title: str, count: str, form: str) -> bytes:
 
 
 def _draw_scaled(axes: Axes, band: Band, scale: float) -> None:
-    """A band, its letters in the scale of its lines."""
+    """Draw one, with its text in the scale of its lines."""
     band(axes)
     for text in axes.texts:
         text.set_fontsize(text.get_fontsize() * scale)
@@ -159,7 +159,7 @@ def _draw_scaled(axes: Axes, band: Band, scale: float) -> None:
 
 
 def _extent(figures: Any, band: Band) -> Point:
-    """How large a band is, drawn on trial."""
+    """Return the size of a drawing, measured by drawing it."""
     axes = figures.Figure().add_subplot()
     band(axes)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
@@ -167,7 +167,7 @@ def _extent(figures: Any, band: Band) -> Point:
 
 
 def _content(figure: Any, form: str) -> bytes:
-    """The file; text stays text in an SVG, and two runs give the same."""
+    """Return the file. Text stays text in an SVG, and two runs give the same file."""
     content = io.BytesIO()
     matplotlib = need("matplotlib", "train", "drawing an architecture")
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refconv"}):

@@ -15,11 +15,11 @@ Block = tuple[str, Layer, Shape]  # name, layer, shape of its input
 
 INK = "#222222"
 
-# Okabe and Ito's colours for curves and marks, which the colour-blind can tell apart: blue, orange, green, purple, sky and
-# yellow.
+# Colours of Okabe and Ito for curves and marks, distinguishable with colour blindness: blue, orange, green, purple, sky
+# and yellow.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
-# By category of a layer: light fills for dark text. Blue and orange differ for the colour-blind, too.
+# Fill by category of a layer: light, for dark text. Blue and orange are distinguishable with colour blindness.
 COLOURS = {
     "input": "#DDDDDD",
     "conv": "#A6CEE3",
@@ -33,7 +33,7 @@ FOLLOWERS = ("norm", "activation", "dropout")
 
 
 def colour(category: str) -> str:
-    """Return the fill of a layer of this category; categories without a colour of their own have that of "other"."""
+    """Return the fill of a layer of this category; "other" if it has no colour of its own."""
     return COLOURS.get(category, COLOURS["other"])
 
 

@@ -1,4 +1,4 @@
-"""Networks that go down and up again, as a U: at each size what comes down at the left, what goes up at the right."""
+"""Diagrams of encoder-decoder networks as a U: the encoder at the left, the decoder at the right."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from refconv.nn.layer import Layer
 
 __all__ = ["Level", "draw", "levels"]
 
-STEP = 1.75  # from a level to the next, in inches; so are all sizes here
+STEP = 1.75  # from a level to the next; all sizes here are in inches
 HIGHEST, THICKEST = 1.2, 0.5
-PITCH = 0.42  # from a bar to the next
-LEAST = 0.9  # how much further on a level begins
+PITCH = 0.42  # between bars
+LEAST = 0.9  # shift of a level to the right of the one above, at least
 ACROSS, DOWN, UP = "#888888", "#D55E00", "#0072B2"
 
 
 class Level(NamedTuple):
-    """One size of the U: what comes in, what is made of it on the way down and up, and what goes across in between."""
+    """One size of the U: shapes in the encoder, shapes in the decoder, and the connection between them."""
 
     down: tuple[tuple[int, ...], ...]
     up: tuple[tuple[int, ...], ...]
@@ -31,7 +31,7 @@ class Level(NamedTuple):
 
 
 def levels(model: Layer, shape: Shape) -> list[Level]:
-    """The levels from the top to the bottom; none if the network is not one of :mod:`refconv.models` that has them."""
+    """Return the levels from top to bottom; none if the network is not a U-Net or hourglass of :mod:`refconv.models`."""
     if not isinstance(model, SizedSequential) or next(iter(model.layers)) not in ("u", "hourglass"):
         return []
     (name, inner, at), *rest = model.children(shape)
@@ -41,7 +41,7 @@ def levels(model: Layer, shape: Shape) -> list[Level]:
 
 
 def _of_unet(u: Layer, shape: Shape) -> list[Level]:
-    """Each level has a level inside, between its pooling and its transposed convolution."""
+    """Return the levels of a U-Net, which contains a smaller one between its pooling and its transposed convolution."""
     parts = {name: (layer, at) for name, layer, at in u.children(shape)}
     if "join" not in parts:
         convs, at = parts["convs"]
@@ -55,7 +55,7 @@ def _of_unet(u: Layer, shape: Shape) -> list[Level]:
 
 
 def _of_hourglass(glass: Layer, shape: Shape) -> list[Level]:
-    """The same for the hourglass, which halves the size by the stride of a convolution."""
+    """Return the levels of an hourglass, which halves the size by the stride of a convolution."""
     (_, join, at), *rest = glass.children(shape)
     branches = dict(join.named_layers()) if isinstance(join, nn.Concat) else {}
     through = branches.get("through", join)
@@ -75,7 +75,7 @@ def _made(chain: Layer, shape: Shape) -> tuple[Shape, ...]:
 
 
 def draw(axes: Axes, found: list[Level]) -> None:
-    """Draw the levels below each other; each begins below the end of the one above, and ends below its beginning."""
+    """Draw the levels below each other, each between the encoder and the decoder of the one above."""
     largest = max(n for level in found for shape in level.down for n in shape[:2])
     most = max(shape[-1] for level in found for shape in (*level.down, *level.up))
     downs = _places([level.down for level in found], most)
@@ -107,7 +107,7 @@ def draw(axes: Axes, found: list[Level]) -> None:
 
 
 def _places(rows: Sequence[Sequence[Shape]], most: int, first: float | None = None) -> list[list[float]]:
-    """The middles of all bars: the first of a row below the last of the row before, or at least a little further on."""
+    """Return the middles of all bars; a row begins below the last bar of the row above, or further to the right."""
     places: list[list[float]] = []
     for shapes in rows:
         x = (first or 0.0) if not places else max(places[-1][-1], places[-1][0] + (LEAST if len(shapes) == 1 else 0))
@@ -119,7 +119,7 @@ def _places(rows: Sequence[Sequence[Shape]], most: int, first: float | None = No
 
 
 def _bars(axes: Axes, shapes: Sequence[Shape], middles: list[float], y: float, largest: int, most: int) -> None:
-    """Bars beside each other with arrows in between."""
+    """Draw bars side by side with arrows between them."""
     from matplotlib.patches import Rectangle
 
     for k, (shape, x) in enumerate(zip(shapes, middles, strict=True)):

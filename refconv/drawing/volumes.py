@@ -1,4 +1,4 @@
-"""A chain of layers as volumes: each what a layer makes, as high and deep as the image, and as thick as it has channels."""
+"""Diagrams of chains of layers: the output of each as a volume, as high as the image and as thick as its channels."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from refconv.nn.layer import Layer, is_channels_first
 
 __all__ = ["Volume", "draw", "volumes"]
 
-LEAN = 0.3  # an edge that goes away from us leans by this much of its length, to the right and up
-HIGHEST, THICKEST = 2.2, 0.75  # of all volumes, in inches; so are all sizes here
+LEAN = 0.3  # slant of edges in depth, to the right and up, as a fraction of their length
+HIGHEST, THICKEST = 2.2, 0.75  # of all volumes; all sizes here are in inches
 LETTER = 0.074
 
 
 class Volume(NamedTuple):
-    """The output of a stage: its shape, its category, and the text below it."""
+    """The output of a stage: its shape, the category of its layer, and the text below it."""
 
     shape: tuple[int, ...]
     category: str
@@ -35,7 +35,7 @@ class Volume(NamedTuple):
 
 
 def volumes(model: Layer, shape: Shape) -> list[Volume]:
-    """The input, and the output of each layer or block directly in the network.
+    """Return the input, and the output of each layer or block directly in the network.
 
     Layers without a box of their own, such as an activation, are left out.
     """
@@ -74,7 +74,7 @@ def _block_text(name: str, inside: list[tuple[str, Layer]]) -> str:
 
 
 def draw(axes: Axes, found: list[Volume]) -> None:
-    """Draw volumes from left to right, with their sizes above and their words below."""
+    """Draw volumes from left to right, with their sizes above and their text below."""
     largest = max(max(v.size, default=1) for v in found)
     most = max((v.channels for v in found if v.size), default=1)
     longest = max((v.channels for v in found if not v.size), default=1)
@@ -99,7 +99,7 @@ def _upright(vertical: str) -> dict[str, Any]:
 
 
 def _extent(volume: Volume, largest: int, most: int, longest: int) -> tuple[float, float, float]:
-    """Height, depth and thickness; roots of the true ones, or the small would be lost beside the large."""
+    """Return height, depth and thickness: roots of the true ones, so that small volumes remain visible."""
     if not volume.size:
         return 0.5 + 1.5 * math.log(volume.channels + 1) / math.log(longest + 1), 0.12, 0.12
     high, wide = (HIGHEST * (n / largest) ** 0.55 for n in (*volume.size, 1)[:2])  # a signal is one pixel deep
@@ -107,7 +107,7 @@ def _extent(volume: Volume, largest: int, most: int, longest: int) -> tuple[floa
 
 
 def _cuboid(axes: Axes, x: float, height: float, thick: float, lean: float, fill: str) -> None:
-    """Front, top and side; the front in the full colour, the others lighter and darker."""
+    """Draw front, top and side: the front in the full colour, the others lighter and darker."""
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Polygon
 

@@ -1,7 +1,7 @@
 """What tables and diagrams show of a layer: methods and attributes with defaults, overridden beside ``forward``.
 
-The packages ``analysis`` and ``drawing`` call these and know no layer by its class, so a user's layer has the same rights as
-the package's own.
+The packages ``analysis`` and ``drawing`` call these instead of testing for classes, so a user's layer is treated like the
+package's own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Description:
         Colour in diagrams: "conv", "up" (upsampling), "pool", "dense", "norm", "activation", "dropout" or "other". Layers of
         the categories "norm", "activation" and "dropout" are written in the box of the layer before them.
     wiring : str
-        How diagrams draw the layer: "box"; "line" if it changes no number; "chain" or "branches" of its inner layers;
+        How diagrams draw the layer: "box"; "line" for the identity and reshaping; "chain" or "branches" of its inner layers;
         "frame" around its first inner layer; or "columns" of a fractal.
     """
 
@@ -116,13 +116,13 @@ class Description:
         return None
 
     def layers_before(self, name: str) -> Sequence[Description] | None:
-        """Return the layers between this layer's input and that of the direct inner layer of this name; None if unknown."""
+        """Return the layers that run before the direct inner layer of this name; None if unknown."""
         return None
 
     def own_activations(self, shape: Shape) -> int:
         """Return the number of elements that the layer allocates in inference for one input, without its inner layers.
 
-        By default those of its output. A layer whose output shares the memory of its input returns 0.
+        By default the size of its output. A layer whose output shares the memory of its input returns 0.
         """
         return math.prod(self.output_shape(shape))
 

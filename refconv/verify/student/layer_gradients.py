@@ -47,7 +47,7 @@ def compare(
 ) -> Comparison:
     """Compare a gradient with central differences of e; raise :class:`Wrong` if an element differs.
 
-    At a kink, such as that of ReLU at 0, every number between the two one-sided slopes is right.
+    At a kink, such as 0 for ReLU, every number between the two one-sided slopes is right.
 
     Parameters
     ----------
