@@ -52,7 +52,7 @@ CHANGES = {
     "no schedule": ({"schedule": None}, "schedule: constant, was .*warm_up.*"),
     "loss": ({"loss": CrossEntropy(0.2)}, r"loss\.label_smoothing: 0.2, was 0.1"),
     "clip_norm": ({"clip_norm": None}, "clip_norm: None, was 2.0"),
-    "lr": ({"lr": 0.2}, "lr: 0.2, was 0.1"),
+    "lr": ({"lr": 0.2}, r"optimizer\.lr: 0.2, was 0.1"),
     "momentum": ({"optimizer": {"momentum": 0.5}}, r"optimizer\.momentum: 0.5, was 0.0"),
     "groups": (
         {"optimizer": {"groups": {"b": {"lr": 0.2}}}},
