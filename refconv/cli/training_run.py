@@ -7,6 +7,7 @@ import numpy as np
 from refconv import data, models, optim
 from refconv._config import config, get_config, keep_freed_memory
 from refconv._files import write_atomically
+from refconv.cli.command import Failure
 from refconv.cli.console import say
 from refconv.cli.run_folder import output_folder, own_options, restore_options
 from refconv.cli.stop import StopOnSignal, stop_signals
@@ -63,7 +64,7 @@ def _train(options, folder):
     try:
         history = _fit(model, batches, validation, test, checkpoint, options)
     except Diverged as error:
-        raise FloatingPointError(f"{error} ({_save_diverged(folder, options, error, test)})") from error
+        raise Failure(f"{error} ({_save_diverged(folder, options, error, test)})") from error
     if history.stopped:
         say(f"stopped; saving what there is; --resume {folder} goes on")
     elif history.best not in (None, history.epochs[-1]):

@@ -18,8 +18,8 @@ from refconv.optim.groups import COMMON, Group, assigned, groups_of
 
 if TYPE_CHECKING:
     from refconv.nn import Layer, Parameter
+    from refconv.typing import Array
 
-    Array = np.ndarray[Any, Any]
     Named = tuple[str, Parameter]
 
 __all__ = ["Optimizer"]
@@ -161,7 +161,7 @@ class Optimizer(ABC):
         runs: list[list[Named]] = []
         for name, parameter in trained:
             if not parameter.value.flags.c_contiguous:  # the update runs over the array's memory
-                raise ValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
+                raise ArgumentValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
             if runs and self._follows(*runs[-1][-1], name, parameter):
                 runs[-1].append((name, parameter))
             else:
@@ -210,9 +210,10 @@ class Optimizer(ABC):
         >>> theta = {"w": nn.Parameter(np.zeros((2, 3))), "b": nn.Parameter(np.zeros(3))}
         >>> settings = optim.SGD(theta, lr=0.1, momentum=0.9, groups={"b": {"weight_decay": 0}}).settings()
         >>> settings["momentum"], settings["groups"]
-        (0.9, {'b': {'weight_decay': 0.0}})
+        (0.9, [{'names': 'b', 'weight_decay': 0.0}])
         """
-        groups = {pattern: group.settings() for pattern, group in self.groups.items()}
+        # A list, since of two patterns the first one that matches counts.
+        groups = [{"names": pattern, **group.settings()} for pattern, group in self.groups.items()]
         common = {"lr": self.lr, "weight_decay": self.weight_decay, "decayed": self.decayed, "groups": groups}
         return {**common, **{name: getattr(self, name) for name in self.options}}
 
