@@ -82,7 +82,7 @@ WRONG = {
     "one number for three": (
         MeanSquaredError(),
         RNG.standard_normal((10, 1)),
-        (10, 3),
+        3,
         r"targets.* must have shape \(\d+, 3\)",
     ),
     "one answer for three": (BinaryCrossEntropy(), np.ones((10, 1)), 3, r"targets.* must have shape \(\d+, 3\)"),
