@@ -27,7 +27,7 @@ def batches(x=X, labels=LABELS, size=8, **options):
 
 
 def run(folder, resume, patience=4, given=None, wrap=lambda batches: batches, **options):
-    model = nn.Dense(3)
+    model = nn.Sequential(nn.Dropout(options.pop("rate", 0.25)), nn.Dense(3))
     model.build((4,), rng=0)
     arguments = {"schedule": optim.warm_up(0.25), "loss": CrossEntropy(0.1), "clip_norm": 2.0, **options}
     callbacks = [Checkpoint(folder, resume=resume), EarlyStopping(patience)]
@@ -55,9 +55,10 @@ CHANGES = {
     "lr": ({"lr": 0.2}, r"optimizer\.lr: 0.2, was 0.1"),
     "momentum": ({"optimizer": {"momentum": 0.5}}, r"optimizer\.momentum: 0.5, was 0.0"),
     "groups": (
-        {"optimizer": {"groups": {"b": {"lr": 0.2}}}},
-        r"optimizer\.groups: \[{'names': 'b', 'lr': 0.2}\], was \[\]",
+        {"optimizer": {"groups": {"1.b": {"lr": 0.2}}}},
+        r"optimizer\.groups: \[{'names': '1.b', 'lr': 0.2}\], was \[\]",
     ),
+    "a layer's number": ({"rate": 0.5}, r"model\.arguments.*: 0.5, was 0.25"),
     "patience": ({"patience": 5}, r"EarlyStopping\.patience: 5, was 4"),
     "batch size": ({"given": batches(size=9)}, r"batches\.batch_size: 9, was 8"),
     "order": ({"given": batches(shuffle=False)}, r"batches\.shuffle: False, was True"),
