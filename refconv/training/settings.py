@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 __all__ = ["describe", "differences"]
 
 PLAIN = (bool, int, float, str, type(None))
+LARGEST_HASHED = 2**16  # elements of an array, such as the mean image that a function subtracts
 DEEPEST = 5  # functions within functions; a recursive one contains itself
 
 
@@ -34,7 +36,8 @@ def describe(value: Any, depth: int = 0) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
-        return {"type": "array", "shape": list(value.shape), "dtype": str(value.dtype)}
+        digest = hashlib.sha256(np.ascontiguousarray(value)).hexdigest()[:16] if value.size <= LARGEST_HASHED else None
+        return {"type": "array", "shape": list(value.shape), "dtype": str(value.dtype), "sha256": digest}
     if isinstance(value, Mapping):
         return {str(name): describe(part, depth) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -91,6 +91,12 @@ def test_functions_are_described_with_what_they_were_made_with():
     crop = augment.crop(3, pad=1)
     assert describe(augment.chain(crop, augment.flip())) != describe(augment.chain(crop, augment.flip(0.25)))
     assert describe(functools.partial(lenet_input, dtype=np.float64)) != describe(functools.partial(lenet_input))
+    mean = RNG.standard_normal((3, 2))
+
+    def minus(mean):
+        return lambda images: images - mean
+
+    assert describe(minus(mean)) == describe(minus(mean.copy())) != describe(minus(mean + 1))
     assert describe(lambda x, power=2: x**power) != describe(lambda x, power=3: x**power)
 
 
