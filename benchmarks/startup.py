@@ -36,7 +36,18 @@ for statement in sys.argv[1:]:
 """
 
 RUN = {"capture_output": True, "encoding": "utf-8"}
-LEFT_OUT = (".*", "__pycache__", "*.egg-info", "*.pyd", "*.so", "build", "figures", "runs", "tutorials")  # of the build's copy
+LEFT_OUT = (
+    ".*",
+    "__pycache__",
+    "*.egg-info",
+    "*.pyd",
+    "*.so",
+    "build",
+    "figures",
+    "rendered",
+    "runs",
+    "tutorials",
+)  # of the build's copy
 
 
 def main(arguments=None):

@@ -5,6 +5,14 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+__all__ = ["MissingPackage", "need"]
+
+
+class MissingPackage(ImportError):  # noqa: N818 - named after what is missing
+    """An optional package that is not installed; the message says what needs it and how to install it."""
+
+    __module__ = "refconv"  # tracebacks print a name without a private module
+
 
 def need(module: str, extra: str, purpose: str) -> ModuleType:
     """Import an optional package, or say what needs it and how to install it.
@@ -28,8 +36,8 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
 
     Raises
     ------
-    ImportError
-        If the package is not installed. A package that is installed but broken raises its own error.
+    MissingPackage
+        An ``ImportError``: the package is not installed. A package that is installed but broken raises its own error.
 
     Examples
     --------
@@ -38,7 +46,7 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
     >>> need("no_such_package", "train", "drawing a figure")
     Traceback (most recent call last):
         ...
-    ImportError: drawing a figure needs no_such_package: pip install "refconv[train]"
+    refconv.MissingPackage: drawing a figure needs no_such_package: pip install "refconv[train]"
     """
     package = module.partition(".")[0]
     try:
@@ -47,4 +55,4 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
         # An installed package whose own dependency is missing must not be reported as missing itself.
         if error.name != package:
             raise
-        raise ImportError(f'{purpose} needs {package}: pip install "refconv[{extra}]"', name=package) from error
+        raise MissingPackage(f'{purpose} needs {package}: pip install "refconv[{extra}]"', name=package) from error

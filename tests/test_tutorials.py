@@ -56,7 +56,9 @@ def test_the_rendered_notebook_is_of_the_same_text_and_has_its_outputs(name, not
 
     rendered = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     text = notebooks.read(FOLDER / f"{name}.md")
-    assert [cell.source for cell in rendered.cells] == [cell.source for cell in text.cells], f"python -m tutorials {name}"
+    assert [cell.source for cell in rendered.cells] == [cell.source for cell in text.cells], (
+        f"python -m tutorials {name} --in-place"
+    )
     assert all(cell.execution_count for cell in rendered.cells if cell.cell_type == "code")
 
 
@@ -114,16 +116,16 @@ def test_two_formulas_in_a_row_are_two():
 
 @pytest.fixture
 def rendering(notebooks, tmp_path, monkeypatch):
-    """Render notebook 01 into a folder without running it; returns the function and the notebook's path."""
-    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    """Render notebook 01 in place, without running it; returns the function and the notebook's path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "tutorials")
     monkeypatch.setattr(notebooks, "run", notebooks.read)
 
     def render(*options):
-        monkeypatch.setattr(sys, "argv", ["tutorials", "01", *options])
-        notebooks.main()
+        notebooks.main(["01", *(options or ("--in-place",))])
 
     render()
-    return render, tmp_path / "01_one_sum.ipynb"
+    return render, tmp_path / "tutorials" / "01_one_sum.ipynb"
 
 
 def edit(path, change):
@@ -153,8 +155,41 @@ def test_a_notebook_edited_by_hand_is_not_replaced_without_being_told(rendering,
     with pytest.raises(SystemExit, match=r"edited by hand, so not replaced: .*01_one_sum\.ipynb\. Rename"):
         render()
     assert path.read_bytes() == before
-    render("--overwrite")
+    render("--in-place", "--overwrite")
     assert path.read_bytes() != before
+
+
+@pytest.mark.parametrize("change", [*EDITS, "outputs only", "deleted"])
+def test_a_notebook_beside_the_texts_stays_as_it_is_by_default(rendering, notebooks, tmp_path, change):
+    _, path = rendering
+    if change in EDITS:
+        edit(path, EDITS[change])
+    elif change == "outputs only":
+        edit(path, lambda cells: cells[1].update(metadata={"collapsed": True}))
+    else:
+        path.unlink()
+    before = path.read_bytes() if path.exists() else None
+    notebooks.main(["01"])
+    assert before == (path.read_bytes() if path.exists() else None)
+    assert len(json.loads((tmp_path / "rendered" / path.name).read_text(encoding="utf-8"))["cells"]) > 10
+
+
+def test_a_notebook_edited_in_the_folder_of_rendered_ones_is_not_replaced(rendering, notebooks, tmp_path):
+    notebooks.main(["01"])
+    path = tmp_path / "rendered" / "01_one_sum.ipynb"
+    edit(path, EDITS["a changed cell"])
+    with pytest.raises(SystemExit, match="edited by hand, so not replaced"):
+        notebooks.main(["01"])
+    assert "my answer" in path.read_text(encoding="utf-8")
+
+
+def test_an_unknown_notebook_is_refused_with_a_suggestion(notebooks, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        notebooks.main(["05_lennet"])
+    message = capsys.readouterr().err.splitlines()[0]
+    assert re.match(
+        r"python -m tutorials: argument NAME: must be one of 01_one_sum, .* got '05_lennet'; did you mean 05_", message
+    )
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -169,7 +204,7 @@ def test_a_notebook_of_an_earlier_version_counts_as_edited_once_a_cell_is_missin
     assert notebooks.is_edited(path)
 
 
-@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+@pytest.mark.parametrize("options", [(), ("--in-place", "--overwrite")])
 def test_a_folder_in_place_of_a_notebook_is_named_before_anything_runs(rendering, notebooks, monkeypatch, options):
     render, path = rendering
     path.unlink()
@@ -180,10 +215,11 @@ def test_a_folder_in_place_of_a_notebook_is_named_before_anything_runs(rendering
     assert notebooks.is_edited(path)
 
 
-def test_a_folder_that_cannot_be_written_is_named(rendering, tmp_path):
+def test_a_folder_that_cannot_be_written_is_named_before_anything_runs(rendering, notebooks, tmp_path, monkeypatch):
     render, _ = rendering
+    monkeypatch.setattr(notebooks, "run", None)
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit, match=r"01_one_sum\.ipynb cannot be written: .*file"):
+    with pytest.raises(SystemExit, match=r"file cannot be written: .*file"):
         render("--output", str(tmp_path / "file"))
 
 

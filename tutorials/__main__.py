@@ -1,7 +1,8 @@
 """``python -m tutorials``: run the notebooks and write them with what they print and draw.
 
 A notebook is written as text, ``NN_name.md``, which is what one reads and changes. Beside it lies ``NN_name.ipynb``, the same
-with its outputs, for readers who run nothing. A notebook with cells edited by hand is not replaced without ``--overwrite``.
+with its outputs, for readers who run nothing. The notebooks are written into another folder, so that yours stay as they are;
+``--in-place`` updates those beside the texts, except notebooks whose cells were edited by hand.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import hashlib
 import io
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from tqdm import tqdm
 
 from refconv._ascii import use_ascii_forms
 from refconv._files import write_atomically
+from refconv.cli.parser import Parser, did_you_mean
 from refconv.data.pictures import on_white
 
 PROGRAM = "python -m tutorials"
@@ -31,22 +34,12 @@ TEXTS = {text.stem: text for text in sorted(FOLDER.glob("[0-9]*.md"))}
 def main(arguments=None):
     """Run the notebooks asked for, all of them if none is named."""
     use_ascii_forms()
-    parser = argparse.ArgumentParser(PROGRAM, description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="such as 01_one_sum or 01 (default: all)")
-    parser.add_argument("--output", type=Path, default=FOLDER, metavar="FOLDER", help="default: beside the texts")
-    parser.add_argument("--overwrite", action="store_true", help="replace notebooks even if they were edited by hand")
-    options = parser.parse_args(arguments)
-    if unknown := [name for name in options.names if not any(text.startswith(name) for text in TEXTS)]:
-        parser.error(f"NAME must be one of {', '.join(TEXTS)}, but is {', '.join(unknown)}")
-    chosen = [name for name in TEXTS if not options.names or name.startswith(tuple(options.names))]
-    targets = {name: options.output / f"{name}.ipynb" for name in chosen}
-    # Refused now, not after minutes of running.
-    if folders := [str(target) for target in targets.values() if target.is_dir()]:
-        sys.exit(f"{PROGRAM}: in place of a notebook there is a folder: {', '.join(folders)}. Rename it or use --output.")
-    if not options.overwrite:
-        refuse_edited(targets.values())
+    options = parser().parse_args(arguments)
+    folder = FOLDER if options.in_place else options.output
+    targets = {name: folder / f"{name}.ipynb" for name in chosen(options.names)}
+    refuse_targets(folder, targets.values(), options.overwrite)  # now, not after minutes of running
     times = {}
-    for name in (bar := tqdm(chosen, unit="notebook")):
+    for name in (bar := tqdm(targets, unit="notebook")):
         bar.set_postfix_str(name)
         start = time.perf_counter()
         notebook = run(TEXTS[name])
@@ -58,7 +51,44 @@ def main(arguments=None):
         except OSError as error:
             sys.exit(f"{PROGRAM}: {targets[name]} cannot be written: {error}")
     for name, seconds in times.items():
-        print(f"{name:36s} {seconds:5.1f} s")
+        print(f"{targets[name]}  {seconds:5.1f} s")
+
+
+def parser():
+    """Parser of the command's arguments."""
+    parser = Parser(PROGRAM, __doc__)
+    parser.add_argument("names", nargs="*", type=beginning, metavar="NAME", help="such as 01_one_sum or 01 (default: all)")
+    parser.add_argument("--output", type=Path, default=Path("rendered"), metavar="FOLDER", help="(default: %(default)s)")
+    parser.add_argument("--in-place", action="store_true", help="write beside the texts, in place of --output")
+    parser.add_argument("--overwrite", action="store_true", help="replace notebooks even if they were edited by hand")
+    return parser
+
+
+def beginning(text):
+    """The beginning of a notebook's name; refuses any other word."""
+    if not any(name.startswith(text) for name in TEXTS):
+        advice = did_you_mean(text, TEXTS)
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(TEXTS)} or a beginning, got {text!r}{advice}")
+    return text
+
+
+def chosen(beginnings):
+    """Names of the notebooks that begin with one of these words, or of all."""
+    return [name for name in TEXTS if not beginnings or name.startswith(tuple(beginnings))]
+
+
+def refuse_targets(folder, targets, overwrite):
+    """End the program if a notebook cannot be written, or was edited by hand and must not be replaced."""
+    if folders := [str(target) for target in targets if target.is_dir()]:
+        sys.exit(f"{PROGRAM}: in place of a notebook there is a folder: {', '.join(folders)}. Rename it or use --output.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        sys.exit(f"{PROGRAM}: {folder} cannot be written: {error}")
+    if not overwrite:
+        refuse_edited(targets)
 
 
 def refuse_edited(paths):

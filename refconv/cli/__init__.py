@@ -1,12 +1,19 @@
 """The command ``refconv``: one module per command, each with its help, its arguments and its run."""
 
-import argparse
+from __future__ import annotations
+
+import contextlib
 import sys
+from collections.abc import Sequence
 
 from refconv._ascii import use_ascii_forms
+from refconv._errors import ArgumentError
+from refconv._optional import MissingPackage
 from refconv._version import __version__
 from refconv.cli import draw, formulas, info, predict, summary, tables, trace, train, try_out, verify
-from refconv.cli.console import mute
+from refconv.cli.command import Failure
+from refconv.cli.console import PipeWriter
+from refconv.cli.parser import Parser, did_you_mean
 
 __all__ = ["main"]
 
@@ -16,23 +23,36 @@ COMMANDS = tuple(module.COMMAND for module in (train, predict, summary, draw, tr
 DESCRIPTION = """\
 Convolutional networks as loops you can read and kernels you can train with.
 
-  refconv train lenet                      train LeNet-5 on digits that refconv draws itself; needs no network
-  refconv train lenet --data mnist         the same on MNIST, which is downloaded once
-  refconv predict MODEL IMAGE …            classify your own handwritten digits
-  refconv summary lenet                    print the architecture as a table
-  refconv draw googlenet                   draw the architecture, for a slide
-  refconv try                              run every architecture once, at its paper's input size
-  refconv tables                           compare the figures in the papers with our counts
-  refconv verify                           prove every operator and every derivative
-  refconv trace conv2d                     print every product that enters one output element
-  refconv formulas                         list the lectures' formulas with their loops and kernels
-  refconv formulas --adjoints              list which other operator each derivative is
-  refconv info                             print engine, instruction set, threads and data
+  refconv train lenet                train LeNet-5 on digits that refconv draws itself; needs no network
+  refconv train lenet --data mnist   the same on MNIST, which is downloaded once
+  refconv predict MODEL IMAGE        classify your own handwritten digits
+  refconv summary resnet50           print the architecture as a table
+  refconv verify                     prove every operator and every derivative
+  refconv trace conv2d               print every product that enters one output element
+
+commands:
+"""
+
+CONVENTIONS = """\
+`refconv COMMAND --help` describes a command and its options.
+
+Sizes are written 96x128 or 96×128: height and width, and where the help says so the channels behind them and the number of
+images in front.
+
+exit status:
+  0    the command did what it was called for
+  1    an error, which is printed, or a finding, such as a refuted derivative
+  2    a wrong call: an unknown command or option, or a value that the option does not accept
+  130  interrupted with Ctrl-C; `refconv train` saves the network and ends with 0
+A command whose output goes to a pipe finishes silently if the pipe is closed, with the same exit status.
 """
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
+
+    An :class:`~refconv.ArgumentError`, an ``OSError``, a missing optional package and a failed run are printed in one line.
+    Any other exception is a fault of refconv and keeps its traceback.
 
     Parameters
     ----------
@@ -42,46 +62,40 @@ def main(arguments=None) -> int:
     Returns
     -------
     int
-        0, or 1 after an error, 130 after Ctrl-C. A wrong call raises ``SystemExit`` with status 2, as argparse does.
+        0; 1 after an error or a finding; 130 after Ctrl-C. A wrong call raises ``SystemExit`` with status 2, as argparse does.
 
     Source: lecture rows A12 and M2 (SOURCES.md).
     """
     use_ascii_forms()
-    try:
-        options = _parser().parse_args(arguments)
-        status = options.run(options) or 0
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader closed the pipe
-        mute()
-        return 1
-    except (ImportError, OSError, ValueError, TypeError, RuntimeError, FloatingPointError) as error:
-        print(f"refconv: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("refconv: interrupted", file=sys.stderr)
-        return 130
-    return status
+    with contextlib.redirect_stdout(PipeWriter(sys.stdout)), contextlib.redirect_stderr(PipeWriter(sys.stderr)):
+        try:
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
+        except (ArgumentError, OSError, MissingPackage, Failure) as error:
+            print(f"refconv: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("refconv: interrupted", file=sys.stderr)
+            return 130
+        finally:
+            sys.stdout.flush()
 
 
-def _parser():
-    parser = argparse.ArgumentParser("refconv", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--version", action="version", version=f"refconv {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_CommandParser)
-    for command in COMMANDS:
-        commands.add_parser(command.name, help=command.help, command=command)
-    return parser
+def _run(arguments: list[str]) -> int:
+    name, *options = arguments or ["--help"]
+    commands = {command.name: command for command in COMMANDS}
+    if name in commands:
+        parser = commands[name].parser()
+        return commands[name].run(parser.parse_args(options)) or 0
+    if name in ("-h", "--help"):
+        print(_help())
+    elif name == "--version":
+        print(f"refconv {__version__}")
+    else:
+        kind, known = ("option", ["--help", "--version"]) if name.startswith("-") else ("command", commands)
+        Parser("refconv", DESCRIPTION).error(f"unknown {kind} {name!r}{did_you_mean(name, known)}")
+    return 0
 
 
-class _CommandParser(argparse.ArgumentParser):
-    """Parser of one command. It adds the arguments when it first parses: some need imports that other commands do not."""
-
-    def __init__(self, command, **settings):
-        super().__init__(description=command.description, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
-        self.set_defaults(run=command.run)
-        self._add_arguments = command.add_arguments
-
-    def parse_known_args(self, args=None, namespace=None):
-        if self._add_arguments:
-            self._add_arguments(self)
-            self._add_arguments = None
-        return super().parse_known_args(args, namespace)
+def _help() -> str:
+    lines = [f"  {command.name:10}{command.help}" for command in COMMANDS]
+    return "\n".join(["usage: refconv COMMAND …\n", DESCRIPTION.rstrip("\n"), *lines, "", CONVENTIONS.rstrip("\n")])

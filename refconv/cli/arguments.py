@@ -1,50 +1,102 @@
 """Types of command-line arguments: each parses a word, or refuses it with a message that argparse prints."""
 
+from __future__ import annotations
+
 import argparse
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["padding", "positive", "seed", "size", "sizes", "threads"]
+from refconv.cli.parser import did_you_mean
+
+if TYPE_CHECKING:
+    from refconv.typing import Padding, Size
+
+__all__ = ["index", "one_of", "padding", "per_axis", "positive", "real", "seed", "shape", "size", "threads"]
 
 
-def positive(text):
+def positive(text: str) -> int:
     """An integer of at least 1."""
     return _integer(text, 1)
 
 
-def seed(text):
+def seed(text: str) -> int:
     """A seed: an integer of at least 0."""
     return _integer(text, 0)
 
 
-def threads(text):
+def threads(text: str) -> int:
     """A number of threads that the kernels accept."""
     from refconv._config import MOST_THREADS
 
     return _integer(text, 1, MOST_THREADS)
 
 
-def sizes(text):
-    """One integer of at least 0, or a tuple of several: "3" or "3,5"."""
-    numbers = tuple(_integer(part, 0) for part in text.split(","))
-    return numbers if len(numbers) > 1 else numbers[0]
+def real(text: str) -> float:
+    """A number; its range is checked where it is used."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
 
 
-def size(text):
-    """The size of an input, "96x128" or "96x128x3": height, width and optionally channels, with x, X or × between them."""
-    numbers = tuple(_integer(part, 1) for part in text.replace("×", "x").lower().split("x"))
-    if len(numbers) not in (2, 3):
-        raise argparse.ArgumentTypeError(f"must be a size such as 96x128 or 96x128x3, got {text!r}")
-    return numbers
+def one_of(*words: str) -> dict[str, Any]:
+    """Arguments of ``add_argument`` for an option with a fixed set of words."""
+
+    def word(text: str) -> str:
+        if text not in words:
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(words)}, got {text!r}{did_you_mean(text, words)}")
+        return text
+
+    return {"type": word, "metavar": f"{{{','.join(words)}}}"}
 
 
-def padding(text):
-    """A name such as "same"; "1" for all sides; "1,0" for height and width; "0:1,2:0" for top, bottom, left and right."""
-    if ":" in text:
-        return tuple(tuple(_integer(side, 0) for side in axis.split(":")) for axis in text.split(","))
-    return sizes(text) if text[:1].isdigit() else text
+def index(text: str) -> Size:
+    """Indices of an element, from 0, separated by commas: "0,1,2,0"."""
+    return _one_or_several([_integer(part, 0) for part in text.split(",")])
 
 
-def _integer(text, least, most=math.inf):
+def size(text: str) -> tuple[int, ...]:
+    """The size of an image, "96x128" or "96x128x3": height, width and optionally channels."""
+    return _sizes(text, "a size such as 96x128 or 96x128x3", (2, 3), least=1)
+
+
+def shape(text: str) -> Size:
+    """The size of an array along some of its axes: "7", "5x7" or "2x5x7x3"."""
+    return _one_or_several(_sizes(text, "a size such as 5x7 or 2x5x7x3", (1, 2, 3, 4), least=1))
+
+
+def per_axis(text: str) -> Size:
+    """An integer of at least 0 for all axes, or one for each: "2" or "2x1"."""
+    return _one_or_several(_sizes(text, "a number, or one for each axis such as 2x1", (1, 2), least=0))
+
+
+def padding(text: str) -> Padding:
+    """A name such as "same"; "1" for all sides; "1x0" for height and width; "0:1x2:0" for top, bottom, left and right."""
+    if not text[:1].isdigit():
+        return text
+    if ":" not in text:
+        return per_axis(text)
+    return tuple(tuple(_integer(side, 0) for side in axis.split(":")) for axis in _parts(text))
+
+
+def _one_or_several(numbers: Sequence[int]) -> Size:
+    return tuple(numbers) if len(numbers) > 1 else numbers[0]
+
+
+def _sizes(text: str, expected: str, counts: tuple[int, ...], least: int) -> tuple[int, ...]:
+    parts = _parts(text)
+    if len(parts) not in counts or not all(part.isdecimal() and int(part) >= least for part in parts):
+        raise argparse.ArgumentTypeError(f"must be {expected}, got {text!r}")
+    return tuple(map(int, parts))
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of a size: x, X and × are the same, and so are the spaces with which refconv prints them."""
+    return [part.strip() for part in text.lower().replace("×", "x").split("x")]
+
+
+def _integer(text: str, least: int, most: float = math.inf) -> int:
     try:
         number = int(text)
     except ValueError:

@@ -1,10 +1,18 @@
-"""The description of a command, from which :mod:`refconv.cli` makes its parser."""
+"""The description of a command, and the error of a command that ends without a result."""
+
+from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Command"]
+from refconv.cli.parser import Parser
+
+__all__ = ["Command", "Failure"]
+
+
+class Failure(Exception):  # noqa: N818 - an outcome of a run, not a fault of the program
+    """A run that ended without its result, such as a loss that is not finite; the message is printed in one line."""
 
 
 @dataclass(frozen=True)
@@ -30,3 +38,9 @@ class Command:
     description: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int | None]
+
+    def parser(self) -> Parser:
+        """Return a new parser with the command's arguments: some need imports that other commands do not."""
+        parser = Parser(f"refconv {self.name}", self.description)
+        self.add_arguments(parser)
+        return parser

@@ -1,21 +1,46 @@
 """Output of the commands, which may go to a pipe whose reader stops before the end."""
 
+from __future__ import annotations
+
 import os
-import sys
+from typing import Any, TextIO
 
-__all__ = ["mute", "say"]
-
-
-def say(text) -> None:
-    """Print a line at once; if the reader has closed the pipe, continue silently so that a run can still be saved."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        mute()
+__all__ = ["PipeWriter", "say"]
 
 
-def mute() -> None:
-    """Discard all further output, including what Python flushes when it exits."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def say(text: str) -> None:
+    """Print a line at once, for commands whose next line may take minutes."""
+    print(text, flush=True)
+
+
+class PipeWriter:
+    """A stream whose output is discarded once the reader of its pipe has left.
+
+    `refconv formulas | head -1` then always ends silently and with the same exit status, whether its output was written
+    before or after `head` ended, and a training run is still saved.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self.stream.write(text)
+        except BrokenPipeError:
+            self._discard()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except BrokenPipeError:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Redirect the file to nowhere, with what Python would flush when it exits."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)

@@ -1,5 +1,6 @@
 """``refconv draw``."""
 
+from argparse import Namespace
 from pathlib import Path
 
 from refconv._errors import ArgumentValueError
@@ -7,6 +8,7 @@ from refconv._optional import need
 from refconv.cli.architecture import add_architecture, chosen, variant
 from refconv.cli.command import Command
 from refconv.cli.console import say
+from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
 
@@ -19,7 +21,7 @@ the last stages remain visible beside the first.
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     add_architecture(parser)
     add = parser.add_argument
     add("--block", metavar="NAME", help="draw only this layer, given by its dotted name in summary")
@@ -27,7 +29,7 @@ def add_arguments(parser):
     add("--overwrite", action="store_true", help="replace an existing file")
 
 
-def run(options):
+def run(options: Namespace) -> None:
     need("matplotlib", "train", "refconv draw")
     from refconv._files import write_atomically
     from refconv.drawing import architecture_picture

@@ -1,8 +1,19 @@
 """``refconv formulas``: the index of the lectures' formulas, as text with line numbers or as a Markdown table without."""
 
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
+from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from refconv.verify.lectures.index import Entry, Loop
 
 __all__ = ["COMMAND", "markdown", "text"]
 
@@ -12,17 +23,17 @@ tests, and the kinds of evidence that `refconv verify` gathers for it. With --ad
 derivative is.
 """
 
-HEAD = ("id", "statement", "where it stands", "kernel", "tests", "evidence")
+HEAD = ("id", "statement", "code", "kernel", "tests", "evidence")
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="slides such as B3, or operators such as conv2d_dx (default: all)")
     add("--adjoints", action="store_true", help="the table of adjoints: operator, its derivative, which operator that is")
-    add("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
+    add("--format", **one_of("text", "markdown"), default="text", help="(default: %(default)s)")
 
 
-def run(options):
+def run(options: Namespace) -> None:
     need("hypothesis", "verify", "refconv formulas")
     if options.adjoints:
         print(_adjoints(options.names, options.format))
@@ -30,7 +41,7 @@ def run(options):
         print({"text": text, "markdown": markdown}[options.format](options.names))
 
 
-def _adjoints(names, form):
+def _adjoints(names: Sequence[str], form: str) -> str:
     from refconv.verify.lectures import adjoints
 
     if names:
@@ -38,7 +49,7 @@ def _adjoints(names, form):
     return {"text": adjoints.text, "markdown": adjoints.markdown}[form]()
 
 
-def text(names=()) -> str:
+def text(names: Sequence[str] = ()) -> str:
     """Return each statement with its loops, kernels, tests and evidence; paths have line numbers."""
     from refconv.verify.lectures.index import root, select
     from refconv.verify.lectures.statements import STATEMENTS
@@ -51,17 +62,17 @@ def text(names=()) -> str:
         for loop in entry.loops:
             lines += _block(loop)
         lines += ["     see also {}   {}:{}".format(*place) for place in entry.elsewhere]
-        lines += [f"     property {name}" for name in entry.properties]
-        if not entry.stands:
-            lines.append("     nothing stands here")
+        lines += [f"     test {name}" for name in entry.properties]
+        if not entry.is_implemented:
+            lines.append("     not implemented")
         blocks.append("\n".join(lines))
     if root() is None:
-        blocks.append("The tests are in the source distribution, and not where refconv is installed.")
+        blocks.append("The tests are not installed with refconv; the source distribution contains them.")
     return "\n\n".join(blocks)
 
 
-def _one(name):
-    """The loop or function with this name, after the slides that it belongs to."""
+def _one(name: str) -> str:
+    """Text of the loop or function with this name, below the ids of its slides."""
     from refconv.verify.lectures.index import named, select
 
     found = select([name])
@@ -74,11 +85,11 @@ def _one(name):
     return "\n".join(lines)
 
 
-def _block(loop):
+def _block(loop: Loop) -> list[str]:
     return [f"     {loop.name}   {loop.formula}".rstrip(), *(f"         {part}" for part in _places(loop))]
 
 
-def _places(loop):
+def _places(loop: Loop) -> list[str]:
     kernel = "kernel {}:{}".format(*loop.kernel) if loop.kernel else ""
     evidence = ", ".join(dict.fromkeys([*loop.evidence, *_libraries(loop)]))
     place = "{} {}:{}".format("loop" if "/reference/" in loop.place[0] else "code", *loop.place)
@@ -88,31 +99,31 @@ def _places(loop):
     ]
 
 
-def _together(files):
-    """Files that differ in one folder, as one pattern: tests/{reference,ops}/test_conv.py."""
+def _together(files: Sequence[str]) -> str:
+    """Pattern of files that differ in one folder: tests/{reference,ops}/test_conv.py."""
     folders = [file.split("/")[1] for file in files]
     return f"tests/{{{','.join(folders)}}}/{files[0].split('/')[2]}" if len(files) > 1 else "".join(files)
 
 
-def _libraries(loop):
-    """ "oracle", if a library that is installed here has the loop's operator."""
+def _libraries(loop: Loop) -> list[str]:
+    """Return ["oracle"] if an installed library has the loop's operator, else []."""
     from refconv.verify.catalogue import CATALOGUE, find
     from refconv.verify.evidence.kinds import gather
 
     return ["oracle"] if loop.evidence and gather(find(loop.name, CATALOGUE), "oracle", quick=True).cases else []
 
 
-def markdown(names=()) -> str:
+def markdown(names: Sequence[str] = ()) -> str:
     """Return the index as a table with links, without line numbers and other content that depends on the edit or machine."""
     from refconv.verify.lectures.index import entries, select
 
     rows = [HEAD, ("---",) * len(HEAD), *(_row(entry) for entry in select(names))]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    without = [entry.id for entry in entries() if not entry.stands and not entry.id.startswith("M")]
-    return table if names or not without else f"{table}\n\nNothing stands here for {', '.join(without)}."
+    without = [entry.id for entry in entries() if not entry.is_implemented and not entry.id.startswith("M")]
+    return table if names or not without else f"{table}\n\nNot implemented: {', '.join(without)}."
 
 
-def _row(entry):
+def _row(entry: Entry) -> tuple[str, ...]:
     families = {}
     for loop in entry.loops:
         families.setdefault(loop.family, []).append(loop)
@@ -126,11 +137,11 @@ def _row(entry):
     return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), ", ".join(tests), ", ".join(entry.evidence)
 
 
-def _in_folder(entry, folder):
+def _in_folder(entry: Entry, folder: str) -> list[str]:
     return [file for loop in entry.loops for file in loop.tests if file.split("/")[1] == folder]
 
 
-def _link(file):
+def _link(file: str) -> str:
     return f"[{file.rpartition('/')[2]}]({file})"
 
 

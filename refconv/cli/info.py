@@ -2,14 +2,17 @@
 
 import importlib.util
 import platform
-from pathlib import Path
+from argparse import Namespace
 
 from refconv._version import __version__
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
 
-DESCRIPTION = "Print the versions, engine, instruction set and threads in use, and the data and optional packages found."
+DESCRIPTION = (
+    "Print versions, instruction set, the settings of refconv.get_config(), and the data and optional packages found."
+)
 
 ISA_NAMES = {
     "v4": "v4 (AVX-512)",
@@ -17,42 +20,41 @@ ISA_NAMES = {
     "baseline": "baseline (what every processor of this kind has)",
 }
 PURE = "none: built with REFCONV_PURE=1, everything runs on the loops"
-OTHER = "none for this Python, though for another: build or install refconv again; everything runs on the loops"
-EXTRAS = ("matplotlib", "PIL", "pooch", "safetensors", "tqdm")
+EXTRAS = ("matplotlib", "PIL", "pooch", "tqdm")
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     pass
 
 
-def run(options):
+def run(options: Namespace) -> None:
     import numpy as np
 
     from refconv._config import THREADS_REASON, get_config
     from refconv.data.files import available, data_folders
     from refconv.data.mnist import MNIST
 
+    settings = get_config()
     folders = ", ".join(map(str, data_folders(None)))
     missing = [module for module in EXTRAS if importlib.util.find_spec(module) is None]
     for name, value in {
         "refconv": __version__,
         "Python": f"{platform.python_version()}, NumPy {np.__version__}, {platform.platform()}",
-        "engine": get_config().engine,
+        "engine": settings.engine,
         "kernels": _kernels(),
-        "threads": f"{get_config().threads} ({THREADS_REASON})",
+        "threads": f"{settings.threads} ({THREADS_REASON})",
+        "precision": settings.precision,
+        "fusion": "on" if settings.fusion else "off",
         "MNIST": "found" if available(MNIST) else f"not found in {folders}; downloaded when asked for",
         "extras": "all there" if not missing else f"{', '.join(missing)} missing: pip install 'refconv[train]'",
     }.items():
-        print(f"{name:9}{value}")
+        print(f"{name:11}{value}")
 
 
-def _kernels():
+def _kernels() -> str:
     from refconv import _core
 
-    if _core.ISA:
-        return ISA_NAMES[_core.ISA]
-    compiled = [file for file in Path(_core.__file__).parent.glob("isa/*/*") if file.suffix in (".so", ".pyd")]
-    return OTHER if compiled else PURE
+    return ISA_NAMES[_core.ISA] if _core.ISA else PURE
 
 
-COMMAND = Command("info", "print versions, engine, threads and data", DESCRIPTION, add_arguments, run)
+COMMAND = Command("info", "print versions, settings, data and optional packages", DESCRIPTION, add_arguments, run)

@@ -1,8 +1,17 @@
 """``refconv predict``."""
 
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
 from refconv._errors import ArgumentValueError
 from refconv.cli.arguments import positive
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from refconv import nn
 
 __all__ = ["COMMAND"]
 
@@ -17,13 +26,13 @@ mass in the middle of 28 × 28.
 INPUT_SHAPE = (32, 32, 1)  # of data.lenet_input
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model.safetensors saved by `refconv train`")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, …")
     parser.add_argument("--top", type=positive, default=3, metavar="N", help="classes to print (default: %(default)s)")
 
 
-def run(options):
+def run(options: Namespace) -> None:
     import numpy as np
 
     from refconv import data
@@ -39,14 +48,14 @@ def run(options):
         print(f"{path}:  " + "   ".join(f"{c} {100 * p[c]:.1f} %" for c in most_probable))
 
 
-def _load_classifier(path):
+def _load_classifier(path: str) -> nn.Layer:
     """Load a model; refuse it unless it takes inputs of ``data.lenet_input``, returns class scores and is finite."""
     import numpy as np
 
-    from refconv import weights
+    from refconv import load
 
-    model, description = weights.load_model(path)
-    shape = description["input_shape"]
+    model = load(path)
+    shape = model.input_shape
     if shape != INPUT_SHAPE or len(model.output_shape(shape)) != 1:
         expected = f"take inputs of shape {INPUT_SHAPE} and return the scores of classes"
         raise ArgumentValueError(f"{path} must {expected}, got shapes {shape} and {model.output_shape(shape)}")

@@ -1,8 +1,13 @@
 """The output folder of ``refconv train``, and the options that a resumed run takes from it."""
 
+from __future__ import annotations
+
 import contextlib
 import tempfile
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from refconv import weights
 from refconv._errors import ArgumentValueError
@@ -15,7 +20,7 @@ NOT_RESTORED = ("engine", "out", "resume", "run", "threads")  # options that may
 
 
 @contextlib.contextmanager
-def output_folder(options):
+def output_folder(options: Namespace) -> Iterator[Path]:
     """Create the output folder of a run, and remove it afterwards if it is empty."""
     folder = _create(options)
     try:
@@ -29,7 +34,7 @@ def output_folder(options):
                 folder.parent.rmdir()
 
 
-def _create(options):
+def _create(options: Namespace) -> Path:
     """Create the folder named by --out, if no run has written into it, or the first free one of runs/MODEL-DATA, -2, …"""
     if options.out:
         folder = Path(options.out)
@@ -51,12 +56,12 @@ def _create(options):
             return folder
 
 
-def own_options(options):
+def own_options(options: Namespace) -> dict[str, Any]:
     """Return the options that a checkpoint stores, for :func:`restore_options`."""
     return {name: value for name, value in vars(options).items() if name not in NOT_RESTORED}
 
 
-def restore_options(options):
+def restore_options(options: Namespace) -> None:
     """Restore the options of the run in the folder named by --resume."""
     path = Path(options.resume) / CHECKPOINT
     if not path.exists():

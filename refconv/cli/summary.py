@@ -1,8 +1,11 @@
 """``refconv summary``."""
 
+from argparse import Namespace
+
 from refconv.cli.architecture import add_architecture, chosen
-from refconv.cli.arguments import positive
+from refconv.cli.arguments import one_of, positive
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
 
@@ -13,15 +16,15 @@ or computed.
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     add_architecture(parser)
     add = parser.add_argument
     add("--depth", type=positive, default=1, metavar="N", help="levels of blocks to expand (default: %(default)s)")
     add("--layers", action="store_true", help="a row for each innermost layer, without receptive fields")
-    add("--format", choices=("text", "markdown", "csv"), default="text", help="(default: %(default)s)")
+    add("--format", **one_of("text", "markdown", "csv"), default="text", help="(default: %(default)s)")
 
 
-def run(options):
+def run(options: Namespace) -> None:
     import refconv
 
     model, shape = chosen(options)

@@ -1,6 +1,17 @@
 """``refconv tables``: the figures that papers print about architectures beside our counts, with a verdict for each."""
 
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from refconv.models.published.claim import Claim
 
 __all__ = ["COMMAND"]
 
@@ -15,15 +26,15 @@ figure differs without a reason.
 HEAD = ("", "printed", "counted", "verdict")
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     from refconv.models.published import FAMILIES
 
-    # Without choices: argparse of Python 3.10 and 3.11 compares an empty list of names with them.
-    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"any of: {', '.join(FAMILIES)} (default: all)")
-    parser.add_argument("--format", choices=("text", "markdown"), default="text", help="(default: %(default)s)")
+    family = {**one_of(*FAMILIES), "metavar": "FAMILY"}
+    parser.add_argument("families", nargs="*", **family, help=f"any of: {', '.join(FAMILIES)} (default: all)")
+    parser.add_argument("--format", **one_of("text", "markdown"), default="text", help="(default: %(default)s)")
 
 
-def run(options):
+def run(options: Namespace) -> int:
     """Print the tables; return 1 if a figure differs without a reason, else 0."""
     from refconv.models.published import tables
 
@@ -39,7 +50,7 @@ def run(options):
     return int(unexplained > 0)
 
 
-def _row(claim, kilo):
+def _row(claim: Claim, kilo: int) -> tuple[str, str, str, str]:
     from refconv.models.published import agrees
     from refconv.models.published.claim import size
 
@@ -49,14 +60,14 @@ def _row(claim, kilo):
     return claim.what, claim.printed, counted, f"differs: {claim.reason}" if claim.reason else "DIFFERS"
 
 
-def _text(title, rows):
+def _text(title: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(len(row[k]) for row in [HEAD, *rows]) for k in range(3)]
     yield title
     for what, printed, counted, verdict in [HEAD, *rows]:
         yield f"  {what:{widths[0]}}  {printed:>{widths[1]}}  {counted:>{widths[2]}}  {verdict}"
 
 
-def _markdown(title, rows):
+def _markdown(title: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     yield f"**{title}**\n"
     yield f"| {' | '.join(HEAD)} |\n| --- | ---: | ---: | --- |"
     for row in rows:

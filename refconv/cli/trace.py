@@ -1,9 +1,18 @@
 """``refconv trace``."""
 
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
-from refconv.cli.arguments import padding, positive, seed, sizes
+from refconv.cli.arguments import index, one_of, padding, per_axis, positive, seed, shape
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from refconv.typing import Array
 
 __all__ = ["COMMAND"]
 
@@ -18,19 +27,24 @@ ARRAYS = ("x", "w", "b", "dy")
 OPTIONS = ("stride", "padding", "dilation", "groups", "mode", "output_padding", "ceil_mode", "count_include_pad")
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("operator", metavar="OPERATOR", help="such as conv2d, conv2d_dw, max_pool2d_dx")
-    add("--output", type=sizes, metavar="B,I,J,O", help="the element, indices from 0 (default: one near a corner)")
-    add("--input", type=sizes, metavar="H,W", help="the input's size, or N,H,W,C")
-    add("--kernel", type=sizes, metavar="H,W", help="the size of the kernel or the pooling window")
+    add("--output", type=index, metavar="B,I,J,O", help="the element, indices from 0 (default: one near a corner)")
+    add("--input", type=shape, metavar="HxW", help="size of the input, or NxHxWxC")
+    add("--kernel", type=shape, metavar="HxW", help="size of the kernel or the pooling window")
     add("--channels", type=positive, metavar="N", help="channels of the input")
     add("--filters", type=positive, metavar="N", help="channels of the output")
     for name in ("stride", "dilation", "output-padding"):
-        add(f"--{name}", type=sizes, metavar="N[,N]", help="of the operator")
-    add("--padding", type=padding, metavar="P", help="same, valid, …; a number; one for each axis; or before:after for each")
+        add(f"--{name}", type=per_axis, metavar="N", help="one number, or one for each axis: NxN")
+    add(
+        "--padding",
+        type=padding,
+        metavar="P",
+        help="same, valid, …; N; NxN; or before:after for each axis, N:NxN:N",
+    )
     add("--groups", type=positive, metavar="N", help="of the operator")
-    add("--mode", help="valid, same or full, of a plain convolution")
+    add("--mode", **one_of("valid", "same", "full"), help="of a plain convolution")
     for name in ("ceil-mode", "count-include-pad"):
         add(f"--{name}", action="store_true", default=None, help="of a pooling operator")
     add("--seed", type=seed, default=0, metavar="N", help="of the numbers (default: %(default)s)")
@@ -38,7 +52,7 @@ def add_arguments(parser):
         add(f"--{name}", metavar="FILE", help="your own array, written by numpy.save; channels last")
 
 
-def run(options):
+def run(options: Namespace) -> None:
     need("hypothesis", "verify", "refconv trace")
     from refconv.verify.tracing.trace import trace
 
@@ -48,7 +62,7 @@ def run(options):
     print(trace(options.operator, options.output, **shapes, seed=options.seed, arrays=arrays, **given))
 
 
-def _read(name, path):
+def _read(name: str, path: str) -> Array:
     import numpy as np
 
     try:

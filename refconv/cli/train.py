@@ -1,8 +1,17 @@
 """``refconv train``."""
 
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
 from refconv._optional import need
-from refconv.cli.arguments import positive, seed, threads
+from refconv.cli.architecture import model_name
+from refconv.cli.arguments import one_of, positive, real, seed, threads
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
 
@@ -24,70 +33,78 @@ With the loops (--engine reference), one image takes about a second; use --image
 """
 
 
-def add_arguments(parser):
+def trainable(text: str) -> str:
+    """Name of the network that this command trains, in any spelling."""
+    name = model_name(text)
+    if name != "lenet":
+        raise argparse.ArgumentTypeError(f"must be lenet, got {text!r}; train other networks with refconv.training.fit")
+    return name
+
+
+def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
-    add("model", choices=("lenet",), metavar="MODEL", help="lenet")
+    add("model", type=trainable, metavar="MODEL", help="lenet; train other networks from Python, with refconv.training.fit")
     _add_data(add)
     _add_optimisation(add)
     _add_execution(add)
 
 
-def _add_data(add):
+def _add_data(add: Callable[..., Any]) -> None:
     add(
         "--style",
-        choices=("modern", "paper"),
+        **one_of("modern", "paper"),
         default="modern",
         help="ReLU and max pooling, or the paper's tanh (default: %(default)s)",
     )
     sets = ("digits", "mnist", "fashion-mnist", "kmnist")
-    add("--data", choices=sets, default="digits", help="digits drawn by refconv (default), MNIST, or a set in its format")
+    add("--data", **one_of(*sets), default="digits", help="digits drawn by refconv (default), MNIST, or a set in its format")
     add("--epochs", type=positive, default=3, metavar="N", help="passes over the data (default: %(default)s)")
     add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
     add("--seed", type=seed, default=0, metavar="N", help="for weights, order and drawn digits (default: %(default)s)")
     add("--images", type=positive, metavar="N", help="training images (default: 30000 digits, or all of MNIST)")
     add("--test-images", type=positive, metavar="N", help="test images (default: 5000 digits, or all 10000 of MNIST)")
-    add("--validation", type=float, metavar="X", help="fraction of the training images kept for validation")
+    add("--validation", type=real, metavar="X", help="fraction of the training images kept for validation")
     add(
         "--augment",
-        choices=("none", "shift", "distort"),
+        **one_of("none", "shift", "distort"),
         default="none",
         help="shift or distort images at random (default: %(default)s)",
     )
 
 
-def _add_optimisation(add):
-    add("--optimizer", choices=("sgd", "rmsprop", "adam"), default="sgd", help="(default: %(default)s)")
-    add("--lr", type=float, default=0.05, metavar="X", help="initial learning rate (default: %(default)s)")
+def _add_optimisation(add: Callable[..., Any]) -> None:
+    add("--optimizer", **one_of("sgd", "rmsprop", "adam"), default="sgd", help="(default: %(default)s)")
+    add("--lr", type=real, default=0.05, metavar="X", help="initial learning rate (default: %(default)s)")
     add(
         "--momentum",
-        type=float,
+        type=real,
         default=0.9,
         metavar="X",
         help="fraction of the velocity kept at each step (default: %(default)s)",
     )
     add(
         "--weight-decay",
-        type=float,
+        type=real,
         default=5e-4,
         metavar="X",
         help="each step subtracts lr·X·weight (default: %(default)s)",
     )
     add(
         "--schedule",
-        choices=("cosine", "constant", "step", "plateau"),
+        **one_of("cosine", "constant", "step", "plateau"),
         default="cosine",
         help="learning rate: falls to 0 (default: %(default)s), is constant, falls to a tenth after each quarter of the run, "
         "or falls whenever the validation loss stops falling",
     )
-    add("--label-smoothing", type=float, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
-    add("--clip-norm", type=float, metavar="X", help="largest gradient norm (default: unlimited)")
+    add("--label-smoothing", type=real, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
+    add("--clip-norm", type=real, metavar="X", help="largest gradient norm (default: unlimited)")
     add("--patience", type=positive, metavar="N", help="stop after N epochs without a lower validation loss")
 
 
-def _add_execution(add):
+def _add_execution(add: Callable[..., Any]) -> None:
     add(
         "--engine",
-        choices=("kernels", "reference"),
+        **one_of("kernels", "reference"),
         help="kernels (default where built), or the loops, about a second per image",
     )
     add("--threads", type=threads, metavar="N", help="threads for the kernels (default: see refconv info)")
@@ -97,8 +114,8 @@ def _add_execution(add):
     add("--tensorboard", action="store_true", help="also write TensorBoard event files to the output folder")
 
 
-def run(options):
-    for module in ("matplotlib", "safetensors", "tqdm"):  # needed at the end: check before an hour of training
+def run(options: Namespace) -> None:
+    for module in ("matplotlib", "tqdm"):  # needed at the end: check before an hour of training
         need(module, "train", "refconv train")
     if options.tensorboard:
         need("tensorboardX", "tensorboard", "refconv train --tensorboard")

@@ -1,20 +1,27 @@
 """The images and labels of ``refconv train``."""
 
+from __future__ import annotations
+
 import warnings
+from argparse import Namespace
+from typing import TypeAlias
 
 import numpy as np
 
 from refconv import data
 from refconv._errors import ArgumentValueError
 from refconv.cli.console import say
+from refconv.typing import Array
 
 __all__ = ["load"]
+
+Examples: TypeAlias = tuple[Array, Array]  # images and labels
 
 DIGITS = 30_000
 TEST_DIGITS = 5_000
 
 
-def load(options):
+def load(options: Namespace) -> tuple[Examples, Examples | None, Examples]:
     """Return training, validation and test data as pairs of images and labels; validation is None unless requested."""
     if options.data == "digits":
         count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
@@ -35,7 +42,7 @@ def load(options):
     return *data.split(*training, options.validation, rng=options.seed), test
 
 
-def _first(count, images_and_labels, option, options):
+def _first(count: int | None, images_and_labels: Examples, option: str, options: Namespace) -> Examples:
     available = len(images_and_labels[0])
     if count and count > available:
         raise ArgumentValueError(f"{option} must be at most {available:,} with {options.data}, got {count:,}")

@@ -1,11 +1,20 @@
 """``refconv try``: run each architecture once, in a process of its own, so that memory can be measured."""
 
+from __future__ import annotations
+
 import time
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from refconv.cli.architecture import input_shape, model_name, variant
 from refconv.cli.arguments import positive, size
 from refconv.cli.command import Command
 from refconv.cli.console import say
+from refconv.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from refconv.typing import Array, Shape
 
 __all__ = ["COMMAND", "measure"]
 
@@ -21,7 +30,7 @@ WIDTHS = (20, 16, 12, 8, 9, 9, 10)
 MEBIBYTE = 2**20
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("models", nargs="*", type=model_name, metavar="MODEL", help="names that summary accepts (default: all)")
     add("--small", action="store_true", help="their small variants")
@@ -30,7 +39,7 @@ def add_arguments(parser):
     add("--input", type=size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
 
 
-def run(options):
+def run(options: Namespace) -> int:
     """Run each model once and print a line for it; return 1 if an output or a gradient is not finite, else 0."""
     from refconv import models
 
@@ -45,7 +54,7 @@ def run(options):
     return int(bool(wrong))
 
 
-def _in_a_process(name, batch, backward, size) -> bool:
+def _in_a_process(name: str, batch: int, backward: bool, size: Shape | None) -> bool:
     import multiprocessing
 
     # A new interpreter inherits no memory, so its peak belongs to this model alone.
@@ -55,7 +64,7 @@ def _in_a_process(name, batch, backward, size) -> bool:
     return finite
 
 
-def measure(name, batch=1, backward=False, size=None):
+def measure(name: str, batch: int = 1, backward: bool = False, size: Shape | None = None) -> tuple[tuple[str, ...], bool]:
     """Build a model, run a batch of noise forward and optionally backward; return its row and whether all is finite."""
     import numpy as np
 
@@ -90,16 +99,16 @@ def measure(name, batch=1, backward=False, size=None):
     return cells, bool(finite)
 
 
-def _as_tuple(outputs):
+def _as_tuple(outputs: Any) -> tuple[Array, ...]:
     return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
-def _row(cells):
+def _row(cells: Sequence[str]) -> str:
     first, *others = (cell.ljust(w) if k < 2 else cell.rjust(w) for k, (cell, w) in enumerate(zip(cells, WIDTHS, strict=True)))
     return "  ".join([first, *others]).rstrip()
 
 
-def _peak_memory():
+def _peak_memory() -> int | None:
     """Peak memory of this process so far, in bytes; None where the system does not report it."""
     try:
         import resource

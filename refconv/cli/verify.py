@@ -1,7 +1,11 @@
 """``refconv verify``."""
 
+from argparse import Namespace
+
 from refconv._optional import need
+from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
+from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
 
@@ -22,19 +26,19 @@ Symbolic and parity evidence also compare a layer with its operator, and an opti
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     names = "such as conv2d, max_pool2d_dx, nn.Conv2D or optim.SGD (default: all)"
     add("operators", nargs="*", metavar="OPERATOR", help=names)
     add(
         "--engine",
-        choices=("kernels", "reference"),
+        **one_of("kernels", "reference"),
         help="engine that central differences and other libraries test (default: kernels)",
     )
     add("--quick", action="store_true", help="fewer cases: about a minute instead of several")
 
 
-def run(options):
+def run(options: Namespace) -> int:
     """Print the table operator × evidence; return 1 if anything was refuted, else 0."""
     need("hypothesis", "verify", "refconv verify")
     need("sympy", "verify", "refconv verify")

@@ -76,7 +76,6 @@ class BatchNorm(Layer):
     """
 
     category = "norm"
-    training_settings = ("momentum", "averages")
 
     def __init__(
         self,
@@ -90,9 +89,6 @@ class BatchNorm(Layer):
         self.momentum = MOMENTUM[averages] if momentum is None else real("momentum", momentum, least=0, most=1)
         self.eps = real_or_exact("eps", eps, least=0)
         self.data_format = known_format(data_format)
-
-    def output_shape(self, shape):
-        return tuple(shape)
 
     def specs(self, shape):
         if not shape:
@@ -109,7 +105,7 @@ class BatchNorm(Layer):
     def forward(self, x, train=True):
         gamma, beta = self.parameters["gamma"], self.parameters["beta"]
         options = {"eps": self.eps, "data_format": self.data_format}
-        if train:
+        if train and not self.frozen:
             y, mean, var = batch_norm(x, gamma.value, beta.value, **options)
             gradients, update = batch_norm_grads, self._update_of(mean, var, x.size // mean.size)
         else:
@@ -120,7 +116,7 @@ class BatchNorm(Layer):
 
         def backward(dy, want_dx=True):
             nonlocal update
-            dx, dgamma, dbeta = gradients(dy, x, gamma.value, mean, var, **options)
+            dx, dgamma, dbeta = gradients(dy, x=x, gamma=gamma.value, mean=mean, var=var, **options)
             gamma.grad += dgamma
             beta.grad += dbeta
             if update is not None:

@@ -57,7 +57,7 @@ def batch_norm(x, gamma, beta, eps):
     return y, mean, var
 
 
-def batch_norm_grads(dy, x, gamma, mean, var, eps):
+def batch_norm_grads(dy, *, x, gamma, mean, var, eps):
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`: back by the element itself, the variance and the mean.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
@@ -75,7 +75,7 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps):
     dx (M, C), dgamma (C,) and dbeta (C,).
 
     >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[5.0], [-1], [2]])
-    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, np.array([6.0]), mean=np.array([2.0]), var=np.array([6.0]), eps=3)
+    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x=x, gamma=np.array([6.0]), mean=np.array([2.0]), var=np.array([6.0]), eps=3)
     >>> dx[:, 0], dgamma, dbeta
     (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
 
@@ -119,7 +119,7 @@ def batch_norm_inference(x, gamma, beta, mean, var, eps):
     return y
 
 
-def batch_norm_inference_grads(dy, x, gamma, mean, var, eps):
+def batch_norm_inference_grads(dy, *, x, gamma, mean, var, eps):
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
@@ -129,7 +129,7 @@ def batch_norm_inference_grads(dy, x, gamma, mean, var, eps):
     dbeta (C,).
 
     >>> dy, x, mean, var = np.array([[1.0], [3]]), np.array([[4.0], [8]]), np.array([2.0]), np.array([3.0])
-    >>> dx, dgamma, dbeta = batch_norm_inference_grads(dy, x, np.array([10.0]), mean, var, eps=1)
+    >>> dx, dgamma, dbeta = batch_norm_inference_grads(dy, x=x, gamma=np.array([10.0]), mean=mean, var=var, eps=1)
     >>> dx[:, 0], dgamma, dbeta
     (array([ 5., 15.]), array([10.]), array([4.]))
 

@@ -13,7 +13,7 @@ __all__ = ["with_counters"]
 
 
 def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors, and :data:`MANY` for each counter of the network that they lack.
+    """Return the tensors, and :data:`MANY` for each counter that they lack although they have others of its layer.
 
     The averages that a counter belongs to are then complete: training goes on from them as after many batches.
 
@@ -23,6 +23,9 @@ def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, np
     """
     dtype = next((array.dtype for array in tensors.values()), np.float32)
     layers = [("", model, shape), *((f"{name}.", *rest) for name, *rest in [*model.distinct_layers(shape)][1:])]
-    specs = {f"{name}{key}": spec for name, layer, inner in layers for key, spec in layer.specs(inner).items()}
-    counters = {name: np.full(spec.shape, MANY, dtype) for name, spec in specs.items() if spec.counter}
+    counters = {}
+    for name, layer, inner in layers:
+        specs = layer.specs(inner)
+        if any(f"{name}{key}" in tensors for key in specs):
+            counters.update({f"{name}{key}": np.full(spec.shape, MANY, dtype) for key, spec in specs.items() if spec.counter})
     return {**counters, **tensors}

@@ -7,14 +7,18 @@ import sys
 
 import pytest
 
-from command_line import refconv
+import command_line
+import refconv
 from evidence import needs_kernels
-from refconv.cli import COMMANDS
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv._optional import MissingPackage
+from refconv.cli import COMMANDS, main
+from refconv.cli.command import Failure
 
 
 @needs_kernels
 def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
-    printed = refconv("info", cwd=tmp_path, status=1, REFCONV_ISA="v9")
+    printed = command_line.refconv("info", cwd=tmp_path, status=1, REFCONV_ISA="v9")
     assert re.fullmatch(r"refconv: REFCONV_ISA must be one of .*, got 'v9'\n", printed)
     script = "import sys; sys.argv[0] = '/usr/bin/refconv'; from refconv.cli import main"  # what pip's script does
     environment = {**os.environ, "REFCONV_ISA": "v9"}
@@ -25,29 +29,109 @@ def test_an_instruction_set_that_is_not_there_is_one_line(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_every_help_explains_itself(tmp_path, command):
-    printed = refconv(command, "--help", cwd=tmp_path)
+    printed = command_line.refconv(command, "--help", cwd=tmp_path)
     assert len(printed.splitlines()) > 3
-    assert command in refconv("--help", cwd=tmp_path)
+    assert command in command_line.refconv("--help", cwd=tmp_path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("train", "lenet6"), 2, "invalid choice: 'lenet6'"),
+        (("train", "lenet6"), 2, "argument MODEL: must be a network that --help lists, got 'lenet6'; did you mean lenet?"),
+        (
+            ("train", "resnet-18"),
+            2,
+            "argument MODEL: must be lenet, got 'resnet-18'; train other networks with refconv.training",
+        ),
+        (("train", "lenet", "--epoch", "3"), 2, "unknown argument --epoch; did you mean --epochs?"),
+        (("train", "lenet", "--data", "minst"), 2, "--data: must be one of digits, mnist, fashion-mnist, kmnist, got 'minst'"),
+        (("train", "lenet", "--lr", "fast"), 2, "--lr: must be a number, got 'fast'"),
+        (("train",), 2, "the following arguments are required: MODEL"),
         (("train", "lenet", "--epochs", "0"), 2, "--epochs: must be at least 1, got 0"),
         (("train", "lenet", "--batch-size", "many"), 2, "--batch-size: must be an integer, got 'many'"),
         (("train", "lenet", "--seed", "-1"), 2, "--seed: must be at least 0, got -1"),
         (("train", "lenet", "--images", "10", "--lr", "-1"), 1, "lr must be at least 0"),
         (("train", "lenet", "--threads", "5000"), 2, "--threads: must be at most 1024, got 5000"),
-        (("walk",), 2, "invalid choice: 'walk'"),
+        (("walk",), 2, "unknown command 'walk'"),
+        (("sumary", "lenet"), 2, "unknown command 'sumary'; did you mean summary?"),
+        (("--verison",), 2, "unknown option '--verison'; did you mean --version?"),
     ],
 )
-def test_a_wrong_call_is_one_line_that_names_the_argument(tmp_path, arguments, status, message):
-    printed = refconv(*arguments, cwd=tmp_path, status=status)
-    assert message in printed
-    assert "Traceback" not in printed
+def test_a_wrong_call_is_one_line_that_names_the_argument(tmp_path, monkeypatch, capsys, arguments, status, message):
+    monkeypatch.chdir(tmp_path)
+    assert status_of(arguments) == status
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.startswith("refconv")
+    assert message in first
+    assert len(others) == (status == 2)
+    assert not others or re.fullmatch(r"Run `refconv[ a-z]* --help` to see what it accepts\.", others[0])
     assert not (tmp_path / "runs").exists()
+
+
+def status_of(arguments):
+    try:
+        return main(arguments)
+    except SystemExit as error:
+        return error.code
+
+
+def test_without_arguments_the_help_is_printed(capsys):
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert printed == capsys.readouterr().out
+    assert all(f"  {command.name:10}{command.help}\n" in printed for command in COMMANDS)
+    assert "\nexit status:\n  0 " in printed
+    assert "96x128" in printed
+
+
+def test_the_version_is_printed(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"refconv {refconv.__version__}\n"
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, RuntimeError, FloatingPointError, KeyError, ImportError])
+def test_a_fault_of_refconv_keeps_its_traceback(monkeypatch, error):
+    def broken(*arguments, **options):
+        raise error("a fault")
+
+    monkeypatch.setattr(refconv, "summary", broken)
+    with pytest.raises(error, match="a fault"):
+        main(["summary", "lenet"])
+
+
+@pytest.mark.parametrize(
+    "error", [ArgumentTypeError("x"), ArgumentValueError("x"), OSError("x"), MissingPackage("x"), Failure("x")], ids=repr
+)
+def test_an_error_of_the_user_is_one_line(monkeypatch, capsys, error):
+    def refuse(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(refconv, "summary", refuse)
+    assert main(["summary", "lenet"]) == 1
+    assert capsys.readouterr().err == "refconv: x\n"
+
+
+def test_ctrl_c_is_exit_status_130(monkeypatch, capsys):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(refconv, "summary", interrupt)
+    assert main(["summary", "lenet"]) == 130
+    assert capsys.readouterr().err == "refconv: interrupted\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes another way")
+@pytest.mark.parametrize("both", [False, True], ids=["output", "output and errors"])
+@pytest.mark.parametrize(("arguments", "status"), [(("summary", "lenet"), 0), (("summary", "lenet", "--input", "4x4"), 1)])
+def test_a_closed_pipe_changes_no_exit_status_and_prints_nothing(arguments, status, both):
+    command = [sys.executable, "-m", "refconv", *arguments]
+    errors = subprocess.STDOUT if both else subprocess.PIPE
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8") as process:
+        process.stdout.close()  # before Python has started, so the first write fails
+        printed = "" if both else process.stderr.read()
+    assert process.returncode == status
+    assert printed.count("\n") == (status if not both else 0)
 
 
 def test_help_imports_nothing_that_only_a_command_needs():
@@ -64,6 +148,7 @@ def test_help_imports_nothing_that_only_a_command_needs():
     assert "refconv.cli.train" in imported
     assert {name for name in imported if not name.startswith("refconv.cli")} <= {
         "refconv._ascii",
+        "refconv._errors",
         "refconv._optional",
         "refconv._version",
     }

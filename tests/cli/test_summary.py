@@ -41,7 +41,8 @@ def test_layers_depth_and_csv(capsys):
     ("arguments", "message"),
     [
         (["resnet51"], "got 'resnet51'; did you mean "),
-        (["lenet", "--input", "wide"], "must be an integer, got 'wide'"),
+        (["lenet", "--input", "wide"], "must be a size such as 96x128 or 96x128x3, got 'wide'"),
+        (["lenet", "--input", "32,32"], "must be a size such as 96x128 or 96x128x3, got '32,32'"),
         (["lenet", "--input", "3"], "must be a size such as 96x128 or 96x128x3, got '3'"),
         (["lenet", "--depth", "0"], "must be at least 1"),
     ],

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from refconv.cli import main
 from refconv.models.published import unet
 from refconv.models.published.claim import Claim, Table
@@ -31,5 +33,7 @@ def test_a_difference_without_a_reason_is_exit_status_1(capsys, monkeypatch):
 
 
 def test_an_unknown_family_is_one_line(capsys):
-    assert main(["tables", "vgg16"]) == 1
-    assert re.match(r"refconv: family must be one of lenet, .*, got 'vgg16'\n$", capsys.readouterr().err)
+    with pytest.raises(SystemExit, match="2"):
+        main(["tables", "vgg16"])
+    line = r"refconv tables: argument FAMILY: must be one of lenet, .*, got 'vgg16'; did you mean vgg\?\n"
+    assert re.match(line, capsys.readouterr().err)

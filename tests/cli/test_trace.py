@@ -17,14 +17,14 @@ def test_an_operator_alone_prints_a_table(printed, name):
 @pytest.mark.parametrize(
     ("arguments", "settings"),
     [
-        ("conv2d --output 0,1,2,0 --stride 2,1 --padding 0:1,2:0", dict(stride=(2, 1), padding=((0, 1), (2, 0)))),
-        ("conv2d --output 0,1,2,0 --padding 1,2 --dilation 2 --seed 3", dict(padding=(1, 2), dilation=2, seed=3)),
-        ("conv2d --output 0,1,2,0 --padding same_lower --kernel 2,5", dict(padding="same_lower", kernel=(2, 5))),
+        ("conv2d --output 0,1,2,0 --stride 2x1 --padding 0:1x2:0", dict(stride=(2, 1), padding=((0, 1), (2, 0)))),
+        ("conv2d --output 0,1,2,0 --padding 1X2 --dilation 2 --seed 3", dict(padding=(1, 2), dilation=2, seed=3)),
+        ("conv2d --output 0,1,2,0 --padding same_lower --kernel 2×5", dict(padding="same_lower", kernel=(2, 5))),
         ("conv2d --output 0,1,2,0 --channels 4 --filters 2 --groups 2", dict(channels=4, filters=2, groups=2)),
-        ("conv2d --output 0,1,2,0 --input 2,6,7,3 --padding 1", dict(input=(2, 6, 7, 3), padding=1)),
+        ("conv2d --output 0,1,2,0 --input 2x6x7x3 --padding 1", dict(input=(2, 6, 7, 3), padding=1)),
         ("avg_pool2d --output 0,1,2,0 --count-include-pad --padding 1", dict(padding=1, count_include_pad=True)),
         ("max_pool2d --output 0,1,2,0 --ceil-mode --kernel 2", dict(kernel=2, ceil_mode=True)),
-        ("conv_transpose2d --output 0,1,2,0 --output-padding 1,0", dict(output_padding=(1, 0))),
+        ("conv_transpose2d --output 0,1,2,0 --output-padding 1x0", dict(output_padding=(1, 0))),
     ],
 )
 def test_options_are_those_of_the_library(printed, arguments, settings):
@@ -73,7 +73,7 @@ def test_a_file_without_an_array_is_refused_by_the_options_name(printed, tmp_pat
         ("conv2d --x nowhere.npy", "nowhere.npy"),
         ("dense --stride 2", "options of dense must be left out, got stride"),
         ("conv2d --padding sam", "padding must be 'valid', 'same', "),
-        ("conv2d --padding 1:2,3", "padding must be"),
+        ("conv2d --padding 1:2x3", "padding must be"),
     ],
 )
 def test_what_does_not_fit_is_one_line_that_names_it(printed, arguments, message):
@@ -82,7 +82,20 @@ def test_what_does_not_fit_is_one_line_that_names_it(printed, arguments, message
     assert line.count("\n") == 1
 
 
-@pytest.mark.parametrize("option", ["--output 0,x", "--stride 1.5", "--padding 1:x,0:0", "--channels 0", "--seed -1"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--output 0,x",
+        "--stride 1.5",
+        "--stride 1,2",
+        "--input 5,7",
+        "--kernel 0x2",
+        "--mode sam",
+        "--padding 1:zx0:0",
+        "--channels 0",
+        "--seed -1",
+    ],
+)
 def test_what_is_no_number_is_refused_by_the_options_name(capsys, option):
     with pytest.raises(SystemExit, match="2"):
         main(["trace", "conv2d", *option.split()])

@@ -3,29 +3,49 @@
 import numpy as np
 import pytest
 
-from refconv import models, nn, weights
+import refconv
+from refconv import models, nn
 from refconv.nn.parameter import MANY
-from refconv.weights.model import KIND
-from refconv.weights.tensors import read_tensors, write_tensors
+from refconv.weights.tensors import WEIGHTS, write_tensors
+
+SHAPE = (24, 20, 3)
+
+
+def network(dtype, seed, updates):
+    model = models.create("resnet20-small")
+    model.build(SHAPE, rng=seed, dtype=dtype)
+    for name, parameter in model.named_parameters().items():
+        if name.endswith(".updates"):
+            parameter.value = updates
+    return model
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_file_without_the_number_of_updates_is_loaded_as_after_many(tmp_path, dtype):
-    model, old, new = models.create("resnet20-small"), tmp_path / "old", tmp_path / "new"
-    model.build((24, 20, 3), rng=1, dtype=dtype)
-    for name, parameter in model.named_parameters().items():
-        if name.endswith(".updates"):
-            parameter.value = 7
-    weights.save_model(new, model, name="resnet20-small")
-    tensors, description = read_tensors(new, KIND)
-    counters = {name for name in tensors if name.endswith(".updates")}
-    write_tensors(old, {name: a for name, a in tensors.items() if name not in counters}, KIND, description)
-    for path, expected in ((new, 7), (old, MANY)):
-        again, _ = weights.load_model(path)
-        loaded = again.named_parameters()
-        assert {name: loaded[name].value.item() for name in counters} == dict.fromkeys(counters, expected)
-        assert all((loaded[name].value == a).all() for name, a in tensors.items() if name not in counters)
+def test_the_number_of_updates_is_saved_and_counts_as_many_where_it_is_missing(tmp_path, dtype):
+    model = network(dtype, 1, updates=7)
+    arrays = {name: parameter.value for name, parameter in model.named_parameters().items()}
+    counters = {name for name in arrays if name.endswith(".updates")}
     assert len(counters) == 7  # one for each convolution of ResNet-8
+    model.save(tmp_path / "model")
+    model.save_weights(tmp_path / "new")
+    write_tensors(tmp_path / "old", {name: a for name, a in arrays.items() if name not in counters}, WEIGHTS, {})
+    loaded = {"model": refconv.load(tmp_path / "model"), "new": network(dtype, 2, 3), "old": network(dtype, 3, 3)}
+    for file in ("new", "old"):
+        loaded[file].load_weights(tmp_path / file)
+    for file, expected in (("model", 7), ("new", 7), ("old", MANY)):
+        found = {name: parameter.value for name, parameter in loaded[file].named_parameters().items()}
+        assert {name: found[name].item() for name in counters} == dict.fromkeys(counters, expected)
+        assert all((found[name] == a).all() for name, a in arrays.items() if name not in counters)
+
+
+def test_a_layer_that_is_not_in_the_file_keeps_its_number_of_updates(tmp_path):
+    model = network(np.float32, 2, updates=3)
+    weights = {"conv1.norm.mean": np.full(16, 5, np.float32)}
+    write_tensors(tmp_path / "part", weights, WEIGHTS, {})
+    model.load_weights(tmp_path / "part", strict=False)
+    parameters = model.named_parameters()
+    assert parameters["conv1.norm.updates"].value == MANY
+    assert {p.value.item() for name, p in parameters.items() if name.endswith(".updates")} == {3, MANY}
 
 
 def test_averages_of_many_updates_go_on_by_the_lectures_formula():

@@ -15,7 +15,7 @@ def check_1(elu_gradient):
     for alpha in (1.0, 0.3, 2.5):
         x, dy = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
         y = elu(x, alpha)
-        found, expected = np.asarray(elu_gradient(dy, y, alpha)), elu_dx(dy, x, alpha)
+        found, expected = np.asarray(elu_gradient(dy, y, alpha)), elu_dx(dy, x=x, alpha=alpha)
         assert found.shape == x.shape, f"one number for each of x's {x.shape}, but yours are {found.shape}"
         for sign, where in (("above", y > 0), ("below", y < 0)):
             right = np.allclose(found[where], expected[where])

@@ -6,6 +6,7 @@ of a family defines ``OPERATORS``, ``FORMS`` or ``UPDATES``; :mod:`refconv.verif
 
 import difflib
 
+from refconv._errors import ArgumentValueError
 from refconv.verify.catalogue import combinators, layers
 from refconv.verify.catalogue.operators import FORMS, OPERATORS, UPDATES, by_name
 
@@ -30,7 +31,7 @@ def find(name, among=OPERATORS):
             return operator
     known = dict.fromkeys(known for operator in among.values() for known in (*operator.functions, *operator.loops))
     listed = "a name that `refconv verify` lists" + (", but no layer or optimiser" if name in CATALOGUE else "")
-    raise ValueError(f"operator must be {listed}, got {name!r}{did_you_mean(name, known)}")
+    raise ArgumentValueError(f"operator must be {listed}, got {name!r}{did_you_mean(name, known)}")
 
 
 def did_you_mean(name, known):

@@ -24,7 +24,7 @@ def shapes(*x, channel=-1, given=False):
 
 def grads(function, a):
     _, mean, var = refconv.batch_norm(a.x, a.gamma, a.beta, **a.options)
-    return function(a.dy, a.x, a.gamma, mean, var, **a.options)
+    return function(a.dy, x=a.x, gamma=a.gamma, mean=mean, var=var, **a.options)
 
 
 def rows(x, data_format):
@@ -144,7 +144,7 @@ OPERATORS = (
             Derivative(
                 "batch_norm_inference_grads",
                 ("x", "gamma", "beta"),
-                lambda grads, a: grads(a.dy, a.x, a.gamma, a.mean, a.var, **a.options),
+                lambda grads, a: grads(a.dy, x=a.x, gamma=a.gamma, mean=a.mean, var=a.var, **a.options),
             ),
         ),
         fixed=(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from textwrap import indent
 
 from refconv._ascii import echo
+from refconv._errors import ArgumentValueError
 from refconv.verify.catalogue import CATALOGUE, find
 from refconv.verify.evidence.kinds import KINDS, Outcome, gather
 from refconv.verify.evidence.report import report
@@ -38,7 +39,7 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
     kinds = tuple(kinds or KINDS)
     for kind in kinds:
         if kind not in KINDS:
-            raise ValueError(f"kinds must be among {', '.join(KINDS)}, got {kind!r}")
+            raise ArgumentValueError(f"kinds must be among {', '.join(KINDS)}, got {kind!r}")
     start, outcomes = time.perf_counter(), []
     label = _label_width(operator.name for operator in operators)
     echo(_head(label, kinds), file=out)

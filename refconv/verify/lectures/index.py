@@ -18,6 +18,7 @@ from pathlib import Path
 
 import refconv
 from refconv import _core, reference
+from refconv._errors import ArgumentValueError
 from refconv.verify.catalogue import CATALOGUE, did_you_mean, find
 from refconv.verify.evidence.oracle import tables
 from refconv.verify.lectures.plain import formula
@@ -65,7 +66,7 @@ class Entry:
         return tuple(kind for kind in ("symbolic", "numeric", "adjoint", "parity", "oracle") if kind in found)
 
     @property
-    def stands(self) -> bool:
+    def is_implemented(self) -> bool:
         """True if any code implements it."""
         return bool(self.loops or self.elsewhere or self.properties)
 
@@ -98,13 +99,15 @@ def select(names=()) -> list[Entry]:
     [('B4', ['conv2d_dx'])]
     """
     if not names:
-        return [entry for entry in entries() if entry.stands]
+        return [entry for entry in entries() if entry.is_implemented]
     cited = {loop.name for loop in loops()} | {place[0] for entry in entries() for place in entry.elsewhere}
     others = [name for name in dict.fromkeys(names) if name.upper() not in STATEMENTS and name not in cited]
     for name in others:
         if name not in _proved():
             similar = did_you_mean(name, sorted(cited | _proved()))
-            raise ValueError(f"names must be ids such as B3, loops such as conv2d_dx or nn.Conv2D, got {name!r}{similar}")
+            raise ArgumentValueError(
+                f"names must be ids such as B3, loops such as conv2d_dx or nn.Conv2D, got {name!r}{similar}"
+            )
     chosen = []
     for entry in entries():
         few = tuple(loop for loop in entry.loops if loop.name in names)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from refconv._arguments import integer, per_axis
+from refconv._errors import ArgumentValueError
 from refconv.verify.case import Case
 
 __all__ = ["SETTINGS", "Setting", "Wishes", "readable"]
@@ -57,7 +58,9 @@ def _batch(wishes, ndim):
         return (1 if ndim else ROWS, *size, wishes.channels or CHANNELS * _groups(wishes))
     if len(size) == ndim + 2 and wishes.channels is None:
         return size
-    raise ValueError(f"input must hold {ndim} sizes, or {ndim + 2} with batch and channels instead of channels, got {size}")
+    raise ArgumentValueError(
+        f"input must hold {ndim} sizes, or {ndim + 2} with batch and channels instead of channels, got {size}"
+    )
 
 
 def _groups(wishes):

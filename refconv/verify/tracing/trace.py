@@ -17,6 +17,7 @@ import numpy as np
 import refconv
 from refconv._arguments import integer, per_axis
 from refconv._config import config
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import mode_window
 from refconv.ops.check import floats
 from refconv.verify.case import Case, fill
@@ -206,7 +207,7 @@ def _known(name):
     operator = find(name)
     if operator.name not in SETTINGS:
         known = [known for known in OPERATORS if known in SETTINGS]
-        raise ValueError(f"operator must be one of {', '.join(known)}, or a derivative of one, got {name!r}")
+        raise ArgumentValueError(f"operator must be one of {', '.join(known)}, or a derivative of one, got {name!r}")
     return operator, SETTINGS[operator.name]
 
 
@@ -217,20 +218,20 @@ def _check(operator, name, setting, sizes, arrays, options):
     for option in options:
         if option not in known:
             allowed = f"among {', '.join(known)}" if known else "left out"
-            raise TypeError(f"options of {operator.name} must be {allowed}, got {option}")
+            raise ArgumentTypeError(f"options of {operator.name} must be {allowed}, got {option}")
     have = [array for array in ("x", "w", "b") if array in parameters] + (["dy"] if name != operator.name else [])
     for array in arrays:
         if array not in have:
-            raise ValueError(f"arrays for {name} must be among {', '.join(have)}, got {array!r}")
+            raise ArgumentValueError(f"arrays for {name} must be among {', '.join(have)}, got {array!r}")
         axes = len(operator.fixed[0].shapes.get(array, arrays[array].shape))
         if arrays[array].ndim != axes:
-            raise ValueError(f"{array} must have {axes} axes, got shape {arrays[array].shape}")
+            raise ArgumentValueError(f"{array} must have {axes} axes, got shape {arrays[array].shape}")
     for size in [size for size, wish in sizes.items() if wish is not None]:
         if size not in setting.takes:
-            raise ValueError(f"sizes of {operator.name} must be among {', '.join(setting.takes)}, got {size}")
+            raise ArgumentValueError(f"sizes of {operator.name} must be among {', '.join(setting.takes)}, got {size}")
         array = "x" if size in ("input", "channels") else "w"
         if array in arrays:
-            raise ValueError(f"{size} must be left out if the array {array} is given, since it follows from the array")
+            raise ArgumentValueError(f"{size} must be left out if the array {array} is given, since it follows from the array")
         if size in ("channels", "filters"):
             integer(size, sizes[size])
 
@@ -238,7 +239,7 @@ def _check(operator, name, setting, sizes, arrays, options):
 def _refuse_large(shapes):
     for array, shape in shapes.items():
         if math.prod(shape) > LARGEST:
-            raise ValueError(
+            raise ArgumentValueError(
                 f"{array} must have at most {LARGEST} elements, since the whole loop runs for one of its outputs, got shape "
                 f"{shape}"
             )
@@ -312,7 +313,7 @@ def _read(loop, case, output):
 def _element(made, output):
     """Return the index of the output element to trace."""
     if not made.size:
-        raise ValueError(f"x must hold at least one example, got an output of shape {made.shape}")
+        raise ArgumentValueError(f"x must hold at least one example, got an output of shape {made.shape}")
     if output is None:
         # Near a corner, where padding shows; and if nothing arrives there, where most does.
         near = tuple(min(int(2 * axis >= made.ndim), size - 1) for axis, size in enumerate(made.shape))
@@ -322,7 +323,7 @@ def _element(made, output):
     output = per_axis("output", output, made.ndim, least=0)
     if any(index >= size for index, size in zip(output, made.shape, strict=True)):
         last = tuple(size - 1 for size in made.shape)
-        raise ValueError(f"output must hold one index for each axis, at most {last}, got {output}")
+        raise ArgumentValueError(f"output must hold one index for each axis, at most {last}, got {output}")
     return output
 
 

@@ -9,7 +9,7 @@ Its conventions differ from ours in four places. Each function undoes one:
 - batch_norm weights the new average by its ``momentum``, and keeps the unbiased variance.
 """
 
-from refconv.verify.catalogue.update import NAMES, moves
+from refconv.verify.catalogue.steps import NAMES, moves
 from refconv.verify.evidence.oracles.options import FIRST, options
 
 __all__ = ["FUNCTIONS", "evaluate"]
@@ -65,6 +65,10 @@ def adam(torch, groups, o):
     return torch.optim.Adam(groups, 1.0, betas=(o.beta1, o.beta2), eps=o.eps)
 
 
+def adamw(torch, groups, o):
+    return torch.optim.AdamW(groups, 1.0, betas=(o.beta1, o.beta2), eps=o.eps)
+
+
 def clip_by_global_norm(torch, o, w, b, dy=None):
     theta = [torch.nn.Parameter(torch.zeros_like(g)) for g in (w, b)]
     for parameter, g in zip(theta, (w, b), strict=True):
@@ -101,6 +105,7 @@ FUNCTIONS = {
     "optim.SGD": steps(sgd, {"momentum_buffer"}),
     "optim.RMSProp": steps(rmsprop, {"momentum_buffer"}),
     "optim.Adam": steps(adam, set()),
+    "optim.AdamW": steps(adamw, set()),
     "optim.clip_by_global_norm": clip_by_global_norm,
     "running_average": running_average,
     "corrected_average": corrected_average,

@@ -1,0 +1,52 @@
+"""A parser of arguments whose errors come first, in one line, with the nearest known word."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+__all__ = ["Parser", "did_you_mean"]
+
+
+class Parser(argparse.ArgumentParser):
+    """An ``ArgumentParser`` that prints an error and how to get help, without a summary of all options above it.
+
+    Options must be written in full: an abbreviation would change its meaning with the next option that begins like it.
+    """
+
+    def __init__(self, program: str, description: str) -> None:
+        self.options: list[str] = []
+        super().__init__(
+            program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        )
+
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # type: ignore[override]
+        self.options += [name for name in names if name.startswith("-")]
+        return super().add_argument(*names, **settings)
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0].partition('=')[0], self.options)}")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\nRun `{self.prog} --help` to see what it accepts.\n")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" with up to three known words that are similar, or "" if none is.
+
+    >>> did_you_mean("sumary", ["train", "summary", "trace"]), did_you_mean("--epoch", ["--engine", "--epochs"])
+    ('; did you mean summary?', '; did you mean --epochs?')
+    >>> did_you_mean("walk", ["train", "summary"])
+    ''
+    """
+    return _question(difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.7))
+
+
+def _question(words: Sequence[str]) -> str:
+    *others, last = words or [""]
+    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""
