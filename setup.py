@@ -2,7 +2,7 @@
 
 Environment:
 
-REFCONV_PURE=1     build no kernels; the package then works on its loops
+REFCONV_PURE=1     build no kernels; the package then works on its loops, and pure_build.txt records that this is intended
 REFCONV_NATIVE=1   let the kernels of every instruction set use all that this very processor has; not for binaries that travel
 """
 
@@ -20,8 +20,10 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 CORE = Path("refconv/_core")
+PURE_MARKER = CORE / "pure_build.txt"  # without this file, importing a package that has no kernels fails
 SHARED = "refconv._core.isa.baseline.memoryviews"  # Cython's own code for arrays, which each module would have again
 
 # What a module of each set may use. refconv/_core/machine/cpu.pyx asks the processor for exactly these before one is imported.
@@ -179,5 +181,21 @@ class BuildKernels(build_ext):
             report(f"[{self.compiled:{len(str(total))}}/{total}] {name} ({ISA_NAMES[isa]})")
 
 
+class BuildPython(build_py):
+    """Copy the Python modules, and record whether the package is meant to have kernels."""
+
+    def run(self):
+        super().run()
+        marker = PURE_MARKER if self.editable_mode else Path(self.build_lib, PURE_MARKER)
+        if os.environ.get("REFCONV_PURE"):
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.write_text("Built with REFCONV_PURE=1: without kernels, on the loops.\n", encoding="utf-8")
+        else:
+            marker.unlink(missing_ok=True)
+
+
 if __name__ == "__main__":  # the processes that translate import this file as well
-    setup(ext_modules=[] if os.environ.get("REFCONV_PURE") else extensions(), cmdclass={"build_ext": BuildKernels})
+    setup(
+        ext_modules=[] if os.environ.get("REFCONV_PURE") else extensions(),
+        cmdclass={"build_ext": BuildKernels, "build_py": BuildPython},
+    )

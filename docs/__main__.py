@@ -21,7 +21,7 @@ FOLDERS = {
     "figures": "the lectures' pictures, each drawn by a script",
     "refconv": "the library",
     "tests": "the tests, in the same folders as the packages",
-    "tutorials": "twelve notebooks with exercises",
+    "tutorials": "thirteen notebooks with exercises",
 }
 NOT_DRAWN = ("__init__", "__main__")  # they import every package or one
 

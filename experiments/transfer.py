@@ -51,7 +51,7 @@ def new_head(settings):
     model = pretrained(settings)
     head = nn.Dense(10)
     head.build((84,), rng=[settings.seed, 2])
-    model = nn.Sequential({"features": nn.Frozen(model.cut("relu4")), "scores": head})
+    model = nn.Sequential({"features": model.cut("relu4").freeze(), "scores": head})
     return train_on_real(model, 0.01, settings)
 
 

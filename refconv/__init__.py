@@ -64,7 +64,15 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES sa
     )
     from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
     from refconv.ops.dropout import dropout, dropout_dx
-    from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
+    from refconv.ops.loss import (
+        binary_cross_entropy,
+        log_softmax,
+        log_softmax_dx,
+        mean_squared_error,
+        softmax,
+        softmax_cross_entropy,
+        softmax_dx,
+    )
     from refconv.ops.matrix import col2im, im2col, toeplitz1d, toeplitz2d, zero_stuff
     from refconv.ops.max_pool import (
         max_pool1d,
@@ -85,6 +93,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES sa
         separable_conv2d_grads,
         separate_rank1,
     )
+    from refconv.weights.model import load
 
 __all__ = [
     "ArgumentError",
@@ -101,6 +110,7 @@ __all__ = [
     "batch_norm_grads",
     "batch_norm_inference",
     "batch_norm_inference_grads",
+    "binary_cross_entropy",
     "col2im",
     "config",
     "conv1d",
@@ -146,6 +156,7 @@ __all__ = [
     "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_dx",
+    "load",
     "local_response_norm",
     "local_response_norm_dx",
     "log_softmax",
@@ -156,6 +167,7 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_dx",
     "max_pool2d_with_argmax",
+    "mean_squared_error",
     "models",
     "nn",
     "optim",
@@ -204,7 +216,7 @@ _PUBLIC_NAMES = {
     "ops.convolve": "convolve1d convolve2d cross_correlate1d cross_correlate2d fft_convolve1d fft_convolve2d",
     "ops.dense": "dense dense_db dense_dw dense_dx",
     "ops.dropout": "dropout dropout_dx",
-    "ops.loss": "log_softmax log_softmax_dx softmax softmax_cross_entropy softmax_dx",
+    "ops.loss": "binary_cross_entropy log_softmax log_softmax_dx mean_squared_error softmax softmax_cross_entropy softmax_dx",
     "ops.matrix": "col2im im2col toeplitz1d toeplitz2d zero_stuff",
     "ops.max_pool": "max_pool1d max_pool1d_dx max_pool1d_with_argmax max_pool2d max_pool2d_dx max_pool2d_with_argmax",
     "ops.norm": "batch_norm batch_norm_grads batch_norm_inference batch_norm_inference_grads",
@@ -213,6 +225,7 @@ _PUBLIC_NAMES = {
     "ops.separable": (
         "depthwise_conv2d depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d separable_conv2d_grads separate_rank1"
     ),
+    "weights.model": "load",
 }
 _SUBMODULES = ("analysis", "data", "models", "nn", "optim", "training", "weights")
 _MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}

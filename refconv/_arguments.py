@@ -189,10 +189,10 @@ def class_labels(labels, count=None, classes=None, *, name="labels"):
 
     Parameters
     ----------
-    labels : integer array (N,)
+    labels : integer array (N,) or (…)
         Classes, from 0 to K − 1, of any integer type. Booleans are refused.
-    count : int, optional
-        The number N of labels that is expected.
+    count : int or tuple of int, optional
+        The number N of labels that is expected, or their shape, such as (N, H, W) for a label of each pixel.
     classes : int, optional
         K; if it is not known, labels must only be non-negative.
     name : str
@@ -200,41 +200,45 @@ def class_labels(labels, count=None, classes=None, *, name="labels"):
 
     Returns
     -------
-    array (N,), intp
+    array (N,) or (…), intp
 
     Raises
     ------
     TypeError
         If labels are not integers, or are a masked array.
     ValueError
-        If their shape is not (N,), or one of them is not a class; the message names the first such label.
+        If their shape is not the expected one, or one of them is not a class; the message names the first such label.
 
     Examples
     --------
     >>> class_labels(np.array([16, 3], np.uint8), classes=17) * 17
     array([272,  51])
-    >>> class_labels([2, 5, 1], classes=5)
+    >>> class_labels([[2, 0], [1, 5]], (2, 2), classes=5)
     Traceback (most recent call last):
         ...
-    refconv.ArgumentValueError: labels must be from 0 to 4, got 5 at index 1
+    refconv.ArgumentValueError: labels must be from 0 to 4, got 5 at index (1, 1)
 
     Source: lecture row A19 (SOURCES.md).
     """
+    shape = count if isinstance(count, tuple) else ("N" if count is None else count,)
+    expected = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
     if isinstance(labels, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
     try:
         labels = np.asarray(labels)
     except ValueError:
-        raise ArgumentValueError(f"{name} must have shape (N,), got rows of different lengths") from None
+        raise ArgumentValueError(f"{name} must have shape {expected}, got rows of different lengths") from None
     if labels.size and labels.dtype.kind not in "iu":  # an empty list becomes float64
         raise ArgumentTypeError(f"{name} must be integers, got {labels.dtype}")
-    if labels.ndim != 1 or count not in (None, len(labels)):
-        raise ArgumentValueError(f"{name} must have shape ({'N' if count is None else count},), got {labels.shape}")
+    if labels.ndim != len(shape) or (count is not None and labels.shape != shape):
+        raise ArgumentValueError(f"{name} must have shape {expected}, got {labels.shape}")
     most = np.iinfo(np.intp).max if classes is None else classes - 1
     wrong = np.flatnonzero((labels < 0) | (labels > most))
     if wrong.size:
-        expected = "at least 0" if classes is None and labels[wrong[0]] < 0 else f"from 0 to {most}"
-        raise ArgumentValueError(f"{name} must be {expected}, got {labels[wrong[0]]} at index {wrong[0]}")
+        label = labels.flat[wrong[0]]
+        bounds = "at least 0" if classes is None and label < 0 else f"from 0 to {most}"
+        index = wrong[0] if labels.ndim == 1 else tuple(map(int, np.unravel_index(wrong[0], labels.shape)))
+        raise ArgumentValueError(f"{name} must be {bounds}, got {label} at index {index}")
     return np.ascontiguousarray(labels, np.intp)
 
 

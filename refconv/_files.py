@@ -1,13 +1,16 @@
 """Writing of files that are complete or absent, never half written."""
 
+from __future__ import annotations
+
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = ["clear_unfinished", "write_atomically"]
 
 
-def write_atomically(path, content: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[bytes]) -> None:
     """Write a file completely or not at all.
 
     The content is written to a temporary file in the same folder, which then replaces `path`. Missing folders are created. If
@@ -16,7 +19,8 @@ def write_atomically(path, content: bytes) -> None:
     Parameters
     ----------
     path : path
-    content : bytes
+    content : bytes or iterable of bytes
+        The content, or its consecutive parts, so that a large file need not be in memory as a whole.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def write_atomically(path, content: bytes) -> None:
     handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.writelines((content,) if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(unfinished, 0o666 & ~_umask())  # mkstemp lets only the owner read the file
@@ -43,14 +47,14 @@ def write_atomically(path, content: bytes) -> None:
         raise
 
 
-def clear_unfinished(path) -> None:
+def clear_unfinished(path: str | os.PathLike[str]) -> None:
     """Remove temporary files that a program killed within :func:`write_atomically` left beside `path`."""
     path = Path(path)
     for unfinished in path.parent.glob(f".{path.name}.*"):
         unfinished.unlink(missing_ok=True)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -19,5 +19,6 @@ Shape: TypeAlias = tuple[int, ...]
 Size: TypeAlias = int | tuple[int, ...]  # one number for all spatial axes, or one for each
 Padding: TypeAlias = str | int | tuple[int, ...] | tuple[tuple[int, int], ...]
 DataFormat: TypeAlias = Literal["channels_last", "channels_first"]
-Generator: TypeAlias = np.random.Generator | int | None  # a generator, a seed, or None for other numbers each time
+# A generator, a seed, or None for other numbers each time. In quotes, as evaluating it would import numpy.random.
+Generator: TypeAlias = "np.random.Generator | int | None"
 Backward: TypeAlias = Callable[..., Any]  # dx = backward(dy), or backward(dy, want_dx=False)

@@ -11,6 +11,7 @@ arguments                 :func:`assert_inputs_unchanged`, :func:`fenced`
 """
 
 import ctypes
+import inspect
 import mmap
 from contextlib import contextmanager
 from fractions import Fraction
@@ -41,6 +42,7 @@ __all__ = [
     "fft_rounding",
     "fractions",
     "garbage",
+    "in_order",
     "inner",
     "needs_kernels",
     "numeric_derivative",
@@ -76,6 +78,15 @@ def assert_parity(call, *arrays, **near):
     """:func:`refconv.verify.evidence.parity.assert_parity`, where there are kernels."""
     _skip_without_kernels()
     parity.assert_parity(call, *arrays, **near)
+
+
+def in_order(function, **options):
+    """Return the function with its required parameters by position, for code that calls any function with several arrays.
+
+    Derivatives accept all arrays but ∂e/∂y by keyword only.
+    """
+    names = [name for name, p in inspect.signature(function).parameters.items() if p.default is p.empty]
+    return lambda *arrays, **more: function(**dict(zip(names, arrays, strict=False)), **options, **more)
 
 
 def assert_same_sums(found, call, *arrays, terms):

@@ -37,7 +37,8 @@ def assert_layer(layer, shape, train=True, positive=()):
     # The output shape, the gradients, that they are added, and that neither the input nor the layer changes.
     numeric(row("nn.Layer", "", "", case), case)
     parameters = layer.named_parameters().values()
-    assert sum(p.value.size for p in parameters) == counted
+    counters = sum(spec.counter for _, inner, at in layer.distinct_layers(shape) for spec in inner.specs(at).values())
+    assert sum(p.value.size for p in parameters) == counted + counters
     assert sum(p.value.size for p in parameters if p.trainable) == trainable
 
 

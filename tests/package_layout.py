@@ -44,9 +44,9 @@ _ROWS = [
     ),
     ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional geometry typing"),
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops"),
-    ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry ops"),
+    ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops"),
     ("models", "architectures", "_arguments _errors geometry nn ops"),
-    ("weights", "saving and loading networks", "_errors _files _optional models nn"),
+    ("weights", "saving and loading networks", "_errors _files geometry models nn"),
     (
         "training",
         "training loops, evaluation and checkpoints",
@@ -67,6 +67,7 @@ _ROWS = [
 # Imports of packages further down this list, inside methods: they happen when the method is called.
 DEFERRED = {
     "nn/description.py": {"analysis", "drawing"},  # model.summary() and the diagram of a model in a notebook
+    "nn/saving.py": {"weights"},  # model.save(path) is a method, and saving needs the classes of all layers
 }
 
 PACKAGES = {name: Package(purpose, frozenset(imports.split())) for name, purpose, imports in _ROWS}

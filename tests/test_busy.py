@@ -50,7 +50,7 @@ def test_busy_processes_run_until_the_block_ends(monkeypatch):
 @needs_kernels
 @pytest.mark.parametrize("entry", ["import", "command"])
 def test_epochs_are_trained_from_both_entries(capsys, entry):
-    for module in ("tqdm", "safetensors", "matplotlib"):
+    for module in ("tqdm", "matplotlib"):
         pytest.importorskip(module)
     busy.main(["--busy", "0", "--rounds", "1", "--images", "130", "--from", entry])
     heading, line = capsys.readouterr().out.splitlines()

@@ -420,16 +420,36 @@ def test_a_build_that_lacks_a_kernel_is_not_taken_for_one_without_kernels(copied
     assert message == f"the kernels are incomplete, {name} is missing: build or install refconv again"
 
 
-INFO = "from refconv.cli import main; main(['info'])"
+IMPORT = (
+    "try:\n    import refconv\nexcept ImportError as error:\n    print(error)\nelse:\n    print(refconv.get_config().engine)"
+)
 
 
 @needs_kernels
-def test_info_tells_a_build_without_kernels_from_one_for_another_python(copied):
+def test_a_package_without_kernels_is_not_imported_unless_it_was_built_so(copied):
     for file in compiled(copied):
         file.rename(file.with_name(f"{file.name.partition('.')[0]}.cpython-27-x86_64-linux-gnu{file.suffix}"))
-    assert "kernels  none for this Python, though for another: build or install" in run_python(INFO, copied)
+    assert "has kernels for another version of Python only. Build them with 'pip install -e .'" in run_python(IMPORT, copied)
     for file in compiled(copied):
         file.unlink()
-    printed = run_python(INFO, copied)
+    message = run_python(IMPORT, copied)
+    assert message.startswith(f"{copied / 'refconv' / '_core'} has no compiled kernels. Build them with 'pip install -e .'")
+    assert "'REFCONV_PURE=1 pip install -e .'" in message
+    (copied / "refconv" / "_core" / _core.PURE_MARKER.name).touch()
+    assert run_python(IMPORT, copied) == "reference"
+    printed = run_python("from refconv.cli import main; main(['info'])", copied)
     assert "kernels  none: built with REFCONV_PURE=1" in printed
     assert "engine   reference" in printed
+
+
+@needs_kernels
+@pytest.mark.parametrize("command", [["-m", "refconv", "info"], ["-c", "import sys; sys.argv = ['refconv']; import refconv"]])
+def test_an_import_that_fails_raises_import_error_in_the_command_too(copied, command):
+    for file in compiled(copied):
+        file.unlink()
+    environment = {**os.environ, "PYTHONPATH": str(copied)}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=copied, capture_output=True, encoding="utf-8", env=environment, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "\nImportError: " in done.stderr

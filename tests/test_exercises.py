@@ -23,9 +23,12 @@ CHECKS = [
 OF_ARRAYS = [
     *(("one_sum", 3), ("one_sum", 4), ("the_layer", 5), ("derivatives", 4), ("pooling_and_norm", 1), ("architectures", 4)),
     *(("lenet", 4), ("lenet", 5), ("more_convolutions", 4), ("pixels_out", 1), ("pixels_out", 5), ("residual", 1)),
-    *(("new_task", 3), ("new_task", 4), ("training", 1), ("training", 4)),
+    *(("new_task", 3), ("new_task", 4), ("training", 1), ("training", 4), ("your_own_layer", 1)),
 ]
-OF_NUMBERS = [("architectures", 3), ("lenet", 1), ("pixels_out", 2), ("pixels_out", 4), ("residual", 2), ("residual", 3)]
+OF_NUMBERS = [
+    *(("architectures", 3), ("lenet", 1), ("pixels_out", 2), ("pixels_out", 4), ("residual", 2), ("residual", 3)),
+    ("your_own_layer", 3),
+]
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an installed package has no tutorials")
 
@@ -56,7 +59,7 @@ def solution(kind, module, number):
 def test_every_notebook_has_three_to_five_exercises():
     counts = {module: sum(other == module for other, _ in CHECKS) for module in EXERCISES}
     assert set(counts.values()) <= {3, 4, 5}
-    assert len(counts) == 12
+    assert len(counts) == 13
 
 
 @pytest.mark.slow
@@ -203,6 +206,17 @@ def test_a_lambda_of_dots_is_open_and_one_of_none_is_not(said):
     assert "returns None" in said("one_sum", 3, lambda a, b: None)
 
 
+class OpenLayer(nn.Layer):
+    def forward(self, x, train=True): ...
+
+
+class StartedLayer(nn.Layer):
+    def specs(self, shape):
+        return {}
+
+    def forward(self, x, train=True): ...
+
+
 def test_an_empty_answer_is_open_and_any_other_is_not():
     is_open = importlib.import_module("checking")._is_open
 
@@ -217,6 +231,10 @@ def test_an_empty_answer_is_open_and_any_other_is_not():
     assert is_open(...)
     assert is_open(started)
     assert is_open(described)
+    assert is_open(OpenLayer)
+    assert not is_open(StartedLayer)
+    assert not is_open(nn.ReLU)
+    assert not is_open(dict)
     assert is_open((1, ...))
     assert is_open([[0, ...], [1, 2]])
     assert not is_open(wrong)

@@ -91,8 +91,7 @@ def test_rows_come_back_from_the_file_that_an_experiment_writes(tmp_path, canvas
 @pytest.mark.slow
 @needs_kernels
 def test_the_training_run_draws_its_picture(tmp_path, capsys):
-    for extra in ("safetensors", "tqdm"):
-        pytest.importorskip(extra)
+    pytest.importorskip("tqdm")
     script = importlib.import_module("lenet_training")
     script.draw(tmp_path / "drawn.png", "--images", "64", "--test-images", "40", "--epochs", "1")
     assert "64 training and 40 test images" in capsys.readouterr().out

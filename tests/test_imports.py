@@ -25,7 +25,7 @@ LOOPS_ONLY = {
     "conv": {"centred_correlation", "centred_correlation_dw", "centred_correlation_dx"},
     "conv_transpose": {"zero_stuffed_conv_transpose2d"},
     "max_pool": {"wins"},
-    "norm": {"running_average"},
+    "norm": {"corrected_average", "running_average"},
     "response_norm": {"denominators"},
 }
 

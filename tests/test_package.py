@@ -152,3 +152,31 @@ def test_the_test_extra_is_installed_in_the_stated_versions():
 @pytest.mark.skipif(not PYPROJECT.is_file(), reason="an installed package has no pyproject.toml")
 def test_the_test_extra_has_what_compiling_a_mutant_imports():
     assert {"Cython", "setuptools"} <= {requirement.name for requirement in requirements_of("test")}
+
+
+# Derivatives whose arrays may have one shape: exchanged by mistake, they would give a wrong number without an error.
+BY_KEYWORD = {
+    "batch_norm_grads": ("x", "gamma", "mean", "var"),
+    "batch_norm_inference_grads": ("x", "gamma", "mean", "var"),
+    "dropout_dx": ("mask",),
+    "elu_dx": ("x",),
+    "leaky_relu_dx": ("x",),
+    "local_response_norm_dx": ("x",),
+    "log_softmax_dx": ("y",),
+    "relu_dx": ("x",),
+    "separable_conv2d_grads": ("x", "depthwise", "pointwise"),
+    "sigmoid_dx": ("y",),
+    "softmax_dx": ("y",),
+    "tanh_dx": ("y",),
+}
+
+
+@pytest.mark.parametrize("name", BY_KEYWORD)
+def test_the_arrays_of_a_derivative_beside_dy_are_given_by_name(name):
+    family = refconv._MODULE_OF[name].rpartition(".")[2]
+    for function in (getattr(refconv, name), getattr(getattr(refconv.reference, family), name)):
+        parameters = inspect.signature(function).parameters
+        arrays = [parameters[array] for array in BY_KEYWORD[name]]
+        assert all(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in arrays)
+    with pytest.raises(TypeError):
+        getattr(refconv, name)([[1.0, 2, 3]], [[4.0, 5, 6]])

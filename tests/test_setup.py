@@ -70,6 +70,26 @@ def test_each_compiled_module_prints_a_line_with_its_count(setup, monkeypatch, c
     assert set(modules) == {f"{name} ({isa})" for isa in ("baseline", "AVX2", "AVX-512") for name in kernels}
 
 
+@pytest.mark.parametrize("editable", [False, True])
+def test_only_a_build_without_kernels_leaves_the_marker_that_permits_the_loops(setup, monkeypatch, tmp_path, editable):
+    from setuptools import Distribution
+
+    from refconv._core import _load
+
+    def build(pure):
+        monkeypatch.setenv("REFCONV_PURE", pure)
+        command = setup.BuildPython(Distribution({"packages": []}))
+        command.ensure_finalized()
+        command.build_lib, command.editable_mode = "built", editable
+        command.run()
+        return sorted(tmp_path.rglob("*.txt"))
+
+    monkeypatch.chdir(tmp_path)
+    assert Path(_load.__file__).parent / setup.PURE_MARKER.name == _load.PURE_MARKER
+    assert build("1") == [tmp_path / ("" if editable else "built") / setup.PURE_MARKER]
+    assert build("") == []
+
+
 @pytest.mark.parametrize(("verbose", "level"), [(1, logging.WARNING), (2, logging.INFO)])
 def test_command_lines_of_the_compiler_are_printed_on_request(setup, monkeypatch, verbose, level):
     from setuptools import Distribution

@@ -70,7 +70,7 @@ class BatchNorm(Images):
         if work == "forward":
             return Side(lambda: refconv.batch_norm(x, gamma, a["beta"], eps=EPS), lambda result: [result[0]])
         _, mean, var = refconv.batch_norm(x, gamma, gamma, eps=EPS)
-        return Side(lambda: refconv.batch_norm_grads(a["dy"], x, gamma, mean, var, EPS))
+        return Side(lambda: refconv.batch_norm_grads(a["dy"], x=x, gamma=gamma, mean=mean, var=var, eps=EPS))
 
     def torch(self, work, a, layout):
         import torch

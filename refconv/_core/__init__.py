@@ -1,17 +1,18 @@
 """The engine: the functions of ``refconv.reference`` as Cython kernels, with the same names and arguments.
 
 README.md explains the folders. ``kernels`` holds the compiled modules, such as ``kernels.conv``. ``ISA`` is the name of
-their instruction set, or None if the package was built without kernels (``REFCONV_PURE=1``). If some kernels are missing, the
-import fails, because the loops that would replace them are thousands of times slower.
+their instruction set, or None if the package was built without kernels (``REFCONV_PURE=1``). If kernels are missing in any
+other build, the import fails, because the loops that would replace them are thousands of times slower.
 
 Long sums are added in blocks; common/sums.h states the bound on their rounding error.
 """
 
-from refconv._core._load import ALGORITHMS, ISA, instruction_sets, kernels, load, source
+from refconv._core._load import ALGORITHMS, ISA, PURE_MARKER, instruction_sets, kernels, load, source
 
 __all__ = [
     "ALGORITHMS",
     "ISA",
+    "PURE_MARKER",
     "available_threads",
     "instruction_sets",
     "keep_freed_memory",

@@ -7,16 +7,19 @@ the families, with the function names of refconv.reference, and the algorithms; 
 
 import importlib
 import os
-import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import SimpleNamespace
 
 from refconv.families import FAMILIES
 
-__all__ = ["ALGORITHMS", "ISA", "instruction_sets", "kernels", "load", "source"]
+__all__ = ["ALGORITHMS", "ISA", "PURE_MARKER", "instruction_sets", "kernels", "load", "source"]
 
 CORE = Path(__file__).parent
+
+# A build with REFCONV_PURE=1, which has no kernels, makes this file. Without it, missing kernels are an error: the loops that
+# would replace them are thousands of times slower.
+PURE_MARKER = CORE / "pure_build.txt"
 
 # Kernel modules that are no family: the algorithms that families and layers consist of, and the sketch of a convolution.
 ALGORITHMS = (
@@ -41,12 +44,22 @@ def load(module: str, isa: str | None = None):
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise _refusal(f"the kernels are incomplete, {name} is missing: build or install refconv again") from None
+        raise ImportError(f"the kernels are incomplete, {name} is missing: build or install refconv again") from None
 
 
 def instruction_sets() -> list[str]:
-    """Instruction sets that the kernels were built for and this processor can run, best first; empty without kernels."""
-    return load("cpu", "baseline").instruction_sets() if _is_compiled() else []
+    """Instruction sets that the kernels were built for and this processor can run, best first; empty in a pure build."""
+    if _is_compiled():
+        return load("cpu", "baseline").instruction_sets()
+    if PURE_MARKER.exists():
+        return []
+    others = any(file.suffix in (".so", ".pyd") for file in CORE.glob("isa/*/*"))
+    kind = "kernels for another version of Python only" if others else "no compiled kernels"
+    raise ImportError(
+        f"{CORE} has {kind}. Build them with 'pip install -e .' in a clone of refconv (a C compiler and some minutes), or "
+        "install the slow loops alone with 'REFCONV_PURE=1 pip install -e .'. If refconv is installed elsewhere, start Python "
+        "outside of this clone."
+    )
 
 
 def source(module: str) -> Path:
@@ -61,7 +74,7 @@ def _choose_isa():
         return None
     wanted = os.environ.get("REFCONV_ISA") or runnable[0]
     if wanted not in runnable:
-        raise _refusal(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, got {wanted!r}")
+        raise ImportError(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, got {wanted!r}")
     return wanted
 
 
@@ -69,13 +82,6 @@ def _is_compiled():
     """Return True if any kernel was compiled for this version of Python; other versions use other file suffixes."""
     files = (file.name.partition(".") for file in CORE.glob("isa/*/*.*"))
     return any(dot + suffix in EXTENSION_SUFFIXES for _, dot, suffix in files)
-
-
-def _refusal(message):
-    """Return an ImportError or, in the command ``refconv``, which cannot catch it, an exit with the message alone."""
-    called = sys.argv[0] if getattr(sys, "argv", None) else ""
-    as_command = Path(called).stem == "refconv" or (called == "-m" and "refconv" in sys.orig_argv)
-    return SystemExit(f"refconv: {message}") if as_command else ImportError(message)
 
 
 ISA = _choose_isa()

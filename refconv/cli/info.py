@@ -3,7 +3,6 @@
 import importlib.util
 import platform
 from argparse import Namespace
-from pathlib import Path
 
 from refconv._version import __version__
 from refconv.cli.command import Command
@@ -21,8 +20,7 @@ ISA_NAMES = {
     "baseline": "baseline (what every processor of this kind has)",
 }
 PURE = "none: built with REFCONV_PURE=1, everything runs on the loops"
-OTHER = "none for this Python, though for another: build or install refconv again; everything runs on the loops"
-EXTRAS = ("matplotlib", "PIL", "pooch", "safetensors", "tqdm")
+EXTRAS = ("matplotlib", "PIL", "pooch", "tqdm")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -56,10 +54,7 @@ def run(options: Namespace) -> None:
 def _kernels() -> str:
     from refconv import _core
 
-    if _core.ISA:
-        return ISA_NAMES[_core.ISA]
-    compiled = [file for file in Path(_core.__file__).parent.glob("isa/*/*") if file.suffix in (".so", ".pyd")]
-    return OTHER if compiled else PURE
+    return ISA_NAMES[_core.ISA] if _core.ISA else PURE
 
 
 COMMAND = Command("info", "print versions, settings, data and optional packages", DESCRIPTION, add_arguments, run)

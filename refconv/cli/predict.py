@@ -52,10 +52,10 @@ def _load_classifier(path: str) -> nn.Layer:
     """Load a model; refuse it unless it takes inputs of ``data.lenet_input``, returns class scores and is finite."""
     import numpy as np
 
-    from refconv import weights
+    from refconv import load
 
-    model, description = weights.load_model(path)
-    shape = description["input_shape"]
+    model = load(path)
+    shape = model.input_shape
     if shape != INPUT_SHAPE or len(model.output_shape(shape)) != 1:
         expected = f"take inputs of shape {INPUT_SHAPE} and return the scores of classes"
         raise ArgumentValueError(f"{path} must {expected}, got shapes {shape} and {model.output_shape(shape)}")

@@ -115,7 +115,7 @@ def _add_execution(add: Callable[..., Any]) -> None:
 
 
 def run(options: Namespace) -> None:
-    for module in ("matplotlib", "safetensors", "tqdm"):  # needed at the end: check before an hour of training
+    for module in ("matplotlib", "tqdm"):  # needed at the end: check before an hour of training
         need(module, "train", "refconv train")
     if options.tensorboard:
         need("tensorboardX", "tensorboard", "refconv train --tensorboard")

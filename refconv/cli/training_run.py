@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 
-from refconv import data, models, optim, weights
+from refconv import data, models, optim
 from refconv._config import config, get_config, keep_freed_memory
 from refconv._files import write_atomically
 from refconv.cli.command import Failure
@@ -45,8 +45,7 @@ def train(options) -> None:
 
 
 def _train(options, folder):
-    arguments = {"style": options.style}
-    model = models.create(options.model, **arguments)
+    model = models.create(options.model, style=options.style)
     # Independent streams, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     input_shape = models.input_shape(options.model)
@@ -72,7 +71,7 @@ def _train(options, folder):
         checkpoint.recall_best(model)
         history.test = evaluate(model, test)
         say(f"the validation loss was lowest after epoch {history.best.epoch}: it is the one that is saved")
-    _save(folder, options, arguments, model, history, test)
+    _save(folder, options, model, history, test)
     if not history.stopped:
         checkpoint.last.unlink(missing_ok=True)
         checkpoint.best.unlink(missing_ok=True)
@@ -113,10 +112,10 @@ def _optimizer(model, options):
     return kind(model, options.lr, momentum=options.momentum, **common)
 
 
-def _save(folder, options, arguments, model, history, test):
+def _save(folder, options, model, history, test):
     accuracy = history.test.accuracy
     notes = {"data": options.data, "seed": options.seed, "test_accuracy": accuracy}
-    weights.save_model(folder / "model.safetensors", model, name=options.model, arguments=arguments, notes=notes)
+    model.save(folder / "model.safetensors", notes=notes)
     _save_history(folder, options, history, test, f"{100 * accuracy:.2f} % of test images read correctly")
     say(f"saved {folder / 'model.safetensors'}, history.csv and training.png")
     say(f"try:  refconv predict {folder / 'model.safetensors'} YOUR_DIGIT.png")

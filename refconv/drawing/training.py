@@ -1,11 +1,11 @@
-"""Plots of a training run: loss and accuracy curves with the misclassified images, and the confusion matrix."""
+"""Plots of training: curves with the misclassified images, the confusion matrix, and the learning-rate range test."""
 
 import io
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 
-__all__ = ["confusion_picture", "training_picture"]
+__all__ = ["confusion_picture", "lr_range_picture", "training_picture"]
 
 # Colours of Okabe and Ito, distinguishable with colour blindness.
 TRAIN, TEST = "#0072B2", "#D55E00"
@@ -98,6 +98,40 @@ def confusion_picture(confusion, classes=None, title="") -> bytes:
             if confusion[row, column]:
                 colour = "white" if min(shades[row][column]) < 0.35 else "black"
                 axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
+    return _png(figure)
+
+
+def lr_range_picture(rates, title="") -> bytes:
+    """Plot the loss against the learning rate of a range test, as a PNG.
+
+    Parameters
+    ----------
+    rates : LearningRates
+        The result of :func:`refconv.training.lr_range_test`.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Source: lecture row A20 (SOURCES.md); Smith, "Cyclical learning rates for training neural networks", 2017, section 3.3.
+    """
+    figures = need("matplotlib.figure", "train", "drawing a picture")
+    figure = figures.Figure(figsize=(6, 4), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots()
+    axes.semilogx(rates.lrs, rates.losses, color=TRAIN)
+    axes.axvline(rates.steepest, color=TEST, linestyle="--", label=f"steepest descent: {rates.steepest:.2g}")
+    axes.set(xlabel="learning rate", ylabel="loss, running average (nats)")
+    axes.grid(alpha=0.3)
+    axes.legend()
     return _png(figure)
 
 

@@ -18,7 +18,7 @@ from refconv.nn.norm import BatchNorm
 from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
-from refconv.nn.transfer import Frozen, replace_layer
+from refconv.nn.transfer import replace_layer
 
 __all__ = [
     "ELU",
@@ -37,7 +37,6 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Fractal",
-    "Frozen",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",

@@ -10,9 +10,6 @@ __all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 class _Elementwise(Layer):
     category = "activation"
 
-    def output_shape(self, shape):
-        return tuple(shape)
-
     def input_span(self, shape, span):
         return span
 
@@ -24,7 +21,7 @@ class ReLU(_Elementwise):
     """
 
     def forward(self, x, train=True):
-        return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x)
+        return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x=x)
 
 
 class LeakyReLU(_Elementwise):
@@ -38,7 +35,7 @@ class LeakyReLU(_Elementwise):
 
     def forward(self, x, train=True):
         y = activation.leaky_relu(x, self.slope)
-        return y, lambda dy, want_dx=True: activation.leaky_relu_dx(dy, x, self.slope)
+        return y, lambda dy, want_dx=True: activation.leaky_relu_dx(dy, x=x, slope=self.slope)
 
     def caption(self):
         return "leaky ReLU"
@@ -58,7 +55,7 @@ class ELU(_Elementwise):
 
     def forward(self, x, train=True):
         y = activation.elu(x, self.alpha)
-        return y, lambda dy, want_dx=True: activation.elu_dx(dy, x, self.alpha)
+        return y, lambda dy, want_dx=True: activation.elu_dx(dy, x=x, alpha=self.alpha)
 
     def __repr__(self):
         return f"ELU({self.alpha})"
@@ -72,7 +69,7 @@ class Sigmoid(_Elementwise):
 
     def forward(self, x, train=True):
         y = activation.sigmoid(x)
-        return y, lambda dy, want_dx=True: activation.sigmoid_dx(dy, y)
+        return y, lambda dy, want_dx=True: activation.sigmoid_dx(dy, y=y)
 
 
 class Tanh(_Elementwise):
@@ -83,7 +80,7 @@ class Tanh(_Elementwise):
 
     def forward(self, x, train=True):
         y = activation.tanh(x)
-        return y, lambda dy, want_dx=True: activation.tanh_dx(dy, y)
+        return y, lambda dy, want_dx=True: activation.tanh_dx(dy, y=y)
 
 
 class Softmax(_Elementwise):
@@ -94,4 +91,4 @@ class Softmax(_Elementwise):
 
     def forward(self, x, train=True):
         y = loss.softmax(x)
-        return y, lambda dy, want_dx=True: loss.softmax_dx(dy, y)
+        return y, lambda dy, want_dx=True: loss.softmax_dx(dy, y=y)

@@ -35,7 +35,13 @@ class Branches(Container):
 
         def backward(dy, want_dx=True):
             parts = self._share_out(dy, shapes)
-            return sum_of([call_backward(back, part, want_dx) for back, part in zip(backwards, parts, strict=True)])
+            needed = [want_dx or layer.is_trainable for layer in self.layers.values()]
+            return sum_of(
+                [
+                    call_backward(back, part, want_dx) if is_needed else None
+                    for back, part, is_needed in zip(backwards, parts, needed, strict=True)
+                ]
+            )
 
         return self._join(outputs), backward
 

@@ -32,9 +32,6 @@ class Identity(Layer):
 
     wiring = "line"
 
-    def output_shape(self, shape):
-        return tuple(shape)
-
     def forward(self, x, train=True):
         return x, lambda dy, want_dx=True: dy
 
@@ -97,15 +94,19 @@ class Sequential(Container):
         return self._plan.steps(self.layers.values(), train)
 
     def forward(self, x, train=True):
-        backwards = []
-        for step in self.steps(train):
+        steps, backwards = self.steps(train), []
+        for step in steps:
             x, back = step.forward(x, train)
             backwards.append(back)
 
         def backward(dy, want_dx=True):
-            for back in reversed(backwards[1:]):
+            # No gradient is needed before the first layer that learns.
+            first = 0 if want_dx else next((k for k, step in enumerate(steps) if step.is_trainable), None)
+            if first is None:
+                return None
+            for back in reversed(backwards[first + 1 :]):
                 dy = back(dy)
-            return call_backward(backwards[0], dy, want_dx)
+            return call_backward(backwards[first], dy, want_dx)
 
         return x, backward
 
@@ -204,11 +205,12 @@ class StochasticDepth(Wrapper, RandomContainer):
         return self.layer.output_shape(shape)
 
     def forward(self, x, train=True):
-        if train and self.generator().random() >= self.survival:
+        drops = train and not self.frozen
+        if drops and self.generator().random() >= self.survival:
             y = np.zeros((len(x), *self.output_shape(x.shape[1:])), x.dtype)
             return y, lambda dy, want_dx=True: np.zeros_like(x)
         y, back = self.layer.forward(x, train)
-        if train:
+        if drops:
             return y, back
         return y * self.survival, lambda dy, want_dx=True: call_backward(back, dy * self.survival, want_dx)
 

@@ -43,7 +43,6 @@ class Dropout(Layer):
     """
 
     category = "dropout"
-    training_settings = ("rate", "seed")
 
     def __init__(self, rate, seed=None):
         if isinstance(seed, np.random.Generator):
@@ -52,21 +51,18 @@ class Dropout(Layer):
         self.seed = seed
         self.rng = None if seed is None else generator("seed", seed)
 
-    def output_shape(self, shape):
-        return tuple(shape)
-
     def make(self, shape, rng, dtype):
         super().make(shape, rng, dtype)
         self.rng = np.random.default_rng(rng.integers(2**63)) if self.seed is None else generator("seed", self.seed)
 
     def forward(self, x, train=True):
-        if not train:
+        if not train or self.frozen:
             x = floats(x=x)
             return x, lambda dy, want_dx=True: dy
         if self.rng is None:
             raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first, or give it a seed")
         y, mask = dropout(x, self.rate, self.rng)
-        return y, lambda dy, want_dx=True: dropout_dx(dy, mask) if want_dx else None
+        return y, lambda dy, want_dx=True: dropout_dx(dy, mask=mask) if want_dx else None
 
     def input_span(self, shape, span):
         return span

@@ -57,7 +57,6 @@ class Fractal(RandomContainer):
     """
 
     wiring = "columns"
-    training_settings = ("drop",)
 
     def __init__(self, layer: Layer, columns: int, *, drop: float = 0.0) -> None:
         if not isinstance(layer, Layer):
@@ -117,7 +116,7 @@ class Fractal(RandomContainer):
         starts, backs = [x] * self.columns, []  # what each column's next layer reads
         for row in self.every_row():
             ending = self.ending(row)
-            alive = self._alive(ending) if train else ending
+            alive = self._alive(ending) if train and not self.frozen else ending
             passes = {c: self.layers[self.name(c, row)].forward(starts[c], train) for c in alive}
             y = mean_of([value for value, _ in passes.values()]) if alive else None
             for c in ending:
@@ -209,8 +208,6 @@ class DropPath(Wrapper, RandomContainer):
     Source: M13; Larsson, Maire and Shakhnarovich, 2016, section 3.
     """
 
-    training_settings = ("share",)
-
     def __init__(self, network, share=0.5):
         super().__init__(network=network)
         self.network, self.share = network, real("share", share, least=0, most=1)
@@ -223,7 +220,7 @@ class DropPath(Wrapper, RandomContainer):
         return self.network.output_shape(shape)
 
     def forward(self, x, train=True):
-        alone = train and self.generator().random() < self.share
+        alone = train and not self.frozen and self.generator().random() < self.share
         column = int(self.generator().integers(self.fractals[0].columns)) if alone else None
         try:
             for fractal in self.fractals:

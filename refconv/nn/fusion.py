@@ -88,7 +88,7 @@ def _first_step(layers, train):
         return _ConvReLUPool(layers[0]), 3
     if not train and kinds[0] in CONVOLUTIONS and kinds[1:2] == (BatchNorm,) and _channels_last(*layers[:2]):
         count = 3 if kinds[2:] == (ReLU,) else 2
-        return _ConvNorm(layers[:count]), count
+        return _ConvNorm(*layers[:count]), count
     if kinds[0] in (*CONVOLUTIONS, Dense, BatchNorm, Sum) and kinds[1:2] == (ReLU,):
         return _WithReLU(layers[0]), 2  # these layers return a new array and keep no reference to it
     return layers[0], 1
@@ -108,18 +108,22 @@ def _pool_together(conv, pool):
 
 
 class _Step:
-    """Base class of steps that compute several layers."""
+    """Base class of steps that compute several layers; ``layers`` may leave out layers without parameters."""
+
+    def __init__(self, *layers):
+        self.layers = layers
+
+    @property
+    def is_trainable(self):
+        return any(layer.is_trainable for layer in self.layers)
 
     def __call__(self, x):
         return self.forward(x, train=False)[0]
 
 
 class _ConvReLUPool(_Step):
-    def __init__(self, conv):
-        self.conv = conv
-
     def forward(self, x, train=True):
-        conv = self.conv
+        (conv,) = self.layers
         w, b = conv.parameters["w"], conv.parameters["b"] if conv.bias else None
         y, winners = conv2d_relu_pool(x, w.value, None if b is None else b.value, conv.window)
 
@@ -134,9 +138,6 @@ class _ConvReLUPool(_Step):
 
 
 class _ConvNorm(_Step):
-    def __init__(self, layers):
-        self.layers = layers
-
     def forward(self, x, train=False):
         conv, norm, *relu = self.layers
         gamma, beta = norm.parameters["gamma"], norm.parameters["beta"]
@@ -147,8 +148,8 @@ class _ConvNorm(_Step):
 
         def backward(dy, want_dx=True):
             sums, _ = conv.forward(x, train)  # recomputed: y overwrote them, and backward in inference mode is rare
-            dy = relu_dx(dy, y) if relu else dy
-            dsums, dgamma, dbeta = batch_norm_inference_grads(dy, sums, gamma.value, mean, var, norm.eps)
+            dy = relu_dx(dy, x=y) if relu else dy
+            dsums, dgamma, dbeta = batch_norm_inference_grads(dy, x=sums, gamma=gamma.value, mean=mean, var=var, eps=norm.eps)
             gamma.grad += dgamma
             beta.grad += dbeta
             return conv_back(dsums, want_dx)
@@ -157,13 +158,10 @@ class _ConvNorm(_Step):
 
 
 class _WithReLU(_Step):
-    def __init__(self, layer):
-        self.layer = layer
-
     def forward(self, x, train=True):
-        y, back = self.layer.forward(x, train)
+        y, back = self.layers[0].forward(x, train)
         y = relu_in_place(y)
-        return y, lambda dy, want_dx=True: back(relu_dx(dy, y), want_dx)
+        return y, lambda dy, want_dx=True: back(relu_dx(dy, x=y), want_dx)
 
     def __call__(self, x):
-        return relu_in_place(self.layer(x))
+        return relu_in_place(self.layers[0](x))

@@ -4,6 +4,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.combinators import Sequential
 from refconv.nn.container import Container
 from refconv.nn.description import Wrapper, short_repr
+from refconv.nn.layer import call_backward
 
 __all__ = ["Heads"]
 
@@ -70,7 +71,7 @@ class Heads(Wrapper, Container):
         return x if name == "trunk" else self.trunk.activations(x, name.removeprefix("head_"))
 
     def forward(self, x, train=True):
-        if not train:
+        if not train or self.frozen:
             return self.trunk.forward(x, train)
         asides, backwards = [], []
         for piece, head in zip(self.pieces, self.heads.values(), strict=False):
@@ -82,10 +83,13 @@ class Heads(Wrapper, Container):
 
         def backward(dy, want_dx=True):
             dscores, *dasides = dy
-            dx = last_back(dscores)
+            # needed[k]: the caller or a piece before piece k needs ∂e/∂ the input of piece k.
+            needed = [want_dx or any(piece.is_trainable for piece in self.pieces[:k]) for k in range(len(self.pieces))]
+            dx = call_backward(last_back, dscores, needed[-1])
             for k in reversed(range(len(backwards))):
                 back, head_back = backwards[k]
-                dx = back(dx + head_back(dasides[k]), want_dx or k > 0)
+                daside = call_backward(head_back, dasides[k], needed[k + 1])
+                dx = call_backward(back, dx + daside, needed[k]) if needed[k + 1] else None
             return dx
 
         return (scores, *asides), backward

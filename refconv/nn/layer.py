@@ -6,15 +6,19 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.building import all_layers, check_before_build, fill_layers
 from refconv.nn.description import Description, Shape, short_repr
-from refconv.nn.parameter import Parameter, Parameters, Spec, allocate, flatten, not_built
-from refconv.nn.recording import Recorded
+from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, not_built
+from refconv.nn.saving import Saveable
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
+
+Self = TypeVar("Self", bound="Layer")
 
 
 def call_backward(backward: Callable, dy, want_dx=True):
@@ -30,18 +34,6 @@ def call_backward(backward: Callable, dy, want_dx=True):
     return backward(dy, want_dx=False)
 
 
-def all_layers(layer: Layer) -> Iterator[Layer]:
-    """Yield a layer and, at any depth, its inner layers; a shared one each time."""
-    yield layer
-    for _, inner in layer.named_layers():
-        yield from all_layers(inner)
-
-
-def is_channels_first(layer: Layer) -> bool:
-    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
-    return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
-
-
 def _accepts_want_dx(backward):
     code = getattr(backward, "__code__", None)
     if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # inspect.signature takes ten microseconds
@@ -50,7 +42,7 @@ def _accepts_want_dx(backward):
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(Recorded, Description, ABC):
+class Layer(Saveable, Description, ABC):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
@@ -61,28 +53,54 @@ class Layer(Recorded, Description, ABC):
     The first layer of a network needs no ∂e/∂x. A backward function may accept ``want_dx``; ``backward(dy, want_dx=False)``
     may then skip ∂e/∂x and return None.
 
-    A subclass must implement ``forward`` and ``output_shape``. If it has parameters, it also lists them in ``specs``; if it
-    has inner layers, in ``named_layers`` and ``children``. A shape describes one example, without the batch: an image is
-    ``(H, W, C)``. ``output_shape``, ``specs`` and ``multiply_adds`` allocate nothing; ``build`` makes the parameters.
+    A layer of your own must implement ``forward``. Where they apply, it also implements
 
-    ``layer(x)`` is inference. ``layer.parameters["w"]`` is the layer's own parameter of this name.
+    - ``output_shape``, if the output does not have the shape of the input;
+    - ``specs``, if it has parameters: :class:`Spec` has the shape and the first values of each. :meth:`build` makes them, and
+      ``forward`` reads ``self.parameters["w"].value``;
+    - ``named_layers`` and ``children``, if it has inner layers (a subclass of ``Sequential`` or ``Sum`` has both);
+    - ``multiply_adds``, ``input_span``, ``own_activations``, ``caption``, ``category``, ``wiring``: see them for tables and
+      diagrams.
+
+    A shape describes one example, without the batch: an image is ``(H, W, C)``. Everything but ``build`` and ``forward``
+    computes with shapes alone and allocates nothing. ``layer(x)`` is inference. :func:`refconv.verify.check_layer` checks the
+    derivatives, and what else a network relies on.
 
     Examples
     --------
     >>> from refconv import nn
     >>> class Double(nn.Layer):
-    ...     def output_shape(self, shape):
-    ...         return shape
-    ...
     ...     def forward(self, x, train=True):
     ...         return 2 * x, lambda dy: 2 * dy
     >>> nn.Sequential(Double(), nn.ReLU(), Double())(np.array([[1.0, -3.0]]))
     array([[4., 0.]])
+
+    One factor for each channel, as a parameter:
+
+    >>> class Scale(nn.Layer):
+    ...     def specs(self, shape):
+    ...         return {"s": nn.Spec(shape[-1:], nn.ones)}
+    ...
+    ...     def forward(self, x, train=True):
+    ...         s = self.parameters["s"]
+    ...
+    ...         def backward(dy):
+    ...             s.grad += (dy * x).sum(axis=tuple(range(x.ndim - 1)))
+    ...             return dy * s.value
+    ...
+    ...         return x * s.value, backward
+    >>> layer = Scale()
+    >>> layer.build((2,), dtype=np.float64)
+    (2,)
+    >>> y, backward = layer.forward(np.array([[3.0, 5.0]]))
+    >>> backward(np.array([[1.0, 10.0]])), layer.parameters["s"].grad
+    (array([[ 1., 10.]]), array([ 3., 50.]))
     """
 
     _parameters: Parameters | None = None  # None before build
-    input_shape: Shape | None = None  # of one input, as build was called; None in layers that an outer layer has built
-    training_settings: tuple[str, ...] = ()  # attributes without an effect in inference; a saved model need not restore them
+    frozen: bool = False  # set by freeze
+    input_shape: Shape | None = None  # of one input, as it was in build; of the first use if a layer is used twice
+    _joins_arrays: bool = False  # True if build was called on this layer, not on one around it: it owns the flat arrays
 
     def __init_subclass__(cls, **options):
         """A subclass that overrides ``forward`` gets a matching ``__call__``."""
@@ -91,7 +109,7 @@ class Layer(Recorded, Description, ABC):
             cls.__call__ = Layer.__call__
 
     def __init__(self) -> None:
-        """Accept no arguments: without this method, ``Recorded.__new__`` would accept any for a layer that has none."""
+        """Accept no arguments: without this method, ``__new__`` would accept any for a layer that has none."""
         super().__init__()
 
     @property
@@ -112,9 +130,12 @@ class Layer(Recorded, Description, ABC):
     def forward(self, x, train=True):
         """Return the output and a backward function."""
 
-    @abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of one output for one input of this shape; ``ValueError`` if the layer cannot take it."""
+        """Return the shape of one output for one input of this shape; ``ValueError`` if the layer cannot take it.
+
+        By default the same shape.
+        """
+        return tuple(shape)
 
     def specs(self, shape: Shape) -> dict[str, Spec]:
         """Return the specifications of the layer's own parameters for inputs of this shape."""
@@ -134,9 +155,12 @@ class Layer(Recorded, Description, ABC):
         return iter(())
 
     def build(self, shape: Shape, rng=None, dtype=np.float32) -> Shape:
-        """Make the parameters for inputs of this shape.
+        """Make the parameters for inputs of this shape, or refill those that fit it.
 
-        All values are views of one flat array, all gradients of another one; see :class:`Parameter`.
+        All values are views of one flat array, all gradients of another one; see :class:`Parameter`. If the layer is built
+        already and the shapes and the type of its parameters stay the same, the parameters get first values again in place,
+        so an optimizer made before still trains this layer. For other shapes there are new parameters, which need a new
+        optimizer. After an error, such as one in an initializer, the layer is what it was before.
 
         Parameters
         ----------
@@ -151,21 +175,25 @@ class Layer(Recorded, Description, ABC):
         -------
         tuple of int
             The output shape.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not valid, or a layer does not accept its input shape.
+        RuntimeError
+            If a layer with parameters is frozen: building would replace its trained values.
         """
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
         # All shapes and layers are checked before the first array is allocated.
-        layers = [(layer, inner) for _, layer, inner in self.distinct_layers(shape)]
+        layers = [(layer, tuple(inner)) for _, layer, inner in self.distinct_layers(shape)]
         for layer, inner in layers:
-            layer._check_before_build(inner)
-        specs = [layer.specs(inner) for layer, inner in layers]
-        parameters = iter(allocate([spec for own in specs for spec in own.values()], dtype))
-        for (layer, inner), own in zip(layers, specs, strict=True):
-            layer.parameters = Parameters({name: next(parameters) for name in own})
-            layer.make(inner, rng, dtype)
-        self.input_shape = tuple(shape)
+            check_before_build(layer, inner)
+        fill_layers(layers, [layer.specs(inner) for layer, inner in layers], rng, np.dtype(dtype))
+        for layer, _ in layers:
+            layer._joins_arrays = layer is self
         return output
 
     def make(self, shape: Shape, rng, dtype) -> None:
@@ -220,16 +248,6 @@ class Layer(Recorded, Description, ABC):
         for inner_name, layer, inner in self.children(shape):
             yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
 
-    def _check_before_build(self, shape):
-        """Raise ``TypeError`` if a subclass has inner layers that would not be built, or not be trained."""
-        named, built = ({name for name, *_ in layers} for layers in (self.named_layers(), self.children(shape)))
-        hidden = [name for name, value in vars(self).items() if isinstance(value, Layer) and not value.is_built]
-        if named != built or (hidden and not built):
-            raise ArgumentTypeError(
-                f"{type(self).__name__} must list its inner layers in named_layers() and children(shape), "
-                f"got {sorted(named)} and {sorted(built)}" + (f" and attributes {hidden}" if hidden else "")
-            )
-
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """Yield the names of the direct inner layers and the layers."""
         return iter(())
@@ -276,18 +294,50 @@ class Layer(Recorded, Description, ABC):
         x = self.reaching(x, first)
         return layers[first].activations(x, deeper) if deeper else layers[first](x)
 
-    def freeze(self) -> None:
-        """Make optimisers skip all parameters of this layer; see :class:`refconv.nn.Frozen`.
+    def freeze(self: Self) -> Self:
+        """Stop training this layer and its inner layers, and return it.
+
+        Optimizers skip the parameters. In training, frozen layers compute what they compute in inference: the averages of
+        batch normalisation stay, and dropout and stochastic depth drop nothing. Backward functions stop at the first layer
+        with a parameter that is not frozen. Layers that other networks share are frozen there, too.
+
+        Raises
+        ------
+        RuntimeError
+            If the layer is not built.
+
+        Examples
+        --------
+        >>> from refconv import models, nn
+        >>> trained = models.lenet()
+        >>> _ = trained.build((32, 32, 1), rng=0)
+        >>> features, scores = trained.cut("relu4").freeze(), nn.Dense(3)
+        >>> _ = scores.build((84,), rng=1)
+        >>> model = nn.Sequential(features=features, scores=scores)
+        >>> [name for name, parameter in model.named_parameters().items() if parameter.trainable]
+        ['scores.w', 'scores.b']
 
         Source: lecture row B10 (SOURCES.md).
         """
-        for parameter in self.named_parameters().values():
-            parameter.frozen = True
+        return self._set_frozen(True)
 
-    def unfreeze(self) -> None:
-        """Make the parameters trainable again."""
+    def unfreeze(self: Self) -> Self:
+        """Train this layer and its inner layers again, and return it."""
+        return self._set_frozen(False)
+
+    def _set_frozen(self: Self, frozen: bool) -> Self:
         for parameter in self.named_parameters().values():
-            parameter.frozen = False
+            parameter.frozen = frozen
+        for layer in all_layers(self):
+            layer.frozen = frozen
+        return self
+
+    @property
+    def is_trainable(self) -> bool:
+        """True if a parameter of this layer or of an inner layer has a gradient and is not frozen."""
+        return any(p.trainable for p in self.parameters.values()) or any(
+            layer.is_trainable for _, layer in self.named_layers()
+        )
 
     def named_parameters(self) -> dict[str, Parameter]:
         """Return all parameters by name, dotted for inner layers; a shared one appears once, with its first name."""
@@ -300,9 +350,10 @@ class Layer(Recorded, Description, ABC):
         return {name: found[name] for name in first.values()}
 
     def count_parameters(self, shape: Shape, trainable_only=False) -> int:
-        """Return the number of elements of all parameters, without making any."""
+        """Return the number of elements of all parameters but counters, without making any."""
         specs = (spec for _, layer, inner in self.distinct_layers(shape) for spec in layer.specs(inner).values())
-        return sum(math.prod(spec.shape) for spec in specs if spec.trainable or not trainable_only)
+        counted = (spec for spec in specs if spec.trainable or not (trainable_only or spec.counter))
+        return sum(math.prod(spec.shape) for spec in counted)
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
@@ -327,7 +378,7 @@ class Layer(Recorded, Description, ABC):
     def __setstate__(self, state):
         """Join the parameters of a copy again: each comes with arrays of its own."""
         vars(self).update(state)
-        if self.input_shape is not None:  # build was called on this layer, and not on one around it
+        if self._joins_arrays:
             flatten(p for p in self._made_parameters() if p.relocatable and p.flat is None)
 
     def __call__(self, x):
@@ -340,6 +391,11 @@ class Layer(Recorded, Description, ABC):
 
     def __repr__(self):
         return f"{type(self).__name__}()"
+
+
+def is_channels_first(layer: Layer) -> bool:
+    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
+    return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
 
 
 def split_shape(layer, shape):

@@ -17,9 +17,11 @@ import numpy as np
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.description import short_repr
 
-__all__ = ["FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
+__all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
 
 Shape = tuple[int, ...]
+
+MANY = 2.0**24  # of a counter that weights lack: the averages beside it are complete, and float32 counts no further
 
 
 class FlatArrays:
@@ -202,11 +204,16 @@ def _write(name, array, new):
 
 
 class Spec(NamedTuple):
-    """Shape, first values and trainability of a parameter that does not exist yet."""
+    """Shape, first values and trainability of a parameter that does not exist yet.
+
+    A counter, such as the number of updates of running averages, appears in no output: ``count_parameters`` leaves it out, and
+    in weights that lack it, from another library or an earlier version, it is :data:`MANY`.
+    """
 
     shape: Shape
     initializer: Callable[[np.random.Generator, Shape], np.ndarray]
     trainable: bool = True
+    counter: bool = False
 
     def fill(self, parameter: Parameter, rng) -> None:
         """Write the first values."""

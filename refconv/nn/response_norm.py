@@ -39,15 +39,12 @@ class LocalResponseNorm(Layer):
         self.k = real_or_exact("k", k, above=0)
         self.divide_by_size, self.data_format = flag("divide_by_size", divide_by_size), known_format(data_format)
 
-    def output_shape(self, shape):
-        return tuple(shape)
-
     def forward(self, x, train=True):
         numbers = self.size, self.alpha, self.beta, self.k
         options = {"divide_by_size": self.divide_by_size, "data_format": self.data_format}
 
         def backward(dy, want_dx=True):
-            return local_response_norm_dx(dy, x, *numbers, **options) if want_dx else None
+            return local_response_norm_dx(dy, *numbers, x=x, **options) if want_dx else None
 
         return local_response_norm(x, *numbers, **options), backward
 

@@ -87,7 +87,9 @@ class SeparableConv2D(Conv2D):
         y = separable_conv2d(x, depthwise.value, pointwise.value, bias, **self.arguments)
 
         def backward(dy, want_dx=True):
-            dx, ddepthwise, dpointwise = separable_conv2d_grads(dy, x, depthwise.value, pointwise.value, **self.arguments)
+            dx, ddepthwise, dpointwise = separable_conv2d_grads(
+                dy, x=x, depthwise=depthwise.value, pointwise=pointwise.value, **self.arguments
+            )
             depthwise.grad += ddepthwise
             pointwise.grad += dpointwise
             if b is not None:

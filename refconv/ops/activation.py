@@ -54,7 +54,7 @@ def relu(x):
     return implementation("activation").relu(floats(x=x)).reshape(np.shape(x))
 
 
-def relu_dx(dy, x):
+def relu_dx(dy, *, x):
     r"""∂e/∂x of :func:`relu`, from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [x > 0]
@@ -85,7 +85,7 @@ def relu_dx(dy, x):
     Source: B6.
     """
     dy, a = _checked(dy, x=x)
-    return implementation("activation").relu_dx(dy, a).reshape(np.shape(x))
+    return implementation("activation").relu_dx(dy, x=a).reshape(np.shape(x))
 
 
 def leaky_relu(x, slope=0.1):
@@ -122,7 +122,7 @@ def leaky_relu(x, slope=0.1):
     return implementation("activation").leaky_relu(a, scalar("slope", slope, a)).reshape(np.shape(x))
 
 
-def leaky_relu_dx(dy, x, slope=0.1):
+def leaky_relu_dx(dy, *, x, slope=0.1):
     r"""∂e/∂x of :func:`leaky_relu`, from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
@@ -154,7 +154,7 @@ def leaky_relu_dx(dy, x, slope=0.1):
     Source: B6.
     """
     dy, a = _checked(dy, x=x)
-    return implementation("activation").leaky_relu_dx(dy, a, scalar("slope", slope, a)).reshape(np.shape(x))
+    return implementation("activation").leaky_relu_dx(dy, x=a, slope=scalar("slope", slope, a)).reshape(np.shape(x))
 
 
 def elu(x, alpha=1):
@@ -190,7 +190,7 @@ def elu(x, alpha=1):
     return implementation("activation").elu(a, scalar("alpha", alpha, a)).reshape(np.shape(x))
 
 
-def elu_dx(dy, x, alpha=1):
+def elu_dx(dy, *, x, alpha=1):
     r"""∂e/∂x of :func:`elu`, from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
@@ -222,7 +222,7 @@ def elu_dx(dy, x, alpha=1):
     Source: B6.
     """
     dy, a = _checked(dy, x=x)
-    return implementation("activation").elu_dx(dy, a, scalar("alpha", alpha, a)).reshape(np.shape(x))
+    return implementation("activation").elu_dx(dy, x=a, alpha=scalar("alpha", alpha, a)).reshape(np.shape(x))
 
 
 def sigmoid(x):
@@ -254,7 +254,7 @@ def sigmoid(x):
     return implementation("activation").sigmoid(floats(x=x)).reshape(np.shape(x))
 
 
-def sigmoid_dx(dy, y):
+def sigmoid_dx(dy, *, y):
     r"""∂e/∂x of :func:`sigmoid`, from ∂e/∂y and the output.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot y \, (1 - y)
@@ -283,7 +283,7 @@ def sigmoid_dx(dy, y):
     Source: B6.
     """
     dy, a = _checked(dy, y=y)
-    return implementation("activation").sigmoid_dx(dy, a).reshape(np.shape(y))
+    return implementation("activation").sigmoid_dx(dy, y=a).reshape(np.shape(y))
 
 
 def tanh(x):
@@ -315,7 +315,7 @@ def tanh(x):
     return implementation("activation").tanh(floats(x=x)).reshape(np.shape(x))
 
 
-def tanh_dx(dy, y):
+def tanh_dx(dy, *, y):
     r"""∂e/∂x of :func:`tanh`, from ∂e/∂y and the output.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot (1 - y^2)
@@ -344,7 +344,7 @@ def tanh_dx(dy, y):
     Source: B6.
     """
     dy, a = _checked(dy, y=y)
-    return implementation("activation").tanh_dx(dy, a).reshape(np.shape(y))
+    return implementation("activation").tanh_dx(dy, y=a).reshape(np.shape(y))
 
 
 def _checked(dy, **array):

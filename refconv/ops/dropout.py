@@ -56,7 +56,7 @@ def dropout(x, rate, rng):
     return y.reshape(shape), mask.reshape(shape)
 
 
-def dropout_dx(dy, mask):
+def dropout_dx(dy, *, mask):
     r"""∂e/∂x of :func:`dropout`, from ∂e/∂y and the mask.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
@@ -90,7 +90,7 @@ def dropout_dx(dy, mask):
     dy, mask = floats(dy=dy, mask=mask)
     shape = np.shape(single)
     same_shape("dy", dy, mask.shape, "that of mask")
-    return implementation("dropout").dropout_dx(dy, mask).reshape(shape)
+    return implementation("dropout").dropout_dx(dy, mask=mask).reshape(shape)
 
 
 def dropout_rate(rate, like):

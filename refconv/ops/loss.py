@@ -1,13 +1,21 @@
-"""Softmax and the cross-entropy loss, with their derivatives."""
+"""Softmax and the losses, with their derivatives."""
 
 import numpy as np
 
 from refconv._arguments import class_labels
-from refconv._errors import ArgumentValueError
-from refconv.ops.check import axes, floats, same_shape, scalar
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.ops.check import floats, same_shape, scalar
 from refconv.ops.dispatch import implementation
 
-__all__ = ["log_softmax", "log_softmax_dx", "softmax", "softmax_cross_entropy", "softmax_dx"]
+__all__ = [
+    "binary_cross_entropy",
+    "log_softmax",
+    "log_softmax_dx",
+    "mean_squared_error",
+    "softmax",
+    "softmax_cross_entropy",
+    "softmax_dx",
+]
 
 
 def softmax(x):
@@ -44,7 +52,7 @@ def softmax(x):
     return implementation("loss").softmax(_rows(x)).reshape(x.shape)
 
 
-def softmax_dx(dy, y):
+def softmax_dx(dy, *, y):
     r"""∂e/∂x of :func:`softmax`, from ∂e/∂y and the output y.
 
     .. math:: \frac{\partial e}{\partial x_k} = y_k \left( \frac{\partial e}{\partial y_k}
@@ -69,13 +77,13 @@ def softmax_dx(dy, y):
     Examples
     --------
     >>> import numpy as np
-    >>> softmax_dx(np.array([[0.0, 0, 8]]), np.array([[0.125, 0.25, 0.625]]))
+    >>> softmax_dx(np.array([[0.0, 0, 8]]), y=np.array([[0.125, 0.25, 0.625]]))
     array([[-0.625, -1.25 ,  1.875]])
 
     Source: A19.
     """
     dy, y = _outputs(dy, y)
-    return implementation("loss").softmax_dx(_rows(dy), _rows(y)).reshape(y.shape)
+    return implementation("loss").softmax_dx(_rows(dy), y=_rows(y)).reshape(y.shape)
 
 
 def log_softmax(x):
@@ -110,7 +118,7 @@ def log_softmax(x):
     return implementation("loss").log_softmax(_rows(x)).reshape(x.shape)
 
 
-def log_softmax_dx(dy, y):
+def log_softmax_dx(dy, *, y):
     r"""∂e/∂x of :func:`log_softmax`, from ∂e/∂y and the output y.
 
     .. math:: \frac{\partial e}{\partial x_k} = \frac{\partial e}{\partial y_k}
@@ -135,38 +143,44 @@ def log_softmax_dx(dy, y):
     Examples
     --------
     >>> import numpy as np
-    >>> log_softmax_dx(np.array([[0.0, 0, 8]]), np.log([[0.125, 0.25, 0.625]]))
+    >>> log_softmax_dx(np.array([[0.0, 0, 8]]), y=np.log([[0.125, 0.25, 0.625]]))
     array([[-1., -2.,  3.]])
 
     Source: A19.
     """
     dy, y = _outputs(dy, y)
-    return implementation("loss").log_softmax_dx(_rows(dy), _rows(y)).reshape(y.shape)
+    return implementation("loss").log_softmax_dx(_rows(dy), y=_rows(y)).reshape(y.shape)
 
 
-def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
-    r"""Cross-entropy of the softmax against the labels, the mean over the batch; and its derivative.
+def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0, class_weights=None):
+    r"""Mean cross-entropy of the softmax against the labels, of images or of pixels, and its derivative.
 
     .. math:: t_{b,k} = (1 - \alpha) [k = \mathrm{label}_b] + \frac{\alpha}{K}, \quad
-              e = -\frac{1}{N} \sum_{b,k} t_{b,k} \log p_{b,k}, \quad
-              \frac{\partial e}{\partial \mathrm{logits}_{b,k}} = \frac{p_{b,k} - t_{b,k}}{N}
+              u_b = \frac{w_{\mathrm{label}_b}}{\sum_i w_{\mathrm{label}_i}}, \quad
+              e = -\sum_{b,k} u_b \; t_{b,k} \log p_{b,k}, \quad
+              \frac{\partial e}{\partial \mathrm{logits}_{b,k}} = u_b \; (p_{b,k} - t_{b,k})
 
-    with p the softmax of the logits. Both come from the same exponentials, so they are computed together.
+    with p the softmax of the logits. Without class weights each of the N examples has the share u = 1/N. An example is an
+    image, or a pixel if the logits have more axes. Both results come from the same exponentials, so they are computed
+    together.
 
     Parameters
     ----------
-    logits : array (N, K), float32 or float64
-        Scores of K classes, before any softmax; at least one example.
-    labels : array (N,), of integers
-        The right classes, from 0 to K − 1.
+    logits : array (…, K), float32 or float64
+        Scores of K classes, before any softmax: (N, K), or (N, H, W, K) for a class of each pixel. At least one example.
+    labels : array (…), of integers
+        The right classes, from 0 to K − 1, in the shape of the logits without their last axis.
     label_smoothing : float
-        α, from 0 to 1: how much of the target is spread evenly over all classes.
+        α, from 0 to 1: the part of the target that is spread evenly over all classes.
+    class_weights : array (K,), optional
+        w: what an example of each class counts, at least 0. A class of weight 0 is ignored, and larger weights make up for
+        rare classes. With label smoothing, PyTorch weights each term of the sum over k instead.
 
     Returns
     -------
     loss : number of the logits' type
         e, in nats.
-    dlogits : array (N, K), of the logits' type
+    dlogits : array (…, K), of the logits' type
         ∂e/∂logits.
 
     Raises
@@ -174,7 +188,8 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
     TypeError
         If the logits are not float32, float64 or integers, or the labels not integers.
     ValueError
-        If shapes do not fit, the batch is empty, or a label is no class; the message names the first such label.
+        If shapes do not fit, the batch is empty, all examples have the weight 0, or a label is not a class; the message
+        names the first such label.
 
     Examples
     --------
@@ -182,14 +197,154 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
     >>> loss, dlogits = softmax_cross_entropy(np.log([[1.0, 2, 5]]), [2], label_smoothing=0.375)
     >>> print(loss.round(6), dlogits.round(6))
     0.78572 [[ 0.     0.125 -0.125]]
+    >>> pixels = np.log([[[[1.0, 3], [1, 1], [4, 1]]]])  # one image of one row and three columns
+    >>> loss, dlogits = softmax_cross_entropy(pixels, [[[0, 1, 0]]], class_weights=[1, 2])
+    >>> print(loss.round(6), dlogits.round(6).tolist())  # (log 4 + 2·log 2 + log 5/4) / 4
+    0.748933 [[[[-0.1875, 0.1875], [0.25, -0.25], [-0.05, 0.05]]]]
 
-    Source: A19; Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016, section 7.
+    Source: lecture row A19 (SOURCES.md); Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016,
+    section 7; Long, Shelhamer and Darrell, "Fully convolutional networks for semantic segmentation", 2015, section 3.
     """
-    # "examples", not "batch": a mean over no examples is not a number, so an empty batch is refused.
-    logits = axes("logits", floats(logits=logits), "examples", "classes")
-    labels = class_labels(labels, *logits.shape)
+    logits = _not_empty("logits", floats(logits=logits))
+    if logits.ndim < 2:
+        raise ArgumentValueError(f"logits must have at least 2 axes (examples, classes), got shape {logits.shape}")
+    labels = class_labels(labels, logits.shape[:-1], logits.shape[-1]).reshape(-1)
     alpha = scalar("label_smoothing", label_smoothing, logits, least=0, most=1)
-    return implementation("loss").softmax_cross_entropy(logits, labels, alpha)
+    weights = None if class_weights is None else weights_of_classes(class_weights, labels, logits.shape[-1], logits.dtype)
+    loss, dlogits = implementation("loss").softmax_cross_entropy(_rows(logits), labels, alpha, weights)
+    return loss, dlogits.reshape(logits.shape)
+
+
+def mean_squared_error(predictions, targets):
+    r"""Mean of the squared differences over all elements, and its derivative.
+
+    .. math:: e = \frac{1}{M} \sum_i (p_i - t_i)^2, \qquad
+              \frac{\partial e}{\partial p_i} = \frac{2}{M} \, (p_i - t_i)
+
+    Parameters
+    ----------
+    predictions : array, float32 or float64
+        p, with any number of axes and at least one element.
+    targets : array of numbers
+        t, in exactly the shape of the predictions: nothing is broadcast. Converted to the type of the predictions.
+
+    Returns
+    -------
+    loss : number of the predictions' type
+        e.
+    dpredictions : array, of the predictions' shape and type
+        ∂e/∂p.
+
+    Raises
+    ------
+    TypeError
+        If the predictions are not float32, float64 or integers, or the targets not numbers.
+    ValueError
+        If the shapes differ, or there is no element.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss, dpredictions = mean_squared_error(np.array([[3.0], [-1.0]]), [[2], [4]])
+    >>> print(loss, dpredictions.ravel())
+    13.0 [ 1. -5.]
+    >>> mean_squared_error(np.array([[3.0], [-1.0]]), [2, 4])
+    Traceback (most recent call last):
+        ...
+    refconv.ArgumentValueError: targets must have shape (2, 1), that of predictions, got shape (2,)
+
+    Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2018, section 2.
+    """
+    shape = np.shape(predictions)
+    predictions = _not_empty("predictions", floats(predictions=predictions)).reshape(-1)
+    targets = _targets(targets, predictions.dtype, shape, "predictions")
+    loss, dpredictions = implementation("loss").mean_squared_error(predictions, targets)
+    return loss, dpredictions.reshape(shape)
+
+
+def binary_cross_entropy(logits, targets, *, pos_weight=1.0):
+    r"""Mean cross-entropy of yes-or-no answers, the sigmoids of the logits, and its derivative.
+
+    .. math:: e = -\frac{1}{M} \sum_i w \, t_i \log \sigma(x_i) + (1 - t_i) \log (1 - \sigma(x_i)), \qquad
+              \frac{\partial e}{\partial x_i} = \frac{1}{M} \big( (1 - t_i) \, \sigma(x_i) - w \, t_i \, \sigma(-x_i) \big)
+
+    It takes the logits, not their sigmoids: those round to 0 and 1, whose logarithm or derivative is lost.
+
+    Parameters
+    ----------
+    logits : array, float32 or float64
+        x, with any number of axes and at least one element; of any size.
+    targets : array of numbers or booleans
+        t, from 0 (no) to 1 (yes), in exactly the shape of the logits: nothing is broadcast. Converted to the type of the
+        logits.
+    pos_weight : float
+        w, above 0: what the term of a yes counts. Larger weights make up for rare ones.
+
+    Returns
+    -------
+    loss : number of the logits' type
+        e, in nats.
+    dlogits : array, of the logits' shape and type
+        ∂e/∂logits.
+
+    Raises
+    ------
+    TypeError
+        If the logits are not float32, float64 or integers, or the targets not numbers.
+    ValueError
+        If the shapes differ, there is no element, or a target is not from 0 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss, dlogits = binary_cross_entropy(np.log([3.0, 0.25]), [1, 0], pos_weight=2)
+    >>> print(loss.round(6), dlogits)  # (2·log 4/3 + log 5/4) / 2
+    0.399254 [-0.25  0.1 ]
+
+    Source: lecture row B6 (SOURCES.md) for the sigmoid; Bishop, "Pattern recognition and machine learning", 2006, section 4.3.
+    """
+    shape = np.shape(logits)
+    logits = _not_empty("logits", floats(logits=logits)).reshape(-1)
+    targets = _targets(targets, logits.dtype, shape, "logits")
+    if logits.dtype != object and not (targets.min() >= 0 and targets.max() <= 1):
+        wrong = targets[~((targets >= 0) & (targets <= 1))][0]
+        raise ArgumentValueError(f"targets must be from 0 to 1, got {wrong}")
+    pos_weight = scalar("pos_weight", pos_weight, logits, above=0)
+    loss, dlogits = implementation("loss").binary_cross_entropy(logits, targets, pos_weight)
+    return loss, dlogits.reshape(shape)
+
+
+def _not_empty(name, array):
+    """The array; an error if it has no element, since the mean over no examples is not a number."""
+    if not array.size:
+        raise ArgumentValueError(f"{name} must not be empty, got shape {array.shape}")
+    return array
+
+
+def weights_of_classes(weights, labels, classes, dtype):
+    """Return class weights as an array of this dtype; an error if they do not fit, or if no label has any weight."""
+    weights = _numbers("class_weights", weights, dtype)
+    same_shape("class_weights", weights, (classes,), "one weight for each class")
+    if dtype.kind == "f" and not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ArgumentValueError(f"class_weights must be finite and at least 0, got {weights.tolist()}")
+    if not weights[labels].any():
+        raise ArgumentValueError("class_weights must be above 0 for the class of at least one label, got 0 for all")
+    return weights
+
+
+def _targets(targets, dtype, shape, name):
+    """The targets, flat and of this dtype; an error unless they have the shape of the array that they are compared with."""
+    return same_shape("targets", _numbers("targets", targets, dtype), shape, f"that of {name}").reshape(-1)
+
+
+def _numbers(name, values, dtype):
+    """An array of numbers, converted to a dtype: floats, or objects beside fractions and symbols."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise ArgumentTypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
+    try:
+        return np.ascontiguousarray(np.asarray(values), dtype).reshape(np.shape(values))
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"{name} must be an array of numbers, got {values!r}") from None
 
 
 def _logits(name, value, array):

@@ -64,7 +64,7 @@ def batch_norm(x, gamma, beta, *, eps=1e-3, data_format="channels_last"):
     return restore(y.reshape(x.shape), data_format), mean, var
 
 
-def batch_norm_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format="channels_last"):
+def batch_norm_grads(dy, *, x, gamma, mean, var, eps=1e-3, data_format="channels_last"):
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`, through the mean and the variance as well.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} = \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}} \left(
@@ -100,7 +100,7 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format="channels
     --------
     >>> import numpy as np
     >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[5.0], [-1], [2]])
-    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, gamma=[6.0], mean=[2.0], var=[6.0], eps=3)
+    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x=x, gamma=[6.0], mean=[2.0], var=[6.0], eps=3)
     >>> dx[:, 0], dgamma, dbeta
     (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
 
@@ -108,7 +108,9 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format="channels
     """
     dy, x, gamma, mean, var, eps = _checked_grads(dy, x, gamma, mean, var, eps, data_format)
     _not_empty(x)
-    dx, dgamma, dbeta = implementation("norm").batch_norm_grads(_rows(dy), _rows(x), gamma, mean, var, eps)
+    dx, dgamma, dbeta = implementation("norm").batch_norm_grads(
+        _rows(dy), x=_rows(x), gamma=gamma, mean=mean, var=var, eps=eps
+    )
     return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
 
 
@@ -154,7 +156,7 @@ def batch_norm_inference(x, gamma, beta, mean, var, *, eps=1e-3, data_format="ch
     return restore(y.reshape(x.shape), data_format)
 
 
-def batch_norm_inference_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format="channels_last"):
+def batch_norm_inference_grads(dy, *, x, gamma, mean, var, eps=1e-3, data_format="channels_last"):
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`; mean and variance are constants here.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
@@ -178,14 +180,17 @@ def batch_norm_inference_grads(dy, x, gamma, mean, var, eps=1e-3, *, data_format
     Examples
     --------
     >>> import numpy as np
-    >>> dx, dgamma, dbeta = batch_norm_inference_grads([[1.0], [3]], [[4.0], [8]], [10.0], [2.0], [3.0], eps=1)
+    >>> arrays = {"x": [[4.0], [8]], "gamma": [10.0], "mean": [2.0], "var": [3.0]}
+    >>> dx, dgamma, dbeta = batch_norm_inference_grads([[1.0], [3]], **arrays, eps=1)
     >>> dx[:, 0], dgamma, dbeta
     (array([ 5., 15.]), array([10.]), array([4.]))
 
     Source: A15.
     """
     dy, x, gamma, mean, var, eps = _checked_grads(dy, x, gamma, mean, var, eps, data_format)
-    dx, dgamma, dbeta = implementation("norm").batch_norm_inference_grads(_rows(dy), _rows(x), gamma, mean, var, eps)
+    dx, dgamma, dbeta = implementation("norm").batch_norm_inference_grads(
+        _rows(dy), x=_rows(x), gamma=gamma, mean=mean, var=var, eps=eps
+    )
     return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
 
 

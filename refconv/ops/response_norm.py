@@ -65,7 +65,7 @@ def local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size
     return restore(y.reshape(x.shape), data_format)
 
 
-def local_response_norm_dx(dy, x, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size=False, data_format="channels_last"):
+def local_response_norm_dx(dy, size=5, alpha=1e-4, beta=0.75, k=2, *, x, divide_by_size=False, data_format="channels_last"):
     r"""∂e/∂x of :func:`local_response_norm`: by the value itself, and by each neighbourhood that holds it.
 
     .. math:: \frac{\partial e}{\partial x_c} = \frac{1}{d_c^{\,\beta}} \frac{\partial e}{\partial y_c}
@@ -93,7 +93,7 @@ def local_response_norm_dx(dy, x, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_
 
     Examples
     --------
-    >>> local_response_norm_dx([[0.0, 121, 0]], [[3.0, 1, 2]], size=2, alpha=0.5, beta=1, k=0.5)
+    >>> local_response_norm_dx([[0.0, 121, 0]], x=[[3.0, 1, 2]], size=2, alpha=0.5, beta=1, k=0.5)
     array([[-12.,  18.,   0.]])
 
     Source: M3, M5; the chain rule.
@@ -102,7 +102,7 @@ def local_response_norm_dx(dy, x, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_
     same_shape("dy", dy, x.shape, "that of x")
     dy, x = (channels_last(name, array, None, data_format) for name, array in (("dy", dy), ("x", x)))
     numbers = _checked(x, size, alpha, beta, k, divide_by_size)
-    dx = implementation("response_norm").local_response_norm_dx(_rows(dy), _rows(x), *numbers)
+    dx = implementation("response_norm").local_response_norm_dx(_rows(dy), *numbers, x=_rows(x))
     return restore(dx.reshape(x.shape), data_format)
 
 

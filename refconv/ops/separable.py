@@ -220,7 +220,7 @@ def separable_conv2d(x, depthwise, pointwise, b=None, *, stride=1, padding="vali
     return restore(implementation("separable").separable_conv2d(x, depthwise, pointwise, b, window), data_format)
 
 
-def separable_conv2d_grads(dy, x, depthwise, pointwise, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+def separable_conv2d_grads(dy, *, x, depthwise, pointwise, stride=1, padding="valid", dilation=1, data_format="channels_last"):
     r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial \mathrm{pointwise}_{0,0,p,o}} = \sum_{b,i,j} z_{b,i,j,p}
@@ -258,7 +258,7 @@ def separable_conv2d_grads(dy, x, depthwise, pointwise, *, stride=1, padding="va
     >>> import numpy as np
     >>> x, depthwise = np.array([1.0, 2, 3]).reshape(1, 1, 3, 1), np.array([1.0, 10]).reshape(1, 2, 1, 1)
     >>> dy, pointwise = np.array([1.0, 100]).reshape(1, 1, 2, 1), np.array([[[[3.0]]]])
-    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(dy, x, depthwise, pointwise)
+    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(dy, x=x, depthwise=depthwise, pointwise=pointwise)
     >>> dx.ravel(), ddepthwise.ravel(), dpointwise.ravel()
     (array([   3.,  330., 3000.]), array([603., 906.]), array([3221.]))
 
@@ -270,7 +270,9 @@ def separable_conv2d_grads(dy, x, depthwise, pointwise, *, stride=1, padding="va
     window = Window(depthwise.shape[:2], stride, padding, dilation)
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
     _check_dy(dy, window, x.shape[1:-1], pointwise.shape[-1])
-    dx, *kernels = implementation("separable").separable_conv2d_grads(dy, x, depthwise, pointwise, window)
+    dx, *kernels = implementation("separable").separable_conv2d_grads(
+        dy, x=x, depthwise=depthwise, pointwise=pointwise, window=window
+    )
     return restore(dx, data_format), *kernels
 
 

@@ -1,15 +1,18 @@
-"""How parameters follow their gradients: optimisers, clipping, and schedules of the learning rate."""
+"""Optimisers, gradient clipping, and schedules of the learning rate."""
 
 from refconv.optim.clip import clip_by_global_norm
-from refconv.optim.optimizers import SGD, Adam, Optimizer, RMSProp
-from refconv.optim.schedules import Plateau, constant, cosine, exponential, step_down, warm_up
+from refconv.optim.optimizer import Optimizer
+from refconv.optim.optimizers import SGD, Adam, AdamW, RMSProp
+from refconv.optim.schedules import Plateau, Schedule, constant, cosine, exponential, step_down, warm_up
 
 __all__ = [
     "SGD",
     "Adam",
+    "AdamW",
     "Optimizer",
     "Plateau",
     "RMSProp",
+    "Schedule",
     "clip_by_global_norm",
     "constant",
     "cosine",

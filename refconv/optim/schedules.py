@@ -1,28 +1,67 @@
-"""Schedules: ``schedule(progress)`` is the share of the learning rate after this share of the run, both from 0 to 1.
+"""Schedules: ``schedule(progress)`` is the factor of the learning rate after this part of the run, both from 0 to 1.
 
-Steps down, falls by percent and cosines depend on the progress alone. A :class:`Plateau` waits for the loss, and is told it.
+Most schedules depend on the progress alone. A :class:`Plateau` depends on the validation loss of each epoch.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
 
-__all__ = ["Plateau", "constant", "cosine", "exponential", "step_down", "warm_up"]
+__all__ = ["Plateau", "Schedule", "constant", "cosine", "exponential", "step_down", "warm_up"]
+
+
+class Schedule:
+    """A function of the progress with the settings it was made with, so that two runs can be compared.
+
+    Any function of the progress is a schedule as well; it is compared by its qualified name.
+
+    >>> step_down((0.5,), factor=0.25)
+    step_down(at=[0.5], factor=0.25)
+    """
+
+    def __init__(self, name: str, function: Callable[[float], float], **settings: Any) -> None:
+        self._name, self._function, self._settings = name, function, settings
+
+    def __call__(self, progress: float) -> float:
+        return self._function(progress)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the name and the settings, as data for JSON."""
+        return {"name": self._name, **self._settings}
+
+    def __repr__(self) -> str:
+        return f"{self._name}({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
+
+
+def described(schedule: Callable[[float], float]) -> dict[str, Any]:
+    """Return the settings of a schedule, or the qualified name of a function.
+
+    >>> described(cosine)
+    {'name': 'refconv.optim.schedules.cosine'}
+    """
+    if hasattr(schedule, "settings"):
+        return {"name": type(schedule).__name__, **schedule.settings()}
+    kind = schedule if hasattr(schedule, "__qualname__") else type(schedule)
+    return {"name": f"{kind.__module__}.{kind.__qualname__}"}
 
 
 def constant(progress: float) -> float:
-    """A schedule: the share of the learning rate after this share of the run. Here all of it, always."""
+    """A schedule: the learning rate stays as it is."""
     return 1.0
 
 
 def cosine(progress: float) -> float:
-    r"""A schedule: the learning rate falls from all of it to nothing along half a wave of the cosine.
+    r"""A schedule: the learning rate falls to 0 along half a wave of the cosine.
 
     .. math:: \tfrac{1}{2} (1 + \cos(\pi \, \mathrm{progress}))
 
-    ``progress`` is the share of the run that is done, from 0 to 1.
+    ``progress`` is the part of the run that is done, from 0 to 1.
 
     >>> [round(cosine(progress), 3) for progress in (0, 0.25, 0.5, 1)]
     [1.0, 0.854, 0.5, 0.0]
@@ -32,8 +71,8 @@ def cosine(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def warm_up(share, schedule=cosine):
-    r"""A schedule that rises from nothing to all of the learning rate in a straight line, and then follows another one.
+def warm_up(share: float, schedule: Callable[[float], float] = cosine) -> Schedule:
+    r"""A schedule that rises linearly from 0 to the full learning rate, and then follows another one.
 
     .. math:: \frac{\mathrm{progress}}{\mathrm{share}} \text{ at first, then } \mathrm{schedule} \left(
               \frac{\mathrm{progress} - \mathrm{share}}{1 - \mathrm{share}} \right)
@@ -41,9 +80,9 @@ def warm_up(share, schedule=cosine):
     Parameters
     ----------
     share : float
-        How much of the run it rises, above 0 and below 1.
+        Part of the run in which it rises, above 0 and below 1.
     schedule : callable
-        What comes then.
+        The schedule of the rest of the run.
 
     Examples
     --------
@@ -54,11 +93,15 @@ def warm_up(share, schedule=cosine):
     Source: Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
     share = real("share", share, above=0, below=1)
-    return lambda progress: progress / share if progress < share else schedule((progress - share) / (1 - share))
+
+    def function(progress: float) -> float:
+        return progress / share if progress < share else schedule((progress - share) / (1 - share))
+
+    return Schedule("warm_up", function, share=share, schedule=described(schedule))
 
 
-def step_down(at=(0.25, 0.5, 0.75), factor=0.1):
-    """A schedule that multiplies the learning rate by a factor at each of these shares of the run.
+def step_down(at: Iterable[float] = (0.25, 0.5, 0.75), factor: float = 0.1) -> Schedule:
+    """A schedule that multiplies the learning rate by a factor at each of these parts of the run.
 
     Parameters
     ----------
@@ -73,16 +116,16 @@ def step_down(at=(0.25, 0.5, 0.75), factor=0.1):
     >>> [round(schedule(progress), 4) for progress in (0.24, 0.25, 0.6, 0.75)]
     [1.0, 0.1, 0.01, 0.001]
 
-    Source: A20; Huang et al., "Densely connected convolutional networks", 2017.
+    Source: lecture row A20 (SOURCES.md); Huang et al., "Densely connected convolutional networks", 2017.
     """
     at, factor = [real("at", mark, least=0) for mark in at], real("factor", factor, least=0)
     if any(before > after for before, after in pairwise([*at, 1.0])):
         raise ArgumentValueError(f"at must be in order, up to 1, got {at}")
-    return lambda progress: factor ** sum(progress >= mark for mark in at)
+    return Schedule("step_down", lambda progress: factor ** sum(progress >= mark for mark in at), at=at, factor=factor)
 
 
-def exponential(factor, every, epochs):
-    r"""A schedule that multiplies the learning rate by a factor again and again, each time so many epochs have passed.
+def exponential(factor: float, every: int, epochs: int) -> Schedule:
+    r"""A schedule that multiplies the learning rate by a factor after every few epochs.
 
     .. math:: \mathrm{factor}^{\lfloor \mathrm{progress} \cdot \mathrm{epochs} / \mathrm{every} \rfloor}
 
@@ -91,7 +134,7 @@ def exponential(factor, every, epochs):
     factor : float
         0.96 is the lecture's "−4 %", GoogLeNet's, and 0.94 its "−6 %", Inception v3's.
     every : int
-        Epochs between two falls: 8 for GoogLeNet, 2 for Inception v3.
+        Epochs between two changes: 8 for GoogLeNet, 2 for Inception v3.
     epochs : int
         Epochs of the whole run.
 
@@ -101,18 +144,23 @@ def exponential(factor, every, epochs):
     >>> [round(googlenet(epoch / 32), 6) for epoch in (0, 7, 8, 31)]
     [1.0, 1.0, 0.96, 0.884736]
 
-    Source: A20; Szegedy et al., "Going deeper with convolutions", 2015; "Rethinking the Inception architecture", 2016.
+    Source: lecture row A20 (SOURCES.md); Szegedy et al., "Going deeper with convolutions", 2015; "Rethinking the Inception
+    architecture", 2016.
     """
     factor = real("factor", factor, least=0)
     every, epochs = integer("every", every), integer("epochs", epochs)
-    # A share of the run is rounded: 8 epochs of 30 may come back as 7.999…, and are eight all the same.
-    return lambda progress: factor ** math.floor(progress * epochs / every + 1e-9)
+
+    def function(progress: float) -> float:
+        # The progress is rounded: 8 epochs of 30 may come back as 7.999…, and are eight all the same.
+        return factor ** math.floor(progress * epochs / every + 1e-9)
+
+    return Schedule("exponential", function, factor=factor, every=every, epochs=epochs)
 
 
 class Plateau:
-    """A schedule that multiplies the learning rate by a factor whenever the loss has not fallen for some epochs.
+    """A schedule that multiplies the learning rate by a factor when the loss has not fallen for some epochs.
 
-    :func:`refconv.training.fit` tells it the validation loss of each epoch, by :meth:`watch`.
+    :func:`refconv.training.fit` calls :meth:`watch` with the validation loss of each epoch.
 
     Parameters
     ----------
@@ -124,27 +172,28 @@ class Plateau:
     Examples
     --------
     >>> schedule = Plateau(patience=2)
-    >>> shares = []
+    >>> factors = []
     >>> for loss in (3.0, 2.0, 2.5, 2.1, 2.2, 2.3):
     ...     schedule.watch(loss)
-    ...     shares.append(round(schedule(0.5), 4))
-    >>> shares
+    ...     factors.append(round(schedule(0.5), 4))
+    >>> factors
     [1.0, 1.0, 1.0, 0.1, 0.1, 0.01]
 
-    Source: A20; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+    Source: lecture row A20 (SOURCES.md); Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
+    neural networks", 2012.
     """
 
-    def __init__(self, patience=3, factor=0.1):
+    def __init__(self, patience: int = 3, factor: float = 0.1) -> None:
         self.patience = integer("patience", patience)
         self.factor = real("factor", factor, least=0)
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, as for another run."""
+        """Reset the state, as at the start of a run."""
         self.share, self.lowest, self.waited = 1.0, math.inf, 0
 
     def watch(self, loss: float) -> None:
-        """Take note of an epoch's loss."""
+        """Record the loss of an epoch."""
         self.waited += 1
         if loss < self.lowest:
             self.lowest, self.waited = loss, 0
@@ -152,5 +201,21 @@ class Plateau:
             self.share, self.waited = self.share * self.factor, 0
 
     def __call__(self, progress: float) -> float:
-        """The share of the learning rate, whatever the progress."""
+        """Return the factor of the learning rate, whatever the progress."""
         return self.share
+
+    def settings(self) -> dict[str, Any]:
+        """Return patience and factor, as data for JSON."""
+        return {"patience": self.patience, "factor": self.factor}
+
+    def state(self) -> dict[str, Any]:
+        """Return what the losses so far have led to, as data for JSON; the lowest loss is None before the first one."""
+        return {"share": self.share, "lowest": None if math.isinf(self.lowest) else self.lowest, "waited": self.waited}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Set the state to what :meth:`state` returned."""
+        lowest = state["lowest"]
+        self.share, self.lowest, self.waited = state["share"], math.inf if lowest is None else lowest, state["waited"]
+
+    def __repr__(self) -> str:
+        return f"Plateau(patience={self.patience}, factor={self.factor})"

@@ -47,12 +47,12 @@ def relu(x):
     return y
 
 
-def relu_dx(dy, x):
+def relu_dx(dy, *, x):
     r"""∂e/∂x of :func:`relu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [x > 0]
 
-    >>> relu_dx(np.array([10.0, 20, 30]), np.array([-2.0, 0, 3]))
+    >>> relu_dx(np.array([10.0, 20, 30]), x=np.array([-2.0, 0, 3]))
     array([ 0.,  0., 30.])
 
     Source: B6.
@@ -80,13 +80,13 @@ def leaky_relu(x, slope):
     return y
 
 
-def leaky_relu_dx(dy, x, slope):
+def leaky_relu_dx(dy, *, x, slope):
     r"""∂e/∂x of :func:`leaky_relu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
               \begin{cases} 1 & x > 0 \\ \mathrm{slope} & \text{else} \end{cases}
 
-    >>> leaky_relu_dx(np.array([10.0, 20, 30]), np.array([-2.0, 0, 3]), 0.25)
+    >>> leaky_relu_dx(np.array([10.0, 20, 30]), x=np.array([-2.0, 0, 3]), slope=0.25)
     array([ 2.5,  5. , 30. ])
 
     Source: B6.
@@ -114,13 +114,13 @@ def elu(x, alpha):
     return y
 
 
-def elu_dx(dy, x, alpha):
+def elu_dx(dy, *, x, alpha):
     r"""∂e/∂x of :func:`elu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
               \begin{cases} 1 & x > 0 \\ \alpha \, e^x & \text{else} \end{cases}
 
-    >>> elu_dx(np.array([10.0, 20, 30]), np.array([np.log(0.25), 0, 3]), 2).round(6)
+    >>> elu_dx(np.array([10.0, 20, 30]), x=np.array([np.log(0.25), 0, 3]), alpha=2).round(6)
     array([ 5., 40., 30.])
 
     Source: B6.
@@ -150,12 +150,12 @@ def sigmoid(x):
     return y
 
 
-def sigmoid_dx(dy, y):
+def sigmoid_dx(dy, *, y):
     r"""∂e/∂x of :func:`sigmoid`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot y \, (1 - y)
 
-    >>> sigmoid_dx(np.array([10.0, 100]), np.array([0.5, 0.25]))
+    >>> sigmoid_dx(np.array([10.0, 100]), y=np.array([0.5, 0.25]))
     array([ 2.5 , 18.75])
 
     Source: B6.
@@ -183,12 +183,12 @@ def tanh(x):
     return y
 
 
-def tanh_dx(dy, y):
+def tanh_dx(dy, *, y):
     r"""∂e/∂x of :func:`tanh`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot (1 - y^2)
 
-    >>> tanh_dx(np.array([10.0, 100]), np.array([0.5, -0.25]))
+    >>> tanh_dx(np.array([10.0, 100]), y=np.array([0.5, -0.25]))
     array([ 7.5 , 93.75])
 
     Source: B6.

@@ -38,7 +38,7 @@ def dropout(x: Array, u: Array, rate: float) -> tuple[Array, Array]:
     return y, mask
 
 
-def dropout_dx(dy: Array, mask: Array) -> Array:
+def dropout_dx(dy: Array, *, mask: Array) -> Array:
     r"""∂e/∂x of :func:`dropout`: a dropped unit has no part in the error, the others their enlarged one.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
@@ -47,7 +47,7 @@ def dropout_dx(dy: Array, mask: Array) -> Array:
 
     ``dy`` of x's shape, ``mask`` as the forward pass returned it.
 
-    >>> dropout_dx(np.array([10.0, 20, 30]), np.array([0.0, 4, 4]))
+    >>> dropout_dx(np.array([10.0, 20, 30]), mask=np.array([0.0, 4, 4]))
     array([  0.,  80., 120.])
 
     Source: A18.

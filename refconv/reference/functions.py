@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["exp", "expm1", "is_symbolic", "log", "power", "root_of_unity", "sqrt", "tanh"]
+__all__ = ["exp", "expm1", "is_symbolic", "log", "log1p", "power", "root_of_unity", "sqrt", "tanh"]
 
 
 def exp(v: Any) -> Any:
@@ -40,6 +40,15 @@ def log(v: Any) -> Any:
     0.0
     """
     return _evaluate("log", v)
+
+
+def log1p(v: Any) -> Any:
+    """Natural logarithm of 1 + v: near v = 0 without the rounding of 1 + v.
+
+    >>> float(log1p(1e-20))
+    1e-20
+    """
+    return log(1 + v) if is_symbolic(v) else _evaluate("log1p", v)
 
 
 def power(v: Any, exponent: Any) -> Any:

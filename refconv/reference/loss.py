@@ -1,6 +1,6 @@
-r"""Softmax and the cross-entropy loss, with their derivatives, as loops over example b and class k.
+r"""Softmax and the losses, with their derivatives, as loops.
 
-Forward and derivative::
+Over example b and class k, forward and derivative::
 
     softmax          y [b, k] = exp(x[b, k]) / Σⱼ exp(x[b, j])
                      dx[b, k] = y[b, k]·(dy[b, k] − Σⱼ dy[b, j]·y[b, j])
@@ -8,6 +8,13 @@ Forward and derivative::
                      dx[b, k] = dy[b, k] − exp(y[b, k])·Σⱼ dy[b, j]
     cross-entropy    loss     = −Σ target[b, k]·log p[b, k] / N
                      dx[b, k] = (p[b, k] − target[b, k]) / N
+
+Over element i of predictions and targets, whatever their shape::
+
+    squared error    loss     = Σ (p[i] − t[i])² / M
+                     dp[i]    = 2·(p[i] − t[i]) / M
+    binary           loss     = Σ t[i]·log(1 + exp(−x[i])) + (1 − t[i])·log(1 + exp(x[i])), / M
+                     dx[i]    = (σ(x[i]) − t[i]) / M
 
 Exponentials of large logits overflow. Subtracting one number from all logits of an example changes nothing, since it
 multiplies numerator and denominator by the same factor. The loops subtract the maximum, so no exponent is positive.
@@ -17,9 +24,17 @@ The loops are slow because each exponential is computed separately.
 
 import numpy as np
 
-from refconv.reference.functions import exp, log
+from refconv.reference.functions import exp, is_symbolic, log, log1p
 
-__all__ = ["log_softmax", "log_softmax_dx", "softmax", "softmax_cross_entropy", "softmax_dx"]
+__all__ = [
+    "binary_cross_entropy",
+    "log_softmax",
+    "log_softmax_dx",
+    "mean_squared_error",
+    "softmax",
+    "softmax_cross_entropy",
+    "softmax_dx",
+]
 
 
 def softmax(x):
@@ -46,7 +61,7 @@ def softmax(x):
     return y
 
 
-def softmax_dx(dy, y):
+def softmax_dx(dy, *, y):
     r"""∂e/∂x of :func:`softmax`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x_{b,k}} = y_{b,k} \left( \frac{\partial e}{\partial y_{b,k}}
@@ -54,7 +69,7 @@ def softmax_dx(dy, y):
 
     ``dy`` and ``y`` (N, classes); returns (N, classes).
 
-    >>> softmax_dx(np.array([[0.0, 0, 8]]), np.array([[0.125, 0.25, 0.625]]))
+    >>> softmax_dx(np.array([[0.0, 0, 8]]), y=np.array([[0.125, 0.25, 0.625]]))
     array([[-0.625, -1.25 ,  1.875]])
 
     Source: A19.
@@ -94,7 +109,7 @@ def log_softmax(x):
     return y
 
 
-def log_softmax_dx(dy, y):
+def log_softmax_dx(dy, *, y):
     r"""∂e/∂x of :func:`log_softmax`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x_{b,k}} = \frac{\partial e}{\partial y_{b,k}}
@@ -102,7 +117,7 @@ def log_softmax_dx(dy, y):
 
     ``dy`` and ``y`` (N, classes); returns (N, classes).
 
-    >>> log_softmax_dx(np.array([[0.0, 0, 8]]), np.log([[0.125, 0.25, 0.625]]))
+    >>> log_softmax_dx(np.array([[0.0, 0, 8]]), y=np.log([[0.125, 0.25, 0.625]]))
     array([[-1., -2.,  3.]])
 
     Source: A19.
@@ -119,32 +134,101 @@ def log_softmax_dx(dy, y):
     return dx
 
 
-def softmax_cross_entropy(logits, labels, alpha):
-    r"""Cross-entropy of the softmax against smoothed labels, the mean over the batch; and its derivative.
+def softmax_cross_entropy(logits, labels, alpha, class_weights=None):
+    r"""Mean cross-entropy of the softmax against smoothed labels, weighted by class, and its derivative.
 
     .. math:: t_{b,k} = (1 - \alpha) [k = \mathrm{label}_b] + \frac{\alpha}{K}, \quad
-              e = -\frac{1}{N} \sum_{b,k} t_{b,k} \log p_{b,k}, \quad
-              \frac{\partial e}{\partial \mathrm{logits}_{b,k}} = \frac{p_{b,k} - t_{b,k}}{N}
+              u_b = \frac{w_{\mathrm{label}_b}}{\sum_i w_{\mathrm{label}_i}}, \quad
+              e = -\sum_{b,k} u_b \; t_{b,k} \log p_{b,k}, \quad
+              \frac{\partial e}{\partial \mathrm{logits}_{b,k}} = u_b \; (p_{b,k} - t_{b,k})
 
     with p the softmax of the logits. ``logits`` (N, K), ``labels`` (N,) whole numbers from 0 to K − 1, ``alpha`` a
-    number; returns e, a number, and ∂e/∂logits (N, K).
+    number, ``class_weights`` (K,), the w; without them each of the N examples has the share u = 1 / N. Returns e, a
+    number, and ∂e/∂logits (N, K).
 
     >>> loss, dlogits = softmax_cross_entropy(np.log([[1.0, 2, 5]]), np.array([2]), alpha=0.375)
     >>> print(loss.round(6), dlogits.round(6))
     0.78572 [[ 0.     0.125 -0.125]]
 
-    Source: A19; Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016, section 7.
+    Source: lecture row A19 (SOURCES.md); Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016,
+    section 7.
     """
     N, K = logits.shape
     loss, dlogits, log_p = np.zeros((), logits.dtype), np.zeros((N, K), logits.dtype), log_softmax(logits)
+    weights = [1] * N if class_weights is None else class_weights[labels]
+    total = sum(weights)
     for b in range(N):
         for k in range(K):
             one_hot = 1 if k == labels[b] else 0
             target = (1 - alpha) * one_hot + alpha / K
-            if target != 0:  # a class that is not asked for costs nothing, though its logit be −∞
-                loss[()] -= target * log_p[b, k] / N
-            dlogits[b, k] = (exp(log_p[b, k]) - target) / N
+            if weights[b] * target != 0:  # a term without weight costs nothing, even if its logit is −∞
+                loss[()] -= weights[b] * target * log_p[b, k] / total
+            dlogits[b, k] = weights[b] * (exp(log_p[b, k]) - target) / total
     return loss[()], dlogits
+
+
+def mean_squared_error(predictions, targets):
+    r"""Mean of the squared differences over all elements, and its derivative.
+
+    .. math:: e = \frac{1}{M} \sum_i (p_i - t_i)^2, \qquad
+              \frac{\partial e}{\partial p_i} = \frac{2}{M} \, (p_i - t_i)
+
+    ``predictions`` (M,), the p, and ``targets`` (M,), the t; returns e, a number, and ∂e/∂p (M,).
+
+    >>> loss, dpredictions = mean_squared_error(np.array([3.0, -1.0]), np.array([2.0, 4.0]))
+    >>> print(loss, dpredictions)
+    13.0 [ 1. -5.]
+
+    Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2018, section 2.
+    """
+    M = predictions.size
+    loss, dpredictions = np.zeros((), predictions.dtype), np.zeros(M, predictions.dtype)
+    for i in range(M):
+        error = predictions[i] - targets[i]
+        loss[()] += error * error / M
+        dpredictions[i] = 2 * error / M
+    return loss[()], dpredictions
+
+
+def binary_cross_entropy(logits, targets, pos_weight):
+    r"""Mean cross-entropy of yes-or-no answers, the sigmoids of the logits, and its derivative.
+
+    .. math:: e = -\frac{1}{M} \sum_i w \, t_i \log \sigma(x_i) + (1 - t_i) \log (1 - \sigma(x_i)), \qquad
+              \frac{\partial e}{\partial x_i} = \frac{1}{M} \big( (1 - t_i) \, \sigma(x_i) - w \, t_i \, \sigma(-x_i) \big)
+
+    Both logarithms are finite for any x: −log σ(x) is the softplus of −x, and −log(1 − σ(x)) that of x. ``logits`` (M,), the
+    x, ``targets`` (M,), the t, from 0 to 1, ``pos_weight`` a number, the w; returns e, a number, and ∂e/∂x (M,).
+
+    >>> loss, dlogits = binary_cross_entropy(np.log([3.0, 0.25]), np.array([1.0, 0.0]), pos_weight=2)
+    >>> print(loss.round(6), dlogits)  # (2·log 4/3 + log 5/4) / 2
+    0.399254 [-0.25  0.1 ]
+
+    Source: lecture row B6 (SOURCES.md) for the sigmoid; Bishop, "Pattern recognition and machine learning", 2006, section 4.3.
+    """
+    M = logits.size
+    loss, dlogits = np.zeros((), logits.dtype), np.zeros(M, logits.dtype)
+    for i in range(M):
+        positive, negative = pos_weight * targets[i], 1 - targets[i]
+        if positive != 0:  # a term without weight costs nothing, even if its logit is infinite
+            loss[()] += positive * softplus(-logits[i]) / M
+        if negative != 0:
+            loss[()] += negative * softplus(logits[i]) / M
+        dlogits[i] = (negative * sigmoid(logits[i]) - positive * sigmoid(-logits[i])) / M
+    return loss[()], dlogits
+
+
+def softplus(v):
+    """Logarithm of 1 + eᵛ, where v may be so large that eᵛ overflows.
+
+    >>> float(softplus(0.0).round(6)), float(softplus(1000.0)), float(softplus(-40.0)) > 0
+    (0.693147, 1000.0, True)
+    """
+    return log(1 + exp(v)) if is_symbolic(v) else max(v, 0) + log1p(exp(-abs(v)))
+
+
+def sigmoid(v):
+    """1 / (1 + e⁻ᵛ) of one number; :func:`refconv.reference.activation.sigmoid` is that of an array."""
+    return 1 / (1 + exp(-v))
 
 
 def shift(row):

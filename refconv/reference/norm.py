@@ -19,7 +19,14 @@ import numpy as np
 
 from refconv.reference.functions import sqrt
 
-__all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads", "running_average"]
+__all__ = [
+    "batch_norm",
+    "batch_norm_grads",
+    "batch_norm_inference",
+    "batch_norm_inference_grads",
+    "corrected_average",
+    "running_average",
+]
 
 
 def batch_norm(x, gamma, beta, eps):
@@ -50,7 +57,7 @@ def batch_norm(x, gamma, beta, eps):
     return y, mean, var
 
 
-def batch_norm_grads(dy, x, gamma, mean, var, eps):
+def batch_norm_grads(dy, *, x, gamma, mean, var, eps):
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`: back by the element itself, the variance and the mean.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
@@ -68,7 +75,7 @@ def batch_norm_grads(dy, x, gamma, mean, var, eps):
     dx (M, C), dgamma (C,) and dbeta (C,).
 
     >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[5.0], [-1], [2]])
-    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x, np.array([6.0]), mean=np.array([2.0]), var=np.array([6.0]), eps=3)
+    >>> dx, dgamma, dbeta = batch_norm_grads(dy, x=x, gamma=np.array([6.0]), mean=np.array([2.0]), var=np.array([6.0]), eps=3)
     >>> dx[:, 0], dgamma, dbeta
     (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
 
@@ -112,7 +119,7 @@ def batch_norm_inference(x, gamma, beta, mean, var, eps):
     return y
 
 
-def batch_norm_inference_grads(dy, x, gamma, mean, var, eps):
+def batch_norm_inference_grads(dy, *, x, gamma, mean, var, eps):
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
@@ -122,7 +129,7 @@ def batch_norm_inference_grads(dy, x, gamma, mean, var, eps):
     dbeta (C,).
 
     >>> dy, x, mean, var = np.array([[1.0], [3]]), np.array([[4.0], [8]]), np.array([2.0]), np.array([3.0])
-    >>> dx, dgamma, dbeta = batch_norm_inference_grads(dy, x, np.array([10.0]), mean, var, eps=1)
+    >>> dx, dgamma, dbeta = batch_norm_inference_grads(dy, x=x, gamma=np.array([10.0]), mean=mean, var=var, eps=1)
     >>> dx[:, 0], dgamma, dbeta
     (array([ 5., 15.]), array([10.]), array([4.]))
 
@@ -159,4 +166,32 @@ def running_average(average, batch, momentum):
     new = np.zeros(C, average.dtype)
     for c in range(C):
         new[c] = momentum * average[c] + (1 - momentum) * batch[c]
+    return new
+
+
+def corrected_average(average, batch, momentum, update):
+    r"""Update a running average whose weights add up to 1 without the initial value.
+
+    .. math:: \hat{\mu}_c' = \hat{\mu}_c + \frac{\mu_c - \hat{\mu}_c}{1 + \tau + \dots + \tau^{t-1}}
+
+    The first update (t = 1) replaces the average by the batch. The sum of powers is (1 − τᵗ) / (1 − τ), so after t updates
+    the result is that of :func:`running_average` from 0 on, divided by 1 − τᵗ: Adam corrects its moments in this way. For
+    τ = 1 it is the mean over all batches. :class:`refconv.nn.BatchNorm` computes it in NumPy on either engine, so there is no
+    kernel.
+
+    ``average`` (C,) is the old average, ``batch`` (C,) that of the batch, ``momentum`` is τ, ``update`` is t, from 1 on;
+    returns the new average (C,).
+
+    >>> first = corrected_average(np.array([7.0, 7.0]), np.array([10.0, 3.0]), momentum=0.5, update=1)
+    >>> first, corrected_average(first, np.array([4.0, 0.0]), momentum=0.5, update=2)
+    (array([10.,  3.]), array([6., 1.]))
+
+    Source: lecture row A14 (SOURCES.md); the correction: Kingma and Ba, "Adam", 2015, section 3.
+    """
+    (C,) = average.shape
+    new, total = np.zeros(C, average.dtype), 0
+    for k in range(update):
+        total += momentum**k
+    for c in range(C):
+        new[c] = average[c] + (batch[c] - average[c]) / total
     return new

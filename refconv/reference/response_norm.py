@@ -61,7 +61,7 @@ def denominators(x, size, alpha, k):
     return d
 
 
-def local_response_norm_dx(dy, x, size, alpha, beta, k):
+def local_response_norm_dx(dy, size, alpha, beta, k, *, x):
     r"""∂e/∂x of :func:`local_response_norm`: by the value itself, and by each neighbourhood that holds it.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} = \frac{1}{d_{m,c}^{\,\beta}} \frac{\partial e}{\partial y_{m,c}}
@@ -72,7 +72,7 @@ def local_response_norm_dx(dy, x, size, alpha, beta, k):
     ``dy`` and ``x`` (M, C), the others numbers; returns (M, C).
 
     >>> dy, x = np.array([[0.0, 121, 0]]), np.array([[3.0, 1, 2]])
-    >>> local_response_norm_dx(dy, x, size=2, alpha=0.5, beta=1, k=0.5)
+    >>> local_response_norm_dx(dy, x=x, size=2, alpha=0.5, beta=1, k=0.5)
     array([[-12.,  18.,   0.]])
 
     Source: M3; the chain rule.

@@ -163,7 +163,7 @@ def separable_conv2d(x: Array, depthwise: Array, pointwise: Array, bias: Array |
 
 
 def separable_conv2d_grads(
-    dy: Array, x: Array, depthwise: Array, pointwise: Array, window: Window
+    dy: Array, *, x: Array, depthwise: Array, pointwise: Array, window: Window
 ) -> tuple[Array, Array, Array]:
     r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`: back through the 1×1, then through space.
 
@@ -177,7 +177,9 @@ def separable_conv2d_grads(
     >>> from refconv.geometry import Window
     >>> x, w = np.array([1.0, 2, 3]).reshape(1, 1, 3, 1), np.array([1.0, 10]).reshape(1, 2, 1, 1)
     >>> dy, pointwise = np.array([1.0, 100]).reshape(1, 1, 2, 1), np.array([[[[3.0]]]])
-    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(dy, x, w, pointwise, Window((1, 2)))
+    >>> dx, ddepthwise, dpointwise = separable_conv2d_grads(
+    ...     dy, x=x, depthwise=w, pointwise=pointwise, window=Window((1, 2))
+    ... )
     >>> dx.ravel(), ddepthwise.ravel(), dpointwise.ravel()
     (array([   3.,  330., 3000.]), array([603., 906.]), array([3221.]))
 

@@ -9,7 +9,7 @@ The loops are slow because they run in Python; the kernel does the same in one p
 
 from refconv.reference.functions import sqrt
 
-__all__ = ["adam", "rmsprop", "sgd", "sum_of_squares"]
+__all__ = ["adam", "adamw", "rmsprop", "sgd", "sum_of_squares"]
 
 
 def sgd(theta, v, g, lr, momentum, decay, nesterov):
@@ -88,6 +88,32 @@ def adam(theta, m, s, g, *, lr, beta1, beta2, eps, t, decay):
         s.flat[i] = beta2 * s.flat[i] + (1 - beta2) * h * h
         mean, square = m.flat[i] / (1 - beta1**t), s.flat[i] / (1 - beta2**t)
         theta.flat[i] -= lr * mean / (sqrt(square) + eps)
+
+
+def adamw(theta, m, s, g, *, lr, beta1, beta2, eps, t, decay):
+    r"""Adam with decoupled weight decay: θ shrinks by itself, and the running means hold the gradient of the loss alone.
+
+    .. math:: m'_i = \beta_1 \cdot m_i + (1 - \beta_1) \cdot g_i, \quad
+              s'_i = \beta_2 \cdot s_i + (1 - \beta_2) \cdot g_i^2, \quad
+              \theta'_i = \theta_i - \alpha \cdot \left( \frac{m'_i / (1 - \beta_1^t)}{\sqrt{s'_i / (1 - \beta_2^t)}
+              + \varepsilon} + \lambda \cdot \theta_i \right)
+
+    In :func:`adam` the decay is part of g, so the division by √s′ makes it almost independent of θ's size. All arrays of one
+    shape; ``t`` is the number of this step, from 1 on. Changes θ, m and s.
+
+    >>> import numpy as np
+    >>> theta, m, s = np.array([3.0]), np.array([0.0]), np.array([0.0])
+    >>> adamw(theta, m, s, np.array([-4.0]), lr=0.5, beta1=0.75, beta2=0.5, eps=0.0, t=1, decay=0.25)
+    >>> theta, m, s
+    (array([3.125]), array([-1.]), array([8.]))
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
+    """
+    for i in range(theta.size):
+        m.flat[i] = beta1 * m.flat[i] + (1 - beta1) * g.flat[i]
+        s.flat[i] = beta2 * s.flat[i] + (1 - beta2) * g.flat[i] * g.flat[i]
+        mean, square = m.flat[i] / (1 - beta1**t), s.flat[i] / (1 - beta2**t)
+        theta.flat[i] -= lr * (mean / (sqrt(square) + eps) + decay * theta.flat[i])
 
 
 def sum_of_squares(g, scale=1):

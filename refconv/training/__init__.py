@@ -6,6 +6,8 @@ from refconv.training.ensemble import Ensemble, crops_144, flips, scales, ten_cr
 from refconv.training.evaluate import Evaluation, evaluate, predict, predict_proba
 from refconv.training.fit import fit
 from refconv.training.history import Diverged, Epoch, History
+from refconv.training.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
+from refconv.training.lr_range import LearningRates, lr_range_test
 from refconv.training.metrics import (
     accuracy,
     binary_accuracy,
@@ -15,10 +17,11 @@ from refconv.training.metrics import (
 )
 from refconv.training.progress import ProgressBar
 from refconv.training.run import Run
-from refconv.training.step import CrossEntropy, train_step
+from refconv.training.step import train_step
 from refconv.training.tensorboard import TensorBoard
 
 __all__ = [
+    "BinaryCrossEntropy",
     "CSVLogger",
     "Callback",
     "Checkpoint",
@@ -29,6 +32,9 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "History",
+    "LearningRates",
+    "Loss",
+    "MeanSquaredError",
     "ProgressBar",
     "Run",
     "TensorBoard",
@@ -39,6 +45,7 @@ __all__ = [
     "fit",
     "flips",
     "intersection_over_union",
+    "lr_range_test",
     "mean_absolute_error",
     "predict",
     "predict_proba",

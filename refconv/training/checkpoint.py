@@ -16,7 +16,7 @@ import numpy as np
 
 import refconv.weights as weights
 from refconv._arguments import flag, integer
-from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._files import clear_unfinished
 from refconv.training.callbacks import Callback
 from refconv.training.evaluate import Means
@@ -41,7 +41,8 @@ class Checkpoint(Callback):
     """Save a run, so that it can be resumed to the same bits, and its best epoch.
 
     ``last.safetensors`` is written after each epoch, when the run is stopped, and every ``every`` steps;
-    ``best.safetensors`` after each epoch with a new lowest validation loss, for :meth:`recall_best`. After an interruption
+    ``best.safetensors`` after each epoch with a new lowest validation loss, for :meth:`recall_best`. ``refconv.load`` reads
+    the network of either file, unless ``model.save`` would refuse it. After an interruption
     the same call of :func:`fit` with ``resume=True`` continues from the last checkpoint and ends with the same bits as a run
     that was never stopped. A run with another setting is refused: optimiser, schedule, loss, batches, data (compared by a
     fingerprint), patience and the number of epochs must be the same.
@@ -62,10 +63,8 @@ class Checkpoint(Callback):
     FileExistsError
         If there is a checkpoint and resume is False.
     TypeError, ValueError
-        If ``every`` is not a positive integer. :func:`fit` raises ``ValueError`` if the checkpoint is that of another run,
+        If ``every`` is not a positive integer. :func:`fit` raises ``ValueError`` if the checkpoint belongs to another run,
         and ``TypeError`` if the batches cannot be resumed.
-    ImportError
-        If safetensors is not installed.
 
     Examples
     --------
@@ -85,7 +84,6 @@ class Checkpoint(Callback):
         resume: bool = False,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        weights.need_safetensors("checkpoints")
         self.last, self.best = Path(folder) / "last.safetensors", Path(folder) / "best.safetensors"
         self.every = None if every is None else integer("every", every)
         self.resume, self.notes = flag("resume", resume), dict(notes or {})
@@ -112,8 +110,9 @@ class Checkpoint(Callback):
     def save(self, run: Run, best: bool = False) -> None:
         """Write the last checkpoint, and the best one if this epoch is the best."""
         tensors, description = capture(run)
+        network, arrays = _network(run.model)
         for path in (self.best, self.last) if best else (self.last,):  # killed between them, it repeats this epoch
-            weights.write_tensors(path, tensors, KIND, {**description, "notes": self.notes})
+            weights.write_tensors(path, {**tensors, **arrays}, KIND, {**description, "notes": self.notes}, network)
 
     def recall_best(self, model: Layer) -> None:
         """Set a network to the weights of the best epoch.
@@ -124,6 +123,15 @@ class Checkpoint(Callback):
         values = _group(tensors, "model")
         _refuse_others(model, values, self.best)
         _put(model, values)
+
+
+def _network(model: Layer) -> tuple[dict[str, dict[str, Any]], Tensors]:
+    """Return the description with which ``refconv.load`` reads a checkpoint as a model; none if it cannot be saved as one."""
+    try:
+        description, arrays = weights.describe_network(model)
+    except ArgumentError:  # such as an initializer that is a lambda: the run itself can be resumed
+        return {}, {}
+    return {"refconv": description}, arrays
 
 
 def capture(run: Run) -> tuple[Tensors, dict[str, Any]]:
@@ -147,6 +155,11 @@ def capture(run: Run) -> tuple[Tensors, dict[str, Any]]:
 
 def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Path) -> None:
     """Continue a run from the result of :func:`capture`; if it does not fit, raise ``ValueError`` and change nothing."""
+    if description["format"] == 1:
+        raise ArgumentValueError(
+            f"{path} must be a run of format 2, got format 1, which does not record all settings; "
+            "model.load_weights(path) reads its weights"
+        )
     values, own = _group(tensors, "model"), generators(run.model)
     _refuse_others(run.model, values, path)
     try:

@@ -11,9 +11,10 @@ import numpy as np
 from refconv._arguments import class_labels, integer
 from refconv._errors import ArgumentValueError
 from refconv.ops.loss import softmax
+from refconv.training.losses import CrossEntropy
 from refconv.training.metrics import named_metrics
 from refconv.training.pairs import pairs
-from refconv.training.step import CrossEntropy, check_targets
+from refconv.training.step import check_targets
 
 if TYPE_CHECKING:
     from refconv.training.metrics import Metric

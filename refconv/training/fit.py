@@ -9,8 +9,8 @@ from refconv.nn.layer import call_backward
 from refconv.optim import clip_by_global_norm, constant
 from refconv.training.callbacks import Callback, in_order
 from refconv.training.history import History
+from refconv.training.losses import CrossEntropy
 from refconv.training.run import Run
-from refconv.training.step import CrossEntropy
 
 if TYPE_CHECKING:
     from refconv.nn import Layer

@@ -13,7 +13,7 @@ import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.training.step import CrossEntropy
+from refconv.training.losses import CrossEntropy
 
 if TYPE_CHECKING:
     from refconv.typing import Array
@@ -163,7 +163,7 @@ def mean_absolute_error(y: Array, targets: Array) -> float:
 
 
 def intersection_over_union(scores: Array, targets: Array) -> float:
-    r"""Compute the overlap of predicted and true areas: the mean over the classes that occur in either.
+    r"""Compute the overlap of predicted and true areas: the mean over the classes that occur.
 
     .. math:: \operatorname{mean}_k \frac{|A_k \cap B_k|}{|A_k \cup B_k|}
 
@@ -206,7 +206,7 @@ def default_metrics(loss: object) -> dict[str, Metric]:
 
 
 def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[str, Metric]:
-    """Return metrics as a dict of functions, those of :func:`default_metrics` for None."""
+    """Return metrics as a dict of functions; None stands for :func:`default_metrics`."""
     if metrics is None:
         return default_metrics(loss)
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) and callable(f) for name, f in metrics.items()):

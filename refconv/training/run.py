@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ from refconv.training.step import check_targets, main_scores
 if TYPE_CHECKING:
     from refconv.nn import Layer
     from refconv.optim import Optimizer
+    from refconv.training.metrics import Metric
     from refconv.typing import Array
-
 
 __all__ = ["Run"]
 
@@ -52,30 +52,44 @@ class Run:
         Set it to True to end the run after the current step.
     """
 
-    def __init__(self, model: Layer, batches: Any, optimizer: Optimizer, *, epochs: int, **options: Any) -> None:
+    def __init__(
+        self,
+        model: Layer,
+        batches: Any,
+        optimizer: Optimizer,
+        *,
+        epochs: int,
+        validation: Any,
+        test: Any,
+        loss: Callable[..., Any],
+        metrics: Mapping[str, Metric] | None,
+        schedule: Callable[[float], float],
+        clip_norm: float | None,
+        callbacks: Sequence[Any],
+    ) -> None:
         self.model, self.optimizer, self.epochs = model, optimizer, integer("epochs", epochs)
         self.batches = _repeatable("batches", batches, self.epochs, shuffle=True)
-        self.validation, self.test = (
-            None if options[name] is None else _repeatable(name, options[name], self.epochs, shuffle=False)
-            for name in ("validation", "test")
-        )
-        self.loss, self.schedule = options["loss"], options["schedule"]
-        self.clip_norm = None if options["clip_norm"] is None else real("clip_norm", options["clip_norm"], above=0)
-        self.functions = named_metrics(options["metrics"], self.loss)
-        self.callbacks = options["callbacks"]
-        if self.validation is None and hasattr(self.schedule, "watch"):
+        self.validation = _repeatable("validation", validation, self.epochs, shuffle=False)
+        self.test = _repeatable("test", test, self.epochs, shuffle=False)
+        self.loss, self.schedule, self.callbacks = loss, schedule, callbacks
+        self.functions = named_metrics(metrics, loss)
+        self.clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)
+        if validation is None and hasattr(schedule, "watch"):
             raise ArgumentValueError("validation must be given where a plateau waits for its loss, got None")
         optimizer.check_model(model)
+        self._begin()
 
-        self.lr = optimizer.lr
+    def _begin(self) -> None:
+        """Set the state before the first step."""
+        self.lr = self.optimizer.lr
         self.epoch, self.step, self.epoch_done, self.stop = 0, 0, True, False
         self.steps = len(self.batches) if hasattr(self.batches, "__len__") else None
         self.order: Any = None  # state of the batches when this epoch began
         self.means, self.seconds, self.last_lr = Means(), 0.0, 0.0  # of this epoch
         self.scores: Array | None = None
-        kinds = {"train": batches, "validation": self.validation, "test": self.test}
-        given = [kind for kind, examples in kinds.items() if examples is not None]
-        self.history = History(measured=[f"{kind}_{name}" for kind in given for name in ("loss", *self.functions)])
+        measured = {"train": self.batches, "validation": self.validation, "test": self.test}
+        kinds = [kind for kind, batches in measured.items() if batches is not None]
+        self.history = History(measured=[f"{kind}_{name}" for kind in kinds for name in ("loss", *self.functions)])
         self._unchecked = {"batches": self.batches, "test": self.test, "validation": self.validation}
         self._scores_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
 
@@ -158,8 +172,8 @@ class Run:
     def refuse_divergence(self, value: float, x: Array) -> None:
         """Raise :class:`Diverged` if the loss of a step is not finite."""
         if not math.isfinite(value):
-            if self.images:
-                self.history.epochs.append(self._record())  # without a test: the step before has ruined the network
+            if self.images:  # recorded without a test: the step before has ruined the network
+                self.history.epochs.append(self._record())
             cause = cause_of_divergence(self.model, x)
             place = f"the loss is {value} at step {self.step} of epoch {self.epoch}{cause}"
             raise Diverged(f"{place}; try a smaller lr", self.history)
@@ -193,11 +207,11 @@ class Run:
             getattr(callback, method)(self)
 
     def _checked(self, x: Array, targets: Any) -> Array:
-        """Check the targets of this batch, and before the first step those of all data sets whose targets are known."""
+        """Check the targets of this batch; before the first step, check all data sets whose targets are known."""
         shape = self._scores_shape(x)
         while self._unchecked:
             name, batches = self._unchecked.popitem()
-            if hasattr(batches, "labels"):  # those of other iterables are checked batch by batch
+            if hasattr(batches, "labels"):  # other iterables are checked batch by batch
                 try:
                     check_targets(self.loss, batches.labels, (len(batches.labels), *shape))
                 except (TypeError, ValueError) as error:
@@ -244,7 +258,9 @@ def _settings_of(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _repeatable(name: str, batches: Any, epochs: int, *, shuffle: bool) -> Any:
-    """Return batches that can be iterated over once in each epoch."""
+    """Return batches that can be iterated over once in each epoch; None stays None, except for the training data."""
+    if batches is None and name != "batches":
+        return None
     batches = pairs(batches, shuffle=shuffle, name=name)
     if epochs > 1 and is_exhausted_after_one_pass(batches):
         raise ArgumentValueError(

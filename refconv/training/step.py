@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refconv._arguments import class_labels, real
 from refconv.nn.layer import call_backward
-from refconv.ops.loss import softmax_cross_entropy
 from refconv.optim import clip_by_global_norm
+from refconv.training.losses import CrossEntropy
 
 if TYPE_CHECKING:
     from refconv.nn import Layer
@@ -19,60 +18,7 @@ if TYPE_CHECKING:
     from refconv.typing import Array
 
 
-__all__ = ["CrossEntropy", "check_targets", "main_scores", "train_step"]
-
-
-class CrossEntropy:
-    r"""Softmax cross-entropy, with smoothed labels if asked, and with a share for each auxiliary head.
-
-    .. math:: e = e_{\mathrm{main}} + w \sum_k e_k
-
-    A network with auxiliary heads returns, in training, a tuple of scores, its own first; in inference its own alone.
-
-    Parameters
-    ----------
-    label_smoothing : float
-        As in :func:`refconv.softmax_cross_entropy`; the lecture's is 0.1.
-    aux_weight : float
-        w, what the loss of each auxiliary head counts; GoogLeNet's is 0.3.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If label_smoothing is not a number from 0 to 1, or aux_weight not a finite one from 0 on.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> scores = np.log([[1.0, 3.0]])
-    >>> alone, _ = CrossEntropy()(scores, [1])
-    >>> both, (dscores, daux) = CrossEntropy(aux_weight=0.5)((scores, scores), [1])
-    >>> float(both / alone), dscores, daux
-    (1.5, array([[ 0.25, -0.25]]), array([[ 0.125, -0.125]]))
-
-    Source: A19, A22; Szegedy et al., "Going deeper with convolutions", 2015, section 5.
-    """
-
-    def __init__(self, label_smoothing=0.0, aux_weight=0.3):
-        self.label_smoothing = real("label_smoothing", label_smoothing, least=0, most=1)
-        self.aux_weight = real("aux_weight", aux_weight, least=0)
-
-    def __call__(self, scores, labels):
-        """The loss, and its derivative: an array, or a tuple of them where the scores are one."""
-        if not isinstance(scores, tuple):
-            return softmax_cross_entropy(scores, labels, label_smoothing=self.label_smoothing)
-        weights = (1.0, *(self.aux_weight for _ in scores[1:]))
-        losses, slopes = zip(*(self(s, labels) for s in scores), strict=True)
-        total = sum(w * loss for w, loss in zip(weights, losses, strict=True))
-        return total, tuple(w * slope for w, slope in zip(weights, slopes, strict=True))
-
-    def check_targets(self, targets, scores_shape):
-        """Raise ``TypeError`` or ``ValueError`` unless targets are classes, one for each vector of scores."""
-        class_labels(targets, scores_shape[0], scores_shape[-1])
-
-    def settings(self):
-        """Return what decides the loss, for the comparison with a checkpoint."""
-        return {"label_smoothing": self.label_smoothing, "aux_weight": self.aux_weight}
+__all__ = ["check_targets", "main_scores", "train_step"]
 
 
 def train_step(

@@ -20,7 +20,7 @@ from __future__ import annotations
 from refconv._optional import need
 from refconv.verify.evidence.slide_example import slide_example
 
-__all__ = ["check", "slide_example", "table", "trace"]
+__all__ = ["check", "check_layer", "slide_example", "table", "trace"]
 
 
 def check(function, name, *, seconds=5.0):
@@ -29,6 +29,13 @@ def check(function, name, *, seconds=5.0):
     from refconv.verify.student.check import check
 
     return check(function, name, seconds=seconds)
+
+
+def check_layer(layer, shape, *, rng=0, batch=3, x=None):
+    """Check the derivatives of a layer of your own: see :func:`refconv.verify.student.layer.check_layer`."""
+    from refconv.verify.student.layer import check_layer
+
+    return check_layer(layer, shape, rng=rng, batch=batch, x=x)
 
 
 def table(names=(), *, quick=False, engine=None, kinds=None):

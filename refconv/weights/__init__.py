@@ -1,6 +1,7 @@
-"""Networks on disk, in safetensors files."""
+"""Networks in files of the safetensors format."""
 
-from refconv.weights.model import load_model, save_model
-from refconv.weights.tensors import need_safetensors, read_tensors, write_tensors
+from refconv.weights.model import describe_network, load, save
+from refconv.weights.parameters import load_weights, save_weights
+from refconv.weights.tensors import read_tensors, write_tensors
 
-__all__ = ["load_model", "need_safetensors", "read_tensors", "save_model", "write_tensors"]
+__all__ = ["describe_network", "load", "load_weights", "read_tensors", "save", "save_weights", "write_tensors"]

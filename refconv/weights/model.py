@@ -1,126 +1,156 @@
-"""A network on disk: its parameters in safetensors, with a description of how to build it."""
+"""A network in a file: its architecture as data, its weights, its input shape and notes."""
 
-import json
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-import refconv.models as models
 from refconv._errors import ArgumentValueError
-from refconv.weights.compare import check_reproducible, differing_names, parameter_shapes, shapes
-from refconv.weights.tensors import read_tensors, to_json, write_tensors
+from refconv.nn import Layer
+from refconv.weights.architecture import Architecture, describe
+from refconv.weights.counters import with_counters
+from refconv.weights.names import Known
+from refconv.weights.parameters import differences, kinds, put, weights_among
+from refconv.weights.registered import registered_input_shape, registered_model
+from refconv.weights.safetensors import read_safetensors
+from refconv.weights.tensors import MODEL, description_of, write_tensors
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["describe_network", "load", "save"]
 
-KIND = "refconv"  # the key of the description in the file's metadata
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
+# What constructors and decoders raise for a faulty description.
+_UNFIT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+Shape = tuple[int, ...]
+Tensors = dict[str, NDArray[Any]]
+Path = str | os.PathLike[str]
 
 
-def save_model(path, model, *, name, arguments=None, input_shape=None, notes=None):
-    """Save a built network with all that :func:`load_model` needs to build it again.
+def save(path: Path, model: Layer, *, input_shape: Shape | None = None, notes: Mapping[str, Any] | None = None) -> None:
+    """Save a built network to a file; see :meth:`refconv.nn.Layer.save`, which calls this."""
+    description, arrays = describe_network(model, input_shape)
+    weights = {name: parameter.value for name, parameter in model.named_parameters().items()}
+    notes = dict(model.notes if notes is None else notes)
+    write_tensors(path, {**weights, **arrays}, MODEL, {**description, "notes": notes})
 
-    The name, the builder's arguments and the shape of one input are saved with the weights. Before anything is written, the
-    network is compared with the one that they build: the names and shapes of the parameters, the types of the layers, and
-    every attribute of a layer that is a number, a string or a window, or a collection of them. An attribute that the layer's
-    class lists in ``training_settings``, such as the momentum of batch normalisation, has no effect in inference and may
-    differ.
 
-    Parameters
-    ----------
-    path : path
-        The file to write, usually ``….safetensors``. An existing file is replaced, completely or not at all.
-    model : Layer
-        The network, built.
-    name, arguments
-        The name and arguments of the call ``models.create(name, **arguments)`` that created it.
-    input_shape : tuple of int, optional
-        Shape of one input, without the batch; by default the argument of ``model.build`` or, for a network
-        composed of built layers, ``models.input_shape(name)``.
-    notes : dict, optional
-        Anything JSON-serialisable, such as the data it was trained on.
+def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[dict[str, Any], Tensors]:
+    """Return everything of a built network but its weights, as data for JSON, and the arrays in it.
 
-    Warns
-    -----
-    UserWarning
-        If a setting that has no effect in inference differs from what `load_model` will build; the message names it.
-
-    Raises
-    ------
-    ImportError
-        If safetensors is not installed.
-    RuntimeError
-        If the network is not built.
-    TypeError
-        If arguments or notes are not JSON-serialisable, or the builder does not accept the arguments.
-    ValueError
-        If name, arguments and input_shape build another network than this one; the message names what differs.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> model = models.create("lenet", classes=3)
-    >>> _ = model.build((28, 30, 1), rng=1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_model(Path(folder) / "small.safetensors", model, name="lenet", arguments={"classes": 3})
-    ...     again, description = load_model(Path(folder) / "small.safetensors")
-    >>> w, same = (network["dense1"].parameters["w"].value for network in (model, again))
-    >>> bool((same == w).all()), description["input_shape"]
-    (True, (28, 30, 1))
-
-    Source: lecture row M2 (SOURCES.md).
+    Raises ``TypeError`` or ``ValueError`` if :func:`load` could not build it again; see :meth:`refconv.nn.Layer.save`.
     """
-    tensors = {name: parameter.value for name, parameter in model.named_parameters().items()}
-    shape = input_shape or model.input_shape or models.input_shape(name)
-    description = {"name": name, "arguments": arguments or {}, "input_shape": [*shape], "notes": notes or {}}
-    check_reproducible(model, tensors, json.loads(to_json(description)))
-    write_tensors(path, tensors, KIND, description)
+    parameters = model.named_parameters()
+    weights = {name: parameter.value for name, parameter in parameters.items()}
+    shape = model.input_shape if input_shape is None else tuple(input_shape)
+    if shape is None:
+        raise ArgumentValueError(
+            f"input_shape must be given, as build was not called on this {type(model).__name__}, got None"
+        )
+    architecture, arrays = describe(model)
+    _check_weights(model, shape, weights)
+    description = {
+        "architecture": architecture,
+        "input_shape": shape,
+        "frozen": [name for name, parameter in parameters.items() if parameter.frozen],
+    }
+    return description, arrays
 
 
-def load_model(path, input_shape=None):
-    """Load a network that :func:`save_model` saved.
+def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = None) -> Layer:
+    """Load a network that :meth:`refconv.nn.Layer.save` saved.
+
+    A file holds data and no code. It names the classes of layers and the functions among their arguments, which must exist:
+    those of refconv, layer classes that the program has defined or imported, functions of the main program, and what
+    ``layers`` lists. Nothing is imported.
 
     Parameters
     ----------
     path : path
-        The file. Weights of 16 bits, float16 or bfloat16, are read as float32.
+        The file, or a checkpoint of a training run. Weights of 16 bits, float16 or bfloat16, are read as float32.
+    layers : iterable of class or function
+        Layer classes, and functions among the arguments of layers, that the file names and that are defined elsewhere.
     input_shape : tuple of int, optional
-        Shape of one input, without the batch; needed only for a file of an earlier version, which does not record it, if the
-        network was not built for ``models.input_shape(name)``.
+        Shape of one input, without the batch. Only files of format 1 may lack it.
 
     Returns
     -------
-    model : Layer
-        The network, built, with its weights.
-    description : dict
-        ``name``, ``arguments``, ``input_shape`` and ``notes`` as they were saved.
+    Layer
+        The network, built, with its weights, its frozen parameters, and what was saved as ``notes``. The random numbers of
+        dropout and similar layers start from seed 0.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a refconv model, is damaged, holds types that NumPy does not have, or its weights do not fit the
-        architecture it names. The message names the file.
-    ImportError
-        If safetensors is not installed.
+        If the file is not a refconv model, is damaged, was written by a newer version of refconv, or names a layer class that
+        the program has not defined. The message names the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from refconv import nn
+    >>> model = nn.Sequential(conv=nn.Conv2D(3, (2, 5)), norm=nn.BatchNorm(momentum=0.9))
+    >>> _ = model.build((7, 8, 2), rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model.safetensors", notes={"data": "drawn"})
+    ...     again = load(f"{folder}/model.safetensors")
+    >>> again.input_shape, again.layers["norm"].momentum, again.notes
+    ((7, 8, 2), 0.9, {'data': 'drawn'})
 
     Source: lecture row M2 (SOURCES.md).
     """
-    tensors, description = read_tensors(path, KIND)
-    dtypes = {a.dtype for a in tensors.values()}
-    if len(dtypes) != 1 or not dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}:
-        raise ArgumentValueError(f"{path} must hold tensors of one type, float32 or float64, got {sorted(map(str, dtypes))}")
+    known = Known(layers)
+    tensors, metadata = read_safetensors(path)
+    description, weights = description_of(path, metadata, MODEL), weights_among(tensors, metadata)
     try:
-        model = models.create(description["name"], **description["arguments"])
-        shape = tuple(input_shape or description.get("input_shape") or models.input_shape(description["name"]))
-        expected, stored = model.count_parameters(shape), sum(a.size for a in tensors.values())
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ArgumentValueError(f"{path} does not describe a refconv model: {error}") from error
-    fault = f"{path} does not hold the weights of {description['name']}"
-    if expected != stored:  # checked before memory for the parameters is allocated
-        raise ArgumentValueError(f"{fault}: {stored} numbers, not {expected} as for inputs of shape {shape}")
-    if differing := differing_names(parameter_shapes(model, shape), shapes(tensors)):
-        raise ArgumentValueError(f"{fault} for inputs of shape {shape}: {', '.join(differing)} differ")
-    model.build(shape, rng=0, dtype=dtypes.pop())
-    for name, parameter in model.named_parameters().items():
-        parameter.value[...] = tensors[name]
-    return model, {**description, "input_shape": shape}
+        if description["format"] == 1:
+            model = registered_model(description)
+            shape = tuple(input_shape or registered_input_shape(description))
+            _build(model, shape, with_counters(model, shape, weights))
+        else:
+            architecture = Architecture(description["architecture"], tensors, known)
+            model = architecture.model
+            _build(model, tuple(input_shape or description["input_shape"]), weights)
+            architecture.restore_settings()
+            _freeze(model, description["frozen"])
+    except _UNFIT as error:
+        raise ArgumentValueError(f"{path} does not hold a network that can be loaded: {error}") from error
+    model.notes = description.get("notes", {})
+    return model
+
+
+def _freeze(model: Layer, names: Iterable[str]) -> None:
+    parameters = model.named_parameters()
+    for name in names:
+        parameters[name].frozen = True
+
+
+def _build(model: Layer, shape: Shape, weights: Tensors) -> None:
+    """Build a network and copy its weights, after checks that they fit."""
+    dtype = _check_weights(model, shape, weights)  # before memory for the parameters is allocated
+    model.build(shape, rng=0, dtype=dtype)
+    if difference := differences(kinds({name: p.value for name, p in model.named_parameters().items()}), kinds(weights)):
+        raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
+    put(model, weights)
+
+
+def _check_weights(model: Layer, shape: Shape, weights: Tensors) -> np.dtype[Any]:
+    """Return the type of the weights; ``ValueError`` unless all parameters that ``build`` will allocate are among them."""
+    dtypes = {a.dtype for a in weights.values()} or {np.dtype(np.float32)}
+    if len(dtypes) > 1 or not dtypes <= FLOATS:
+        raise ArgumentValueError(
+            f"the weights must be of one type, float32 or float64, got {', '.join(sorted(map(str, dtypes)))}"
+        )
+    dtype = dtypes.pop()
+    layers = [("", model, shape), *[(f"{name}.", *rest) for name, *rest in [*model.distinct_layers(shape)][1:]]]
+    specs = {f"{name}{key}": spec for name, layer, inner in layers for key, spec in layer.specs(inner).items()}
+    expected = {name: f"{spec.shape} {dtype}" for name, spec in specs.items()}
+    found = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer may make others itself
+    if difference := differences(expected, found):
+        raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
+    return dtype

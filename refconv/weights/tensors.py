@@ -1,28 +1,44 @@
-"""Named arrays on disk: reading and writing of safetensors files with a JSON description."""
+"""Files of named arrays and a JSON description, with a format number."""
+
+from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv._files import write_atomically
-from refconv._optional import need
+from refconv.weights.safetensors import read_safetensors, write_safetensors
 
-__all__ = ["need_safetensors", "read_tensors", "to_json", "write_tensors"]
+__all__ = [
+    "CHECKPOINT",
+    "FORMAT",
+    "MODEL",
+    "WEIGHTS",
+    "description_of",
+    "read_tensors",
+    "refuse_newer",
+    "write_tensors",
+]
 
-# The types of safetensors and how NumPy reads them. 16-bit floats become float32, which is exact; NumPy has no bfloat16.
-INTEGERS = dict(BOOL="?", U8="u1", I8="i1", U16="<u2", I16="<i2", U32="<u4", I32="<i4", U64="<u8", I64="<i8")
-FLOATS = dict(F16="<f2", BF16="<u2", F32="<f4", F64="<f8", C64="<c8")
-NUMPY_TYPES = INTEGERS | FLOATS
+FORMAT = 2  # 1: files without a number, whose models are a name for models.create; 2: the architecture as data
+# Keys of descriptions in the metadata of a file.
+MODEL, CHECKPOINT, WEIGHTS = "refconv", "refconv-checkpoint", "refconv-weights"
+KINDS = {MODEL: "a refconv model", CHECKPOINT: "a refconv run", WEIGHTS: "refconv weights"}
+
+Description = dict[str, Any]
 
 
-def need_safetensors(purpose):
-    """Import the module that writes safetensors, so that a missing package is reported before a long run."""
-    return need("safetensors.numpy", "train", purpose)
-
-
-def write_tensors(path, tensors, kind, description):
+def write_tensors(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, NDArray[Any]],
+    kind: str,
+    description: Mapping[str, Any],
+    others: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Write named arrays and a description as one safetensors file.
 
     Parameters
@@ -31,36 +47,25 @@ def write_tensors(path, tensors, kind, description):
         The file to write, completely or not at all.
     tensors : dict of array
     kind : str
-        Key of the description in the file's metadata: "refconv" for a model, "refconv-checkpoint" for a checkpoint.
+        Key of the description in the file's metadata: "refconv" for a model, "refconv-checkpoint" for a checkpoint,
+        "refconv-weights" for weights without an architecture.
     description : dict
-        Anything JSON-serialisable; arrays in it become lists.
+        Anything JSON-serialisable; arrays in it become lists. The number of the present format is added as "format".
+    others : dict of dict, optional
+        Descriptions of other kinds, by kind: a checkpoint may be a model too.
 
     Raises
     ------
-    ImportError
-        If safetensors is not installed.
+    OSError
+        If the file cannot be written.
     TypeError, ValueError
         If the description is not JSON-serialisable.
     """
-    content = need_safetensors(f"saving {path}").save(tensors, {kind: to_json(description)})
-    write_atomically(path, content)
+    descriptions = {kind: description, **(others or {})}
+    write_safetensors(path, tensors, {name: _to_json({"format": FORMAT, **found}) for name, found in descriptions.items()})
 
 
-def to_json(description) -> str:
-    """Return the description as JSON; arrays become lists."""
-    try:
-        return json.dumps(description, default=_as_list)
-    except ValueError as error:  # a dictionary that contains itself
-        raise ArgumentValueError(f"arguments and notes must be JSON-serialisable, got {error}") from error
-
-
-def _as_list(thing):
-    if not isinstance(thing, np.ndarray | np.generic):
-        raise ArgumentTypeError(f"arguments and notes must be JSON-serialisable, got {thing!r}")
-    return thing.tolist()
-
-
-def read_tensors(path, kind):
+def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, NDArray[Any]], Description]:
     """Read the arrays and the description that :func:`write_tensors` wrote.
 
     Parameters
@@ -74,56 +79,61 @@ def read_tensors(path, kind):
     tensors : dict of array
         float16 and bfloat16 are converted to float32.
     description : dict
+        With "format", the number of the file's format; 1 for a file without a number.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged, of another kind, or holds types that NumPy does not have. The message names the file.
-    ImportError
-        If safetensors is not installed.
+        If the file is damaged, of another kind, of a newer format, or has types that NumPy does not have. The message names
+        the file.
     """
-    path, safetensors = Path(path), need("safetensors", "train", "loading a model")
-    if path.is_dir():
-        raise ArgumentValueError(f"{path} must be a safetensors file, got a folder")
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no model {path}")
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:  # checks the header against the length of the file
-            metadata = file.metadata() or {}
-    except safetensors.SafetensorError as error:
-        raise ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+    tensors, metadata = read_safetensors(path)
+    return tensors, description_of(path, metadata, kind)
+
+
+def description_of(path: str | os.PathLike[str], metadata: Mapping[str, str], kind: str) -> Description:
+    """Return the description of this kind from a file's metadata; the errors are those of :func:`read_tensors`."""
     if kind not in metadata:
-        thing = {"refconv": "a refconv model", "refconv-checkpoint": "a refconv run"}.get(kind, kind)
-        raise ArgumentValueError(f"{path} holds tensors, but no description of {thing}")
+        others = [thing for other, thing in KINDS.items() if other in metadata]
+        found = " and ".join(others) or "tensors without a description"
+        raise ArgumentValueError(f"{path} must be {KINDS.get(kind, kind)}, got {found}")
+    return _description(path, metadata[kind])
+
+
+def refuse_newer(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+    """Raise ``ValueError`` if a file has a description of a newer format."""
+    for kind in KINDS.keys() & metadata.keys():
+        _description(path, metadata[kind])
+
+
+def _description(path: str | os.PathLike[str], text: str) -> Description:
     try:
-        description = json.loads(metadata[kind])
+        description = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ArgumentValueError(f"{path} has a description that is not JSON: {error}") from error
     if not isinstance(description, dict):
         raise ArgumentValueError(f"{path} must have a JSON object as its description, got {type(description).__name__}")
-    return _read_arrays(path), description
+    number = description.setdefault("format", 1)
+    if type(number) is not int or number < 1:
+        raise ArgumentValueError(f"{path} must have an integer of at least 1 as its format, got {number!r}")
+    if number > FORMAT:
+        raise ArgumentValueError(
+            f"{path} was written by a newer version of refconv: format {number}, this version reads up to {FORMAT}"
+        )
+    return description
 
 
-def _read_arrays(path):
-    """Read all arrays of a safetensors file whose header has been checked."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    for name, entry in header.items():
-        if entry["dtype"] not in NUMPY_TYPES:
-            raise ArgumentValueError(
-                f"{path} must hold types that NumPy has, got {entry['dtype']} in tensor {name}; convert it to F32"
-            )
-    return {name: _read_array(path, 8 + length, **entry) for name, entry in header.items()}
+def _to_json(description: Mapping[str, Any]) -> str:
+    """Return the description as JSON; arrays become lists."""
+    try:
+        return json.dumps(description, default=_as_list)
+    except ValueError as error:  # a dictionary that contains itself
+        raise ArgumentValueError(f"notes must be JSON-serialisable, got {error}") from error
 
 
-def _read_array(path, start, dtype, shape, data_offsets):
-    first, end = data_offsets
-    stored = np.dtype(NUMPY_TYPES[dtype])
-    a = np.fromfile(path, stored, (end - first) // stored.itemsize, offset=start + first).reshape(shape)
-    if dtype == "BF16":  # the upper half of a float32
-        return (a.astype(np.uint32) << 16).view(np.float32)
-    return a.astype(np.float32 if dtype == "F16" else stored.newbyteorder("="), copy=False)
+def _as_list(thing: object) -> Any:
+    if not isinstance(thing, np.ndarray | np.generic):
+        raise ArgumentTypeError(f"notes must be JSON-serialisable, got {thing!r}")
+    return thing.tolist()

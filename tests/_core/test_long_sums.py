@@ -70,7 +70,7 @@ def relu_pool_dx(dy, w):
 def batch_norm_dbeta(dy, x):
     C = x.shape[1]
     one, zero = np.ones(C, x.dtype), np.zeros(C, x.dtype)
-    return norm.batch_norm_grads(dy, x, one, zero, one, 0.0)[1:]
+    return norm.batch_norm_grads(dy, x=x, gamma=one, mean=zero, var=one, eps=0.0)[1:]
 
 
 def mean_and_var(x):
@@ -208,7 +208,7 @@ CASES = [
     Case("softmax", 3_000_001, ((1, 3_000_001),), softmax_denominator, sum_of_exponentials),
     Case("log_softmax", 3_000_001, ((1, 3_000_001),), log_softmax_denominator, sum_of_exponentials),
     Case("softmax_cross_entropy", 3_000_001, ((1, 3_000_001),), cross_entropy_denominator, sum_of_exponentials),
-    Case("softmax_dx", 1_000_001, ((1, 1_000_001), (1, 1_000_001)), lambda dy, y: (dy - loss.softmax_dx(dy, y) / y)[0, :3]),
+    Case("softmax_dx", 1_000_001, ((1, 1_000_001), (1, 1_000_001)), lambda dy, y: (dy - loss.softmax_dx(dy, y=y) / y)[0, :3]),
     Case(
         "local_response_norm",
         20_001,
@@ -261,13 +261,13 @@ def wide_batch_norm_grads(values):
     """dgamma and dbeta: with x = 1, mean 0 and variance 1 both are the sum of dy."""
     dy = repeated(values)
     one, zero = np.ones(dy.shape[1]), np.zeros(dy.shape[1])
-    return np.stack(norm.batch_norm_grads(dy, np.ones_like(dy), one, zero, one, 0.0)[1:])
+    return np.stack(norm.batch_norm_grads(dy, x=np.ones_like(dy), gamma=one, mean=zero, var=one, eps=0.0)[1:])
 
 
 def wide_batch_norm_inference_grads(values):
     dy = repeated(values)
     one, zero = np.ones(dy.shape[1]), np.zeros(dy.shape[1])
-    return np.stack(norm.batch_norm_inference_grads(dy, np.ones_like(dy), one, zero, one, 0.0)[1:])
+    return np.stack(norm.batch_norm_inference_grads(dy, x=np.ones_like(dy), gamma=one, mean=zero, var=one, eps=0.0)[1:])
 
 
 def wide_batch_norm_mean(values):
@@ -313,13 +313,13 @@ FRONT_LOADED = [
         "softmax_dx",
         SUM_BLOCK,
         2**20,
-        lambda values: values[0] - loss.softmax_dx(values[None], np.ones((1, len(values))))[0, 0],
+        lambda values: values[0] - loss.softmax_dx(values[None], y=np.ones((1, len(values))))[0, 0],
     ),
     (
         "log_softmax_dx",
         SUM_BLOCK,
         2**20,
-        lambda values: values[0] - loss.log_softmax_dx(values[None], np.zeros((1, len(values))))[0, 0],
+        lambda values: values[0] - loss.log_softmax_dx(values[None], y=np.zeros((1, len(values))))[0, 0],
     ),
     ("softmax_cross_entropy, smoothed", SUM_BLOCK, 2**20, smoothed_cross_entropy),
     ("softmax_cross_entropy, batch", SUM_BLOCK, 2**20, cross_entropy_of_a_batch),

@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence import assert_parity, assert_same_bits_at_any_thread_count, needs_kernels
-from refconv.ops.loss import log_softmax, log_softmax_dx, softmax, softmax_cross_entropy, softmax_dx
+from evidence import assert_parity, assert_same_bits_at_any_thread_count, in_order, needs_kernels
+from refconv.ops.loss import (
+    binary_cross_entropy,
+    log_softmax,
+    log_softmax_dx,
+    mean_squared_error,
+    softmax,
+    softmax_cross_entropy,
+    softmax_dx,
+)
 from strategies import dtypes, seeds, small_floats, unlike
 
 pytestmark = needs_kernels
@@ -30,9 +38,20 @@ def test_every_function(batch, alpha):
     assert_parity(softmax, x, **near)
     assert_parity(log_softmax, x, **near)
     y, log_y = softmax(x), log_softmax(x)
-    assert_parity(softmax_dx, dy, y, **near)
-    assert_parity(log_softmax_dx, dy, log_y, **near)
+    assert_parity(in_order(softmax_dx), dy, y, **near)
+    assert_parity(in_order(log_softmax_dx), dy, log_y, **near)
     assert_parity(lambda x: softmax_cross_entropy(x, labels, label_smoothing=alpha), x, **near)
+    weights = 1 + np.arange(x.shape[1]) % 3
+    assert_parity(lambda x: softmax_cross_entropy(x, labels, label_smoothing=alpha, class_weights=weights), x, **near)
+
+
+@given(st.integers(1, 200), seeds, dtypes, st.sampled_from([0.1, 1, 50, 5000]), st.sampled_from([0.25, 1.0, 3.0]))
+def test_losses_of_elements(size, seed, dtype, magnitude, weight):
+    x, targets = small_floats(size, seed, dtype) * dtype(magnitude), np.random.default_rng(seed).integers(0, 5, size) / 4
+    eps = np.finfo(dtype).eps
+    near = {"tolerance": 40 * eps, "rtol": 40 * eps}
+    assert_parity(lambda x: mean_squared_error(x, targets), x, **near)
+    assert_parity(lambda x: binary_cross_entropy(x, targets, pos_weight=weight), x, **near)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -43,8 +62,11 @@ def test_same_bits_at_any_thread_count(dtype):
     y, log_y = softmax(x), log_softmax(x)
     assert_same_bits_at_any_thread_count(
         lambda: (
-            *(softmax(x), softmax_dx(dy, y), log_softmax(x), log_softmax_dx(dy, log_y)),
+            *(softmax(x), softmax_dx(dy, y=y), log_softmax(x), log_softmax_dx(dy, y=log_y)),
             *softmax_cross_entropy(x, labels, label_smoothing=0.1),
+            *softmax_cross_entropy(x, labels, class_weights=1 + np.arange(11)),
+            *mean_squared_error(x, dy),
+            *binary_cross_entropy(x, dy > 0, pos_weight=3.0),
         )
     )
 
@@ -103,3 +125,47 @@ def test_more_classes_than_lanes(dtype):
     loss, dlogits = softmax_cross_entropy(x, labels, label_smoothing=0.3)
     np.testing.assert_allclose(loss, -(target * np.log(p)).sum() / 5, rtol=40 * eps)
     np.testing.assert_allclose(dlogits, (p - target) / 5, rtol=40 * eps, atol=eps / 5)
+
+
+def test_class_weights_of_1_change_no_bit():
+    for dtype in (np.float32, np.float64):
+        x, labels = small_floats((5_017, 11), 1, dtype), np.arange(5_017) % 11
+        for alpha in (0.0, 0.1):
+            loss, dlogits = softmax_cross_entropy(x, labels, label_smoothing=alpha)
+            weighted, dweighted = softmax_cross_entropy(x, labels, label_smoothing=alpha, class_weights=np.ones(11))
+            assert (weighted, dweighted.tobytes()) == (loss, dlogits.tobytes())
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 4_095, 4_096, 4_097, 100_003])
+def test_every_element_of_every_task_counts_once(size):
+    # Integers: no sum rounds, in whatever order.
+    errors = np.arange(size) % 7 - 3.0
+    for dtype in (np.float32, np.float64):
+        loss, dx = mean_squared_error(errors.astype(dtype), np.zeros(size))
+        assert loss == dtype((errors**2).sum() / size)
+        np.testing.assert_allclose(dx, 2 * errors / size, rtol=2 * np.finfo(dtype).eps)
+        x = np.where(errors == 3, -1000, 1000).astype(dtype)  # a loss of 1000 for each target that is missed
+        loss, dx = binary_cross_entropy(x, np.ones(size))
+        assert loss == dtype(1000 * (errors == 3).sum() / size)
+        np.testing.assert_allclose(dx, np.where(errors == 3, -1 / size, 0), rtol=2 * np.finfo(dtype).eps, atol=0)
+
+
+@pytest.mark.parametrize("place", [0, 17, 31, 5_000])
+def test_a_logit_that_is_not_a_number_reaches_the_loss_and_its_own_derivative(place):
+    for dtype in (np.float32, np.float64):
+        x = small_floats(5_001, 1, dtype)
+        x[place] = np.nan
+        for call in (mean_squared_error, binary_cross_entropy):
+            loss, dx = call(x, np.arange(5_001) % 2)
+            assert np.isnan(loss)
+            assert np.flatnonzero(np.isnan(dx)).tolist() == [place]
+
+
+def test_logarithms_of_float32_logits_are_the_exact_ones_rounded():
+    x = np.concatenate([np.linspace(-87, 0, 20_001), np.geomspace(-1e-6, -0.7, 1_000)]).astype(np.float32)
+    exact = np.log1p(np.exp(x.astype(np.float64)))  # with target 0, the loss of an element
+    for chosen in range(0, len(x), 997):
+        loss, _ = binary_cross_entropy(x[chosen : chosen + 1], [0])
+        np.testing.assert_allclose(loss, exact[chosen], rtol=1.2e-7)
+    loss, _ = binary_cross_entropy(x, np.zeros(len(x)))
+    np.testing.assert_allclose(loss, exact.mean(), rtol=1.2e-7)

@@ -11,6 +11,7 @@ from evidence import (
     assert_same_bits_at_any_thread_count,
     both_engines,
     fenced,
+    in_order,
     needs_kernels,
 )
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
@@ -37,9 +38,9 @@ def test_every_function(problem, eps):
     near = {"tolerance": 50 * len(x) * np.finfo(x.dtype).eps / eps, "rtol": 50 * np.finfo(x.dtype).eps}
     assert_parity(lambda x, gamma, beta: batch_norm(x, gamma, beta, eps=eps), x, gamma, beta, **near)
     assert_parity(lambda *a: batch_norm_inference(*a, eps=eps), x, gamma, beta, mean, var, **near)
-    assert_parity(batch_norm_inference_grads, dy, x, gamma, mean, var, eps, **near)
+    assert_parity(in_order(batch_norm_inference_grads, eps=eps), dy, x, gamma, mean, var, **near)
     _, mean, var = batch_norm(x, gamma, beta, eps=eps)
-    assert_parity(batch_norm_grads, dy, x, gamma, mean, var, eps, **near)
+    assert_parity(in_order(batch_norm_grads, eps=eps), dy, x, gamma, mean, var, **near)
 
 
 # Channels fewer and more than are summed side by side, a multiple of that or not; several chunks, the last one short.
@@ -58,7 +59,7 @@ def test_many_chunks_against_numpy(M, C, dtype):
     np.testing.assert_allclose(var, X.var(axis=0), **near)
     np.testing.assert_allclose(y, gamma * xhat + beta, **near)
 
-    dx, dgamma, dbeta = batch_norm_grads(dy, x, gamma, mean, var, eps)
+    dx, dgamma, dbeta = batch_norm_grads(dy, x=x, gamma=gamma, mean=mean, var=var, eps=eps)
     near["atol"] *= np.sqrt(M)
     np.testing.assert_allclose(dgamma, (DY * xhat).sum(axis=0), **near)
     np.testing.assert_allclose(dbeta, DY.sum(axis=0), **near)
@@ -135,7 +136,7 @@ def test_a_variance_that_is_too_large_for_the_type_is_infinite_and_the_rest_foll
     def call():
         with np.errstate(over="ignore"):  # which the loops tell, as NumPy does
             y, mean, var = batch_norm(x, gamma, beta)
-            return y, mean, var, *batch_norm_grads(dy, x, gamma, mean, var)
+            return y, mean, var, *batch_norm_grads(dy, x=x, gamma=gamma, mean=mean, var=var)
 
     for y, mean, var, dx, dgamma, dbeta in both_engines(call):
         assert (y[:, 0] == 5).all()
@@ -157,9 +158,9 @@ def test_same_bits_at_any_thread_count(C, dtype):
     assert_same_bits_at_any_thread_count(
         lambda: (
             *batch_norm(x, gamma, beta),
-            *batch_norm_grads(dy, x, gamma, mean, var),
+            *batch_norm_grads(dy, x=x, gamma=gamma, mean=mean, var=var),
             batch_norm_inference(x, gamma, beta, mean, var),
-            *batch_norm_inference_grads(dy, x, gamma, mean, var),
+            *batch_norm_inference_grads(dy, x=x, gamma=gamma, mean=mean, var=var),
         )
     )
 
@@ -174,9 +175,9 @@ def test_nothing_outside_of_the_arrays_is_read(side, C):
     def call(dy, x, gamma, beta, mean, var):
         return (
             *batch_norm(x, gamma, beta),
-            *batch_norm_grads(dy, x, gamma, mean, var),
+            *batch_norm_grads(dy, x=x, gamma=gamma, mean=mean, var=var),
             batch_norm_inference(x, gamma, beta, mean, var),
-            *batch_norm_inference_grads(dy, x, gamma, mean, var),
+            *batch_norm_inference_grads(dy, x=x, gamma=gamma, mean=mean, var=var),
         )
 
     assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))
@@ -196,7 +197,7 @@ def test_outputs_larger_than_the_caches_are_the_same_as_in_parts(C, dtype):
     y, mean, var = batch_norm(x, gamma, beta)
     normal = (x.astype(np.float64) - x.mean(0, np.float64)) / np.sqrt(x.var(0, np.float64) + 1e-3)
     np.testing.assert_allclose(y, normal * gamma + beta, atol=1e-4)
-    dx, dgamma, dbeta = batch_norm_grads(dy, x, gamma, mean, var)
+    dx, dgamma, dbeta = batch_norm_grads(dy, x=x, gamma=gamma, mean=mean, var=var)
     np.testing.assert_allclose(dgamma, (dy * normal).sum(0), rtol=1e-3, atol=0.1)
     expected = gamma / np.sqrt(x.var(0, np.float64) + 1e-3) * (dy - dbeta / M - normal * dgamma / M)
     np.testing.assert_allclose(dx, expected, atol=1e-4)

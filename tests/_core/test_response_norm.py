@@ -39,7 +39,9 @@ def test_forward_and_derivative(problem, divide_by_size):
     assert_parity(lambda x: local_response_norm(x, *numbers, **more), x, rtol=terms * eps)
     # The terms of the derivative are at most 2αβ·|x|·size·|dy|·|y| / d, where α·x² <= d and |x|, |dy| <= 2.
     tolerance = 4 * terms**2 * eps
-    assert_parity(lambda dy, x: local_response_norm_dx(dy, x, *numbers, **more), dy, x, tolerance=tolerance, rtol=terms * eps)
+    assert_parity(
+        lambda dy, x: local_response_norm_dx(dy, *numbers, x=x, **more), dy, x, tolerance=tolerance, rtol=terms * eps
+    )
 
 
 @DTYPES
@@ -61,7 +63,7 @@ def test_extreme_values_agree_with_the_loops(beta, dtype):
 
     def call():
         with np.errstate(all="ignore"):  # the loops tell of ∞, as NumPy does
-            return local_response_norm(x, 3, 0.5, beta), local_response_norm_dx(dy, x, 3, 0.5, beta)
+            return local_response_norm(x, 3, 0.5, beta), local_response_norm_dx(dy, 3, 0.5, beta, x=x)
 
     for loops, kernels in zip(*both_engines(call), strict=True):
         np.testing.assert_allclose(kernels, loops, rtol=20 * np.finfo(dtype).eps, atol=0)
@@ -73,7 +75,7 @@ def test_extreme_values_agree_with_the_loops(beta, dtype):
 def test_same_bits_at_any_thread_count(shape, beta, dtype):
     x, dy = small_floats(shape, 1, dtype), small_floats(shape, 2, dtype)
     numbers = (4, 0.3, beta, 1.5)
-    assert_same_bits_at_any_thread_count(lambda: (local_response_norm(x, *numbers), local_response_norm_dx(dy, x, *numbers)))
+    assert_same_bits_at_any_thread_count(lambda: (local_response_norm(x, *numbers), local_response_norm_dx(dy, *numbers, x=x)))
 
 
 @DTYPES
@@ -84,7 +86,7 @@ def test_nothing_outside_of_the_arrays_is_read(C, size, side, dtype):
     x, dy = small_floats((103, C), 1, dtype), small_floats((103, C), 2, dtype)
 
     def call(x, dy):
-        return local_response_norm(x, size), local_response_norm_dx(dy, x, size)
+        return local_response_norm(x, size), local_response_norm_dx(dy, size, x=x)
 
     assert_same_bits(call(fenced(x, side), fenced(dy, side)), call(x, dy))
 
@@ -103,4 +105,4 @@ def test_many_rows_against_numpy(dtype):
     near = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
     np.testing.assert_allclose(local_response_norm(x, 4, alpha), X / d**0.75, **near)
     expected = DY / d**0.75 - 2 * alpha * 0.75 * X * sums(DY * X / d**1.75, 1, 2)
-    np.testing.assert_allclose(local_response_norm_dx(dy, x, 4, alpha), expected, **near)
+    np.testing.assert_allclose(local_response_norm_dx(dy, 4, alpha, x=x), expected, **near)

@@ -58,7 +58,7 @@ class Problem:
             (lambda x, dy: ops.depthwise_conv2d_dw(x, dy, w.kernel, **options), (x, dz), pixels),
             (lambda *a: ops.separable_conv2d(*a, **options), (x, depthwise, pointwise, b_last), taps + between + 1),
             (
-                lambda *a: ops.separable_conv2d_grads(*a, **options),
+                lambda dy, x, d, p: ops.separable_conv2d_grads(dy, x=x, depthwise=d, pointwise=p, **options),
                 (dy, x, depthwise, pointwise),
                 taps * self.Q + self.O + pixels,
             ),

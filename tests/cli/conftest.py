@@ -9,7 +9,7 @@ from refconv.cli import main
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """The folder of one small run, and what the run printed."""
-    for module in ("tqdm", "safetensors", "matplotlib"):
+    for module in ("tqdm", "matplotlib"):
         pytest.importorskip(module)
     folder = tmp_path_factory.mktemp("trained")
     return folder, refconv(*SMALL, "--out", "out", "--threads", "1", cwd=folder)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from command_line import refconv
-from refconv import cli, models, weights
+from refconv import cli, load, models
 
-pytest.importorskip("safetensors")
 pillow = pytest.importorskip("PIL.Image")
 
 
@@ -24,7 +23,7 @@ def stroke(tmp_path):
 def saved(path, name, shape, **arguments):
     model = models.create(name, **arguments)
     model.build(shape, rng=1)
-    weights.save_model(path, model, name=name, arguments=arguments)
+    model.save(path)
     return str(path)
 
 
@@ -57,7 +56,7 @@ def test_a_type_of_weights_that_cannot_be_used_is_one_line(tmp_path, stroke, cap
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(3))
     assert cli.main(["predict", str(path), stroke]) == 1
     message = capsys.readouterr().err
-    assert message.startswith(f"refconv: {path} must hold ")
+    assert message.startswith(f"refconv: {path} ")
     assert message.count("\n") == 1
     assert dtype in message or "int8" in message
 
@@ -95,7 +94,7 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
     assert "there is no image none.png" in refconv("predict", model, "none.png", cwd=folder, status=1)
     assert "page.png is not a readable picture" in refconv("predict", model, "page.png", cwd=folder, status=1)
     assert "blank.png has no ink in it" in refconv("predict", model, "blank.png", cwd=folder, status=1)
-    assert "there is no model none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
+    assert "there is no file none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
 
 
 @pytest.mark.slow
@@ -130,9 +129,9 @@ def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
 @pytest.mark.slow
 def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):
     folder, _ = trained
-    model, _ = weights.load_model(folder / "out" / "model.safetensors")
+    model = load(folder / "out" / "model.safetensors")
     model.named_parameters()["conv2.w"].value[1, 2, 3, 4] = np.nan
-    weights.save_model(folder / "nan.safetensors", model, name="lenet")
+    model.save(folder / "nan.safetensors")
     pillow.fromarray(255 - 255 * np.eye(30, dtype=np.uint8)).save(folder / "stroke.png")
     printed = refconv("predict", "nan.safetensors", "stroke.png", cwd=folder, status=1)
     assert printed == "refconv: nan.safetensors must hold finite weights, got non-finite values in conv2.w\n"

@@ -11,11 +11,10 @@ import pytest
 
 from command_line import SMALL, lines_of, refconv
 from evidence import needs_kernels
-from refconv import _core, data, weights
+from refconv import _core, data, load
 from refconv.training import evaluate
 
 pytest.importorskip("tqdm")
-pytest.importorskip("safetensors")
 pytest.importorskip("matplotlib")
 pillow = pytest.importorskip("PIL.Image")
 
@@ -37,11 +36,11 @@ def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
 @pytest.mark.slow
 def test_the_saved_model_has_the_accuracy_that_was_printed(trained):
     folder, printed = trained
-    model, description = weights.load_model(folder / "out" / "model.safetensors")
+    model = load(folder / "out" / "model.safetensors")
     _, test_seed = np.random.SeedSequence(0).generate_state(2).tolist()
     images, labels = data.draw_digits(5000, test_seed)
     right = (model(data.lenet_input(images)).argmax(-1) == labels).mean()
-    assert description["notes"]["test_accuracy"] == pytest.approx(right)
+    assert model.notes["test_accuracy"] == pytest.approx(right)
     assert f"accuracy {100 * right:.2f} %  |" in printed
     assert right > 0.3
 
@@ -123,7 +122,7 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, nu
     assert (tmp_path / "out" / "training.png").exists()
     history = lines_of(tmp_path / "out" / "history.csv")
     assert 1 <= len(history) < 500
-    weights.load_model(tmp_path / "out" / "model.safetensors")
+    load(tmp_path / "out" / "model.safetensors")
 
 
 @pytest.mark.slow
@@ -184,7 +183,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
     printed = refconv("train", "lenet", "--resume", "out", cwd=tmp_path)
     assert "epoch 4:" in printed
     assert "epoch 1:" not in printed
-    first, again = (weights.load_model(tmp_path / out / "model.safetensors")[0] for out in ("whole", "out"))
+    first, again = (load(tmp_path / out / "model.safetensors") for out in ("whole", "out"))
     for name, p in first.named_parameters().items():
         assert (again.named_parameters()[name].value == p.value).all(), name
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
@@ -213,8 +212,8 @@ def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
     best = losses.index(min(losses))
     assert best == len(history) - 2
     assert f"the validation loss was lowest after epoch {best + 1}: it is the one that is saved" in printed
-    model, description = weights.load_model(tmp_path / "out" / "model.safetensors")
-    assert description["notes"]["test_accuracy"] == float(history[best]["test_accuracy"])
+    model = load(tmp_path / "out" / "model.safetensors")
+    assert model.notes["test_accuracy"] == float(history[best]["test_accuracy"])
     test_seed = np.random.SeedSequence(0).generate_state(2).tolist()[1]
     again = evaluate(model, data.Batches(*data.draw_digits(300, test_seed), 500, shuffle=False, prepare=data.lenet_input))
     assert again.loss == pytest.approx(float(history[best]["test_loss"]), rel=1e-5)
@@ -242,7 +241,7 @@ def test_a_run_whose_reader_leaves_is_saved_all_the_same(tmp_path):
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=120) == 0
-    weights.load_model(tmp_path / "out" / "model.safetensors")
+    load(tmp_path / "out" / "model.safetensors")
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):

@@ -250,7 +250,7 @@ def test_labels_of_another_number_than_the_images_are_refused(tmp_path):
 @needs_kernels
 @pytest.mark.parametrize(("data_set", "layout"), [("mnist", "torchvision's"), ("mnist", "flat, from 7-Zip or Kaggle")])
 def test_refconv_train_finds_mnist_in_other_layouts(tmp_path, monkeypatch, capsys, contents, data_set, layout):
-    for module in ("matplotlib", "safetensors", "tqdm"):
+    for module in ("matplotlib", "tqdm"):
         pytest.importorskip(module)
     put(tmp_path / "data", contents, layout)
     monkeypatch.setenv(files.FOLDER_VARIABLE, str(tmp_path / "data"))
@@ -263,7 +263,7 @@ def test_refconv_train_finds_mnist_in_other_layouts(tmp_path, monkeypatch, capsy
 @pytest.mark.slow
 @needs_kernels
 def test_refconv_train_says_that_files_are_not_verified(tmp_path, monkeypatch, capsys, contents):
-    for module in ("matplotlib", "safetensors", "tqdm"):
+    for module in ("matplotlib", "tqdm"):
         pytest.importorskip(module)
     put(tmp_path / "data", contents, "torchvision's", "fashion-mnist")
     monkeypatch.setenv(files.FOLDER_VARIABLE, str(tmp_path / "data"))

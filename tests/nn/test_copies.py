@@ -90,7 +90,8 @@ def test_a_network_of_built_layers_is_copied(copied):
     model = models.lenet()
     model.build((32, 32, 1), rng=0)
     x = np.random.default_rng(2).standard_normal((2, 32, 32, 1)).astype(np.float32)
-    for part in (nn.replace_layer(model, "scores", nn.Dense(3), (32, 32, 1), rng=1), model[:4], nn.Frozen(model.cut("pool2"))):
+    frozen = copy.deepcopy(model).cut("pool2").freeze()
+    for part in (nn.replace_layer(model, "scores", nn.Dense(3), (32, 32, 1), rng=1), model[:4], frozen):
         assert_same_bits(copied(part)(x), part(x))
 
 

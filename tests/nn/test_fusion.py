@@ -107,7 +107,10 @@ def test_the_averages_may_move_on_before_the_way_back_of_inference():
         refconv.set_config(fusion=fused)
         model = built(nn.Conv2D(5, 1), nn.BatchNorm(momentum=0.5), nn.ReLU(), shape=(6, 9, 3))
         y, backward = model.forward(x, train=False)
-        model.forward(other)
+        moved, other_backward = model.forward(other)
+        other_backward(np.zeros_like(moved))
+        model.zero_grad()
+        assert model["1"].parameters["updates"].value == 1
         results.append([y, backward(dy), *(p.grad for p in model.named_parameters().values() if p.trainable)])
     for found, expected in zip(*results, strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())

@@ -78,7 +78,7 @@ def test_frozen_networks_and_the_columns_of_a_fractal_hold_no_more_either():
     x = np.zeros((24, *SHAPE), np.float32)
     long = nn.Sequential(*[conv() for _ in range(9)])
     long.build(SHAPE, rng=1)
-    assert peak_of(nn.Frozen(long), x) < 3 * x.nbytes + SCRATCH
+    assert peak_of(long.freeze(), x) < 3 * x.nbytes + SCRATCH
     fractal = nn.Fractal(conv(), 4)
     fractal.build(SHAPE, rng=1)
     assert peak_of(fractal, x) < 10 * x.nbytes + SCRATCH  # of 15 layers and 8 joins: what four columns read and return

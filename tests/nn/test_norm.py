@@ -20,14 +20,110 @@ def test_batch_norm_keeps_every_promise(layer, shape, train):
     assert_layer(layer(), shape, train)
 
 
+def step(layer, x):
+    """A forward and a backward pass, which update the averages."""
+    y, backward = layer.forward(x, train=True)
+    return backward(np.ones_like(y))
+
+
+def averages(layer):
+    return {name: layer.parameters[name].value.copy() for name in ("mean", "var", "updates")}
+
+
+def batch(dtype=np.float64):
+    return (np.random.default_rng(0).standard_normal((6, 3)) * [1, 2, 3] + [4, 5, 6]).astype(dtype)
+
+
 def test_running_averages_follow_the_batch_by_the_lectures_rule():
-    layer = nn.BatchNorm(momentum=0.75)
+    layer, x = nn.BatchNorm(momentum=0.75, averages="lecture"), batch()
     layer.build((3,), rng=0, dtype=np.float64)
-    x = np.random.default_rng(0).standard_normal((6, 3)) * [1, 2, 3] + [4, 5, 6]
-    layer.forward(x)
-    layer.forward(x + 1)
+    step(layer, x)
+    step(layer, x + 1)
     np.testing.assert_allclose(layer.parameters["mean"].value, 0.75 * 0.25 * x.mean(0) + 0.25 * (x.mean(0) + 1), rtol=1e-12)
     np.testing.assert_allclose(layer.parameters["var"].value, 0.75**2 + (0.75 * 0.25 + 0.25) * x.var(0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_corrected_averages_contain_batches_alone(momentum, dtype):
+    """From other initial values the averages are the same, and those of equal batches are exactly theirs."""
+    layers = nn.BatchNorm(momentum=momentum), nn.BatchNorm(momentum=momentum)
+    x, tolerance = batch(dtype), 1e-6 if dtype == np.float32 else 1e-14
+    for layer in layers:
+        layer.build((3,), rng=0, dtype=dtype)
+    layers[1].parameters["mean"].value, layers[1].parameters["var"].value = [100, -7, 3], [8, 9, 50]
+    for k in range(1, 4):
+        for layer in layers:
+            step(layer, x)
+            np.testing.assert_allclose(layer.parameters["mean"].value, x.mean(0), rtol=tolerance)
+            np.testing.assert_allclose(layer.parameters["var"].value, x.var(0), rtol=10 * tolerance)
+            assert layer.parameters["updates"].value == k
+            assert layer.parameters["mean"].value.dtype == dtype
+
+
+def test_corrected_averages_are_those_of_the_lecture_from_zero_on_corrected_as_adam_does():
+    corrected, lecture, x = nn.BatchNorm(momentum=0.9), nn.BatchNorm(momentum=0.9, averages="lecture"), batch()
+    for layer in (corrected, lecture):
+        layer.build((3,), rng=0, dtype=np.float64)
+    lecture.parameters["var"].value = np.zeros(3)
+    for t in range(1, 8):
+        for layer in (corrected, lecture):
+            step(layer, (1 + 0.1 * t) * x + t)
+        for name in ("mean", "var"):
+            np.testing.assert_allclose(
+                corrected.parameters[name].value, lecture.parameters[name].value / (1 - 0.9**t), rtol=1e-12
+            )
+
+
+@pytest.mark.parametrize("formula", ["corrected", "lecture"])
+def test_a_forward_pass_alone_moves_no_average_and_a_backward_function_moves_them_once(formula):
+    layer, x = nn.BatchNorm(averages=formula), batch()
+    layer.build((3,), rng=0, dtype=np.float64)
+    before = averages(layer)
+    y, backward = layer.forward(x, train=True)
+    np.testing.assert_equal(averages(layer), before)
+    backward(np.ones_like(y))
+    once = averages(layer)
+    assert all((once[name] != before[name]).all() for name in once)
+    backward(np.ones_like(y), want_dx=False)
+    np.testing.assert_equal(averages(layer), once)
+    layer.forward(x, train=False)[1](np.ones_like(y))
+    np.testing.assert_equal(averages(layer), once)
+
+
+def test_the_default_weights_the_second_batch_by_a_little_more_than_half():
+    layer = nn.BatchNorm()
+    layer.build((1,), rng=0, dtype=np.float64)
+    for mean, expected in ((3.0, 3.0), (5.0, 3.0 + 2.0 / 1.9)):  # 1 / (1 + τ) with τ = 0.9
+        step(layer, np.array([[mean - 2], [mean + 2]]))
+        assert layer.parameters["mean"].value[0] == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({}, "BatchNorm()"),
+        ({"momentum": 0.9, "averages": "corrected"}, "BatchNorm()"),
+        ({"averages": "lecture"}, "BatchNorm(averages='lecture')"),
+        ({"momentum": 0.99, "eps": 0.1}, "BatchNorm(momentum=0.99, eps=0.1)"),
+    ],
+)
+def test_repr_shows_what_differs_from_the_default(arguments, shown):
+    assert repr(nn.BatchNorm(**arguments)) == shown
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (1, 1, 1, 5)])
+def test_a_batch_of_one_element_per_channel_warns_and_moves_no_average(shape):
+    layer = nn.BatchNorm()
+    layer.build(shape[1:], rng=0, dtype=np.float64)
+    before = averages(layer)
+    with pytest.warns(UserWarning, match=r"BatchNorm\(\) normalises over a single element per channel.*drop_last") as caught:
+        dx = step(layer, np.arange(5.0).reshape(shape))
+    assert caught[0].filename == __file__
+    np.testing.assert_equal(averages(layer), before)
+    assert not dx.any()
+    step(layer, np.arange(10.0).reshape(2, *shape[1:]))
+    assert layer.parameters["updates"].value == 1
 
 
 def test_inference_uses_the_running_averages_and_training_those_of_the_batch():
@@ -45,10 +141,10 @@ def test_inference_uses_the_running_averages_and_training_those_of_the_batch():
     [
         ({"momentum": 1.5}, "momentum must be from 0 to 1, got 1.5"),
         ({"momentum": "x"}, "momentum must be a number, got 'x'"),
-        ({"momentum": None}, "momentum must be a number, got None"),
         ({"eps": -1e-3}, "eps must be at least 0, got -0.001"),
         ({"eps": float("nan")}, "eps must be finite, got nan"),
         ({"eps": "x"}, "eps must be a number, got 'x'"),
+        ({"averages": "running"}, "averages must be 'corrected' or 'lecture', got 'running'"),
         ({"data_format": "NHWC"}, "data_format"),
     ],
 )

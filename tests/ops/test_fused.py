@@ -64,7 +64,7 @@ def apart(p, dy=None):
     y, argmax = reference.max_pool.max_pool2d_with_argmax(reference.activation.relu(sums), POOL)
     if dy is None:
         return y
-    dsums = reference.activation.relu_dx(reference.max_pool.max_pool2d_dx(dy, argmax, sums.shape[1:3]), sums)
+    dsums = reference.activation.relu_dx(reference.max_pool.max_pool2d_dx(dy, argmax, sums.shape[1:3]), x=sums)
     return (
         reference.conv.conv2d_dx(dsums, p.w, p.size, p.window, 1),
         reference.conv.conv2d_dw(p.x, dsums, p.window, 1),
@@ -103,7 +103,7 @@ def test_it_agrees_with_the_loops(p):
     sums = kernels.conv.conv2d(p.x, p.w, p.b, p.window, 1)
     _, argmax = kernels.max_pool.max_pool2d_with_argmax(kernels.activation.relu(sums), POOL)
     dy = small_floats(y.shape, 1, y.dtype)
-    dsums = kernels.activation.relu_dx(kernels.max_pool.max_pool2d_dx(dy, argmax, sums.shape[1:3]), sums)
+    dsums = kernels.activation.relu_dx(kernels.max_pool.max_pool2d_dx(dy, argmax, sums.shape[1:3]), x=sums)
     dx, dw, db = together(p, dy)
     loops = reference.conv
     assert_same_sums(dx, lambda dy, w: loops.conv2d_dx(dy, w, p.size, p.window, 1), dsums, p.w, terms=p.w.size)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, assert_is_derivative, assert_same_sums, both_engines
+from evidence import assert_inputs_unchanged, assert_is_derivative, assert_same_sums, both_engines, in_order
 from refconv.ops.conv import conv2d
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 from strategies import small_floats
@@ -34,14 +34,17 @@ def test_channels_first_is_the_same_with_the_axes_moved(shape):
     y, mean, var = batch_norm(x, GAMMA, BETA)
     calls = [
         ((y, mean, var), batch_norm(first[0], GAMMA, BETA, **layout)),
-        (batch_norm_grads(dy, x, GAMMA, mean, var), batch_norm_grads(*first[::-1], GAMMA, mean, var, **layout)),
+        (
+            batch_norm_grads(dy, x=x, gamma=GAMMA, mean=mean, var=var),
+            batch_norm_grads(first[1], x=first[0], gamma=GAMMA, mean=mean, var=var, **layout),
+        ),
         (
             (batch_norm_inference(x, GAMMA, BETA, MEAN, VAR),),
             (batch_norm_inference(first[0], GAMMA, BETA, MEAN, VAR, **layout),),
         ),
         (
-            batch_norm_inference_grads(dy, x, GAMMA, MEAN, VAR),
-            batch_norm_inference_grads(*first[::-1], GAMMA, MEAN, VAR, **layout),
+            batch_norm_inference_grads(dy, x=x, gamma=GAMMA, mean=MEAN, var=VAR),
+            batch_norm_inference_grads(first[1], x=first[0], gamma=GAMMA, mean=MEAN, var=VAR, **layout),
         ),
     ]
     for last, moved in calls:
@@ -60,7 +63,7 @@ def test_a_bias_of_the_convolution_before_it_cancels():
 def test_the_derivatives_in_training_are_those_that_differences_find(shape):
     x, dy, eps = small_floats(shape, 1), small_floats(shape, 2), 0.1
     _, mean, var = batch_norm(x, GAMMA, BETA, eps=eps)
-    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_grads(dy, x, GAMMA, mean, var, eps)):
+    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_grads(dy, x=x, gamma=GAMMA, mean=mean, var=var, eps=eps)):
         assert_is_derivative(dx, lambda x: batch_norm(x, GAMMA, BETA, eps=eps)[0], x, dy)
         assert_is_derivative(dgamma, lambda gamma: batch_norm(x, gamma, BETA, eps=eps)[0], GAMMA, dy)
         assert_is_derivative(dbeta, lambda beta: batch_norm(x, GAMMA, beta, eps=eps)[0], BETA, dy)
@@ -68,11 +71,11 @@ def test_the_derivatives_in_training_are_those_that_differences_find(shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_derivatives_in_inference_are_those_that_differences_find(shape):
-    x, dy, given = small_floats(shape, 1), small_floats(shape, 2), (MEAN, VAR)
-    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_inference_grads(dy, x, GAMMA, *given, 0.1)):
-        assert_is_derivative(dx, lambda x: batch_norm_inference(x, GAMMA, BETA, *given, eps=0.1), x, dy)
-        assert_is_derivative(dgamma, lambda gamma: batch_norm_inference(x, gamma, BETA, *given, eps=0.1), GAMMA, dy)
-        assert_is_derivative(dbeta, lambda beta: batch_norm_inference(x, GAMMA, beta, *given, eps=0.1), BETA, dy)
+    x, dy, given = small_floats(shape, 1), small_floats(shape, 2), {"mean": MEAN, "var": VAR, "eps": 0.1}
+    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_inference_grads(dy, x=x, gamma=GAMMA, **given)):
+        assert_is_derivative(dx, lambda x: batch_norm_inference(x, GAMMA, BETA, **given), x, dy)
+        assert_is_derivative(dgamma, lambda gamma: batch_norm_inference(x, gamma, BETA, **given), GAMMA, dy)
+        assert_is_derivative(dbeta, lambda beta: batch_norm_inference(x, GAMMA, beta, **given), BETA, dy)
 
 
 def test_a_batch_of_one_has_no_variance_and_gives_beta():
@@ -86,7 +89,7 @@ def test_inference_takes_an_empty_batch():
     x = np.zeros((0, 4, 5, 3))
     for y in both_engines(lambda: batch_norm_inference(x, GAMMA, BETA, MEAN, VAR)):
         assert y.shape == x.shape
-    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_inference_grads(x, x, GAMMA, MEAN, VAR)):
+    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_inference_grads(x, x=x, gamma=GAMMA, mean=MEAN, var=VAR)):
         assert dx.shape == x.shape
         assert (dgamma == 0).all()
         assert (dbeta == 0).all()
@@ -94,16 +97,20 @@ def test_inference_takes_an_empty_batch():
 
 def test_the_inputs_are_left_alone():
     assert_inputs_unchanged(batch_norm, X, GAMMA, BETA)
-    assert_inputs_unchanged(batch_norm_grads, DY, X, GAMMA, MEAN, VAR)
+    assert_inputs_unchanged(in_order(batch_norm_grads), DY, X, GAMMA, MEAN, VAR)
     assert_inputs_unchanged(batch_norm_inference, X, GAMMA, BETA, MEAN, VAR)
-    assert_inputs_unchanged(batch_norm_inference_grads, DY, X, GAMMA, MEAN, VAR)
+    assert_inputs_unchanged(in_order(batch_norm_inference_grads), DY, X, GAMMA, MEAN, VAR)
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda: batch_norm(X[:0], GAMMA, BETA), ValueError, "x must hold at least one example"),
-        (lambda: batch_norm_grads(X[:0], X[:0], GAMMA, MEAN, VAR), ValueError, "x must hold at least one example"),
+        (
+            lambda: batch_norm_grads(X[:0], x=X[:0], gamma=GAMMA, mean=MEAN, var=VAR),
+            ValueError,
+            "x must hold at least one example",
+        ),
         (lambda: batch_norm(X[:, :0], GAMMA, BETA), ValueError, "x must not be empty"),
         (lambda: batch_norm(X[0], GAMMA, BETA), ValueError, r"x must have 2, 3 or 4 axes .*got shape \(3,\)"),
         (lambda: batch_norm(X, GAMMA[:2], BETA), ValueError, r"gamma must have shape \(3,\), one for each channel"),
@@ -112,14 +119,22 @@ def test_the_inputs_are_left_alone():
         (lambda: batch_norm(X, GAMMA, BETA, eps=None), TypeError, "eps must be a number"),
         (lambda: batch_norm(X[:, None], GAMMA, BETA, data_format="NHWC"), ValueError, "data_format must be"),
         (lambda: batch_norm(X, GAMMA, BETA.astype(np.float32)), TypeError, "beta must have one float type"),
-        (lambda: batch_norm_grads(DY[:2], X, GAMMA, MEAN, VAR), ValueError, r"dy must have shape \(6, 3\), that of x"),
-        (lambda: batch_norm_grads(DY, X, GAMMA, MEAN[:1], VAR), ValueError, r"mean must have shape \(3,\)"),
+        (
+            lambda: batch_norm_grads(DY[:2], x=X, gamma=GAMMA, mean=MEAN, var=VAR),
+            ValueError,
+            r"dy must have shape \(6, 3\), that of x",
+        ),
+        (lambda: batch_norm_grads(DY, x=X, gamma=GAMMA, mean=MEAN[:1], var=VAR), ValueError, r"mean must have shape \(3,\)"),
         (
             lambda: batch_norm_inference(X, GAMMA, BETA, MEAN, -VAR),
             ValueError,
             "var .* got -0.7 for channel 0",
         ),
-        (lambda: batch_norm_inference_grads(DY, X, GAMMA, MEAN, VAR[:1]), ValueError, r"var must have shape \(3,\)"),
+        (
+            lambda: batch_norm_inference_grads(DY, x=X, gamma=GAMMA, mean=MEAN, var=VAR[:1]),
+            ValueError,
+            r"var must have shape \(3,\)",
+        ),
         (lambda: batch_norm_inference(X, GAMMA, BETA, MEAN, [0.0, 0.5, -2.0]), ValueError, "got -2.0 for channel 2"),
     ],
 )

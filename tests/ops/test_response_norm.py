@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, assert_is_derivative, both_engines
+from evidence import assert_inputs_unchanged, assert_is_derivative, both_engines, in_order
 from refconv._config import config
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
 from strategies import small_floats
@@ -22,11 +22,11 @@ def first(a):
 @SHAPES
 def test_each_position_of_each_example_is_normalised_on_its_own(shape):
     x, dy = small_floats(shape, 1), small_floats(shape, 2)
-    for y, dx in both_engines(lambda: (local_response_norm(x, *NUMBERS), local_response_norm_dx(dy, x, *NUMBERS))):
+    for y, dx in both_engines(lambda: (local_response_norm(x, *NUMBERS), local_response_norm_dx(dy, *NUMBERS, x=x))):
         for at in np.ndindex(shape[:-1]):
             rows = x[at][None], dy[at][None]
             np.testing.assert_allclose(y[at], local_response_norm(rows[0], *NUMBERS)[0], rtol=1e-13)
-            np.testing.assert_allclose(dx[at], local_response_norm_dx(rows[1], rows[0], *NUMBERS)[0], rtol=1e-12, atol=1e-13)
+            np.testing.assert_allclose(dx[at], local_response_norm_dx(rows[1], *NUMBERS, x=rows[0])[0], rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -36,11 +36,13 @@ def test_the_other_examples_of_a_batch_have_no_part_in_it(data_format):
     changed, layout = x.copy(), {"data_format": data_format}
     changed[1:] *= 100
     for before, after in zip(
-        both_engines(lambda: (local_response_norm(x, *NUMBERS, **layout), local_response_norm_dx(dy, x, *NUMBERS, **layout))),
+        both_engines(
+            lambda: (local_response_norm(x, *NUMBERS, **layout), local_response_norm_dx(dy, *NUMBERS, x=x, **layout))
+        ),
         both_engines(
             lambda: (
                 local_response_norm(changed, *NUMBERS, **layout),
-                local_response_norm_dx(dy, changed, *NUMBERS, **layout),
+                local_response_norm_dx(dy, *NUMBERS, x=changed, **layout),
             )
         ),
         strict=True,
@@ -55,14 +57,14 @@ def test_channels_first_is_the_same_with_the_axes_moved(shape):
     x, dy, layout = small_floats(shape, 1), small_floats(shape, 2), {"data_format": "channels_first"}
     np.testing.assert_array_equal(local_response_norm(first(x), *NUMBERS, **layout), first(local_response_norm(x, *NUMBERS)))
     np.testing.assert_array_equal(
-        local_response_norm_dx(first(dy), first(x), *NUMBERS, **layout), first(local_response_norm_dx(dy, x, *NUMBERS))
+        local_response_norm_dx(first(dy), *NUMBERS, x=first(x), **layout), first(local_response_norm_dx(dy, *NUMBERS, x=x))
     )
 
 
 @SHAPES
 def test_the_derivative_is_the_one_that_differences_find(shape):
     x, dy = small_floats(shape, 1), small_floats(shape, 2)
-    for dx in both_engines(lambda: local_response_norm_dx(dy, x, *NUMBERS, divide_by_size=True)):
+    for dx in both_engines(lambda: local_response_norm_dx(dy, *NUMBERS, x=x, divide_by_size=True)):
         assert_is_derivative(dx, lambda x: local_response_norm(x, *NUMBERS, divide_by_size=True), x, dy)
 
 
@@ -75,8 +77,8 @@ def test_the_defaults_are_those_of_alexnet():
 
 def test_divide_by_size_divides_by_the_size_at_the_ends_too():
     for plain, divided in zip(
-        both_engines(lambda: local_response_norm_dx(DY, X, 5, 0.1)),
-        both_engines(lambda: local_response_norm_dx(DY, X, 5, 0.5, divide_by_size=True)),
+        both_engines(lambda: local_response_norm_dx(DY, 5, 0.1, x=X)),
+        both_engines(lambda: local_response_norm_dx(DY, 5, 0.5, x=X, divide_by_size=True)),
         strict=True,
     ):
         np.testing.assert_allclose(divided, plain, rtol=1e-14)
@@ -95,7 +97,7 @@ def test_pytorch_divides_by_size_and_gives_the_same(size, shape, dtype):
     near = {"rtol": 20 * np.finfo(dtype).eps, "atol": 20 * np.finfo(dtype).eps}
     numbers, more = (size, 0.3, 0.6, 1.5), {"divide_by_size": True}
     np.testing.assert_allclose(first(local_response_norm(x, *numbers, **more)), y_torch.detach().numpy(), **near)
-    np.testing.assert_allclose(first(local_response_norm_dx(dy, x, *numbers, **more)), dx_torch.numpy(), **near)
+    np.testing.assert_allclose(first(local_response_norm_dx(dy, *numbers, x=x, **more)), dx_torch.numpy(), **near)
 
 
 def test_fractions_and_symbols_stay_what_they_are():
@@ -111,17 +113,17 @@ def test_fractions_and_symbols_stay_what_they_are():
 
 def test_an_empty_batch_stays_empty():
     x = np.zeros((0, 4, 5, 3))
-    for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x))):
+    for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x=x))):
         assert y.shape == dx.shape == x.shape
 
 
 def test_types_are_kept_and_inputs_left_alone():
     for dtype, expected in ((np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)):
         x = X.astype(dtype)
-        for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x))):  # noqa: B023
+        for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x=x))):  # noqa: B023
             assert y.dtype == dx.dtype == expected
     assert_inputs_unchanged(lambda x: local_response_norm(x, alpha=0, beta=0, k=1), X.copy())
-    assert_inputs_unchanged(local_response_norm_dx, DY.copy(), X.copy())
+    assert_inputs_unchanged(in_order(local_response_norm_dx), DY.copy(), X.copy())
 
 
 @pytest.mark.parametrize(
@@ -139,8 +141,8 @@ def test_types_are_kept_and_inputs_left_alone():
         (ValueError, "k must be above 0, got 0", lambda: local_response_norm(X, k=0)),
         (ValueError, "k must be above 0, got -2", lambda: local_response_norm(X, k=-2)),
         (ValueError, "data_format must be", lambda: local_response_norm(X, data_format="NHWC")),
-        (ValueError, r"dy must have shape \(6, 7\), that of x", lambda: local_response_norm_dx(DY[:2], X)),
-        (TypeError, "dy and x must have one float type", lambda: local_response_norm_dx(DY.astype(np.float32), X)),
+        (ValueError, r"dy must have shape \(6, 7\), that of x", lambda: local_response_norm_dx(DY[:2], x=X)),
+        (TypeError, "dy and x must have one float type", lambda: local_response_norm_dx(DY.astype(np.float32), x=X)),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(error, message, call):

@@ -37,7 +37,12 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (lambda dy, w: depthwise_conv2d_dx(dy, w, (5, 7), **options), (dz, w), (1, 0), (1,)),
         (lambda x, dy: depthwise_conv2d_dw(x, dy, (2, 3), **options), (x, dz), (1, 1), (0,)),
         (lambda x, w, p: separable_conv2d(x, w, p, **options), (x, w, p), (1, 0, 0), (1,)),
-        (lambda dy, x, w, p: separable_conv2d_grads(dy, x, w, p, **options), (dy, x, w, p), (1, 1, 0, 0), (1, 0, 0)),
+        (
+            lambda dy, x, w, p: separable_conv2d_grads(dy, x=x, depthwise=w, pointwise=p, **options),
+            (dy, x, w, p),
+            (1, 1, 0, 0),
+            (1, 0, 0),
+        ),
     ]
 
 
@@ -65,9 +70,21 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (lambda: separable_conv2d(X, W, P[0]), ValueError, "pointwise must have 4 axes"),
         (lambda: separable_conv2d(X, W, P, ones(12)), ValueError, r"b must have shape \(6,\)"),
         (lambda: separable_conv2d(X[:, :1], W, P), ValueError, "at least as large as the kernel"),
-        (lambda: separable_conv2d_grads(DY[:1], X, W, P), ValueError, "dy must have shape .*as many images as x"),
-        (lambda: separable_conv2d_grads(DZ, X, W, P), ValueError, r"dy .*must have shape \(2, 4, 5, 6\)"),
-        (lambda: separable_conv2d_grads(DY, X, W, P.astype(np.float32)), TypeError, "float32 for pointwise"),
+        (
+            lambda: separable_conv2d_grads(DY[:1], x=X, depthwise=W, pointwise=P),
+            ValueError,
+            "dy must have shape .*as many images as x",
+        ),
+        (
+            lambda: separable_conv2d_grads(DZ, x=X, depthwise=W, pointwise=P),
+            ValueError,
+            r"dy .*must have shape \(2, 4, 5, 6\)",
+        ),
+        (
+            lambda: separable_conv2d_grads(DY, x=X, depthwise=W, pointwise=P.astype(np.float32)),
+            TypeError,
+            "float32 for pointwise",
+        ),
         (lambda: separate_rank1([1, 2]), ValueError, r"kernel must have 2 axes \(height, width\)"),
         (lambda: separate_rank1([[1, np.nan]]), ValueError, "kernel must be finite"),
         (lambda: separate_rank1([[1, 2], [3, 4]]), ValueError, "kernel must be of rank 1, got numerical rank 2"),
@@ -121,7 +138,7 @@ def test_pytorch_gives_the_same(multiplier, dtype):
     options = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 3)}
     y = separable_conv2d(x, w, p, b, **options)
     dy = small_integers(y.shape, 5, dtype)
-    grads = separable_conv2d_grads(dy, x, w, p, **options)
+    grads = separable_conv2d_grads(dy, x=x, depthwise=w, pointwise=p, **options)
 
     theirs = [
         np.moveaxis(x, -1, 1),

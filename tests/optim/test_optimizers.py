@@ -8,7 +8,7 @@ import pytest
 
 from refconv import config, nn, reference
 from refconv.nn import Parameter
-from refconv.optim import SGD, Adam, RMSProp
+from refconv.optim import SGD, Adam, AdamW, RMSProp
 
 
 def test_three_steps_are_the_lectures_line_computed_by_hand():
@@ -75,12 +75,12 @@ def test_numbers_out_of_range_are_refused_by_name(arguments, message):
         SGD({"w": Parameter(np.ones(2))}, **arguments)
 
 
-@pytest.mark.parametrize("kind", [RMSProp, Adam])
+@pytest.mark.parametrize("kind", [RMSProp, Adam, AdamW])
 def test_a_divisor_that_may_be_zero_is_refused(kind):
     with pytest.raises(ValueError, match=r"eps must be above 0, got 0.0"):
         kind({"w": Parameter(np.ones(2))}, lr=0.1, eps=0.0)
     parameter = Parameter(np.array([2.0, -3.0]))
-    kind({"w": parameter}, lr=0.1, eps=1e-8).step()  # no gradient at all
+    kind({"w": parameter}, lr=0.1, eps=1e-8, weight_decay=0.0).step()  # no gradient at all
     assert parameter.value.tolist() == [2.0, -3.0]
 
 
@@ -101,7 +101,7 @@ def test_a_model_without_a_trainable_parameter_is_refused():
             SGD(nothing, lr=0.1)
 
 
-@pytest.mark.parametrize("kind", [SGD, RMSProp, Adam])
+@pytest.mark.parametrize("kind", [SGD, RMSProp, Adam, AdamW])
 def test_an_optimizer_of_another_model_or_of_an_earlier_build_is_refused(kind):
     model, other = (nn.Sequential(body=nn.Dense(4), norm=nn.BatchNorm(), scores=nn.Dense(3)) for _ in range(2))
     for network in (model, other):
@@ -125,7 +125,7 @@ def test_three_steps_of_rmsprop_are_the_lectures_line_computed_by_hand():
     alpha, rho, mu, eps, gradients = 0.045, 0.9, 0.9, 1.0, [2.0, -1.0, 0.5]
     for inside in (True, False):
         parameter = Parameter(np.array([3.0]))
-        optimizer = RMSProp({"theta": parameter}, lr=alpha, eps_inside_sqrt=inside)
+        optimizer = RMSProp({"theta": parameter}, lr=alpha, momentum=mu, eps=eps, eps_inside_sqrt=inside)
         theta, s, v = 3.0, 0.0, 0.0
         for gradient in gradients:
             s = rho * s + (1 - rho) * gradient**2
@@ -152,6 +152,10 @@ OTHERS = {
     "adam": (
         lambda p: Adam(p, 0.05, beta1=0.8, beta2=0.95, eps=0.01, weight_decay=0.01),
         lambda torch, p: torch.optim.Adam(p, 0.05, betas=(0.8, 0.95), eps=0.01, weight_decay=0.01),
+    ),
+    "adamw": (
+        lambda p: AdamW(p, 0.05, beta1=0.8, beta2=0.95, eps=0.01, weight_decay=0.3),
+        lambda torch, p: torch.optim.AdamW(p, 0.05, betas=(0.8, 0.95), eps=0.01, weight_decay=0.3),
     ),
 }
 
@@ -195,6 +199,9 @@ def test_a_run_that_goes_on_from_the_state_is_the_run_that_never_stopped(make):
     assert second.value.tobytes() == whole.value.tobytes()
     with pytest.raises(ValueError, match="of the same parameters"):
         make({"v": second}).restore(state)
+    narrow = {name: a.astype(np.float32) if name != "steps" else a for name, a in state.items()}
+    with pytest.raises(ValueError, match="of the same parameters"):
+        after.restore(narrow)
 
 
 def test_weight_decay_may_leave_out_biases_and_batch_normalisation():

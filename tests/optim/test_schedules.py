@@ -1,8 +1,12 @@
 """Schedules: the lecture's lines, epoch by epoch."""
 
+import functools
+import json
+
 import pytest
 
 from refconv.optim import Plateau, constant, cosine, exponential, step_down, warm_up
+from refconv.optim.schedules import described
 
 
 def test_schedules_begin_at_one():
@@ -41,6 +45,60 @@ def test_a_plateau_is_counted_from_the_lowest_loss_or_the_last_fall():
     assert shares == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
     schedule.forget()
     assert schedule(0.9) == 1
+
+
+def test_a_plateau_continues_from_its_state():
+    losses = (4.0, 3.0, 3.5, 3.2, 2.9, 3.0, 3.1)
+    whole, first = Plateau(patience=2, factor=0.5), Plateau(patience=2, factor=0.5)
+    for loss in losses[:3]:
+        first.watch(loss)
+    state = json.loads(json.dumps(first.state()))
+    assert state == {"share": 1.0, "lowest": 3.0, "waited": 1}
+    second = Plateau(patience=2, factor=0.5)
+    second.watch(1.0)
+    second.restore(state)
+    for loss in losses:
+        whole.watch(loss)
+    for loss in losses[3:]:
+        second.watch(loss)
+    assert second.state() == whole.state() == {"share": 0.25, "lowest": 2.9, "waited": 0}
+    second.restore(Plateau().state())  # of no loss at all
+    second.watch(1e300)
+    assert second.state() == {"share": 1.0, "lowest": 1e300, "waited": 0}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "settings"),
+    [
+        (step_down((0.5, 0.75), factor=0.25), {"name": "step_down", "at": [0.5, 0.75], "factor": 0.25}),
+        (exponential(0.94, 2, 30), {"name": "exponential", "factor": 0.94, "every": 2, "epochs": 30}),
+        (
+            warm_up(0.25, step_down((0.5,))),
+            {"name": "warm_up", "share": 0.25, "schedule": {"name": "step_down", "at": [0.5], "factor": 0.1}},
+        ),
+        (
+            warm_up(0.25),
+            {"name": "warm_up", "share": 0.25, "schedule": {"name": "refconv.optim.schedules.cosine"}},
+        ),
+        (
+            warm_up(0.5, Plateau(4)),
+            {"name": "warm_up", "share": 0.5, "schedule": {"name": "Plateau", "patience": 4, "factor": 0.1}},
+        ),
+        (Plateau(4, 0.5), {"patience": 4, "factor": 0.5}),
+    ],
+)
+def test_settings_of_a_schedule_are_data_for_json(schedule, settings):
+    assert json.loads(json.dumps(schedule.settings())) == schedule.settings() == settings
+
+
+def test_a_function_as_schedule_is_described_by_its_qualified_name():
+    def falling(progress):
+        return 1 - progress
+
+    assert described(falling)["name"].endswith(
+        "test_a_function_as_schedule_is_described_by_its_qualified_name.<locals>.falling"
+    )
+    assert described(functools.partial(falling)) == {"name": "functools.partial"}
 
 
 def test_warming_up_ends_where_the_other_schedule_begins():

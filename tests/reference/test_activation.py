@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evidence import assert_is_derivative
+from evidence import assert_is_derivative, in_order
 from refconv.reference import activation, functions
 
 # The function, its further argument, whether its derivative is made from the output, and the derivative at the kink 0.
@@ -23,7 +23,7 @@ def forward(name, x):
 
 def backward(name, dy, x):
     more, from_output, _ = FUNCTIONS[name]
-    return getattr(activation, f"{name}_dx")(dy, forward(name, x) if from_output else x, *more)
+    return in_order(getattr(activation, f"{name}_dx"))(dy, forward(name, x) if from_output else x, *more)
 
 
 def test_values_on_the_slide():

@@ -14,7 +14,7 @@ def test_four_units_by_hand():
     y, mask = dropout(x, u, 0.2)
     assert mask.tolist() == [[0, 1.25], [0, 1.25]]  # u = rate stays: the share of u below the rate is the rate
     assert y.tolist() == [[0, -2.5], [0, 6.25]]
-    assert dropout_dx(np.array([[10.0, 20], [30, 40]]), mask).tolist() == [[0, 25], [0, 50]]
+    assert dropout_dx(np.array([[10.0, 20], [30, 40]]), mask=mask).tolist() == [[0, 25], [0, 50]]
 
 
 def test_with_rate_zero_nothing_happens():
@@ -30,14 +30,14 @@ def test_the_way_back_is_the_adjoint_exactly():
     u, rate = np.random.default_rng(2).random((3, 4)), Fraction(1, 3)
     mask = dropout(x, u, rate)[1]
     assert set(mask.flat) == {0, Fraction(3, 2)}
-    assert_adjoint(lambda x: dropout(x, u, rate)[0], lambda dy: dropout_dx(dy, mask), x, dy)
+    assert_adjoint(lambda x: dropout(x, u, rate)[0], lambda dy: dropout_dx(dy, mask=mask), x, dy)
 
 
 def test_numeric_derivative():
     rng = np.random.default_rng(3)
     x, u, dy = rng.standard_normal((4, 5)), rng.random((4, 5)), rng.standard_normal((4, 5))
     mask = dropout(x, u, 0.4)[1]
-    assert_is_derivative(dropout_dx(dy, mask), lambda x: dropout(x, u, 0.4)[0], x, dy)
+    assert_is_derivative(dropout_dx(dy, mask=mask), lambda x: dropout(x, u, 0.4)[0], x, dy)
 
 
 def test_derivative_proved_on_symbols():
@@ -47,4 +47,4 @@ def test_derivative_proved_on_symbols():
     y, mask = dropout(x, u, sympy.Rational(2, 5))
     assert list(y) == [0, sympy.Rational(5, 3) * x[1], 0, sympy.Rational(5, 3) * x[3]]
     e = np.sum(dy * y)
-    assert all(sympy.expand(sympy.diff(e, s) - d) == 0 for s, d in zip(x, dropout_dx(dy, mask), strict=True))
+    assert all(sympy.expand(sympy.diff(e, s) - d) == 0 for s, d in zip(x, dropout_dx(dy, mask=mask), strict=True))

@@ -1,11 +1,15 @@
 """Softmax and cross-entropy as loops: by hand, on symbols, and where exponentials overflow."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from refconv.reference.loss import (
+    binary_cross_entropy,
     log_softmax,
     log_softmax_dx,
+    mean_squared_error,
     shift,
     softmax,
     softmax_cross_entropy,
@@ -26,6 +30,29 @@ def test_a_smoothed_label_by_hand():
     loss, dlogits = softmax_cross_entropy(logits, labels, 0.3)
     np.testing.assert_allclose(loss, -(target * np.log(p)).sum() / 2, rtol=1e-14)
     np.testing.assert_allclose(dlogits, (p - target) / 2, rtol=1e-13, atol=1e-15)
+
+
+def test_class_weights_by_hand():
+    # Losses log 4, log 2 and log 2 of the labels' probabilities ¼, ½ and ½, which count 1, 3 and 3.
+    logits, labels = np.log([[1.0, 3], [1, 1], [1, 1]]), np.array([0, 1, 1])
+    loss, dlogits = softmax_cross_entropy(logits, labels, 0.0, np.array([1.0, 3.0]))
+    np.testing.assert_allclose(loss, 8 * np.log(2) / 7, rtol=1e-14)
+    np.testing.assert_allclose(dlogits, np.array([[-0.75, 0.75], [1.5, -1.5], [1.5, -1.5]]) / 7, rtol=1e-13)
+
+
+def test_squared_errors_are_exact_for_fractions():
+    predictions, targets = (np.array([Fraction(n, d) for n, d in pairs]) for pairs in (((1, 2), (5, 3)), ((1, 3), (2, 3))))
+    loss, dpredictions = mean_squared_error(predictions, targets)
+    assert loss == Fraction(37, 72)
+    assert dpredictions.tolist() == [Fraction(1, 6), 1]
+
+
+def test_a_binary_loss_by_hand():
+    # The sigmoids are ¾, ½ and ⅕; a half target costs half of both logarithms.
+    logits, targets = np.log([3.0, 1.0, 0.25]), np.array([0.0, 0.5, 1.0])
+    loss, dlogits = binary_cross_entropy(logits, targets, 3.0)
+    np.testing.assert_allclose(loss, (np.log(4) + 1.5 * np.log(2) + 0.5 * np.log(2) + 3 * np.log(5)) / 3, rtol=1e-14)
+    np.testing.assert_allclose(dlogits, np.array([0.75, 0.25 - 0.75, -3 * 0.8]) / 3, rtol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -54,6 +81,9 @@ def test_on_symbols_the_derivatives_are_those_of_sympy():
         for i in np.ndindex(2, 2):
             assert sympy.simplify(sympy.diff(e, x[i]) - gradient[i]) == 0
 
-    assert_gradient((softmax(x) * d).sum(), softmax_dx(d, softmax(x)))
-    assert_gradient((log_softmax(x) * d).sum(), log_softmax_dx(d, log_softmax(x)))
+    assert_gradient((softmax(x) * d).sum(), softmax_dx(d, y=softmax(x)))
+    assert_gradient((log_softmax(x) * d).sum(), log_softmax_dx(d, y=log_softmax(x)))
     assert_gradient(*softmax_cross_entropy(x, np.array([1, 0]), alpha))
+    assert_gradient(*softmax_cross_entropy(x, np.array([1, 0]), alpha, d[0]))
+    for loss, dx in (mean_squared_error(x.ravel(), d.ravel()), binary_cross_entropy(x.ravel(), d.ravel(), alpha)):
+        assert_gradient(loss, dx.reshape(2, 2))

@@ -63,7 +63,9 @@ def test_on_symbols_the_derivatives_in_training_are_those_of_sympy(symbols):
     e = (y * dy).sum()
     values = [sympy.Rational(3 * i * i - 5 * i + 1, i + 2) for i in range(8)]
     point = dict(zip([*x.flat, *dy.flat, *gamma, *beta], values, strict=True))
-    for array_, derivative in zip((x, gamma, beta), batch_norm_grads(dy, x, gamma, mean, var, eps), strict=True):
+    for array_, derivative in zip(
+        (x, gamma, beta), batch_norm_grads(dy, x=x, gamma=gamma, mean=mean, var=var, eps=eps), strict=True
+    ):
         for i in np.ndindex(array_.shape):
             difference = sympy.diff(e, array_[i]) - derivative[i]
             assert sympy.radsimp(difference.subs(point)) == 0
@@ -74,7 +76,7 @@ def test_on_symbols_the_derivatives_in_inference_are_those_of_sympy(symbols):
     x, dy, gamma, beta, mean, var = (array(n, *s) for n, s in zip("xdgbmv", ((2, 1),) * 2 + ((1,),) * 4, strict=True))
     eps = sympy.Symbol("epsilon")
     e = (batch_norm_inference(x, gamma, beta, mean, var, eps) * dy).sum()
-    gradients = batch_norm_inference_grads(dy, x, gamma, mean, var, eps)
+    gradients = batch_norm_inference_grads(dy, x=x, gamma=gamma, mean=mean, var=var, eps=eps)
     for array_, derivative in zip((x, gamma, beta), gradients, strict=True):
         for i in np.ndindex(array_.shape):
             assert sympy.simplify(sympy.diff(e, array_[i]) - derivative[i]) == 0

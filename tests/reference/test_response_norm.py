@@ -37,8 +37,8 @@ def test_only_the_channels_of_a_pixels_own_row_count():
     alone = [local_response_norm(x[m : m + 1], 3, 0.3, 0.75, 2) for m in range(5)]
     assert (local_response_norm(x, 3, 0.3, 0.75, 2) == np.concatenate(alone)).all()
     dy = small_floats((5, 5), 3)
-    alone = [local_response_norm_dx(dy[m : m + 1], x[m : m + 1], 3, 0.3, 0.75, 2) for m in range(5)]
-    assert (local_response_norm_dx(dy, x, 3, 0.3, 0.75, 2) == np.concatenate(alone)).all()
+    alone = [local_response_norm_dx(dy[m : m + 1], 3, 0.3, 0.75, 2, x=x[m : m + 1]) for m in range(5)]
+    assert (local_response_norm_dx(dy, 3, 0.3, 0.75, 2, x=x) == np.concatenate(alone)).all()
 
 
 def test_without_alpha_it_is_a_plain_scale_and_without_beta_nothing():
@@ -50,7 +50,7 @@ def test_without_alpha_it_is_a_plain_scale_and_without_beta_nothing():
 @SIZES
 def test_the_derivative_is_the_numeric_one(size, beta):
     dy = np.random.default_rng(2).standard_normal(X.shape)
-    dx = local_response_norm_dx(dy, X, size, 0.3, beta, 1.5)
+    dx = local_response_norm_dx(dy, size, 0.3, beta, 1.5, x=X)
     assert_is_derivative(dx, lambda x: local_response_norm(x, size, 0.3, beta, 1.5), X, dy)
 
 
@@ -62,7 +62,7 @@ def test_on_symbols_the_derivative_is_that_of_sympy(size, C, beta):
     alpha, k = sympy.symbols("alpha k", positive=True)
     beta = sympy.Rational(*beta)
     e = (dy * local_response_norm(x, size, alpha, beta, k)).sum()
-    dx = local_response_norm_dx(dy, x, size, alpha, beta, k)
+    dx = local_response_norm_dx(dy, size, alpha, beta, k, x=x)
     for c in range(C):
         assert sympy.simplify(sympy.diff(e, x[0, c]) - dx[0, c]) == 0
 
@@ -80,4 +80,4 @@ def test_on_fractions_whole_powers_are_exact_and_others_are_refused():
 def test_types_are_kept(dtype):
     x = X.astype(dtype)
     assert local_response_norm(x, 5, 1e-4, 0.75, 2).dtype == dtype
-    assert local_response_norm_dx(x, x, 5, 1e-4, 0.75, 2).dtype == dtype
+    assert local_response_norm_dx(x, 5, 1e-4, 0.75, 2, x=x).dtype == dtype

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evidence import assert_adjoint, assert_is_derivative, fractions
+from evidence import assert_adjoint, assert_is_derivative, fractions, in_order
 from refconv.geometry import Window
 from refconv.reference import conv, separable
 from strategies import small_floats, small_integers
@@ -82,11 +82,13 @@ class TestDerivatives:
             def forward(a, k=k):
                 return separable.separable_conv2d(*inputs[:k], a, *inputs[k + 1 :], None, window)
 
-            assert_adjoint(forward, lambda dy, k=k: separable.separable_conv2d_grads(dy, *inputs, window)[k], inputs[k], dy)
+            assert_adjoint(
+                forward, lambda dy, k=k: in_order(separable.separable_conv2d_grads)(dy, *inputs, window)[k], inputs[k], dy
+            )
 
     def test_numeric_derivatives(self, size, window):
         *inputs, _, dy = self.arrays(size, window, small_floats)
-        for k, derivative in enumerate(separable.separable_conv2d_grads(dy, *inputs, window)):
+        for k, derivative in enumerate(in_order(separable.separable_conv2d_grads)(dy, *inputs, window)):
 
             def forward(a, k=k):
                 return separable.separable_conv2d(*inputs[:k], a, *inputs[k + 1 :], None, window)
@@ -105,7 +107,7 @@ def test_derivatives_proved_on_symbols():
     y = separable.separable_conv2d(x, depthwise, pointwise, None, window)
     dy = symbols("d", *y.shape)
     e = sympy.expand(np.sum(dy * y))
-    found = separable.separable_conv2d_grads(dy, x, depthwise, pointwise, window)
+    found = separable.separable_conv2d_grads(dy, x=x, depthwise=depthwise, pointwise=pointwise, window=window)
     for a, derivative in zip((x, depthwise, pointwise), found, strict=True):
         assert all(sympy.expand(sympy.diff(e, s) - d) == 0 for s, d in zip(a.flat, derivative.flat, strict=True))
 
@@ -114,7 +116,7 @@ def test_loops_leave_their_arguments_alone():
     x, w, p = small_floats((2, 3, 4, 2), 0), small_floats((2, 2, 2, 3), 1), small_floats((1, 1, 6, 5), 2)
     dy = small_floats((2, 2, 3, 5), 3)
     before = [a.copy() for a in (dy, x, w, p)]
-    for result in separable.separable_conv2d_grads(dy, x, w, p, Window((2, 2))):
+    for result in separable.separable_conv2d_grads(dy, x=x, depthwise=w, pointwise=p, window=Window((2, 2))):
         result[...] = 0
     for a, b in zip((dy, x, w, p), before, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import refconv
 from evidence import needs_kernels
 from layer_evidence import assert_consecutive
 from refconv import data, nn, optim, weights
 from refconv.training import Callback, Checkpoint, EarlyStopping, fit
 
-pytest.importorskip("safetensors")
 pytestmark = needs_kernels
 
 OPTIMIZERS = {
@@ -196,6 +196,28 @@ def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_low
     other.build((4,), rng=0)
     with pytest.raises(ValueError, match=r"best.safetensors is the checkpoint of another network"):
         Checkpoint(tmp_path, resume=True).recall_best(other)
+
+
+def test_the_network_of_a_checkpoint_is_loaded_as_a_model(tmp_path):
+    model, _ = run(tmp_path, stop_after=7)
+    again = refconv.load(tmp_path / "last.safetensors")
+    assert bits(again) == bits(model)
+    x = np.random.default_rng(0).standard_normal((2, 32, 32, 1)).astype(np.float32)
+    assert again(x).tobytes() == model(x).tobytes()
+
+
+def test_a_network_that_cannot_be_saved_as_a_model_has_checkpoints(tmp_path):
+    model = nn.Sequential(nn.Flatten(), nn.Dense(10, initializer=lambda rng, shape: rng.normal(0, 0.1, shape)))
+    model.build((32, 32, 1), rng=0)
+    images, labels = data.draw_digits(20, seed=3)
+    batches = data.Batches(images, labels, 16, rng=5, prepare=data.lenet_input)
+    fit(model, batches, optim.SGD(model, 0.02), epochs=1, callbacks=[Checkpoint(tmp_path)])
+    before = bits(model)
+    with pytest.raises(ValueError, match=r"last\.safetensors must be a refconv model, got a refconv run"):
+        refconv.load(tmp_path / "last.safetensors")
+    model.build((32, 32, 1), rng=1)
+    model.load_weights(tmp_path / "last.safetensors")
+    assert bits(model) == before
 
 
 def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path, monkeypatch):

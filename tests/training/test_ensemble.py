@@ -52,6 +52,7 @@ def test_an_ensemble_averages_the_probabilities_of_all_networks_and_views():
     found = evaluate(Ensemble(*models, views=flips), [(X, labels)])
     assert found.loss == pytest.approx(-np.log(expected[np.arange(3), labels]).mean(), rel=1e-12)
     assert (found.predictions == expected.argmax(1)).all()
+    np.testing.assert_array_equal(Ensemble(models, views=flips)(X), Ensemble(*models, views=flips)(X))  # a list of them
 
 
 def test_a_probability_that_is_too_small_for_a_number_has_a_finite_score():
@@ -62,7 +63,9 @@ def test_a_probability_that_is_too_small_for_a_number_has_a_finite_score():
 def test_what_does_not_fit_is_refused_by_name():
     with pytest.raises(ValueError, match="models must be at least one network"):
         Ensemble()
-    with pytest.raises(ValueError, match="size must be at most that of the images, 9 × 12, got 10"):
+    with pytest.raises(ValueError, match="models must be at least one network"):
+        Ensemble([])
+    with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
         list(ten_crops(10)(X))
     with pytest.raises(ValueError, match="sizes must be at least one integer, got none"):
         scales()

@@ -153,5 +153,20 @@ def test_another_loss_gets_the_targets_as_they_are():
     _, scores = train_step(model, optim.SGD(model, 0.1), x, targets, loss=of_each_pixel)
     assert seen[0] is targets
     assert scores.shape == (5, 2, 7, 3)
-    with pytest.raises(ValueError, match=r"labels must have shape \(5,\), got \(5, 2, 7\)"):
-        train_step(model, optim.SGD(model, 0.1), x, targets)
+
+
+def test_cross_entropy_of_each_pixel_is_trained_and_labels_of_images_are_refused():
+    """S20: scores (N, H, W, K) with labels (N, H, W)."""
+    x = np.random.default_rng(1).standard_normal((5, 2, 7, 4))
+    targets = np.arange(5 * 2 * 7, dtype=np.uint8).reshape(5, 2, 7) % 3
+    model = built(nn.Conv2D(3, 1), (2, 7, 4))
+    scores = model(x)
+    expected, slope = softmax_cross_entropy(scores.reshape(-1, 3), targets.ravel())
+    before = model.named_parameters()["w"].value.copy()
+    found, kept = train_step(model, optim.SGD(model, 0.5), x, targets)
+    assert found == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_array_equal(kept, scores)
+    moved = -0.5 * np.einsum("nhwi,nhwo->io", x, slope.reshape(scores.shape))
+    np.testing.assert_allclose(model.named_parameters()["w"].value - before, moved[None, None], rtol=1e-10)
+    with pytest.raises(ValueError, match=r"labels must have shape \(5, 2, 7\), got \(5,\)"):
+        train_step(model, optim.SGD(model, 0.1), x, targets[:, 0, 0])

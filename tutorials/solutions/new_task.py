@@ -14,8 +14,8 @@ mistake_1 = (84 * 7, 400 * 7, 61_281)
 
 
 def answer_2(model, at, classes, shape):
-    # Frozen runs its layers as in inference, even in training, so batch normalisation keeps its averages.
-    features = nn.Frozen(model.cut(at))
+    # Frozen layers compute in training what they compute in inference, so batch normalisation keeps its averages.
+    features = model.cut(at).freeze()
     head = nn.Dense(classes)
     head.build(features.output_shape(shape), rng=0)
     return nn.Sequential({"features": features, "scores": head})
@@ -23,7 +23,7 @@ def answer_2(model, at, classes, shape):
 
 def mistake_2(model, at, classes, shape):
     features = model.cut(at)
-    features.freeze()  # the weights stay, but in training batch normalisation still averages
+    features[0].freeze()  # the convolution stays, but batch normalisation still learns
     head = nn.Dense(classes)
     head.build(features.output_shape(shape), rng=0)
     return nn.Sequential({"features": features, "scores": head})

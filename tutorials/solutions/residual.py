@@ -4,12 +4,12 @@ import refconv
 
 
 def answer_1(dy, y, back):
-    dsum = refconv.relu_dx(dy, y)  # the ReLU stands behind the sum, so it cuts both ways
+    dsum = refconv.relu_dx(dy, x=y)  # the ReLU stands behind the sum, so it cuts both ways
     return dsum + back(dsum)
 
 
 def mistake_1(dy, y, back):
-    return dy + back(refconv.relu_dx(dy, y))  # as if the shortcut went past the ReLU too
+    return dy + back(refconv.relu_dx(dy, x=y))  # as if the shortcut went past the ReLU too
 
 
 def answer_2(n, m):

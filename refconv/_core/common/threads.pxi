@@ -1,4 +1,4 @@
-# Included by every kernel module: at import it gets the one team of threads, and with it the settings of the calling thread, from cpu.pyx.
+# Included by every kernel module: at import it gets the one team of threads from cpu.pyx, and with it access to the settings.
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
 from refconv._core.common.threads cimport MULTIPLY_ADDS_PER_STEP, Team, threads_for, use_team

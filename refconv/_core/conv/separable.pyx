@@ -36,7 +36,7 @@ def separable_conv2d(x, depthwise, pointwise, bias, window):
     return conv.conv2d(depthwise_conv2d(x, depthwise, None, window), pointwise, bias, POINT, 1)
 
 
-def separable_conv2d_grads(dy, x, depthwise, pointwise, window):
+def separable_conv2d_grads(dy, *, x, depthwise, pointwise, window):
     """IN dy (N, rows, columns, O), the others as above; OUT dx, ddepthwise, dpointwise."""
     z = depthwise_conv2d(x, depthwise, None, window)
     dz = conv.conv2d_dx(dy, pointwise, z.shape[1:3], POINT, 1)

@@ -253,9 +253,8 @@ static int current_size(void) { return current.region ? current.region->size : 1
 static long take_iteration(void) { return atomic_fetch_add(&current.region->taken, 1); }
 
 /* Not in a cache line of the pool, whose counters change while workers read these pointers. */
-static
-    __attribute__((aligned(CACHE_LINE))) Team the_team = {settings_of_this_thread, run_region, current_number, current_size,
-                                                          take_iteration};
+static __attribute__((aligned(CACHE_LINE))) Team the_team = {settings_of_this_thread, run_region, current_number,
+                                                             current_size, take_iteration};
 
 static int processors(void)
 {

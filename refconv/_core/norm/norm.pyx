@@ -216,7 +216,7 @@ cdef void normalise_rows(const real *x, Py_ssize_t rows, Py_ssize_t C, const rea
             y[m * C + c] = (x[m * C + c] - centre[c]) * scale[c] + shift[c]
 
 
-def batch_norm_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1] gamma, const real[::1] mean,
+def batch_norm_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[::1] gamma, const real[::1] mean,
                      const real[::1] var, double eps):
     """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,).
 
@@ -359,7 +359,7 @@ cdef void change_rows(real *y, Py_ssize_t rows, Py_ssize_t C, const real *centre
                 y[m * C + c] = (y[m * C + c] - centre[c]) * scale[c] + shift[c]
 
 
-def batch_norm_inference_grads(const real[:, ::1] dy, const real[:, ::1] x, const real[::1] gamma,
+def batch_norm_inference_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[::1] gamma,
                                const real[::1] mean, const real[::1] var, double eps):
     """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,)."""
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t

@@ -98,8 +98,8 @@ cdef inline void raise_all(const real *d, Py_ssize_t C, double beta, real *power
                 power[c] = pow(d[c], beta)
 
 
-def local_response_norm_dx(const real[:, ::1] dy, const real[:, ::1] x, Py_ssize_t size, double alpha, double beta,
-                           double k):
+def local_response_norm_dx(const real[:, ::1] dy, Py_ssize_t size, double alpha, double beta, double k, *,
+                           const real[:, ::1] x):
     """IN dy, x (M, C); OUT dx (M, C)."""
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(TASK_ELEMENTS // C, 1), task, m
     cdef Norm norm = norm_of(C, size, alpha, beta, k)

@@ -27,7 +27,7 @@ def relu(x):
     return _each(RELU, x, x, 0)
 
 
-def relu_dx(dy, x):
+def relu_dx(dy, *, x):
     """IN dy, x; OUT dx = dy · [x > 0]."""
     return _each(RELU_DX, x, dy, 0)
 
@@ -50,7 +50,7 @@ def leaky_relu(x, double slope):
     return _each(LEAKY_RELU, x, x, slope)
 
 
-def leaky_relu_dx(dy, x, double slope):
+def leaky_relu_dx(dy, *, x, double slope):
     """IN dy, x; OUT dx = dy · (x > 0 ? 1 : slope)."""
     return _each(LEAKY_RELU_DX, x, dy, slope)
 
@@ -60,7 +60,7 @@ def elu(x, double alpha):
     return _each(ELU, x, x, alpha)
 
 
-def elu_dx(dy, x, double alpha):
+def elu_dx(dy, *, x, double alpha):
     """IN dy, x; OUT dx = dy · (x > 0 ? 1 : α eˣ)."""
     return _each(ELU_DX, x, dy, alpha)
 
@@ -70,7 +70,7 @@ def sigmoid(x):
     return _each(SIGMOID, x, x, 0)
 
 
-def sigmoid_dx(dy, y):
+def sigmoid_dx(dy, *, y):
     """IN dy, y; OUT dx = dy · y (1 − y)."""
     return _each(SIGMOID_DX, y, dy, 0)
 
@@ -80,7 +80,7 @@ def tanh(x):
     return _each(TANH, x, x, 0)
 
 
-def tanh_dx(dy, y):
+def tanh_dx(dy, *, y):
     """IN dy, y; OUT dx = dy · (1 − y²)."""
     return _each(TANH_DX, y, dy, 0)
 

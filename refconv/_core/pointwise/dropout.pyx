@@ -34,7 +34,7 @@ def drop(const real[::1] x, const double[::1] u, double rate, real[::1] y, real[
             y[i] = 0 if u[i] < rate else x[i] * enlarged
 
 
-def dropout_dx(dy, mask):
+def dropout_dx(dy, *, mask):
     """IN dy, mask; OUT dx = dy · mask, 0 where mask is."""
     dx = np.empty_like(dy)
     multiply_kept(dy.reshape(-1), mask.reshape(-1), dx.reshape(-1))

@@ -1,4 +1,4 @@
-"""Softmax and the cross-entropy loss, with their derivatives. Each row belongs to one thread.
+"""Softmax and the losses, with their derivatives. Each row, or each task of elements, belongs to one thread.
 
 Exponentials are computed and summed in double precision, after subtracting the row's maximum: no exponent is positive and one
 is 0, so the sum neither overflows nor becomes 0. Sums and maxima of a row are kept in ROW_PARTS parts, element k in part
@@ -11,7 +11,7 @@ as fast as calls of the C library. Rounded to float32, the two rarely differ.
 import numpy as np
 
 from cython.parallel cimport prange
-from libc.math cimport exp, log
+from libc.math cimport exp, fabs, log, log1p
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
@@ -24,6 +24,7 @@ include "common/threads.pxi"
 cdef enum:
     ROW_PARTS = 32      # partial sums and maxima of a row
     STEPS_OF_EXP = 8    # steps (threads.h) of an exponential and the other operations on a class
+    TASK_ELEMENTS = 4096    # of a loss over elements, which one thread adds in ROW_PARTS parts
 
 cdef double LOG2E = 1.4426950408889634, LN2 = 0.6931471805599453
 cdef double INTEGER = 6755399441055744.0    # 1.5·2⁵²: adding a number rounds it to an integer, in the lowest bits
@@ -111,7 +112,7 @@ cdef void softmax_row(const real *x, Py_ssize_t K, real *y) noexcept nogil:
         y[k] = <real>(y[k] / total)
 
 
-def softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
+def softmax_dx(const real[:, ::1] dy, *, const real[:, ::1] y):
     """IN dy, y (N, classes); OUT dx (N, classes)."""
     cdef Py_ssize_t N = y.shape[0], K = y.shape[1], b
     result = np.empty((N, K), dtype_of[real](NULL))
@@ -151,7 +152,7 @@ cdef void log_softmax_row(const real *x, Py_ssize_t K, real *y) noexcept nogil:
         y[k] = <real>(x[k] - largest - log_total)
 
 
-def log_softmax_dx(const real[:, ::1] dy, const real[:, ::1] y):
+def log_softmax_dx(const real[:, ::1] dy, *, const real[:, ::1] y):
     """IN dy, y (N, classes); OUT dx (N, classes)."""
     cdef Py_ssize_t N = y.shape[0], K = y.shape[1], b
     result = np.empty((N, K), dtype_of[real](NULL))
@@ -173,39 +174,51 @@ cdef void log_softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *
         dx[k] = <real>(dy[k] - exp(y[k]) * total)
 
 
-def softmax_cross_entropy(const real[:, ::1] logits, const Py_ssize_t[::1] labels, double alpha):
-    """IN logits (N, K), labels (N,), alpha; OUT the loss and dlogits (N, K).
+cdef double sum_in_blocks(const double[::1] terms) noexcept nogil:
+    """The sum of the losses of rows or tasks, in their order: the same bits at any thread count."""
+    cdef double block = 0, group = 0, total = 0
+    cdef Py_ssize_t size = terms.shape[0], n, i
+    for n in range(block_count(size)):
+        for i in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, size)):
+            block += terms[i]
+        carry_block(n, 1, &block, &group, &total)
+    carry(1, &group, &total)
+    return total
 
-    Each row has a loss of its own, and these are added in order: the same bits at any thread count.
-    """
+
+def softmax_cross_entropy(const real[:, ::1] logits, const Py_ssize_t[::1] labels, double alpha, class_weights=None):
+    """IN logits (N, K), labels (N,), alpha, class_weights (K,) or None; OUT the loss and dlogits (N, K)."""
     cdef Py_ssize_t N = logits.shape[0], K = logits.shape[1], b
     dtype = dtype_of[real](NULL)
     result = np.empty((N, K), dtype)
     cdef real[:, ::1] dlogits = result
     cdef double[::1] row_loss = np.empty(N)
+    cdef const double[::1] weights = None
+    cdef bint weighted = class_weights is not None
+    cdef double total = N
+    if weighted:
+        weights = np.asarray(class_weights, np.float64)[np.asarray(labels)]
+        total = sum_in_blocks(weights)
     for b in prange(N, nogil=True, num_threads=threads_for(STEPS_OF_EXP * N * K)):
-        row_loss[b] = cross_entropy_row(&logits[b, 0], K, labels[b], alpha, N, &dlogits[b, 0])
-    cdef double block = 0, group = 0, loss = 0
-    cdef Py_ssize_t n
-    for n in range(block_count(N)):
-        for b in range(n * SUM_BLOCK, min((n + 1) * SUM_BLOCK, N)):
-            block += row_loss[b]
-        carry_block(n, 1, &block, &group, &loss)
-    carry(1, &group, &loss)
-    return dtype(loss / N), result
+        # The row's share of the mean is 1 / N, or weight / total.
+        row_loss[b] = cross_entropy_row(&logits[b, 0], K, labels[b], alpha, total / weights[b] if weighted else total,
+                                        &dlogits[b, 0])
+        if weighted:
+            row_loss[b] = weights[b] * row_loss[b] if weights[b] > 0 else 0
+    return dtype(sum_in_blocks(row_loss) / total), result
 
 
-cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label, double alpha, Py_ssize_t N,
+cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label, double alpha, double divisor,
                               real *dlogits) noexcept nogil:
-    """The loss of one row; OUT its share of ∂e/∂logits, which is (softmax − target) / N."""
+    """The loss of one row; OUT its share of ∂e/∂logits, which is (softmax − target) / divisor."""
     cdef double largest = maximum(logits, K), total = exponentials(logits, K, largest, dlogits)
-    cdef double log_total = log(total), share = alpha / K, of_label = dlogits[label] / total, scale = 1 / (total * N)
+    cdef double log_total = log(total), share = alpha / K, of_label = dlogits[label] / total, scale = 1 / (total * divisor)
     cdef double block = 0, group = 0, smoothing = 0, loss = 0
     cdef Py_ssize_t n, k
     for k in range(K):
-        dlogits[k] = <real>(dlogits[k] * scale - share / N)
+        dlogits[k] = <real>(dlogits[k] * scale - share / divisor)
     # In double precision, because p − 1 would cancel in float32 where p is close to 1.
-    dlogits[label] = <real>((of_label - share - (1 - alpha)) / N)
+    dlogits[label] = <real>((of_label - share - (1 - alpha)) / divisor)
     # Skip a term of weight 0: its logit may be −∞, and 0·∞ would be NaN.
     if alpha < 1:
         loss -= (1 - alpha) * (logits[label] - largest - log_total)
@@ -217,3 +230,88 @@ cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label
         carry(1, &group, &smoothing)
         loss -= smoothing
     return loss
+
+
+def mean_squared_error(const real[::1] predictions, const real[::1] targets):
+    """IN predictions, targets (M,); OUT the loss and dpredictions (M,)."""
+    cdef Py_ssize_t M = predictions.shape[0], task, first
+    dtype = dtype_of[real](NULL)
+    result = np.empty(M, dtype)
+    cdef real[::1] dpredictions = result
+    cdef double[::1] task_loss = np.empty((M + TASK_ELEMENTS - 1) // TASK_ELEMENTS)
+    for task in prange(task_loss.shape[0], nogil=True, schedule="static", num_threads=threads_for(M)):
+        first = task * TASK_ELEMENTS
+        task_loss[task] = squared_errors(min(TASK_ELEMENTS, M - first), &predictions[first], &targets[first], 2. / M,
+                                         &dpredictions[first])
+    return dtype(sum_in_blocks(task_loss) / M), result
+
+
+cdef double squared_errors(Py_ssize_t size, const real *predictions, const real *targets, double scale,
+                           real *dpredictions) noexcept nogil:
+    """The sum of the squared errors; OUT scale times each error."""
+    cdef double parts[ROW_PARTS]
+    cdef double error, total = 0
+    cdef Py_ssize_t i = 0, l
+    for l in range(ROW_PARTS):
+        parts[l] = 0
+    while i < size:
+        for l in range(min(ROW_PARTS, size - i)):
+            error = <double>predictions[i + l] - targets[i + l]
+            dpredictions[i + l] = <real>(scale * error)
+            parts[l] += error * error
+        i += ROW_PARTS
+    for l in range(ROW_PARTS):
+        total += parts[l]
+    return total
+
+
+def binary_cross_entropy(const real[::1] logits, const real[::1] targets, double pos_weight):
+    """IN logits, targets (M,), pos_weight; OUT the loss and dlogits (M,)."""
+    cdef Py_ssize_t M = logits.shape[0], task, first
+    dtype = dtype_of[real](NULL)
+    result = np.empty(M, dtype)
+    cdef real[::1] dlogits = result
+    cdef double[::1] task_loss = np.empty((M + TASK_ELEMENTS - 1) // TASK_ELEMENTS)
+    for task in prange(task_loss.shape[0], nogil=True, schedule="static", num_threads=threads_for(STEPS_OF_EXP * M)):
+        first = task * TASK_ELEMENTS
+        task_loss[task] = binary_losses(min(TASK_ELEMENTS, M - first), &logits[first], &targets[first], pos_weight, 1. / M,
+                                        &dlogits[first])
+    return dtype(sum_in_blocks(task_loss) / M), result
+
+
+cdef double binary_losses(Py_ssize_t size, const real *logits, const real *targets, double pos_weight, double scale,
+                          real *dlogits) noexcept nogil:
+    """The sum of the losses; OUT scale times the derivative of each."""
+    cdef double parts[ROW_PARTS]
+    cdef double x, positive, negative, power, inverse, softplus, loss, total = 0
+    cdef Py_ssize_t i = 0, l
+    for l in range(ROW_PARTS):
+        parts[l] = 0
+    while i < size:
+        for l in range(min(ROW_PARTS, size - i)):
+            x = logits[i + l]
+            positive = pos_weight * targets[i + l]
+            negative = 1 - <double>targets[i + l]
+            power = short_exp(-fabs(x)) if real is float else exp(-fabs(x))
+            softplus = short_log1p(power) if real is float else log1p(power)   # of −|x|
+            inverse = 1 / (1 + power)                                          # the sigmoid of |x|, and power times it of −|x|
+            # Skip a term of weight 0: its logit may be infinite, and 0·∞ would be NaN.
+            loss = positive * (softplus - x if x < 0 else softplus) if positive > 0 else 0
+            loss += negative * (softplus if x < 0 else softplus + x) if negative > 0 else 0
+            parts[l] += loss
+            dlogits[i + l] = <real>(scale * inverse * (negative * power - positive if x < 0 else negative - positive * power))
+        i += ROW_PARTS
+    for l in range(ROW_PARTS):
+        total += parts[l]
+    return total
+
+
+cdef inline double short_log1p(double x) noexcept nogil:
+    """log(1 + x) to ten digits, for x from 0 to 1; NaN for NaN.
+
+    With z = x / (2 + x), so z ≤ 1/3, it is 2·artanh(z): Taylor's series up to z¹⁹. Small x keep their digits.
+    """
+    cdef double z = x / (2 + x)
+    cdef double square = z * z
+    return 2 * z * (1 + square * (1. / 3 + square * (1. / 5 + square * (1. / 7 + square * (1. / 9 + square * (
+        1. / 11 + square * (1. / 13 + square * (1. / 15 + square * (1. / 17 + square * (1. / 19))))))))))

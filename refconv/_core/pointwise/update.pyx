@@ -20,17 +20,20 @@ cdef enum:
     STEPS_PER_ELEMENT = 3   # steps (threads.h): an update reads three or four arrays from memory and writes two or three
 
 
-cdef struct RMSProp:
-    # The constants of a step, in double precision; each block rounds them to the type of its arrays.
-    double lr, rho, momentum, decay
+cdef enum Rule:
+    SGD, NESTEROV, RMSPROP, ADAM
+
+
+cdef struct Constants:
+    # What a step is made with, in double precision; each block rounds it to the type of its arrays. A rule uses some of these.
+    Rule rule
+    double lr                   # adam: divided by the sum of the weights in m
+    double shrink               # adamw: 1 − lr·decay, by which theta is multiplied first; else 1
+    double momentum, decay
+    double rho                  # adam: beta2
+    double beta1
+    double squared              # adam: what s is multiplied by, 1 / the sum of the weights in s
     double inside, outside      # ε inside or outside of the square root; the other one is 0
-
-
-cdef struct Adam:
-    # The constants of a step, as above.
-    double lr                   # divided by the sum of the weights in m
-    double beta1, beta2, eps, decay
-    double squared              # what s is multiplied by: 1 / the sum of the weights in s
 
 
 def sgd(theta, v, g, double lr, double momentum, double decay, bint nesterov):
@@ -38,55 +41,75 @@ def sgd(theta, v, g, double lr, double momentum, double decay, bint nesterov):
 
     All arrays of this module are C-contiguous, of any shape.
     """
-    if theta.itemsize == 4:
-        _sgd[float](theta.reshape(-1), v.reshape(-1), g.reshape(-1), lr, momentum, decay, nesterov)
-    else:
-        _sgd[double](theta.reshape(-1), v.reshape(-1), g.reshape(-1), lr, momentum, decay, nesterov)
-
-
-cdef _sgd(real[::1] theta, real[::1] v, const real[::1] g, real lr, real momentum, real decay, bint nesterov):
-    cdef Py_ssize_t size = theta.shape[0], first
-    cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
-    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
-        sgd_block(min(BLOCK_ELEMENTS, size - first), &theta[first], &v[first], &g[first], lr, momentum, decay, nesterov)
-
-
-cdef void sgd_block(Py_ssize_t size, real *theta, real *v, const real *g, real lr, real momentum, real decay,
-                    bint nesterov) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef real fall
-    if nesterov:
-        for i in range(size):
-            fall = lr * (g[i] + decay * theta[i])
-            v[i] = momentum * v[i] - fall
-            theta[i] += momentum * v[i] - fall
-    else:
-        for i in range(size):
-            v[i] = momentum * v[i] - lr * (g[i] + decay * theta[i])
-            theta[i] += v[i]
+    step(theta, v, v, g, Constants(rule=NESTEROV if nesterov else SGD, lr=lr, momentum=momentum, decay=decay))
 
 
 def rmsprop(theta, s, v, g, *, double lr, double rho, double momentum, double eps, bint eps_inside_sqrt, double decay):
     """IN OUT theta, s, v; IN g.  h = g + decay·theta,  s = rho·s + (1 − rho)·h²,  v = momentum·v − lr·h / √(s + eps)
     (or / (√s + eps)),  theta += v."""
-    cdef RMSProp o = RMSProp(lr=lr, rho=rho, momentum=momentum, decay=decay, inside=eps if eps_inside_sqrt else 0,
-                             outside=0 if eps_inside_sqrt else eps)
+    step(theta, s, v, g, Constants(rule=RMSPROP, lr=lr, rho=rho, momentum=momentum, decay=decay,
+                                   inside=eps if eps_inside_sqrt else 0, outside=0 if eps_inside_sqrt else eps))
+
+
+def adam(theta, m, s, g, *, double lr, double beta1, double beta2, double eps, Py_ssize_t t, double decay):
+    """IN OUT theta, m, s; IN g.  h = g + decay·theta,  m = beta1·m + (1 − beta1)·h,  s = beta2·s + (1 − beta2)·h²,
+    theta −= lr·(m / (1 − beta1ᵗ)) / (√(s / (1 − beta2ᵗ)) + eps)."""
+    step(theta, m, s, g, Constants(rule=ADAM, lr=lr / (1 - beta1**t), shrink=1, decay=decay, beta1=beta1, rho=beta2,
+                                   squared=1 / (1 - beta2**t), outside=eps))
+
+
+def adamw(theta, m, s, g, *, double lr, double beta1, double beta2, double eps, Py_ssize_t t, double decay):
+    """IN OUT theta, m, s; IN g.  theta −= lr·decay·theta, then adam without decay."""
+    step(theta, m, s, g, Constants(rule=ADAM, lr=lr / (1 - beta1**t), shrink=1 - lr * decay, decay=0, beta1=beta1, rho=beta2,
+                                   squared=1 / (1 - beta2**t), outside=eps))
+
+
+cdef step(theta, first, second, g, Constants c):
+    """One step of any rule; first and second are its state, the same array twice where a rule has one."""
     if theta.itemsize == 4:
-        _rmsprop[float](theta.reshape(-1), s.reshape(-1), v.reshape(-1), g.reshape(-1), o)
+        in_blocks[float](theta.reshape(-1), first.reshape(-1), second.reshape(-1), g.reshape(-1), c)
     else:
-        _rmsprop[double](theta.reshape(-1), s.reshape(-1), v.reshape(-1), g.reshape(-1), o)
+        in_blocks[double](theta.reshape(-1), first.reshape(-1), second.reshape(-1), g.reshape(-1), c)
 
 
-cdef _rmsprop(real[::1] theta, real[::1] s, real[::1] v, const real[::1] g, RMSProp o):
-    cdef Py_ssize_t size = theta.shape[0], first
+cdef in_blocks(real[::1] theta, real[::1] first, real[::1] second, const real[::1] g, Constants c):
+    cdef Py_ssize_t size = theta.shape[0], i
     cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
-    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
-        rmsprop_block(&o, min(BLOCK_ELEMENTS, size - first), &theta[first], &s[first], &v[first], &g[first])
+    for i in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
+        block(&c, min(BLOCK_ELEMENTS, size - i), &theta[i], &first[i], &second[i], &g[i])
 
 
-cdef void rmsprop_block(const RMSProp *o, Py_ssize_t size, real *theta, real *s, real *v, const real *g) noexcept nogil:
-    cdef real lr = <real>o.lr, rho = <real>o.rho, rest = <real>(1 - o.rho), momentum = <real>o.momentum
-    cdef real inside = <real>o.inside, outside = <real>o.outside, decay = <real>o.decay, h
+cdef void block(const Constants *c, Py_ssize_t size, real *theta, real *first, real *second, const real *g) noexcept nogil:
+    if c.rule == SGD:
+        sgd_block(c, size, theta, first, g)
+    elif c.rule == NESTEROV:
+        nesterov_block(c, size, theta, first, g)
+    elif c.rule == RMSPROP:
+        rmsprop_block(c, size, theta, first, second, g)
+    else:
+        adam_block(c, size, theta, first, second, g)
+
+
+cdef void sgd_block(const Constants *c, Py_ssize_t size, real *theta, real *v, const real *g) noexcept nogil:
+    cdef real lr = <real>c.lr, momentum = <real>c.momentum, decay = <real>c.decay
+    cdef Py_ssize_t i
+    for i in range(size):
+        v[i] = momentum * v[i] - lr * (g[i] + decay * theta[i])
+        theta[i] += v[i]
+
+
+cdef void nesterov_block(const Constants *c, Py_ssize_t size, real *theta, real *v, const real *g) noexcept nogil:
+    cdef real lr = <real>c.lr, momentum = <real>c.momentum, decay = <real>c.decay, fall
+    cdef Py_ssize_t i
+    for i in range(size):
+        fall = lr * (g[i] + decay * theta[i])
+        v[i] = momentum * v[i] - fall
+        theta[i] += momentum * v[i] - fall
+
+
+cdef void rmsprop_block(const Constants *c, Py_ssize_t size, real *theta, real *s, real *v, const real *g) noexcept nogil:
+    cdef real lr = <real>c.lr, rho = <real>c.rho, rest = <real>(1 - c.rho), momentum = <real>c.momentum
+    cdef real inside = <real>c.inside, outside = <real>c.outside, decay = <real>c.decay, h
     cdef Py_ssize_t i
     for i in range(size):
         h = g[i] + decay * theta[i]
@@ -95,33 +118,16 @@ cdef void rmsprop_block(const RMSProp *o, Py_ssize_t size, real *theta, real *s,
         theta[i] += v[i]
 
 
-def adam(theta, m, s, g, *, double lr, double beta1, double beta2, double eps, Py_ssize_t t, double decay):
-    """IN OUT theta, m, s; IN g.  h = g + decay·theta,  m = beta1·m + (1 − beta1)·h,  s = beta2·s + (1 − beta2)·h²,
-    theta −= lr·(m / (1 − beta1ᵗ)) / (√(s / (1 − beta2ᵗ)) + eps)."""
-    cdef double enlarged = 1 / (1 - beta1**t), squared = 1 / (1 - beta2**t)
-    cdef Adam o = Adam(lr=lr * enlarged, beta1=beta1, beta2=beta2, squared=squared, eps=eps, decay=decay)
-    if theta.itemsize == 4:
-        _adam[float](theta.reshape(-1), m.reshape(-1), s.reshape(-1), g.reshape(-1), o)
-    else:
-        _adam[double](theta.reshape(-1), m.reshape(-1), s.reshape(-1), g.reshape(-1), o)
-
-
-cdef _adam(real[::1] theta, real[::1] m, real[::1] s, const real[::1] g, Adam o):
-    cdef Py_ssize_t size = theta.shape[0], first
-    cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
-    for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
-        adam_block(&o, min(BLOCK_ELEMENTS, size - first), &theta[first], &m[first], &s[first], &g[first])
-
-
-cdef void adam_block(const Adam *o, Py_ssize_t size, real *theta, real *m, real *s, const real *g) noexcept nogil:
-    cdef real lr = <real>o.lr, beta1 = <real>o.beta1, rest1 = <real>(1 - o.beta1), beta2 = <real>o.beta2
-    cdef real rest2 = <real>(1 - o.beta2), squared = <real>o.squared, eps = <real>o.eps, decay = <real>o.decay, h
+cdef void adam_block(const Constants *c, Py_ssize_t size, real *theta, real *m, real *s, const real *g) noexcept nogil:
+    cdef real lr = <real>c.lr, shrink = <real>c.shrink, beta1 = <real>c.beta1, rest1 = <real>(1 - c.beta1)
+    cdef real beta2 = <real>c.rho, rest2 = <real>(1 - c.rho), squared = <real>c.squared, eps = <real>c.outside
+    cdef real decay = <real>c.decay, h
     cdef Py_ssize_t i
     for i in range(size):
         h = g[i] + decay * theta[i]
         m[i] = beta1 * m[i] + rest1 * h
         s[i] = beta2 * s[i] + rest2 * h * h
-        theta[i] -= lr * m[i] / (root(s[i] * squared) + eps)
+        theta[i] = shrink * theta[i] - lr * m[i] / (root(s[i] * squared) + eps)
 
 
 def sum_of_squares(g, double scale=1):

@@ -14,8 +14,8 @@ def activation(name, formula, kink=None, *, from_output=False, nature="smooth", 
     """One activation; ``kink`` is its derivative at 0 where it has a kink, ``from_output`` whether y makes the derivative."""
 
     def dx(function, a):
-        seen = getattr(refconv, name)(a.x) if from_output else a.x
-        return function(a.dy, seen, **a.options)
+        seen = {"y": getattr(refconv, name)(a.x)} if from_output else {"x": a.x}
+        return function(a.dy, **seen, **a.options)
 
     return Operator(
         name=name,

@@ -96,12 +96,12 @@ def four_draws(a):
 def frozen(layer, shape):
     """Return a built layer, frozen."""
     layer.build(shape, 0, np.float64)
-    return nn.Frozen(layer)
+    return layer.freeze()
 
 
-def frozen_norm(a):
-    """Compute batch normalisation in inference, with the arrays of the inner layer."""
-    return refconv.batch_norm_inference(a.x, *(a.arrays[f"layer.{name}"] for name in ("gamma", "beta", "mean", "var")))
+def dense_norm_inference(a):
+    """Compute a dense layer and its batch normalisation in inference."""
+    return refconv.batch_norm_inference(dense(a, "0."), *(a.arrays[f"1.{name}"] for name in ("gamma", "beta", "mean", "var")))
 
 
 def conv_relu_pool():
@@ -171,6 +171,7 @@ BRANCHES = (
             (3,),
             lambda a: dense(a, "2.", refconv.tanh(dense(a, "0."))),
         ),
+        case(lambda: frozen(nn.Sequential(nn.Dense(4), nn.BatchNorm()), (3,)), (3,), dense_norm_inference, trained=True),
         drawn=(
             case(conv_relu_pool, (5, 4, 2), lambda a: refconv.max_pool2d(refconv.relu(conv(a, "0.", padding="same")), 2)),
             case(conv_norm_relu, (4, 5, 2)),
@@ -259,14 +260,6 @@ BRANCHES = (
         "y = (scores, head_1, …) in training, the scores in inference",
         case(heads, (5,), trunk_and_head),
         case(heads, (5,), trunk, train=False),
-        nature="smooth",
-    ),
-    row(
-        "nn.Frozen",
-        "",
-        "y = f(x), in training as in inference",
-        case(lambda: frozen(nn.Dense(4), (3,)), (3,), lambda a: dense(a, "layer."), trained=True),
-        case(lambda: frozen(nn.BatchNorm(), (2,)), (2,), frozen_norm, trained=True),
         nature="smooth",
     ),
 )

@@ -13,7 +13,7 @@ __all__ = ["OPERATORS"]
 def dx(function, a):
     """Compute ∂e/∂x with the mask of this seed."""
     _, mask = refconv.dropout(a.x, a.rate, a.seed)
-    return function(a.dy, mask)
+    return function(a.dy, mask=mask)
 
 
 OPERATORS = (

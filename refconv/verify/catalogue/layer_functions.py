@@ -39,7 +39,7 @@ class Make:
 def layer_case(make: Make, shape: tuple[int, ...], train: bool = True, positive: tuple[str, ...] = (), batch: int = 3) -> Case:
     """Return the case of a layer with inputs of this shape: x, and an array for each parameter.
 
-    Variances are positive, and so are the arrays named.
+    Variances and numbers of updates are positive, and so are the arrays named.
 
     >>> from refconv import nn
     >>> layer_case(Make(lambda: nn.Dense(4)), (5,)).shapes
@@ -50,7 +50,7 @@ def layer_case(make: Make, shape: tuple[int, ...], train: bool = True, positive:
         layer.build(shape, SEED, np.float64)
     parameters = layer.named_parameters()
     shapes = {name: parameter.value.shape for name, parameter in parameters.items()}
-    positive = (*positive, *(name for name in parameters if name.rpartition(".")[2] == "var"))
+    positive = (*positive, *(name for name in parameters if name.rpartition(".")[2] in ("var", "updates")))
     return Case({"x": (batch, *shape), **shapes}, given={"make": make, "train": train}, positive=positive)
 
 

@@ -96,7 +96,8 @@ def two_masks(a):
     rng = np.random.default_rng(a.seed)
     outputs, masks = zip(*(refconv.dropout(a.x, float(a.rate), rng) for _ in range(2)), strict=True)
     parts = map(np.ascontiguousarray, np.split(a.dy, 2, -1))
-    return {"y": np.concatenate(outputs, -1), "x": sum(map(refconv.dropout_dx, parts, masks))}
+    gradients = [refconv.dropout_dx(dy, mask=mask) for dy, mask in zip(parts, masks, strict=True)]
+    return {"y": np.concatenate(outputs, -1), "x": sum(gradients)}
 
 
 # Without options: √(0.0015 + 0.001) = 0.05, so the output is 10 · (0.4 − 0.1) / 0.05 + 7.

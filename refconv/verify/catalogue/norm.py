@@ -1,5 +1,6 @@
 """Batch normalisation."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -23,7 +24,7 @@ def shapes(*x, channel=-1, given=False):
 
 def grads(function, a):
     _, mean, var = refconv.batch_norm(a.x, a.gamma, a.beta, **a.options)
-    return function(a.dy, a.x, a.gamma, mean, var, **a.options)
+    return function(a.dy, x=a.x, gamma=a.gamma, mean=mean, var=var, **a.options)
 
 
 def rows(x, data_format):
@@ -33,40 +34,58 @@ def rows(x, data_format):
 
 
 def averages(average, a):
-    """Return the averages of mean and biased variance after the batches x and next; both statistics are written as sums."""
+    """Return the averages of mean and biased variance after the batches x and next; both statistics are written as sums.
+
+    ``average(old, batch, momentum, t)`` returns an average after its t-th update.
+    """
     mean, var, momentum = a.mean, a.var, scalar("momentum", a.given.get("momentum", 0.99), a.x)
-    for batch in (a.x, a.next):
+    for t, batch in enumerate((a.x, a.next), 1 + a.given.get("updates", 0)):
         x = rows(batch, a.options.get("data_format"))
         mu = sum(x) / len(x)
-        mean = average(mean, mu, momentum)
-        var = average(var, sum((x - mu) ** 2) / len(x), momentum)
+        mean = average(mean, mu, momentum, t)
+        var = average(var, sum((x - mu) ** 2) / len(x), momentum, t)
     return np.stack([mean, var])
 
 
-def averages_of_the_layer(a):
-    """Return the averages that :class:`refconv.nn.BatchNorm` keeps after the two batches."""
-    layer = refconv.nn.BatchNorm(**a.options, **{name: float(number) for name, number in a.given.items()})
-    prepare(layer, a)
-    layer.momentum = scalar("momentum", a.given.get("momentum", layer.momentum), a.x)
-    for x in (a.x, a.next):
-        layer.forward(x, train=True)
-    return {"y": np.stack([layer.parameters["mean"].value, layer.parameters["var"].value])}
+def averages_of_the_layer(formula):
+    """Return a function that returns the averages that a :class:`refconv.nn.BatchNorm` keeps after the two batches.
+
+    The backward function updates them. It is called twice for each batch, and updates them once.
+    """
+
+    def definition(a):
+        momentum = {"momentum": float(a.given["momentum"])} if "momentum" in a.given else {}
+        layer = refconv.nn.BatchNorm(averages=formula, **a.options, **momentum)
+        prepare(layer, a)
+        layer.momentum = scalar("momentum", a.given.get("momentum", layer.momentum), a.x)
+        layer.parameters["updates"].value = np.array(a.given.get("updates", 0), a.x.dtype)
+        for x in (a.x, a.next):
+            y, backward = layer.forward(x, train=True)
+            backward(y)
+            backward(y)
+        return {"y": np.stack([layer.parameters["mean"].value, layer.parameters["var"].value])}
+
+    return definition
 
 
-def two_batches(shape, momentum, data_format="channels_last"):
+def two_batches(shape, momentum, data_format="channels_last", **given):
     """Return the case of two batches of this shape, with channels on its last axis or on its second."""
     channels = (shape[1 if data_format == "channels_first" else -1],)
     shapes = {"x": shape, "next": shape, "mean": channels, "var": channels}
-    return Case(shapes, {"data_format": data_format}, {"momentum": momentum}, positive=("var",))
+    return Case(shapes, {"data_format": data_format}, {"momentum": momentum, **given}, positive=("var",))
 
 
 def batch_shapes():
-    """Return the strategy that draws the shapes of batches: rows, signals or images."""
-    return st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple)
+    """Return the strategy that draws the shapes of batches of at least two examples: rows, signals or images."""
+    return st.builds(lambda n, shape: (n, *shape), st.integers(2, 4), st.lists(st.integers(1, 4), min_size=1, max_size=3))
 
 
 # μ is 3 and 3 in the first batch, 5 and 3 in the second; the biased σ² is 4 and 1, then 9 and 9.
 BATCHES = np.array([[1, 2], [5, 4]]), np.array([[2, 0], [8, 6]])
+
+
+# By hand: w₁ = 1, so the first averages are those of the first batch, and w₂ = 0.5 / (1 − 0.25) = 2/3 for τ = 0.5.
+CORRECTED = [[3 + 2 / 3 * (5 - 3), 3], [4 + 2 / 3 * (9 - 4), 1 + 2 / 3 * (9 - 1)]]
 
 
 def slide(words, shape, momentum=True, **options):
@@ -87,6 +106,12 @@ SLIDES = (
     slide("τ is 0.99 unless another is given", (2, 2), momentum=False),
     slide("two batches of an image with two pixels", (1, 2, 1, 2)),
     slide("the same image with its channels first", (1, 2, 1, 2), **FIRST),
+)
+
+CORRECTED_SLIDE = replace(
+    slide("τ = 0.5: the first batch replaces the start, the second counts 2/3", (2, 2)),
+    expected={"y": CORRECTED},
+    given={"momentum": 0.5},
 )
 
 EPS = {"eps": Fraction(1, 7)}
@@ -119,7 +144,7 @@ OPERATORS = (
             Derivative(
                 "batch_norm_inference_grads",
                 ("x", "gamma", "beta"),
-                lambda grads, a: grads(a.dy, a.x, a.gamma, a.mean, a.var, **a.options),
+                lambda grads, a: grads(a.dy, x=a.x, gamma=a.gamma, mean=a.mean, var=a.var, **a.options),
             ),
         ),
         fixed=(
@@ -139,7 +164,7 @@ FORMS = (
         family="norm",
         ids="A14",
         formula="μ̂[c] ← τ · μ̂[c] + (1 − τ) · μ[c], and the same for σ²",
-        forward=averages,
+        forward=lambda average, a: averages(lambda old, batch, momentum, t: average(old, batch, momentum), a),
         derivatives=(),
         fixed=(
             two_batches((2, 2), Fraction(99, 100)),
@@ -153,6 +178,32 @@ FORMS = (
         slack=256,
         draws=20,
         worked=SLIDES,
-        definition=averages_of_the_layer,
+        definition=averages_of_the_layer("lecture"),
+    ),
+    Operator(
+        name="corrected_average",
+        family="norm",
+        ids="A14",
+        formula="μ̂[c] ← μ̂[c] + (μ[c] − μ̂[c]) / (1 + τ + … + τᵗ⁻¹), and the same for σ²",
+        forward=averages,
+        derivatives=(),
+        fixed=(
+            two_batches((2, 2), Fraction(99, 100)),
+            two_batches((1, 2, 3, 1), Fraction(2, 7), **FIRST, updates=3),
+            two_batches((1, 3, 1, 2), Fraction(2, 7)),
+            two_batches((3, 2), Fraction(1), updates=2),
+        ),
+        cases=lambda: st.builds(
+            two_batches,
+            batch_shapes(),
+            st.sampled_from([0.99, 0.25, 0.0, 1.0]),
+            st.sampled_from(FORMATS),
+            updates=st.integers(0, 5),
+        ),
+        nature="smooth",
+        slack=256,
+        draws=20,
+        worked=(CORRECTED_SLIDE,),
+        definition=averages_of_the_layer("corrected"),
     ),
 )

@@ -18,7 +18,7 @@ OPERATORS = (
         ids="M3, M5",
         formula="y[c] = x[c] / (k + α · Σ_j x[j]²)^β, j from c − ⌊size/2⌋ to c + ⌊(size−1)/2⌋",
         forward=lambda norm, a: norm(a.x, **a.options),
-        derivatives=(Derivative("local_response_norm_dx", ("x",), lambda dx, a: dx(a.dy, a.x, **a.options)),),
+        derivatives=(Derivative("local_response_norm_dx", ("x",), lambda dx, a: dx(a.dy, x=a.x, **a.options)),),
         fixed=(
             Case({"x": (2, 3)}, {**NUMBERS, "size": 2}),
             Case({"x": (1, 4)}, {**NUMBERS, "size": 3, "divide_by_size": True}),

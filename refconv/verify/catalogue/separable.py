@@ -40,7 +40,7 @@ OPERATORS = (
             Derivative(
                 "separable_conv2d_grads",
                 ("x", "depthwise", "pointwise"),
-                lambda grads, a: grads(a.dy, a.x, a.depthwise, a.pointwise, **a.options),
+                lambda grads, a: grads(a.dy, x=a.x, depthwise=a.depthwise, pointwise=a.pointwise, **a.options),
             ),
             Derivative("conv2d_db", ("b",), lambda db, a: db(a.dy, **a.only("data_format"))),
         ),

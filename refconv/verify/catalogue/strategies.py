@@ -20,6 +20,7 @@ from refconv.verify.catalogue.axis import axes_of, transposed_axes
 __all__ = [
     "FORMATS",
     "activation_cases",
+    "answer_cases",
     "col2im_cases",
     "conv_cases",
     "conv_transpose_cases",
@@ -41,6 +42,7 @@ __all__ = [
     "response_norm_cases",
     "score_cases",
     "separable_cases",
+    "squared_error_cases",
     "toeplitz_cases",
     "unlike",
     "upsample_cases",
@@ -354,10 +356,28 @@ def score_cases(draw):
 
 @st.composite
 def loss_cases(draw):
-    """Scores (N, K) with labels, smoothed or not."""
-    N, K = draw(st.integers(1, 5)), draw(st.integers(1, 6))
-    labels = np.array(draw(st.lists(st.integers(0, K - 1), min_size=N, max_size=N)))
-    return Case({"logits": (N, K)}, {"label_smoothing": draw(st.sampled_from([0.0, 0.1, 1.0]))}, {"labels": labels})
+    """Scores (…, K) of examples or pixels with their labels, smoothed or not, weighted by class or not."""
+    shape, K = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)), draw(st.integers(1, 6))
+    labels = np.array(draw(st.lists(st.integers(0, K - 1), min_size=math.prod(shape), max_size=math.prod(shape))))
+    weights = draw(st.none() | st.tuples(*[st.sampled_from([0.25, 1.0, 7.0])] * K))
+    options = {"label_smoothing": draw(st.sampled_from([0.0, 0.1, 1.0])), "class_weights": weights}
+    return Case({"logits": (*shape, K)}, options, {"labels": labels.reshape(shape)})
+
+
+@st.composite
+def squared_error_cases(draw):
+    """Predictions and targets of one shape, long ones included."""
+    shape = tuple(draw(st.lists(st.integers(1, 4), max_size=4) | st.lists(st.integers(1, 70), min_size=1, max_size=1)))
+    return Case({"predictions": shape, "targets": shape})
+
+
+@st.composite
+def answer_cases(draw):
+    """Logits of any shape with targets from 0 to 1, mostly 0 and 1."""
+    shape = tuple(draw(st.lists(st.integers(1, 4), max_size=3) | st.lists(st.integers(1, 70), min_size=1, max_size=1)))
+    count = math.prod(shape)
+    targets = np.array(draw(st.lists(st.sampled_from([0.0, 1.0, 0.3]), min_size=count, max_size=count)))
+    return Case({"logits": shape}, {"pos_weight": draw(st.sampled_from([1.0, 0.5, 3.0]))}, {"targets": targets.reshape(shape)})
 
 
 def window_options(window, *names):

@@ -1,10 +1,7 @@
-"""Optimisers, as functions of the first parameters and of the gradients of each step.
+"""Optimisers and gradient clipping.
 
 A row is about the class: its step over several parameters, with a learning rate that changes between steps, and through it
 the loop of the update and its kernel. Each definition is written in NumPy from the formula, for one parameter.
-
-A step must not change the gradients, and an optimiser that restores a state must continue like the one that saved it. Two of
-the parameters are frozen: ``early`` while the optimiser is made, and ``late`` after the first step.
 """
 
 from fractions import Fraction
@@ -13,117 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 from hypothesis import strategies as st
 
-from refconv.nn import Parameter
 from refconv.verify.case import Case
-from refconv.verify.operator import Operator, Pin, Refuted
+from refconv.verify.catalogue.steps import definition, parameters, step_cases, steps, trained
+from refconv.verify.operator import Operator, Pin
 
 __all__ = ["UPDATES"]
-
-NAMES = ("w", "b", "k", "early", "late")  # the parameters: a matrix, a vector, a convolution kernel and two vectors
-SWITCHES = bool | str  # options that are no numbers
-
-
-def parameters(a):
-    """Return the parameters of a case, with copies of its arrays."""
-    return {name: Parameter(a.arrays[name].copy()) for name in NAMES if name in a.arrays}
-
-
-def moves(name, step):
-    """Return whether this step moves the parameter.
-
-    One that was frozen when the optimiser was made never moves, even though it is unfrozen before the first step.
-    """
-    return name != "early" and (name != "late" or step == 0)
-
-
-def settings(a):
-    """Return the learning rates and the other options: symbols if the arrays hold symbols, else floats."""
-    if a.w.dtype != object:
-        return _rates({name: convert(value, float) for name, value in a.options.items()})
-    import sympy
-
-    rates, others = _rates(a.options)
-    numbers = [name for name, value in others.items() if not isinstance(value, SWITCHES)]
-    symbols = {name: sympy.Symbol(name, positive=True) for name in numbers}
-    return [sympy.Symbol(f"lr{step}", positive=True) for step in range(len(rates))], {**others, **symbols}
-
-
-def _rates(options):
-    """Split options into the learning rates and the others."""
-    return options["lr"], {name: value for name, value in options.items() if name != "lr"}
-
-
-def convert(value, kind):
-    """Convert a number, or each number of a tuple; return a switch unchanged."""
-    if isinstance(value, tuple):
-        return tuple(map(kind, value))
-    return value if isinstance(value, SWITCHES) else kind(value)
-
-
-def trained(cls, a):
-    """Return all parameters, flat, after a step of the optimiser for each learning rate.
-
-    Raises :class:`Refuted` if two optimisers that take turns, each restoring the state of the other, give another result.
-    """
-    y, resumed = after_steps(cls, a, 1), after_steps(cls, a, 2)
-    if not np.array_equal(y, resumed):
-        raise Refuted(f"{cls.__name__} gives {resumed.tolist()} if its state is restored before each step, not {y.tolist()}")
-    return y
-
-
-def after_steps(cls, a, count):
-    """Return all parameters, flat, after the steps of this number of optimisers that take turns.
-
-    Raises :class:`Refuted` if a step changes a gradient.
-    """
-    theta = parameters(a)
-    rates, others = settings(a)
-    floats = {name: convert(value, float) for name, value in a.options.items()}
-    freeze(theta, "early")
-    optimizers = [cls(theta, **{**floats, "lr": floats["lr"][0]}) for _ in range(count)]
-    for optimizer in optimizers if a.w.dtype == object else ():  # the constructor takes floats alone
-        vars(optimizer).update(others)
-    for step, lr in enumerate(rates):
-        freeze(theta, "late" if step else None)
-        optimizer = optimizers[step % count]
-        if count > 1:
-            optimizer.restore(optimizers[step % count - 1].state())
-        optimizer.lr = lr
-        for name, parameter in theta.items():
-            parameter.grad[...] = a.arrays[f"d{name}"][step]
-        optimizer.step()
-        if not all(np.array_equal(parameter.grad, a.arrays[f"d{name}"][step]) for name, parameter in theta.items()):
-            raise Refuted(f"step {step + 1} of {cls.__name__} changes the gradients")
-    return np.concatenate([parameter.value.ravel() for parameter in theta.values()])
-
-
-def freeze(theta, frozen):
-    """Freeze the parameter of this name, and unfreeze all others."""
-    for name, parameter in theta.items():
-        parameter.frozen = name == frozen
-
-
-def definition(update, defaults):
-    """Return the definition made of ``update(theta, g, o, memory)``: one step of one parameter, with its state in a dict.
-
-    ``defaults`` are the documented values of options that a case leaves out.
-    """
-
-    def defined(a):
-        rates, others = settings(a)
-        others = {**defaults, **others}
-        results = []
-        for name in (name for name in NAMES if name in a.arrays):
-            theta = a.arrays[name]
-            memory = {}
-            decay = 0 if theta.ndim == 1 and others.get("decayed") == "weights" else others.get("weight_decay", 0)
-            for step, lr in [(step, lr) for step, lr in enumerate(rates) if moves(name, step)]:
-                o = SimpleNamespace(**{**others, "weight_decay": decay, "lr": lr, "t": step + 1})
-                theta = update(theta, a.arrays[f"d{name}"][step], o, memory)
-            results.append(theta.ravel())
-        return {"y": np.concatenate(results)}
-
-    return defined
 
 
 def sgd(theta, g, o, memory):
@@ -153,6 +44,12 @@ def adam(theta, g, o, memory):
     return theta - o.lr * (m / (1 - o.beta1**o.t)) / (square_root(s / (1 - o.beta2**o.t)) + o.eps)
 
 
+def adamw(theta, g, o, memory):
+    """Loshchilov and Hutter, algorithm 2: θ shrinks by α·λ of itself, and decay is no part of m and s."""
+    shrunk = (1 - o.lr * o.weight_decay) * theta
+    return shrunk + adam(theta, g, SimpleNamespace(**{**vars(o), "weight_decay": 0}), memory) - theta
+
+
 def square_root(array):
     """Return √ of each element, a float or a symbol."""
     if array.dtype != object:
@@ -160,24 +57,6 @@ def square_root(array):
     import sympy
 
     return array ** sympy.Rational(1, 2)
-
-
-def steps(shapes, options):
-    """Return the case of parameters of these shapes, with a gradient of each parameter for each learning rate."""
-    count = len(options["lr"])
-    named = dict(zip(NAMES, shapes, strict=True))
-    return Case({**named, **{f"d{name}": (count, *shape) for name, shape in named.items()}}, options)
-
-
-@st.composite
-def step_cases(draw, numbers, **switches):
-    """Draw parameters of any shape, one to six steps, and options from the lists given."""
-    w = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=2, unique=True)))
-    k = tuple(draw(st.lists(st.integers(1, 3), min_size=4, max_size=4)))
-    rates = tuple(draw(st.lists(st.sampled_from([0.5, 0.125, 0.01]), min_size=1, max_size=6)))
-    chosen = {name: draw(st.sampled_from(values)) for name, values in {**numbers, **switches}.items()}
-    decay = {"weight_decay": draw(st.sampled_from([0.0, 0.0005, 0.25])), "decayed": draw(st.sampled_from(["all", "weights"]))}
-    return steps((w, (draw(st.integers(1, 9)),), k, (2,), (3,)), {"lr": rates, **chosen, **decay})
 
 
 RATES = (Fraction(1, 7), Fraction(2, 5))  # α of two steps: the second meets what the first has left behind
@@ -273,11 +152,27 @@ UPDATES = (
             by_hand("ε in the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=5, eps_inside_sqrt=True, **ROOTS),
             by_hand("ε beside the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=1, eps_inside_sqrt=False, **ROOTS),
             # s = 0.1·400/9, so √(s + 1) = 7/3 and v = −0.7·(20/3)/(7/3) = −2, then −0.9·2
-            by_hand("ρ = μ = 0.9 and ε = 1 by default", (10, 20 / 3, 0), (-10, -20 / 3, 0), [6.2, -6.2], lr=(0.7, 0.7)),
+            by_hand(
+                "the lecture's μ = 0.9 and ε = 1",
+                (10, 20 / 3, 0),
+                (-10, -20 / 3, 0),
+                [6.2, -6.2],
+                lr=(0.7, 0.7),
+                momentum=0.9,
+                eps=1.0,
+            ),
+            # s = 0.1·6e-7, so √(s + 1e-7) = 4e-4, and the second step, without a gradient, moves nothing
+            by_hand(
+                "ρ = 0.9, μ = 0 and ε = 10⁻⁷ by default",
+                (10, 6e-7**0.5, 0),
+                (-10, -(6e-7**0.5), 0),
+                [10 - 0.5 * 6e-7**0.5 / 4e-4, -10 + 0.5 * 6e-7**0.5 / 4e-4],
+                lr=(0.5, 0.5),
+            ),
         ),
         rho=0.9,
-        momentum=0.9,
-        eps=1.0,
+        momentum=0.0,
+        eps=1e-7,
         eps_inside_sqrt=True,
     ),
     row(
@@ -328,6 +223,44 @@ UPDATES = (
         beta1=0.9,
         beta2=0.999,
         eps=1e-8,
+    ),
+    row(
+        "AdamW",
+        "adamw",
+        "",
+        "m ← β₁·m + (1 − β₁)·g; s ← β₂·s + (1 − β₂)·g²; θ ← θ − α · (m/(1 − β₁ᵗ) / (√(s/(1 − β₂ᵗ)) + ε) + λ·θ)",
+        adamw,
+        lambda: step_cases({"beta1": [0.0, 0.9], "beta2": [0.5, 0.99], "eps": [1.0, 0.125]}),
+        (
+            dict(beta1=Fraction(2, 3), beta2=Fraction(3, 4), eps=Fraction(1, 3), decayed="all"),
+            dict(beta1=Fraction(2, 3), beta2=Fraction(3, 4), eps=Fraction(1, 3), decayed="weights"),
+        ),
+        (
+            # α·λ = ½: 4 becomes 2 − 2·3/4, then 0.5 becomes 0.25 − 2·3/4; −8 becomes −4 + 2·1/2, then −3 becomes −1.5 + 2·1/2
+            by_hand(
+                "decay apart from two equal gradients",
+                (4, 3, 3),
+                (-8, -1, -1),
+                [-1.25, -0.5],
+                lr=(2, 2),
+                beta1=0.5,
+                beta2=0.75,
+                eps=1,
+                weight_decay=0.25,
+            ),
+            # With gradients of ε each step is α/2, and decay takes 1 % of θ with α = 1.
+            by_hand(
+                "β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸ and λ = 0.01 by default",
+                (5, 1e-8, 1e-8),
+                (2, 1e-8, 1e-8),
+                [0.99 * (0.99 * 5 - 0.5) - 0.5, 0.99 * (0.99 * 2 - 0.5) - 0.5],
+                lr=(1, 1),
+            ),
+        ),
+        beta1=0.9,
+        beta2=0.999,
+        eps=1e-8,
+        weight_decay=0.01,
     ),
 )
 

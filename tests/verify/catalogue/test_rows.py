@@ -222,12 +222,14 @@ def test_a_row_for_a_layer_takes_the_cases_of_its_operator_and_refutes_another_o
     assert "by the definition" in gather(wrong, "symbolic", quick=True).refuted
 
 
-def test_the_default_of_the_layer_is_the_lectures():
+def test_the_default_momentum_of_the_lectures_averages_is_the_lectures():
     """A14: τ is 0.99, and weights the old average."""
-    layer = nn.BatchNorm()
+    layer = nn.BatchNorm(averages="lecture")
     layer.build((1,), rng=0, dtype=np.float64)
-    layer.forward(np.array([[1.0], [5.0]]))
-    assert layer.parameters["mean"].value[0] == pytest.approx(0.03, rel=1e-14)
+    for mean, expected in ((3.0, 0.03), (5.0, 0.0797)):
+        y, backward = layer.forward(np.array([[mean - 2], [mean + 2]]))
+        backward(y)
+        assert layer.parameters["mean"].value[0] == pytest.approx(expected, rel=1e-14)
 
 
 def test_a_pin_may_hold_the_output_alone():

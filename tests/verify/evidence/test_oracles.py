@@ -164,7 +164,7 @@ MUTANTS = {
     "mean-held-constant": (
         "batch_norm",
         "batch_norm_grads",
-        lambda f, *a, **o: refconv.batch_norm_inference_grads(*a, **o),
+        lambda f, dy, **a: refconv.batch_norm_inference_grads(dy, **a),
         ("torch", "jax"),
     ),
     "relu-twice": ("relu", "relu", twice, ALL),

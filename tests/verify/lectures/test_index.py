@@ -108,7 +108,7 @@ def test_every_layer_optimiser_and_loop_without_a_kernel_has_a_row():
     layers = {f"nn.{name}" for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     assert layers - {"nn.Layer", "nn.Parameter", "nn.Spec"} | {"models.SCells", "models.CCells"} == set(LAYERS)
     optimisers = {f"optim.{name}" for name in optim.__all__ if isinstance(getattr(optim, name), type)}
-    assert optimisers - {"optim.Optimizer", "optim.Plateau"} <= set(UPDATES)
+    assert optimisers - {"optim.Optimizer", "optim.Plateau", "optim.Schedule"} <= set(UPDATES)
     functions = {name for form in FORMS.values() for name in form.functions}
     assert {"centred_correlation", "zero_stuffed_conv_transpose2d", "running_average", "separate_rank1"} <= functions
 

@@ -265,14 +265,17 @@ def by_axes(o, a, dy, matrices):
 
 
 def softmax_cross_entropy(o, a, dy, targets):
-    """The mean of −Σ t·log p over the batch; ∂e/∂logits = (p − t)/N."""
-    N, K = a.logits.shape
+    """The mean of −Σ t·log p over the examples, weighted by the class of the label; ∂e/∂logits = u·(p − t)."""
+    K = a.logits.shape[-1]
+    labels = np.asarray(o.labels).ravel()
     if targets is None:
-        targets = o.label_smoothing / K + (1 - o.label_smoothing) * np.eye(K)[np.asarray(o.labels)]
-    shifted = a.logits - a.logits.max(axis=1, keepdims=True)
+        targets = o.label_smoothing / K + (1 - o.label_smoothing) * np.eye(K)[labels]
+    weights = np.ones(K) if o.class_weights is None else np.array(o.class_weights, np.float64)
+    shares = (weights[labels] / weights[labels].sum())[:, None]
+    shifted = a.logits.reshape(-1, K) - a.logits.reshape(-1, K).max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    results = {"y": -np.sum(targets * log_p) / N}
-    return results if dy is None else {**results, "logits": dy * (np.exp(log_p) - targets) / N}
+    results = {"y": -np.sum(shares * targets * log_p)}
+    return results if dy is None else {**results, "logits": dy * (shares * (np.exp(log_p) - targets)).reshape(a.logits.shape)}
 
 
 def local_response_norm(o, a, _, neighbours):

@@ -1,4 +1,4 @@
-"""SciPy: convolution and correlation (signal), sigmoid and softmax (special), the factors of a kernel (linalg)."""
+"""SciPy: convolution and correlation (signal), sigmoid, softmax and losses (special), the factors of a kernel (linalg)."""
 
 import numpy as np
 
@@ -52,4 +52,25 @@ def separate_rank1(a):
     return {"y": np.concatenate([columns[:, 0] * values[0] * rows[0, 0], rows[0] / rows[0, 0]])}
 
 
-FORMS = {"centred_correlation": centred_correlation, "separate_rank1": separate_rank1}
+def mean_squared_error(a):
+    """The squared distance, divided by the number of elements."""
+    from scipy.spatial.distance import sqeuclidean
+
+    return {"y": sqeuclidean(a.predictions.ravel(), a.targets.ravel()) / a.predictions.size}
+
+
+def binary_cross_entropy(a):
+    """log σ(x) is SciPy's log_expit; the derivative is from its expit."""
+    from scipy.special import expit, log_expit
+
+    x, t, w = a.logits, np.asarray(a.targets, np.float64), float(a.options.get("pos_weight", 1))
+    value = -np.mean(w * t * log_expit(x) + (1 - t) * log_expit(-x))
+    return {"y": value, "logits": a.dy * ((1 - t) * expit(x) - w * t * expit(-x)) / x.size}
+
+
+FORMS = {
+    "binary_cross_entropy": binary_cross_entropy,
+    "centred_correlation": centred_correlation,
+    "mean_squared_error": mean_squared_error,
+    "separate_rank1": separate_rank1,
+}

@@ -166,8 +166,21 @@ def local_response_norm(F, o, x):
 
 
 def softmax_cross_entropy(F, o, logits):
-    labels = logits.new_tensor(o.labels).long()
-    return F.cross_entropy(logits, labels, label_smoothing=o.label_smoothing)
+    """PyTorch smooths after weighting, so with both, its losses are summed here."""
+    labels = logits.new_tensor(o.labels).long().flatten()
+    rows = logits.reshape(-1, logits.shape[-1])
+    if o.class_weights is None:
+        return F.cross_entropy(rows, labels, label_smoothing=o.label_smoothing)
+    weights = logits.new_tensor([float(weight) for weight in o.class_weights])
+    if not o.label_smoothing:
+        return F.cross_entropy(rows, labels, weights)
+    losses = F.cross_entropy(rows, labels, label_smoothing=o.label_smoothing, reduction="none")
+    return (weights[labels] * losses).sum() / weights[labels].sum()
+
+
+def binary_cross_entropy(F, o, logits):
+    targets = logits.new_tensor(np.asarray(o.targets, np.float64))
+    return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=logits.new_tensor(o.pos_weight))
 
 
 @in_both_layouts
@@ -244,4 +257,6 @@ FUNCTIONS = {
     "softmax": lambda F, o, x: F.softmax(x, -1),
     "log_softmax": lambda F, o, x: F.log_softmax(x, -1),
     "softmax_cross_entropy": softmax_cross_entropy,
+    "mean_squared_error": lambda F, o, predictions, targets: F.mse_loss(predictions, targets),
+    "binary_cross_entropy": binary_cross_entropy,
 }

@@ -9,7 +9,7 @@ Its conventions differ from ours in four places. Each function undoes one:
 - batch_norm weights the new average by its ``momentum``, and keeps the unbiased variance.
 """
 
-from refconv.verify.catalogue.update import NAMES, moves
+from refconv.verify.catalogue.steps import NAMES, moves
 from refconv.verify.evidence.oracles.options import FIRST, options
 
 __all__ = ["FUNCTIONS", "evaluate"]
@@ -65,6 +65,10 @@ def adam(torch, groups, o):
     return torch.optim.Adam(groups, 1.0, betas=(o.beta1, o.beta2), eps=o.eps)
 
 
+def adamw(torch, groups, o):
+    return torch.optim.AdamW(groups, 1.0, betas=(o.beta1, o.beta2), eps=o.eps)
+
+
 def clip_by_global_norm(torch, o, w, b, dy=None):
     theta = [torch.nn.Parameter(torch.zeros_like(g)) for g in (w, b)]
     for parameter, g in zip(theta, (w, b), strict=True):
@@ -76,19 +80,33 @@ def clip_by_global_norm(torch, o, w, b, dy=None):
 
 def running_average(torch, o, x, mean, var, dy=None, **batches):
     for batch in (x, batches["next"]):
-        batch = batch if o.data_format == FIRST else batch.movedim(-1, 1)
-        M, old = batch.numel() // len(mean), var.clone()
-        if M == 1:
-            return None  # no unbiased variance
-        torch.nn.functional.batch_norm(batch, mean, var, training=True, momentum=1 - o.momentum)
-        var = o.momentum * old + (var - o.momentum * old) * (M - 1) / M
+        mean, var = followed(torch, o, batch, mean, var)
     return torch.stack([mean, var])
+
+
+def corrected_average(torch, o, x, mean, var, dy=None, **batches):
+    """Moments that start at 0 are corrected as in Adam; the averages given are those of earlier updates."""
+    earlier = getattr(o, "updates", 0)
+    if o.momentum == 1:
+        return None  # the correction is 0/0
+    mean, var = (a * (1 - o.momentum**earlier) for a in (mean, var))
+    return running_average(torch, o, x, mean, var, **batches) / (1 - o.momentum ** (earlier + 2))
+
+
+def followed(torch, o, batch, mean, var):
+    """Return the running averages after a batch; PyTorch follows the unbiased variance, so that is converted."""
+    batch = batch if o.data_format == FIRST else batch.movedim(-1, 1)
+    M, old = batch.numel() // len(mean), var.clone()
+    torch.nn.functional.batch_norm(batch, mean, var, training=True, momentum=1 - o.momentum)
+    return mean, o.momentum * old + (var - o.momentum * old) * (M - 1) / M
 
 
 FUNCTIONS = {
     "optim.SGD": steps(sgd, {"momentum_buffer"}),
     "optim.RMSProp": steps(rmsprop, {"momentum_buffer"}),
     "optim.Adam": steps(adam, set()),
+    "optim.AdamW": steps(adamw, set()),
     "optim.clip_by_global_norm": clip_by_global_norm,
     "running_average": running_average,
+    "corrected_average": corrected_average,
 }

@@ -1,4 +1,4 @@
-"""Mistakes in softmax and cross-entropy."""
+"""Mistakes in softmax and the losses."""
 
 from __future__ import annotations
 
@@ -42,15 +42,70 @@ def loss_and(change_loss, change_gradient=None):
 
 def shared_among_the_others(a):
     """The smoothed label shared among the other classes only."""
-    N, K = a.logits.shape
-    target = np.full((N, K), a.label_smoothing / max(K - 1, 1))
-    target[np.arange(N), a.labels] = 1 - a.label_smoothing
+    K = a.logits.shape[-1]
+    right = np.eye(K)[np.asarray(a.labels)]
+    target = (1 - a.label_smoothing) * right + a.label_smoothing / max(K - 1, 1) * (1 - right)
+    shares = shares_of(a)
     log_p = refconv.log_softmax(a.logits)
-    return -np.sum(target * log_p) / N, (np.exp(log_p) - target) / N
+    return -np.sum(shares * target * log_p), shares * (np.exp(log_p) - target)
+
+
+def weights_of(a):
+    """The weight of each example, with an axis for the classes."""
+    labels = np.asarray(a.labels)
+    return (np.ones(labels.shape) if a.class_weights is None else np.asarray(a.class_weights, np.float64)[labels])[..., None]
+
+
+def shares_of(a):
+    return weights_of(a) / weights_of(a).sum()
+
+
+def divided_by_the_examples(a):
+    """The weighted sum divided by N instead of by the sum of the weights."""
+    loss, dlogits = a()
+    factor = weights_of(a).mean()
+    return loss * factor, dlogits * factor
+
+
+def examples(a):
+    return np.size(a.labels)
 
 
 def times_examples(value, a):
-    return value * len(a.logits)
+    return value * examples(a)
+
+
+def times_elements(value, a):
+    return value * first(a).size
+
+
+def halved(value, a):
+    return value / 2
+
+
+def first(a):
+    return a.predictions if a.name == "mean_squared_error" else a.logits
+
+
+def along_the_first_axis(value, a):
+    """The mean over the examples only, of the sums of each."""
+    shape = first(a).shape
+    return value * first(a).size / (shape[0] if shape else 1)
+
+
+def sigmoid(a):
+    return refconv.sigmoid(a.logits)
+
+
+def positive_term(a):
+    positive = a.pos_weight * np.asarray(a.targets)
+    return -np.mean(positive * np.log(sigmoid(a))), -positive * (1 - sigmoid(a)) / a.logits.size
+
+
+def weighted_the_other_way(a):
+    t, w, p = np.asarray(a.targets), a.pos_weight, sigmoid(a)
+    loss = -np.mean(t * np.log(p) + w * (1 - t) * np.log(1 - p))
+    return loss, (w * (1 - t) * p - t * (1 - p)) / a.logits.size
 
 
 def sign(value, a):
@@ -90,7 +145,7 @@ MISTAKES = {
     "log_softmax_dx": (
         Mistake("e^y is forgotten in ∂e/∂y − e^y · Σ ∂e/∂y", lambda a: a.dy - a.y * a.dy.sum(-1, keepdims=True)),
         Mistake("the sum over the classes is missing: it is ∂e/∂y − e^y · Σ ∂e/∂y", lambda a: a.dy - np.exp(a.y) * a.dy),
-        Mistake("it is the derivative of softmax", lambda a: refconv.softmax_dx(a.dy, np.exp(a.y))),
+        Mistake("it is the derivative of softmax", lambda a: refconv.softmax_dx(a.dy, y=np.exp(a.y))),
     ),
     "softmax_cross_entropy": (
         Mistake(
@@ -104,10 +159,55 @@ MISTAKES = {
         Mistake("the sign is wrong", loss_and(sign), loss_and(same, sign), loss_and(sign, sign)),
         Mistake(
             "the gradient is softmax alone: the 1 is not subtracted at the label",
-            loss_and(same, lambda d, a: refconv.softmax(a.logits) / len(a.logits)),
+            loss_and(same, lambda d, a: refconv.softmax(a.logits) * shares_of(a)),
         ),
-        Mistake("the mean is taken over the classes as well", loss_and(lambda loss, a: loss / a.logits.shape[1])),
+        Mistake("the mean is taken over the classes as well", loss_and(lambda loss, a: loss / a.logits.shape[-1])),
         Mistake("the logarithm is that of base 2", loss_and(lambda loss, a: loss / np.log(2))),
-        Mistake("the logarithm is missing", lambda a: -refconv.softmax(a.logits)[np.arange(len(a.labels)), a.labels].mean()),
+        Mistake(
+            "the logarithm is missing",
+            lambda a: (
+                -np.sum(shares_of(a) * np.take_along_axis(refconv.softmax(a.logits), np.asarray(a.labels)[..., None], -1))
+            ),
+        ),
+        Mistake("the class weights are ignored", lambda a: a(class_weights=None)),
+        Mistake("the sum is divided by the number of examples, not by the sum of their weights", divided_by_the_examples),
+    ),
+    "mean_squared_error": (
+        Mistake(
+            "the mean over the elements is missing: it is a sum",
+            loss_and(times_elements, times_elements),
+            loss_and(times_elements),
+        ),
+        Mistake(
+            "the mean is taken over the first axis alone",
+            loss_and(along_the_first_axis, along_the_first_axis),
+            loss_and(along_the_first_axis),
+        ),
+        Mistake("the gradient lacks the factor 2", loss_and(same, halved)),
+        Mistake("loss and gradient are halved: it is the mean of (p − t)², not of half of it", loss_and(halved, halved)),
+        Mistake("the gradient has the wrong sign: it is that by the targets", loss_and(same, sign)),
+        Mistake("the gradient is not divided by the number of elements, the loss is", loss_and(same, times_elements)),
+        Mistake(
+            "the errors are not squared: it is the mean absolute error",
+            lambda a: (np.abs(a.predictions - a.targets).mean(), np.sign(a.predictions - a.targets) / a.predictions.size),
+            lambda a: np.abs(a.predictions - a.targets).mean(),
+        ),
+        Mistake("it is the root of the mean", loss_and(lambda loss, a: np.sqrt(loss))),
+    ),
+    "binary_cross_entropy": (
+        Mistake(
+            "the mean over the elements is missing: it is a sum",
+            loss_and(times_elements, times_elements),
+            loss_and(times_elements),
+        ),
+        Mistake("the gradient is not divided by the number of elements, the loss is", loss_and(same, times_elements)),
+        Mistake("the sign is wrong", loss_and(sign), loss_and(same, sign), loss_and(sign, sign)),
+        Mistake("the term of the targets 0 is missing: (1 − t) · log(1 − σ(x))", positive_term),
+        Mistake("pos_weight is ignored", lambda a: a(pos_weight=1)),
+        Mistake("pos_weight multiplies the term of the targets 0 instead of that of the targets 1", weighted_the_other_way),
+        Mistake(
+            "the gradient is multiplied by the derivative of the sigmoid, which it contains already",
+            loss_and(same, lambda d, a: d * sigmoid(a) * (1 - sigmoid(a))),
+        ),
     ),
 }

@@ -1,0 +1,137 @@
+"""The methods of all layers that save and load networks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from refconv.nn.recording import Recorded
+
+__all__ = ["Saveable"]
+
+Shape = tuple[int, ...]
+Path = str | os.PathLike[str]
+
+
+class Saveable(Recorded):
+    """Base class of layers with the methods ``save``, ``save_weights`` and ``load_weights``.
+
+    They import :mod:`refconv.weights`, which imports the layers, when they are called.
+    """
+
+    notes: Mapping[str, Any] = MappingProxyType({})  # what was saved with the model, as refconv.load read it
+
+    def save(self, path: Path, *, input_shape: Shape | None = None, notes: Mapping[str, Any] | None = None) -> None:
+        """Save the built network, with its architecture and weights, for :func:`refconv.load`.
+
+        The architecture is stored as data: the class names of all layers and the arguments of their constructors, which every
+        layer records by itself, a user's layer too. Arguments may be numbers, strings, None, layers, functions at the top of
+        a module (such as initializers), layer classes, Windows and arrays of numbers, and tuples, lists and dicts of these.
+        Attributes that were changed later, such as ``layer.momentum = 0.9``, are stored if they are such data without layers.
+        So are the input shape, the type of the parameters and which of them are frozen; the state of random generators is not.
+
+        Parameters
+        ----------
+        path : path
+            The file to write, usually ``….safetensors``. An existing file is replaced, completely or not at all.
+        input_shape : tuple of int, optional
+            Shape of one input, without the batch; needed if ``build`` was called on the layers inside only.
+        notes : dict, optional
+            Anything JSON-serialisable, such as the data it was trained on; by default the attribute ``notes``, which
+            ``refconv.load`` sets.
+
+        Raises
+        ------
+        RuntimeError
+            If the network is not built.
+        TypeError
+            If an argument is not such data, or notes are not JSON-serialisable. The message names the layer and the argument.
+        ValueError
+            If the layers are not those that the recorded arguments construct, input_shape is missing, or the parameters
+            differ in type.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> import refconv
+        >>> from refconv import nn
+        >>> model = nn.Sequential(conv=nn.Conv2D(3, (2, 5)), flatten=nn.Flatten(), scores=nn.Dense(4))
+        >>> _ = model.build((7, 8, 2), rng=1)
+        >>> x = np.ones((6, 7, 8, 2), np.float32)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model.safetensors")
+        ...     bool((refconv.load(f"{folder}/model.safetensors")(x) == model(x)).all())
+        True
+
+        Source: lecture row M2 (SOURCES.md).
+        """
+        from refconv.weights.model import save
+
+        save(path, self, input_shape=input_shape, notes=notes)
+
+    def save_weights(self, path: Path) -> None:
+        """Save all parameters by their dotted names, without the architecture, for :meth:`load_weights`.
+
+        Parameters
+        ----------
+        path : path
+            The file to write, usually ``….safetensors``. An existing file is replaced, completely or not at all.
+
+        Raises
+        ------
+        RuntimeError
+            If the network is not built.
+
+        Source: lecture row M2 (SOURCES.md).
+        """
+        from refconv.weights.parameters import save_weights
+
+        save_weights(path, self)
+
+    def load_weights(self, path: Path, *, strict: bool = True) -> list[str]:
+        """Copy parameters from a file by their dotted names; nothing changes if one does not fit.
+
+        The file may come from :meth:`save_weights`, :meth:`save` or a checkpoint of a training run, or be any other
+        safetensors file whose arrays have the names, shapes and types of the parameters. Weights of 16 bits, float16 or
+        bfloat16, are read as float32.
+
+        Parameters
+        ----------
+        path : path
+        strict : bool
+            If False, only the parameters that both have are copied, such as those of all layers but a new head.
+
+        Returns
+        -------
+        list of str
+            Names of the parameters that the file lacks; empty if strict.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        RuntimeError
+            If the network is not built.
+        ValueError
+            If the file is damaged or of a newer format, or its names, shapes or types differ; the message lists the first
+            missing, unexpected and different ones. Shapes and types must also fit with ``strict=False``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from refconv import nn
+        >>> first, second = (nn.Sequential(dense=nn.Dense(3), **{f"head{n}": nn.Dense(n)}) for n in (4, 5))
+        >>> _ = first.build((2,), rng=1), second.build((2,), rng=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first.save_weights(f"{folder}/weights.safetensors")
+        ...     second.load_weights(f"{folder}/weights.safetensors", strict=False)
+        ['head5.w', 'head5.b']
+
+        Source: lecture row B10 (SOURCES.md).
+        """
+        from refconv.weights.parameters import load_weights
+
+        return load_weights(path, self, strict=strict)

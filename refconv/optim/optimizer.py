@@ -1,0 +1,242 @@
+"""Base class for optimisers: parameters, learning rates, per-parameter state, and the step over flat arrays."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from refconv._arguments import choice, real, trainable_parameters
+from refconv._errors import ArgumentValueError
+from refconv.ops.dispatch import implementation
+from refconv.optim.groups import COMMON, Group, assigned, groups_of
+
+if TYPE_CHECKING:
+    from refconv.nn import Layer, Parameter
+
+    Array = np.ndarray[Any, Any]
+    Named = tuple[str, Parameter]
+
+__all__ = ["Optimizer"]
+
+DECAYED = ("all", "weights")
+
+
+class Update(NamedTuple):
+    """Arrays of one update: one parameter, or several that are consecutive in memory and in the same group."""
+
+    theta: Array
+    g: Array
+    state: list[Array]  # one array for each slot
+    group: Group
+
+
+class Optimizer(ABC):
+    """Base class for optimisers: parameters, learning rates and per-parameter state.
+
+    Parameters
+    ----------
+    model : Layer or dict of Parameter
+        A built network, or parameters by name. Parameters that are not trainable are left out. Those that are frozen now
+        stay as they are even if they are unfrozen later: then make another optimiser.
+    lr : float
+        α, the common learning rate. May be set between steps: ``optimizer.lr = …``, as schedules do.
+    weight_decay : float
+        λ.
+    decayed : str
+        "all" parameters, as in the lecture's line, or "weights" alone: arrays of two or more axes, so neither biases nor
+        the γ and β of batch normalisation.
+    groups : dict, optional
+        Other values of ``lr`` or ``weight_decay`` for the parameters whose dotted name matches a pattern, in which ``*``
+        stands for any characters: ``{"*.b": {"weight_decay": 0.0}, "scores.*": {"lr": 1.0}}``. The first pattern that
+        matches counts. A change of ``optimizer.lr`` scales the rates of all groups by the same factor; a ``weight_decay``
+        of a group counts for all its parameters, whatever ``decayed`` is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, no parameter is trainable, or a pattern matches none; the message names the argument.
+
+    Source: lecture row A12 (SOURCES.md).
+    """
+
+    slots: tuple[str, ...] = ()  # names of the state; each is a read-only mapping from a parameter's name to its array
+    options: tuple[str, ...] = ()  # attributes of the subclass that decide the result
+
+    def __init__(
+        self,
+        model: Layer | Mapping[str, Parameter],
+        lr: float,
+        *,
+        weight_decay: float = 0.0,
+        decayed: str = "all",
+        groups: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        self.parameters: dict[str, Parameter] = trainable_parameters(model)
+        if not self.parameters:
+            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {model!r}")
+        self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
+        choice("decayed", decayed, DECAYED)
+        self.decayed = decayed
+        self.groups = groups_of(groups or {}, self.lr)
+        self.steps = 0
+        self._unscaled_lr = self.lr  # of the groups' rates
+        self._group_of = assigned(self.groups, self.parameters)
+        self._flat, self._places = self._allocate()
+        self._make_views()
+
+    def _allocate(self) -> tuple[dict[str, dict[Any, Array]], dict[str, tuple[Any, int]]]:
+        """Return flat arrays of zeros for the state, by slot and dtype, and the dtype and offset of each parameter's part."""
+        sizes: dict[Any, int] = {}
+        places = {}
+        for name, parameter in self.parameters.items():
+            dtype = parameter.value.dtype
+            places[name] = dtype, sizes.get(dtype, 0)
+            sizes[dtype] = sizes.get(dtype, 0) + parameter.value.size
+        flat = {slot: {dtype: np.zeros(size, dtype) for dtype, size in sizes.items()} for slot in self.slots}
+        return flat, places
+
+    def _make_views(self) -> None:
+        for slot in self.slots:
+            views = {name: self._state(slot, name, p.value.size).reshape(p.value.shape) for name, p in self.parameters.items()}
+            setattr(self, slot, MappingProxyType(views))
+        self._run_inputs: list[Any] = []
+        self._found_runs: list[Update] = []
+
+    def _state(self, slot: str, name: str, size: int) -> Array:
+        """Return the state of consecutive parameters that begin with this one, as an array of one axis."""
+        dtype, offset = self._places[name]
+        return self._flat[slot][dtype][offset : offset + size]
+
+    def check_model(self, model: Layer) -> None:
+        """Raise ``ValueError`` if a parameter of this optimiser does not belong to the model.
+
+        It would be updated in vain: for instance after ``model.build`` with other shapes, which makes new parameters.
+
+        >>> from refconv import nn, optim
+        >>> model = nn.Dense(2)
+        >>> _ = model.build((3,), rng=0)
+        >>> optim.SGD(model, lr=0.1).check_model(model)
+        """
+        own = set(map(id, model.named_parameters().values()))
+        if not own.issuperset(map(id, self.parameters.values())):
+            raise ArgumentValueError(
+                "optimizer must hold the parameters of model, got those of another model (or of an earlier build): "
+                "make a new optimizer"
+            )
+
+    def step(self) -> None:
+        """Update each parameter once, except those that have been frozen since the optimiser was made."""
+        self.steps += 1
+        functions = implementation("update")
+        for theta, g, state, group in self._runs():
+            lr = self.lr if group.lr is None else group.lr * (self.lr / self._unscaled_lr)
+            decay = self.weight_decay if group.weight_decay is None else group.weight_decay
+            self.update(functions, theta, g, state, lr, decay)
+
+    @abstractmethod
+    def update(self, functions: ModuleType, theta: Array, g: Array, state: list[Array], lr: float, decay: float) -> None:
+        """Change parameters and their state in place.
+
+        ``functions`` is the module with the updates, loops or kernels. ``theta`` is one parameter, or several that are
+        consecutive in a flat array. ``g`` is ∂L/∂θ, and ``state`` has an array for each slot, all of theta's shape. ``lr``
+        and ``decay`` are those of the parameters' group.
+        """
+
+    def _runs(self) -> list[Update]:
+        """Return the arrays of each update: runs of consecutive parameters of one group, or parameters alone."""
+        trained = [(name, p) for name, p in self.parameters.items() if p.trainable]
+        inputs = [self.decayed, *itertools.chain.from_iterable((p.value, p.grad) for _, p in trained)]
+        if len(inputs) != len(self._run_inputs) or not all(map(operator.is_, inputs, self._run_inputs)):
+            self._run_inputs, self._found_runs = inputs, [self._arrays(run) for run in self._find_runs(trained)]
+        return self._found_runs
+
+    def _find_runs(self, trained: Sequence[Named]) -> list[list[Named]]:
+        """Group parameters, given with their names, whose values, gradients and state are consecutive in memory."""
+        runs: list[list[Named]] = []
+        for name, parameter in trained:
+            if not parameter.value.flags.c_contiguous:  # the update runs over the array's memory
+                raise ArgumentValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
+            if runs and self._follows(*runs[-1][-1], name, parameter):
+                runs[-1].append((name, parameter))
+            else:
+                runs.append([(name, parameter)])
+        return runs
+
+    def _follows(self, name_before: str, before: Parameter, name: str, parameter: Parameter) -> bool:
+        dtype, offset = self._places[name_before]
+        return (
+            parameter.flat is not None
+            and parameter.flat is before.flat
+            and parameter.offset == before.offset + before.value.size
+            and self._places[name] == (dtype, offset + before.value.size)
+            and self._group(name, parameter) == self._group(name_before, before)
+        )
+
+    def _group(self, name: str, parameter: Parameter) -> Group:
+        """Return the rate and decay of a parameter that differ from the common ones."""
+        group = self._group_of.get(name, COMMON)
+        if group.weight_decay is None and self.decayed == "weights" and parameter.value.ndim == 1:
+            return Group(group.lr, 0.0)
+        return group
+
+    def _arrays(self, run: Sequence[Named]) -> Update:
+        """Return the arrays of a run, joined if there are several parameters."""
+        name, first = run[0]
+        group = self._group(name, first)
+        if len(run) == 1:
+            return Update(first.value, first.grad, [getattr(self, slot)[name] for slot in self.slots], group)
+        size = sum(parameter.value.size for _, parameter in run)
+        part = slice(first.offset, first.offset + size)
+        state = [self._state(slot, name, size) for slot in self.slots]
+        return Update(first.flat.values[part], first.flat.gradients[part], state, group)
+
+    def __getstate__(self) -> dict[str, Any]:  # without views: copies of them would be arrays of their own
+        return {name: value for name, value in vars(self).items() if name not in (*self.slots, "_run_inputs", "_found_runs")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._make_views()
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that decides the result of a step beside the state, as data for JSON: rates, decay and options.
+
+        >>> from refconv import nn, optim
+        >>> theta = {"w": nn.Parameter(np.zeros((2, 3))), "b": nn.Parameter(np.zeros(3))}
+        >>> settings = optim.SGD(theta, lr=0.1, momentum=0.9, groups={"b": {"weight_decay": 0}}).settings()
+        >>> settings["momentum"], settings["groups"]
+        (0.9, {'b': {'weight_decay': 0.0}})
+        """
+        groups = {pattern: group.settings() for pattern, group in self.groups.items()}
+        common = {"lr": self.lr, "weight_decay": self.weight_decay, "decayed": self.decayed, "groups": groups}
+        return {**common, **{name: getattr(self, name) for name in self.options}}
+
+    def state(self) -> dict[str, Array]:
+        """Return the state as named arrays, ``slot.name`` for each parameter, and the number of steps."""
+        arrays = {f"{slot}.{name}": a for slot in self.slots for name, a in getattr(self, slot).items()}
+        return {"steps": np.array(self.steps), **arrays}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Set the state to what :meth:`state` returned; ``ValueError``, and no change, if it belongs to other parameters."""
+        own = self.state()
+        different = sorted(name for name in own.keys() | state.keys() if _kind(own, name) != _kind(state, name))
+        if different:
+            expected = f"that of a {type(self).__name__} of the same parameters"
+            raise ArgumentValueError(f"state must be {expected}, got others for {different}")
+        self.steps = int(state["steps"])
+        for name, array in own.items():
+            if name != "steps":
+                array[...] = state[name]
+
+
+def _kind(state: Mapping[str, Array], name: str) -> tuple[Any, ...] | None:
+    """Return the shape of an entry of a state, and of an array its dtype; None if there is no such entry."""
+    if name not in state:
+        return None
+    array = state[name]
+    return np.shape(array), None if name == "steps" else array.dtype

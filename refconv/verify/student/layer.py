@@ -1,0 +1,170 @@
+"""Check a layer of your own: its derivatives, its shapes, and what else a network relies on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from refconv._arguments import generator, integer
+from refconv._ascii import echo
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.description import Shape, short_repr
+from refconv.nn.layer import Layer
+from refconv.verify.student.layer_gradients import Array, Comparison, Wrong
+from refconv.verify.student.layer_passes import MODES, Subject, built, check_float32, check_mode, check_span, spread
+
+__all__ = ["LayerVerdict", "check_layer"]
+
+
+@dataclass(frozen=True)
+class LayerVerdict:
+    """The result of :func:`check_layer`; true if nothing was wrong.
+
+    Parameters
+    ----------
+    layer : str
+        The layer, as it is printed.
+    kind : str
+        What is wrong: "raises", "shape", "type", "modifies", "random", "state", "derivative", "overwrites", "want_dx",
+        "inference", "adjoint" or "span"; empty if nothing is.
+    words, hint : str
+        A sentence about it, and a guess at the mistake; empty if there is none.
+    compared : list of Comparison
+        The gradients that agree with differences.
+    report : str
+        The report that was printed.
+    """
+
+    layer: str
+    kind: str
+    words: str
+    hint: str
+    compared: list[Comparison]
+    report: str = field(repr=False)
+
+    def __bool__(self) -> bool:
+        return not self.kind
+
+    def __str__(self) -> str:
+        return self.report
+
+
+def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: Array | None = None) -> LayerVerdict:
+    r"""Check the derivatives of a layer and all else that a network relies on, and print a report.
+
+    In float64, for a random ∂e/∂y, in training and in inference:
+
+    - ∂e/∂x and ∂e/∂θ of each trainable parameter agree with central differences,
+      :math:`\frac{\partial e}{\partial x_i} \approx \frac{e(x + h u_i) - e(x - h u_i)}{2h}`;
+    - where the layer is linear in x, :math:`\langle dy, f(v) - f(0) \rangle = \langle \partial e/\partial x, v \rangle`, to
+      rounding;
+    - gradients are added to those that were there, and with ``want_dx=False`` they are the same;
+    - the output has the shape that ``output_shape`` returns, ``layer(x)`` is ``forward(x, train=False)``, and float32 stays
+      float32;
+    - neither x, dy nor the trainable parameters change, and passes do not affect each other;
+    - in inference no pixel outside of ``input_span`` has an effect.
+
+    The layer itself does not change: a copy is built, and its parameters are moved away from special values such as 0.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer or network.
+    shape : tuple of int
+        One input, without the batch. Choose different numbers, as (5, 4, 3), so that mixed-up axes show.
+    rng : numpy.random.Generator or int
+        Generator or seed of all numbers.
+    batch : int
+        Number of inputs, at least 2.
+    x : array (batch, *shape), optional
+        The inputs, for a layer that does not accept every number. By default distinct numbers between −2 and 2.
+
+    Returns
+    -------
+    LayerVerdict
+        True if nothing was wrong, so ``assert verify.check_layer(layer, shape)`` can stand in a test. An error that the layer
+        raises is a part of the report.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not valid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refconv import nn
+    >>> class Square(nn.Layer):
+    ...     def output_shape(self, shape):
+    ...         return shape
+    ...
+    ...     def forward(self, x, train=True):
+    ...         return x**2, lambda dy: x * dy
+    >>> verdict = check_layer(Square(), (2,))
+    Square(): wrong in training: ∂e/∂x is not the derivative of forward.
+      At [0, 0] backward gives -0.247301, and differences give -0.494601; 6 of 6 elements are wrong.
+      Hint: a factor: every element is 0.5 times what it must be.
+    >>> bool(verdict), verdict.kind
+    (False, 'derivative')
+
+    Source: lecture row A12 (SOURCES.md).
+    """
+    layer, shape, x, rng = _arguments(layer, shape, rng, batch, x)
+    name, mode, wrong = short_repr(layer), "", None
+    compared: list[list[Comparison]] = []
+    remarks: list[str] = []
+    try:
+        made = built(layer, shape, rng)
+        for train in MODES:
+            mode = MODES[train]
+            compared.append(check_mode(Subject(made, x, train), rng, remarks))
+        mode = ""
+        check_float32(made, x)
+        check_span(made, x, remarks)
+    except Wrong as found:
+        wrong = found
+    verdict = LayerVerdict(
+        name,
+        wrong.kind if wrong else "",
+        wrong.words if wrong else "",
+        wrong.hint if wrong else "",
+        [one for several in compared for one in several],
+        _report(name, shape, wrong, mode, compared, remarks),
+    )
+    echo(verdict)
+    return verdict
+
+
+def _arguments(layer: Layer, shape: Shape, rng: Any, batch: int, x: Array | None) -> tuple[Layer, Shape, Array, Any]:
+    if not isinstance(layer, Layer):
+        raise ArgumentTypeError(f"layer must be a layer, got {layer!r}")
+    try:
+        shape = tuple(integer("shape", n) for n in shape)
+    except TypeError:
+        raise ArgumentTypeError(f"shape must be the shape of one input, such as (5, 4, 3), got {shape!r}") from None
+    rng = generator("rng", rng)
+    if x is None:
+        return layer, shape, spread((integer("batch", batch, least=2), *shape), rng), rng
+    x = np.array(x, np.float64)
+    if x.shape[1:] != shape or len(x) < 2:
+        raise ArgumentValueError(f"x must have shape (2 or more, {', '.join(map(str, shape))}), got {x.shape}")
+    return layer, shape, x, rng
+
+
+def _report(
+    name: str, shape: Shape, wrong: Wrong | None, mode: str, compared: list[list[Comparison]], remarks: list[str]
+) -> str:
+    if wrong:
+        where = f" {mode}" if mode else ""
+        lines = f"{name}: wrong{where}: {wrong.words}.".splitlines()
+        return "\n  ".join([*lines, *([f"Hint: {wrong.hint}."] if wrong.hint else [])])
+    lines = [f"{name}: right for inputs of shape {shape}, in training and in inference."]
+    for several in zip(*compared, strict=True):
+        worst = max(several, key=lambda one: one.error / one.allowed)
+        lines.append(
+            f"∂e/∂{worst.name}: {worst.elements} elements agree with differences; "
+            f"largest error {worst.error:.0e}, allowed {worst.allowed:.0e}."
+        )
+    return "\n  ".join([*lines, *dict.fromkeys(remarks)])

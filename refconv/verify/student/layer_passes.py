@@ -1,0 +1,274 @@
+"""Passes of a layer under check, and what must hold for them."""
+
+from __future__ import annotations
+
+import copy
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refconv.nn.description import Shape
+from refconv.nn.layer import Layer, Parameter, call_backward, is_channels_first
+from refconv.verify.student.layer_gradients import Array, Comparison, Wrong, compare, tolerance
+
+__all__ = ["MODES", "Subject", "built", "check_float32", "check_mode", "check_span", "spread"]
+
+PACKAGE = Path(__file__).parents[2]
+ROUNDING = 1e-12  # relative, of float64 sums of a few hundred products
+MODES = {True: "in training", False: "in inference"}
+
+
+def spread(shape: Shape, rng: np.random.Generator) -> Array:
+    """Distinct numbers around zero, further apart than a step, so that hardly any crosses a kink."""
+    count = int(np.prod(shape))
+    return rng.permutation(np.linspace(-2, 2, count) + 0.37 / max(count, 1)).reshape(shape)
+
+
+@contextmanager
+def _calling(what: str) -> Iterator[None]:
+    """Turn an error of the layer into a finding that names the call and the line."""
+    try:
+        yield
+    except Wrong:
+        raise
+    except Exception as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE not in Path(frame.filename).parents]
+        where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
+        raise Wrong("raises", f"{what} raises {type(error).__name__}: {error}{where}") from None
+
+
+def built(layer: Layer, shape: Shape, rng: np.random.Generator) -> Layer:
+    """Return a copy in float64, built if the layer is not, whose parameters have no special values."""
+    made = copy.deepcopy(layer)
+    with _calling("build"):
+        if not made.is_built or made.input_shape != shape:
+            made.build(shape, rng, np.float64)
+        for parameter in made.named_parameters().values():
+            parameter.replace_array(parameter.value + _change(parameter, rng))
+    return made
+
+
+def _change(parameter: Parameter, rng: np.random.Generator) -> Array:
+    """Numbers that move a parameter away from 0 and 1; only upwards if it is not trained, since it may be a variance."""
+    shape = parameter.value.shape
+    change = rng.uniform(0.1, 0.6, shape)
+    return rng.choice([-1, 1], shape) * change / np.sqrt(np.prod(shape[:-1])) if parameter.trainable else change
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A built layer, its inputs and the mode of its passes.
+
+    Each pass is one of a copy, so a layer that draws random numbers repeats its draws.
+    """
+
+    layer: Layer
+    x: Array
+    train: bool
+
+    def copy(self) -> Layer:
+        """Return a copy with the parameters and the state of random generators of the layer."""
+        return copy.deepcopy(self.layer)
+
+    def forward(self, layer: Layer, x: Array) -> tuple[Any, Any]:
+        """Return the outputs and the backward function of one pass."""
+        with _calling(f"forward(x, train={self.train})"):
+            result = layer.forward(x, self.train)
+            if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
+                raise Wrong("type", f"forward must return the output and a backward function, got {type(result).__name__}")
+            return result
+
+    def output(self, name: str = "x", value: Array | None = None) -> Any:
+        """Return the output, with another x or another value of the parameter of this name."""
+        layer = self.copy()
+        if name != "x":
+            layer.named_parameters()[name].value[...] = value
+        return self.forward(layer, (self.x if value is None or name != "x" else value).copy())[0]
+
+
+def _parts(y: Any) -> tuple[Array, ...]:
+    return y if isinstance(y, tuple) else (y,)
+
+
+def _inner(a: Any, b: Any) -> float:
+    return float(sum(np.sum(p * q) for p, q in zip(_parts(a), _parts(b), strict=True)))
+
+
+def _like(y: Any, rng: np.random.Generator) -> Any:
+    """Random numbers in the shape of an output, which may be a tuple."""
+    made = tuple(rng.standard_normal(part.shape) for part in _parts(y))
+    return made if isinstance(y, tuple) else made[0]
+
+
+def _same(a: Any, b: Any) -> bool:
+    return all(np.array_equal(p, q, equal_nan=True) for p, q in zip(_parts(a), _parts(b), strict=True))
+
+
+def check_mode(subject: Subject, rng: np.random.Generator, remarks: list[str]) -> list[Comparison]:
+    """Check everything that holds for one mode; return the gradients compared."""
+    y = subject.output()
+    _check_output(subject, y)
+    dy = _like(y, rng)
+    scale = 1 + sum(float(np.sum(np.abs(p * q))) for p, q in zip(_parts(dy), _parts(y), strict=True))
+    before = _started(subject, scale, rng)
+    dx, gradients = _backward(subject, dy, before)
+    compared = [compare("x", dx, lambda value: _inner(dy, subject.output("x", value)), subject.x, scale, rng)]
+    for name, gradient in gradients.items():
+
+        def e(value: Array, name: str = name) -> float:
+            return _inner(dy, subject.output(name, value))
+
+        at = subject.layer.named_parameters()[name].value
+        try:
+            compared.append(compare(name, gradient - before[name], e, at, scale, rng))
+        except Wrong:
+            _check_added(name, gradient, e, at, scale)
+            raise
+    _check_linear(subject, dy, dx, rng, remarks)
+    if not subject.train:
+        _check_call(subject, y)
+    return compared
+
+
+def _check_output(subject: Subject, y: Any) -> None:
+    """Shapes, types, and that two passes of the same layer agree."""
+    if not all(isinstance(part, np.ndarray) for part in _parts(y)):
+        raise Wrong("type", f"forward must return an array, got {type(y).__name__}")
+    with _calling(f"output_shape({subject.x.shape[1:]})"):
+        foreseen = tuple(subject.layer.output_shape(subject.x.shape[1:]))
+    if (found := _parts(y)[0].shape) != (len(subject.x), *foreseen):
+        words = f"output_shape({subject.x.shape[1:]}) returns {foreseen}, and {len(subject.x)} outputs have shape {found}"
+        raise Wrong("shape", words)
+    if not _same(y, subject.output()):
+        hint = "draw random numbers from a generator of the layer's own, made in make(shape, rng, dtype)"
+        raise Wrong("random", "two equal copies of the layer return different outputs for the same x", hint)
+
+
+def _started(subject: Subject, scale: float, rng: np.random.Generator) -> dict[str, Array]:
+    """Gradients to start from, by the names of the trainable parameters: large enough to be missed if overwritten."""
+    trainable = {name: p for name, p in subject.layer.named_parameters().items() if p.trainable}
+    unit = max(1.0, 100 * tolerance(scale))
+    return {name: unit * rng.integers(1, 6, p.value.shape) for name, p in trainable.items()}
+
+
+def _backward(subject: Subject, dy: Any, before: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+    """Return ∂e/∂x and the gradients after backward, which is called in several ways that must agree."""
+    dx, gradients = _one_backward(subject, dy, before)
+    again, _ = _one_backward(subject, dy, before, between=True)
+    if not _same(dx, again):
+        hint = "keep in the closure of backward what the derivative needs, not in the layer"
+        raise Wrong("state", "∂e/∂x changes if another batch passes between forward and backward", hint)
+    _, without = _one_backward(subject, dy, before, want_dx=False)
+    for name, gradient in gradients.items():
+        if not np.allclose(without[name], gradient, rtol=ROUNDING, atol=ROUNDING):
+            raise Wrong("want_dx", f"with want_dx=False, backward adds something else to the gradient of {name}")
+    return dx, gradients
+
+
+def _one_backward(
+    subject: Subject, dy: Any, before: dict[str, Array], between: bool = False, want_dx: bool = True
+) -> tuple[Array, dict[str, Array]]:
+    layer, x = subject.copy(), subject.x.copy()
+    parameters = {name: p for name, p in layer.named_parameters().items() if name in before}
+    for name, parameter in parameters.items():
+        parameter.grad[...] = before[name]
+    y, backward = subject.forward(layer, x)
+    kept = copy.deepcopy(y)
+    if between:
+        subject.forward(layer, np.roll(subject.x, 1))
+    passed = copy.deepcopy(dy)
+    with _calling("backward(dy)" if want_dx else "backward(dy, want_dx=False)"):
+        dx = call_backward(backward, passed, want_dx)
+    for name, now, then in (("x", x, subject.x), ("dy", passed, dy), ("its output", y, kept)):
+        if not _same(now, then):
+            raise Wrong("modifies", f"a pass changes {name} in place", f"compute with a copy, or without {name} += …")
+    for name, parameter in parameters.items():
+        if not np.array_equal(parameter.value, subject.layer.named_parameters()[name].value):
+            raise Wrong("modifies", f"a pass changes the value of the parameter {name}", "only optimisers change parameters")
+    if want_dx and not isinstance(dx, np.ndarray):
+        raise Wrong("type", f"backward must return ∂e/∂x, an array, got {type(dx).__name__}")
+    return dx, {name: parameter.grad.copy() for name, parameter in parameters.items()}
+
+
+def _check_added(name: str, gradient: Array, e: Callable[[Array], float], at: Array, scale: float) -> None:
+    """Raise if the gradient is right without the numbers that it started from: backward has overwritten them."""
+    try:
+        compare(name, gradient, e, at, scale, np.random.default_rng(0))
+    except Wrong:
+        return
+    hint = f'write parameters["{name.rpartition(".")[2]}"].grad += …: the layer may be used twice, or over several batches'
+    raise Wrong("overwrites", f"backward overwrites the gradient of {name} instead of adding to it", hint)
+
+
+def _check_linear(subject: Subject, dy: Any, dx: Array, rng: np.random.Generator, remarks: list[str]) -> None:
+    """If f(x + v) − f(v) = f(x) − f(0), check ⟨dy, f(v) − f(0)⟩ = ⟨∂e/∂x, v⟩, which is more exact than differences."""
+    v = _like(subject.x, rng)
+    try:
+        at_sum, at_x, at_v, at_zero = (subject.output("x", value) for value in (subject.x + v, subject.x, v, 0 * v))
+    except Wrong:
+        return  # the layer does not accept these numbers
+    sides = zip(*map(_parts, (at_sum, at_x, at_v, at_zero)), strict=True)
+    if not all(np.allclose(a - c, b - d, rtol=ROUNDING, atol=ROUNDING) for a, b, c, d in sides):
+        return
+    there, back = _inner(dy, at_v) - _inner(dy, at_zero), _inner(dx, v)
+    if not abs(there - back) <= ROUNDING * max(1.0, float(np.sum(np.abs(dx * v)))):
+        raise Wrong("adjoint", f"forward is linear in x, and ⟨dy, f(v) − f(0)⟩ is {there}, but ⟨∂e/∂x, v⟩ is {back}")
+    remarks.append(f"Linear in x {MODES[subject.train]}: ⟨dy, f(v) − f(0)⟩ = ⟨∂e/∂x, v⟩ to {abs(there - back):.0e}.")
+
+
+def _check_call(subject: Subject, y: Any) -> None:
+    """Check that ``layer(x)`` is the output in inference and changes nothing."""
+    layer, x = subject.copy(), subject.x.copy()
+    with _calling("layer(x)"):
+        called = layer(x)
+    if not isinstance(called, np.ndarray) or not _same(called, y):
+        raise Wrong("inference", "layer(x) is not the output of forward(x, train=False)")
+    if not np.array_equal(x, subject.x):
+        raise Wrong("modifies", "layer(x) changes x in place", "compute with a copy, or without x += …")
+    for name, parameter in layer.named_parameters().items():
+        if not np.array_equal(parameter.value, subject.layer.named_parameters()[name].value):
+            raise Wrong("inference", f"layer(x) changes {name}, which only training may change")
+
+
+def check_float32(layer: Layer, x: Array) -> None:
+    """Check that float32 stays float32, since layers refuse mixed types."""
+    layer = copy.deepcopy(layer)
+    for parameter in layer.named_parameters().values():
+        parameter.replace_array(parameter.value.astype(np.float32))
+    subject = Subject(layer, x.astype(np.float32), train=True)
+    y, backward = subject.forward(layer, subject.x.copy())
+    with _calling("backward(dy)"):
+        dx = backward(copy.deepcopy(y))
+    for name, part in (*(("the output", part) for part in _parts(y)), ("∂e/∂x", dx)):
+        if part.dtype != np.float32:
+            raise Wrong("type", f"float32 goes in, and {name} is {part.dtype}", "the next layer needs float32: use x.dtype")
+
+
+def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
+    """Check that inference reads no pixel outside of ``input_span``, for the middle pixel of the output."""
+    subject = Subject(layer, x, train=False)
+    shape, y = x.shape[1:], subject.output()
+    if len(shape) < 2 or isinstance(y, tuple) or y.ndim != x.ndim:
+        return
+    axes = slice(2, None) if is_channels_first(layer) else slice(1, -1)
+    channel = 0 if is_channels_first(layer) else -1
+    middle = tuple((n // 2, n // 2) for n in y.shape[axes])
+    with _calling("input_span"):
+        span = layer.input_span(shape, middle)
+    dy = np.zeros_like(y)
+    at = [slice(None)] * y.ndim
+    at[axes] = [low for low, _ in middle]
+    dy[tuple(at)] = np.random.default_rng(1).uniform(1, 2, dy[tuple(at)].shape)
+    dx, _ = _one_backward(subject, dy, {})
+    hit = np.nonzero(np.abs(dx).sum((0, channel if channel else 1)))
+    reached = tuple((int(k.min()), int(k.max())) for k in hit) if len(hit[0]) else ()
+    outside = [r for r, s in zip(reached, span or reached, strict=True) if r[0] < s[0] or r[1] > s[1]]
+    if outside:
+        raise Wrong("span", f"input_span(…, {middle}) returns {span}, and pixels {reached} have an effect")
+    if span is None and reached == middle and y.shape[axes] == x.shape[axes] and min(x.shape[axes]) > 1:
+        remarks.append("A remark: each pixel seems to depend on the same pixel of x alone; then let input_span return span.")

@@ -1,0 +1,145 @@
+"""The architecture of a network as data, and the network that such data describe.
+
+The data are the class names and constructor arguments of all layers, and the settings of layers that were changed after
+construction, such as ``layer.momentum = 0.9``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn import Layer
+from refconv.weights.names import Known
+from refconv.weights.values import Decoder, Encoder, as_data
+
+__all__ = ["Architecture", "describe", "distinct_layers"]
+
+NOT_SETTINGS = ("_arguments", "_parameters", "input_shape", "notes", "parameters")  # saved in another way, or set by build
+
+Arrays = Mapping[str, NDArray[Any]]
+Description = dict[str, Any]
+
+
+class Architecture:
+    """A network that data describe, before it has weights.
+
+    Parameters
+    ----------
+    description : dict
+        As :func:`describe` returns it.
+    arrays : dict of array
+        The arrays among arguments and settings.
+    known : Known
+        Layer classes and functions that the description may name.
+
+    Attributes
+    ----------
+    model : Layer
+        The network, not built.
+    """
+
+    def __init__(self, description: Mapping[str, Any], arrays: Arrays, known: Known) -> None:
+        decoder = Decoder(known, arrays)
+        self.model = decoder.layer(description["model"])
+        self._layers = distinct_layers(self.model)
+        self._settings = {name: decoder.named(settings) for name, settings in description["settings"].items()}
+        for name, settings in self._settings.items():
+            layer = self._layers[name]
+            vars(layer).update({key: value for key, value in settings.items() if hasattr(layer, key)})
+
+    def restore_settings(self) -> None:
+        """Set the changed settings again, after ``build``, which may have reset them or made their attributes."""
+        for name, settings in self._settings.items():
+            own = vars(self._layers[name])
+            for key, value in settings.items():
+                if isinstance(value, np.ndarray) and np.shape(own.get(key)) == value.shape:
+                    own[key][...] = value  # in place, as the array may be that of a parameter
+                else:
+                    own[key] = value
+
+
+def describe(model: Layer) -> tuple[Description, dict[str, NDArray[Any]]]:
+    """Return a network's architecture as JSON, and the arrays in it.
+
+    Parameters
+    ----------
+    model : Layer
+
+    Returns
+    -------
+    description : dict
+        "model": the class name and the arguments of the network, nested; "settings": by the dotted name of a layer, those
+        attributes that its constructor sets to another value.
+    arrays : dict of array
+
+    Raises
+    ------
+    TypeError
+        If an argument or a changed setting is not data, such as a lambda. The message names the layer and the argument.
+    ValueError
+        If the recorded arguments construct a network of other layers.
+    """
+    encoder = Encoder()
+    description: Description = {"model": encoder.layer(model), "settings": {}}
+    layers = distinct_layers(model)
+    constructed = distinct_layers(_construct(description, encoder))
+    kinds, expected = ({name: type(layer) for name, layer in found.items()} for found in (layers, constructed))
+    if kinds != expected:
+        name = next(name for name in {**expected, **kinds} if kinds.get(name) is not expected.get(name))
+        found, made = (kind.get(name, type(None)).__name__ for kind in (kinds, expected))
+        raise ArgumentValueError(
+            f"layer {name} must be what the constructor of {type(model).__name__} makes, {made}, got {found}; "
+            "pass all layers to the constructor"
+        )
+    for name, layer in layers.items():
+        if changed := _changed_settings(name, layer, constructed[name]):
+            description["settings"][name] = {key: encoder.value(value) for key, value in changed.items()}
+    return description, encoder.arrays
+
+
+def _construct(description: Description, encoder: Encoder) -> Layer:
+    """Construct a network from its description, as loading will do."""
+    try:
+        return Architecture(description, encoder.arrays, Known(dict.fromkeys(encoder.named))).model
+    except Exception as error:  # a constructor of the user's may raise anything
+        found = f"{type(error).__name__}: {error}"
+        raise ArgumentValueError(f"model must be constructible from its recorded arguments, got {found}") from error
+
+
+def distinct_layers(model: Layer) -> dict[str, Layer]:
+    """Return a network, as "", and all inner layers by dotted names; a shared one once, with its first name."""
+    found = {"": model}
+    for name, layer in model.named_layers():
+        found |= {f"{name}.{inner}".rstrip("."): deeper for inner, deeper in distinct_layers(layer).items()}
+    first: dict[int, str] = {}
+    for name, layer in found.items():
+        first.setdefault(id(layer), name)
+    return {name: found[name] for name in first.values()}
+
+
+def _changed_settings(name: str, layer: Layer, constructed: Layer) -> dict[str, Any]:
+    """Return the attributes of a layer that its constructor sets to another value, or not at all."""
+    changed = {}
+    for key, value in vars(layer).items():
+        if key in NOT_SETTINGS:
+            continue
+        before = vars(constructed).get(key)
+        if (data := as_data(value)) is not None:
+            if key not in vars(constructed) or as_data(before) != data:
+                changed[key] = value
+        elif callable(value) and not isinstance(value, Layer) and not _are_same_function(value, before):
+            raise ArgumentTypeError(
+                f"{key} of {type(layer).__name__} {name}".rstrip() + f" must be as the constructor sets it, got {value!r}"
+            )
+    return changed
+
+
+def _are_same_function(function: Callable[..., Any], other: object) -> bool:
+    """True if both are one function, or made by one lambda expression or one nested definition."""
+    code = getattr(function, "__code__", None)
+    return function is other or (code is not None and code is getattr(other, "__code__", None))

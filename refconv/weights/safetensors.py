@@ -1,0 +1,168 @@
+"""The safetensors file format: a header in JSON, then the bytes of all arrays.
+
+A file begins with the length of the header, 8 bytes, little-endian. The header names the type, the shape and the first and
+last byte of each array, counted from the end of the header; ``__metadata__`` is a dict of strings. The format is that of
+https://github.com/huggingface/safetensors, so other programs can read and write these files.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv._files import write_atomically
+
+__all__ = ["read_safetensors", "write_safetensors"]
+
+# The types of the format and how NumPy reads them. NumPy has no bfloat16: its two bytes are the upper half of a float32.
+NUMPY_TYPES = {
+    **dict(BOOL="?", U8="u1", I8="i1", U16="<u2", I16="<i2", U32="<u4", I32="<i4", U64="<u8", I64="<i8"),
+    **dict(F16="<f2", BF16="<u2", F32="<f4", F64="<f8", C64="<c8"),
+}
+NAMES = {np.dtype(stored): name for name, stored in NUMPY_TYPES.items() if name != "BF16"}
+ALIGNMENT = 8  # bytes: the first array begins at a multiple of it, and larger elements come first
+MOST_BYTES_OF_HEADER = 100_000_000  # other readers refuse longer ones
+
+
+def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Write named arrays and strings, completely or not at all.
+
+    Parameters
+    ----------
+    path : path
+    tensors : dict of array
+        Arrays of booleans, integers, float16, float32, float64 or complex64.
+    metadata : dict of str
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    TypeError
+        If an array has another type.
+    """
+    order = sorted(tensors, key=lambda name: -tensors[name].itemsize)
+    ends = list(itertools.accumulate((tensors[name].nbytes for name in order), initial=0))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    for name, (first, end) in zip(order, itertools.pairwise(ends), strict=True):
+        header[name] = {"dtype": _type_of(name, tensors[name]), "shape": tensors[name].shape, "data_offsets": [first, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    if len(text) > MOST_BYTES_OF_HEADER:
+        raise ArgumentValueError(f"metadata and names must take at most {MOST_BYTES_OF_HEADER} bytes, got {len(text)}")
+    arrays = (tensors[name].astype(NUMPY_TYPES[header[name]["dtype"]], copy=False).tobytes() for name in order)
+    write_atomically(path, itertools.chain([len(text).to_bytes(8, "little"), text], arrays))
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read all arrays and the metadata.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    tensors : dict of array
+        float16 and bfloat16 are converted to float32, which is exact.
+    metadata : dict of str
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, of another format, or has types that NumPy does not have. The message names the file.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ArgumentValueError(f"{path} must be a safetensors file, got a folder")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    with path.open("rb") as file:
+        try:
+            header, start = _header(file, path.stat().st_size)
+            metadata = _metadata(header.pop("__metadata__", {}))
+            entries = dict(_entries(header, path.stat().st_size - start))
+        except (ValueError, RecursionError) as error:
+            raise ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+        for name, (_, dtype, _) in entries.items():
+            if dtype not in NUMPY_TYPES:
+                found = f"{dtype} in tensor {name}; convert it to F32"
+                raise ArgumentValueError(f"{path} must hold types that NumPy has, got {found}")
+        return {name: _array(file, start + first, *entry) for name, (first, *entry) in entries.items()}, metadata
+
+
+def _type_of(name: str, array: NDArray[Any]) -> str:
+    if array.dtype.newbyteorder("<") not in NAMES:
+        raise ArgumentTypeError(f"tensors must be of {', '.join(str(dtype) for dtype in NAMES)}, got {array.dtype} for {name}")
+    return NAMES[array.dtype.newbyteorder("<")]
+
+
+def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
+    """Return the header and the position of the first byte behind it."""
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, MOST_BYTES_OF_HEADER):
+        raise ValueError(f"the header must end within the file of {size} bytes, got a length of {length}")
+    header = json.loads(file.read(length).decode())
+    if not isinstance(header, dict):
+        raise ValueError(f"the header must be a JSON object, got {type(header).__name__}")
+    return header, 8 + length
+
+
+def _metadata(found: object) -> dict[str, str]:
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError("the metadata must be a JSON object of strings")
+    return found
+
+
+def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int, str, tuple[int, ...]]]]:
+    """Yield the name, the first byte, the type and the shape of each array, after checks of all sizes."""
+    position = 0
+    for name, entry in sorted(header.items(), key=lambda item: _span(*item)):
+        first, end = _span(name, entry)
+        dtype, shape = entry["dtype"], entry["shape"]
+        if not _are_sizes(shape) or (dtype in NUMPY_TYPES and _bytes(dtype, shape) != end - first):
+            raise ValueError(f"tensor {name} must have {end - first} bytes, got shape {shape} of {dtype}")
+        if first != position:
+            raise ValueError(f"tensor {name} must begin at byte {position}, got {first}")
+        position = end
+        yield name, (first, dtype, tuple(shape))
+    if position != size:
+        raise ValueError(f"the tensors must end with the file, at byte {size}, got {position}")
+
+
+def _span(name: str, entry: object) -> tuple[int, int]:
+    """Return the first byte of an array and the one behind its last."""
+    if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+        raise ValueError(f"tensor {name} must have a dtype, a shape and data_offsets, got {entry!r}")
+    offsets = entry["data_offsets"]
+    if not _are_sizes(offsets) or len(offsets) != 2 or not isinstance(entry["dtype"], str):
+        raise ValueError(f"tensor {name} must have a type and two offsets, got {entry['dtype']!r} and {offsets!r}")
+    return offsets[0], offsets[1]
+
+
+def _bytes(dtype: str, shape: list[int]) -> int:
+    return math.prod(shape) * np.dtype(NUMPY_TYPES[dtype]).itemsize
+
+
+def _are_sizes(value: object) -> bool:
+    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+
+
+def _array(file: BinaryIO, start: int, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    stored = np.dtype(NUMPY_TYPES[dtype])
+    file.seek(start)
+    a = np.fromfile(file, stored, math.prod(shape)).reshape(shape)
+    if dtype == "BF16":
+        return (a.astype(np.uint32) << 16).view(np.float32)
+    return a.astype(np.float32 if dtype == "F16" else stored.newbyteorder("="), copy=False)
