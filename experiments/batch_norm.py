@@ -16,7 +16,7 @@ def lenet(normalised):
     """
 
     def block(layer):
-        return [layer(bias=not normalised), *([nn.BatchNorm(momentum=0.9)] if normalised else []), nn.ReLU()]
+        return [layer(bias=not normalised), *([nn.BatchNorm()] if normalised else []), nn.ReLU()]
 
     return nn.Sequential(
         *block(lambda bias: nn.Conv2D(6, 5, bias=bias)),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from experiments.experiment import Experiment
-from refconv import data, models, nn, optim
+from refconv import data, models, optim
 from refconv.training import evaluate, fit
 
-__all__ = ["EXPERIMENT", "SHAPE", "accuracy", "digits", "quantity", "train", "use_short_averages"]
+__all__ = ["EXPERIMENT", "SHAPE", "accuracy", "digits", "quantity", "train"]
 
 # One of each family, with its initial learning rate; batch normalisation allows larger ones.
 LEARNING_RATES = {
@@ -49,20 +49,11 @@ def digits(settings, images=None):
 def train(model, training, lr, settings):
     """Build a network and train it on digits."""
     seed = settings.seed
-    use_short_averages(model).build(SHAPE, rng=seed)
+    model.build(SHAPE, rng=seed)
     optimizer = optim.SGD(model, lr, momentum=0.9, weight_decay=5e-4)
     epochs = settings.number("epochs", EPOCHS, quick=1)
     batches = data.Batches(*training, BATCH, rng=seed, prepare=data.lenet_input)
     fit(model, batches, optimizer, epochs=epochs, schedule=optim.cosine)
-
-
-def use_short_averages(layer):
-    """Set the momentum of each batch normalisation to 0.9, so that its averages settle in a short run; return the layer."""
-    if isinstance(layer, nn.BatchNorm):
-        layer.momentum = 0.9
-    for _, inner in layer.named_layers():
-        use_short_averages(inner)
-    return layer
 
 
 def accuracy(model, test):

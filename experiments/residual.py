@@ -42,7 +42,7 @@ def unit(filters, stride, shortcuts, survival):
 
 
 def normalised(filters, size, stride=1):
-    return [nn.Conv2D(filters, size, stride=stride, padding="same", bias=False), nn.BatchNorm(momentum=0.9)]
+    return [nn.Conv2D(filters, size, stride=stride, padding="same", bias=False), nn.BatchNorm()]
 
 
 def errors(**options):
@@ -53,7 +53,7 @@ def errors(**options):
         statistics = data.channel_statistics(images)
 
         def prepare(chosen):
-            return data.standardise(chosen, *statistics)
+            return data.normalize(chosen, *statistics)
 
         model, seed = network(**options), settings.seed
         model.build((32, 32, 3), rng=[seed, 0])

@@ -46,13 +46,11 @@ def network():
     from refconv import nn
 
     def block(filters, size, **arguments):
-        return nn.Sequential(
-            nn.Conv2D(filters, size, padding="same", bias=False, **arguments), nn.BatchNorm(momentum=0.9), nn.ReLU()
-        )
+        return nn.Sequential(nn.Conv2D(filters, size, padding="same", bias=False, **arguments), nn.BatchNorm(), nn.ReLU())
 
     return nn.Sequential(
         conv1=nn.Conv2D(FILTERS, KERNEL, stride=4, padding="same", bias=False, initializer=almost_nothing),
-        norm1=nn.BatchNorm(momentum=0.9),
+        norm1=nn.BatchNorm(),
         relu1=nn.ReLU(),
         conv2=block(32, 5),
         pool2=nn.MaxPool2D(3, stride=2, padding=1),

@@ -10,7 +10,6 @@ Source: F13, M9, A23.
 
 import canvas
 
-from experiments.classifiers import use_short_averages
 from refconv import avg_pool2d, data, models, optim
 from refconv.training import fit
 
@@ -26,7 +25,7 @@ def small(images):
 
 def trained(kind, depth, epochs=EPOCHS):
     """One of the networks with the history of its training."""
-    model = use_short_averages(models.cifar_resnet(depth, width=WIDTH, plain=kind == "plain"))
+    model = models.cifar_resnet(depth, width=WIDTH, plain=kind == "plain")
     model.build(SHAPE, rng=[SEED, 0])
     batches = data.Batches(*data.draw_digits(IMAGES, SEED), BATCH, prepare=small, rng=[SEED, 1])
     optimizer = optim.SGD(model, LR, momentum=0.9, weight_decay=1e-4, decayed="weights")

@@ -87,6 +87,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES sa
     from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
     from refconv.ops.separable import (
         depthwise_conv2d,
+        depthwise_conv2d_db,
         depthwise_conv2d_dw,
         depthwise_conv2d_dx,
         separable_conv2d,
@@ -139,6 +140,7 @@ __all__ = [
     "dense_dw",
     "dense_dx",
     "depthwise_conv2d",
+    "depthwise_conv2d_db",
     "depthwise_conv2d_dw",
     "depthwise_conv2d_dx",
     "dropout",
@@ -223,7 +225,8 @@ _PUBLIC_NAMES = {
     "ops.resize": "pad pad_dx upsample2d upsample2d_dx",
     "ops.response_norm": "local_response_norm local_response_norm_dx",
     "ops.separable": (
-        "depthwise_conv2d depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d separable_conv2d_grads separate_rank1"
+        "depthwise_conv2d depthwise_conv2d_db depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d "
+        "separable_conv2d_grads separate_rank1"
     ),
     "weights.model": "load",
 }

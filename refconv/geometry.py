@@ -250,12 +250,12 @@ def mode_window(kernel: Sequence[int], mode: str) -> Window:
     return Window(kernel, padding=paddings[choice("mode", mode, paddings)])
 
 
-def pooling_window(ndim, window, stride, padding, dilation, ceil_mode, input_size) -> Window:
+def pooling_window(ndim, kernel_size, stride, padding, dilation, ceil_mode, input_size) -> Window:
     """Window of a pooling whose every place contains an element of an input of this size.
 
-    The stride is the size of the window unless another one is given.
+    The stride is the size of the kernel unless another one is given.
     """
-    kernel = per_axis("window", window, ndim)
+    kernel = per_axis("kernel_size", kernel_size, ndim)
     window = Window(kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
     window.pooled_size(input_size)
     return window

@@ -122,7 +122,7 @@ def _row(name, layer, shape, counted):
     """A row; layers that were counted before add no parameters."""
     new = {id(inner): (inner, at) for _, inner, at in layer.distinct_layers(shape) if id(inner) not in counted}
     counted.update(new)
-    specs = [spec for inner, at in new.values() for spec in inner.specs(at).values()]
+    specs = [spec for inner, at in new.values() for spec in inner.specs(at).values() if not spec.counter]
     parameters, untrained = (sum(math.prod(s.shape) for s in specs if s.trainable is kind) for kind in (True, False))
     innermost = _innermost(layer, shape)
     kind = f"{type(layer).__name__}, {innermost} layers" if innermost else repr(layer)

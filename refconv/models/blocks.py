@@ -1,7 +1,8 @@
 """Blocks shared by many architectures, and the width multiplier of their channel counts."""
 
 from refconv._arguments import divisor, integer, real
-from refconv.nn import BatchNorm, Conv2D, Dense, ReLU, Sequential
+from refconv.models.batch_norm import batch_norm
+from refconv.nn import Conv2D, Dense, ReLU, Sequential
 
 __all__ = ["CIFAR", "IMAGENET", "conv_bn_relu", "conv_relu", "scaled", "score_layer", "stack"]
 
@@ -37,7 +38,7 @@ def conv_relu(filters, kernel_size, **arguments):
 
 def conv_bn_relu(filters, kernel_size, **arguments):
     """A convolution, batch normalisation, which makes a bias pointless (A17), and a ReLU."""
-    return Sequential(conv=Conv2D(filters, kernel_size, bias=False, **arguments), norm=BatchNorm(), relu=ReLU())
+    return Sequential(conv=Conv2D(filters, kernel_size, bias=False, **arguments), norm=batch_norm(), relu=ReLU())
 
 
 def stack(name, layers):

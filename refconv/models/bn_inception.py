@@ -5,10 +5,10 @@ their outputs 576 channels, which they have with 96. Pools inside the blocks tak
 two blocks that halve the size pool their input and pass it on. The first convolution is depthwise separable.
 """
 
+from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
-    BatchNorm,
     Concat,
     GlobalAvgPool2D,
     MaxPool2D,
@@ -37,6 +37,7 @@ INCEPTION = {
 POOLS = {"avg": AvgPool2D, "max": MaxPool2D}
 
 
+@takes_batch_norm_options
 def bn_inception(classes=1000, width=1, *, small_images=False):
     """BN-Inception for images of 224 × 224 pixels.
 
@@ -48,6 +49,8 @@ def bn_inception(classes=1000, width=1, *, small_images=False):
         Factor for the number of filters in all other layers.
     small_images : bool
         A stem for 32 × 32 pixels, one convolution and one pooling.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def imagenet_stem(width):
     """The table's rows above the first Inception block; depthwise, each colour has eight filters."""
     return {
         "conv1": SeparableConv2D(scaled(64, width), 7, multiplier=8, stride=2, padding="same", bias=False),
-        "norm1": BatchNorm(),
+        "norm1": batch_norm(),
         "relu1": ReLU(),
         "pool1": MaxPool2D(3, stride=2, padding="same"),
         "conv2_reduce": conv_bn_relu(scaled(64, width), 1),

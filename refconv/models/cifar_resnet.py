@@ -5,6 +5,7 @@ A plain twin has the same layers and no shortcut. With 20 layers it learns as we
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentValueError
+from refconv.models.batch_norm import takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack
 from refconv.models.resnet import basic, stages
 from refconv.nn import GlobalAvgPool2D, Sequential
@@ -14,6 +15,7 @@ __all__ = ["cifar_resnet"]
 FILTERS = (16, 32, 64)  # at 32, 16 and 8 pixels
 
 
+@takes_batch_norm_options
 def cifar_resnet(depth=20, classes=10, width=1, *, shortcut="A", plain=False, survival=1):
     """A residual network for images of 32 × 32 pixels, or its plain twin.
 
@@ -32,6 +34,8 @@ def cifar_resnet(depth=20, classes=10, width=1, *, shortcut="A", plain=False, su
     survival : float
         As for :func:`resnet`; 0.5 in the paper on stochastic depth. A plain network takes nothing but 1: without a block it
         would pass nothing on.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------

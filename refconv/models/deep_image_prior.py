@@ -6,13 +6,15 @@ way up is bilinear.
 """
 
 from refconv._arguments import integer
+from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import scaled
 from refconv.models.sizes import SizedSequential, SizeRule
-from refconv.nn import BatchNorm, Concat, Conv2D, LeakyReLU, Pad2D, Sequential, Sigmoid, Upsample2D
+from refconv.nn import Concat, Conv2D, LeakyReLU, Pad2D, Sequential, Sigmoid, Upsample2D
 
 __all__ = ["deep_image_prior"]
 
 
+@takes_batch_norm_options
 def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
     """The hourglass; its input is noise from U[0, 1/10] with 32 channels, its output an image with values from 0 to 1.
 
@@ -26,6 +28,8 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
         How often the size is halved; height and width must be divisible by 2^depth and at least 2^(depth + 1).
     skip : int
         Channels that go across at each size; 0 for none, as for inpainting large holes.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------
@@ -60,10 +64,10 @@ def hourglass(depth, filters, skip):
         up=Upsample2D(2, mode="bilinear"),
     )
     join = Concat(across=normalised(skip, 1), through=through) if skip else through
-    return Sequential(join=join, norm=BatchNorm(), conv=normalised(filters, 3), mix=normalised(filters, 1))
+    return Sequential(join=join, norm=batch_norm(), conv=normalised(filters, 3), mix=normalised(filters, 1))
 
 
 def normalised(filters, kernel, stride=1):
     """A convolution with mirrored borders, batch normalisation and leaky ReLU."""
     border = {"border": Pad2D(kernel // 2, mode="reflect")} if kernel > 1 else {}
-    return Sequential(**border, conv=Conv2D(filters, kernel, stride=stride), norm=BatchNorm(), relu=LeakyReLU(0.2))
+    return Sequential(**border, conv=Conv2D(filters, kernel, stride=stride), norm=batch_norm(), relu=LeakyReLU(0.2))

@@ -5,10 +5,10 @@ A dense block is nothing but ``Concat(Identity(), layer)``, again and again.
 
 from refconv._arguments import choice, integer, real
 from refconv._errors import ArgumentValueError
+from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import scaled, score_layer, stack
 from refconv.nn import (
     AvgPool2D,
-    BatchNorm,
     Concat,
     Conv2D,
     GlobalAvgPool2D,
@@ -32,6 +32,7 @@ GROWTH = 32  # k
 COMPRESSION = 0.5  # θ, what a transition keeps of the channels
 
 
+@takes_batch_norm_options
 def densenet(depth=121, classes=1000, width=1, *, small_images=False):
     """A DenseNet-BC for images of 224 × 224 pixels.
 
@@ -45,6 +46,8 @@ def densenet(depth=121, classes=1000, width=1, *, small_images=False):
         Factor for the growth rate and with it for all channels.
     small_images : bool
         A stem for 32 × 32 pixels, one 3 × 3 convolution.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------
@@ -69,11 +72,12 @@ def densenet(depth=121, classes=1000, width=1, *, small_images=False):
         else Conv2D(2 * growth, 7, stride=2, padding=3, bias=False)
     )
     halve = {} if small_images else {"pool1": MaxPool2D(3, stride=2, padding=1)}
-    stem = {"conv1": first, "norm1": BatchNorm(), "relu1": ReLU(), **halve}
+    stem = {"conv1": first, "norm1": batch_norm(), "relu1": ReLU(), **halve}
     blocks = BLOCKS[choice("depth", depth, BLOCKS)]
     return Sequential(**stem, **body(blocks, 2 * growth, growth, COMPRESSION), **head(classes))
 
 
+@takes_batch_norm_options
 def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True, compression=COMPRESSION):
     """A DenseNet for images of 32 × 32 pixels, three dense blocks of equally many layers.
 
@@ -89,6 +93,8 @@ def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True
         Whether there is a 1 × 1 convolution in front of each 3 × 3: the B of DenseNet-BC.
     compression : float
         θ, what a transition keeps of the channels, above 0 and up to 1: the C of DenseNet-BC, where it is 0.5.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------
@@ -142,15 +148,15 @@ def dense_block(depth, growth, bottleneck=True):
 
 def dense_layer(growth, bottleneck):
     """BN, ReLU, 3 × 3; or BN, ReLU, 1 × 1 to four times the growth in front of it."""
-    squeeze = {"norm1": BatchNorm(), "relu1": ReLU(), "squeeze": Conv2D(4 * growth, 1, bias=False)} if bottleneck else {}
-    return Sequential(**squeeze, norm=BatchNorm(), relu=ReLU(), conv=Conv2D(growth, 3, padding=1, bias=False))
+    squeeze = {"norm1": batch_norm(), "relu1": ReLU(), "squeeze": Conv2D(4 * growth, 1, bias=False)} if bottleneck else {}
+    return Sequential(**squeeze, norm=batch_norm(), relu=ReLU(), conv=Conv2D(growth, 3, padding=1, bias=False))
 
 
 def transition(channels):
     """BN, ReLU, 1 × 1 to fewer channels, and the mean of 2 × 2 pixels."""
-    return Sequential(norm=BatchNorm(), relu=ReLU(), conv=Conv2D(channels, 1, bias=False), pool=AvgPool2D(2))
+    return Sequential(norm=batch_norm(), relu=ReLU(), conv=Conv2D(channels, 1, bias=False), pool=AvgPool2D(2))
 
 
 def head(classes):
     """What comes behind the last dense block."""
-    return {"norm": BatchNorm(), "relu": ReLU(), "mean": GlobalAvgPool2D(), "scores": score_layer(classes)}
+    return {"norm": batch_norm(), "relu": ReLU(), "mean": GlobalAvgPool2D(), "scores": score_layer(classes)}

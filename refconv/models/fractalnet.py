@@ -4,6 +4,7 @@ A block follows the expansion rule of :class:`refconv.nn.Fractal` from a convolu
 with a pooling behind each bring 32 × 32 pixels down to one.
 """
 
+from refconv.models.batch_norm import takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer
 from refconv.nn import Dropout, DropPath, Flatten, Fractal, MaxPool2D, Sequential
 
@@ -13,6 +14,7 @@ FILTERS = (64, 128, 256, 512, 512)
 DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.4)  # at the end of each block
 
 
+@takes_batch_norm_options
 def fractalnet(columns=3, classes=10, width=1, *, drop=0.15, share=0.5):
     """A FractalNet for images of 32 × 32 pixels.
 
@@ -28,6 +30,8 @@ def fractalnet(columns=3, classes=10, width=1, *, drop=0.15, share=0.5):
         Probability with which a join leaves out an input, for the mini-batches of local drop-path.
     share : float
         Share of global mini-batches, in which a single column is the network.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------

@@ -7,6 +7,7 @@ layer, but keeps the paper's pools: torchvision's last between blocks is 2 × 2,
 """
 
 from refconv._arguments import choice
+from refconv.models.batch_norm import takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, conv_relu, scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
@@ -43,6 +44,7 @@ HEADS = ("inception4a", "inception4d")
 STYLES = {"paper": (conv_relu, 5), "torchvision": (conv_bn_relu, 3)}  # what a convolution is, and how large the large one
 
 
+@takes_batch_norm_options
 def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=False):
     """GoogLeNet for images of 224 × 224 pixels.
 
@@ -59,6 +61,8 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
         the loss is :func:`refconv.training.CrossEntropy`.
     small_images : bool
         A stem for 32 × 32 pixels, one convolution and one pooling.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------

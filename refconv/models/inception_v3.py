@@ -6,6 +6,7 @@ here. The paper's stem has three 3 × 3 convolutions (the last with stride 2 at 
 and of its five blocks like Figure 6 the first is the one that halves the size.
 """
 
+from refconv.models.batch_norm import takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer
 from refconv.nn import AvgPool2D, Concat, Dropout, GlobalAvgPool2D, Heads, MaxPool2D, Sequential
 
@@ -16,6 +17,7 @@ FIGURE_5 = (32, 64, 64)  # filters of the projection: 256, 288 and 288 channels 
 FIGURE_6 = (128, 160, 160, 192)  # filters between the 1 × 7 and the 7 × 1, at 17 × 17
 
 
+@takes_batch_norm_options
 def inception_v3(classes=1000, width=1, *, heads=True, small_images=False):
     """Inception-v3 for images of 299 × 299 pixels.
 
@@ -30,6 +32,8 @@ def inception_v3(classes=1000, width=1, *, heads=True, small_images=False):
         :func:`refconv.training.CrossEntropy`.
     small_images : bool
         A stem for 32 × 32 pixels; its 17 × 17 are then 7 × 7, too few for the head.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------

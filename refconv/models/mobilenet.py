@@ -3,8 +3,9 @@
 Its Table 1 stands here. The table's last "Conv dw / s2", at 7 × 7 pixels, has an output of 7 × 7 as well: its stride is 1.
 """
 
+from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer
-from refconv.nn import BatchNorm, DepthwiseConv2D, GlobalAvgPool2D, ReLU, Sequential
+from refconv.nn import DepthwiseConv2D, GlobalAvgPool2D, ReLU, Sequential
 
 __all__ = ["mobilenet", "separable"]
 
@@ -22,6 +23,7 @@ BODY = (
 )
 
 
+@takes_batch_norm_options
 def mobilenet(classes=1000, width=1, *, small_images=False):
     """MobileNet for images of 224 × 224 pixels, or 192, 160, 128 as the paper tries.
 
@@ -33,6 +35,8 @@ def mobilenet(classes=1000, width=1, *, small_images=False):
         α, the width multiplier: 1, 0.75, 0.5 and 0.25 in the paper.
     small_images : bool
         For 32 × 32 pixels: the first two strides are 1.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def separable(filters, stride=1):
     """
     return Sequential(
         depthwise=DepthwiseConv2D(3, stride=stride, padding="same", bias=False),
-        norm=BatchNorm(),
+        norm=batch_norm(),
         relu=ReLU(),
         pointwise=conv_bn_relu(filters, 1),
     )

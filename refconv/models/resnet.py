@@ -10,9 +10,9 @@ from functools import partial
 
 from refconv._arguments import choice, integer, real
 from refconv._errors import ArgumentValueError
+from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack
 from refconv.nn import (
-    BatchNorm,
     Conv2D,
     GlobalAvgPool2D,
     Identity,
@@ -40,6 +40,7 @@ EXPANSION = {"basic": 1, "bottleneck": 4}
 STRIDES = {"1x1": 0, "3x3": 1}  # the layer of a bottleneck that takes its stride
 
 
+@takes_batch_norm_options
 def resnet(
     depth=50, classes=1000, width=1, *, shortcut="B", stride_in="1x1", groups=1, inner=1, survival=1, small_images=False
 ):
@@ -64,6 +65,8 @@ def resnet(
         Probability with which the last block is there in training; that of the others falls towards it in equal steps.
     small_images : bool
         A stem for 32 × 32 pixels, one 3 × 3 convolution.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------
@@ -125,7 +128,7 @@ def basic(inner, outer, stride=1):
     return Sequential(
         first=conv_bn_relu(inner, 3, stride=stride, padding=1),
         second=Conv2D(outer, 3, padding=1, bias=False),
-        norm=BatchNorm(),
+        norm=batch_norm(),
     )
 
 
@@ -141,7 +144,7 @@ def bottleneck(inner, outer, stride=1, *, groups=1, stride_in="1x1"):
         reduce=conv_bn_relu(inner, 1, stride=strides[0]),
         conv=conv_bn_relu(inner, 3, stride=strides[1], padding=1, groups=groups),
         expand=Conv2D(outer, 1, bias=False),
-        norm=BatchNorm(),
+        norm=batch_norm(),
     )
 
 
@@ -150,7 +153,7 @@ def shortcut_of(option, before, after, stride):
     differs = stride > 1 or before != after
     projects = {"A": False, "B": differs, "C": True}[choice("shortcut", option, "ABC")]
     if projects:
-        return Sequential(conv=Conv2D(after, 1, stride=stride, bias=False), norm=BatchNorm())
+        return Sequential(conv=Conv2D(after, 1, stride=stride, bias=False), norm=batch_norm())
     if differs:
         return Sequential(every=MaxPool2D(1, stride=stride), pad=PadChannels(after))  # a window of one pixel: none is changed
     return Identity()

@@ -7,6 +7,7 @@ builds upon.
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentValueError
+from refconv.models.batch_norm import takes_batch_norm_options
 from refconv.models.resnet import resnet
 
 __all__ = ["resnext"]
@@ -15,6 +16,7 @@ __all__ = ["resnext"]
 SETTINGS = {1: 64, 2: 40, 4: 24, 8: 14, 32: 4}
 
 
+@takes_batch_norm_options
 def resnext(depth=50, classes=1000, width=1, *, cardinality=32, group_width=None, small_images=False):
     """A ResNeXt for images of 224 × 224 pixels.
 
@@ -28,6 +30,8 @@ def resnext(depth=50, classes=1000, width=1, *, cardinality=32, group_width=None
         C, any number of paths of which the filters can be shared out.
     group_width : int or None
         d, filters of each path in the first stage, twice, four and eight times as many in the next. None: what Table 2 says.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------

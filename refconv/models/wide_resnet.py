@@ -6,15 +6,17 @@ here; where the shape changes, both ways share the first pair.
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentValueError
+from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import scaled, score_layer, stack
 from refconv.models.resnet import resnet
-from refconv.nn import BatchNorm, Conv2D, Dropout, GlobalAvgPool2D, Identity, ReLU, Sequential, Sum
+from refconv.nn import Conv2D, Dropout, GlobalAvgPool2D, Identity, ReLU, Sequential, Sum
 
 __all__ = ["wide_resnet", "wide_resnet50"]
 
 FILTERS = (16, 32, 64)
 
 
+@takes_batch_norm_options
 def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
     """WRN-depth-factor for images of 32 × 32 pixels.
 
@@ -30,6 +32,8 @@ def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
         A further factor for the number of filters, that of the first layer too.
     dropout : float
         Rate of the dropout between a block's two convolutions; 0.3 in the paper where there is any.
+    bn_momentum, bn_eps, bn_averages : optional
+        Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
     return Sequential(
         conv1=Conv2D(scaled(16, width), 3, padding=1, bias=False),
         **layers,
-        norm=BatchNorm(),
+        norm=batch_norm(),
         relu=ReLU(),
         mean=GlobalAvgPool2D(),
         scores=score_layer(classes),
@@ -69,10 +73,10 @@ def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
 
 def pre_activated(before, filters, stride, dropout):
     """BN, ReLU, 3 × 3, twice, past which goes the input, or a 1 × 1 of the first BN and ReLU's output where shapes differ."""
-    first = {"norm": BatchNorm(), "relu": ReLU()}
+    first = {"norm": batch_norm(), "relu": ReLU()}
     rest = Sequential(
         conv1=Conv2D(filters, 3, stride=stride, padding=1, bias=False),
-        norm=BatchNorm(),
+        norm=batch_norm(),
         relu=ReLU(),
         **({"dropout": Dropout(dropout)} if dropout else {}),
         conv2=Conv2D(filters, 3, padding=1, bias=False),
@@ -82,6 +86,7 @@ def pre_activated(before, filters, stride, dropout):
     return Sequential(**first, add=Sum(main=rest, shortcut=Conv2D(filters, 1, stride=stride, bias=False)))
 
 
+@takes_batch_norm_options
 def wide_resnet50(factor=2, classes=1000, width=1, *, small_images=False):
     """WRN-50-factor-bottleneck for ImageNet: ResNet-50 with wider 3 × 3 convolutions; torchvision's wide_resnet50_2.
 

@@ -10,6 +10,7 @@ from refconv.ops.dispatch import implementation
 
 __all__ = [
     "depthwise_conv2d",
+    "depthwise_conv2d_db",
     "depthwise_conv2d_dw",
     "depthwise_conv2d_dx",
     "separable_conv2d",
@@ -164,6 +165,38 @@ def depthwise_conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilati
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
     _check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
     return implementation("separable").depthwise_conv2d_dw(x, dy, window)
+
+
+def depthwise_conv2d_db(dy, *, data_format="channels_last"):
+    r"""∂e/∂b of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
+
+    Parameters
+    ----------
+    dy : array (N, rows, columns, C·Q), float32 or float64
+        ∂e/∂y; (N, C·Q, rows, columns) with ``channels_first``.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (C·Q,), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy is not a batch of images of float32, float64 or integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> depthwise_conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
+    array([4., 7.])
+
+    Source: C7.
+    """
+    return implementation("separable").depthwise_conv2d_db(channels_last("dy", floats(dy=dy), 2, data_format))
 
 
 def separable_conv2d(x, depthwise, pointwise, b=None, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):

@@ -1,5 +1,6 @@
 """Training and evaluation: the loop, metrics, callbacks and ensembles."""
 
+from refconv.training.averages import recompute_averages
 from refconv.training.callbacks import Callback, CSVLogger, EarlyStopping
 from refconv.training.checkpoint import Checkpoint
 from refconv.training.ensemble import Ensemble, crops_144, flips, scales, ten_crops
@@ -49,6 +50,7 @@ __all__ = [
     "mean_absolute_error",
     "predict",
     "predict_proba",
+    "recompute_averages",
     "scales",
     "ten_crops",
     "top_k_accuracy",

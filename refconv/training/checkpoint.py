@@ -12,14 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import refconv.weights as weights
 from refconv._arguments import flag, integer
 from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._files import clear_unfinished
 from refconv.training.callbacks import Callback
 from refconv.training.evaluate import Means
+from refconv.training.generators import generators
 from refconv.training.history import Epoch
 from refconv.training.settings import differences
 
@@ -199,12 +198,3 @@ def _refuse_others(model, values, path):
 def _put(model, values):
     for name, parameter in model.named_parameters().items():
         parameter.value[...] = values[name]
-
-
-def generators(model) -> dict[str, np.random.Generator]:
-    """The random generators of all layers that have one, such as dropout, under dotted names."""
-    found = {}
-    for name, layer in model.named_layers():
-        found |= {f"{name}.{inner}": rng for inner, rng in generators(layer).items()}
-    own = {name: value for name, value in vars(model).items() if isinstance(value, np.random.Generator)}
-    return {**own, **found}

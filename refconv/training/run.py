@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
+from refconv.training.averages import warn_if_averages_lag
 from refconv.training.divergence import cause_of_divergence
 from refconv.training.evaluate import Evaluation, Means, evaluate
 from refconv.training.history import Diverged, Epoch, History
@@ -87,6 +88,7 @@ class Run:
         self.order: Any = None  # state of the batches when this epoch began
         self.means, self.seconds, self.last_lr = Means(), 0.0, 0.0  # of this epoch
         self.scores: Array | None = None
+        self._last_x: Array | None = None
         measured = {"train": self.batches, "validation": self.validation, "test": self.test}
         kinds = [kind for kind, batches in measured.items() if batches is not None]
         self.history = History(measured=[f"{kind}_{name}" for kind in kinds for name in ("loss", *self.functions)])
@@ -111,15 +113,16 @@ class Run:
         named = {
             "epochs": self.epochs,
             "clip_norm": self.clip_norm,
-            "optimizer": _settings_of(self.optimizer),
-            "lr": self.lr,
+            "optimizer": self.optimizer,
             "schedule": self.schedule,
             "loss": self.loss,
             "batches": self.batches,
             "validation": self.validation,
         }
         deciding = {type(callback).__name__: callback for callback in self.callbacks if callback.settings()}
-        return {name: describe(value) for name, value in {**named, **deciding}.items()}
+        settings = {name: describe(value) for name, value in {**named, **deciding}.items()}
+        settings["optimizer"]["lr"] = self.lr  # the optimiser's own follows the schedule
+        return settings
 
     def __enter__(self) -> Run:
         with ExitStack() as stack:
@@ -155,7 +158,7 @@ class Run:
         for x, targets in self.batches:
             targets = self._checked(x, targets)
             self.optimizer.lr = self.lr * self.schedule(self._progress())
-            self.step += 1
+            self.step, self._last_x = self.step + 1, x
             yield x, targets
             if self.stop:
                 return
@@ -195,11 +198,13 @@ class Run:
         self._call("on_epoch_end")
 
     def end(self) -> History:
-        """Return the history; test once if no epoch did, as after resuming a run that was over."""
+        """Return the history; test once if no epoch did, as after resuming a run that was over; check the averages."""
         over = self.epoch_done and self.epoch == self.epochs
         self.history.stopped = self.stop and not self.history.stopped_early and not over
         if self.test is not None and self.history.test is None:
             self.history.test = self._evaluate("test", self.test, None)
+        if self.scores is not None:
+            warn_if_averages_lag(self.model, self._last_x, self.scores)
         return self.history
 
     def _call(self, method: str) -> None:
@@ -249,12 +254,6 @@ class Run:
     def _watch(self, epoch: Epoch) -> None:
         if hasattr(self.schedule, "watch"):
             self.schedule.watch(epoch.validation_loss)
-
-
-def _settings_of(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the type of an optimiser and its constants; the learning rate changes during the run."""
-    constants = {name: value for name, value in vars(optimizer).items() if isinstance(value, bool | float | str)}
-    return {"type": type(optimizer).__name__, **{name: value for name, value in constants.items() if name != "lr"}}
 
 
 def _repeatable(name: str, batches: Any, epochs: int, *, shuffle: bool) -> Any:

@@ -18,9 +18,9 @@ DEEPEST = 5  # functions within functions; a recursive one contains itself
 def describe(value: Any, depth: int = 0) -> Any:
     """Describe a setting as data that JSON can hold.
 
-    An object with ``settings()`` is described by these and its type, a function by its name and the variables that it was
-    made with: ``augment.shift(2)`` differs from ``augment.shift(3)``. The code of a function is not compared. Neither are
-    lists and dicts that belong to a function, which may change during the run.
+    An object with ``settings()`` is described by its type, or the "name" in its settings, and the rest of them. A function is
+    described by its name and the variables that it was made with: ``augment.shift(2)`` differs from ``augment.shift(3)``.
+    The code of a function is not compared, nor are lists and dicts in its variables, which may change during the run.
 
     >>> def scaled(factor):
     ...     return lambda x: factor * x
@@ -42,7 +42,8 @@ def describe(value: Any, depth: int = 0) -> Any:
     if isinstance(value, functools.partial):
         return {"type": describe(value.func, depth), "arguments": describe([value.args, value.keywords], depth)}
     if not isinstance(value, type) and callable(getattr(value, "settings", None)):
-        return {"type": type(value).__name__, **describe(value.settings(), depth)}
+        settings = describe(value.settings(), depth)
+        return {"type": settings.pop("name", type(value).__name__), **settings}
     if callable(value) and hasattr(value, "__qualname__"):
         variables = _variables(value, depth)
         return {"type": value.__qualname__, **variables} if variables else value.__qualname__

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from refconv.optim import Optimizer
     from refconv.typing import Array
 
-
 __all__ = ["check_targets", "main_scores", "train_step"]
 
 
@@ -75,7 +74,7 @@ def train_step(
     Source: lecture rows A12 and A20 (SOURCES.md).
     """
     optimizer.check_model(model)
-    if hasattr(loss, "check_targets"):  # before the forward pass, which moves running averages
+    if hasattr(loss, "check_targets"):  # before the forward pass, which takes longer
         targets = check_targets(loss, targets, (len(x), *model.output_shape(x.shape[1:])))
     scores, backward = model.forward(x, train=True)
     value, dscores = loss(scores, targets)

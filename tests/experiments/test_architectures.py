@@ -9,7 +9,7 @@ from refconv import models, nn
 pytest.importorskip("experiments", reason="an installed package has no experiments")
 
 from experiments import Settings, classifiers, deep_image_prior, layer_removal, neocognitron
-from experiments.classifiers import digits, small, use_short_averages
+from experiments.classifiers import digits, small
 from experiments.deep_image_prior import fit_image, photograph, psnr
 from experiments.neocognitron import retina
 from experiments.segmentation import draw_cells, intersection_over_union, segment
@@ -29,7 +29,7 @@ def test_a_classifier_learns():
 
 
 def test_a_network_with_batch_normalisation_is_measured_with_averages_that_have_followed():
-    model = use_short_averages(models.create("resnet20-small"))
+    model = models.create("resnet20-small")
     momenta = {layer.momentum for _, layer, _ in model.distinct_layers((32, 32, 1)) if isinstance(layer, nn.BatchNorm)}
     assert momenta == {0.9}
 

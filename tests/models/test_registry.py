@@ -9,6 +9,7 @@ import pytest
 from evidence import needs_kernels
 from refconv import models, nn
 from refconv.models.aliases import ALIASES, ELSEWHERE, plain
+from refconv.nn.layer import all_layers
 
 NAMES = models.names()
 CLASSIFIERS = [name for name in NAMES if name not in ("neocognitron", "deep-image-prior")]
@@ -168,3 +169,32 @@ def has_chance(layer):
     """Whether something in it may leave layers out in a pass."""
     chance = isinstance(layer, nn.StochasticDepth | nn.DropPath)
     return chance or any(has_chance(inner) for _, inner in layer.named_layers())
+
+
+NORMALISED = [name for name in NAMES if name not in ("neocognitron", "lenet", "nin", "nin-cifar", "googlenet", "zfnet")]
+NORMALISED = [name for name in NORMALISED if not name.startswith(("alexnet", "vgg", "unet"))]
+
+
+@pytest.mark.parametrize("name", [f"{name}-small" for name in NORMALISED])
+def test_batch_norm_options_reach_every_batch_normalisation(name):
+    usual, changed = models.create(name), models.create(name, bn_momentum=0.75, bn_eps=1e-5, bn_averages="lecture")
+    assert batch_norms(usual)
+    assert all((n.momentum, n.eps, n.averages) == (0.9, 1e-3, "corrected") for n in batch_norms(usual))
+    assert len(batch_norms(changed)) == len(batch_norms(usual))
+    assert all((n.momentum, n.eps, n.averages) == (0.75, 1e-5, "lecture") for n in batch_norms(changed))
+
+
+def test_batch_norm_options_are_checked_and_forgotten_afterwards():
+    with pytest.raises(ValueError, match=r"momentum must be from 0 to 1, got 1.5"):
+        models.resnet(18, bn_momentum=1.5)
+    assert {n.momentum for n in batch_norms(models.resnet(18))} == {0.9}
+    for network in (models.googlenet, models.lenet):
+        with pytest.raises((TypeError, ValueError), match="bn_eps"):
+            network(bn_eps=0.01)
+    assert {n.eps for n in batch_norms(models.googlenet("torchvision", bn_eps=0.01))} == {0.01}
+    with pytest.raises(TypeError, match=r"lenet takes .*, got bn_eps"):
+        models.create("lenet", bn_eps=0.01)
+
+
+def batch_norms(model):
+    return [layer for layer in all_layers(model) if isinstance(layer, nn.BatchNorm)]

@@ -34,7 +34,7 @@ def run(folder, resume, patience=4, given=None, wrap=lambda batches: batches, **
     if not resume:
         callbacks.append(StopAfterOneStep())
     validation = arguments.pop("validation", (X[:9], LABELS[:9]))
-    optimizer = optim.SGD(model, lr=arguments.pop("lr", 0.1))
+    optimizer = optim.SGD(model, lr=arguments.pop("lr", 0.1), **arguments.pop("optimizer", {}))
     data = wrap(given or batches())
     return fit(model, data, optimizer, epochs=2, validation=validation, callbacks=callbacks, **arguments)
 
@@ -52,7 +52,12 @@ CHANGES = {
     "no schedule": ({"schedule": None}, "schedule: constant, was .*warm_up.*"),
     "loss": ({"loss": CrossEntropy(0.2)}, r"loss\.label_smoothing: 0.2, was 0.1"),
     "clip_norm": ({"clip_norm": None}, "clip_norm: None, was 2.0"),
-    "lr": ({"lr": 0.2}, "lr: 0.2, was 0.1"),
+    "lr": ({"lr": 0.2}, r"optimizer\.lr: 0.2, was 0.1"),
+    "momentum": ({"optimizer": {"momentum": 0.5}}, r"optimizer\.momentum: 0.5, was 0.0"),
+    "groups": (
+        {"optimizer": {"groups": {"b": {"lr": 0.2}}}},
+        r"optimizer\.groups: \[{'names': 'b', 'lr': 0.2}\], was \[\]",
+    ),
     "patience": ({"patience": 5}, r"EarlyStopping\.patience: 5, was 4"),
     "batch size": ({"given": batches(size=9)}, r"batches\.batch_size: 9, was 8"),
     "order": ({"given": batches(shuffle=False)}, r"batches\.shuffle: False, was True"),

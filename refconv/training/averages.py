@@ -1,0 +1,129 @@
+"""Running averages of batch normalisation: computed anew for trained weights, and checked after training."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refconv._errors import ArgumentValueError
+from refconv.nn import BatchNorm
+from refconv.nn.layer import all_layers, call_backward
+from refconv.training.generators import generators
+from refconv.training.pairs import pairs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from refconv.nn import Layer
+
+    Array = NDArray[Any]
+
+__all__ = ["disagreement", "recompute_averages", "warn_if_averages_lag"]
+
+LARGEST_DISAGREEMENT = 1.0  # of outputs, in units of their variance: a constant output has this distance
+
+
+def recompute_averages(model: Layer, batches: Any) -> None:
+    r"""Replace the running averages of all batch normalisations by the means over batches.
+
+    .. math:: \hat\mu = \frac{1}{T} \sum_{t=1}^{T} \mu_t, \qquad \hat\sigma^2 = \frac{1}{T} \sum_{t=1}^{T} \sigma_t^2
+
+    During training the averages follow weights that change; here the weights stay the same ("precise batch normalisation").
+    The batches should be as large as those of the training. They pass through the network in training mode and back, with a
+    derivative of zero: gradients and weights stay as they are. If a pass fails, the averages stay as they were.
+
+    Parameters
+    ----------
+    model : Layer
+        A built network.
+    batches : iterable of (x, targets)
+        Training data, as for :func:`fit`; a few thousand examples suffice. Targets are ignored.
+
+    Raises
+    ------
+    ValueError
+        If there is no batch.
+
+    Examples
+    --------
+    >>> from refconv import nn
+    >>> model = nn.Sequential(nn.BatchNorm())
+    >>> _ = model.build((1,), rng=0, dtype=np.float64)
+    >>> recompute_averages(model, [(np.array([[1.0], [5.0]]), None), (np.array([[4.0], [6.0]]), None)])
+    >>> model[0].parameters["mean"].value, model[0].parameters["var"].value
+    (array([4.]), array([2.5]))
+
+    Source: lecture row A15 (SOURCES.md); Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, section 3.
+    """
+    norms = _batch_norms(model)
+    settings = [(norm.averages, norm.momentum) for norm in norms]
+    states = [p for norm in norms for p in norm.parameters.values() if p.grad is None]
+    before = [p.value.copy() for p in states]
+    steps = 0
+    try:
+        for norm in norms:
+            norm.averages, norm.momentum = "corrected", 1.0  # the mean over all updates
+            norm.parameters["updates"].value = 0
+        for x, _ in pairs(batches, shuffle=False):
+            outputs, backward = model.forward(x, train=True)
+            zeros = tuple(map(np.zeros_like, outputs)) if isinstance(outputs, tuple) else np.zeros_like(outputs)
+            call_backward(backward, zeros, want_dx=False)
+            steps += 1
+        if not steps:
+            raise ArgumentValueError("batches yielded nothing; is it an exhausted iterator?")
+    except BaseException:
+        for parameter, value in zip(states, before, strict=True):
+            parameter.value = value
+        raise
+    finally:
+        for norm, (averages, momentum) in zip(norms, settings, strict=True):
+            norm.averages, norm.momentum = averages, momentum
+
+
+def warn_if_averages_lag(model: Layer, x: Array, scores: Array) -> None:
+    """Warn if a trained network with batch normalisation computes something else in inference than in training.
+
+    Networks with random layers, such as dropout, are not checked: their outputs in training differ for other reasons.
+
+    Parameters
+    ----------
+    model : Layer
+        The network after its last step.
+    x : array (N, …)
+        The last batch of the training.
+    scores : array (N, …)
+        Output of the network for x in training.
+    """
+    if not _batch_norms(model) or generators(model):
+        return
+    if (found := disagreement(model(x), scores)) <= LARGEST_DISAGREEMENT:
+        return
+    warnings.warn(
+        f"model computes other outputs in inference than in training: on the last batch they differ by {found:.1f} times "
+        "their variance. The running averages of batch normalisation lag behind the weights: call "
+        "training.recompute_averages(model, batches), use a smaller momentum (bn_momentum=0.9), or train longer",
+        stacklevel=4,
+    )
+
+
+def disagreement(inference: Array, training: Array) -> float:
+    r"""Mean squared difference of two outputs, in units of the variance of the second one.
+
+    .. math:: \frac{\sum (a_{n,k} - b_{n,k})^2}{\sum (b_{n,k} - \bar b_k)^2}
+
+    0 if the variance is negligible, as for a single example or a constant output.
+
+    >>> disagreement(np.array([[2.0], [3.0], [7.0]]), np.array([[1.0], [3.0], [5.0]]))
+    0.625
+    """
+    a, b = (np.asarray(y, np.float64).reshape(-1, y.shape[-1]) for y in (inference, training))
+    spread, size = ((b - b.mean(0)) ** 2).sum(), (b**2).sum()
+    return float(((a - b) ** 2).sum() / spread) if spread > 1e-6 * size else 0.0
+
+
+def _batch_norms(model: Layer) -> list[BatchNorm]:
+    """Return the batch normalisations of a network that training changes, each once."""
+    norms = dict.fromkeys(layer for layer in all_layers(model) if isinstance(layer, BatchNorm))
+    return [norm for norm in norms if not getattr(norm, "frozen", False)]

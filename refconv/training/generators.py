@@ -1,0 +1,25 @@
+"""Random generators of a network's layers, which decide what training computes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refconv.nn import Layer
+
+__all__ = ["generators"]
+
+
+def generators(model: Layer) -> dict[str, np.random.Generator]:
+    """Return the random generators of all layers that have one, such as dropout, by dotted names.
+
+    >>> from refconv import nn
+    >>> model = nn.Sequential(nn.Dense(3), nn.Dropout(0.5))
+    >>> _ = model.build((4,), rng=0)
+    >>> [*generators(model)]
+    ['1.rng']
+    """
+    found = {}
+    for name, layer in model.named_layers():
+        found |= {f"{name}.{inner}": rng for inner, rng in generators(layer).items()}
+    own = {name: value for name, value in vars(model).items() if isinstance(value, np.random.Generator)}
+    return {**own, **found}
