@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,11 @@ def test_every_help_explains_itself(tmp_path, command):
         ),
         (("train", "lenet", "--epoch", "3"), 2, "unknown argument --epoch; did you mean --epochs?"),
         (("train", "lenet", "--data", "minst"), 2, "--data: must be one of digits, mnist, fashion-mnist, kmnist, got 'minst'"),
+        (("train", "lenet", "--validation", "1.5"), 2, "argument --validation: must be above 0 and below 1, got 1.5"),
+        (("train", "lenet", "--patience", "3"), 1, "--patience needs --validation X: it follows the validation loss"),
+        (("train", "lenet", "--schedule", "plateau"), 1, "--schedule plateau needs --validation X"),
+        (("draw", "lenet", "--out", f"{__file__}/x.png"), 1, f"{__file__}: "),
+        (("trace", "conv2d", "--x", str(Path(__file__).parent)), 1, f"{Path(__file__).parent}: "),
         (("train", "lenet", "--lr", "fast"), 2, "--lr: must be a number, got 'fast'"),
         (("train",), 2, "the following arguments are required: MODEL"),
         (("train", "lenet", "--epochs", "0"), 2, "--epochs: must be at least 1, got 0"),
