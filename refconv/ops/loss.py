@@ -342,9 +342,12 @@ def _numbers(name, values, dtype):
     if isinstance(values, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
     try:
-        return np.ascontiguousarray(np.asarray(values), dtype).reshape(np.shape(values))
+        array = np.asarray(values)
+        if array.dtype.kind == "c":
+            raise TypeError  # NumPy would discard the imaginary part
+        return np.ascontiguousarray(array, dtype).reshape(array.shape)
     except (TypeError, ValueError):
-        raise ArgumentTypeError(f"{name} must be an array of numbers, got {values!r}") from None
+        raise ArgumentTypeError(f"{name} must be an array of real numbers, got {values!r}") from None
 
 
 def _logits(name, value, array):
