@@ -212,7 +212,7 @@ class Run:
         for callback in self.callbacks:
             getattr(callback, method)(self)
 
-    def _checked(self, x: Array, targets: Any) -> Array:
+    def _checked(self, x: Array, targets: Any) -> Any:
         """Check the targets of this batch; before the first step, check all data sets whose targets are known."""
         shape = self._scores_shape(x)
         while self._unchecked:
