@@ -8,6 +8,7 @@ import pytest
 import refconv
 from refconv import models, nn
 from refconv.nn.parameter import MANY
+<<<<<<< HEAD
 from refconv.weights.safetensors import write_safetensors
 
 DESCRIPTION = {"name": "resnet20-small", "arguments": {}, "input_shape": [24, 20, 3], "notes": {}}  # as format 1 stored it
@@ -32,7 +33,48 @@ def test_a_file_without_the_number_of_updates_is_loaded_as_after_many(tmp_path, 
         loaded = again.named_parameters()
         assert {name: loaded[name].value.item() for name in counters} == dict.fromkeys(counters, expected)
         assert all((loaded[name].value == a).all() for name, a in others.items())
+=======
+from refconv.weights.tensors import WEIGHTS, write_tensors
+
+SHAPE = (24, 20, 3)
+
+
+def network(dtype, seed, updates):
+    model = models.create("resnet20-small")
+    model.build(SHAPE, rng=seed, dtype=dtype)
+    for name, parameter in model.named_parameters().items():
+        if name.endswith(".updates"):
+            parameter.value = updates
+    return model
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_number_of_updates_is_saved_and_counts_as_many_where_it_is_missing(tmp_path, dtype):
+    model = network(dtype, 1, updates=7)
+    arrays = {name: parameter.value for name, parameter in model.named_parameters().items()}
+    counters = {name for name in arrays if name.endswith(".updates")}
+>>>>>>> norm
     assert len(counters) == 7  # one for each convolution of ResNet-8
+    model.save(tmp_path / "model")
+    model.save_weights(tmp_path / "new")
+    write_tensors(tmp_path / "old", {name: a for name, a in arrays.items() if name not in counters}, WEIGHTS, {})
+    loaded = {"model": refconv.load(tmp_path / "model"), "new": network(dtype, 2, 3), "old": network(dtype, 3, 3)}
+    for file in ("new", "old"):
+        loaded[file].load_weights(tmp_path / file)
+    for file, expected in (("model", 7), ("new", 7), ("old", MANY)):
+        found = {name: parameter.value for name, parameter in loaded[file].named_parameters().items()}
+        assert {name: found[name].item() for name in counters} == dict.fromkeys(counters, expected)
+        assert all((found[name] == a).all() for name, a in arrays.items() if name not in counters)
+
+
+def test_a_layer_that_is_not_in_the_file_keeps_its_number_of_updates(tmp_path):
+    model = network(np.float32, 2, updates=3)
+    weights = {"conv1.norm.mean": np.full(16, 5, np.float32)}
+    write_tensors(tmp_path / "part", weights, WEIGHTS, {})
+    model.load_weights(tmp_path / "part", strict=False)
+    parameters = model.named_parameters()
+    assert parameters["conv1.norm.updates"].value == MANY
+    assert {p.value.item() for name, p in parameters.items() if name.endswith(".updates")} == {3, MANY}
 
 
 def test_averages_of_many_updates_go_on_by_the_lectures_formula():
