@@ -6,6 +6,7 @@ import warnings
 
 from refconv._arguments import choice, known_format, real, real_or_exact
 from refconv._errors import ArgumentValueError
+from refconv.nn.description import Shape, Span
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
@@ -152,10 +153,10 @@ class BatchNorm(Layer):
             return 1 - self.momentum
         return (1 - self.momentum) / (1 - self.momentum**t) if self.momentum != 1 else 1 / t
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
 
-    def caption(self):
+    def caption(self) -> str:
         return "BN"
 
     def __repr__(self):
