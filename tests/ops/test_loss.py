@@ -246,7 +246,7 @@ def test_the_losses_leave_their_inputs_alone():
         (
             lambda: softmax_cross_entropy(PIXELS, CLASSES[:, 0]),
             ValueError,
-            r"labels must have shape \(2, 3, 1, 4\), got \(2, 1, 4\)",
+            r"labels must have shape \(2, 3, 1, 4\), that of logits without its last axis, got \(2, 1, 4\)",
         ),
         (
             lambda: softmax_cross_entropy(PIXELS, np.where(CLASSES == 3, 5, CLASSES)),
