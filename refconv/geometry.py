@@ -337,11 +337,12 @@ def _first_between(step: int, modulus: int, low: int, high: int) -> int | None:
 
 
 def _padding(padding, ndim: int) -> str | Pads:
-    """A padding's name unchanged, or one ``(before, after)`` pair for each axis."""
+    """A padding's name in lower case, or one ``(before, after)`` pair for each axis."""
     if isinstance(padding, str):
-        if padding not in PADDINGS:
+        name = padding.lower() if padding.isupper() else padding  # "SAME", as TensorFlow writes it
+        if name not in PADDINGS:
             raise ArgumentValueError(f"padding must be {', '.join(map(repr, PADDINGS))} or integers, got {padding!r}")
-        return padding
+        return name
     if type(padding) is int and 0 <= padding <= LARGEST:
         return ((padding, padding),) * ndim
     listed = entries(padding)

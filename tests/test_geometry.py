@@ -61,6 +61,11 @@ def test_same_padding_gives_one_output_for_each_stride_begun_from_as_few_zeros_a
         assert fewer.output_size((n,)) < (output,)
 
 
+def test_names_of_paddings_may_be_written_in_capitals():
+    for name in ("valid", "same", "same_lower", "full"):
+        assert Window((3, 5), 2, name.upper()) == Window((3, 5), 2, name)
+
+
 # Strides 1 and 2 as in the lecture's pictures; the numbers are what TensorFlow documents for its SAME.
 @pytest.mark.parametrize(
     ("n", "kernel", "stride", "dilation", "pads", "output"),
@@ -242,7 +247,7 @@ def test_a_signal_is_an_image_one_pixel_high(padding):
         ({"dilation": 2.5}, TypeError, "dilation must be an integer, got 2.5"),
         ({"dilation": (1, 1, 1)}, ValueError, "dilation must be an integer or 2 integers"),
         ({"padding": "sAme"}, ValueError, "padding must be 'valid', 'same', 'same_lower', 'full' or integers, got 'sAme'"),
-        ({"padding": "SAME"}, ValueError, "padding must be 'valid', 'same'"),
+        ({"padding": "OTHER"}, ValueError, "padding must be 'valid', 'same'.*, got 'OTHER'"),
         ({"padding": ""}, ValueError, "padding must be 'valid', 'same'"),
         ({"padding": ("same", "valid")}, (TypeError, ValueError), "padding must be"),
         ({"padding": b"same"}, (TypeError, ValueError), "padding must be"),

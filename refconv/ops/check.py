@@ -26,10 +26,15 @@ def floats(**arrays):
     converted = {name: None if a is None and name == "b" else _as_float(name, a) for name, a in arrays.items()}
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
     if len(set(kinds.values())) > 1:
-        got = ", ".join(f"{dtype} for {name}" for name, dtype in kinds.items())
+        got = ", ".join(f"{_type_as_given(arrays[name], dtype)} for {name}" for name, dtype in kinds.items())
         raise ArgumentTypeError(f"{' and '.join(kinds)} must have one float type, got {got}; convert with .astype")
     result = list(converted.values())
     return result[0] if len(result) == 1 else result
+
+
+def _type_as_given(array, converted):
+    given = np.asarray(array).dtype
+    return str(converted) if given.kind == "f" else f"{given} (computed as {converted})"
 
 
 def _is_ready(value):

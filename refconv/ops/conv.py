@@ -373,8 +373,8 @@ def _kernel(w, ndim):
 def _check_channels(w, inputs, groups):
     if w.shape[-2] * groups != inputs:
         raise ArgumentValueError(
-            f"w must take inputs / groups = {inputs} / {groups} = {inputs // groups} channels on its axis {w.ndim - 2}, "
-            f"got shape {w.shape}"
+            f"x must have {w.shape[-2] * groups} channels, and w inputs / groups of them on its axis {w.ndim - 2}, "
+            f"got {inputs} channels and {groups} groups for w of shape {w.shape}"
         )
 
 

@@ -50,13 +50,13 @@ X, W, B, DY = ones(2, 5, 7, 6), ones(2, 3, 3, 8), ones(8), ones(2, 4, 5, 8)  # t
         ({"x": ones(5, 7, 6)}, ValueError, r"x must have 4 axes \(batch, height, width, channels\).*\(5, 7, 6\)"),
         ({"x": ones(2, 5, 7, 0)}, ValueError, r"x must not be empty"),
         ({"x": ones(2, 5, 7, 5)}, ValueError, "groups must divide the 5 inputs, got 2"),
-        ({"x": ones(2, 5, 7, 8)}, ValueError, r"w must take inputs / groups = 8 / 2 = 4 channels.*\(2, 3, 3, 8\)"),
+        ({"x": ones(2, 5, 7, 8)}, ValueError, r"x must have 6 channels.* got 8 channels and 2 groups.*\(2, 3, 3, 8\)"),
         ({"x": ones(2, 1, 7, 6)}, ValueError, "input must be at least as large as the kernel.*axis 0"),
         ({"x": X.astype(np.float16)}, TypeError, "x must hold float32, float64 or integers, got float16"),
         ({"x": X.astype(np.float32)}, TypeError, "float32 for x, float64 for w, float64 for b"),
         ({"w": ones(2, 3, 8)}, ValueError, r"w must have 4 axes \(kernel height, kernel width, inputs / groups, out"),
         ({"w": ones(2, 0, 3, 8)}, ValueError, "w must not be empty"),
-        ({"w": ones(2, 3, 6, 8)}, ValueError, "w must take inputs / groups = 6 / 2 = 3 channels"),
+        ({"w": ones(2, 3, 6, 8)}, ValueError, "x must have 12 channels.* got 6 channels and 2 groups"),
         ({"w": ones(2, 3, 3, 7)}, ValueError, "groups must divide the 7 outputs, got 2"),
         ({"w": W.astype(complex)}, TypeError, "w must hold float32"),
         ({"b": ones(7)}, ValueError, r"b must have shape \(8,\), one for each output channel of w, got shape"),
@@ -141,7 +141,9 @@ def test_signals_are_refused_in_their_own_words():
         conv1d(X, ones(3, 6, 8))
     with pytest.raises(ValueError, match=r"w must have 3 axes \(kernel width, inputs / groups, outputs\)"):
         conv1d(ones(2, 7, 6), W)
-    with pytest.raises(ValueError, match="w must take inputs / groups = 6 / 1 = 6 channels on its axis 1"):
+    with pytest.raises(
+        ValueError, match="x must have 5 channels, and w inputs / groups of them on its axis 1, got 6 channels and 1 groups"
+    ):
         conv1d(ones(2, 7, 6), ones(3, 5, 8))
 
 
