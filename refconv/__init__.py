@@ -18,7 +18,7 @@ from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
-    from refconv import analysis, data, models, nn, optim, training, weights
+    from refconv import analysis, data, geometry, models, nn, ops, optim, training, weights
     from refconv.analysis import summary
     from refconv.geometry import Window, receptive_field
     from refconv.ops.activation import (
@@ -149,6 +149,7 @@ __all__ = [
     "elu_dx",
     "fft_convolve1d",
     "fft_convolve2d",
+    "geometry",
     "get_config",
     "global_avg_pool1d",
     "global_avg_pool1d_dx",
@@ -172,6 +173,7 @@ __all__ = [
     "mean_squared_error",
     "models",
     "nn",
+    "ops",
     "optim",
     "pad",
     "pad_dx",
@@ -230,7 +232,7 @@ _PUBLIC_NAMES = {
     ),
     "weights.model": "load",
 }
-_SUBMODULES = ("analysis", "data", "models", "nn", "optim", "training", "weights")
+_SUBMODULES = ("analysis", "data", "geometry", "models", "nn", "ops", "optim", "training", "weights")
 _MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}
 _MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 

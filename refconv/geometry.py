@@ -41,7 +41,7 @@ class Window:
     padding : str, int, one int for each axis, or one ``(before, after)`` pair for each axis
         Zeros around the input, in elements. ``"valid"``: none. ``"same"``: the output has ``⌈n / S⌉`` elements, and an odd
         zero is at the end. ``"same_lower"``: the odd zero is at the beginning. ``"full"``: span − 1 on each side, so that
-        every overlap counts.
+        every overlap counts. Upper and lower case mean the same.
     dilation : int or one int for each axis
         Distance D between neighbouring taps of the kernel, in input elements.
     ceil_mode : bool
@@ -339,9 +339,9 @@ def _first_between(step: int, modulus: int, low: int, high: int) -> int | None:
 def _padding(padding, ndim: int) -> str | Pads:
     """A padding's name unchanged, or one ``(before, after)`` pair for each axis."""
     if isinstance(padding, str):
-        if padding not in PADDINGS:
+        if padding.lower() not in PADDINGS:
             raise ArgumentValueError(f"padding must be {', '.join(map(repr, PADDINGS))} or integers, got {padding!r}")
-        return padding
+        return padding.lower()
     if type(padding) is int and 0 <= padding <= LARGEST:
         return ((padding, padding),) * ndim
     listed = entries(padding)

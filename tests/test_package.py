@@ -195,3 +195,10 @@ def test_the_arrays_of_a_derivative_beside_dy_are_given_by_name(name):
         assert all(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in arrays)
     with pytest.raises(TypeError):
         getattr(refconv, name)([[1.0, 2, 3]], [[4.0, 5, 6]])
+
+
+def test_modules_of_operators_are_attributes():
+    printed = run_python("import refconv; print(refconv.ops.conv.__name__, refconv.geometry.Window.__name__)")
+    assert printed.split() == ["refconv.ops.conv", "Window"]
+    with pytest.raises(AttributeError, match=r"module 'refconv.ops' has no attribute 'convolve3d'"):
+        refconv.ops.convolve3d  # noqa: B018
