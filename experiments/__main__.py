@@ -1,13 +1,17 @@
 """``python -m experiments``: run experiments and print the table of their results."""
 
-import argparse
-import os
+import contextlib
 import sys
 
 from experiments import EXPERIMENTS, Settings, run, table
 from experiments.experiment import DATA
 from refconv._ascii import use_ascii_forms
 from refconv._config import get_config
+from refconv._errors import ArgumentError
+from refconv._optional import MissingPackage
+from refconv.cli.arguments import one_of
+from refconv.cli.console import PipeWriter
+from refconv.cli.parser import Parser, did_you_mean
 
 PROGRAM = "python -m experiments"
 
@@ -21,26 +25,20 @@ def main(arguments=None) -> int:
         print(_listed())
         return 0
     plan = _plan(parser, options)
-    try:
-        print(table(_rows(plan, options)), flush=True)
-    except BrokenPipeError:  # the reader closed the pipe; discard what is still buffered
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (ImportError, OSError, ValueError) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted", file=sys.stderr)
-        return 130
+    with contextlib.redirect_stdout(PipeWriter(sys.stdout)), contextlib.redirect_stderr(PipeWriter(sys.stderr)):
+        try:
+            print(table(_rows(plan, options)), flush=True)
+        except (ArgumentError, OSError, MissingPackage) as error:
+            print(f"{PROGRAM}: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"{PROGRAM}: interrupted", file=sys.stderr)
+            return 130
     return 0
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        PROGRAM,
-        description=f"Run experiments and print the table of their results.\n\n{_listed()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(PROGRAM, f"Run experiments and print the table of their results.\n\n{_listed()}")
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="experiments to run (default: all)")
     add("--list", action="store_true", help="print the names of the experiments and what they show")
@@ -48,7 +46,7 @@ def _parser():
     add("--quick", action="store_true", help="less data, fewer epochs and one seed: shows that they run")
     add("--seed", type=int, default=0, metavar="N", help="first seed (default: %(default)s)")
     add("--seeds", type=int, metavar="N", help="runs per variant, each with the next seed (default: the experiment's, 1 or 3)")
-    add("--data", choices=DATA, help="digits drawn by refconv, or MNIST")
+    add("--data", **one_of(*DATA), help="digits drawn by refconv, or MNIST")
     add("--images", type=int, metavar="N", help="training images")
     add("--epochs", type=int, metavar="N", help="passes over the data; hundreds of steps for deep-image-prior")
     return parser
@@ -61,7 +59,8 @@ def _listed():
 def _plan(parser, options):
     """Return the variants to run for each experiment; exit with status 2 if an option does not fit."""
     if unknown := set(options.names) - set(EXPERIMENTS):
-        parser.error(f"NAME must be one of {', '.join(EXPERIMENTS)}, got {', '.join(sorted(unknown))}")
+        first = sorted(unknown)[0]
+        parser.error(f"NAME must be one of {', '.join(EXPERIMENTS)}, got {first!r}{did_you_mean(first, EXPERIMENTS)}")
     given = [number for number in (options.images, options.epochs, options.seeds) if number is not None]
     if min(given, default=1) < 1 or options.seed < 0:
         parser.error("--images, --epochs and --seeds must be at least 1, and --seed at least 0")

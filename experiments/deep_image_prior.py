@@ -11,6 +11,7 @@ from experiments.experiment import Experiment
 from refconv import models, optim
 from refconv._optional import need
 from refconv.data.pictures import open_picture
+from refconv.training import Callback, MeanSquaredError, fit
 
 __all__ = ["EXPERIMENT", "NOISE", "fit_image", "photograph", "psnr"]
 
@@ -76,7 +77,7 @@ def fit_image(
     jitter : float
         Standard deviation of the noise added to z in each step, which prevents overfitting.
     on_step : callable
-        Called in each step with its number, from 0, and the network's output (H, W, C), before the weights change.
+        Called in each step with its number, from 0, and the network's output (H, W, C) before the weights changed.
 
     Returns
     -------
@@ -88,17 +89,36 @@ def fit_image(
     z = rng.uniform(0, 0.1, (1, *damaged.shape[:2], 32)).astype(np.float32)
     model = models.deep_image_prior(damaged.shape[2], width, depth=depth)
     model.build(z.shape[1:], rng)
-    optimizer = optim.SGD(model, LR, momentum=0.9)
-    mask, average = 1 if known is None else known, damaged
-    target = np.where(mask == 0, np.zeros_like(damaged), damaged)  # an unknown pixel may be NaN, and 0 · NaN is NaN
-    for step in range(steps):
-        image, backward = model.forward(z + jitter * rng.standard_normal(z.shape, np.float32), train=True)
-        on_step(step, image[0])
-        model.zero_grad()
-        backward(2 / damaged[..., 0].size * mask * (image - target), want_dx=False)
-        optimizer.step()
-        average = image[0] if step == 0 else smooth * average + (1 - smooth) * image[0]
-    return average
+    mask = 1 if known is None else known
+    target = np.where(mask == 0, np.zeros_like(damaged), damaged)[None]  # an unknown pixel may be NaN, and 0 · NaN is NaN
+    batches = ((z + jitter * rng.standard_normal(z.shape, np.float32), target) for _ in range(steps))
+    optimizer = optim.SGD(model, LR * damaged.shape[2], momentum=0.9)  # the loss is a mean over the channels too
+    average = AverageOutput(smooth, on_step)
+    fit(model, batches, optimizer, epochs=1, loss=MaskedSquaredError(mask), callbacks=[average])
+    return average.image
+
+
+class MaskedSquaredError:
+    """Mean squared error of the known pixels; the others count as right."""
+
+    def __init__(self, mask):
+        self.mask, self.squared_error = mask, MeanSquaredError()
+
+    def __call__(self, image, target):
+        value, dimage = self.squared_error(self.mask * image, self.mask * target)
+        return value, self.mask * dimage
+
+
+class AverageOutput(Callback):
+    """Running average of the network's outputs, which starts with the first."""
+
+    def __init__(self, smooth, on_step):
+        self.smooth, self.on_step, self.image = smooth, on_step, None
+
+    def on_step_end(self, run):
+        (image,) = run.scores
+        self.image = image if self.image is None else self.smooth * self.image + (1 - self.smooth) * image
+        self.on_step(run.step - 1, image)
 
 
 def denoise(settings):

@@ -53,7 +53,7 @@ def errors(**options):
         statistics = data.channel_statistics(images)
 
         def prepare(chosen):
-            return data.standardise(chosen, *statistics)
+            return data.normalize(chosen, *statistics)
 
         model, seed = network(**options), settings.seed
         model.build((32, 32, 3), rng=[seed, 0])

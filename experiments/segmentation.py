@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.experiment import Experiment
-from refconv import models, optim
-from refconv.ops.loss import softmax_cross_entropy
+from refconv import data, models, optim
+from refconv.training import fit, predict
 
-__all__ = ["EXPERIMENT", "draw_cells", "intersection_over_union", "segment"]
+__all__ = ["EXPERIMENT", "draw_cells", "mask_overlap", "segment"]
 
 SIZE = 64
 BATCH, LR = 8, 0.02
@@ -58,12 +58,12 @@ def _one_image(rng, size):
     return image + rng.normal(0, 0.35, (size, size)), inside
 
 
-def intersection_over_union(predicted, truth) -> float:
+def mask_overlap(predicted, truth) -> float:
     r"""Return the overlap of two sets of pixels, from 0 to 1.
 
     .. math:: \frac{|A \cap B|}{|A \cup B|}
 
-    >>> intersection_over_union(np.array([1, 1, 0, 1]), np.array([1, 0, 0, 1])) == 2 / 3
+    >>> mask_overlap(np.array([1, 1, 0, 1]), np.array([1, 0, 0, 1])) == 2 / 3
     True
 
     Source: lecture row M16 (SOURCES.md).
@@ -80,20 +80,12 @@ def segment(settings, size=SIZE):
     model, rng = models.create("unet-same-small"), np.random.default_rng(seed)
     model.build(x.shape[1:], rng)
     optimizer = optim.SGD(model, lr=LR, momentum=0.9)
-    steps = epochs * -(-images // BATCH)
-    for step in range(steps):
-        optimizer.lr = LR * optim.cosine(step / steps)
-        chosen = rng.integers(0, images, BATCH)
-        scores, backward = model.forward(x[chosen], train=True)
-        _, dscores = softmax_cross_entropy(scores.reshape(-1, 2), inside[chosen].ravel())
-        model.zero_grad()
-        backward(dscores.reshape(scores.shape), want_dx=False)
-        optimizer.step()
-    predicted, bright = model(test).argmax(-1), test[..., 0] > x.mean(dtype=np.float64)
+    fit(model, data.Batches(x, inside, BATCH, rng=rng), optimizer, epochs=epochs, schedule=optim.cosine)
+    predicted, bright = predict(model, test), test[..., 0] > x.mean(dtype=np.float64)
     trained_on = f"{epochs} epoch{'s' * (epochs > 1)} of {images} images"
     return {
-        f"IoU after {trained_on}": intersection_over_union(predicted, truth),
-        "IoU of the pixels brighter than the mean": intersection_over_union(bright, truth),
+        f"IoU after {trained_on}": mask_overlap(predicted, truth),
+        "IoU of the pixels brighter than the mean": mask_overlap(bright, truth),
     }
 
 

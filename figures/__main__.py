@@ -1,6 +1,5 @@
 """``python -m figures``: draw every picture again, and write the gallery; ``--measure`` runs the experiments again as well."""
 
-import argparse
 import ast
 import importlib
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from refconv._ascii import use_ascii_forms
+from refconv.cli.parser import Parser, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent
 SCRIPTS = {script.stem: script for script in sorted(FOLDER.glob("f[0-9]*.py"))}
@@ -22,13 +22,13 @@ def main():
     import canvas
 
     use_ascii_forms()
-    parser = argparse.ArgumentParser("python -m figures", description=__doc__)
+    parser = Parser("python -m figures", __doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as f05_im2col or f05 (default: all)")
     parser.add_argument("--measure", action="store_true", help="run the experiments again, which takes many minutes")
     options = parser.parse_args()
     known = [*SCRIPTS, TRAINING]
     if unknown := [name for name in options.names if not any(script.startswith(name) for script in known)]:
-        parser.error(f"NAME must be one of {', '.join(known)}, but is {', '.join(unknown)}")
+        parser.error(f"NAME must be one of {', '.join(known)}, got {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     chosen = [name for name in known if not options.names or name.startswith(tuple(options.names))]
     for name in (bar := tqdm(chosen, unit="picture")):
         bar.set_postfix_str(name)

@@ -18,7 +18,7 @@ from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
-    from refconv import analysis, data, models, nn, optim, training, weights
+    from refconv import analysis, data, geometry, models, nn, ops, optim, training, weights
     from refconv.analysis import summary
     from refconv.geometry import Window, receptive_field
     from refconv.ops.activation import (
@@ -87,6 +87,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES sa
     from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
     from refconv.ops.separable import (
         depthwise_conv2d,
+        depthwise_conv2d_db,
         depthwise_conv2d_dw,
         depthwise_conv2d_dx,
         separable_conv2d,
@@ -139,6 +140,7 @@ __all__ = [
     "dense_dw",
     "dense_dx",
     "depthwise_conv2d",
+    "depthwise_conv2d_db",
     "depthwise_conv2d_dw",
     "depthwise_conv2d_dx",
     "dropout",
@@ -147,6 +149,7 @@ __all__ = [
     "elu_dx",
     "fft_convolve1d",
     "fft_convolve2d",
+    "geometry",
     "get_config",
     "global_avg_pool1d",
     "global_avg_pool1d_dx",
@@ -170,6 +173,7 @@ __all__ = [
     "mean_squared_error",
     "models",
     "nn",
+    "ops",
     "optim",
     "pad",
     "pad_dx",
@@ -223,11 +227,12 @@ _PUBLIC_NAMES = {
     "ops.resize": "pad pad_dx upsample2d upsample2d_dx",
     "ops.response_norm": "local_response_norm local_response_norm_dx",
     "ops.separable": (
-        "depthwise_conv2d depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d separable_conv2d_grads separate_rank1"
+        "depthwise_conv2d depthwise_conv2d_db depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d "
+        "separable_conv2d_grads separate_rank1"
     ),
     "weights.model": "load",
 }
-_SUBMODULES = ("analysis", "data", "models", "nn", "optim", "training", "weights")
+_SUBMODULES = ("analysis", "data", "geometry", "models", "nn", "ops", "optim", "training", "weights")
 _MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}
 _MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 

@@ -41,7 +41,7 @@ class Window:
     padding : str, int, one int for each axis, or one ``(before, after)`` pair for each axis
         Zeros around the input, in elements. ``"valid"``: none. ``"same"``: the output has ``⌈n / S⌉`` elements, and an odd
         zero is at the end. ``"same_lower"``: the odd zero is at the beginning. ``"full"``: span − 1 on each side, so that
-        every overlap counts.
+        every overlap counts. Upper and lower case mean the same.
     dilation : int or one int for each axis
         Distance D between neighbouring taps of the kernel, in input elements.
     ceil_mode : bool
@@ -250,12 +250,12 @@ def mode_window(kernel: Sequence[int], mode: str) -> Window:
     return Window(kernel, padding=paddings[choice("mode", mode, paddings)])
 
 
-def pooling_window(ndim, window, stride, padding, dilation, ceil_mode, input_size) -> Window:
+def pooling_window(ndim, kernel_size, stride, padding, dilation, ceil_mode, input_size) -> Window:
     """Window of a pooling whose every place contains an element of an input of this size.
 
-    The stride is the size of the window unless another one is given.
+    The stride is the size of the kernel unless another one is given.
     """
-    kernel = per_axis("window", window, ndim)
+    kernel = per_axis("kernel_size", kernel_size, ndim)
     window = Window(kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
     window.pooled_size(input_size)
     return window
@@ -339,9 +339,9 @@ def _first_between(step: int, modulus: int, low: int, high: int) -> int | None:
 def _padding(padding, ndim: int) -> str | Pads:
     """A padding's name unchanged, or one ``(before, after)`` pair for each axis."""
     if isinstance(padding, str):
-        if padding not in PADDINGS:
+        if padding.lower() not in PADDINGS:
             raise ArgumentValueError(f"padding must be {', '.join(map(repr, PADDINGS))} or integers, got {padding!r}")
-        return padding
+        return padding.lower()
     if type(padding) is int and 0 <= padding <= LARGEST:
         return ((padding, padding),) * ndim
     listed = entries(padding)

@@ -43,9 +43,9 @@ _ROWS = [
         "_arguments _config _core _errors geometry reference",
     ),
     ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional geometry typing"),
-    ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops"),
-    ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops"),
-    ("models", "architectures", "_arguments _errors geometry nn ops"),
+    ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops typing"),
+    ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops typing"),
+    ("models", "architectures", "_arguments _errors geometry nn ops typing"),
     ("weights", "saving and loading networks", "_errors _files geometry models nn"),
     (
         "training",

@@ -438,8 +438,8 @@ def test_a_package_without_kernels_is_not_imported_unless_it_was_built_so(copied
     (copied / "refconv" / "_core" / _core.PURE_MARKER.name).touch()
     assert run_python(IMPORT, copied) == "reference"
     printed = run_python("from refconv.cli import main; main(['info'])", copied)
-    assert "kernels  none: built with REFCONV_PURE=1" in printed
-    assert "engine   reference" in printed
+    assert re.search(r"^kernels +none: built with REFCONV_PURE=1", printed, re.M)
+    assert re.search(r"^engine +reference$", printed, re.M)
 
 
 @needs_kernels

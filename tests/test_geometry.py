@@ -241,8 +241,8 @@ def test_a_signal_is_an_image_one_pixel_high(padding):
         ({"dilation": 0}, ValueError, "dilation must be at least 1, got 0"),
         ({"dilation": 2.5}, TypeError, "dilation must be an integer, got 2.5"),
         ({"dilation": (1, 1, 1)}, ValueError, "dilation must be an integer or 2 integers"),
-        ({"padding": "sAme"}, ValueError, "padding must be 'valid', 'same', 'same_lower', 'full' or integers, got 'sAme'"),
-        ({"padding": "SAME"}, ValueError, "padding must be 'valid', 'same'"),
+        ({"padding": "some"}, ValueError, "padding must be 'valid', 'same', 'same_lower', 'full' or integers, got 'some'"),
+        ({"padding": "SAME_UPPER"}, ValueError, "padding must be 'valid', 'same'"),
         ({"padding": ""}, ValueError, "padding must be 'valid', 'same'"),
         ({"padding": ("same", "valid")}, (TypeError, ValueError), "padding must be"),
         ({"padding": b"same"}, (TypeError, ValueError), "padding must be"),
@@ -320,6 +320,11 @@ def test_mode_window_gives_the_sizes_and_the_place_of_numpy(mode, kernel):
     padded = np.pad(x, window.pads((n,))[0])
     found = [padded[i : i + kernel] @ w[::-1] for i in range(*window.output_size((n,)))]
     np.testing.assert_array_equal(found, np.convolve(x, w, mode))
+
+
+@pytest.mark.parametrize("padding", ["VALID", "SAME", "Same_Lower", "fulL"])
+def test_the_case_of_a_padding_does_not_matter(padding):
+    assert Window((2, 3), padding=padding) == Window((2, 3), padding=padding.lower())
 
 
 @pytest.mark.parametrize("mode", ["Same", "same_lower", "", None, 1])

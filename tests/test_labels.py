@@ -51,10 +51,6 @@ def fit_untouchable(labels):
     fit(model, data.Batches(IMAGES, labels, 2), optimizer, epochs=1)
 
 
-def optimizer():
-    return optim.SGD({"w": nn.Parameter(SCORES.copy())}, 0.1)
-
-
 @pytest.mark.parametrize("entrance", ENTRANCES)
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_not_a_label_is_refused_where_it_enters(entrance, case):

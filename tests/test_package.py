@@ -40,6 +40,21 @@ def test_every_operator_documents_formula_arguments_errors_example_and_source(na
         assert argument in text, f"{name} does not explain {argument}"
 
 
+NAMED_LAYERS = {"Concat", "Heads", "Mean", "Sequential", "Sum"}  # of which keyword arguments name the inner layers
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in NAMED_LAYERS])
+def test_the_signature_of_a_layer_shows_every_option(name):
+    kinds = {p.kind for p in inspect.signature(getattr(nn, name)).parameters.values()}
+    assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+@pytest.mark.parametrize("name", [n for n in [*OPERATORS, *LAYERS] if "ool" in n and "lobal" not in n and n[-3:] != "_dx"])
+def test_operators_and_layers_have_one_name_for_the_size_of_a_window(name):
+    function = getattr(refconv, name) if name in OPERATORS else getattr(nn, name)
+    assert "kernel_size" in inspect.signature(function).parameters
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_layer_has_a_docstring(name):
     assert len(inspect.getdoc(getattr(nn, name)) or "") > 20
@@ -180,3 +195,10 @@ def test_the_arrays_of_a_derivative_beside_dy_are_given_by_name(name):
         assert all(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in arrays)
     with pytest.raises(TypeError):
         getattr(refconv, name)([[1.0, 2, 3]], [[4.0, 5, 6]])
+
+
+def test_modules_of_operators_are_attributes():
+    printed = run_python("import refconv; print(refconv.ops.conv.__name__, refconv.geometry.Window.__name__)")
+    assert printed.split() == ["refconv.ops.conv", "Window"]
+    with pytest.raises(AttributeError, match=r"module 'refconv.ops' has no attribute 'convolve3d'"):
+        refconv.ops.convolve3d  # noqa: B018

@@ -5,25 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from refconv._arguments import integer
+from refconv._arguments import choice, integer
 from refconv._ascii import echo
-from refconv._errors import ArgumentValueError
 from refconv.analysis.receptive_field import extent, middle
-from refconv.nn.description import by
+from refconv.nn.description import Description, Shape, Span, by, short_name, short_repr
 from refconv.nn.layer import Layer, all_layers
 
 __all__ = ["Row", "rows", "stages", "summary"]
 
-LONG_NAME = 28  # characters, above which repeated parts of a name are written once
+Before = Callable[[Span], Span | None]
 
 
 class Row(NamedTuple):
     """One row of the table.
 
-    ``parameters`` are the trainable ones, ``untrained`` are others, such as running averages. The receptive field is that of
-    the middle output pixel; None is the whole input. Layers with ``training_only`` are not part of inference.
+    ``parameters`` are the trainable ones, ``untrained`` are others, such as running averages. The receptive field
+    belongs to the middle output pixel; None is the whole input. Layers with ``training_only`` are not part of inference.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Row(NamedTuple):
     training_only: bool = False
 
 
-def rows(model: Layer, input_shape) -> list[Row]:
+def rows(model: Layer, input_shape: Shape) -> list[Row]:
     """One row for each innermost layer, in the order of the forward pass; a layer that is used twice has two rows.
 
     Its parameters count where it appears first. Receptive fields are left out.
@@ -44,7 +44,7 @@ def rows(model: Layer, input_shape) -> list[Row]:
     return list(_rows("", model, tuple(input_shape), set()))
 
 
-def stages(model: Layer, input_shape, depth=1) -> list[Row]:
+def stages(model: Layer, input_shape: Shape, depth: int = 1) -> list[Row]:
     """One row for each layer directly inside of the network; with depth 2, for each inside of those, and so on.
 
     The levels of an encoder-decoder such as U-Net are opened at any depth, so that each of their parts has a row. So are
@@ -54,7 +54,7 @@ def stages(model: Layer, input_shape, depth=1) -> list[Row]:
     return list(_stages("", model, tuple(input_shape), depth - 1, lambda span: span, set(), opened=True))
 
 
-def _rows(name, layer, shape, counted):
+def _rows(name: str, layer: Layer, shape: Shape, counted: set[int]) -> Iterator[Row]:
     inside = list(layer.children(shape))
     for inner_name, inner, at in inside:
         for row in _rows(_dotted(name, inner_name), inner, at, counted):
@@ -63,12 +63,14 @@ def _rows(name, layer, shape, counted):
         yield _row(name, layer, shape, counted)
 
 
-def _serves_training(inner, layer):
+def _serves_training(inner: Layer, layer: Layer) -> bool:
     """True for the heads of a network: inner layers beside the one that is the network in inference."""
     return layer.inference_layer is not layer and layer.inference_layer is not inner
 
 
-def _stages(name, layer, shape, depth, before, counted, opened=False):
+def _stages(
+    name: str, layer: Layer, shape: Shape, depth: int, before: Before, counted: set[int], opened: bool = False
+) -> Iterator[Row]:
     """Rows of a layer; ``before(span)`` returns the pixels of the network's input that affect a span of the layer's input.
 
     A layer that is ``opened`` is replaced by the rows of its layers, at no cost of depth.
@@ -85,7 +87,7 @@ def _stages(name, layer, shape, depth, before, counted, opened=False):
         yield row._replace(receptive_field=extent(span))
 
 
-def _inside(layer, shape, before):
+def _inside(layer: Layer, shape: Shape, before: Before) -> Iterator[tuple[str, Layer, Shape, Before]]:
     """The inner layers of a layer, each with what is before it; none of a fractal, which is one row."""
     if layer.wiring == "columns":
         return
@@ -93,23 +95,23 @@ def _inside(layer, shape, before):
         yield name, inner, at, _through_all(before, layer.layers_before(name), shape)
 
 
-def _is_encoder_decoder(layer, shape):
+def _is_encoder_decoder(layer: Layer, shape: Shape) -> bool:
     """True if images become smaller inside of a layer and then larger again, but not larger than its input."""
     enlarges = any(inner.category == "up" for inner in all_layers(layer))
     return enlarges and math.prod(layer.output_shape(shape)[:-1]) <= math.prod(shape[:-1])
 
 
-def _through(before, layer, shape):
+def _through(before: Before, layer: Description, shape: Shape) -> Before:
     """Return the function that ``before`` is for the layer after this one."""
 
-    def further(span):
-        span = layer.input_span(shape, span)
-        return None if span is None else before(span)
+    def further(span: Span) -> Span | None:
+        inner = layer.input_span(shape, span)
+        return None if inner is None else before(inner)
 
     return further
 
 
-def _through_all(before, layers, shape):
+def _through_all(before: Before, layers: Sequence[Description] | None, shape: Shape) -> Before:
     """The same for layers that follow each other; if they are unknown, any pixel of the input may have an effect."""
     if layers is None:
         return lambda span: None
@@ -118,27 +120,27 @@ def _through_all(before, layers, shape):
     return before
 
 
-def _row(name, layer, shape, counted):
+def _row(name: str, layer: Layer, shape: Shape, counted: set[int]) -> Row:
     """A row; layers that were counted before add no parameters."""
-    new = {id(inner): (inner, at) for _, inner, at in layer.distinct_layers(shape) if id(inner) not in counted}
-    counted.update(new)
-    specs = [spec for inner, at in new.values() for spec in inner.specs(at).values()]
+    new = [(inner, at) for _, inner, at in layer.distinct_layers(shape) if id(inner) not in counted]
+    counted.update(id(inner) for inner, _ in new)
+    specs = [spec for inner, at in new for spec in inner.specs(at).values() if not spec.counter]
     parameters, untrained = (sum(math.prod(s.shape) for s in specs if s.trainable is kind) for kind in (True, False))
     innermost = _innermost(layer, shape)
     kind = f"{type(layer).__name__}, {innermost} layers" if innermost else repr(layer)
     return Row(name, kind, tuple(layer.output_shape(shape)), parameters, untrained, layer.multiply_adds(shape))
 
 
-def _innermost(layer, shape):
+def _innermost(layer: Layer, shape: Shape) -> int:
     """How many layers without layers inside there are in a layer; 0 if it is one of these itself."""
     return sum(_innermost(inner, at) or 1 for _, inner, at in layer.children(shape))
 
 
-def _dotted(name, inner):
+def _dotted(name: str, inner: str) -> str:
     return f"{name}.{inner}" if name else inner
 
 
-def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
+def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None = None, form: str = "text") -> None:
     """Print a table of the layers of a network: output sizes, parameters, multiply-adds and memory.
 
     Parameters are the trainable ones; others, such as the running averages of batch normalisation, have a column of their
@@ -149,8 +151,8 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
     ----------
     model : Layer
         The network; it need not be built.
-    input_shape : tuple of int
-        One input, without the batch.
+    input_shape : tuple of int, optional
+        One input, without the batch; by default the shape that ``build`` got.
     depth : int, optional
         A row for each layer at this depth, 1 being those directly in the network, with the receptive field of its middle
         output pixel. Without, a row for each innermost layer.
@@ -159,6 +161,8 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
 
     Raises
     ------
+    RuntimeError
+        If the network is not built and ``input_shape`` is not given.
     ValueError
         If some layer cannot take the input that reaches it, or there is no such form.
 
@@ -179,17 +183,19 @@ def summary(model: Layer, input_shape, *, depth=None, form="text") -> None:
 
     Source: lecture rows M2 and B7 (SOURCES.md).
     """
-    if form not in FORMS:
-        raise ArgumentValueError(f"form must be one of {', '.join(map(repr, FORMS))}, got {form!r}")
-    found = rows(model, input_shape) if depth is None else stages(model, input_shape, depth)
+    choice("form", form, ("text", "markdown", "csv"))
+    shape = model.input_shape if input_shape is None else tuple(input_shape)
+    if shape is None:
+        raise RuntimeError(f"{short_repr(model)} is not built: call summary with its input_shape, or build(input_shape) first")
+    found = rows(model, shape) if depth is None else stages(model, shape, depth)
     fields = depth is not None
     if form == "csv":
         echo(_csv(found, COLUMNS if fields else COLUMNS[:-1]))
     else:
         untrained = any(row.untrained for row in found)
         shown = [k for k, column in enumerate(COLUMNS) if (column != UNTRAINED or untrained) and (column != FIELD or fields)]
-        lines = [[line[k] for k in shown] for line in _cells(input_shape, found)]
-        echo("\n".join([*FORMS[form](lines), "", _memory(model, tuple(input_shape), found)]))
+        lines = [[line[k] for k in shown] for line in _cells(shape, found)]
+        echo("\n".join([*FORMS[form](lines), "", _memory(model, shape, found)]))
 
 
 UNTRAINED, FIELD = "not trained", "receptive field"
@@ -197,7 +203,7 @@ COLUMNS = ("name", "layer", "output", "parameters", UNTRAINED, "multiply-adds", 
 LEFT = 3  # columns of text and sizes; numbers are aligned at their right
 
 
-def _text(lines):
+def _text(lines: list[list[str]]) -> Iterator[str]:
     """Aligned columns, with rules below the head and above the totals."""
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     rule = ["─" * width for width in widths]
@@ -207,12 +213,12 @@ def _text(lines):
         yield "  ".join(cell.ljust(w) if k < LEFT else cell.rjust(w) for k, (cell, w) in enumerate(cells)).rstrip()
 
 
-def _markdown(lines):
+def _markdown(lines: list[list[str]]) -> Iterator[str]:
     head, *body = (f"| {' | '.join(line)} |" for line in lines)
-    return [head, f"| {' | '.join('---' if k < LEFT else '---:' for k in range(len(lines[0])))} |", *body]
+    yield from (head, f"| {' | '.join('---' if k < LEFT else '---:' for k in range(len(lines[0])))} |", *body)
 
 
-def _csv(found, columns):
+def _csv(found: list[Row], columns: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -223,54 +229,30 @@ def _csv(found, columns):
     return text.getvalue().rstrip("\n")
 
 
-FORMS = {"text": _text, "markdown": _markdown, "csv": _csv}
+FORMS = {"text": _text, "markdown": _markdown}
 TOTAL = "total"
 
 
-def _cells(input_shape, found):
+def _cells(input_shape: Shape, found: list[Row]) -> list[tuple[str, ...]]:
     """All lines as text: the head, the input, the rows, and the totals in inference and of what only training runs."""
-    lines = [COLUMNS, ("input", "", _size(input_shape), "", "", "", "")]
+    lines: list[tuple[str, ...]] = [COLUMNS, ("input", "", _size(input_shape), "", "", "", "")]
     for row in found:
         field = "all" if row.receptive_field is None else _size(row.receptive_field)
-        lines.append((shortened(row.name), row.layer, _size(row.output), *_numbers([row]), field))
+        lines.append((short_name(row.name), row.layer, _size(row.output), *_numbers([row]), field))
     lines.append((TOTAL, "", "", *_numbers([row for row in found if not row.training_only]), ""))
     if aside := [row for row in found if row.training_only]:
         lines.append(("only in training", "", "", *_numbers(aside), ""))
     return lines
 
 
-def _numbers(found):
+def _numbers(found: list[Row]) -> list[str]:
     return [f"{sum(getattr(row, column) for row in found):,}" for column in ("parameters", "untrained", "multiply_adds")]
 
 
-def shortened(name: str) -> str:
-    """Return a dotted name; if it is long, parts that repeat are written once, with the number of their repetitions.
-
-    >>> shortened("u.join.below.u.join.below.u.join.below.u.down")
-    '(u.join.below)×3.u.down'
-    """
-    parts, k = name.split("."), 0
-    while len(name) > LONG_NAME and k < len(parts):
-        runs = [(n, _times(parts[k:], n)) for n in range(1, len(parts) // 2 + 1)]
-        length, times = max(runs, key=lambda run: run[0] * (run[1] - 1), default=(1, 1))
-        if times > 1:
-            parts[k : k + length * times] = [f"({'.'.join(parts[k : k + length])})×{times}"]
-        k += 1
-    return ".".join(parts)
-
-
-def _times(parts, n):
-    """How often the first n parts follow each other."""
-    times = 1
-    while parts[times * n : (times + 1) * n] == parts[:n]:
-        times += 1
-    return times
-
-
-def _memory(model, input_shape, found):
+def _memory(model: Layer, input_shape: Shape, found: list[Row]) -> str:
     """The memory in float32, which has four bytes an element; only parameters of inference are counted."""
-    parameters = sum(row.parameters + row.untrained for row in found if not row.training_only)
-    numbers = parameters, model.all_activations(input_shape), model.peak_activations(input_shape)
+    weights = sum(row.parameters + row.untrained for row in found if not row.training_only)
+    numbers = weights, model.all_activations(input_shape), model.peak_activations(input_shape)
     parameters, training, at_once = (storage(4 * n) for n in numbers)
     return (
         f"memory in float32: parameters {parameters}; activations of one input {training} in training, "
@@ -289,5 +271,5 @@ def storage(n: int) -> str:
     return f"{n / 2**10:,.1f} KiB" if n < 2**20 else f"{n / 2**20:,.1f} MiB"
 
 
-def _size(shape):
+def _size(shape: Shape) -> str:
     return " × ".join(map(str, shape))

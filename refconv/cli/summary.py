@@ -10,9 +10,10 @@ from refconv.cli.parser import Parser
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Print an architecture as a table: for each stage the output size, the parameters, the multiply-adds for one image and the
-receptive field of the middle output pixel; below the table, the memory for parameters and activations. Nothing is allocated
-or computed.
+Print an architecture as a table: for each stage the output size, the trainable parameters, the multiply-adds for one image
+and the receptive field of the middle output pixel; below the table, the memory for parameters and activations. Running
+averages have a column of their own, and auxiliary heads, which inference does not run, a total of their own. Nothing is
+allocated or computed.
 """
 
 

@@ -10,7 +10,7 @@ from refconv.data.idx import read_idx, write_idx
 from refconv.data.mnist import load_fashion_mnist, load_kmnist, load_mnist
 from refconv.data.prefetch import Prefetch
 from refconv.data.resample import resize
-from refconv.data.statistics import channel_statistics, standardise
+from refconv.data.statistics import channel_statistics, normalize
 
 __all__ = [
     "CIFAR10_CLASSES",
@@ -27,9 +27,9 @@ __all__ = [
     "load_folder",
     "load_kmnist",
     "load_mnist",
+    "normalize",
     "read_idx",
     "resize",
     "split",
-    "standardise",
     "write_idx",
 ]

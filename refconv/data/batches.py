@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -155,10 +156,6 @@ class Batches:
 
         The data are represented by a fingerprint: shapes, types, and a SHA-256 of 256 evenly spaced examples.
         """
-        sample = np.linspace(0, len(self.images) - 1, min(len(self.images), SAMPLE)).astype(int)
-        digest = hashlib.sha256()
-        for array in (self.images, self.labels):
-            digest.update(np.ascontiguousarray(array[sample]).tobytes())
         return {
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
@@ -167,8 +164,16 @@ class Batches:
             "augment": self.augment,
             "images": f"{self.images.dtype}{self.images.shape}",
             "labels": f"{self.labels.dtype}{self.labels.shape}",
-            "fingerprint": digest.hexdigest()[:16],
+            "fingerprint": self._fingerprint,
         }
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        sample = np.linspace(0, len(self.images) - 1, min(len(self.images), SAMPLE)).astype(int)
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels):
+            digest.update(np.ascontiguousarray(array[sample]).tobytes())
+        return digest.hexdigest()[:16]
 
     def state(self) -> dict[str, Any]:
         """Return the state of the random generator, for :meth:`resume`; call it before a pass begins."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 
-__all__ = ["channel_statistics", "standardise"]
+__all__ = ["channel_statistics", "normalize"]
 
 BLOCK_ELEMENTS = 1 << 16  # elements converted to float64 at a time: 512 KiB
 HALF_RANGE = 2.0**512  # far above the squares of float32, far below the largest float64
@@ -72,7 +72,7 @@ def channel_statistics(images):
     return np.ldexp(mean, exponents), np.ldexp(std, exponents)
 
 
-def standardise(images, mean=None, std=None, dtype=np.float32):
+def normalize(images, mean=None, std=None, dtype=np.float32):
     r"""Return images with mean 0 and standard deviation 1 in each channel.
 
     .. math:: y_{p,c} = (x_{p,c} - \mu_c) / \sigma_c, \qquad y_{p,c} = 0 \text{ where } \sigma_c = 0
@@ -102,7 +102,7 @@ def standardise(images, mean=None, std=None, dtype=np.float32):
 
     Examples
     --------
-    >>> standardise(np.array([[[[10, 0], [30, 0]]]], np.uint8), mean=[20, 0], std=[5, 1]).tolist()
+    >>> normalize(np.array([[[[10, 0], [30, 0]]]], np.uint8), mean=[20, 0], std=[5, 1]).tolist()
     [[[[-2.0, 0.0], [2.0, 0.0]]]]
 
     Source: lecture row A21 (SOURCES.md).

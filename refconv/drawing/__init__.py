@@ -1,4 +1,4 @@
-"""Architectures as pictures: volumes for chains, boxes and arrows for blocks, a U for what goes down and up again."""
+"""Diagrams of architectures: volumes for chains, boxes and arrows for blocks, a U for encoder-decoder networks."""
 
 from refconv.drawing.picture import architecture_picture
 

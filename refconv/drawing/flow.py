@@ -1,29 +1,32 @@
-"""Blocks as boxes and arrows, from top to bottom: chains, branches that part and join, and fractals."""
+"""Diagrams of blocks: boxes and arrows from top to bottom, with branches and joins."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from refconv.drawing.style import INK, colour, follows
+from refconv._arguments import choice
+from refconv.drawing.style import INK, Axes, Block, Point, colour, follows
 from refconv.nn.description import by
 from refconv.nn.fractal import Fractal
 from refconv.nn.layer import Layer
 
 __all__ = ["Node", "beside", "draw", "node"]
 
-LINE = 0.27  # height of a line of text, in inches; so are all sizes here
+LINE = 0.27  # height of a line of text; all sizes here are in inches
 LETTER = 0.092
 GAP = 0.3  # between boxes that follow each other
 BESIDE = 0.28  # between branches
-JOIN = 0.18  # half the height of what branches end in
+JOIN = 0.18  # half the height of a join
 MOST_LINES = 7  # in the box of a layer whose inner layers are listed
 
 
 @dataclass
 class Node:
-    """A piece of the picture. ``parts`` follow each other in a chain, and stand side by side in branches.
+    """A piece of a diagram; ``parts`` follow each other in a chain and are side by side in branches.
 
-    What goes in and out runs along an axis; the piece reaches so far to its ``left`` and its ``right``.
+    Its input and output are on a vertical axis; ``left`` and ``right`` are the distances from the axis to its sides.
     """
 
     left: float
@@ -32,60 +35,61 @@ class Node:
     text: list[str] = field(default_factory=list)
     category: str = ""
     parts: list[Node] = field(default_factory=list)
-    join: str = ""  # what branches end in
-    dashed: str = ""  # what a frame around it says
-    columns: Fractal | None = None  # a fractal, of which the only part is the box of a layer
+    join: str = ""  # text where branches are joined
+    dashed: str = ""  # text of a frame around it
+    columns: Fractal | None = None  # a fractal; its only part is the box of one layer
 
     @property
-    def width(self):
+    def width(self) -> float:
         return self.left + self.right
 
     @property
     def parts_at_once(self) -> bool:
-        """Whether its very beginning is a fork."""
+        """True if it begins with a fork."""
         return bool(self.join or self.columns) or (bool(self.parts) and not self.dashed and self.parts[0].parts_at_once)
 
 
 def node(layer: Layer) -> Node:
     """Return the piece for a layer and its inner layers, drawn as its ``wiring`` says."""
+    choice(f"wiring of {type(layer).__name__}", layer.wiring, tuple(WIRINGS))
     return WIRINGS[layer.wiring](layer)
 
 
-def _inside(layer):
+def _inside(layer: Layer) -> list[Layer]:
     return [inner for _, inner in layer.named_layers()]
 
 
-def _of_box(layer):
+def _of_box(layer: Layer) -> Node:
     """A box with the caption; how its inner layers are connected is not known, so they are listed below it."""
     lines = [layer.caption(), *(inner.caption() for inner in _inside(layer))]
     return _box(lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], "…"], layer.category)
 
 
-def _of_line(layer):
+def _of_line(layer: Layer) -> Node:
     return Node(0.12, 0.12, 0)
 
 
-def _of_chain(layer):
+def _of_chain(layer: Layer) -> Node:
     return _chain(_merged(_flat(layer))) if _inside(layer) else _of_line(layer)
 
 
-def _of_branches(layer):
+def _of_branches(layer: Layer) -> Node:
     return _branches([node(inner) for inner in _inside(layer)], layer.caption())
 
 
-def _of_frame(layer):
+def _of_frame(layer: Layer) -> Node:
     inside = node(_inside(layer)[0])
     return Node(inside.left + 0.2, inside.right + 0.2, inside.height + 0.5, parts=[inside], dashed=layer.caption())
 
 
-def _flat(layer):
+def _flat(layer: Layer) -> list[Layer]:
     """The layers of chains in chains as one chain."""
     return [inner for part in _inside(layer) for inner in _flat(part)] if layer.wiring == "chain" else [layer]
 
 
-def _merged(layers):
+def _merged(layers: list[Layer]) -> list[Node]:
     """Boxes for layers. A layer that is a part of the one before it is written in its box, as a second line."""
-    boxes = []
+    boxes: list[Node] = []
     for layer in layers:
         if follows(layer) and boxes and boxes[-1].text:
             lines = boxes[-1].text
@@ -96,8 +100,8 @@ def _merged(layers):
     return boxes
 
 
-def beside(axes, blocks):
-    """Blocks side by side, each with its name, and what comes in and goes out: (name, layer, shape of its input)."""
+def beside(axes: Axes, blocks: Sequence[Block]) -> None:
+    """Draw blocks side by side, each with its name, input shape and output shape."""
     nodes = [node(layer) for _, layer, _ in blocks]
     x = 0.0
     for (name, layer, at), piece in zip(blocks, nodes, strict=True):
@@ -114,31 +118,31 @@ def beside(axes, blocks):
     axes.set_ylim(-max(piece.height for piece in nodes) - 0.65, 1.05)
 
 
-def _box(lines, category):
+def _box(lines: Sequence[str], category: str) -> Node:
     half = (max(len(line) for line in lines) * LETTER + 0.25) / 2
     return Node(half, half, len(lines) * LINE + 0.13, list(lines), category)
 
 
-def _chain(parts):
+def _chain(parts: list[Node]) -> Node:
     if len(parts) == 1:
         return parts[0]
     height = sum(part.height for part in parts) + GAP * (len(parts) - 1)
     return Node(max(part.left for part in parts), max(part.right for part in parts), height, parts=parts)
 
 
-def _branches(parts, join):
-    """The axis of a sum is that of its first branch, so that the shortcut is beside; otherwise it is in the middle."""
+def _branches(parts: list[Node], join: str) -> Node:
+    """The axis of a sum goes through its first branch, so that the shortcut is beside it; other axes are in the middle."""
     width = sum(part.width for part in parts) + BESIDE * (len(parts) - 1)
     left = parts[0].left if join == "+" else width / 2
     return Node(left, width - left, max(part.height for part in parts) + 2 * (GAP + JOIN), parts=parts, join=join)
 
 
-def draw(axes, piece: Node, x: float, top: float) -> float:
-    """Draw a piece along an axis at x, from ``top`` down; returns where it ends."""
+def draw(axes: Axes, piece: Node, x: float, top: float) -> float:
+    """Draw a piece along the axis at x, downwards from ``top``, and return its lower end."""
     if piece.dashed:
         return _draw_dashed(axes, piece, x, top)
     if piece.columns:
-        return _draw_fractal(axes, piece, x, top)
+        return _draw_fractal(axes, piece, piece.columns, x, top)
     if piece.join:
         return _draw_branches(axes, piece, x, top)
     if piece.parts:
@@ -153,25 +157,25 @@ def draw(axes, piece: Node, x: float, top: float) -> float:
     return top - piece.height
 
 
-def connect(axes, following, start, end):
-    """An arrow to what follows; if that is a fork, which has arrows of its own, only a line."""
+def connect(axes: Axes, following: Node, start: Point, end: Point) -> None:
+    """Draw an arrow to the next piece, or a line if it begins with a fork, whose branches have arrows."""
     if following.parts_at_once:
         line(axes, [start, end])
     else:
         arrow(axes, start, end)
 
 
-def _draw_box(axes, piece, x, top):
+def _draw_box(axes: Axes, piece: Node, x: float, top: float) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     corner = x - piece.left, top - piece.height
     style = "round,pad=0,rounding_size=0.06"
-    look = {"facecolor": colour(piece.category), "edgecolor": INK, "linewidth": 0.8}
+    look: dict[str, Any] = {"facecolor": colour(piece.category), "edgecolor": INK, "linewidth": 0.8}
     axes.add_patch(FancyBboxPatch(corner, piece.width, piece.height, style, **look))
     axes.text(x, top - piece.height / 2, "\n".join(piece.text), ha="center", va="center", fontsize=9, color=INK)
 
 
-def _draw_dashed(axes, piece, x, top):
+def _draw_dashed(axes: Axes, piece: Node, x: float, top: float) -> float:
     from matplotlib.patches import Rectangle
 
     left = x - piece.left
@@ -184,8 +188,8 @@ def _draw_dashed(axes, piece, x, top):
     return top - piece.height
 
 
-def _draw_branches(axes, piece, x, top):
-    """From one point to all branches, and from their ends to the join."""
+def _draw_branches(axes: Axes, piece: Node, x: float, top: float) -> float:
+    """Draw lines from a fork to all branches, the branches, and lines from their ends to the join."""
     fork, at = top - GAP / 2, x - piece.left
     bottom = top - piece.height
     centre = bottom + JOIN
@@ -208,10 +212,10 @@ def _draw_branches(axes, piece, x, top):
     return bottom
 
 
-def _draw_join(axes, join, x, centre, wide):
+def _draw_join(axes: Axes, join: str, x: float, centre: float, wide: float) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
-    options = {"facecolor": "white", "edgecolor": INK, "linewidth": 1.0, "zorder": 3}
+    options: dict[str, Any] = {"facecolor": "white", "edgecolor": INK, "linewidth": 1.0, "zorder": 3}
     if join == "+":
         axes.add_patch(Circle((x, centre), JOIN, **options))
     else:
@@ -220,13 +224,13 @@ def _draw_join(axes, join, x, centre, wide):
     axes.text(x, centre, join, ha="center", va="center", fontsize=13 if join == "+" else 8.5, color=INK, zorder=4)
 
 
-def line(axes, points):
-    """A line through points."""
+def line(axes: Axes, points: Sequence[Point]) -> None:
+    """Draw a line through points."""
     axes.plot(*zip(*points, strict=True), color=INK, linewidth=1.0, solid_capstyle="round", solid_joinstyle="round")
 
 
-def arrow(axes, start, end):
-    """A line with a point at its end."""
+def arrow(axes: Axes, start: Point, end: Point) -> None:
+    """Draw an arrow."""
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0})
 
 
@@ -237,7 +241,7 @@ def _of_columns(layer: Fractal) -> Node:
     return Node(half, half, layer.rows * (box.height + 2 * (GAP + JOIN)), parts=[box], columns=layer)
 
 
-WIRINGS = {
+WIRINGS: dict[str, Callable[[Any], Node]] = {
     "box": _of_box,
     "line": _of_line,
     "chain": _of_chain,
@@ -247,8 +251,8 @@ WIRINGS = {
 }
 
 
-def _draw_fractal(axes, piece, x, top):
-    (box,), layer = piece.parts, piece.columns
+def _draw_fractal(axes: Axes, piece: Node, layer: Fractal, x: float, top: float) -> float:
+    (box,) = piece.parts
     pitch, at = piece.height / layer.rows, [x - piece.left + box.left + c * (box.width + BESIDE) for c in range(layer.columns)]
     line(axes, [(at[0], top), (at[-1], top)])
     for row in layer.every_row():

@@ -1,27 +1,32 @@
-"""The picture of an architecture: which of the drawings show it best, and how they share a page."""
+"""The diagram of an architecture: its parts, and their layout on a page."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from refconv import nn
 from refconv._arguments import choice
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
-from refconv.drawing.style import INK
-from refconv.nn.description import by
+from refconv.drawing.style import INK, Axes, Block, Point
+from refconv.nn.description import Shape, by, short_name
+from refconv.nn.layer import Layer
 
 __all__ = ["architecture_picture", "blocks"]
 
-PAGE = 13.0  # width in inches, that of a slide
-MARGIN, HEAD = 0.35, 0.95  # around and between, and for the title
-LARGEST, SMALLEST = 1.5, 0.8  # how much volumes are enlarged at most, and bands reduced to stand beside each other
+Band = Callable[[Axes], None]  # draws one of the drawings that share a page
+
+PAGE = 13.0  # width of a slide, in inches
+MARGIN, HEAD = 0.35, 0.95  # between drawings, and height of the title
+LARGEST, SMALLEST = 1.5, 0.8  # limits of scaling: of volumes, and of drawings so that they fit side by side
 
 
-def architecture_picture(model, shape, title, *, block=None, form="png") -> bytes:
-    """A picture of a network: what its stages make, as volumes, and below it a block of each kind, as boxes and arrows.
+def architecture_picture(model: Layer, shape: Shape, title: str, *, block: str | None = None, form: str = "png") -> bytes:
+    """Draw a network: the outputs of its stages as volumes, and a block of each kind as boxes and arrows.
 
     Parameters
     ----------
@@ -30,25 +35,25 @@ def architecture_picture(model, shape, title, *, block=None, form="png") -> byte
     shape : tuple of int
         One input, without the batch.
     title : str
-        Stands above it all.
+        Title of the page.
     block : str, optional
-        Dotted name of a layer inside, to be drawn alone.
+        Dotted name of an inner layer to draw alone, as :func:`refconv.summary` prints it.
     form : str
         "png" or "svg".
 
     Returns
     -------
     bytes
-        The content of the file.
+        Content of the file.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     ValueError
-        If there is no such block or form, or some layer cannot take the input that reaches it.
+        If there is no such block or form, or a layer does not accept its input.
 
-    Source: F4, F9.
+    Source: lecture rows F4 and F9 (SOURCES.md).
     """
     choice("form", form, ("png", "svg"))
     need("matplotlib", "train", "drawing an architecture")
@@ -68,14 +73,15 @@ def architecture_picture(model, shape, title, *, block=None, form="png") -> byte
     return _page(bands, title, count, form)
 
 
-def blocks(model, shape):
-    """A block of each kind, as many as there is room for, in order: (name, layer, shape of its input)."""
-    found = {}
+def blocks(model: Layer, shape: Shape) -> list[Block]:
+    """Return a block of each kind, in order, as far as the width of the page allows."""
+    found: dict[tuple[Any, ...], Block] = {}
     for name, layer, at in volumes.stages(model, shape):
         for inner_name, inner, inner_at in _units(name, layer, at):
             if _parts(inner):
                 found.setdefault(_outline(inner), (inner_name, inner, inner_at))
-    kinds, wide = [], 0.0
+    wide = 0.0
+    kinds: list[Block] = []
     for block in found.values():
         wide += flow.node(block[1]).width + 1.0
         if not kinds or wide * SMALLEST < PAGE:
@@ -83,23 +89,23 @@ def blocks(model, shape):
     return kinds
 
 
-def _units(name, layer, shape):
-    """A stage's blocks: those that are named so, or the stage itself."""
+def _units(name: str, layer: Layer, shape: Shape) -> list[Block]:
+    """Return the inner layers of a stage that are named as blocks, or the stage itself."""
     inside = list(layer.children(shape))
     if inside and all(inner.startswith(("block", "layer")) for inner, _, _ in inside):
         return [(f"{name}.{inner}", block, at) for inner, block, at in inside]
     return [(name, layer, shape)]
 
 
-def _parts(layer):
-    """Whether there is a branch, or a separable convolution, anywhere in a layer; else it is a plain chain."""
+def _parts(layer: Layer) -> bool:
+    """True if a layer is more than a chain: it contains branches or a depthwise convolution."""
     inside = [inner for _, inner in layer.named_layers()]
     branching = layer.wiring in ("branches", "columns") or isinstance(layer, nn.DepthwiseConv2D)
     return branching or (layer.wiring == "box" and bool(inside)) or any(_parts(inner) for inner in inside)
 
 
-def _outline(layer):
-    """What makes blocks one kind: the same classes in the same order, whatever their sizes."""
+def _outline(layer: Layer) -> tuple[Any, ...]:
+    """Return what blocks of one kind have in common: the classes of their layers, in order."""
     inside = [inner for _, inner in layer.named_layers()]
     if inside:
         return type(layer).__name__, *(_outline(inner) for inner in inside)
@@ -107,8 +113,9 @@ def _outline(layer):
     return type(layer).__name__, window and window.kernel
 
 
-def _find(model, shape, name):
+def _find(model: Layer, shape: Shape, name: str) -> tuple[Layer, Shape]:
     known = {dotted: (layer, at) for dotted, layer, at in model.distinct_layers(shape)}
+    name = next((dotted for dotted in known if short_name(dotted) == name), name)  # as summary prints it
     name = next((full for full in (name, f"trunk.{name}", f"network.{name}") if full in known), name)
     if name not in known:
         near = [dotted for dotted in known if dotted.startswith(name.partition(".")[0])][:6]
@@ -117,13 +124,13 @@ def _find(model, shape, name):
     return known[name]
 
 
-def _page(bands, title, count, form):
-    """All bands beside each other if there is room, else below each other."""
+def _page(bands: Sequence[Band], title: str, count: str, form: str) -> bytes:
+    """Place the drawings side by side if they fit, else below each other."""
     figures = need("matplotlib.figure", "train", "drawing an architecture")
-    room, extents = PAGE - 2 * MARGIN, [_extent(figures, band) for band in bands]
+    available, extents = PAGE - 2 * MARGIN, [_extent(figures, band) for band in bands]
     together = sum(wide for wide, _ in extents) + MARGIN * (len(bands) - 1)
-    beside = len(bands) > 1 and room / together > SMALLEST
-    scales = [min(1.0, room / together) if beside else min(LARGEST, room / wide) for wide, _ in extents]
+    beside = len(bands) > 1 and available / together > SMALLEST
+    scales = [min(1.0, available / together) if beside else min(LARGEST, available / wide) for wide, _ in extents]
     if not beside:
         scales[1:] = [min(1.0, scale) for scale in scales[1:]]  # blocks are large enough as they are
     boxes = [(wide * scale, high * scale) for (wide, high), scale in zip(extents, scales, strict=True)]
@@ -142,8 +149,8 @@ def _page(bands, title, count, form):
     return _content(figure, form)
 
 
-def _draw_scaled(axes, band, scale):
-    """A band, its letters in the scale of its lines."""
+def _draw_scaled(axes: Axes, band: Band, scale: float) -> None:
+    """Draw one, with its text in the scale of its lines."""
     band(axes)
     for text in axes.texts:
         text.set_fontsize(text.get_fontsize() * scale)
@@ -151,16 +158,16 @@ def _draw_scaled(axes, band, scale):
     axes.axis("off")
 
 
-def _extent(figures, band):
-    """How large a band is, drawn on trial."""
+def _extent(figures: Any, band: Band) -> Point:
+    """Return the size of a drawing, measured by drawing it."""
     axes = figures.Figure().add_subplot()
     band(axes)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     return right - left, high - low
 
 
-def _content(figure, form):
-    """The file; text stays text in an SVG, and two runs give the same."""
+def _content(figure: Any, form: str) -> bytes:
+    """Return the file. Text stays text in an SVG, and two runs give the same file."""
     content = io.BytesIO()
     matplotlib = need("matplotlib", "train", "drawing an architecture")
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refconv"}):

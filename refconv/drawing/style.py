@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from refconv.nn.description import Shape
 from refconv.nn.layer import Layer
 
-__all__ = ["COLOURS", "INK", "PALETTE", "colour", "follows"]
+__all__ = ["COLOURS", "INK", "PALETTE", "Axes", "Block", "Point", "colour", "follows"]
+
+Axes = Any  # of matplotlib, which is optional and has no types of its own
+Point = tuple[float, float]
+Block = tuple[str, Layer, Shape]  # name, layer, shape of its input
 
 INK = "#222222"
 
-# Okabe and Ito's colours for curves and marks, which the colour-blind can tell apart: blue, orange, green, purple, sky and
-# yellow.
+# Colours of Okabe and Ito for curves and marks, distinguishable with colour blindness: blue, orange, green, purple, sky
+# and yellow.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
-# By category of a layer: light fills for dark text. Blue and orange differ for the colour-blind, too.
+# Fill by category of a layer: light, for dark text. Blue and orange are distinguishable with colour blindness.
 COLOURS = {
     "input": "#DDDDDD",
     "conv": "#A6CEE3",
@@ -26,7 +33,7 @@ FOLLOWERS = ("norm", "activation", "dropout")
 
 
 def colour(category: str) -> str:
-    """Return the fill of a layer of this category; categories without a colour of their own have that of "other"."""
+    """Return the fill of a layer of this category; "other" if it has no colour of its own."""
     return COLOURS.get(category, COLOURS["other"])
 
 

@@ -1,18 +1,26 @@
 """Plots of training: curves with the misclassified images, the confusion matrix, and the learning-rate range test."""
 
+from __future__ import annotations
+
 import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 
 __all__ = ["confusion_picture", "lr_range_picture", "training_picture"]
 
+Array = np.ndarray
+
 # Colours of Okabe and Ito, distinguishable with colour blindness.
 TRAIN, TEST = "#0072B2", "#D55E00"
 COLUMNS, ROWS = 12, 3
 
 
-def training_picture(history, images, labels, predictions, title) -> bytes:
+def training_picture(history: Any, images: Array, labels: Array, predictions: Array | None, title: str) -> bytes:
     """Plot the curves of loss and accuracy and the first misclassified test images, as a PNG.
 
     Parameters
@@ -48,7 +56,7 @@ def training_picture(history, images, labels, predictions, title) -> bytes:
     return _png(figure)
 
 
-def confusion_picture(confusion, classes=None, title="") -> bytes:
+def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, title: str = "") -> bytes:
     """Plot a confusion matrix, the number of images of each class by predicted class, as a PNG.
 
     The shade is the fraction of the class's images. Correct predictions, on the diagonal, are blue; mistakes are orange, on a
@@ -101,7 +109,7 @@ def confusion_picture(confusion, classes=None, title="") -> bytes:
     return _png(figure)
 
 
-def lr_range_picture(rates, title="") -> bytes:
+def lr_range_picture(rates: Any, title: str = "") -> bytes:
     """Plot the loss against the learning rate of a range test, as a PNG.
 
     Parameters
@@ -135,7 +143,7 @@ def lr_range_picture(rates, title="") -> bytes:
     return _png(figure)
 
 
-def _shades(confusion):
+def _shades(confusion: Array) -> Array:
     """Colours (classes, classes, 3): white for none; mistakes by the root of their fraction, so that one is visible."""
     totals = confusion.sum(1)
     colours = need("matplotlib.colors", "train", "drawing a picture")
@@ -147,33 +155,40 @@ def _shades(confusion):
             full = colours.to_rgb(TRAIN if row == column else TEST)
             line.append([1 - share * (1 - part) for part in full])
         picture.append(line)
-    return picture
+    return np.array(picture)
 
 
-def _png(figure):
+def _png(figure: Any) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
 
 
-def _draw_curves(figure, history):
+def _draw_curves(figure: Any, history: Any) -> None:
+    """The loss, and the first metric of a run that has one."""
     epochs = [epoch.epoch for epoch in history.epochs]
     tested = [epoch for epoch in history.epochs if epoch.test_loss is not None]
-    for axes, quantity, scale, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), ("nats", "%"), strict=True):
-        train = [scale * epoch.metrics[f"train_{quantity}"] for epoch in history.epochs]
-        test = [scale * epoch.metrics[f"test_{quantity}"] for epoch in tested]
+    measured = [name.removeprefix("train_") for epoch in history.epochs for name in epoch.metrics if name.startswith("train_")]
+    quantities = [*dict.fromkeys(measured)][:2] or ["loss", "accuracy"]
+    for axes, quantity in zip(figure.subplots(1, len(quantities), squeeze=False).flat, quantities, strict=True):
+        is_share = quantity.endswith("accuracy")
+        train, test = (
+            [(100 if is_share else 1) * epoch.metrics.get(f"{data}_{quantity}", np.nan) for epoch in some]
+            for data, some in (("train", history.epochs), ("test", tested))
+        )
         axes.plot(epochs, train, "o-", color=TRAIN, label="training, while learning")
         axes.plot([epoch.epoch for epoch in tested], test, "s--", color=TEST, label="test, after the epoch")
-        axes.set(xlabel="epoch", ylabel=f"{quantity} ({unit})", xticks=_ticks(epochs))
+        unit = " (%)" if is_share else " (nats)" if "accuracy" in quantities else ""
+        axes.set(xlabel="epoch", ylabel=f"{quantity.replace('_', ' ')}{unit}", xticks=_ticks(epochs))
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right" if quantity == "loss" else "lower right")  # where curves that learn do not come
+        axes.legend(loc="lower right" if is_share else "upper right")  # where curves that learn do not come
 
 
-def _ticks(epochs):
+def _ticks(epochs: list[int]) -> list[int]:
     return epochs[:: max(1, len(epochs) // 10)]
 
 
-def _draw_misread(figure, images, labels, predictions):
+def _draw_misread(figure: Any, images: Array, labels: Array, predictions: Array | None) -> None:
     if predictions is None:
         figure.suptitle("The run ended before its first test", fontsize=10)
         return

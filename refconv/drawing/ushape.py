@@ -1,35 +1,37 @@
-"""Networks that go down and up again, as a U: at each size what comes down at the left, what goes up at the right."""
+"""Diagrams of encoder-decoder networks as a U: the encoder at the left, the decoder at the right."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from refconv import nn
-from refconv.drawing.style import COLOURS, INK
+from refconv.drawing.style import COLOURS, INK, Axes, Point
 from refconv.models.sizes import SizedSequential
-from refconv.nn.description import by
+from refconv.nn.description import Shape, by
+from refconv.nn.layer import Layer
 
 __all__ = ["Level", "draw", "levels"]
 
-STEP = 1.75  # from a level to the next, in inches; so are all sizes here
+STEP = 1.75  # from a level to the next; all sizes here are in inches
 HIGHEST, THICKEST = 1.2, 0.5
-PITCH = 0.42  # from a bar to the next
-LEAST = 0.9  # how much further on a level begins
+PITCH = 0.42  # between bars
+LEAST = 0.9  # shift of a level to the right of the one above, at least
 ACROSS, DOWN, UP = "#888888", "#D55E00", "#0072B2"
 
 
 class Level(NamedTuple):
-    """One size of the U: what comes in, what is made of it on the way down and up, and what goes across in between."""
+    """One size of the U: shapes in the encoder, shapes in the decoder, and the connection between them."""
 
     down: tuple[tuple[int, ...], ...]
     up: tuple[tuple[int, ...], ...]
     across: str
 
 
-def levels(model, shape) -> list[Level]:
-    """The levels from the top to the bottom; none if the network is not one of :mod:`refconv.models` that has them."""
+def levels(model: Layer, shape: Shape) -> list[Level]:
+    """Return the levels from top to bottom; none if the network is not a U-Net or hourglass of :mod:`refconv.models`."""
     if not isinstance(model, SizedSequential) or next(iter(model.layers)) not in ("u", "hourglass"):
         return []
     (name, inner, at), *rest = model.children(shape)
@@ -38,24 +40,26 @@ def levels(model, shape) -> list[Level]:
     return [top._replace(up=(*top.up, rest[-1][1].output_shape(rest[-1][2]))), *below]
 
 
-def _of_unet(u, shape):
-    """Each level has a level inside, between its pooling and its transposed convolution."""
+def _of_unet(u: Layer, shape: Shape) -> list[Level]:
+    """Return the levels of a U-Net, which contains a smaller one between its pooling and its transposed convolution."""
     parts = {name: (layer, at) for name, layer, at in u.children(shape)}
     if "join" not in parts:
         convs, at = parts["convs"]
         return [Level((shape, *_made(convs, at)), (), "")]
     (down, at), (join, joined), (up, up_at) = parts["down"], parts["join"], parts["up"]
-    across, below = join.layers["across"], join.layers["below"]
-    pooled = below.layers["pool"].output_shape(joined)
+    branches = dict(join.named_layers())
+    across, below = branches["across"], dict(branches["below"].named_layers())
+    pooled = below["pool"].output_shape(joined)
     how = "crop and copy" if isinstance(across, nn.Crop2D) else "copy"
-    return [Level((shape, *_made(down, at)), (up_at, *_made(up, up_at)), how), *_of_unet(below.layers["u"], pooled)]
+    return [Level((shape, *_made(down, at)), (up_at, *_made(up, up_at)), how), *_of_unet(below["u"], pooled)]
 
 
-def _of_hourglass(glass, shape):
-    """The same for the hourglass, which halves the size by the stride of a convolution."""
+def _of_hourglass(glass: Layer, shape: Shape) -> list[Level]:
+    """Return the levels of an hourglass, which halves the size by the stride of a convolution."""
     (_, join, at), *rest = glass.children(shape)
-    through = join.layers["through"] if isinstance(join, nn.Concat) else join
-    how = f"1×1 conv, {join.layers['across'].output_shape(at)[-1]}" if isinstance(join, nn.Concat) else ""
+    branches = dict(join.named_layers()) if isinstance(join, nn.Concat) else {}
+    through = branches.get("through", join)
+    how = f"1×1 conv, {branches['across'].output_shape(at)[-1]}" if branches else ""
     inside = {name: (layer, where) for name, layer, where in through.children(at)}
     made = tuple(layer.output_shape(where) for name, layer, where in rest if name != "norm")
     level = Level((shape,), (join.output_shape(at), *made), how)
@@ -66,12 +70,12 @@ def _of_hourglass(glass, shape):
     return [level, Level((where, conv.output_shape(where)), (), "")]
 
 
-def _made(chain, shape):
+def _made(chain: Layer, shape: Shape) -> tuple[Shape, ...]:
     return tuple(layer.output_shape(at) for _, layer, at in chain.children(shape))
 
 
-def draw(axes, found: list[Level]) -> None:
-    """Draw the levels below each other; each begins below the end of the one above, and ends below its beginning."""
+def draw(axes: Axes, found: list[Level]) -> None:
+    """Draw the levels below each other, each between the encoder and the decoder of the one above."""
     largest = max(n for level in found for shape in level.down for n in shape[:2])
     most = max(shape[-1] for level in found for shape in (*level.down, *level.up))
     downs = _places([level.down for level in found], most)
@@ -102,9 +106,9 @@ def draw(axes, found: list[Level]) -> None:
     axes.set_ylim(-STEP * (len(found) - 1) - 0.75, HIGHEST / 2 + 0.35)
 
 
-def _places(rows, most, first=None):
-    """The middles of all bars: the first of a row below the last of the row before, or at least a little further on."""
-    places = []
+def _places(rows: Sequence[Sequence[Shape]], most: int, first: float | None = None) -> list[list[float]]:
+    """Return the middles of all bars; a row begins below the last bar of the row above, or further to the right."""
+    places: list[list[float]] = []
     for shapes in rows:
         x = (first or 0.0) if not places else max(places[-1][-1], places[-1][0] + (LEAST if len(shapes) == 1 else 0))
         row = [x]
@@ -114,8 +118,8 @@ def _places(rows, most, first=None):
     return places
 
 
-def _bars(axes, shapes, middles, y, largest, most):
-    """Bars beside each other with arrows in between."""
+def _bars(axes: Axes, shapes: Sequence[Shape], middles: list[float], y: float, largest: int, most: int) -> None:
+    """Draw bars side by side with arrows between them."""
     from matplotlib.patches import Rectangle
 
     for k, (shape, x) in enumerate(zip(shapes, middles, strict=True)):
@@ -129,7 +133,7 @@ def _bars(axes, shapes, middles, y, largest, most):
             _arrow(axes, (start, y), (x - width / 2 - 0.05, y), INK)
 
 
-def _legend(axes, x, y):
+def _legend(axes: Axes, x: float, y: float) -> None:
     lines = ((INK, "convolution"), (DOWN, "half the size"), (UP, "twice the size"), (ACROSS, "across"))
     for k, (colour, text) in enumerate(lines):
         at = y + 0.25 * (3 - k) - 0.3
@@ -137,14 +141,14 @@ def _legend(axes, x, y):
         axes.text(x + 0.55, at, text, ha="left", va="center", fontsize=9, color=INK)
 
 
-def _height(shape, largest):
+def _height(shape: Shape, largest: int) -> float:
     return HIGHEST * math.sqrt(shape[0] / largest)
 
 
-def _width(shape, most):
+def _width(shape: Shape, most: int) -> float:
     return 0.05 + THICKEST * math.sqrt(shape[-1] / most)
 
 
-def _arrow(axes, start, end, colour):
+def _arrow(axes: Axes, start: Point, end: Point, colour: str) -> None:
     style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", end, start, arrowprops=style)

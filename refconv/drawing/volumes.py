@@ -1,23 +1,23 @@
-"""A chain of layers as volumes: each what a layer makes, as high and deep as the image, and as thick as it has channels."""
+"""Diagrams of chains of layers: the output of each as a volume, as high as the image and as thick as its channels."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from refconv.drawing.style import INK, colour, follows
-from refconv.nn.description import by
-from refconv.nn.layer import is_channels_first
+from refconv.drawing.style import INK, Axes, Block, colour, follows
+from refconv.nn.description import Shape, by
+from refconv.nn.layer import Layer, is_channels_first
 
 __all__ = ["Volume", "draw", "volumes"]
 
-LEAN = 0.3  # an edge that goes away from us leans by this much of its length, to the right and up
-HIGHEST, THICKEST = 2.2, 0.75  # of all volumes, in inches; so are all sizes here
+LEAN = 0.3  # slant of edges in depth, to the right and up, as a fraction of their length
+HIGHEST, THICKEST = 2.2, 0.75  # of all volumes; all sizes here are in inches
 LETTER = 0.074
 
 
 class Volume(NamedTuple):
-    """The output of a stage: its shape, its category, and the text below it."""
+    """The output of a stage: its shape, the category of its layer, and the text below it."""
 
     shape: tuple[int, ...]
     category: str
@@ -34,8 +34,8 @@ class Volume(NamedTuple):
         return self.shape[0 if self.channels_first else -1]
 
 
-def volumes(model, shape) -> list[Volume]:
-    """The input, and the output of each layer or block directly in the network.
+def volumes(model: Layer, shape: Shape) -> list[Volume]:
+    """Return the input, and the output of each layer or block directly in the network.
 
     Layers without a box of their own, such as an activation, are left out.
     """
@@ -52,33 +52,34 @@ def volumes(model, shape) -> list[Volume]:
     return found
 
 
-def stages(model, shape):
+def stages(model: Layer, shape: Shape) -> list[Block]:
     """Return names, layers and input shapes of the layers directly in a network; a single layer is its own stage."""
     if model.inference_layer is not model:
         return stages(model.inference_layer, shape)
     return list(model.children(shape)) or [(type(model).__name__, model, tuple(shape))]
 
 
-def block_category(layer, shape):
+def block_category(layer: Layer, shape: Shape) -> str:
     """Return the category of the inner layers with the most multiply-adds."""
-    products = {}
+    products: dict[str, int] = {}
     for _, inner, at in layer.distinct_layers(shape):
         if not [*inner.named_layers()]:
             products[inner.category] = products.get(inner.category, 0) + inner.multiply_adds(at)
-    return max(products, key=products.get)
+    return max(products, key=lambda category: products[category])
 
 
-def _block_text(name, inside):
+def _block_text(name: str, inside: list[tuple[str, Layer]]) -> str:
     blocks = [inner for inner, _ in inside if inner.startswith(("block", "layer"))]
     return f"{name}: {len(blocks)} {blocks[0].rstrip('0123456789')}s" if len(blocks) > 1 else name
 
 
-def draw(axes, found: list[Volume]) -> None:
-    """Draw volumes from left to right, with their sizes above and their words below."""
+def draw(axes: Axes, found: list[Volume]) -> None:
+    """Draw volumes from left to right, with their sizes above and their text below."""
     largest = max(max(v.size, default=1) for v in found)
     most = max((v.channels for v in found if v.size), default=1)
     longest = max((v.channels for v in found if not v.size), default=1)
-    x, before, low, high = 0.0, None, 0.0, 0.0
+    x = low = high = 0.0
+    before: Shape = ()
     for volume in found:
         height, width, thick = _extent(volume, largest, most, longest)
         lean = LEAN * width
@@ -93,20 +94,20 @@ def draw(axes, found: list[Volume]) -> None:
     axes.set_ylim(low, high)
 
 
-def _upright(vertical):
+def _upright(vertical: str) -> dict[str, Any]:
     return {"rotation": 90, "ha": "center", "va": vertical, "fontsize": 8, "color": INK}
 
 
-def _extent(volume, largest, most, longest):
-    """Height, depth and thickness; roots of the true ones, or the small would be lost beside the large."""
+def _extent(volume: Volume, largest: int, most: int, longest: int) -> tuple[float, float, float]:
+    """Return height, depth and thickness: roots of the true ones, so that small volumes remain visible."""
     if not volume.size:
         return 0.5 + 1.5 * math.log(volume.channels + 1) / math.log(longest + 1), 0.12, 0.12
     high, wide = (HIGHEST * (n / largest) ** 0.55 for n in (*volume.size, 1)[:2])  # a signal is one pixel deep
     return high, wide, 0.04 + THICKEST * (volume.channels / most) ** 0.6
 
 
-def _cuboid(axes, x, height, thick, lean, fill):
-    """Front, top and side; the front in the full colour, the others lighter and darker."""
+def _cuboid(axes: Axes, x: float, height: float, thick: float, lean: float, fill: str) -> None:
+    """Draw front, top and side: the front in the full colour, the others lighter and darker."""
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Polygon
 

@@ -28,7 +28,7 @@ class SCells(Layer):
     ----------
     planes : int
         Number of cell planes K; all cells of a plane look for the same.
-    window : int or (int, int)
+    kernel_size : int or (int, int)
         What a cell sees, in pixels.
     selectivity : float
         r, above 0.
@@ -53,9 +53,9 @@ class SCells(Layer):
     category = "conv"
     ndim, data_format = 2, "channels_last"
 
-    def __init__(self, planes, window, *, selectivity=4.0, padding="valid"):
+    def __init__(self, planes, kernel_size, *, selectivity=4.0, padding="valid"):
         self.planes = integer("planes", planes)
-        self.window = Window(per_axis("window", window, 2), padding=padding)
+        self.window = Window(per_axis("kernel_size", kernel_size, 2), padding=padding)
         self.selectivity = real("selectivity", selectivity, above=0)
 
     def output_shape(self, shape):
@@ -149,7 +149,7 @@ class CCells(Layer):
 
     Parameters
     ----------
-    window : int or (int, int)
+    kernel_size : int or (int, int)
         The neighbourhood, in cells.
     stride, padding
         As in :func:`refconv.conv2d`.
@@ -172,8 +172,8 @@ class CCells(Layer):
     category = "pool"
     ndim, data_format = 2, "channels_last"
 
-    def __init__(self, window, *, stride=1, padding="valid", saturation=0.5):
-        self.window = Window(per_axis("window", window, 2), stride, padding)
+    def __init__(self, kernel_size, *, stride=1, padding="valid", saturation=0.5):
+        self.window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding)
         self.saturation = real("saturation", saturation, above=0)
 
     def output_shape(self, shape):

@@ -1,10 +1,10 @@
 """Average pooling layers."""
 
 from refconv._arguments import flag
-from refconv._errors import ArgumentTypeError
 from refconv.nn.layer import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import avg_pool
+from refconv.typing import DataFormat, Padding, Size
 
 __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool1D", "GlobalAvgPool2D"]
 
@@ -12,10 +12,17 @@ __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool1D", "GlobalAvgPool2D"]
 class _AvgPool(Pool):
     statistic = "mean"
 
-    def __init__(self, window, *, count_include_pad=False, **arguments):
-        if "dilation" in arguments:
-            raise ArgumentTypeError(f"{type(self).__name__} has no dilation, got {arguments['dilation']!r}")
-        super().__init__(window, **arguments)
+    def __init__(
+        self,
+        kernel_size: Size,
+        *,
+        stride: Size | None = None,
+        padding: Padding = "valid",
+        ceil_mode: bool = False,
+        count_include_pad: bool = False,
+        data_format: DataFormat = "channels_last",
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, 1, ceil_mode, data_format)
         self.arguments["count_include_pad"] = flag("count_include_pad", count_include_pad)
 
     def forward(self, x, train=True):
@@ -51,10 +58,10 @@ class AvgPool2D(_AvgPool):
 
     Parameters
     ----------
-    window : int or (int, int)
+    kernel_size : int or (int, int)
         Size of the window in pixels.
     stride : int, (int, int) or None
-        Step between windows; None means the window's own size.
+        Step between windows; None means the size of the window.
     padding, ceil_mode, count_include_pad, data_format
         As in :func:`refconv.avg_pool2d`.
 

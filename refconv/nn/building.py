@@ -93,6 +93,8 @@ def fill_layers(
         for (layer, shape), own in zip(layers, specs, strict=True):
             if made is not None:
                 layer.parameters = Parameters({name: next(made) for name in own})
+                for parameter in layer.parameters.values():
+                    parameter.value.fill(0)  # make may leave some unwritten
             elif not own and not layer.parameters:
                 layer.parameters = Parameters()  # built, although there is nothing to fill
             layer.make(shape, rng, dtype)

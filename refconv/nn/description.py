@@ -1,14 +1,14 @@
 """What tables and diagrams show of a layer: methods and attributes with defaults, overridden beside ``forward``.
 
-The packages ``analysis`` and ``drawing`` call these and know no layer by its class, so a user's layer has the same rights as
-the package's own.
+The packages ``analysis`` and ``drawing`` call these instead of testing for classes, so a user's layer is treated like the
+package's own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refconv.geometry import Window
@@ -21,6 +21,7 @@ __all__ = [
     "around",
     "by",
     "once",
+    "short_name",
     "short_repr",
     "window_caption",
     "window_settings",
@@ -28,6 +29,8 @@ __all__ = [
 
 Shape = tuple[int, ...]
 Span = tuple[tuple[int, int], ...]  # first and last pixel along each axis
+
+LONG_NAME = 28  # characters, above which repeated parts of a name are written once
 
 
 class Description:
@@ -41,7 +44,7 @@ class Description:
         Colour in diagrams: "conv", "up" (upsampling), "pool", "dense", "norm", "activation", "dropout" or "other". Layers of
         the categories "norm", "activation" and "dropout" are written in the box of the layer before them.
     wiring : str
-        How diagrams draw the layer: "box"; "line" if it changes no number; "chain" or "branches" of its inner layers;
+        How diagrams draw the layer: "box"; "line" for the identity and reshaping; "chain" or "branches" of its inner layers;
         "frame" around its first inner layer; or "columns" of a fractal.
     """
 
@@ -57,18 +60,6 @@ class Description:
 
     def summary(self, input_shape: Shape | None = None, depth: int | None = None, *, form: str = "text") -> None:
         """Print a table of the layers: see :func:`refconv.summary`.
-
-        Parameters
-        ----------
-        input_shape : tuple of int, optional
-            One input, without the batch; by default that of :meth:`build`.
-        depth, form
-            As in :func:`refconv.summary`.
-
-        Raises
-        ------
-        RuntimeError
-            If the layer is not built and ``input_shape`` is not given.
 
         >>> from refconv import nn
         >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), pool=nn.MaxPool2D(2))
@@ -86,9 +77,7 @@ class Description:
         """
         from refconv.analysis.summary import summary
 
-        if input_shape is None and self.input_shape is None:
-            raise RuntimeError(f"{short_repr(self)} is not built: call summary(input_shape), or build(input_shape) first")
-        summary(self, self.input_shape if input_shape is None else input_shape, depth=depth, form=form)
+        summary(self._as_layer(), input_shape, depth=depth, form=form)
 
     def _repr_html_(self) -> str | None:
         """Return the diagram of a built network for notebooks; None, so that they show the text, of any other layer."""
@@ -97,11 +86,15 @@ class Description:
         try:
             from refconv.drawing import architecture_picture
 
-            picture = architecture_picture(self, self.input_shape, type(self).__name__, form="svg").decode()
+            picture = architecture_picture(self._as_layer(), self.input_shape, type(self).__name__, form="svg").decode()
         except ImportError:  # matplotlib is optional
             return None
         svg = picture[picture.index("<svg") :]  # without the XML declaration, which HTML does not have
         return svg.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
+
+    def _as_layer(self) -> Any:
+        """Return self: this mixin cannot name its subclass Layer, which imports it."""
+        return self
 
     def caption(self) -> str:
         """Return the text for the layer in diagrams: by default the name of its class."""
@@ -123,13 +116,13 @@ class Description:
         return None
 
     def layers_before(self, name: str) -> Sequence[Description] | None:
-        """Return the layers between this layer's input and that of the direct inner layer of this name; None if unknown."""
+        """Return the layers that run before the direct inner layer of this name; None if unknown."""
         return None
 
     def own_activations(self, shape: Shape) -> int:
         """Return the number of elements that the layer allocates in inference for one input, without its inner layers.
 
-        By default those of its output. A layer whose output shares the memory of its input returns 0.
+        By default the size of its output. A layer whose output shares the memory of its input returns 0.
         """
         return math.prod(self.output_shape(shape))
 
@@ -222,6 +215,30 @@ def short_repr(layer: object) -> str:
     """
     text = repr(layer)
     return f"{type(layer).__name__}(…)" if "\n" in text else text
+
+
+def short_name(name: str) -> str:
+    """Return a dotted name; if it is long, parts that repeat are written once, with the number of their repetitions.
+
+    >>> short_name("u.join.below.u.join.below.u.join.below.u.down")
+    '(u.join.below)×3.u.down'
+    """
+    parts, k = name.split("."), 0
+    while len(name) > LONG_NAME and k < len(parts):
+        runs = [(n, _times(parts[k:], n)) for n in range(1, len(parts) // 2 + 1)]
+        length, times = max(runs, key=lambda run: run[0] * (run[1] - 1), default=(1, 1))
+        if times > 1:
+            parts[k : k + length * times] = [f"({'.'.join(parts[k : k + length])})×{times}"]
+        k += 1
+    return ".".join(parts)
+
+
+def _times(parts: list[str], n: int) -> int:
+    """How often the first n parts follow each other."""
+    times = 1
+    while parts[times * n : (times + 1) * n] == parts[:n]:
+        times += 1
+    return times
 
 
 def by(numbers: Iterable[int]) -> str:

@@ -3,12 +3,25 @@
 from refconv.nn.layer import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import max_pool
+from refconv.typing import DataFormat, Padding, Size
 
 __all__ = ["GlobalMaxPool1D", "GlobalMaxPool2D", "MaxPool1D", "MaxPool2D"]
 
 
 class _MaxPool(Pool):
     statistic = "max"
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        *,
+        stride: Size | None = None,
+        padding: Padding = "valid",
+        dilation: Size = 1,
+        ceil_mode: bool = False,
+        data_format: DataFormat = "channels_last",
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, data_format)
 
     def forward(self, x, train=True):
         kernel, arguments = self.window.kernel, {**self.arguments, "dilation": self.window.dilation}
@@ -33,10 +46,10 @@ class MaxPool2D(_MaxPool):
 
     Parameters
     ----------
-    window : int or (int, int)
+    kernel_size : int or (int, int)
         Size of the window in pixels.
     stride : int, (int, int) or None
-        Step between windows; None means the window's own size.
+        Step between windows; None means the size of the window.
     padding, dilation, ceil_mode, data_format
         As in :func:`refconv.max_pool2d`.
 

@@ -25,7 +25,7 @@ MANY = 2.0**24  # of a counter that weights lack: the averages beside it are com
 
 
 class FlatArrays:
-    """The values and the gradients of several parameters, each in one array of one axis.
+    """The values, not initialised, and the gradients of several parameters, each in one array of one axis.
 
     Trainable parameters come first, so the gradients are as long as that part of the values. A view keeps the whole array in
     memory: see :meth:`refconv.nn.Layer.flatten_parameters`.
@@ -39,8 +39,9 @@ class FlatArrays:
     """
 
     def __init__(self, trainable, untrained, dtype):
-        # np.zeros, not np.empty: the pages of gradients that nothing ever writes, as in inference, take no memory.
-        self.values = np.zeros(trainable + untrained, dtype)
+        # Every value is written anyway. np.empty lets NumPy ask for huge pages, whose first use takes a tenth of the time.
+        self.values = np.empty(trainable + untrained, dtype)
+        # Gradients that nothing ever writes, as in inference, take no memory with np.zeros.
         self.gradients = np.zeros(trainable, dtype)
 
 
@@ -224,7 +225,7 @@ class Spec(NamedTuple):
 
 
 def allocate(specs: Iterable[Spec], dtype) -> list[Parameter]:
-    """Return a parameter for each specification: zeros, in common flat arrays."""
+    """Return a parameter for each specification, in common flat arrays; the values are not initialised."""
     specs = list(specs)
     flat, offsets = _layout([(math.prod(spec.shape), spec.trainable) for spec in specs], dtype)
     made = []

@@ -4,6 +4,7 @@ from refconv._arguments import known_format, per_axis
 from refconv.geometry import Window
 from refconv.nn.description import window_caption
 from refconv.nn.layer import Layer, join_shape, split_shape
+from refconv.typing import DataFormat, Padding, Size
 
 __all__ = ["GlobalPool", "Pool"]
 
@@ -15,8 +16,16 @@ class Pool(Layer):
     statistic: str  # name in diagrams
     ndim: int
 
-    def __init__(self, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
-        kernel = per_axis("window", window, self.ndim)
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None,
+        padding: Padding,
+        dilation: Size,
+        ceil_mode: bool,
+        data_format: DataFormat,
+    ) -> None:
+        kernel = per_axis("kernel_size", kernel_size, self.ndim)
         self.window = Window(kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
         self.data_format = known_format(data_format)
         self.arguments = {

@@ -37,7 +37,8 @@ class Saveable(Recorded):
         path : path
             The file to write, usually ``….safetensors``. An existing file is replaced, completely or not at all.
         input_shape : tuple of int, optional
-            Shape of one input, without the batch; needed if ``build`` was called on the layers inside only.
+            Shape of one input, without the batch; by default that of ``build``, or of the first layer if ``build`` was called
+            on the layers inside only.
         notes : dict, optional
             Anything JSON-serialisable, such as the data it was trained on; by default the attribute ``notes``, which
             ``refconv.load`` sets.
@@ -70,7 +71,7 @@ class Saveable(Recorded):
         """
         from refconv.weights.model import save
 
-        save(path, self, input_shape=input_shape, notes=notes)
+        save(path, self._layer, input_shape=input_shape, notes=notes)
 
     def save_weights(self, path: Path) -> None:
         """Save all parameters by their dotted names, without the architecture, for :meth:`load_weights`.
@@ -89,7 +90,7 @@ class Saveable(Recorded):
         """
         from refconv.weights.parameters import save_weights
 
-        save_weights(path, self)
+        save_weights(path, self._layer)
 
     def load_weights(self, path: Path, *, strict: bool = True) -> list[str]:
         """Copy parameters from a file by their dotted names; nothing changes if one does not fit.
@@ -134,4 +135,9 @@ class Saveable(Recorded):
         """
         from refconv.weights.parameters import load_weights
 
-        return load_weights(path, self, strict=strict)
+        return load_weights(path, self._layer, strict=strict)
+
+    @property
+    def _layer(self) -> Any:
+        """The object itself, a Layer: this module cannot import that class."""
+        return self

@@ -1,10 +1,10 @@
 """Depthwise and depthwise separable convolution layers."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 from refconv._arguments import integer
-from refconv._errors import ArgumentTypeError
 from refconv.nn.conv import Conv2D
 from refconv.nn.description import window_caption
 from refconv.nn.initializers import he_normal, zeros
@@ -12,11 +12,13 @@ from refconv.nn.layer import Spec, join_shape, split_shape
 from refconv.ops.conv import conv2d_db
 from refconv.ops.separable import (
     depthwise_conv2d,
+    depthwise_conv2d_db,
     depthwise_conv2d_dw,
     depthwise_conv2d_dx,
     separable_conv2d,
     separable_conv2d_grads,
 )
+from refconv.typing import Array, DataFormat, Padding, Size
 
 __all__ = ["DepthwiseConv2D", "SeparableConv2D"]
 
@@ -57,9 +59,29 @@ class SeparableConv2D(Conv2D):
     Source: C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
     """
 
-    def __init__(self, filters, kernel_size, multiplier=1, *, initializer=None, **arguments):
-        _refuse_groups(self, arguments)
-        super().__init__(filters, kernel_size, initializer=initializer, **arguments)
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Size,
+        multiplier: int = 1,
+        *,
+        stride: Size = 1,
+        padding: Padding = "valid",
+        dilation: Size = 1,
+        bias: bool = True,
+        initializer: Callable[..., Array] | None = None,
+        data_format: DataFormat = "channels_last",
+    ) -> None:
+        super().__init__(
+            filters,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            bias=bias,
+            initializer=initializer,
+            data_format=data_format,
+        )
         self.multiplier = integer("multiplier", multiplier)
         del self.arguments["groups"]
 
@@ -137,10 +159,28 @@ class DepthwiseConv2D(Conv2D):
     Source: C7.
     """
 
-    def __init__(self, kernel_size, multiplier=1, *, initializer=None, **arguments):
-        _refuse_groups(self, arguments)
-        # How many filters there are, the input decides.
-        super().__init__(1, kernel_size, initializer=initializer, **arguments)
+    def __init__(
+        self,
+        kernel_size: Size,
+        multiplier: int = 1,
+        *,
+        stride: Size = 1,
+        padding: Padding = "valid",
+        dilation: Size = 1,
+        bias: bool = True,
+        initializer: Callable[..., Array] | None = None,
+        data_format: DataFormat = "channels_last",
+    ) -> None:
+        super().__init__(
+            1,  # the number of filters depends on the input
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            bias=bias,
+            initializer=initializer,
+            data_format=data_format,
+        )
         self.multiplier = integer("multiplier", multiplier)
         del self.arguments["groups"]
 
@@ -164,7 +204,7 @@ class DepthwiseConv2D(Conv2D):
             size, _ = split_shape(self, x.shape[1:])
             w.grad += depthwise_conv2d_dw(x, dy, self.window.kernel, **self.arguments)
             if b is not None:
-                b.grad += conv2d_db(dy, data_format=self.data_format)
+                b.grad += depthwise_conv2d_db(dy, data_format=self.data_format)
             return depthwise_conv2d_dx(dy, w.value, size, **self.arguments) if want_dx else None
 
         return y, backward
@@ -175,15 +215,6 @@ class DepthwiseConv2D(Conv2D):
     def __repr__(self):
         kernel = "×".join(map(str, self.window.kernel))
         return ", ".join([f"DepthwiseConv2D({kernel}", *_multiplier(self), *self._settings()]) + ")"
-
-
-def _refuse_groups(layer, arguments):
-    if "groups" in arguments:
-        raise ArgumentTypeError(f"{type(layer).__name__} has no groups, got {arguments['groups']!r}: each channel is one")
-    if "filters" in arguments:
-        raise ArgumentTypeError(
-            f"{type(layer).__name__} has no filters, got {arguments['filters']!r}: multiplier says how many"
-        )
 
 
 def _depthwise_spec(layer, shape):

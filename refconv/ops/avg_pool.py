@@ -24,7 +24,7 @@ __all__ = [
 
 def avg_pool2d(
     x,
-    window,
+    kernel_size,
     *,
     stride=None,
     padding="valid",
@@ -38,7 +38,7 @@ def avg_pool2d(
 
     Parameters
     ----------
-    x, window, stride, padding, ceil_mode, data_format
+    x, kernel_size, stride, padding, ceil_mode, data_format
         As in :func:`refconv.max_pool2d`.
     count_include_pad : bool
         False: count is the number of pixels of the image under the window. True: the zeros of the padding count as well
@@ -64,14 +64,14 @@ def avg_pool2d(
     Source: A11, C9.
     """
     x = channels_last("x", floats(x=x), 2, data_format)
-    window = pooling_window(2, window, stride, padding, 1, ceil_mode, x.shape[1:-1])
+    window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, x.shape[1:-1])
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool2d(x, window, count_include_pad), data_format)
 
 
 def avg_pool2d_dx(
     dy,
-    window,
+    kernel_size,
     input_size,
     *,
     stride=None,
@@ -89,7 +89,7 @@ def avg_pool2d_dx(
     ----------
     dy : array (N, rows, columns, C), float32 or float64
         ∂e/∂y; (N, C, rows, columns) with ``channels_first``.
-    window, stride, padding, ceil_mode, count_include_pad, data_format
+    kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
         As in the forward pass.
     input_size : (int, int)
         Height and width of x in pixels: with a stride, several inputs have outputs of the same size.
@@ -115,7 +115,7 @@ def avg_pool2d_dx(
     Source: A11.
     """
     dy, input_size = channels_last("dy", floats(dy=dy), 2, data_format), per_axis("input_size", input_size, 2)
-    window = pooling_window(2, window, stride, padding, 1, ceil_mode, input_size)
+    window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool2d_dx(dy, window, input_size, count_include_pad), data_format)
@@ -123,7 +123,7 @@ def avg_pool2d_dx(
 
 def avg_pool1d(
     x,
-    window,
+    kernel_size,
     *,
     stride=None,
     padding="valid",
@@ -139,7 +139,7 @@ def avg_pool1d(
     ----------
     x : array (N, n, C), float32 or float64
         A batch of signals; (N, C, n) with ``data_format="channels_first"``.
-    window, stride, padding, ceil_mode, count_include_pad, data_format
+    kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
         As in :func:`avg_pool2d`, with one number, in samples, where it has two.
 
     Returns
@@ -160,14 +160,14 @@ def avg_pool1d(
     Source: A11.
     """
     x = channels_last("x", floats(x=x), 1, data_format)
-    window = pooling_window(1, window, stride, padding, 1, ceil_mode, x.shape[1:-1])
+    window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, x.shape[1:-1])
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool1d(x, window, count_include_pad), data_format)
 
 
 def avg_pool1d_dx(
     dy,
-    window,
+    kernel_size,
     input_size,
     *,
     stride=None,
@@ -187,7 +187,7 @@ def avg_pool1d_dx(
         ∂e/∂y; (N, C, outputs) with ``data_format="channels_first"``.
     input_size : int or (int,)
         Length of x in samples.
-    window, stride, padding, ceil_mode, count_include_pad, data_format
+    kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
         As in :func:`avg_pool2d`, with one number, in samples, where it has two.
 
     Returns
@@ -208,7 +208,7 @@ def avg_pool1d_dx(
     Source: A11.
     """
     dy, input_size = channels_last("dy", floats(dy=dy), 1, data_format), per_axis("input_size", input_size, 1)
-    window = pooling_window(1, window, stride, padding, 1, ceil_mode, input_size)
+    window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool1d_dx(dy, window, input_size, count_include_pad), data_format)

@@ -6,7 +6,7 @@ from refconv._arguments import known_format, real, real_or_exact
 from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 
-__all__ = ["axes", "channels_last", "floats", "restore", "same_shape", "scalar"]
+__all__ = ["axes", "channels_last", "floats", "input_channels", "restore", "same_shape", "scalar"]
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -26,7 +26,7 @@ def floats(**arrays):
     converted = {name: None if a is None and name == "b" else _as_float(name, a) for name, a in arrays.items()}
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
     if len(set(kinds.values())) > 1:
-        got = ", ".join(f"{dtype} for {name}" for name, dtype in kinds.items())
+        got = ", ".join(f"{_given_type(arrays[name])} for {name}" for name in kinds)
         raise ArgumentTypeError(f"{' and '.join(kinds)} must have one float type, got {got}; convert with .astype")
     result = list(converted.values())
     return result[0] if len(result) == 1 else result
@@ -35,6 +35,12 @@ def floats(**arrays):
 def _is_ready(value):
     """Whether nothing must be converted, as in most calls."""
     return type(value) is np.ndarray and value.dtype in FLOATS and value.flags.c_contiguous and value.ndim > 0
+
+
+def _given_type(value):
+    """The element type of an argument, before integers become float64."""
+    dtype = np.asarray(value).dtype
+    return f"{dtype} (as float64)" if dtype.kind in "iub" else f"{dtype}"
 
 
 def _as_float(name, value):
@@ -103,6 +109,22 @@ def channels_last(name, array, ndim, data_format):
         return axes(name, array, "batch", *space, "channels")
     axes(name, array, "batch", "channels", *space)
     return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+
+
+def input_channels(x, count, weights, data_format):
+    """Check that x, with its channels last, has as many channels as its weights take; ``weights`` says which.
+
+    ``data_format`` is the order of the axes in the call. If the other order would fit, the error says so.
+    """
+    if x.shape[-1] == count:
+        return
+    last, space = data_format == "channels_last", ("H", "W")[-(x.ndim - 2) :] if x.ndim > 2 else ()
+    got, other = (x.shape, x.shape[1]) if last else ((len(x), x.shape[-1], *x.shape[1:-1]), x.shape[-2])
+    hint = ""
+    if other == count and space:
+        expected = ("N", *space, str(count)) if last else ("N", str(count), *space)
+        hint = f"; {'channels last' if last else 'channels first'}? expected ({', '.join(expected)})"
+    raise ArgumentValueError(f"x must have {count} channels, as {weights}{hint}, got {'' if hint else 'shape '}{got}")
 
 
 def restore(array, data_format):

@@ -7,7 +7,7 @@ are (kh, kw, channels / groups, outputs) in both.
 from refconv._arguments import divisor, per_axis
 from refconv._errors import ArgumentValueError
 from refconv.geometry import Window
-from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.ops.check import axes, channels_last, floats, input_channels, restore, same_shape
 from refconv.ops.dispatch import implementation
 
 __all__ = ["conv1d", "conv1d_db", "conv1d_dw", "conv1d_dx", "conv2d", "conv2d_db", "conv2d_dw", "conv2d_dx"]
@@ -339,7 +339,7 @@ def _checked(ndim, x, w, b, steps, groups, data_format):
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=w.shape[-1])
-    _check_channels(w, x.shape[-1], groups)
+    _check_channels(x, w, groups, data_format)
     same_shape("b", b, w.shape[-1:], "one for each output channel of w")
     window = Window(w.shape[:ndim], *steps)
     window.output_size(x.shape[1:-1])
@@ -370,12 +370,14 @@ def _kernel(w, ndim):
     return axes("w", w, *("kernel height", "kernel width")[-ndim:], "inputs / groups", "outputs")
 
 
-def _check_channels(w, inputs, groups):
-    if w.shape[-2] * groups != inputs:
+def _check_channels(x, w, groups, data_format):
+    weights = f"w of shape {w.shape}" + (f" in {groups} groups" if groups > 1 else "")
+    if w.shape[-2] * groups != x.shape[-1] == w.shape[1] * groups and w.ndim == 4:
         raise ArgumentValueError(
-            f"w must take inputs / groups = {inputs} / {groups} = {inputs // groups} channels on its axis {w.ndim - 2}, "
-            f"got shape {w.shape}"
+            f"w must have shape (kernel height, kernel width, {w.shape[1]}, outputs), got {w.shape}; if that is (outputs, "
+            "inputs, height, width), as in PyTorch, use w.transpose(2, 3, 1, 0)"
         )
+    input_channels(x, w.shape[-2] * groups, weights, data_format)
 
 
 def _check_dy(dy, window, input_size, outputs):

@@ -7,7 +7,7 @@ are those of the convolution that is transposed, (kh, kw, outputs / groups, inpu
 from refconv._arguments import divisor, per_axis
 from refconv._errors import ArgumentValueError
 from refconv.geometry import Window
-from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.ops.check import axes, channels_last, floats, input_channels, restore, same_shape
 from refconv.ops.dispatch import implementation
 
 __all__ = [
@@ -350,8 +350,7 @@ def _checked(ndim, x, w, b, steps, output_padding, groups, data_format):
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=x.shape[-1])
-    if w.shape[-1] != x.shape[-1]:
-        raise ArgumentValueError(f"w must take {x.shape[-1]} channels, those of x, on its last axis, got shape {w.shape}")
+    input_channels(x, w.shape[-1], f"w of shape {w.shape}", data_format)
     same_shape("b", b, (w.shape[-2] * groups,), "one for each output channel, outputs / groups of w times groups")
     window = Window(w.shape[:ndim], *steps)
     return x, w, b, _output_size(window, x.shape[1:-1], output_padding), window, groups

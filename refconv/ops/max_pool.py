@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-def max_pool2d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
+def max_pool2d(x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
     r"""Max pooling: the largest value under the window, channel by channel.
 
     .. math:: y_{i,j,c} = \max_{m,n} \; x_{i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
@@ -38,7 +38,7 @@ def max_pool2d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode
     ----------
     x : array (N, H, W, C), float32 or float64
         A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
-    window : int or (int, int)
+    kernel_size : int or (int, int)
         Height and width of the window: m and n run over so many pixels.
     stride : int or (int, int), optional
         S of the formula, in pixels, for height and width; None means the window's own size, so that windows touch.
@@ -73,12 +73,12 @@ def max_pool2d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode
 
     Source: A11, C9.
     """
-    x, window = _checked(2, x, window, stride, padding, dilation, ceil_mode, data_format)
+    x, window = _checked(2, x, kernel_size, stride, padding, dilation, ceil_mode, data_format)
     return restore(implementation("max_pool").max_pool2d(x, window), data_format)
 
 
 def max_pool2d_with_argmax(
-    x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"
+    x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"
 ):
     r"""Max pooling, and where each maximum was found.
 
@@ -89,7 +89,7 @@ def max_pool2d_with_argmax(
 
     Parameters
     ----------
-    x, window, stride, padding, dilation, ceil_mode, data_format
+    x, kernel_size, stride, padding, dilation, ceil_mode, data_format
         As in :func:`max_pool2d`.
 
     Returns
@@ -114,7 +114,7 @@ def max_pool2d_with_argmax(
 
     Source: A11, B5.
     """
-    x, window = _checked(2, x, window, stride, padding, dilation, ceil_mode, data_format)
+    x, window = _checked(2, x, kernel_size, stride, padding, dilation, ceil_mode, data_format)
     y, argmax = implementation("max_pool").max_pool2d_with_argmax(x, window)
     return restore(y, data_format), restore(argmax, data_format)
 
@@ -162,7 +162,7 @@ def max_pool2d_dx(dy, argmax, input_size, *, data_format="channels_last"):
     return restore(_in_bounds(dx, argmax, size), data_format)
 
 
-def max_pool1d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
+def max_pool1d(x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
     r"""Max pooling on signals: :func:`max_pool2d` with one spatial axis.
 
     .. math:: y_{i,c} = \max_m \; x_{i S + m D,\; c}
@@ -171,7 +171,7 @@ def max_pool1d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode
     ----------
     x : array (N, n, C), float32 or float64
         A batch of signals; (N, C, n) with ``data_format="channels_first"``.
-    window, stride, padding, dilation, ceil_mode, data_format
+    kernel_size, stride, padding, dilation, ceil_mode, data_format
         As in :func:`max_pool2d`, with one number, in samples, where it has two.
 
     Returns
@@ -191,12 +191,12 @@ def max_pool1d(x, window, *, stride=None, padding="valid", dilation=1, ceil_mode
 
     Source: A11.
     """
-    x, window = _checked(1, x, window, stride, padding, dilation, ceil_mode, data_format)
+    x, window = _checked(1, x, kernel_size, stride, padding, dilation, ceil_mode, data_format)
     return restore(implementation("max_pool").max_pool1d(x, window), data_format)
 
 
 def max_pool1d_with_argmax(
-    x, window, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"
+    x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"
 ):
     r"""Max pooling on signals, and where each maximum was found: :func:`max_pool2d_with_argmax` with one spatial axis.
 
@@ -206,7 +206,7 @@ def max_pool1d_with_argmax(
     ----------
     x : array (N, n, C), float32 or float64
         A batch of signals; (N, C, n) with ``data_format="channels_first"``.
-    window, stride, padding, dilation, ceil_mode, data_format
+    kernel_size, stride, padding, dilation, ceil_mode, data_format
         As in :func:`max_pool2d`, with one number, in samples, where it has two.
 
     Returns
@@ -229,7 +229,7 @@ def max_pool1d_with_argmax(
 
     Source: A11, B5.
     """
-    x, window = _checked(1, x, window, stride, padding, dilation, ceil_mode, data_format)
+    x, window = _checked(1, x, kernel_size, stride, padding, dilation, ceil_mode, data_format)
     y, argmax = implementation("max_pool").max_pool1d_with_argmax(x, window)
     return restore(y, data_format), restore(argmax, data_format)
 
@@ -274,9 +274,9 @@ def max_pool1d_dx(dy, argmax, input_size, *, data_format="channels_last"):
     return restore(_in_bounds(dx, argmax, size), data_format)
 
 
-def _checked(ndim, x, window, stride, padding, dilation, ceil_mode, data_format):
+def _checked(ndim, x, kernel_size, stride, padding, dilation, ceil_mode, data_format):
     x = channels_last("x", floats(x=x), ndim, data_format)
-    return x, pooling_window(ndim, window, stride, padding, dilation, ceil_mode, x.shape[1:-1])
+    return x, pooling_window(ndim, kernel_size, stride, padding, dilation, ceil_mode, x.shape[1:-1])
 
 
 def _checked_dx(ndim, dy, argmax, input_size, data_format):

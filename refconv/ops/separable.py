@@ -5,11 +5,12 @@ import numpy as np
 from refconv._arguments import per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window
-from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.ops.check import axes, channels_last, floats, input_channels, restore, same_shape
 from refconv.ops.dispatch import implementation
 
 __all__ = [
     "depthwise_conv2d",
+    "depthwise_conv2d_db",
     "depthwise_conv2d_dw",
     "depthwise_conv2d_dx",
     "separable_conv2d",
@@ -64,7 +65,7 @@ def depthwise_conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, dat
     """
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, 2, data_format), _kernel("w", w)
-    _check_channels("w", w, x.shape[-1])
+    input_channels(x, w.shape[2], f"w of shape {w.shape}", data_format)
     same_shape("b", b, (w.shape[2] * w.shape[3],), "one for each output channel, channels times multiplier of w")
     window = Window(w.shape[:2], stride, padding, dilation)
     window.output_size(x.shape[1:-1])
@@ -166,6 +167,38 @@ def depthwise_conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilati
     return implementation("separable").depthwise_conv2d_dw(x, dy, window)
 
 
+def depthwise_conv2d_db(dy, *, data_format="channels_last"):
+    r"""∂e/∂b of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
+
+    Parameters
+    ----------
+    dy : array (N, rows, columns, C·Q), float32 or float64
+        ∂e/∂y; (N, C·Q, rows, columns) with ``channels_first``.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (C·Q,), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy is not a batch of images of float32, float64 or integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> depthwise_conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
+    array([4., 7.])
+
+    Source: C7.
+    """
+    return implementation("separable").depthwise_conv2d_db(channels_last("dy", floats(dy=dy), 2, data_format))
+
+
 def separable_conv2d(x, depthwise, pointwise, b=None, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
     r"""Depthwise separable convolution: depthwise in space, then pointwise, 1×1, across the channels.
 
@@ -213,7 +246,7 @@ def separable_conv2d(x, depthwise, pointwise, b=None, *, stride=1, padding="vali
     """
     x, depthwise, pointwise, b = floats(x=x, depthwise=depthwise, pointwise=pointwise, b=b)
     x = channels_last("x", x, 2, data_format)
-    depthwise, pointwise = _kernels(depthwise, pointwise, x.shape[-1])
+    depthwise, pointwise = _kernels(x, depthwise, pointwise, data_format)
     same_shape("b", b, pointwise.shape[-1:], "one for each output channel of pointwise")
     window = Window(depthwise.shape[:2], stride, padding, dilation)
     window.output_size(x.shape[1:-1])
@@ -266,7 +299,7 @@ def separable_conv2d_grads(dy, *, x, depthwise, pointwise, stride=1, padding="va
     """
     dy, x, depthwise, pointwise = floats(dy=dy, x=x, depthwise=depthwise, pointwise=pointwise)
     dy, x = channels_last("dy", dy, 2, data_format), channels_last("x", x, 2, data_format)
-    depthwise, pointwise = _kernels(depthwise, pointwise, x.shape[-1])
+    depthwise, pointwise = _kernels(x, depthwise, pointwise, data_format)
     window = Window(depthwise.shape[:2], stride, padding, dilation)
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
     _check_dy(dy, window, x.shape[1:-1], pointwise.shape[-1])
@@ -339,18 +372,13 @@ def _kernel(name, w):
     return axes(name, w, "kernel height", "kernel width", "channels", "multiplier")
 
 
-def _kernels(depthwise, pointwise, channels):
-    """Both kernels of a separable convolution of so many channels, checked."""
-    _check_channels("depthwise", _kernel("depthwise", depthwise), channels)
+def _kernels(x, depthwise, pointwise, data_format):
+    """Both kernels of a separable convolution of x, checked."""
+    input_channels(x, _kernel("depthwise", depthwise).shape[2], f"depthwise of shape {depthwise.shape}", data_format)
     axes("pointwise", pointwise, "kernel height", "kernel width", "inputs", "outputs")
     between = depthwise.shape[2] * depthwise.shape[3]
     same_shape("pointwise", pointwise, (1, 1, between, pointwise.shape[-1]), "a 1×1 kernel on all outputs of depthwise")
     return depthwise, pointwise
-
-
-def _check_channels(name, w, channels):
-    if w.shape[2] != channels:
-        raise ArgumentValueError(f"{name} must have {channels} channels, those of x, on its axis 2, got shape {w.shape}")
 
 
 def _check_dy(dy, window, input_size, outputs):

@@ -12,11 +12,11 @@ __all__ = ["clip_by_global_norm"]
 MOST_EXPONENT = 1022  # of a power of two whose inverse is a normal float64
 
 
-def clip_by_global_norm(model, most=2.0):
+def clip_by_global_norm(model, max_norm=2.0):
     r"""Scale all gradients together so that their common norm is at most this; their direction stays.
 
     .. math:: \lVert g \rVert = \sqrt{\sum_{\theta} \sum_i g_{\theta,i}^2}, \qquad
-              g \leftarrow g \cdot \min \left( 1, \frac{\mathrm{most}}{\lVert g \rVert} \right)
+              g \leftarrow g \cdot \min \left( 1, \frac{\mathrm{max\_norm}}{\lVert g \rVert} \right)
 
     The sum runs over all parameters. The elements are scaled by the largest of them before they are squared, so neither large
     nor small gradients leave the range of their type. If an element is infinite or NaN, the gradients stay as they are.
@@ -25,8 +25,8 @@ def clip_by_global_norm(model, most=2.0):
     ----------
     model : Layer or dict of Parameter
         A built network, or parameters by name; those that are not trainable are ignored.
-    most : float
-        The longest norm, above 0; the lecture's 2.0 is that of Inception v3.
+    max_norm : float
+        The largest norm, above 0; the lecture's 2.0 is that of Inception v3.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def clip_by_global_norm(model, most=2.0):
     Raises
     ------
     TypeError, ValueError
-        If ``model`` is something else, or ``most`` is not a positive number.
+        If ``model`` is something else, or ``max_norm`` is not a positive number.
 
     Examples
     --------
@@ -45,12 +45,12 @@ def clip_by_global_norm(model, most=2.0):
     >>> w, b = Parameter(np.zeros((1, 2))), Parameter(np.zeros(1))
     >>> w.grad += [[3.0, -4.0]]
     >>> b.grad += 12.0
-    >>> clip_by_global_norm({"w": w, "b": b}, most=6.5), w.grad, b.grad
+    >>> clip_by_global_norm({"w": w, "b": b}, max_norm=6.5), w.grad, b.grad
     (13.0, array([[ 1.5, -2. ]]), array([6.]))
 
     Source: A20; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
     """
-    most = real("most", most, above=0)
+    max_norm = real("max_norm", max_norm, above=0)
     gradients = [p.grad for p in trainable_parameters(model).values()]
     largest = float(np.max([np.max(np.abs([g.min(), g.max()])) for g in gradients if g.size], initial=0.0))
     if largest == 0 or not math.isfinite(largest):
@@ -61,8 +61,8 @@ def clip_by_global_norm(model, most=2.0):
     sum_of_squares = implementation("update").sum_of_squares
     scaled_norm = math.sqrt(math.fsum(float(sum_of_squares(g, scale)) for g in gradients))
     norm = scaled_norm / float(scale)  # ∞ if float64 cannot hold it
-    if norm > most:
-        fraction, power = math.frexp(most / scaled_norm)
-        for g in gradients:  # most / norm itself may be too small for the gradients' type
+    if norm > max_norm:
+        fraction, power = math.frexp(max_norm / scaled_norm)
+        for g in gradients:  # max_norm / norm itself may be too small for the gradients' type
             np.ldexp(np.multiply(g, fraction, out=g), power - exponent, out=g)
     return norm

@@ -18,8 +18,8 @@ from refconv.optim.groups import COMMON, Group, assigned, groups_of
 
 if TYPE_CHECKING:
     from refconv.nn import Layer, Parameter
+    from refconv.typing import Array
 
-    Array = np.ndarray[Any, Any]
     Named = tuple[str, Parameter]
 
 __all__ = ["Optimizer"]
@@ -79,7 +79,7 @@ class Optimizer(ABC):
     ) -> None:
         self.parameters: dict[str, Parameter] = trainable_parameters(model)
         if not self.parameters:
-            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {model!r}")
+            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {type(model).__name__}")
         self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
         choice("decayed", decayed, DECAYED)
         self.decayed = decayed
@@ -210,9 +210,10 @@ class Optimizer(ABC):
         >>> theta = {"w": nn.Parameter(np.zeros((2, 3))), "b": nn.Parameter(np.zeros(3))}
         >>> settings = optim.SGD(theta, lr=0.1, momentum=0.9, groups={"b": {"weight_decay": 0}}).settings()
         >>> settings["momentum"], settings["groups"]
-        (0.9, {'b': {'weight_decay': 0.0}})
+        (0.9, [{'names': 'b', 'weight_decay': 0.0}])
         """
-        groups = {pattern: group.settings() for pattern, group in self.groups.items()}
+        # A list, since of two patterns the first one that matches counts.
+        groups = [{"names": pattern, **group.settings()} for pattern, group in self.groups.items()]
         common = {"lr": self.lr, "weight_decay": self.weight_decay, "decayed": self.decayed, "groups": groups}
         return {**common, **{name: getattr(self, name) for name in self.options}}
 

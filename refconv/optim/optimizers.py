@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from refconv._arguments import flag, real
 from refconv.optim.optimizer import Optimizer
 
 if TYPE_CHECKING:
     from refconv.nn import Layer, Parameter
+    from refconv.typing import Array
 
-    Array = np.ndarray[Any, Any]
     Model = Layer | Mapping[str, Parameter]
     Groups = Mapping[str, Mapping[str, float]] | None
 
@@ -49,6 +47,7 @@ class SGD(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from refconv.nn import Parameter
     >>> theta = Parameter(np.array([1.0, -2.0]))
     >>> theta.grad += [0.5, 3.0]
@@ -117,6 +116,7 @@ class RMSProp(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from refconv.nn import Parameter
     >>> theta = Parameter(np.array([1.0, -2.0]))
     >>> theta.grad += [4.0, -2.0]
@@ -177,6 +177,7 @@ class Adam(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from refconv.nn import Parameter
     >>> theta = Parameter(np.array([1.0, -2.0]))
     >>> theta.grad += [40.0, -0.02]
@@ -235,6 +236,7 @@ class AdamW(Adam):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from refconv.nn import Parameter
     >>> theta = Parameter(np.array([1.0, -2.0]))
     >>> theta.grad += [40.0, -0.02]

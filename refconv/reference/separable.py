@@ -22,6 +22,7 @@ from refconv.typing import Array, Shape
 
 __all__ = [
     "depthwise_conv2d",
+    "depthwise_conv2d_db",
     "depthwise_conv2d_dw",
     "depthwise_conv2d_dx",
     "separable_conv2d",
@@ -130,6 +131,29 @@ def depthwise_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) 
                                 # forward: y[b, i, j, o] += x[b, i * S_h + m * D_h, j * S_w + n * D_w, c] * w[m, n, c, q]
                                 dx[b, i * S_h + m * D_h, j * S_w + n * D_w, c] += dy[b, i, j, o] * w[m, n, c, q]
     return crop(dx, window, input_size).copy()
+
+
+def depthwise_conv2d_db(dy: Array) -> Array:
+    r"""∂e/∂bias of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
+
+    .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
+
+    ``dy`` (N, rows, columns, C·Q); returns (C·Q,).
+
+    >>> depthwise_conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
+    array([4., 7.])
+
+    Source: C7.
+    """
+    N, rows, columns, O = dy.shape
+    db = np.zeros(O, dy.dtype)
+    for b in range(N):
+        for i in range(rows):
+            for j in range(columns):
+                for o in range(O):
+                    # forward: y[b, i, j, o] += bias[o]
+                    db[o] += dy[b, i, j, o]
+    return db
 
 
 def separable_conv2d(x: Array, depthwise: Array, pointwise: Array, bias: Array | None, window: Window) -> Array:

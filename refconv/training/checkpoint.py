@@ -43,8 +43,8 @@ class Checkpoint(Callback):
     ``best.safetensors`` after each epoch with a new lowest validation loss, for :meth:`recall_best`. ``refconv.load`` reads
     the network of either file, unless ``model.save`` would refuse it. After an interruption
     the same call of :func:`fit` with ``resume=True`` continues from the last checkpoint and ends with the same bits as a run
-    that was never stopped. A run with another setting is refused: optimiser, schedule, loss, batches, data (compared by a
-    fingerprint), patience and the number of epochs must be the same.
+    that was never stopped. A run with another setting is refused: layers, optimiser, schedule, loss, batches, data (compared
+    by a fingerprint), patience and the number of epochs must be the same.
 
     Parameters
     ----------
@@ -133,12 +133,18 @@ def _network(model: Layer) -> tuple[dict[str, dict[str, Any]], Tensors]:
     return {"refconv": description}, arrays
 
 
+def _settings(run: Run) -> dict[str, Any]:
+    """Return everything that decides the result: the settings of the run, and the layers with their arguments."""
+    network, _ = _network(run.model)
+    return {**run.settings(), "model": network["refconv"]["architecture"]["model"] if network else None}
+
+
 def capture(run: Run) -> tuple[Tensors, dict[str, Any]]:
     """Return everything a run needs to continue, as tensors and as data for JSON."""
     tensors = {f"model/{name}": p.value for name, p in run.model.named_parameters().items()}
     tensors |= {f"optimizer/{name}": a for name, a in run.optimizer.state().items()}
     description = {
-        "settings": run.settings(),
+        "settings": _settings(run),
         "epoch": run.epoch,
         "step": run.step,
         "epoch_done": run.epoch_done,
@@ -172,7 +178,7 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
         ) from error
     if own.keys() != states.keys():
         raise ArgumentValueError(f"{path} is the checkpoint of another network")
-    if different := differences(settings, json.loads(json.dumps(run.settings()))):
+    if different := differences(settings, json.loads(json.dumps(_settings(run)))):
         raise ArgumentValueError(f"{path} is the checkpoint of another run; {'; '.join(different)}")
     run.optimizer.restore(_group(tensors, "optimizer"))
     _put(run.model, values)
@@ -184,17 +190,17 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
     run.batches.resume(order, 0 if epoch_done else step)
 
 
-def _group(tensors, group):
-    """The tensors of a group, which :func:`capture` put in front of their names."""
+def _group(tensors: Tensors, group: str) -> Tensors:
+    """Return the tensors of a group without the prefix that :func:`capture` gave to their names."""
     return {name.removeprefix(f"{group}/"): a for name, a in tensors.items() if name.startswith(f"{group}/")}
 
 
-def _refuse_others(model, values, path):
+def _refuse_others(model: Layer, values: Tensors, path: Path) -> None:
     expected = {name: (p.value.shape, p.value.dtype) for name, p in model.named_parameters().items()}
     if expected != {name: (a.shape, a.dtype) for name, a in values.items()}:
         raise ArgumentValueError(f"{path} is the checkpoint of another network")
 
 
-def _put(model, values):
+def _put(model: Layer, values: Tensors) -> None:
     for name, parameter in model.named_parameters().items():
         parameter.value[...] = values[name]

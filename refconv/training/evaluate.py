@@ -92,7 +92,7 @@ def evaluate(
         As in :func:`fit`.
     metrics : dict of callable, optional
         ``{name: metric}``, functions of scores and targets such as :func:`refconv.training.metrics.accuracy`. By default the
-        accuracy for a :class:`CrossEntropy`, and none for other losses.
+        accuracy for :class:`CrossEntropy` and :class:`BinaryCrossEntropy`, and none for other losses.
 
     Returns
     -------

@@ -58,7 +58,7 @@ def fit(
         do, targets are checked before the first step.
     metrics : dict of callable, optional
         ``{name: metric}``, measured in training, validation and test; see :mod:`refconv.training.metrics`. By default the
-        accuracy for a :class:`CrossEntropy`, and none for other losses.
+        accuracy for :class:`CrossEntropy` and :class:`BinaryCrossEntropy`, and none for other losses.
     schedule : callable, optional
         ``schedule(progress)`` is the factor of the learning rate at this fraction of the run, such as ``optim.cosine``.
     clip_norm : float, optional

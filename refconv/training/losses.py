@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refconv._arguments import class_labels, entries, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.ops.loss import binary_cross_entropy, mean_squared_error, softmax_cross_entropy, weights_of_classes
+
+if TYPE_CHECKING:
+    from refconv.typing import Array
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanSquaredError"]
 
@@ -48,7 +51,7 @@ class Loss(ABC):
         return total, tuple(w * slope for w, slope in zip(weights, slopes, strict=True))
 
     @abstractmethod
-    def of_one_head(self, scores: np.ndarray[Any, Any], targets: Any) -> tuple[Any, np.ndarray[Any, Any]]:
+    def of_one_head(self, scores: Array, targets: Any) -> tuple[Any, Array]:
         """Return the loss of one array of scores, and its derivative by them."""
 
     @abstractmethod
@@ -101,7 +104,7 @@ class CrossEntropy(Loss):
         self.label_smoothing = real("label_smoothing", label_smoothing, least=0, most=1)
         self.class_weights = None if class_weights is None else _list_of_weights(class_weights)
 
-    def of_one_head(self, scores: np.ndarray[Any, Any], targets: Any) -> tuple[Any, np.ndarray[Any, Any]]:
+    def of_one_head(self, scores: Array, targets: Any) -> tuple[Any, Array]:
         return softmax_cross_entropy(scores, targets, label_smoothing=self.label_smoothing, class_weights=self.class_weights)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
@@ -136,7 +139,7 @@ class MeanSquaredError(Loss):
     Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2018, section 2.
     """
 
-    def of_one_head(self, scores: np.ndarray[Any, Any], targets: Any) -> tuple[Any, np.ndarray[Any, Any]]:
+    def of_one_head(self, scores: Array, targets: Any) -> tuple[Any, Array]:
         return mean_squared_error(scores, targets)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
@@ -172,7 +175,7 @@ class BinaryCrossEntropy(Loss):
         super().__init__(aux_weight)
         self.pos_weight = real("pos_weight", pos_weight, above=0)
 
-    def of_one_head(self, scores: np.ndarray[Any, Any], targets: Any) -> tuple[Any, np.ndarray[Any, Any]]:
+    def of_one_head(self, scores: Array, targets: Any) -> tuple[Any, Array]:
         return binary_cross_entropy(scores, targets, pos_weight=self.pos_weight)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
@@ -194,7 +197,7 @@ def _list_of_weights(class_weights: Any) -> list[float]:
     return [real("class_weights", weight, least=0) for weight in weights]
 
 
-def _same_shape(targets: Any, scores_shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def _same_shape(targets: Any, scores_shape: tuple[int, ...]) -> Array:
     """Return the targets as an array of numbers; an error if their shape is another one, even one that would broadcast."""
     if isinstance(targets, np.ma.MaskedArray):
         raise ArgumentTypeError("targets must be a plain array, got a masked array, whose mask would be lost")

@@ -13,7 +13,7 @@ import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.training.losses import CrossEntropy
+from refconv.training.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
     from refconv.typing import Array
@@ -201,8 +201,10 @@ def intersection_over_union(scores: Array, targets: Array) -> float:
 
 
 def default_metrics(loss: object) -> dict[str, Metric]:
-    """Return the metrics that are measured if none are given: the accuracy for a :class:`CrossEntropy`, else none."""
-    return {"accuracy": accuracy} if isinstance(loss, CrossEntropy) else {}
+    """Return the metrics that are measured if none are given: the accuracy for classification, else none."""
+    if isinstance(loss, CrossEntropy):
+        return {"accuracy": accuracy}
+    return {"accuracy": binary_accuracy} if isinstance(loss, BinaryCrossEntropy) else {}
 
 
 def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[str, Metric]:

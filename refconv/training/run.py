@@ -113,15 +113,16 @@ class Run:
         named = {
             "epochs": self.epochs,
             "clip_norm": self.clip_norm,
-            "optimizer": _settings_of(self.optimizer),
-            "lr": self.lr,
+            "optimizer": self.optimizer,
             "schedule": self.schedule,
             "loss": self.loss,
             "batches": self.batches,
             "validation": self.validation,
         }
         deciding = {type(callback).__name__: callback for callback in self.callbacks if callback.settings()}
-        return {name: describe(value) for name, value in {**named, **deciding}.items()}
+        settings = {name: describe(value) for name, value in {**named, **deciding}.items()}
+        settings["optimizer"]["lr"] = self.lr  # the optimiser's own follows the schedule
+        return settings
 
     def __enter__(self) -> Run:
         with ExitStack() as stack:
@@ -253,12 +254,6 @@ class Run:
     def _watch(self, epoch: Epoch) -> None:
         if hasattr(self.schedule, "watch"):
             self.schedule.watch(epoch.validation_loss)
-
-
-def _settings_of(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the type of an optimiser and its constants; the learning rate changes during the run."""
-    constants = {name: value for name, value in vars(optimizer).items() if isinstance(value, bool | float | str)}
-    return {"type": type(optimizer).__name__, **{name: value for name, value in constants.items() if name != "lr"}}
 
 
 def _repeatable(name: str, batches: Any, epochs: int, *, shuffle: bool) -> Any:

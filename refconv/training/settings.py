@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -12,15 +13,16 @@ import numpy as np
 __all__ = ["describe", "differences"]
 
 PLAIN = (bool, int, float, str, type(None))
+LARGEST_HASHED = 2**16  # elements of an array, such as the mean image that a function subtracts
 DEEPEST = 5  # functions within functions; a recursive one contains itself
 
 
 def describe(value: Any, depth: int = 0) -> Any:
     """Describe a setting as data that JSON can hold.
 
-    An object with ``settings()`` is described by these and its type, a function by its name and the variables that it was
-    made with: ``augment.shift(2)`` differs from ``augment.shift(3)``. The code of a function is not compared. Neither are
-    lists and dicts that belong to a function, which may change during the run.
+    An object with ``settings()`` is described by its type, or the "name" in its settings, and the rest of them. A function is
+    described by its name and the variables that it was made with: ``augment.shift(2)`` differs from ``augment.shift(3)``.
+    The code of a function is not compared, nor are lists and dicts in its variables, which may change during the run.
 
     >>> def scaled(factor):
     ...     return lambda x: factor * x
@@ -34,7 +36,8 @@ def describe(value: Any, depth: int = 0) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
-        return {"type": "array", "shape": list(value.shape), "dtype": str(value.dtype)}
+        digest = hashlib.sha256(np.ascontiguousarray(value)).hexdigest()[:16] if value.size <= LARGEST_HASHED else None
+        return {"type": "array", "shape": list(value.shape), "dtype": str(value.dtype), "sha256": digest}
     if isinstance(value, Mapping):
         return {str(name): describe(part, depth) for name, part in value.items()}
     if isinstance(value, list | tuple):
@@ -42,7 +45,8 @@ def describe(value: Any, depth: int = 0) -> Any:
     if isinstance(value, functools.partial):
         return {"type": describe(value.func, depth), "arguments": describe([value.args, value.keywords], depth)}
     if not isinstance(value, type) and callable(getattr(value, "settings", None)):
-        return {"type": type(value).__name__, **describe(value.settings(), depth)}
+        settings = describe(value.settings(), depth)
+        return {"type": settings.pop("name", type(value).__name__), **settings}
     if callable(value) and hasattr(value, "__qualname__"):
         variables = _variables(value, depth)
         return {"type": value.__qualname__, **variables} if variables else value.__qualname__
@@ -67,13 +71,24 @@ def differences(saved: Any, current: Any, name: str = "") -> list[str]:
 
     >>> differences({"lr": 0.1, "optimizer": {"type": "SGD", "momentum": 0.9}}, {"lr": 0.1, "optimizer": {"type": "SGD"}})
     ['optimizer.momentum: not set, was 0.9']
+    >>> differences({"at": [0.25, 0.5]}, {"at": [0.25, 0.75]})
+    ['at[1]: 0.75, was 0.5']
     """
-    if isinstance(saved, Mapping) and isinstance(current, Mapping) and saved.get("type") == current.get("type"):
-        found = []
+    found = []
+    if isinstance(saved, list) and isinstance(current, list) and len(saved) == len(current):
+        for place, pair in enumerate(zip(saved, current, strict=True)):
+            found += differences(*pair, f"{name}[{place}]")
+        return found
+    if isinstance(saved, Mapping) and isinstance(current, Mapping) and _kind(saved) == _kind(current):
         for key in dict.fromkeys([*saved, *current]):
             found += differences(saved.get(key, MISSING), current.get(key, MISSING), f"{name}.{key}" if name else key)
         return found
     return [] if saved == current else [f"{name}: {in_words(current)}, was {in_words(saved)}"]
+
+
+def _kind(settings: Mapping[str, Any]) -> Any:
+    """Return the type of an object or the class of a layer; objects of two kinds have no settings in common."""
+    return settings.get("type"), settings.get("layer")
 
 
 class _Missing:
@@ -92,6 +107,6 @@ def in_words(value: Any) -> str:
     if value is MISSING:
         return "not set"
     if isinstance(value, Mapping):
-        arguments = ", ".join(f"{name}={in_words(part)}" for name, part in value.items() if name != "type")
-        return f"{value.get('type', '')}({arguments})"
+        arguments = ", ".join(f"{name}={in_words(part)}" for name, part in value.items() if name not in ("type", "layer"))
+        return f"{value.get('type', value.get('layer', ''))}({arguments})"
     return value if isinstance(value, str) else repr(value)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from refconv.optim import Optimizer
     from refconv.typing import Array
 
-
 __all__ = ["check_targets", "main_scores", "train_step"]
 
 

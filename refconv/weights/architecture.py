@@ -19,7 +19,8 @@ from refconv.weights.values import Decoder, Encoder, as_data
 
 __all__ = ["Architecture", "describe", "distinct_layers"]
 
-NOT_SETTINGS = ("_arguments", "_parameters", "input_shape", "notes", "parameters")  # saved in another way, or set by build
+NOT_SETTINGS = ("_arguments", "_joins_arrays", "_parameters", "input_shape", "notes")  # saved in another way, or set by build
+AFTER_BUILD = ("frozen",)  # a frozen layer cannot be built
 
 Arrays = Mapping[str, NDArray[Any]]
 Description = dict[str, Any]
@@ -50,15 +51,17 @@ class Architecture:
         self._settings = {name: decoder.named(settings) for name, settings in description["settings"].items()}
         for name, settings in self._settings.items():
             layer = self._layers[name]
-            vars(layer).update({key: value for key, value in settings.items() if hasattr(layer, key)})
+            before = settings.keys() - AFTER_BUILD
+            vars(layer).update({key: settings[key] for key in before if hasattr(layer, key)})
 
     def restore_settings(self) -> None:
         """Set the changed settings again, after ``build``, which may have reset them or made their attributes."""
         for name, settings in self._settings.items():
             own = vars(self._layers[name])
             for key, value in settings.items():
-                if isinstance(value, np.ndarray) and np.shape(own.get(key)) == value.shape:
-                    own[key][...] = value  # in place, as the array may be that of a parameter
+                made = own.get(key)
+                if isinstance(value, np.ndarray) and isinstance(made, np.ndarray) and made.shape == value.shape:
+                    made[...] = value  # in place, as the array may be that of a parameter
                 else:
                     own[key] = value
 
@@ -128,9 +131,9 @@ def _changed_settings(name: str, layer: Layer, constructed: Layer) -> dict[str, 
     for key, value in vars(layer).items():
         if key in NOT_SETTINGS:
             continue
-        before = vars(constructed).get(key)
+        before = getattr(constructed, key, None)
         if (data := as_data(value)) is not None:
-            if key not in vars(constructed) or as_data(before) != data:
+            if not hasattr(constructed, key) or as_data(before) != data:
                 changed[key] = value
         elif callable(value) and not isinstance(value, Layer) and not _are_same_function(value, before):
             raise ArgumentTypeError(

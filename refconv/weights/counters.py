@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refconv.nn import Layer
 from refconv.nn.parameter import MANY
+from refconv.weights.specs import named_specs
 
 __all__ = ["with_counters"]
 
 
-def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Return the tensors, and :data:`MANY` for each counter that they lack although they have others of its layer.
 
     The averages that a counter belongs to are then complete: training goes on from them as after many batches.
@@ -21,11 +24,11 @@ def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, np
     >>> with_counters(nn.BatchNorm(), (5,), {"mean": np.zeros(5, np.float32)})["updates"]
     array(1.6777216e+07, dtype=float32)
     """
-    dtype = next((array.dtype for array in tensors.values()), np.float32)
-    layers = [("", model, shape), *((f"{name}.", *rest) for name, *rest in [*model.distinct_layers(shape)][1:])]
-    counters = {}
-    for name, layer, inner in layers:
-        specs = layer.specs(inner)
-        if any(f"{name}{key}" in tensors for key in specs):
-            counters.update({f"{name}{key}": np.full(spec.shape, MANY, dtype) for key, spec in specs.items() if spec.counter})
-    return {**counters, **tensors}
+    dtype = next((array.dtype for array in tensors.values()), np.dtype(np.float32))
+    present = {name.rpartition(".")[0] for name in tensors}  # the layers
+    missing = {
+        name: np.full(spec.shape, MANY, dtype)
+        for name, spec in named_specs(model, shape).items()
+        if spec.counter and name.rpartition(".")[0] in present
+    }
+    return {**missing, **tensors}

@@ -17,6 +17,7 @@ from refconv.weights.names import Known
 from refconv.weights.parameters import differences, kinds, put, weights_among
 from refconv.weights.registered import registered_input_shape, registered_model
 from refconv.weights.safetensors import read_safetensors
+from refconv.weights.specs import named_specs
 from refconv.weights.tensors import MODEL, description_of, write_tensors
 
 __all__ = ["describe_network", "load", "save"]
@@ -45,7 +46,7 @@ def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[di
     """
     parameters = model.named_parameters()
     weights = {name: parameter.value for name, parameter in parameters.items()}
-    shape = model.input_shape if input_shape is None else tuple(input_shape)
+    shape = _input_shape(model) if input_shape is None else tuple(input_shape)
     if shape is None:
         raise ArgumentValueError(
             f"input_shape must be given, as build was not called on this {type(model).__name__}, got None"
@@ -58,6 +59,13 @@ def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[di
         "frozen": [name for name, parameter in parameters.items() if parameter.frozen],
     }
     return description, arrays
+
+
+def _input_shape(model: Layer) -> Shape | None:
+    """Return the input shape of ``build``; in a network of built layers, that of the first layer."""
+    shape: Shape | None = model.input_shape
+    inner = next(model.named_layers(), None) if shape is None else None
+    return shape if inner is None else _input_shape(inner[1])
 
 
 def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = None) -> Layer:
@@ -147,9 +155,7 @@ def _check_weights(model: Layer, shape: Shape, weights: Tensors) -> np.dtype[Any
             f"the weights must be of one type, float32 or float64, got {', '.join(sorted(map(str, dtypes)))}"
         )
     dtype = dtypes.pop()
-    layers = [("", model, shape), *[(f"{name}.", *rest) for name, *rest in [*model.distinct_layers(shape)][1:]]]
-    specs = {f"{name}{key}": spec for name, layer, inner in layers for key, spec in layer.specs(inner).items()}
-    expected = {name: f"{spec.shape} {dtype}" for name, spec in specs.items()}
+    expected = {name: f"{spec.shape} {dtype}" for name, spec in named_specs(model, shape).items()}
     found = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer may make others itself
     if difference := differences(expected, found):
         raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")

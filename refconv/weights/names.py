@@ -64,10 +64,10 @@ class Known:
         return self._classes[name]
 
     def _find_class(self, name: str) -> type[Layer]:
-        for cls in (self._given(name, _is_layer_class), _public(name), _defined(name)):
-            if _is_layer_class(cls):
-                found: type[Layer] = cls
-                return found
+        candidates = (self._given(name, _is_layer_class), _public(name), _defined(name))
+        found: type[Layer] | None = next(filter(_is_layer_class, candidates), None)
+        if found is not None:
+            return found
         short = name.rpartition(".")[2]
         raise ValueError(
             f"layer class {name} is not defined in this program; define or import it first, or pass it, as in layers=[{short}]"
@@ -106,7 +106,7 @@ def _defined(name: str) -> type[Layer] | None:
 
     The main program has another module name in each program, so ``__main__`` in the file or here matches any module.
     """
-    classes = list(dict.fromkeys(_subclasses(Layer)))
+    classes = list(dict.fromkeys(_subclasses(Layer)))  # type: ignore[type-abstract]
     full = [cls for cls in classes if f"{cls.__module__}.{cls.__qualname__}" == name]
     moved = [
         cls
@@ -115,7 +115,8 @@ def _defined(name: str) -> type[Layer] | None:
         and MAIN in (cls.__module__, name.removesuffix(f".{cls.__qualname__}"))
         and not cls.__module__.startswith("refconv.")
     ]
-    return (full or moved or [None])[-1]
+    candidates = full or moved
+    return candidates[-1] if candidates else None
 
 
 def _subclasses(cls: type[Layer]) -> Iterator[type[Layer]]:

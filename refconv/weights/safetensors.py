@@ -99,7 +99,8 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[An
             if dtype not in NUMPY_TYPES:
                 found = f"{dtype} in tensor {name}; convert it to F32"
                 raise ArgumentValueError(f"{path} must hold types that NumPy has, got {found}")
-        return {name: _array(file, start + first, *entry) for name, (first, *entry) in entries.items()}, metadata
+        arrays = {name: _array(file, start + first, dtype, shape) for name, (first, dtype, shape) in entries.items()}
+        return arrays, metadata
 
 
 def _type_of(name: str, array: NDArray[Any]) -> str:

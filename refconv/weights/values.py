@@ -214,6 +214,10 @@ class Decoder:
     def _scalar(self, entry: dict[str, Json]) -> Any:
         return np.dtype(entry["dtype"]).type(entry["scalar"])
 
+    def _record(self, entry: dict[str, Json]) -> Any:
+        ((name, fields),) = entry.items()
+        return RECORDS[name](**self.named(fields))
+
     def _partial(self, entry: dict[str, Json]) -> Any:
         function, arguments, named = (self.value(entry[key]) for key in ("partial", "arguments", "named"))
         return functools.partial(function, *arguments, **named)
@@ -232,5 +236,5 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Json]], Any]] = {
     "function": lambda decoder, entry: decoder._known.function(entry["function"]),
     "class": lambda decoder, entry: decoder._known.layer_class(entry["class"]),
     "partial": Decoder._partial,
-    **{name: lambda decoder, entry, name=name: RECORDS[name](**decoder.named(entry[name])) for name in RECORDS},
+    **dict.fromkeys(RECORDS, Decoder._record),
 }

@@ -222,6 +222,75 @@ def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
     assert run_script(tmp_path, script) == "[True, True, True, True]"
 
 
+LOADER = """
+import multiprocessing, queue
+
+def worker(indices, batches):  # as a DataLoader's: it stays alive and takes one list of indices at a time
+    signal.alarm(40)
+    for chosen in iter(indices.get, None):
+        batches.put((chosen, get_config().threads, refconv.max_pool2d(images[chosen], (2, 3))))
+
+if __name__ == '__main__':
+    images = np.random.default_rng(3).standard_normal((12, 90, 61, 3), np.float32)
+    with refconv.config(threads=2):  # the workers are forked while kernels have threads
+        conv2d(x, w)
+        context = multiprocessing.get_context('fork')
+        indices, batches = context.Queue(), context.Queue()
+        workers = [context.Process(target=worker, args=(indices, batches)) for _ in range(3)]
+        for process in workers: process.start()
+        for first in range(0, 12, 4): indices.put(list(range(first, first + 4)))
+        found = []
+        for _ in range(3):
+            conv2d(x, w)  # training goes on meanwhile
+            found.append(batches.get(timeout=40))
+        for _ in workers: indices.put(None)
+        for process in workers: process.join(40)
+        print(sorted({n for _, n, _ in found}), [process.exitcode for process in workers])
+        print([np.array_equal(y, refconv.max_pool2d(images[chosen], (2, 3))) for chosen, _, y in found])
+"""
+
+
+@needs_fork
+def test_forked_workers_that_load_data_compute_beside_the_training_of_their_parent(tmp_path):
+    assert run_script(tmp_path, LOADER) == "[1] [0, 0, 0]\n[True, True, True]"
+
+
+@needs_own_team
+@needs_fork
+def test_workers_of_pytorchs_data_loader_may_call_operators(tmp_path):
+    pytest.importorskip("torch")
+    script = (
+        "from torch.utils.data import DataLoader, Dataset\n"
+        "class Pooled(Dataset):\n"
+        "    def __len__(self): return 7\n"
+        "    def __getitem__(self, k):\n"
+        "        signal.alarm(40)\n"
+        "        with refconv.config(threads=2): return conv2d(x + np.float32(k), w)\n"
+        "if __name__ == '__main__':\n"
+        "    set_config(threads=2); expected = [conv2d(x + np.float32(k), w) for k in range(7)]\n"
+        "    loader = DataLoader(Pooled(), batch_size=None, num_workers=2, multiprocessing_context='fork')\n"
+        "    print([np.array_equal(a.numpy(), b) for a, b in zip(loader, expected)])\n"
+    )
+    assert run_script(tmp_path, script) == str([True] * 7)
+
+
+@pytest.mark.parametrize("method", [pytest.param("fork", marks=[needs_fork, needs_own_team]), "spawn"])
+def test_a_pool_of_processes_may_set_its_threads_once_for_all_calls(tmp_path, method):
+    """As joblib's pool: an initializer sets up each worker, which then gets functions and arrays by pickling."""
+    script = (
+        "import functools\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "def compute(x): return get_config().threads, conv2d(x, w)\n"
+        "if __name__ == '__main__':\n"
+        "    start = functools.partial(refconv.set_config, threads=2)\n"
+        f"    with refconv.config(threads=5), ProcessPoolExecutor(2, get_context('{method}'), start) as pool:\n"
+        "        found = list(pool.map(compute, [x, 2 * x, 3 * x], timeout=40))\n"
+        "    print([(n, np.array_equal(y, conv2d(k * x, w))) for k, (n, y) in enumerate(found, 1)])\n"
+    )
+    assert run_script(tmp_path, script) == str([(2, True)] * 3)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 def test_ctrl_c_interrupts_a_program_whose_kernels_use_threads(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 
 import refconv
 from refconv import models, nn
-from refconv.analysis.summary import rows, shortened, stages
+from refconv.analysis.summary import rows, stages
+from refconv.nn.description import short_name
 
 
 def test_rows_have_a_line_for_each_innermost_layer_under_its_full_name():
@@ -80,21 +81,23 @@ def test_long_names_have_repeated_parts_once(capsys):
     assert len(set(names)) == len(names) == len(stages(unet, shape)) - 1
     assert max(map(len, names)) <= 30
     assert (
-        shortened("hourglass.join.through.inner.join.through.inner.down.conv") == "hourglass.(join.through.inner)×2.down.conv"
+        short_name("hourglass.join.through.inner.join.through.inner.down.conv") == "hourglass.(join.through.inner)×2.down.conv"
     )
-    assert shortened("u.join.below.u.join.below.up") == "u.join.below.u.join.below.up"  # short enough
-    assert shortened("a_long_name_without_any_repetition.conv1") == "a_long_name_without_any_repetition.conv1"
+    assert short_name("u.join.below.u.join.below.up") == "u.join.below.u.join.below.up"  # short enough
+    assert short_name("a_long_name_without_any_repetition.conv1") == "a_long_name_without_any_repetition.conv1"
 
 
 def test_a_model_prints_its_own_summary(capsys):
     model = nn.Sequential(conv=nn.Conv2D(6, (5, 3)), pool=nn.MaxPool2D(2))
-    with pytest.raises(RuntimeError, match=r"is not built: call summary\(input_shape\), or build"):
+    with pytest.raises(RuntimeError, match=r"is not built: call summary with its input_shape, or build"):
         model.summary()
     model.summary((9, 8, 2), depth=1)
     refconv.summary(model, (9, 8, 2), depth=1)
     printed = capsys.readouterr().out
     assert printed[: len(printed) // 2] * 2 == printed
     model.build((9, 8, 2))
+    refconv.summary(model)
+    assert "9 × 8 × 2" in capsys.readouterr().out
     model.summary(form="csv")
     assert 'conv,"Conv2D(6, 5×3)",5×6×6,186,0,5400' in capsys.readouterr().out
 
@@ -156,7 +159,7 @@ def test_forms(capsys):
     ]
     refconv.summary(model, (9, 8, 2), form="csv")
     assert capsys.readouterr().out.splitlines()[0] == "name,layer,output,parameters,not trained,multiply-adds"
-    with pytest.raises(ValueError, match="form must be one of 'text', 'markdown', 'csv', got 'html'"):
+    with pytest.raises(ValueError, match="form must be 'text', 'markdown' or 'csv', got 'html'"):
         refconv.summary(model, (9, 8, 2), form="html")
 
 

@@ -27,7 +27,7 @@ def bytes_and_floats(count=700):
 @pytest.mark.slow
 def test_more_equal_float32_pixels_than_2_to_the_24_become_zero():
     ones = np.broadcast_to(np.float32(1), (17_000, 32, 32, 2))  # a float32 sum of ones stops at 2**24
-    assert not data.standardise(ones).any()
+    assert not data.normalize(ones).any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -36,7 +36,7 @@ def test_constant_channel_of_floats_becomes_zero(dtype, value):
     images = np.empty((400, 9, 7, 2), dtype)
     images[..., 0] = value
     images[..., 1] = np.random.default_rng(0).random((400, 9, 7))
-    found = data.standardise(images)
+    found = data.normalize(images)
     assert not found[..., 0].any()
     assert found[..., 1].astype(np.float64).std() == pytest.approx(1, rel=1e-6)
 
@@ -44,7 +44,7 @@ def test_constant_channel_of_floats_becomes_zero(dtype, value):
 def test_channel_that_differs_by_its_own_rounding_error_becomes_zero():
     images = np.full((40, 9, 7, 1), 0.1, np.float32)
     images[::2] = np.nextafter(np.float32(0.1), np.float32(1))
-    assert not data.standardise(images).any()
+    assert not data.normalize(images).any()
 
 
 def test_one_different_pixel_among_many_is_not_taken_for_rounding_error():
@@ -72,7 +72,7 @@ def test_float32_images_have_the_statistics_of_their_bytes():
 @pytest.mark.parametrize("result", [np.float32, np.float64])
 def test_standardised_float32_images_have_mean_zero_and_variance_one(result):
     _, images = bytes_and_floats()
-    found = data.standardise(images, dtype=result)
+    found = data.normalize(images, dtype=result)
     assert found.dtype == result
     found = found.astype(np.float64)
     rounding = np.finfo(result).eps + found[..., 0].size * EPS  # of each pixel, and of the sums here
@@ -83,11 +83,11 @@ def test_standardised_float32_images_have_mean_zero_and_variance_one(result):
 def test_standardised_bytes_have_mean_zero_and_variance_one_in_each_channel():
     images = np.random.default_rng(0).integers(0, 200, (7, 5, 6, 3)).astype(np.uint8)
     before = images.copy()
-    x = data.standardise(images)
+    x = data.normalize(images)
     assert x.dtype == np.float32
     np.testing.assert_allclose(x.mean((0, 1, 2), np.float64), 0, atol=1e-6)
     np.testing.assert_allclose(x.std((0, 1, 2), np.float64), 1, rtol=1e-6)
-    some = data.standardise(images[:2], *data.channel_statistics(images), np.float64)
+    some = data.normalize(images[:2], *data.channel_statistics(images), np.float64)
     np.testing.assert_allclose(some, x[:2], rtol=1e-6)
     np.testing.assert_array_equal(images, before)
 
@@ -104,7 +104,7 @@ def test_scaling_the_images_by_a_power_of_two_scales_their_statistics_alone(expo
     expected_mean, expected_std = exact(noise())
     np.testing.assert_allclose(np.ldexp(mean, [0, -exponent]), expected_mean.astype(float), rtol=1e3 * EPS)
     np.testing.assert_allclose(np.ldexp(std, [0, -exponent]), expected_std.astype(float), rtol=1e3 * EPS)
-    np.testing.assert_array_equal(data.standardise(images), data.standardise(noise()))
+    np.testing.assert_array_equal(data.normalize(images), data.normalize(noise()))
 
 
 @pytest.mark.parametrize("value", [1e308, np.finfo(np.float64).max, -1e200, 1e-320, 5e-324])
@@ -114,16 +114,16 @@ def test_constant_channel_at_the_ends_of_the_range_becomes_zero(value):
     mean, std = data.channel_statistics(images)
     assert mean[1] == pytest.approx(value, rel=1e3 * EPS)
     assert std[1] == 0
-    found = data.standardise(images)
+    found = data.normalize(images)
     assert not found[..., 1].any()
-    np.testing.assert_array_equal(found[..., 0], data.standardise(noise())[..., 0])
+    np.testing.assert_array_equal(found[..., 0], data.normalize(noise())[..., 0])
 
 
 def test_difference_from_the_mean_may_exceed_the_largest_float():
     largest = np.finfo(np.float64).max
     images = np.array([-largest, largest, largest, largest]).reshape(1, 2, 2, 1)  # mean: half of the largest
     expected = np.array([-3, 1, 1, 1]) / np.sqrt(3)
-    np.testing.assert_allclose(data.standardise(images, dtype=np.float64).ravel(), expected, rtol=8 * EPS)
+    np.testing.assert_allclose(data.normalize(images, dtype=np.float64).ravel(), expected, rtol=8 * EPS)
 
 
 def test_infinity_of_both_signs_is_named_without_a_warning():
@@ -133,13 +133,13 @@ def test_infinity_of_both_signs_is_named_without_a_warning():
 
 def test_given_std_of_zero_makes_the_channel_zero_and_others_keep_their_units():
     images = np.array([[[[10, 3, 7], [30, 9, 7]]]], np.float64)
-    found = data.standardise(images, mean=[20, 3, 7], std=[5, 0, 0.5], dtype=np.float64)
+    found = data.normalize(images, mean=[20, 3, 7], std=[5, 0, 0.5], dtype=np.float64)
     assert found.tolist() == [[[[-2.0, 0.0, 0.0], [2.0, 0.0, 0.0]]]]
 
 
 def test_float64_images_are_rounded_to_the_asked_type_once():
     images = np.array([14.62, 14.62 + 2**-30]).reshape(1, 1, 2, 1)
-    found = data.standardise(images, dtype=np.float32)
+    found = data.normalize(images, dtype=np.float32)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.ravel(), [-1, 1], rtol=1e-6)  # a float32 mean would lose the difference
 
@@ -149,7 +149,7 @@ def test_memory_does_not_grow_with_the_number_of_images(dtype):
     images = np.ones((3000, 32, 24, 3), dtype)
     images[::2] = 0
     peaks = []
-    for work in (data.channel_statistics, data.standardise):
+    for work in (data.channel_statistics, data.normalize):
         tracemalloc.start()
         work(images)
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -164,7 +164,7 @@ def test_blocks_cover_images_that_are_larger_than_a_block():
     found = data.channel_statistics(image.transpose(0, 2, 1, 3))
     np.testing.assert_allclose(found, np.stack([mean, std]).astype(np.float64), rtol=1e6 * EPS)
     expected = (image - mean.astype(np.float64)) / std.astype(np.float64)
-    np.testing.assert_allclose(data.standardise(image, dtype=np.float64), expected, rtol=1e-9)
+    np.testing.assert_allclose(data.normalize(image, dtype=np.float64), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_blocks_cover_images_that_are_larger_than_a_block():
         (lambda: data.channel_statistics(np.ones((0, 2, 3))), ValueError, "images must not be empty"),
         (lambda: data.channel_statistics(np.array([[1, np.nan], [1, 2]])), ValueError, "got NaN or infinity in channel 1"),
         (lambda: data.channel_statistics(np.array([["a"]])), TypeError, "images must be integers or floats, got <U1"),
-        (lambda: data.standardise(np.ones((2, 3)), dtype=np.int8), TypeError, "dtype must be float32 or float64, got int8"),
-        (lambda: data.standardise(np.ones((2, 3)), mean=[1, 2]), ValueError, r"mean must be finite and have shape \(3,\)"),
-        (lambda: data.standardise(np.ones((2, 2)), 0, [1, np.inf]), ValueError, r"std must be finite and have shape \(2,\)"),
-        (lambda: data.standardise(np.ones((2, 2)), 0, [1, -2]), ValueError, "std must be at least 0, got -2.0"),
+        (lambda: data.normalize(np.ones((2, 3)), dtype=np.int8), TypeError, "dtype must be float32 or float64, got int8"),
+        (lambda: data.normalize(np.ones((2, 3)), mean=[1, 2]), ValueError, r"mean must be finite and have shape \(3,\)"),
+        (lambda: data.normalize(np.ones((2, 2)), 0, [1, np.inf]), ValueError, r"std must be finite and have shape \(2,\)"),
+        (lambda: data.normalize(np.ones((2, 2)), 0, [1, -2]), ValueError, "std must be at least 0, got -2.0"),
     ],
 )
 def test_wrong_argument_is_named(make, error, message):

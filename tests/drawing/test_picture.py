@@ -68,6 +68,8 @@ def test_a_block_alone():
     picture = svg("resnet50", block="conv3_x.block1")
     assert ">1×1 conv, 128, /2<" in picture
     assert ">28×28×512<" in picture
+    deep = architecture_picture(models.unet(), (572, 572, 1), "U-Net", block="(u.join.below)×4.up", form="svg").decode()
+    assert ">2×2 up-conv, 512<" in deep  # the name as summary prints it
     assert ">5×5 conv, 32<" in svg("googlenet", block="inception3a")  # the trunk need not be named
     with pytest.raises(ValueError, match=r"block must be a layer .*such as conv3_x, conv3_x.block1.*got 'conv3_x.block9'"):
         svg("resnet50", block="conv3_x.block9")

@@ -57,6 +57,22 @@ def test_numbers_that_are_not_finite_leave_gaps():
     assert training_picture(History(lines), IMAGES, LABELS, LABELS, "a run")[1:4] == b"PNG"
 
 
+@pytest.mark.parametrize(
+    ("metrics", "labels"),
+    [
+        ({"train_loss": 2.0, "test_loss": 3.0}, ["loss"]),
+        ({"train_loss": 2.0, "train_mean_absolute_error": 0.5}, ["loss", "mean absolute error"]),
+        ({"train_loss": 2.0, "train_accuracy": 0.5, "train_top_2_accuracy": 0.75}, ["loss (nats)", "accuracy (%)"]),
+    ],
+    ids=["no metric", "regression", "classification"],
+)
+def test_curves_are_those_that_were_measured(metrics, labels):
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    plots._draw_curves(figure, History([Epoch(k, 60, 1.0, 0.1, metrics) for k in (1, 2)]))
+    assert [axes.get_ylabel() for axes in figure.axes] == labels
+    assert [len(axes.lines[0].get_xdata()) for axes in figure.axes] == [2] * len(labels)
+
+
 def test_the_confusion_matrix_is_a_picture_of_its_numbers():
     confusion = np.array([[90, 9, 1], [0, 50, 0], [3, 0, 7]])
     picture = plots.confusion_picture(confusion, ["cat", "dog", "a long name"], "three classes")

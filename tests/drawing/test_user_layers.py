@@ -130,6 +130,20 @@ def test_a_container_lists_its_inner_layers():
     assert texts(deep) == ["Residual\n" + "Swish\n" * 5 + "…"]
 
 
+def test_an_unknown_wiring_is_named():
+    class Ring(Swish):
+        wiring = "ring"
+
+    with pytest.raises(ValueError, match=r"wiring of Ring must be 'box', 'line', .* got 'ring'"):
+        flow.node(nn.Sequential(Ring()))
+
+
+def test_the_inner_layers_of_a_container_run_one_after_the_other_and_wait_for_its_end():
+    # The outputs of both inner layers, and the input of the second one or then the output of all.
+    assert Residual(conv(5)).peak_activations((10, 9, 3)) == 90 * (5 + 3 + 3)
+    assert Residual(conv(5)).all_activations((10, 9, 3)) == 90 * (5 + 3 + 3)
+
+
 def test_receptive_fields():
     def behind(layer):
         return receptive_field(nn.Sequential(conv(3), layer, conv(3)), SHAPE)

@@ -12,7 +12,7 @@ from experiments import Settings, classifiers, deep_image_prior, layer_removal, 
 from experiments.classifiers import digits, small
 from experiments.deep_image_prior import fit_image, photograph, psnr
 from experiments.neocognitron import retina
-from experiments.segmentation import draw_cells, intersection_over_union, segment
+from experiments.segmentation import draw_cells, mask_overlap, segment
 
 pytestmark = [needs_kernels, pytest.mark.slow]
 
@@ -69,7 +69,7 @@ def test_the_u_net_learns_where_cells_are():
 
 def test_overlap_by_hand():
     found, truth = np.array([[1, 1, 0], [0, 1, 0]]), np.array([[1, 0, 0], [1, 1, 0]])
-    assert intersection_over_union(found, truth) == 2 / 4
+    assert mask_overlap(found, truth) == 2 / 4
 
 
 def test_an_image_prior_comes_closer_to_the_truth_than_to_the_noise():

@@ -47,7 +47,7 @@ def test_counting_allocates_nothing():
     ("make", "message"),
     [
         (lambda: nn.Conv2D(0, 3), "filters must be at least 1"),
-        (lambda: nn.Conv2D(4, 3, padding="sAme"), "padding must be 'valid', 'same'"),
+        (lambda: nn.Conv2D(4, 3, padding="some"), "padding must be 'valid', 'same'"),
         (lambda: nn.Conv2D(4, (3, 3, 3)), "kernel_size must be an integer or 2 integers"),
         (lambda: nn.Conv2D(4, 3, groups=3), "groups must divide the 4 filters, got 3"),
         (lambda: nn.Conv2D(4, 3, groups=2).output_shape((5, 5, 3)), "groups must divide the 3 inputs, got 2"),

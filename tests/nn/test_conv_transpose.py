@@ -89,7 +89,7 @@ def test_an_initializer_of_ones_own_gets_the_shape_of_w():
     ("make", "message"),
     [
         (lambda: nn.ConvTranspose2D(0, 3), "filters must be at least 1"),
-        (lambda: nn.ConvTranspose2D(4, 3, padding="sAme"), "padding must be 'valid', 'same'"),
+        (lambda: nn.ConvTranspose2D(4, 3, padding="some"), "padding must be 'valid', 'same'"),
         (lambda: nn.ConvTranspose2D(4, (3, 3, 3)), "kernel_size must be an integer or 2 integers"),
         (lambda: nn.ConvTranspose2D(4, 3, groups=3), "groups must divide the 4 filters, got 3"),
         (lambda: nn.ConvTranspose2D(4, 3, output_padding=-1), "output_padding must be at least 0, got -1"),

@@ -75,9 +75,7 @@ def test_a_frozen_layer_computes_in_training_what_it_computes_in_inference(name,
             backward(np.ones_like(y))
         assert values(layer) == before
         assert layer.unfreeze() is layer
-        y, backward = layer.forward(x)
-        backward(np.ones_like(y))
-        assert not np.allclose(y, layer(x))
+        assert not np.allclose(layer.forward(x)[0], layer(x))
 
 
 def test_freezing_reaches_every_inner_layer():

@@ -26,7 +26,7 @@ def test_max_pooling_keeps_every_promise(layer, shape, train):
 
 
 def test_what_does_not_fit_is_refused_by_name():
-    with pytest.raises(ValueError, match="window must be an integer or 2 integers"):
+    with pytest.raises(ValueError, match="kernel_size must be an integer or 2 integers"):
         nn.MaxPool2D((2, 2, 2))
     with pytest.raises(ValueError, match="data_format"):
         nn.MaxPool2D(2, data_format="NHWC")

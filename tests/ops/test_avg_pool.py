@@ -70,7 +70,7 @@ DY = np.ones((2, 2, 3, 3))
     [
         (TypeError, "x must hold", lambda: ops.avg_pool2d(X.astype(complex), 2)),
         (ValueError, "x must have 3 axes", lambda: ops.avg_pool1d(X, 2)),
-        (ValueError, "window", lambda: ops.avg_pool2d(X, 0)),
+        (ValueError, "kernel_size", lambda: ops.avg_pool2d(X, 0)),
         (ValueError, "stride", lambda: ops.avg_pool2d(X, 2, stride=0)),
         (ValueError, "data_format", lambda: ops.avg_pool2d(X, 2, data_format="NHWC")),
         (ValueError, "the padded input must be at least as large", lambda: ops.avg_pool2d(X, 6)),

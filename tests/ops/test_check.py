@@ -62,7 +62,7 @@ def test_mixed_types_are_refused_with_the_type_of_each():
     message = "x and w and b must have one float type, got float32 for x, float64 for w, float32 for b; convert"
     with pytest.raises(TypeError, match=message):
         floats(x=np.float32([1]), w=np.float64([1]), b=np.float32([1]))
-    with pytest.raises(TypeError, match="float32 for x, float64 for w"):
+    with pytest.raises(TypeError, match=r"float32 for x, int64 \(as float64\) for w"):
         floats(x=np.float32([1]), w=[1], b=None)  # integers are float64: say so, rather than promote
 
 

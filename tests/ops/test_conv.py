@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,13 +51,18 @@ X, W, B, DY = ones(2, 5, 7, 6), ones(2, 3, 3, 8), ones(8), ones(2, 4, 5, 8)  # t
         ({"x": ones(5, 7, 6)}, ValueError, r"x must have 4 axes \(batch, height, width, channels\).*\(5, 7, 6\)"),
         ({"x": ones(2, 5, 7, 0)}, ValueError, r"x must not be empty"),
         ({"x": ones(2, 5, 7, 5)}, ValueError, "groups must divide the 5 inputs, got 2"),
-        ({"x": ones(2, 5, 7, 8)}, ValueError, r"w must take inputs / groups = 8 / 2 = 4 channels.*\(2, 3, 3, 8\)"),
+        ({"x": ones(2, 5, 7, 8)}, ValueError, r"x must have 6 channels, as w of shape \(2, 3, 3, 8\) in 2 groups, got"),
         ({"x": ones(2, 1, 7, 6)}, ValueError, "input must be at least as large as the kernel.*axis 0"),
         ({"x": X.astype(np.float16)}, TypeError, "x must hold float32, float64 or integers, got float16"),
         ({"x": X.astype(np.float32)}, TypeError, "float32 for x, float64 for w, float64 for b"),
         ({"w": ones(2, 3, 8)}, ValueError, r"w must have 4 axes \(kernel height, kernel width, inputs / groups, out"),
         ({"w": ones(2, 0, 3, 8)}, ValueError, "w must not be empty"),
-        ({"w": ones(2, 3, 6, 8)}, ValueError, "w must take inputs / groups = 6 / 2 = 3 channels"),
+        (
+            {"w": ones(2, 3, 6, 8)},
+            ValueError,
+            r"w must have shape \(kernel height, kernel width, 3, outputs\), got \(2, 3, 6, 8\)",
+        ),
+        ({"w": ones(2, 4, 2, 8)}, ValueError, r"x must have 4 channels, as w of shape \(2, 4, 2, 8\) in 2 groups, got shape"),
         ({"w": ones(2, 3, 3, 7)}, ValueError, "groups must divide the 7 outputs, got 2"),
         ({"w": W.astype(complex)}, TypeError, "w must hold float32"),
         ({"b": ones(7)}, ValueError, r"b must have shape \(8,\), one for each output channel of w, got shape"),
@@ -66,7 +72,7 @@ X, W, B, DY = ones(2, 5, 7, 6), ones(2, 3, 3, 8), ones(8), ones(2, 4, 5, 8)  # t
         ({"stride": (1, 2, 3)}, ValueError, "stride must be an integer or 2 integers"),
         ({"dilation": 1.5}, TypeError, "dilation must be an integer"),
         ({"dilation": (1, 4)}, ValueError, "the kernel's span 9 on axis 1"),
-        ({"padding": "sAme"}, ValueError, "padding must be 'valid', 'same'"),
+        ({"padding": "some"}, ValueError, "padding must be 'valid', 'same'"),
         ({"padding": ((1, 2),)}, ValueError, "padding must be a name"),
         ({"groups": 0}, ValueError, "groups must be at least 1"),
         ({"groups": 4}, ValueError, "groups must divide the . inputs"),
@@ -141,7 +147,7 @@ def test_signals_are_refused_in_their_own_words():
         conv1d(X, ones(3, 6, 8))
     with pytest.raises(ValueError, match=r"w must have 3 axes \(kernel width, inputs / groups, outputs\)"):
         conv1d(ones(2, 7, 6), W)
-    with pytest.raises(ValueError, match="w must take inputs / groups = 6 / 1 = 6 channels on its axis 1"):
+    with pytest.raises(ValueError, match=r"x must have 5 channels, as w of shape \(3, 5, 8\), got shape \(2, 7, 6\)"):
         conv1d(ones(2, 7, 6), ones(3, 5, 8))
 
 
@@ -283,3 +289,41 @@ def test_sizes_that_overflow_are_refused_before_anything_is_allocated():
     for size in (2**32, 2**30):
         with pytest.raises(ValueError, match=r"must (be from [01] to|leave the input at most) 2147483647"):
             conv2d(x, w, dilation=size - 1, padding=size, stride=2 * size)
+
+
+LAYOUTS = [
+    (ones(2, 3, 6, 7), "channels_last", r"channels last\? expected \(N, H, W, 3\), got \(2, 3, 6, 7\)"),
+    (ones(2, 6, 7, 3), "channels_first", r"channels first\? expected \(N, 3, H, W\), got \(2, 6, 7, 3\)"),
+    (ones(2, 6, 7, 5), "channels_last", r"got shape \(2, 6, 7, 5\)"),
+    (ones(2, 5, 6, 7), "channels_first", r"got shape \(2, 5, 6, 7\)"),
+]
+
+
+@pytest.mark.parametrize(("x", "data_format", "message"), LAYOUTS)
+def test_a_batch_in_the_other_layout_is_refused_as_such(x, data_format, message):
+    w, transposed, pointwise = ones(2, 1, 3, 4), ones(2, 1, 4, 3), ones(1, 1, 12, 5)
+    for weights, call in (
+        ("w of shape (2, 1, 3, 4)", lambda: conv2d(x, w, data_format=data_format)),
+        ("w of shape (2, 1, 3, 4)", lambda: refconv.depthwise_conv2d(x, w, data_format=data_format)),
+        ("w of shape (2, 1, 4, 3)", lambda: refconv.conv_transpose2d(x, transposed, data_format=data_format)),
+        ("depthwise of shape (2, 1, 3, 4)", lambda: refconv.separable_conv2d(x, w, pointwise, data_format=data_format)),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"x must have 3 channels, as {weights}") + "[;,] " + message):
+            call()
+
+
+def test_signals_in_the_other_layout_are_refused_as_such():
+    with pytest.raises(ValueError, match=r"x must have 3 channels, .*channels last\? expected \(N, W, 3\), got \(2, 3, 7\)"):
+        conv1d(ones(2, 3, 7), ones(2, 3, 4))
+
+
+def test_weights_in_the_order_of_pytorch_are_refused_as_such():
+    with pytest.raises(
+        ValueError, match=r"w must have shape .*got \(4, 6, 2, 3\); if that is \(outputs, .*w.transpose\(2, 3, 1, 0\)"
+    ):
+        conv2d(X, ones(4, 6, 2, 3))
+
+
+def test_integer_images_are_named_with_their_own_type():
+    with pytest.raises(TypeError, match=r"got uint8 \(as float64\) for x, float32 for w; convert with .astype"):
+        conv2d(np.ones((2, 5, 7, 6), np.uint8), np.ones((2, 3, 6, 8), np.float32))

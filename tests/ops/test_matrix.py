@@ -131,7 +131,7 @@ IMAGE, KERNEL, COLUMNS = np.ones((2, 5, 7, 3)), np.ones((2, 3, 2, 4)), np.ones((
         (lambda: im2col(IMAGE, (2, 3, 3)), ValueError, "kernel_size must be an integer or 2 integers"),
         (lambda: im2col(IMAGE, (6, 3)), ValueError, "input must be at least as large as the kernel.*axis 0"),
         (lambda: im2col(IMAGE, 2, stride=0), ValueError, "stride must be at least 1"),
-        (lambda: im2col(IMAGE, 2, padding="sAme"), ValueError, "padding must be 'valid', 'same'"),
+        (lambda: im2col(IMAGE, 2, padding="some"), ValueError, "padding must be 'valid', 'same'"),
         (lambda: im2col(IMAGE, 2, data_format="NHWC"), ValueError, "data_format must be"),
         (lambda: col2im(COLUMNS[0], (5, 7), (2, 3)), ValueError, r"must have 2 axes \(kernel entries, pixels\).*\(40,\)"),
         (lambda: col2im(COLUMNS[:17], (5, 7), (2, 3)), ValueError, r"rows for each of 2 × 3 kernel entries.*\(17, 40\)"),

@@ -33,16 +33,16 @@ def test_the_norm_of_all_together_is_the_longest_allowed_and_the_direction_stays
 def test_short_gradients_and_endless_ones_stay_as_they_are():
     found = parameters()
     before = found["w"].grad.copy()
-    clip_by_global_norm(found, most=100.0)
+    clip_by_global_norm(found, max_norm=100.0)
     assert (found["w"].grad == before).all()
     found["b"].grad[2] = np.inf
-    assert clip_by_global_norm(found, most=1.0) == np.inf
+    assert clip_by_global_norm(found, max_norm=1.0) == np.inf
     assert (found["w"].grad == before).all()
 
 
 @pytest.mark.parametrize("most", [0, -1, "2"])
 def test_a_norm_that_nothing_has_is_refused(most):
-    with pytest.raises((TypeError, ValueError), match="most must be"):
+    with pytest.raises((TypeError, ValueError), match="max_norm must be"):
         clip_by_global_norm(parameters(), most)
 
 
@@ -82,7 +82,7 @@ def test_norm_of_very_large_and_very_small_gradients_neither_overflows_nor_vanis
 @pytest.mark.parametrize(("dtype", "huge"), [(np.float64, 1e308), (np.float32, 3e38)])
 def test_gradients_whose_norm_exceeds_their_type_are_clipped(dtype, huge):
     found = gradients(dtype, np.full(400, huge), np.full(225, -huge))
-    norm = clip_by_global_norm(found, most=1e-30)
+    norm = clip_by_global_norm(found, max_norm=1e-30)
     assert norm == (np.inf if dtype is np.float64 else pytest.approx(25 * 3e38, rel=1e-6))
     near = {"rtol": 4 * np.finfo(dtype).eps, "atol": 0}
     np.testing.assert_allclose(found["p0"].grad, np.full(400, dtype(1e-30 / 25)), **near)
@@ -92,7 +92,7 @@ def test_gradients_whose_norm_exceeds_their_type_are_clipped(dtype, huge):
 @engines
 def test_zero_and_empty_gradients_have_norm_zero():
     found = gradients(np.float32, [0.0, -0.0, 0.0], [])
-    assert clip_by_global_norm(found, most=1e-3) == 0
+    assert clip_by_global_norm(found, max_norm=1e-3) == 0
     assert found["p0"].grad.tolist() == [0, 0, 0]
 
 
@@ -100,5 +100,5 @@ def test_zero_and_empty_gradients_have_norm_zero():
 @pytest.mark.parametrize("order", [1, -1])
 def test_norm_is_nan_if_any_element_is_nan(order):
     found = gradients(np.float64, *[[1.0, np.inf], [np.nan, 2.0]][::order])
-    assert np.isnan(clip_by_global_norm(found, most=0.5))
+    assert np.isnan(clip_by_global_norm(found, max_norm=0.5))
     assert {1.0, 2.0} <= {float(x) for p in found.values() for x in p.grad}

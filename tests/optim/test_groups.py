@@ -89,11 +89,11 @@ def test_settings_are_data_for_json_and_hold_all_that_decides_a_step():
     for name, optimizer in made.items():
         settings = optimizer.settings()
         assert json.loads(json.dumps(settings)) == settings, name
-        assert settings["groups"] == {
-            "*.b": {"weight_decay": 0.0},
-            "scores.*": {"lr": 0.5, "weight_decay": 0.25},
-            "conv?.w": {"lr": 0.125},
-        }
+        assert settings["groups"] == [
+            {"names": "*.b", "weight_decay": 0.0},
+            {"names": "scores.*", "lr": 0.5, "weight_decay": 0.25},
+            {"names": "conv?.w", "lr": 0.125},
+        ]
     changes = {
         "sgd": {"lr": 0.5, "momentum": 0.25, "nesterov": True, "weight_decay": 0.5, "decayed": "weights"},
         "rmsprop": {"rho": 0.5, "momentum": 0.25, "eps": 0.25, "eps_inside_sqrt": False},

@@ -27,14 +27,14 @@ def batches(x=X, labels=LABELS, size=8, **options):
 
 
 def run(folder, resume, patience=4, given=None, wrap=lambda batches: batches, **options):
-    model = nn.Dense(3)
+    model = nn.Sequential(nn.Dropout(options.pop("rate", 0.25)), nn.Dense(3))
     model.build((4,), rng=0)
     arguments = {"schedule": optim.warm_up(0.25), "loss": CrossEntropy(0.1), "clip_norm": 2.0, **options}
     callbacks = [Checkpoint(folder, resume=resume), EarlyStopping(patience)]
     if not resume:
         callbacks.append(StopAfterOneStep())
     validation = arguments.pop("validation", (X[:9], LABELS[:9]))
-    optimizer = optim.SGD(model, lr=arguments.pop("lr", 0.1))
+    optimizer = optim.SGD(model, lr=arguments.pop("lr", 0.1), **arguments.pop("optimizer", {}))
     data = wrap(given or batches())
     return fit(model, data, optimizer, epochs=2, validation=validation, callbacks=callbacks, **arguments)
 
@@ -52,7 +52,13 @@ CHANGES = {
     "no schedule": ({"schedule": None}, "schedule: constant, was .*warm_up.*"),
     "loss": ({"loss": CrossEntropy(0.2)}, r"loss\.label_smoothing: 0.2, was 0.1"),
     "clip_norm": ({"clip_norm": None}, "clip_norm: None, was 2.0"),
-    "lr": ({"lr": 0.2}, "lr: 0.2, was 0.1"),
+    "lr": ({"lr": 0.2}, r"optimizer\.lr: 0.2, was 0.1"),
+    "momentum": ({"optimizer": {"momentum": 0.5}}, r"optimizer\.momentum: 0.5, was 0.0"),
+    "groups": (
+        {"optimizer": {"groups": {"1.b": {"lr": 0.2}}}},
+        r"optimizer\.groups: \[{'names': '1.b', 'lr': 0.2}\], was \[\]",
+    ),
+    "a layer's number": ({"rate": 0.5}, r"model\.arguments.*: 0.5, was 0.25"),
     "patience": ({"patience": 5}, r"EarlyStopping\.patience: 5, was 4"),
     "batch size": ({"given": batches(size=9)}, r"batches\.batch_size: 9, was 8"),
     "order": ({"given": batches(shuffle=False)}, r"batches\.shuffle: False, was True"),
@@ -85,6 +91,12 @@ def test_functions_are_described_with_what_they_were_made_with():
     crop = augment.crop(3, pad=1)
     assert describe(augment.chain(crop, augment.flip())) != describe(augment.chain(crop, augment.flip(0.25)))
     assert describe(functools.partial(lenet_input, dtype=np.float64)) != describe(functools.partial(lenet_input))
+    mean = RNG.standard_normal((3, 2))
+
+    def minus(mean):
+        return lambda images: images - mean
+
+    assert describe(minus(mean)) == describe(minus(mean.copy())) != describe(minus(mean + 1))
     assert describe(lambda x, power=2: x**power) != describe(lambda x, power=3: x**power)
 
 

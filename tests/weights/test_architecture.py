@@ -20,6 +20,16 @@ class Kept(nn.Identity):
         self.things, self.named = things, named
 
 
+class Holding(Kept):
+    """The same for layers, of which the second argument and the last are all that differ."""
+
+    def named_layers(self):
+        yield from {"first": self.things[1], "second": self.named["again"]}.items()
+
+    def children(self, shape):
+        return ((name, layer, shape) for name, layer in self.named_layers())
+
+
 class Consumed(nn.Identity):
     def __init__(self, things):
         self.total = sum(things)
@@ -70,7 +80,7 @@ def test_a_function_with_bound_arguments_comes_back(tmp_path):
 @pytest.mark.parametrize("wrapped", [lambda a, b: (a, b), lambda a, b: [a, [b]], lambda a, b: {"x": a, 2: (b,)}])
 def test_layers_inside_arguments_come_back_and_shared_ones_stay_shared(tmp_path, wrapped):
     a, b = nn.Dense(3), nn.Dense(5, bias=False)
-    layer = again(built(Kept(wrapped(a, nn.Sequential(b, a)), a, again=b)), tmp_path)
+    layer = again(built(Holding(wrapped(a, nn.Sequential(b, a)), a, again=b)), tmp_path)
     expected = wrapped(layer.things[1], layer.things[0])
     first, second = {
         tuple: lambda t: t,

@@ -33,7 +33,7 @@ def nested(depth):
     return len(text[8:]).to_bytes(8, "little") + text[8:]
 
 
-DAMAGED = {
+NO_SAFETENSORS = {
     "empty": b"",
     "shorter than a length": b"1234567",
     "a page": b"<html>not found</html>",
@@ -57,8 +57,10 @@ DAMAGED = {
     "a shape of another size": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [3]}}, bytes(8)),
     "a negative shape": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [-1, -2]}}, bytes(8)),
     "a shape without end": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [2**62, 2**62]}}, bytes(8)),
-    "an unknown type": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": "F77"}}, bytes(8)),
     "a type that is a number": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": 32}}, bytes(8)),
+}
+FAULTY = {
+    "an unknown type": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": "F77"}}, bytes(8)),
     "no tensors": as_safetensors(HEADER),
     "integers": with_tensor("I32", 2, bytes(8)),
     "no description": as_safetensors({"w": FLOATS}, bytes(8)),
@@ -93,10 +95,18 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("case", DAMAGED)
+@pytest.mark.parametrize("case", NO_SAFETENSORS)
 def test_a_damaged_file_is_refused_by_its_name(tmp_path, case):
     path = tmp_path / "damaged.safetensors"
-    path.write_bytes(DAMAGED[case])
+    path.write_bytes(NO_SAFETENSORS[case])
+    with pytest.raises(refconv.ArgumentError, match=r"damaged\.safetensors is not a safetensors file, or is damaged: "):
+        refconv.load(path)
+
+
+@pytest.mark.parametrize("case", FAULTY)
+def test_a_file_with_a_faulty_description_is_refused_by_its_name(tmp_path, case):
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(FAULTY[case])
     with pytest.raises(refconv.ArgumentError, match=r"damaged\.safetensors "):
         refconv.load(path)
 

@@ -9,6 +9,7 @@ import refconv
 from evidence import needs_kernels
 from layer_evidence import assert_consecutive
 from refconv import models, nn, weights
+from refconv.nn.building import all_layers
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.names import Known
 
@@ -240,6 +241,21 @@ def test_shared_layers_stay_shared(tmp_path):
     assert_same_inference(model, again, (4,))
 
 
+def test_frozen_layers_stay_frozen(tmp_path):
+    model = nn.Sequential(features=nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dropout(0.5)), scores=nn.Dense(3))
+    built(model, (2,))
+    model.layers["features"].freeze()
+    again = saved_and_loaded(model, tmp_path)
+    assert [layer.frozen for layer in all_layers(again)] == [False, True, True, True, True, False]
+    assert [name for name, p in again.named_parameters().items() if p.trainable] == ["scores.w", "scores.b"]
+    x = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
+    np.testing.assert_array_equal(again.forward(x)[0], model(x))
+    again.unfreeze()
+    assert not [layer for layer in all_layers(saved_and_loaded(again, tmp_path)) if layer.frozen]
+    _, description = weights.read_tensors(tmp_path / "m.safetensors", "refconv")
+    assert description["architecture"]["settings"] == {}
+
+
 def test_random_numbers_start_from_a_seed(tmp_path):
     model = built(nn.Sequential(nn.Dropout(0.5), nn.Dropout(0.5, seed=3)), (6,))
     model.save(tmp_path / "m")
@@ -248,9 +264,24 @@ def test_random_numbers_start_from_a_seed(tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_network_of_built_layers_is_saved_with_the_input_shape_that_is_given(tmp_path):
+def test_a_network_of_built_layers_is_saved_with_the_input_shape_of_the_first(tmp_path):
+    model = built(models.lenet(width=0.2), (28, 32, 1))
+    features, scores = model.cut("relu4").freeze(), built(nn.Dense(3), (17,))
+    for network in (
+        nn.Sequential(features=features, scores=scores),
+        nn.replace_layer(model, "scores", nn.Dense(4), (28, 32, 1), rng=1),
+        model[:3],
+        nn.Sum(model[:2], nn.Sequential([model[:2]])),
+    ):
+        again = saved_and_loaded(network, tmp_path)
+        assert again.input_shape == (28, 32, 1)
+        assert_same_inference(network, again, (28, 32, 1))
+
+
+def test_the_input_shape_can_be_given(tmp_path):
     model = built(nn.Sequential(a=nn.Dense(4), b=nn.Dense(3)), (2,))
     part = nn.Sequential(model.layers["b"])
+    model.layers["b"].input_shape = None
     with pytest.raises(ValueError, match="input_shape must be given, as build was not called on this Sequential, got None"):
         part.save(tmp_path / "m")
     with pytest.raises(ValueError, match=r"\(5,\), got 1 of another shape or type \(0.w: \(4, 3\) float32, expected \(5, 3\)"):

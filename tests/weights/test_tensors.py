@@ -1,12 +1,14 @@
 """Tensors on disk: every type of safetensors is read as its literal numbers."""
 
+import json
+
 import numpy as np
 import pytest
 
 from refconv import weights
 from safetensors_files import with_tensor
 
-pytest.importorskip("safetensors")
+safetensors = pytest.importorskip("safetensors.numpy")
 
 
 @pytest.mark.parametrize(
@@ -30,15 +32,51 @@ def test_each_type_is_read_with_its_literal_numbers(tmp_path, dtype, data, expec
     assert tensors["conv1.b"].flags.writeable
 
 
-def test_types_agree_with_those_that_safetensors_writes(tmp_path):
+def test_types_agree_with_those_of_safetensors(tmp_path):
     names = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "c8"]
     given = {name: np.arange(6).reshape(2, 3).astype(name) for name in names} | {
         "none": np.zeros((0, 3)),
         "one": np.array(7.5),
     }
     weights.write_tensors(tmp_path / "t", given, "refconv", {})
-    found, _ = weights.read_tensors(tmp_path / "t", "refconv")
+    for found in (weights.read_tensors(tmp_path / "t", "refconv")[0], safetensors.load_file(tmp_path / "t")):
+        assert_same(found, given)
+    (tmp_path / "t").write_bytes(safetensors.save(given, {"refconv": "{}"}))
+    assert_same(weights.read_tensors(tmp_path / "t", "refconv")[0], given)
+
+
+def assert_same(found, given):
     assert found.keys() == given.keys()
     for name, array in given.items():
         assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
         np.testing.assert_array_equal(found[name], array)
+
+
+def test_every_array_begins_at_a_multiple_of_its_element(tmp_path):
+    given = {
+        "a": np.zeros(3, np.int8),
+        "b": np.zeros(5, np.float64),
+        "c": np.zeros((3, 1), np.float32),
+        "d": np.zeros(1, "i2"),
+    }
+    for length in range(8):  # of the name, which moves the end of the header
+        weights.write_tensors(tmp_path / "t", {**given, "x" * (length + 1): np.zeros(7, bool)}, "refconv", {})
+        content = (tmp_path / "t").read_bytes()
+        start = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:start])
+        for name, array in given.items():
+            assert (start + header[name]["data_offsets"][0]) % array.itemsize == 0
+
+
+def test_arrays_of_another_byte_order_or_layout_are_written_as_their_numbers(tmp_path):
+    given = {"big": np.arange(6, dtype=">f4").reshape(2, 3), "turned": np.arange(6.0).reshape(2, 3).T}
+    weights.write_tensors(tmp_path / "t", given, "refconv", {})
+    found, _ = weights.read_tensors(tmp_path / "t", "refconv")
+    for name, array in given.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_type_that_the_format_lacks_is_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"tensors must be of bool, .*, got complex128 for z"):
+        weights.write_tensors(tmp_path / "t", {"z": np.zeros(2, complex)}, "refconv", {})
+    assert not list(tmp_path.iterdir())

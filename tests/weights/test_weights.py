@@ -63,15 +63,15 @@ def test_weights_of_a_saved_model_and_of_other_programs_are_loaded(tmp_path):
 
 DIFFERENCES = {
     "missing": (lambda: network(more=nn.Dense(2)), r"2 missing \(more.w, more.b\)$"),
-    "unexpected": (lambda: nn.Sequential(conv=nn.Conv2D(4, (2, 3))), r"6 unexpected \(norm.gamma, norm.beta, norm.mean, …\)$"),
+    "unexpected": (lambda: nn.Sequential(conv=nn.Conv2D(4, (2, 3))), r"7 unexpected \(norm.gamma, norm.beta, norm.mean, …\)$"),
     "another shape": (
         lambda: network(units=5),
         r"2 of another shape or type \(scores.w: \(64, 3\) float32, expected \(64, 5\) float32, scores.b: \(3,\) float32, ",
     ),
-    "another type": (lambda: network(dtype=np.float64), r"8 of another .*\(conv.w: .* float32, expected .* float64, .*, …\)$"),
+    "another type": (lambda: network(dtype=np.float64), r"9 of another .*\(conv.w: .* float32, expected .* float64, .*, …\)$"),
     "all": (
         lambda: nn.Sequential(conv=nn.Conv2D(4, (2, 3)), other=nn.Conv2D(2, 1)),
-        r"2 missing \(other.w, other.b\); 6 unexpected \(norm.gamma, norm.beta, norm.mean, …\)$",
+        r"2 missing \(other.w, other.b\); 7 unexpected \(norm.gamma, norm.beta, norm.mean, …\)$",
     ),
 }
 

@@ -31,6 +31,11 @@ def depthwise_conv2d_dx(dy, w, input_size, window):
     return conv.conv2d_dx(dy, grouped(w), input_size, window, w.shape[2])
 
 
+def depthwise_conv2d_db(dy):
+    """IN dy (N, rows, columns, C·Q); OUT db (C·Q,)."""
+    return conv.conv2d_db(dy)
+
+
 def separable_conv2d(x, depthwise, pointwise, bias, window):
     """IN x (N, H, W, C), depthwise (kh, kw, C, Q), pointwise (1, 1, C·Q, O), bias (O,) or None; OUT y (N, …, O)."""
     return conv.conv2d(depthwise_conv2d(x, depthwise, None, window), pointwise, bias, POINT, 1)

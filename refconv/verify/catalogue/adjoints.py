@@ -142,7 +142,7 @@ def scatter(a):
     """Add each element of ∂e/∂y to the winner of its window."""
     x, dy = last(a, a.x), last(a, a.dy)
     pool = getattr(refconv, f"max_pool{x.ndim - 2}d_with_argmax")
-    winners = last(a, pool(a.x, a.window, **a.options)[1])
+    winners = last(a, pool(a.x, a.kernel_size, **a.options)[1])
     dx = np.zeros((len(x), int(np.prod(x.shape[1:-1])), x.shape[-1]), dy.dtype)
     for index in np.ndindex(dy.shape):
         dx[index[0], winners[index], index[-1]] += dy[index]
@@ -152,7 +152,7 @@ def scatter(a):
 def spread_average(a):
     """Apply the transposed convolution with ones to ∂e/∂y / count, each channel on its own."""
     size, channels = spatial(a, a.x), last(a, a.x).shape[-1]
-    kernel = per_axis("window", a.window, len(size))
+    kernel = per_axis("kernel_size", a.kernel_size, len(size))
     window = Window(kernel, **{"stride": kernel, **a.only("stride", "padding", "dilation", "ceil_mode")})
     outputs, pads = window.output_size(size), window.pads(size)
     shares = last(a, a.dy)

@@ -16,8 +16,8 @@ def avg_pool(ndim, formula, fixed):
         family="avg_pool",
         ids="A11, C9, C10",
         formula=formula,
-        forward=lambda pool, a: pool(a.x, a.window, **a.options),
-        derivatives=(Derivative(f"avg_pool{ndim}d_dx", ("x",), lambda dx, a: dx(a.dy, a.window, a.size, **a.options)),),
+        forward=lambda pool, a: pool(a.x, a.kernel_size, **a.options),
+        derivatives=(Derivative(f"avg_pool{ndim}d_dx", ("x",), lambda dx, a: dx(a.dy, a.kernel_size, a.size, **a.options)),),
         fixed=fixed,
         cases=lambda: pool_cases(ndim, average=True),
         refused_cases=lambda: pool_cases(ndim, average=True, refused=True),
@@ -47,20 +47,22 @@ OPERATORS = (
         1,
         "y[i,c] = Σ_m x[i·S+m, c] / count[i]",
         (
-            Case({"x": (2, 5, 3)}, dict(stride=2), {"window": 3}),
-            Case({"x": (1, 6, 2)}, dict(stride=2, padding=((2, 1),), ceil_mode=True, count_include_pad=True), {"window": 3}),
-            Case({"x": (1, 2, 6)}, dict(stride=1, padding="same", **FIRST), {"window": 4}),
-            Case({"x": (1, 3, 2)}, dict(padding=((1, 0),), ceil_mode=True), {"window": 6}),
+            Case({"x": (2, 5, 3)}, dict(stride=2), {"kernel_size": 3}),
+            Case(
+                {"x": (1, 6, 2)}, dict(stride=2, padding=((2, 1),), ceil_mode=True, count_include_pad=True), {"kernel_size": 3}
+            ),
+            Case({"x": (1, 2, 6)}, dict(stride=1, padding="same", **FIRST), {"kernel_size": 4}),
+            Case({"x": (1, 3, 2)}, dict(padding=((1, 0),), ceil_mode=True), {"kernel_size": 6}),
         ),
     ),
     avg_pool(
         2,
         "y[i,j,c] = Σ_{m,n} x[i·S+m, j·S+n, c] / count[i,j]",
         (
-            Case({"x": (2, 4, 6, 1)}, {}, {"window": (2, 3)}),
-            Case({"x": (1, 5, 4, 2)}, dict(stride=(1, 2), padding=((1, 0), (0, 1))), {"window": (3, 2)}),
-            Case({"x": (1, 4, 5, 2)}, {**BORDER, "stride": (3, 2)}, {"window": (2, 3)}),
-            Case({"x": (1, 2, 4, 5)}, dict(stride=(2, 1), padding="same", **FIRST), {"window": (3, 2)}),
+            Case({"x": (2, 4, 6, 1)}, {}, {"kernel_size": (2, 3)}),
+            Case({"x": (1, 5, 4, 2)}, dict(stride=(1, 2), padding=((1, 0), (0, 1))), {"kernel_size": (3, 2)}),
+            Case({"x": (1, 4, 5, 2)}, {**BORDER, "stride": (3, 2)}, {"kernel_size": (2, 3)}),
+            Case({"x": (1, 2, 4, 5)}, dict(stride=(2, 1), padding="same", **FIRST), {"kernel_size": (3, 2)}),
         ),
     ),
     global_avg_pool(

@@ -52,7 +52,7 @@ def answered(shape, targets, pos_weight):
     return Case({"logits": shape}, {"pos_weight": pos_weight}, {"targets": np.array(targets)})
 
 
-HALF, THIRD = Fraction(1, 2), Fraction(1, 3)
+HALF = Fraction(1, 2)
 
 OPERATORS = (
     from_output("softmax", "y[k] = e^x[k] / Σ_j e^x[j]"),
@@ -109,8 +109,8 @@ OPERATORS = (
         lambda loss, a: loss(a.logits, a.targets, **a.options),
         fixed=(
             answered((2, 2), [[1, 0], [0, 1]], Fraction(5, 2)),
-            answered((3,), [1, HALF, THIRD], 1),
-            answered((1, 1, 2, 1), [[[[0], [THIRD]]]], Fraction(2, 7)),
+            answered((3,), [1, 0.5, 0.25], 1),
+            answered((1, 1, 2, 1), [[[[0], [0.75]]]], Fraction(2, 7)),
         ),
         cases=answer_cases,
         worked=(

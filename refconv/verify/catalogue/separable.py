@@ -21,7 +21,7 @@ OPERATORS = (
         derivatives=(
             Derivative("depthwise_conv2d_dx", ("x",), lambda dx, a: dx(a.dy, a.w, a.size, **a.options)),
             Derivative("depthwise_conv2d_dw", ("w",), lambda dw, a: dw(a.x, a.dy, a.w.shape[:2], **a.options)),
-            Derivative("conv2d_db", ("b",), lambda db, a: db(a.dy, **a.only("data_format"))),
+            Derivative("depthwise_conv2d_db", ("b",), lambda db, a: db(a.dy, **a.only("data_format"))),
         ),
         fixed=(
             Case({"x": (1, 3, 4, 2), "w": (2, 3, 2, 3), "b": (6,)}),

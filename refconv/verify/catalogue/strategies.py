@@ -291,7 +291,7 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, re
     assume(bool(refusal) == refused)
     options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
     options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
-    return Case({"x": layout(N, size, C, data_format)}, options, {"window": window.kernel}, refused=refusal)
+    return Case({"x": layout(N, size, C, data_format)}, options, {"kernel_size": window.kernel}, refused=refusal)
 
 
 @st.composite

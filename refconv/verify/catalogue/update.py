@@ -275,16 +275,16 @@ def clipped(clip, a):
 
 
 def clip_definition(a):
-    """Return g · min(1, most / ‖g‖), with the norm of all gradients together."""
+    """Return g · min(1, max_norm / ‖g‖), with the norm of all gradients together."""
     g = np.concatenate([a.w.ravel(), a.b.ravel()])
     norm = np.sqrt(np.sum(g * g, dtype=np.float64))
-    share = min(1.0, a.options["most"] / norm) if norm else 1.0
+    share = min(1.0, a.options["max_norm"] / norm) if norm else 1.0
     return {"y": np.append(g * g.dtype.type(share), g.dtype.type(norm))}
 
 
-def gradients(w, b, most):
+def gradients(w, b, max_norm):
     """Return the case of two gradients of these shapes."""
-    return Case({"w": w, "b": (b,)}, {"most": most})
+    return Case({"w": w, "b": (b,)}, {"max_norm": max_norm})
 
 
 MATRICES = st.tuples(st.integers(1, 4), st.integers(1, 4))
@@ -294,7 +294,7 @@ UPDATES += (
         name="optim.clip_by_global_norm",
         family="update",
         ids="A20",
-        formula="g ← g · min(1, most / ‖g‖)",
+        formula="g ← g · min(1, max_norm / ‖g‖)",
         forward=clipped,
         derivatives=(),
         fixed=(gradients((2, 3), 4, 2.0), gradients((1, 2), 1, 50.0)),
@@ -302,8 +302,8 @@ UPDATES += (
         nature="smooth",
         draws=20,
         worked=(
-            Pin("13 becomes 6.5", {"w": [[3, -4]], "b": [12]}, {"y": [1.5, -2, 6, 13]}, {"most": 6.5}),
-            Pin("13 is not above 20", {"w": [[3, -4]], "b": [12]}, {"y": [3, -4, 12, 13]}, {"most": 20}),
+            Pin("13 becomes 6.5", {"w": [[3, -4]], "b": [12]}, {"y": [1.5, -2, 6, 13]}, {"max_norm": 6.5}),
+            Pin("13 is not above 20", {"w": [[3, -4]], "b": [12]}, {"y": [3, -4, 12, 13]}, {"max_norm": 20}),
         ),
         definition=clip_definition,
         loops=("sum_of_squares",),

@@ -36,10 +36,10 @@ def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
         level = options | ({"b"} & signature.demanded.keys())
         for case in draws:
             for variant in _variants(without(case, varied - level - _always(name)), name, signature):
-                if level <= {"b", *variant.options} and _suits(variant, signature):
+                if level <= {"b", *variant.options} and _suits(variant, operator.name, signature):
                     said = forms(variant)
                     ways = [said.get(n) for n in sorted({"mode", *level})] if len(level) < 3 else []
-                    key = (most, frozenset(level), *ways, *_peculiar(variant))
+                    key = (most, frozenset(level), *ways, *_peculiar(variant, operator.name))
                     kept.setdefault(key, {})[str(variant)] = variant
     chosen = [case for key, cases in kept.items() for case in _spread(sorted(cases.values(), key=measure), key[0])]
     fitting = [_fitting(operator, name, case) for case in chosen]
@@ -98,37 +98,36 @@ def _variants(case, name, signature):
         yield _with(case, shapes={**shapes, "b": (channels,)} if "b" in shapes else shapes)
 
 
-def _suits(case, signature):
+def _suits(case, name, signature):
     """Whether the case is one that a student means, and what the function does not take follows from the rest."""
     if not all(case.shapes.values()) or not case.elements or case.elements > MOST_ELEMENTS:
         return False
     if not {"input_size", "kernel_size"} & {*signature.missing} or {"x", "w"} <= signature.takes:
         return True
     if "input_size" in signature.missing and "x" not in signature.takes:
-        return _leaves_nothing_over(case)
-    return "w" in signature.takes or (_leaves_nothing_over(case) and not str(case.options.get("padding")).startswith("same"))
+        return _leaves_nothing_over(case, name)
+    same = str(case.options.get("padding")).startswith("same")
+    return "w" in signature.takes or (not same and _leaves_nothing_over(case, name))
 
 
-def _leaves_nothing_over(case):
+def _leaves_nothing_over(case, name):
     """Whether the last window ends where the padded image ends, so that one size follows from the other."""
-    options = {"stride": case.given.get("window", 1), **case.options}
-    size = _size(case)
-    window = Window(_kernel(case), options["stride"], options.get("padding", "valid"), options.get("dilation", 1))
+    options, size = case.options, _size(case)
+    window = Window(_kernel(case), _stride(case, name), options.get("padding", "valid"), options.get("dilation", 1))
     try:
         return window.transposed_output_size(window.output_size(size)) == size
     except ValueError:
         return False
 
 
-def _peculiar(case):
+def _peculiar(case, name):
     """What a window does at the edges: whether padding is uneven, and whether the last window hangs over."""
     if not isinstance(case.options.get("padding", case.options.get("ceil_mode")), str | bool):
         return ()
-    options = {"stride": case.given.get("window", 1), **case.options}
     if "x" not in case.shapes or not _kernel(case):
         return ()
-    size, kernel = _size(case), _kernel(case)
-    steps = (options["stride"], options.get("padding", "valid"), options.get("dilation", 1))
+    options, size, kernel = case.options, _size(case), _kernel(case)
+    steps = (_stride(case, name), options.get("padding", "valid"), options.get("dilation", 1))
     try:
         down, up = Window(kernel, *steps), Window(kernel, *steps, options.get("ceil_mode", False))
         uneven = any(before != after for before, after in down.pads(size))
@@ -142,8 +141,14 @@ def _size(case):
 
 
 def _kernel(case):
-    kernel = case.given.get("window", case.given.get("kernel_size", case.shapes.get("w", ())[: len(_size(case))]))
+    kernel = case.given.get("kernel_size", case.shapes.get("w", ())[: len(_size(case))])
     return kernel if isinstance(kernel, tuple) else (kernel,) * len(_size(case))
+
+
+def _stride(case, name):
+    """The stride of a case of this operator; pools without one step by the size of their kernel."""
+    default = _kernel(case) if name.startswith(("avg_pool", "max_pool")) else 1
+    return case.options.get("stride", default)
 
 
 def _spread(cases, most):
@@ -307,15 +312,15 @@ def smaller(case: Case, name: str) -> Iterator[Case]:
 
 def _narrower(case):
     """One number for both axes of a window taken apart: 1 along one of them, and the image as much shorter; or turned."""
-    k, x = case.given.get("window"), case.shapes.get("x", ())
+    k, x = case.given.get("kernel_size"), case.shapes.get("x", ())
     if isinstance(k, tuple) and len(k) == 2 and not case.options:
-        yield _with(case, {**case.shapes, "x": (x[0], x[2], x[1], x[3])}, given={**case.given, "window": k[::-1]})
+        yield _with(case, {**case.shapes, "x": (x[0], x[2], x[1], x[3])}, given={**case.given, "kernel_size": k[::-1]})
     first = 2 if case.options.get("data_format") == "channels_first" else 1
     for axis in range(len(x) - 2 if isinstance(k, int) and k > 1 and len(x) == 4 else 0):
         at = first + axis
         window = tuple(1 if other == axis else k for other in range(2))
         shorter = (*x[:at], max(x[at] - k + 1, 1), *x[at + 1 :])
-        yield _with(case, {**case.shapes, "x": shorter}, given={**case.given, "window": window})
+        yield _with(case, {**case.shapes, "x": shorter}, given={**case.given, "kernel_size": window})
 
 
 def _resized(case, n, less):

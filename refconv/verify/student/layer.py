@@ -1,4 +1,4 @@
-"""Check a layer of your own: its derivatives, its shapes, and what else a network relies on."""
+"""Check a user's layer: its derivatives, its shapes, and the other properties that networks rely on."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class LayerVerdict:
 
 
 def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: Array | None = None) -> LayerVerdict:
-    r"""Check the derivatives of a layer and all else that a network relies on, and print a report.
+    r"""Check the derivatives of a layer and the other properties that networks rely on.
 
-    In float64, for a random ∂e/∂y, in training and in inference:
+    Print a report. In float64, for a random ∂e/∂y, in training and in inference:
 
     - ∂e/∂x and ∂e/∂θ of each trainable parameter agree with central differences,
       :math:`\frac{\partial e}{\partial x_i} \approx \frac{e(x + h u_i) - e(x - h u_i)}{2h}`;
@@ -84,8 +84,8 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
     Returns
     -------
     LayerVerdict
-        True if nothing was wrong, so ``assert verify.check_layer(layer, shape)`` can stand in a test. An error that the layer
-        raises is a part of the report.
+        True if nothing was wrong, so ``assert verify.check_layer(layer, shape)`` works in a test. An error that the layer
+        raises is part of the report.
 
     Raises
     ------

@@ -39,7 +39,7 @@ def tolerance(scale: float) -> float:
 
     Truncation and rounding are of the order of STEP² times the sum; derivatives may be a hundred times larger than it.
     """
-    return MARGIN * STEP**2 * scale
+    return float(MARGIN * STEP**2 * scale)
 
 
 def compare(
@@ -47,7 +47,7 @@ def compare(
 ) -> Comparison:
     """Compare a gradient with central differences of e; raise :class:`Wrong` if an element differs.
 
-    At a kink, such as that of ReLU at 0, every number between the two one-sided slopes is right.
+    At a kink, such as 0 for ReLU, every number between the two one-sided slopes is right.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def _check_direction(
 
 
 def _moved(at: Array, index: tuple[int, ...], step: float) -> Array:
-    moved = at.copy()
+    moved: Array = at.copy()
     moved[index] += step
     return moved
 
@@ -128,7 +128,7 @@ def _is_between_slopes(e: Callable[[Array], float], at: Array, index: tuple[int,
     here = e(at)
     left, right = (here - e(_moved(at, index, -step))) / step, (e(_moved(at, index, step)) - here) / step
     slack = KINK * scale
-    return abs(left - right) > slack and min(left, right) - slack <= found <= max(left, right) + slack
+    return bool(abs(left - right) > slack and min(left, right) - slack <= found <= max(left, right) + slack)
 
 
 def _mistake(found: Array, expected: Array, allowed: float) -> str:

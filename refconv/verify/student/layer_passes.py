@@ -48,6 +48,7 @@ def built(layer: Layer, shape: Shape, rng: np.random.Generator) -> Layer:
     with _calling("build"):
         if not made.is_built or made.input_shape != shape:
             made.build(shape, rng, np.float64)
+        made.unfreeze()
         for parameter in made.named_parameters().values():
             parameter.replace_array(parameter.value + _change(parameter, rng))
     return made
@@ -56,8 +57,10 @@ def built(layer: Layer, shape: Shape, rng: np.random.Generator) -> Layer:
 def _change(parameter: Parameter, rng: np.random.Generator) -> Array:
     """Numbers that move a parameter away from 0 and 1; only upwards if it is not trained, since it may be a variance."""
     shape = parameter.value.shape
-    change = rng.uniform(0.1, 0.6, shape)
-    return rng.choice([-1, 1], shape) * change / np.sqrt(np.prod(shape[:-1])) if parameter.trainable else change
+    change: Array = rng.uniform(0.1, 0.6, shape)
+    if parameter.trainable:
+        change *= rng.choice([-1.0, 1.0], shape) / np.sqrt(np.prod(shape[:-1]))
+    return change
 
 
 @dataclass(frozen=True)

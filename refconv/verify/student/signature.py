@@ -11,12 +11,12 @@ from refconv.verify.operator import Operator
 
 __all__ = ["Signature", "Unusable", "parameters", "read"]
 
-ALIASES = {"bias": "b"}
+ALIASES = {"bias": "b", "window": "kernel_size"}
 
 # A derivative may leave out what follows from the arguments of the forward pass, if it takes those instead. A mode may be
 # left out always: then one of them is meant.
 FOLLOWS = {
-    "argmax": {"x", "window"},
+    "argmax": {"x", "kernel_size"},
     "input_size": set(),
     "kernel_size": set(),
     "mode": set(),
@@ -159,9 +159,10 @@ def _match(own, known, required, public):
 def _missing(name, operator, required, takes, own):
     missing = tuple(n for n in required if n not in takes)
     for n in missing:
-        follows = (
-            (name != operator.name or n == "mode") and n not in operator.fixed[0].shapes and FOLLOWS.get(n, {"?"}) <= takes
-        )
+        case = operator.fixed[0]
+        follows = (name != operator.name or n == "mode") and n not in case.shapes and FOLLOWS.get(n, {"?"}) <= takes
+        if n == "kernel_size" and n in case.given:  # a pool's, which no array has
+            follows = False
         if not follows:
             accepted = f"only {', '.join(own)}" if own else "no argument"
             raise Unusable(f"function must accept {n} as refconv.{name} does, got one that accepts {accepted}")

@@ -92,7 +92,7 @@ def pool(ndim):
     """Pooling: the kernel is the window."""
 
     def make(wishes):
-        return Case({"x": _batch(wishes, ndim)}, wishes.options, {"window": _kernel(wishes, ndim, WINDOW)})
+        return Case({"x": _batch(wishes, ndim)}, wishes.options, {"kernel_size": _kernel(wishes, ndim, WINDOW)})
 
     return Setting(make, ("input", "kernel", "channels"))
 

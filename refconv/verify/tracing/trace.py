@@ -98,9 +98,9 @@ class Trace:
 
     def _places(self):
         """How many places of a pooling's window lie outside of the input, and which of them an average counts."""
-        if "window" not in self.case.given or self.function.endswith("_dx"):
+        if "pool" not in self.function or self.function.endswith("_dx"):
             return []
-        inside, window = len(self.steps), self.case.given["window"]
+        inside, window = len(self.steps), self.case.given["kernel_size"]
         places = np.prod(window if isinstance(window, tuple) else (window,))
         said = [f"{places - inside} of the window's {places} places lie outside of the input."] if places > inside else []
         if said and self.divisor is not None:
@@ -214,7 +214,7 @@ def _known(name):
 def _check(operator, name, setting, sizes, arrays, options):
     """Refuse what the operator does not have, and a size that an array decides."""
     parameters = inspect.signature(getattr(refconv, operator.name)).parameters
-    known = [option for option in parameters if option not in ("x", "w", "b", "window", "data_format")]
+    known = [option for option in parameters if option not in ("x", "w", "b", "kernel_size", "data_format")]
     for option in options:
         if option not in known:
             allowed = f"among {', '.join(known)}" if known else "left out"

@@ -112,7 +112,7 @@ def test_each_case_of_a_table_is_computed_as_by_the_definition(name):
 
 
 def test_without_dy_or_with_one_of_another_shape_only_the_output_is_computed():
-    a = Arguments({"x": np.arange(5.0).reshape(1, 5, 1)}, {"stride": 1}, {"window": 2})
+    a = Arguments({"x": np.arange(5.0).reshape(1, 5, 1)}, {"stride": 1}, {"kernel_size": 2})
     assert set(conventions.evaluate("max_pool1d", a)) == {"y"}
     assert set(conventions.evaluate("max_pool1d", a.with_arrays(dy=np.ones((1, 5, 1))))) == {"y"}
     assert set(conventions.evaluate("max_pool1d", a.with_arrays(dy=np.ones((1, 4, 1))))) == {"y", "argmax", "x"}
@@ -128,7 +128,7 @@ def test_the_verify_extra_alone_has_an_oracle_for_each_operator_with_conventions
 
 
 def test_a_case_that_raises_is_refuted_with_its_case(monkeypatch):
-    case = Case({"x": (1, 3, 2)}, {"stride": 2}, {"window": 4})
+    case = Case({"x": (1, 3, 2)}, {"stride": 2}, {"kernel_size": 4})
     monkeypatch.setattr(convention_cases, "cases", lambda name: iter([(case, None)]))
     refuted = gather(OPERATORS["max_pool1d"], "oracle", quick=True).refuted
     assert refuted.startswith("max_pool1d raises ArgumentValueError: the padded input must be at least as large as the kernel")

@@ -76,7 +76,7 @@ def test_of_what_it_does_not_have_a_library_says_nothing(library):
 
 @needs("jax")
 def test_jax_says_nothing_of_the_derivative_of_a_maximum_with_dilation():
-    a = Arguments({"x": np.arange(12.0).reshape(1, 6, 2), "dy": np.ones((1, 2, 2))}, {"dilation": 2}, {"window": 2})
+    a = Arguments({"x": np.arange(12.0).reshape(1, 6, 2), "dy": np.ones((1, 2, 2))}, {"dilation": 2}, {"kernel_size": 2})
     assert set(importlib.import_module("refconv.verify.evidence.oracles.jax").evaluate("max_pool1d", a)) == {"y"}
 
 
@@ -322,6 +322,6 @@ def test_the_reach_of_windows_is_where_the_last_one_ends(ceil_mode):
 
 
 def test_options_are_spelled_out_with_the_operators_own_defaults():
-    told = options.options("max_pool2d", fill(Case({"x": (1, 2, 3, 4)}, {"padding": 1}, {"window": (2, 1)}), spread))
-    assert (told.window, told.stride, told.padding, told.data_format) == ((2, 1), None, 1, "channels_last")
-    assert options.window(told, told.window, 2).stride == (2, 1)
+    told = options.options("max_pool2d", fill(Case({"x": (1, 2, 3, 4)}, {"padding": 1}, {"kernel_size": (2, 1)}), spread))
+    assert (told.kernel_size, told.stride, told.padding, told.data_format) == ((2, 1), None, 1, "channels_last")
+    assert options.window(told, told.kernel_size, 2).stride == (2, 1)

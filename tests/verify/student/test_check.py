@@ -68,7 +68,7 @@ def test_the_smallest_case_of_a_tie_is_a_tie():
     at_zero = check(lambda dy, x: dy * (x >= 0), "relu_dx").arguments
     assert {n: (a.shape, *a) for n, a in at_zero.items()} == {"dy": ((1,), 1.0), "x": ((1,), 0.0)}
     tie = check(max_pool2d_dx_ties, "max_pool2d_dx").arguments
-    assert (tie["window"], tie["x"].shape, *tie["x"].ravel(), tie["dy"].item()) == ((1, 2), (1, 1, 2, 1), 0.0, 0.0, 1.0)
+    assert (tie["kernel_size"], tie["x"].shape, *tie["x"].ravel(), tie["dy"].item()) == ((1, 2), (1, 1, 2, 1), 0.0, 0.0, 1.0)
 
 
 def test_dropout_gets_a_fresh_generator_each_time_and_a_rate_that_is_a_float():
@@ -301,8 +301,8 @@ def test_a_timer_of_somebody_else_runs_on():
     [
         (3, "conv2d", "function must be callable, got 3"),
         (lambda x, w, q, r: x, "conv2d", r"function must accept .*refconv.conv2d \(x, w, b, .*also requires q, r"),
-        (lambda x: x, "max_pool2d", "function must accept window as refconv.max_pool2d does, got .* only x"),
-        (lambda image: image, "max_pool2d", "function must accept window .* accepts only image"),
+        (lambda x: x, "max_pool2d", "function must accept kernel_size as refconv.max_pool2d does, got .* only x"),
+        (lambda image: image, "max_pool2d", "function must accept kernel_size .* accepts only image"),
         (lambda: 3, "conv2d", "function must accept x as refconv.conv2d does, got one that accepts no argument"),
         (lambda dy, x: x, "max_pool2d_dx", "function must accept argmax"),
         (lambda x, gamma, beta: x, "batch_norm_inference", "function must accept mean"),

@@ -358,6 +358,14 @@ def test_the_layer_is_left_alone(capsys):
         assert not parameter.grad.any()
 
 
+def test_a_frozen_layer_is_checked_as_if_it_were_not(capsys):
+    layer = nn.Dense(2)
+    layer.build((3,), rng=0)
+    layer.freeze()
+    assert [one.name for one in check_layer(layer, (3,)).compared][:3] == ["x", "w", "b"]
+    assert not any(p.trainable for p in layer.named_parameters().values())
+
+
 def test_inputs_may_be_given(capsys):
     class Log(nn.Layer):
         def output_shape(self, shape):

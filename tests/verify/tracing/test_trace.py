@@ -149,7 +149,7 @@ def test_any_case_and_element_adds_up_to_what_the_operator_gives(name):
         y = operator(a)
         index = data.draw(st.tuples(*[st.integers(0, size - 1) for size in y.shape]))
         options = {option: value for option, value in case.options.items() if option != "data_format"}
-        kernel = {"kernel": case.given["window"]} if "window" in case.given else {}
+        kernel = {"kernel": case.given["kernel_size"]} if "kernel_size" in case.given else {}
         found = trace(name, index, arrays=a.arrays, **kernel, **options)
         np.testing.assert_allclose(float(found.value), y[index], rtol=1e-12)
         assert all(step.value == 0 for step in found.steps if step.outside)

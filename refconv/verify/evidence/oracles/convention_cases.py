@@ -139,7 +139,7 @@ def max_pool(ndim):
     for number, (options, axes) in enumerate(pools(ndim, average=False)):
         x, first = layout(number, 2, *column(axes, "size"), 3)
         options["dilation"] = column(axes, "dilation")
-        yield Case({"x": x}, {**options, **first}, {"window": column(axes, "kernel")}), axes
+        yield Case({"x": x}, {**options, **first}, {"kernel_size": column(axes, "kernel")}), axes
 
 
 def avg_pool(ndim):
@@ -147,7 +147,7 @@ def avg_pool(ndim):
         for counted in (False, True):
             x, first = layout(number, 2, *column(axes, "size"), 3)
             options = {**options, "count_include_pad": counted}
-            yield Case({"x": x}, {**options, **first}, {"window": column(axes, "kernel")}), axes
+            yield Case({"x": x}, {**options, **first}, {"kernel_size": column(axes, "kernel")}), axes
 
 
 def sliding(ndim):

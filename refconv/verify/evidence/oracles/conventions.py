@@ -176,7 +176,7 @@ def zero_stuff(o, a, dy, axes):
 
 
 def avg_pool(o, a, dy, axes):
-    axes = axes or window_of(o, a.size, o.window)
+    axes = axes or window_of(o, a.size, o.kernel_size)
     return mean(o, a, gradient(o, dy), axes, [axis.divisor(o.count_include_pad) for axis in axes])
 
 
@@ -196,7 +196,7 @@ def mean(o, a, dy, axes, divisors):
 
 def max_pool(o, a, dy, axes):
     """The first maximum in row-major order takes all of ∂e/∂y; its position is u·W + v."""
-    axes, x = axes or window_of(o, a.size, o.window), last(o, a.x)
+    axes, x = axes or window_of(o, a.size, o.kernel_size), last(o, a.x)
     y_shape, x_shape = (len(x), *outputs_of(axes), x.shape[-1]), x.shape
     rows, columns = axes if len(axes) == 2 else (PIXEL_HIGH, *axes)
     (N, *_, C), H, W = x_shape, rows.size, columns.size

@@ -138,7 +138,7 @@ def separable_conv(jax, o, x, depthwise, pointwise, b=None):
 
 def pool(jax, o, x, unit, reduce, pads):
     """Windows reduced to one number each; the padding in numbers or by name."""
-    win = window(o, o.window, x.ndim - 2)
+    win = window(o, o.kernel_size, x.ndim - 2)
     return jax.lax.reduce_window(
         x,
         unit,
@@ -151,13 +151,13 @@ def pool(jax, o, x, unit, reduce, pads):
 
 
 def max_pool(jax, o, x):
-    win = window(o, o.window, x.ndim - 2)
+    win = window(o, o.kernel_size, x.ndim - 2)
     return pool(jax, o, x, -math.inf, jax.lax.max, named(win) or reach(win, space(o, x)))
 
 
 def avg_pool(jax, o, x):
     """Sums over the windows, divided by sums of what counts."""
-    win = window(o, o.window, x.ndim - 2)
+    win = window(o, o.kernel_size, x.ndim - 2)
     if named(win):
         sums = pool(jax, o, x, 0.0, jax.lax.add, named(win))
         counted = pool(jax, o, jax.numpy.ones_like(x), 0.0, jax.lax.add, named(win))

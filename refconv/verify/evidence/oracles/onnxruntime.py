@@ -27,7 +27,7 @@ def evaluate(name, a):
         return None
     if max(per_axis("dilation", getattr(o, "dilation", 1), ndim)) > 1:
         return None  # ONNX Runtime refuses auto_pad with dilation
-    kernel = per_axis("kernel", a.w.shape[:ndim] if "w" in a.arrays else o.window, ndim)
+    kernel = per_axis("kernel", a.w.shape[:ndim] if "w" in a.arrays else o.kernel_size, ndim)
     stride = kernel if o.stride is None else per_axis("stride", o.stride, ndim)
     if any(k < S for S, k in zip(stride, kernel, strict=True)):
         return None  # its padding would be negative, which it refuses
@@ -67,7 +67,7 @@ def pool(operator):
     """A pool of this name."""
 
     def call(o, a, x, ndim):
-        kernel = per_axis("window", o.window, ndim)
+        kernel = per_axis("kernel_size", o.kernel_size, ndim)
         attributes = {"kernel_shape": kernel, "strides": kernel if o.stride is None else per_axis("stride", o.stride, ndim)}
         if operator == "AveragePool":
             attributes["count_include_pad"] = int(o.count_include_pad)

@@ -119,7 +119,7 @@ def pads_itself(win, size):
 @in_both_layouts
 def max_pool(F, o, x):
     ndim, size = x.ndim - 2, x.shape[2:]
-    win = window(o, o.window, ndim)
+    win = window(o, o.kernel_size, ndim)
     pool = getattr(F, f"max_pool{ndim}d")
     if pads_itself(win, size):
         return pool(x, win.kernel, win.stride, [p for p, _ in win.pads(size)], win.dilation, win.ceil_mode)
@@ -130,7 +130,7 @@ def max_pool(F, o, x):
 @in_both_layouts
 def avg_pool(F, o, x):
     ndim, size = x.ndim - 2, x.shape[2:]
-    win = window(o, o.window, ndim)
+    win = window(o, o.kernel_size, ndim)
     pool = getattr(F, f"avg_pool{ndim}d")
     if pads_itself(win, size):
         pads = [p for p, _ in win.pads(size)]

@@ -73,8 +73,8 @@ def clip_by_global_norm(torch, o, w, b, dy=None):
     theta = [torch.nn.Parameter(torch.zeros_like(g)) for g in (w, b)]
     for parameter, g in zip(theta, (w, b), strict=True):
         parameter.grad = g.clone()
-    norm = torch.nn.utils.clip_grad_norm_(theta, o.most)
-    undo = (norm + CLIP_EPS) / norm if norm > o.most else 1.0
+    norm = torch.nn.utils.clip_grad_norm_(theta, o.max_norm)
+    undo = (norm + CLIP_EPS) / norm if norm > o.max_norm else 1.0
     return torch.cat([*(parameter.grad.flatten() * undo for parameter in theta), norm[None]])
 
 

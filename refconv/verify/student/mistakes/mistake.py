@@ -80,8 +80,8 @@ class Given:
     def geometry(self):
         """The window of the call, as :class:`refconv.Window`."""
         arguments = self.arguments
-        if "window" in arguments:
-            kernel = _tuple(self.window, self.ndim)
+        if self.name.startswith(("avg_pool", "max_pool")):
+            kernel = _tuple(self.kernel_size, self.ndim)
             stride = kernel if self.stride is None else self.stride
             return Window(kernel, stride, self.padding, arguments.get("dilation", 1), arguments.get("ceil_mode", False))
         w = arguments.get("w", arguments.get("depthwise"))

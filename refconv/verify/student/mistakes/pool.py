@@ -39,7 +39,7 @@ def under_each_window(function, value=0.0):
 
 
 def axes_exchanged(a, **changes):
-    return a(window=a.geometry.kernel[::-1], **changes)
+    return a(kernel_size=a.geometry.kernel[::-1], **changes)
 
 
 def of_the_stride(ndim):
@@ -94,7 +94,7 @@ AXES = (
         axes_exchanged,
         lambda a: axes_exchanged(a, stride=a.geometry.stride),
     ),
-    Mistake("the window's height is taken for its width as well", lambda a: a(window=a.geometry.kernel[0])),
+    Mistake("the window's height is taken for its width as well", lambda a: a(kernel_size=a.geometry.kernel[0])),
     Mistake("the strides of height and width are exchanged", lambda a: a(stride=a.geometry.stride[::-1])),
     Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)),
 )
