@@ -8,10 +8,20 @@ import pytest
 import refconv
 from refconv import models, nn
 from refconv.nn.parameter import MANY
-<<<<<<< HEAD
 from refconv.weights.safetensors import write_safetensors
+from refconv.weights.tensors import WEIGHTS, write_tensors
 
+SHAPE = (24, 20, 3)
 DESCRIPTION = {"name": "resnet20-small", "arguments": {}, "input_shape": [24, 20, 3], "notes": {}}  # as format 1 stored it
+
+
+def network(dtype, seed, updates):
+    model = models.create("resnet20-small")
+    model.build(SHAPE, rng=seed, dtype=dtype)
+    for name, parameter in model.named_parameters().items():
+        if name.endswith(".updates"):
+            parameter.value = updates
+    return model
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -33,19 +43,6 @@ def test_a_file_without_the_number_of_updates_is_loaded_as_after_many(tmp_path, 
         loaded = again.named_parameters()
         assert {name: loaded[name].value.item() for name in counters} == dict.fromkeys(counters, expected)
         assert all((loaded[name].value == a).all() for name, a in others.items())
-=======
-from refconv.weights.tensors import WEIGHTS, write_tensors
-
-SHAPE = (24, 20, 3)
-
-
-def network(dtype, seed, updates):
-    model = models.create("resnet20-small")
-    model.build(SHAPE, rng=seed, dtype=dtype)
-    for name, parameter in model.named_parameters().items():
-        if name.endswith(".updates"):
-            parameter.value = updates
-    return model
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -53,7 +50,6 @@ def test_the_number_of_updates_is_saved_and_counts_as_many_where_it_is_missing(t
     model = network(dtype, 1, updates=7)
     arrays = {name: parameter.value for name, parameter in model.named_parameters().items()}
     counters = {name for name in arrays if name.endswith(".updates")}
->>>>>>> norm
     assert len(counters) == 7  # one for each convolution of ResNet-8
     model.save(tmp_path / "model")
     model.save_weights(tmp_path / "new")
