@@ -32,9 +32,10 @@ class BatchNorm(Layer):
       the averages always contain batches alone. For large t both formulas are equal. τ = 1 is the mean over all batches.
 
     With τ = 0.99 the averages follow about 100 batches. Statistics change while a network learns, so after a short run the
-    averages are those of an earlier network: it trains well and predicts badly. In trials of 40 and 125 steps (``python -m
-    experiments running-averages``) the correction alone left half of this loss, and τ = 0.9 almost none; after 300 steps all
-    formulas agreed. Hence the default.
+    averages are those of an earlier network: it trains well and predicts badly. In trials (``python -m experiments
+    running-averages``) ResNet-8 read 83 % of the test digits after 125 steps with averages of the final weights. With τ = 0.99
+    it read 33 % by the lecture's formula and 49 % by the corrected one, and 81 % by either with τ = 0.9. After 312 steps all
+    were alike. Hence the default.
 
     The backward function updates the averages, once, even if it is called more often. A forward pass alone changes nothing, so
     a batch whose loss is not finite leaves the averages as they were: no step is taken and no backward function called. To
