@@ -10,7 +10,7 @@ from refconv._config import get_config
 from refconv._errors import ArgumentError
 from refconv._optional import MissingPackage
 from refconv.cli.arguments import one_of
-from refconv.cli.console import PipeWriter
+from refconv.cli.console import PipeWriter, in_one_line
 from refconv.cli.parser import Parser, did_you_mean
 
 PROGRAM = "python -m experiments"
@@ -29,7 +29,7 @@ def main(arguments=None) -> int:
         try:
             print(table(_rows(plan, options)), flush=True)
         except (ArgumentError, OSError, MissingPackage) as error:
-            print(f"{PROGRAM}: {error}", file=sys.stderr)
+            print(f"{PROGRAM}: {in_one_line(error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print(f"{PROGRAM}: interrupted", file=sys.stderr)

@@ -8,7 +8,7 @@ import pytest
 
 import refconv
 from evidence import needs_kernels
-from refconv import models, optim, softmax_cross_entropy
+from refconv import models, nn, optim, softmax_cross_entropy
 
 ROOT = Path(refconv.__file__).parents[1]
 README = ROOT / "README.md"
@@ -38,6 +38,7 @@ def names_of_the_text():
     model.build((32, 32, 1), rng=0)
     return {
         "my_conv2d": my_conv2d,
+        "MyLayer": nn.ReLU,
         "model": model,
         "optimizer": optim.SGD(model, lr=0.1),
         "softmax_cross_entropy": softmax_cross_entropy,

@@ -12,7 +12,7 @@ from refconv._optional import MissingPackage
 from refconv._version import __version__
 from refconv.cli import draw, formulas, info, predict, summary, tables, trace, train, try_out, verify
 from refconv.cli.command import Failure
-from refconv.cli.console import PipeWriter
+from refconv.cli.console import PipeWriter, in_one_line
 from refconv.cli.parser import Parser, did_you_mean
 
 __all__ = ["main"]
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _run(list(sys.argv[1:] if arguments is None else arguments))
         except (ArgumentError, OSError, MissingPackage, Failure) as error:
-            print(f"refconv: {error}", file=sys.stderr)
+            print(f"refconv: {in_one_line(error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("refconv: interrupted", file=sys.stderr)

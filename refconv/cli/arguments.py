@@ -12,7 +12,7 @@ from refconv.cli.parser import did_you_mean
 if TYPE_CHECKING:
     from refconv.typing import Padding, Size
 
-__all__ = ["index", "one_of", "padding", "per_axis", "positive", "real", "seed", "shape", "size", "threads"]
+__all__ = ["fraction", "index", "one_of", "padding", "per_axis", "positive", "real", "seed", "shape", "size", "threads"]
 
 
 def positive(text: str) -> int:
@@ -38,6 +38,14 @@ def real(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def fraction(text: str) -> float:
+    """A number above 0 and below 1."""
+    number = real(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"must be above 0 and below 1, got {text}")
+    return number
 
 
 def one_of(*words: str) -> dict[str, Any]:

@@ -41,6 +41,6 @@ class Command:
 
     def parser(self) -> Parser:
         """Return a new parser with the command's arguments: some need imports that other commands do not."""
-        parser = Parser(f"refconv {self.name}", self.description)
+        parser = Parser(f"refconv {self.name}", self.description, "`refconv --help` describes sizes and exit statuses.")
         self.add_arguments(parser)
         return parser

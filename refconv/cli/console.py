@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 from typing import Any, TextIO
 
-__all__ = ["PipeWriter", "say"]
+__all__ = ["PipeWriter", "in_one_line", "say"]
 
 
 def say(text: str) -> None:
     """Print a line at once, for commands whose next line may take minutes."""
     print(text, flush=True)
+
+
+def in_one_line(error: Exception) -> str:
+    """Return the message of an error; of one from the operating system, the file and what is wrong with it.
+
+    >>> in_one_line(IsADirectoryError(21, "Is a directory", "runs")), in_one_line(ValueError("x must be 3, got 4"))
+    ('runs: is a directory', 'x must be 3, got 4')
+    """
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 class PipeWriter:

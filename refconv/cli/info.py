@@ -30,6 +30,7 @@ def add_arguments(parser: Parser) -> None:
 def run(options: Namespace) -> None:
     import numpy as np
 
+    from refconv import _core
     from refconv._config import THREADS_REASON, get_config
     from refconv.data.files import available, data_folders
     from refconv.data.mnist import MNIST
@@ -41,7 +42,7 @@ def run(options: Namespace) -> None:
         "refconv": __version__,
         "Python": f"{platform.python_version()}, NumPy {np.__version__}, {platform.platform()}",
         "engine": settings.engine,
-        "kernels": _kernels(),
+        "kernels": ISA_NAMES[_core.ISA] if _core.ISA else PURE,
         "threads": f"{settings.threads} ({THREADS_REASON})",
         "precision": settings.precision,
         "fusion": "on" if settings.fusion else "off",
@@ -49,12 +50,6 @@ def run(options: Namespace) -> None:
         "extras": "all there" if not missing else f"{', '.join(missing)} missing: pip install 'refconv[train]'",
     }.items():
         print(f"{name:11}{value}")
-
-
-def _kernels() -> str:
-    from refconv import _core
-
-    return ISA_NAMES[_core.ISA] if _core.ISA else PURE
 
 
 COMMAND = Command("info", "print versions, settings, data and optional packages", DESCRIPTION, add_arguments, run)

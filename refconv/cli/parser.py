@@ -16,11 +16,10 @@ class Parser(argparse.ArgumentParser):
     Options must be written in full: an abbreviation would change its meaning with the next option that begins like it.
     """
 
-    def __init__(self, program: str, description: str) -> None:
+    def __init__(self, program: str, description: str, epilog: str = "") -> None:
         self.options: list[str] = []
-        super().__init__(
-            program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-        )
+        form = argparse.RawDescriptionHelpFormatter
+        super().__init__(program, description=description, epilog=epilog, formatter_class=form, allow_abbrev=False)
 
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # type: ignore[override]
         self.options += [name for name in names if name.startswith("-")]

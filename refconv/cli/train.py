@@ -7,9 +7,10 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
+from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.architecture import model_name
-from refconv.cli.arguments import one_of, positive, real, seed, threads
+from refconv.cli.arguments import fraction, one_of, positive, real, seed, threads
 from refconv.cli.command import Command
 from refconv.cli.parser import Parser
 
@@ -63,7 +64,7 @@ def _add_data(add: Callable[..., Any]) -> None:
     add("--seed", type=seed, default=0, metavar="N", help="for weights, order and drawn digits (default: %(default)s)")
     add("--images", type=positive, metavar="N", help="training images (default: 30000 digits, or all of MNIST)")
     add("--test-images", type=positive, metavar="N", help="test images (default: 5000 digits, or all 10000 of MNIST)")
-    add("--validation", type=real, metavar="X", help="fraction of the training images kept for validation")
+    add("--validation", type=fraction, metavar="X", help="fraction of the training images kept for validation")
     add(
         "--augment",
         **one_of("none", "shift", "distort"),
@@ -117,6 +118,9 @@ def _add_execution(add: Callable[..., Any]) -> None:
 def run(options: Namespace) -> None:
     for module in ("matplotlib", "tqdm"):  # needed at the end: check before an hour of training
         need(module, "train", "refconv train")
+    for option, chosen in (("--patience", options.patience), ("--schedule plateau", options.schedule == "plateau")):
+        if chosen and not options.validation and not options.resume:
+            raise ArgumentValueError(f"{option} needs --validation X: it follows the validation loss")
     if options.tensorboard:
         need("tensorboardX", "tensorboard", "refconv train --tensorboard")
     from refconv.cli.training_run import train

@@ -237,12 +237,21 @@ def _without_refused(trials):
             raised[said] += trial.refused
     refused = {said for said, count in seen.items() if raised[said] == count}
     refused = {(n, form) for n, form in refused if any(other == n and (n, f) not in refused for other, f in seen)}
+    trials, remarks = _without_pixels(trials)
     kept = [trial for trial in trials if not refused & forms(trial.case).items()]
     reasons = {}
     for name, form in sorted(refused):
         first = next(trial for trial in trials if forms(trial.case).get(name) == form)
         reasons.setdefault(first.finding.words.splitlines()[0], []).append(form)
-    return kept, [f"Refused, not counted: {_list(said)} ({_short(reason)})." for reason, said in reasons.items()]
+    return kept, [*remarks, *(f"Refused, not counted: {_list(said)} ({_short(reason)})." for reason, said in reasons.items())]
+
+
+def _without_pixels(trials):
+    """Return the trials of one prediction per example, with a remark, if a loss is right in these and wrong in the others."""
+    plain = [trial for trial in trials if len(trial.case.shapes.get("logits", ())) == 2]
+    if not plain or any(trial.finding for trial in plain) or not any(trial.finding for trial in trials):
+        return trials, []
+    return plain, ["Compared with one prediction per example alone: it is wrong for several, such as one per pixel."]
 
 
 def _list(said):

@@ -185,6 +185,7 @@ def test_one_of_several_results_is_enough():
     verdict = check(softmax_cross_entropy, "softmax_cross_entropy")
     assert verdict
     assert "Only the first of the 2 results" in verdict.report
+    assert "Compared with one prediction per example alone: it is wrong for several, such as one per pixel." in verdict.report
 
 
 def test_python_warnings_of_the_function_do_not_count():
