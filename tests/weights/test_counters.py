@@ -6,9 +6,11 @@ import pytest
 import refconv
 from refconv import models, nn
 from refconv.nn.parameter import MANY
+from refconv.weights.safetensors import write_safetensors
 from refconv.weights.tensors import WEIGHTS, write_tensors
 
 SHAPE = (24, 20, 3)
+DESCRIPTION = {"name": "resnet20-small", "arguments": {}, "input_shape": [24, 20, 3], "notes": {}}  # as format 1 stored it
 
 
 def network(dtype, seed, updates):
@@ -18,6 +20,27 @@ def network(dtype, seed, updates):
         if name.endswith(".updates"):
             parameter.value = updates
     return model
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_file_without_the_number_of_updates_is_loaded_as_after_many(tmp_path, dtype):
+    model, old, new = models.create("resnet20-small"), tmp_path / "old", tmp_path / "new"
+    model.build((24, 20, 3), rng=1, dtype=dtype)
+    for name, parameter in model.named_parameters().items():
+        if name.endswith(".updates"):
+            parameter.value = 7
+    model.save(new)
+    arrays = {name: p.value for name, p in model.named_parameters().items()}
+    counters = {name for name in arrays if name.endswith(".updates")}
+    others = {name: a for name, a in arrays.items() if name not in counters}
+    write_safetensors(old, others, {"refconv": json.dumps(DESCRIPTION)})
+    other = models.create("resnet20-small")
+    other.build((24, 20, 3), rng=2, dtype=dtype)
+    other.load_weights(old)
+    for again, expected in ((refconv.load(new), 7), (refconv.load(old), MANY), (other, MANY)):
+        loaded = again.named_parameters()
+        assert {name: loaded[name].value.item() for name in counters} == dict.fromkeys(counters, expected)
+        assert all((loaded[name].value == a).all() for name, a in others.items())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
