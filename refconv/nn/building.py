@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from refconv._errors import ArgumentTypeError
-from refconv.nn.description import Description
+from refconv.nn.description import Description, short_repr
 from refconv.nn.parameter import Parameter, Parameters, Spec, allocate
 
 __all__ = ["all_layers", "check_before_build", "fill_layers"]
@@ -48,7 +48,8 @@ def check_before_build(layer: Layer, shape: Shape) -> None:
     """Raise ``TypeError`` if inner layers would not be built or trained, ``RuntimeError`` if a layer is frozen."""
     if layer.frozen and layer.parameters:
         raise RuntimeError(
-            f"{layer!r} is frozen, and building would replace its values: build the other layers alone, or call unfreeze()"
+            f"{short_repr(layer)} is frozen, and building would replace its values: "
+            "build the other layers alone, or call unfreeze()"
         )
     named, built = ({name for name, *_ in layers} for layers in (layer.named_layers(), layer.children(shape)))
     hidden = _attributes_with_unlisted_layers(layer, built)

@@ -126,4 +126,4 @@ def disagreement(inference: Array, training: Array) -> float:
 def _batch_norms(model: Layer) -> list[BatchNorm]:
     """Return the batch normalisations of a network that training changes, each once."""
     norms = dict.fromkeys(layer for layer in all_layers(model) if isinstance(layer, BatchNorm))
-    return [norm for norm in norms if not getattr(norm, "frozen", False)]
+    return [norm for norm in norms if not norm.frozen]

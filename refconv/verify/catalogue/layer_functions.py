@@ -33,7 +33,7 @@ class Make:
     trained: bool = False
 
     def __repr__(self):
-        return repr(self.layer())
+        return " ".join(repr(self.layer()).split())  # in one line, however long
 
 
 def layer_case(make: Make, shape: tuple[int, ...], train: bool = True, positive: tuple[str, ...] = (), batch: int = 3) -> Case:
