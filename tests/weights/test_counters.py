@@ -1,7 +1,5 @@
 """Weights of earlier versions and other libraries, which lack the number of updates of batch normalisation's averages."""
 
-import json
-
 import numpy as np
 import pytest
 
