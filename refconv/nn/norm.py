@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from refconv._arguments import choice, known_format, real, real_or_exact
 from refconv._errors import ArgumentValueError
-from refconv.nn.description import Shape, Span
+from refconv.nn.description import Span
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
