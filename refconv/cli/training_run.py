@@ -59,7 +59,7 @@ def _train(options, folder):
     batches = data.Batches(*training, options.batch_size, rng=order_rng, prepare=data.lenet_input, augment=augment)
     test = _in_order(test)
     say(
-        f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
+        f"{options.model} ({options.style}): {model.count_parameters(input_shape, trainable_only=True):,} parameters, "
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
         f"{get_config().engine} on {get_config().threads} thread(s)"
     )

@@ -9,6 +9,7 @@ from refconv._errors import ArgumentValueError
 from refconv.nn.container import Container, container_repr
 from refconv.nn.description import around
 from refconv.nn.layer import call_backward
+from refconv.nn.location import names_failing_layer
 from refconv.ops.fused import side_by_side, total
 
 __all__ = ["Branches", "Concat", "Mean", "Sum", "mean_of", "sum_of"]
@@ -29,6 +30,7 @@ class Branches(Container):
     def _share_out(self, dy, shapes):
         """Return ∂e/∂y of each branch; ``shapes`` has the shape of each output."""
 
+    @names_failing_layer
     def forward(self, x, train=True):
         outputs, backwards = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
         shapes = [output.shape for output in outputs]
@@ -45,6 +47,7 @@ class Branches(Container):
 
         return self._join(outputs), backward
 
+    @names_failing_layer
     def __call__(self, x):
         return self._join([layer(x) for layer in self.layers.values()])
 
@@ -90,6 +93,7 @@ class Sum(Branches):
     Source: A23; He et al., "Deep residual learning for image recognition", 2015.
     """
 
+    @names_failing_layer
     def output_shape(self, shape):
         return self._one_shape(self._shapes(shape))
 
@@ -128,6 +132,7 @@ class Mean(Branches):
     Source: M13; Larsson et al., "FractalNet", 2016.
     """
 
+    @names_failing_layer
     def output_shape(self, shape):
         return self._one_shape(self._shapes(shape))
 
@@ -170,6 +175,7 @@ class Concat(Branches):
         super().__init__(*layers, **named)
         self.axis = integer("axis", axis, least=-MOST_AXES)
 
+    @names_failing_layer
     def output_shape(self, shape):
         return self._joined(self._shapes(shape))
 

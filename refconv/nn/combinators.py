@@ -20,6 +20,7 @@ from refconv.nn.container import Container, RandomContainer, container_repr
 from refconv.nn.description import Wrapper
 from refconv.nn.fusion import Plan
 from refconv.nn.layer import Layer, call_backward
+from refconv.nn.location import names_failing_layer
 
 __all__ = ["Concat", "Identity", "Mean", "Sequential", "StochasticDepth", "Sum"]
 
@@ -79,6 +80,7 @@ class Sequential(Container):
         super().make(shape, rng, dtype)
         self._plan = Plan()  # the old one would keep the parameters of an earlier build in memory
 
+    @names_failing_layer
     def output_shape(self, shape):
         for layer in self.layers.values():
             shape = layer.output_shape(shape)
@@ -93,6 +95,7 @@ class Sequential(Container):
         """Return what ``forward`` runs: the layers, or steps that compute several of them; see :mod:`refconv.nn.fusion`."""
         return self._plan.steps(self.layers.values(), train)
 
+    @names_failing_layer
     def forward(self, x, train=True):
         steps, backwards = self.steps(train), []
         for step in steps:
@@ -110,6 +113,7 @@ class Sequential(Container):
 
         return x, backward
 
+    @names_failing_layer
     def __call__(self, x):
         for step in self.steps(train=False):
             x = step(x)
@@ -201,9 +205,11 @@ class StochasticDepth(Wrapper, RandomContainer):
         super().__init__(layer)
         self.layer, self.survival = layer, real("survival", survival, above=0, most=1)
 
+    @names_failing_layer
     def output_shape(self, shape):
         return self.layer.output_shape(shape)
 
+    @names_failing_layer
     def forward(self, x, train=True):
         drops = train and not self.frozen
         if drops and self.generator().random() >= self.survival:
@@ -214,6 +220,7 @@ class StochasticDepth(Wrapper, RandomContainer):
             return y, back
         return y * self.survival, lambda dy, want_dx=True: call_backward(back, dy * self.survival, want_dx)
 
+    @names_failing_layer
     def __call__(self, x):
         return self.layer(x) * self.survival
 

@@ -39,7 +39,7 @@ class Container(Layer):
         self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):
-                raise ArgumentTypeError(f"{type(self).__name__} takes layers, but {name} is {layer!r}")
+                raise ArgumentTypeError(_not_a_layer(f"layer {name} of {type(self).__name__}", layer))
             if not name or "." in name:  # dots separate the names of layers inside of layers
                 raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
@@ -101,11 +101,12 @@ def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> st
       branches: Sum(Conv2D(96, 3×3, padding ((1, 1), (1, 1))), Identity())
     )
     """
-    arguments = [repr(layer) if key.isdigit() else f"{key}={layer!r}" for key, layer in layers.items()]
+    texts = {key: repr(layer) for key, layer in layers.items()}  # once each: twice would double with each level
+    arguments = [text if key.isdigit() else f"{key}={text}" for key, text in texts.items()]
     line = f"{name}({', '.join([*arguments, *settings])})"
     if len(line) <= LONGEST_REPR and "\n" not in line:
         return line
-    body = "\n".join([*(f"{key}: {layer!r}" for key, layer in layers.items()), *settings])
+    body = "\n".join([*(f"{key}: {text}" for key, text in texts.items()), *settings])
     return f"{name}(\n{textwrap.indent(body, '  ')}\n)"
 
 
@@ -116,6 +117,14 @@ def _unpacked(only: Layers) -> tuple[tuple[Layer, ...], dict[str, Layer]]:
     if isinstance(only, list | tuple):
         return tuple(only), {}
     return (only,), {}
+
+
+def _not_a_layer(name: str, found: object) -> str:
+    if isinstance(found, type) and issubclass(found, Layer):
+        return f"{name} must be a layer, got the class: write {found.__name__}(…)"
+    if isinstance(found, Iterator):
+        return f"{name} must be a layer, got an iterator: write a list of layers, or * before it"
+    return f"{name} must be a layer, got {found!r}"
 
 
 class RandomContainer(Container):

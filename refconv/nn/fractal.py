@@ -9,6 +9,7 @@ from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer, container_repr
 from refconv.nn.description import Wrapper, around
 from refconv.nn.layer import Layer, all_layers, call_backward
+from refconv.nn.location import names_failing_layer
 
 __all__ = ["DropPath", "Fractal"]
 
@@ -82,6 +83,7 @@ class Fractal(RandomContainer):
         """Return the name of the layer of column c that ends in this row."""
         return f"column{c + 1}_row{row}"
 
+    @names_failing_layer
     def output_shape(self, shape):
         outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
         if len(outputs) > 1:
@@ -97,6 +99,7 @@ class Fractal(RandomContainer):
     def reaching(self, x, name):
         return self._infer(x, until=name)
 
+    @names_failing_layer
     def __call__(self, x):
         return self._infer(x)
 
@@ -112,6 +115,7 @@ class Fractal(RandomContainer):
                 starts[c] = y
         return y
 
+    @names_failing_layer
     def forward(self, x, train=True):
         starts, backs = [x] * self.columns, []  # what each column's next layer reads
         for row in self.every_row():
@@ -216,9 +220,11 @@ class DropPath(Wrapper, RandomContainer):
             found = [fractal.columns for fractal in self.fractals]
             raise ArgumentValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
 
+    @names_failing_layer
     def output_shape(self, shape):
         return self.network.output_shape(shape)
 
+    @names_failing_layer
     def forward(self, x, train=True):
         alone = train and not self.frozen and self.generator().random() < self.share
         column = int(self.generator().integers(self.fractals[0].columns)) if alone else None
@@ -230,6 +236,7 @@ class DropPath(Wrapper, RandomContainer):
             for fractal in self.fractals:
                 fractal.column = None
 
+    @names_failing_layer
     def __call__(self, x):
         return self.network(x)
 

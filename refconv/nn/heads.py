@@ -5,6 +5,7 @@ from refconv.nn.combinators import Sequential
 from refconv.nn.container import Container
 from refconv.nn.description import Wrapper, short_repr
 from refconv.nn.layer import call_backward
+from refconv.nn.location import names_failing_layer
 
 __all__ = ["Heads"]
 
@@ -51,6 +52,7 @@ class Heads(Wrapper, Container):
         self.trunk, self.heads = trunk, heads
         self.pieces = _cut(trunk, [*heads])
 
+    @names_failing_layer
     def output_shape(self, shape):
         return self.trunk.output_shape(shape)
 
@@ -70,6 +72,7 @@ class Heads(Wrapper, Container):
     def reaching(self, x, name):
         return x if name == "trunk" else self.trunk.activations(x, name.removeprefix("head_"))
 
+    @names_failing_layer
     def forward(self, x, train=True):
         if not train or self.frozen:
             return self.trunk.forward(x, train)
@@ -94,6 +97,7 @@ class Heads(Wrapper, Container):
 
         return (scores, *asides), backward
 
+    @names_failing_layer
     def __call__(self, x):
         return self.trunk(x)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
 
+from refconv._arguments import entries
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.building import all_layers, check_before_build, fill_layers
+from refconv.nn.calls import CheckedCall
 from refconv.nn.description import Description, Shape, short_repr
 from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, not_built
 from refconv.nn.saving import Saveable
@@ -42,7 +44,7 @@ def _accepts_want_dx(backward):
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(Saveable, Description, ABC):
+class Layer(Saveable, Description, metaclass=CheckedCall):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
@@ -185,6 +187,8 @@ class Layer(Saveable, Description, ABC):
         """
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        if entries(shape) is None:
+            raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
         # All shapes and layers are checked before the first array is allocated.
@@ -407,7 +411,8 @@ def split_shape(layer, shape):
     """
     if len(shape) != layer.ndim + 1:
         kind = {1: "a signal (length, channels)", 2: "an image (height, width, channels)"}[layer.ndim]
-        raise ArgumentValueError(f"the input of {layer!r} must be {kind}, got shape {tuple(shape)}")
+        hint = ": leave out the batch" if len(shape) == layer.ndim + 2 else ""
+        raise ArgumentValueError(f"the input of {layer!r} must be {kind}, got shape {tuple(shape)}{hint}")
     if layer.data_format == "channels_last":
         return tuple(shape[:-1]), shape[-1]
     return tuple(shape[1:]), shape[0]

@@ -26,7 +26,7 @@ def test_average_pooling_keeps_every_promise(layer, shape, train):
 def test_what_does_not_fit_is_refused_by_name():
     with pytest.raises(ValueError, match="kernel_size must be an integer or 2 integers"):
         nn.AvgPool2D((2, 2, 2))
-    with pytest.raises(TypeError, match=r"AvgPool.* 'dilation'"):
+    with pytest.raises(TypeError, match="AvgPool2D has no argument dilation=2"):
         nn.AvgPool2D(2, dilation=2)
     with pytest.raises(ValueError, match="data_format"):
         nn.GlobalAvgPool2D(data_format="NHWC")

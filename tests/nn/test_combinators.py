@@ -82,8 +82,8 @@ def test_stochastic_depth_is_seeded_by_build():
     ("make", "error", "message"),
     [
         (lambda: nn.Sequential(), ValueError, "Sequential needs at least one layer"),
-        (lambda: nn.Sum(nn.ReLU(), np.tanh), TypeError, "Sum takes layers, but 1 is"),
-        (lambda: nn.Sequential(act=nn.ReLU), TypeError, "Sequential takes layers, but act is"),
+        (lambda: nn.Sum(nn.ReLU(), np.tanh), TypeError, "layer 1 of Sum must be a layer, got <ufunc"),
+        (lambda: nn.Sequential(act=nn.ReLU), TypeError, "layer act of Sequential must be a layer, got the class: write ReLU"),
         (lambda: nn.Sum(nn.Dense(2), nn.Dense(3)).output_shape((4,)), ValueError, "outputs of one shape"),
         (
             lambda: nn.Concat(nn.Conv2D(2, 1), nn.Conv2D(2, 2)).output_shape((4, 5, 1)),

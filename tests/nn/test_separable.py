@@ -61,8 +61,8 @@ def test_an_initializer_of_ones_own_makes_both_kernels():
     ("make", "error", "message"),
     [
         (lambda: nn.DepthwiseConv2D(3, 0), ValueError, "multiplier must be at least 1"),
-        (lambda: nn.DepthwiseConv2D(3, groups=2), TypeError, r"DepthwiseConv2D.* 'groups'"),
-        (lambda: nn.SeparableConv2D(3, 3, groups=2), TypeError, r"SeparableConv2D.* 'groups'"),
+        (lambda: nn.DepthwiseConv2D(3, groups=2), TypeError, "DepthwiseConv2D has no argument groups=2"),
+        (lambda: nn.SeparableConv2D(3, 3, groups=2), TypeError, "SeparableConv2D has no argument groups=2"),
         (lambda: nn.SeparableConv2D(0, 3), ValueError, "filters must be at least 1"),
         (lambda: nn.SeparableConv2D(4, 3, multiplier=1.5), TypeError, "multiplier must be an integer"),
         (lambda: nn.DepthwiseConv2D(3).output_shape((5, 5)), ValueError, "must be an image"),

@@ -1,0 +1,121 @@
+"""Constructor calls: arguments that a layer does not have are refused with what to write instead.
+
+The names are those that users of PyTorch and Keras type first.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from abc import ABCMeta
+from collections.abc import Callable
+from typing import Any
+
+from refconv._errors import ArgumentTypeError
+
+__all__ = ["CheckedCall"]
+
+# Other names of arguments; the layer has at most one of the names on the right.
+ALIASES = {
+    "strides": ("stride",),
+    "kernel": ("kernel_size",),
+    "pool_size": ("kernel_size",),
+    "window": ("kernel_size",),
+    "size": ("kernel_size", "scale"),
+    "scale_factor": ("scale",),
+    "out_channels": ("filters",),
+    "units": ("filters",),
+    "out_features": ("units",),
+    "filters": ("units", "multiplier"),
+    "depth_multiplier": ("multiplier",),
+    "dilation_rate": ("dilation",),
+    "use_bias": ("bias",),
+    "kernel_initializer": ("initializer",),
+    "epsilon": ("eps",),
+    "p": ("rate",),
+    "negative_slope": ("slope",),
+    "alpha": ("slope",),
+}
+FROM_THE_INPUT = "leave it out: it is taken from the input"
+ADVICE = {
+    "in_channels": FROM_THE_INPUT,
+    "in_features": FROM_THE_INPUT,
+    "input_dim": FROM_THE_INPUT,
+    "num_features": FROM_THE_INPUT,
+    "input_shape": "pass it to build, as in model.build((28, 28, 1))",
+    "dtype": "pass it to build, as in model.build((28, 28, 1), dtype=np.float64)",
+    "activation": "add a layer such as nn.ReLU() after it",
+    "padding_mode": "put nn.Pad2D before it",
+    "inplace": "leave it out: layers never modify their input",
+    "dim": "leave it out: the axis is the last one",
+    "axis": "leave it out: the axis is that of the channels",
+    "name": "name the layer in its container, as in nn.Sequential(conv1=…)",
+    "kernel_regularizer": "use the optimizer's weight_decay",
+}
+ACTIVATIONS = {name.lower(): name for name in ("ReLU", "ELU", "Sigmoid", "Tanh", "Softmax")} | {"leaky_relu": "LeakyReLU"}
+
+
+class CheckedCall(ABCMeta):
+    """Metaclass of layers: a call with arguments that ``__init__`` does not accept raises a helpful ``TypeError``.
+
+    >>> from refconv import nn
+    >>> nn.Conv2D(16, 3, strides=2)
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: Conv2D has no argument strides=2: use stride=2
+    """
+
+    @property
+    def __signature__(cls) -> inspect.Signature | None:
+        """The signature of ``__init__``: tools would show that of ``__call__`` otherwise."""
+        signature = _signature(cls.__init__)
+        return signature and signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    def __call__(cls, *positional: Any, **named: Any) -> Any:
+        signature = _signature(cls.__init__)
+        if signature is not None:
+            try:
+                signature.bind(None, *positional, **named)
+            except TypeError as error:
+                raise ArgumentTypeError(_message(cls.__name__, signature, positional, named, str(error))) from None
+        return super().__call__(*positional, **named)
+
+
+@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # written in C
+        return None
+
+
+def _message(layer: str, signature: inspect.Signature, positional: tuple[Any, ...], named: dict[str, Any], error: str) -> str:
+    """Return what is wrong with a call that does not fit the signature, and what to write."""
+    arguments = list(signature.parameters.values())[1:]
+    names = [p.name for p in arguments]
+    for name, value in named.items():
+        if name not in names:
+            return f"{layer} has no argument {name}={value!r}: {_advice(name, value, names)}"
+    allowed = [p.name for p in arguments if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if len(positional) > len(allowed):
+        accepted = f"{layer} must have at most {len(allowed)} arguments without a name" + (
+            f" ({', '.join(allowed)})" if allowed else ""
+        )
+        by_name = [p.name for p in arguments if p.kind is p.KEYWORD_ONLY]
+        return f"{accepted}, got {', '.join(map(repr, positional))}: the number of input channels is taken from the input" + (
+            f", and others are written by name, as in {by_name[0]}=…" if by_name else ""
+        )
+    return f"{layer}: {error}"
+
+
+def _advice(name: str, value: Any, names: list[str]) -> str:
+    for alias in ALIASES.get(name, ()):
+        if alias in names:
+            return f"use {alias}={value!r}"
+    if name == "activation" and isinstance(value, str) and value.lower() in ACTIVATIONS:
+        return f"add nn.{ACTIVATIONS[value.lower()]}() after it"
+    if name in ADVICE:
+        return ADVICE[name]
+    if close := difflib.get_close_matches(name, names, 1):
+        return f"did you mean {close[0]}?"
+    return f"its arguments are {', '.join(names)}" if names else "it has none"
