@@ -5,6 +5,7 @@ from benchmarks.problems.convolution import Convolution, Depthwise, Transposed
 from benchmarks.problems.dense import CrossEntropy, Dense
 from benchmarks.problems.elementwise import BatchNorm, BatchNormInference, ReLU
 from benchmarks.problems.lenet import LeNetStep
+from benchmarks.problems.losses import ElementLoss
 from benchmarks.problems.network import Network
 from benchmarks.problems.pooled import Pooled
 from benchmarks.problems.pooling import MaxPooling
@@ -36,6 +37,10 @@ ROWS = (
     *both(Dense("dense 400 to 120", 64, 400, 120)),
     *both(Dense("dense 4096 to 1024", 128, 4096, 1024)),
     Row(CrossEntropy("softmax and cross-entropy", 128, 1000), "both"),
+    Row(CrossEntropy("cross-entropy of pixels, 2 classes", 131_072, 2), "both"),
+    Row(CrossEntropy("cross-entropy of pixels, 21 classes", 65_536, 21), "both"),
+    Row(ElementLoss("mean squared error", 393_216, binary=False), "both"),
+    Row(ElementLoss("binary cross-entropy", 131_072, binary=True), "both"),
     Row(LeNetStep("LeNet-5, batch 64", 64), "training step", 3.0),
     Row(LeNetStep("LeNet-5, batch 128", 128), "training step", 3.0),
     *(

@@ -13,6 +13,7 @@ from experiments import (
     lenet,
     neocognitron,
     residual,
+    running_averages,
     segmentation,
     transfer,
 )
@@ -24,7 +25,7 @@ __all__ = ["EXPERIMENTS", "Experiment", "Row", "Settings", "run", "table"]
 EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
-        *(lenet, augmentation, transfer, batch_norm, dropout, residual),
+        *(lenet, augmentation, transfer, batch_norm, running_averages, dropout, residual),
         *(classifiers, neocognitron, segmentation, deep_image_prior, layer_removal),
     )
 }

@@ -181,7 +181,7 @@ def trainable_parameters(model) -> dict:
     return {name: p for name, p in parameters.items() if p.trainable}
 
 
-def class_labels(labels, count=None, classes=None, *, name="labels"):
+def class_labels(labels, count=None, classes=None, *, name="labels", why=""):
     """Return labels as a contiguous array of intp, or raise an error that says what is wrong with them.
 
     Arithmetic in a small type wraps around: in uint8 the product 16 · 17 is 16. So labels are converted once, here, and no
@@ -197,6 +197,8 @@ def class_labels(labels, count=None, classes=None, *, name="labels"):
         K; if it is not known, labels must only be non-negative.
     name : str
         What error messages call the labels.
+    why : str
+        Where the expected shape comes from, for the message.
 
     Returns
     -------
@@ -231,7 +233,7 @@ def class_labels(labels, count=None, classes=None, *, name="labels"):
     if labels.size and labels.dtype.kind not in "iu":  # an empty list becomes float64
         raise ArgumentTypeError(f"{name} must be integers, got {labels.dtype}")
     if labels.ndim != len(shape) or (count is not None and labels.shape != shape):
-        raise ArgumentValueError(f"{name} must have shape {expected}, got {labels.shape}")
+        raise ArgumentValueError(f"{name} must have shape {expected}{why and ', '}{why}, got {labels.shape}")
     most = np.iinfo(np.intp).max if classes is None else classes - 1
     wrong = np.flatnonzero((labels < 0) | (labels > most))
     if wrong.size:

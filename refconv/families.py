@@ -22,6 +22,6 @@ FAMILIES = (
     "dropout",
     "activation",
     "dense",
-    "loss",  # softmax and cross-entropy
+    "loss",  # softmax, cross-entropy and other losses
     "update",  # steps of the optimisers, whose public classes are in refconv.optim
 )

@@ -225,7 +225,9 @@ FORMS = [
         "self._weight_of_batch(updates.item() + 1)",
         UPDATE,
     ),
-    module("plain mean follows the newest batch", "nn/norm.py", "corrected_average", "else 1 / t", "else 1.0", UPDATE),
+    module(
+        "plain mean follows the newest batch", "nn/norm.py", "corrected_average", "else 1 / t", "else 1.0", "symbolic parity"
+    ),
     module(
         "two calls of a backward function count twice",
         "nn/norm.py",

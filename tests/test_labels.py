@@ -14,7 +14,11 @@ IMAGES = np.arange(7 * 3.0).reshape(7, 3)
 RIGHT = np.array([4, 0, 3, 2, 1, 0, 4])
 
 WRONG = {
-    "a column": (RIGHT[:, None], ValueError, r"labels.* must have shape \(.*\), got \(7, 1\)"),
+    "a column": (
+        RIGHT[:, None],
+        ValueError,
+        r"labels.* must have shape \(.*\)(, that of logits without its last axis)?, got \(7, 1\)",
+    ),
     "floats": (RIGHT.astype(float), TypeError, "labels.* must be integers, got float64"),
     "booleans": (RIGHT > 2, TypeError, "labels.* must be integers, got bool"),
     "names": (np.array(list("abcdefg")), TypeError, "labels.* must be (integers|numbers), got <U1"),

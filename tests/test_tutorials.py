@@ -16,7 +16,12 @@ from evidence import needs_kernels
 
 ROOT = Path(refconv.__file__).parents[1]
 FOLDER = ROOT / "tutorials"
-PAGES = [*sorted(FOLDER.glob("*.md")), FOLDER / "exercises" / "README.md", ROOT / "figures" / "README.md"]
+PAGES = [
+    *sorted(FOLDER.glob("*.md")),
+    FOLDER / "exercises" / "README.md",
+    FOLDER / "solutions" / "README.md",
+    ROOT / "figures" / "README.md",
+]
 TEXTS = sorted(text.stem for text in FOLDER.glob("[0-9]*.md"))
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an installed package has no tutorials")
@@ -68,6 +73,15 @@ def test_a_notebook_says_what_it_teaches_and_asks_three_to_five_questions(name):
     assert "**You will be able to**" in text
     assert re.search(r"^\*\*Slides\*\*: [ABCFM]\d", text, re.MULTILINE)
     assert 3 <= len(set(re.findall(r"exercises\.check_\d", text))) <= 5
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_worked_answers_are_linked_below_the_last_exercise(name):
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert text.index("(solutions/") > text.rindex("exercises.check_")
+    assert "(exercises/" not in text
+    module = (FOLDER / "exercises" / f"{re.search(r'from exercises import (.*) as', text)[1]}.py").read_text(encoding="utf-8")
+    assert not re.search(r"(answer|mistake)_\d", module)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")

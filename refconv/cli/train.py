@@ -74,14 +74,13 @@ def _add_data(add: Callable[..., Any]) -> None:
 
 
 def _add_optimisation(add: Callable[..., Any]) -> None:
-    add("--optimizer", **one_of("sgd", "rmsprop", "adam"), default="sgd", help="(default: %(default)s)")
-    add("--lr", type=real, default=0.05, metavar="X", help="initial learning rate (default: %(default)s)")
+    add("--optimizer", **one_of("sgd", "rmsprop", "adam", "adamw"), default="sgd", help="(default: %(default)s)")
+    add("--lr", type=real, metavar="X", help="initial learning rate (default: 0.05 for sgd, 0.001 for the others)")
     add(
         "--momentum",
         type=real,
-        default=0.9,
         metavar="X",
-        help="fraction of the velocity kept at each step (default: %(default)s)",
+        help="fraction of the velocity kept at each step (default: 0.9 for sgd, 0 for rmsprop; adam has none)",
     )
     add(
         "--weight-decay",

@@ -6,6 +6,7 @@ import numpy as np
 
 from refconv import data, models, optim
 from refconv._config import config, get_config, keep_freed_memory
+from refconv._errors import ArgumentValueError
 from refconv._files import write_atomically
 from refconv.cli.command import Failure
 from refconv.cli.console import say
@@ -27,6 +28,9 @@ from refconv.training import (
 __all__ = ["train"]
 
 AUGMENT = {"none": lambda: None, "shift": lambda: data.augment.shift(2), "distort": data.augment.distort}
+OPTIMIZERS = {"sgd": optim.SGD, "rmsprop": optim.RMSProp, "adam": optim.Adam, "adamw": optim.AdamW}
+# The steps of the last three have the size of the learning rate, whatever the gradient's.
+DEFAULTS = {"sgd": {"lr": 0.05, "momentum": 0.9}, "rmsprop": {"lr": 0.001}, "adam": {"lr": 0.001}, "adamw": {"lr": 0.001}}
 SCHEDULES = {
     "cosine": lambda: optim.cosine,
     "constant": lambda: optim.constant,
@@ -55,7 +59,7 @@ def _train(options, folder):
     batches = data.Batches(*training, options.batch_size, rng=order_rng, prepare=data.lenet_input, augment=augment)
     test = _in_order(test)
     say(
-        f"{options.model} ({options.style}): {model.count_parameters(input_shape):,} parameters, "
+        f"{options.model} ({options.style}): {model.count_parameters(input_shape, trainable_only=True):,} parameters, "
         f"{len(training[0]):,} training and {len(test.images):,} test images, "
         f"{get_config().engine} on {get_config().threads} thread(s)"
     )
@@ -89,7 +93,7 @@ def _fit(model, batches, validation, test, checkpoint, options):
         return fit(
             model,
             batches,
-            _optimizer(model, options),
+            make_optimizer(model, options),
             epochs=options.epochs,
             test=test,
             validation=_in_order(validation) if validation else None,
@@ -104,12 +108,13 @@ def _in_order(images_and_labels):
     return data.Batches(*images_and_labels, 500, shuffle=False, prepare=data.lenet_input)
 
 
-def _optimizer(model, options):
-    common = {"weight_decay": options.weight_decay}
-    if options.optimizer == "adam":
-        return optim.Adam(model, options.lr, **common)
-    kind = {"sgd": optim.SGD, "rmsprop": optim.RMSProp}[options.optimizer]
-    return kind(model, options.lr, momentum=options.momentum, **common)
+def make_optimizer(model, options):
+    kind = OPTIMIZERS[options.optimizer]
+    given = {"lr": options.lr, "momentum": options.momentum}
+    arguments = {**DEFAULTS[options.optimizer], **{name: value for name, value in given.items() if value is not None}}
+    if "momentum" in arguments and "momentum" not in kind.options:
+        raise ArgumentValueError(f"momentum must be left out for {options.optimizer}, got {options.momentum}")
+    return kind(model, weight_decay=options.weight_decay, **arguments)
 
 
 def _save(folder, options, model, history, test):

@@ -61,7 +61,7 @@ def lenet_input(images: ArrayLike, dtype: type = np.float32) -> Array:
             f"got {images.dtype} of shape {images.shape}"
         )
     top, left = ((32 - n) // 2 for n in images.shape[1:])
-    x = np.full((len(images), 32, 32, 1), BACKGROUND, dtype)
+    x: Array = np.full((len(images), 32, 32, 1), BACKGROUND, dtype)
     x[:, top : top + images.shape[1], left : left + images.shape[2], 0] = _VALUE_OF_PIXEL[images]
     return x
 
@@ -141,7 +141,7 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
         count, first, self._done = len(self.images), self._done, 0
         order = self.rng.permutation(count) if self.shuffle else np.arange(count)
-        seed = None if self.augment is None else int(self.rng.integers(2**63))
+        seed = int(self.rng.integers(2**63)) if self.augment is not None else 0
         for k in range(first, len(self)):
             chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
             images, labels = self.images[chosen], self.labels[chosen]

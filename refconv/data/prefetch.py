@@ -49,7 +49,8 @@ class Prefetch:
     @property
     def labels(self) -> Array:
         """Labels of all batches, as :attr:`Batches.labels`; an ``AttributeError`` if what is prefetched has none."""
-        return self.batches.labels
+        labels: Array = self.batches.labels
+        return labels
 
     def settings(self) -> dict[str, Any]:
         """As :meth:`Batches.settings`: the thread does not change the batches."""
@@ -96,7 +97,8 @@ class Prefetch:
 
     def state(self) -> dict[str, Any]:
         """As :meth:`Batches.state`."""
-        return self.batches.state()
+        state: dict[str, Any] = self.batches.state()
+        return state
 
     def resume(self, state: dict[str, Any], done: int) -> None:
         """As :meth:`Batches.resume`."""

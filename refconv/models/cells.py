@@ -6,7 +6,7 @@ import numpy as np
 
 from refconv._arguments import integer, per_axis, real
 from refconv.geometry import Window
-from refconv.nn.description import window_caption
+from refconv.nn.description import Shape, Span, window_caption
 from refconv.nn.layer import Layer, Spec, split_shape
 from refconv.ops.conv import conv2d, conv2d_dw, conv2d_dx
 from refconv.ops.separable import depthwise_conv2d, depthwise_conv2d_dx
@@ -99,10 +99,10 @@ class SCells(Layer):
 
         return r * np.maximum(ratio - 1, 0), backward
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.input_span(split_shape(self, shape)[0], span)
 
-    def caption(self):
+    def caption(self) -> str:
         return window_caption(self.window, "S-cells")
 
     def learn(self, x, rate, apart):
@@ -200,10 +200,10 @@ class CCells(Layer):
 
         return excess / (self.saturation + excess), backward
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.input_span(split_shape(self, shape)[0], span)
 
-    def caption(self):
+    def caption(self) -> str:
         return window_caption(self.window, "C-cells")
 
     def __repr__(self):

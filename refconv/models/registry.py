@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from refconv._errors import ArgumentTypeError
 from refconv.models.alexnet import alexnet
@@ -40,9 +40,9 @@ class Model(NamedTuple):
     """A builder with its arguments for the paper's network, and what a small variant changes of them."""
 
     builder: Callable[..., Layer]
-    arguments: dict
+    arguments: dict[str, Any]
     input_shape: tuple[int, ...]
-    small: dict
+    small: dict[str, Any]
     small_shape: tuple[int, ...] = CIFAR
 
 
@@ -95,7 +95,7 @@ def names() -> list[str]:
     return [*MODELS]
 
 
-def create(name: str, **arguments) -> Layer:
+def create(name: str, **arguments: Any) -> Layer:
     """Create an architecture by its name, without parameters; ``build`` makes them.
 
     Case, "-" and "_" do not matter, and torchvision's and Keras' names are accepted beside the papers': "vgg16" is "vgg-d",
@@ -153,13 +153,13 @@ def canonical_name(name: str) -> str:
     return find_name(base, MODELS) + (SMALL if small else "")
 
 
-def _find(name):
+def _find(name: str) -> tuple[Model, bool]:
     """Return the model of a name, and whether its small variant is meant."""
     base, small = _split(name)
     return MODELS[find_name(base, MODELS)], small
 
 
-def _split(name):
+def _split(name: str) -> tuple[str, bool]:
     """Return the name without "-small", and whether it ended with that."""
     small = isinstance(name, str) and name.lower().replace("_", "-").endswith(SMALL)
     return (name[: -len(SMALL)], True) if small else (name, False)

@@ -1,6 +1,7 @@
 """Activations as layers: no parameters, the shape stays."""
 
 from refconv._arguments import real_or_exact
+from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
 from refconv.ops import activation, loss
 
@@ -10,7 +11,7 @@ __all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 class _Elementwise(Layer):
     category = "activation"
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
 
 
@@ -37,7 +38,7 @@ class LeakyReLU(_Elementwise):
         y = activation.leaky_relu(x, self.slope)
         return y, lambda dy, want_dx=True: activation.leaky_relu_dx(dy, x=x, slope=self.slope)
 
-    def caption(self):
+    def caption(self) -> str:
         return "leaky ReLU"
 
     def __repr__(self):

@@ -4,6 +4,7 @@ import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
 
 __all__ = ["PadChannels", "Select"]
@@ -51,10 +52,10 @@ class PadChannels(Layer):
         y[..., :there] = x
         return y, lambda dy, want_dx=True: np.ascontiguousarray(dy[..., :there])
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
 
-    def caption(self):
+    def caption(self) -> str:
         return f"zeros up to {self.channels} channels"
 
     def __repr__(self):
@@ -106,10 +107,10 @@ class Select(Layer):
 
         return np.ascontiguousarray(x[..., self.channels]), backward
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
 
-    def caption(self):
+    def caption(self) -> str:
         return f"channels {', '.join(map(str, self.channels))}"
 
     def __repr__(self):

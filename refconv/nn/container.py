@@ -101,11 +101,12 @@ def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> st
       branches: Sum(Conv2D(96, 3×3, padding ((1, 1), (1, 1))), Identity())
     )
     """
-    arguments = [repr(layer) if key.isdigit() else f"{key}={layer!r}" for key, layer in layers.items()]
+    texts = {key: repr(layer) for key, layer in layers.items()}  # once each: twice would double with each level
+    arguments = [text if key.isdigit() else f"{key}={text}" for key, text in texts.items()]
     line = f"{name}({', '.join([*arguments, *settings])})"
     if len(line) <= LONGEST_REPR and "\n" not in line:
         return line
-    body = "\n".join([*(f"{key}: {layer!r}" for key, layer in layers.items()), *settings])
+    body = "\n".join([*(f"{key}: {text}" for key, text in texts.items()), *settings])
     return f"{name}(\n{textwrap.indent(body, '  ')}\n)"
 
 

@@ -4,7 +4,7 @@ import math
 
 from refconv._arguments import divisor, flag, initializer_or_none, integer, known_format, per_axis
 from refconv.geometry import Window
-from refconv.nn.description import window_caption
+from refconv.nn.description import Shape, Span, window_caption
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec, join_shape, split_shape
 from refconv.ops import conv
@@ -72,10 +72,10 @@ class _Conv(Layer):
 
         return y, backward
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.input_span(split_shape(self, shape)[0], span)
 
-    def caption(self):
+    def caption(self) -> str:
         groups = [f"{self.groups} groups"] if self.groups > 1 else []
         return ", ".join([window_caption(self.window, "conv", str(self.filters)), *groups])
 

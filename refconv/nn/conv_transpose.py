@@ -5,7 +5,7 @@ from functools import partial
 
 from refconv._arguments import divisor, per_axis
 from refconv.nn.conv import _Conv
-from refconv.nn.description import by, once
+from refconv.nn.description import Shape, Span, by, once
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Spec, join_shape, split_shape
 from refconv.ops import conv_transpose
@@ -74,10 +74,10 @@ class _ConvTranspose(_Conv):
 
         return y, backward
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.transposed_input_span(split_shape(self, self.output_shape(shape))[0], span)
 
-    def caption(self):
+    def caption(self) -> str:
         window = self.window
         settings = [f"×{once(window.stride)}"] if window.stride != window.kernel else []
         settings += [f"dilation {once(window.dilation)}"] if set(window.dilation) != {1} else []

@@ -3,6 +3,7 @@
 from refconv._arguments import known_format
 from refconv._errors import ArgumentValueError
 from refconv.geometry import Window
+from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.ops.resize import frame, pad, pad_dx
 
@@ -54,10 +55,10 @@ class Crop2D(Layer):
         margin, options = self.window.padding, {"data_format": self.data_format}
         return pad_dx(x, margin, **options), lambda dy, want_dx=True: pad(dy, margin, **options) if want_dx else None
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.transposed_input_span(split_shape(self, self.output_shape(shape))[0], span)
 
-    def caption(self):
+    def caption(self) -> str:
         return "crop"
 
     def __repr__(self):

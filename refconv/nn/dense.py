@@ -4,6 +4,7 @@ import math
 
 from refconv._arguments import flag, initializer_or_none, integer, per_axis
 from refconv._errors import ArgumentValueError
+from refconv.nn.description import Shape
 from refconv.nn.initializers import he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
@@ -74,7 +75,7 @@ class Dense(Layer):
 
         return y, backward
 
-    def caption(self):
+    def caption(self) -> str:
         return f"dense, {self.units}"
 
     def __repr__(self):
@@ -98,5 +99,5 @@ class Flatten(Layer):
     def forward(self, x, train=True):
         return x.reshape(len(x), math.prod(x.shape[1:])), lambda dy, want_dx=True: dy.reshape(x.shape)
 
-    def own_activations(self, shape):
+    def own_activations(self, shape: Shape) -> int:
         return 0

@@ -4,6 +4,7 @@ import numpy as np
 
 from refconv._arguments import generator
 from refconv._errors import ArgumentTypeError
+from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
 from refconv.ops.check import floats
 from refconv.ops.dropout import dropout, dropout_dx, dropout_rate
@@ -64,13 +65,13 @@ class Dropout(Layer):
         y, mask = dropout(x, self.rate, self.rng)
         return y, lambda dy, want_dx=True: dropout_dx(dy, mask=mask) if want_dx else None
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
 
-    def own_activations(self, shape):
+    def own_activations(self, shape: Shape) -> int:
         return 0
 
-    def caption(self):
+    def caption(self) -> str:
         return f"dropout {self.rate:g}"
 
     def __repr__(self):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 from refconv._arguments import choice, known_format, real, real_or_exact
 from refconv._errors import ArgumentValueError
+from refconv.nn.description import Span
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
+from refconv.typing import Array, Backward, DataFormat, Shape
 
 __all__ = ["BatchNorm"]
 
@@ -30,9 +33,10 @@ class BatchNorm(Layer):
       the averages always contain batches alone. For large t both formulas are equal. τ = 1 is the mean over all batches.
 
     With τ = 0.99 the averages follow about 100 batches. Statistics change while a network learns, so after a short run the
-    averages are those of an earlier network: it trains well and predicts badly. In trials of 40 and 125 steps (``python -m
-    experiments running-averages``) the correction alone left half of this loss, and τ = 0.9 almost none; after 300 steps all
-    formulas agreed. Hence the default.
+    averages are those of an earlier network: it trains well and predicts badly. In trials (``python -m experiments
+    running-averages``) ResNet-8 read 83 % of the test digits after 125 steps with averages of the final weights. With τ = 0.99
+    it read 33 % by the lecture's formula and 49 % by the corrected one, and 81 % by either with τ = 0.9. After 312 steps all
+    were alike. Hence the default.
 
     The backward function updates the averages, once, even if it is called more often. A forward pass alone changes nothing, so
     a batch whose loss is not finite leaves the averages as they were: no step is taken and no backward function called. To
@@ -83,14 +87,14 @@ class BatchNorm(Layer):
         momentum: float | None = None,
         eps: float = 1e-3,
         averages: str = "corrected",
-        data_format: str = "channels_last",
-    ):
+        data_format: DataFormat = "channels_last",
+    ) -> None:
         self.averages = choice("averages", averages, MOMENTUM)
         self.momentum = MOMENTUM[averages] if momentum is None else real("momentum", momentum, least=0, most=1)
         self.eps = real_or_exact("eps", eps, least=0)
         self.data_format = known_format(data_format)
 
-    def specs(self, shape):
+    def specs(self, shape: Shape) -> dict[str, Spec]:
         if not shape:
             raise ArgumentValueError(f"{self!r} takes an input with channels, got shape ()")
         channels = (shape[-1 if self.data_format == "channels_last" else 0],)
@@ -102,7 +106,7 @@ class BatchNorm(Layer):
             "updates": Spec((), zeros, trainable=False, counter=True),
         }
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         gamma, beta = self.parameters["gamma"], self.parameters["beta"]
         options = {"eps": self.eps, "data_format": self.data_format}
         if train and not self.frozen:
@@ -114,7 +118,7 @@ class BatchNorm(Layer):
             y = batch_norm_inference(x, gamma.value, beta.value, mean, var, **options)
             gradients, update = batch_norm_inference_grads, None
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array:
             nonlocal update
             dx, dgamma, dbeta = gradients(dy, x=x, gamma=gamma.value, mean=mean, var=var, **options)
             gamma.grad += dgamma
@@ -126,7 +130,7 @@ class BatchNorm(Layer):
 
         return y, backward
 
-    def _update_of(self, mean, var, elements):
+    def _update_of(self, mean: Array, var: Array, elements: int) -> Callable[[], None] | None:
         """Return a function that updates the averages with the statistics of a batch; None if it is too small for them."""
         if elements > 1:
             return lambda: self._update_averages(mean, var)
@@ -137,7 +141,7 @@ class BatchNorm(Layer):
         )
         return None
 
-    def _update_averages(self, mean, var):
+    def _update_averages(self, mean: Array, var: Array) -> None:
         updates = self.parameters["updates"].value
         updates += 1
         weight = self._weight_of_batch(updates.item())
@@ -146,19 +150,19 @@ class BatchNorm(Layer):
             average *= 1 - weight
             average += weight * batch
 
-    def _weight_of_batch(self, t):
+    def _weight_of_batch(self, t: float) -> float:
         """Weight of the batch in the t-th update of the averages."""
         if self.averages == "lecture":
             return 1 - self.momentum
         return (1 - self.momentum) / (1 - self.momentum**t) if self.momentum != 1 else 1 / t
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
 
-    def caption(self):
+    def caption(self) -> str:
         return "BN"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         differs = [f"momentum={self.momentum}"] if self.momentum != MOMENTUM[self.averages] else []
         differs += [f"eps={self.eps}"] if self.eps != 1e-3 else []
         differs += [f"averages={self.averages!r}"] if self.averages != "corrected" else []

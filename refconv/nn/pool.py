@@ -2,7 +2,7 @@
 
 from refconv._arguments import known_format, per_axis
 from refconv.geometry import Window
-from refconv.nn.description import window_caption
+from refconv.nn.description import Shape, Span, window_caption
 from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.typing import DataFormat, Padding, Size
 
@@ -39,10 +39,10 @@ class Pool(Layer):
         size, channels = split_shape(self, shape)
         return join_shape(self.window.pooled_size(size), channels, self.data_format)
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.input_span(split_shape(self, shape)[0], span)
 
-    def caption(self):
+    def caption(self) -> str:
         window = self.window
         if set(window.kernel) == {1} != set(window.stride):
             return f"every {' × '.join(map(_ordinal, dict.fromkeys(window.stride)))} {ELEMENTS[self.ndim]}"
@@ -70,7 +70,7 @@ class GlobalPool(Layer):
         per_axis("input_size", size, self.ndim)
         return (channels,)
 
-    def caption(self):
+    def caption(self) -> str:
         return f"{self.statistic} of all {ELEMENTS[self.ndim]}s"
 
 

@@ -1,7 +1,7 @@
 """Padding and upsampling as layers."""
 
 from refconv._arguments import known_format, per_axis
-from refconv.nn.description import once
+from refconv.nn.description import Shape, Span, once
 from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.ops.resize import frame, framed_size, pad, pad_dx, upsample2d, upsample2d_dx, upsample_mode, upsampled_size
 
@@ -49,10 +49,10 @@ class Pad2D(Layer):
         y = pad(x, padding, **self.arguments)
         return y, lambda dy, want_dx=True: pad_dx(dy, padding, **self.arguments) if want_dx else None
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.input_span(split_shape(self, shape)[0], span)
 
-    def caption(self):
+    def caption(self) -> str:
         return {"zeros": "border of zeros", "reflect": "mirror the border", "edge": "repeat the edge"}[self.mode]
 
     def __repr__(self):
@@ -105,14 +105,14 @@ class Upsample2D(Layer):
         y = upsample2d(x, self.scale, **self.arguments)
         return y, lambda dy, want_dx=True: upsample2d_dx(dy, self.scale, **self.arguments) if want_dx else None
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         """The nearest pixel, or the two around: their centres are at (2i + 1 − S) / 2S."""
         if self.mode == "nearest":
             return tuple((low // S, high // S) for (low, high), S in zip(span, self.scale, strict=True))
         places = (((2 * low + 1 - S, 2 * high + 1 - S), 2 * S) for (low, high), S in zip(span, self.scale, strict=True))
         return tuple((low // unit, -(-high // unit)) for (low, high), unit in places)
 
-    def caption(self):
+    def caption(self) -> str:
         return f"×{once(self.scale)} {self.mode}"
 
     def __repr__(self):

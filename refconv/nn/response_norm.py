@@ -1,6 +1,7 @@
 """Local response normalisation as a layer."""
 
 from refconv._arguments import flag, integer, known_format, real_or_exact
+from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
 
@@ -48,10 +49,10 @@ class LocalResponseNorm(Layer):
 
         return local_response_norm(x, *numbers, **options), backward
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
 
-    def caption(self):
+    def caption(self) -> str:
         return "response norm"
 
     def __repr__(self):

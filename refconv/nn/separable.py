@@ -120,7 +120,7 @@ class SeparableConv2D(Conv2D):
 
         return y, backward
 
-    def caption(self):
+    def caption(self) -> str:
         return window_caption(self.window, "separable", str(self.filters), *_multiplier(self))
 
     def _settings(self):
@@ -209,7 +209,7 @@ class DepthwiseConv2D(Conv2D):
 
         return y, backward
 
-    def caption(self):
+    def caption(self) -> str:
         return window_caption(self.window, "depthwise", *_multiplier(self))
 
     def __repr__(self):

@@ -111,13 +111,14 @@ def channels_last(name, array, ndim, data_format):
     return np.ascontiguousarray(np.moveaxis(array, 1, -1))
 
 
-def input_channels(x, count, weights, data_format):
-    """Check that x, with its channels last, has as many channels as its weights take; ``weights`` says which.
+def input_channels(x, count, name, w, data_format, groups=1):
+    """Check that x, with its channels last, has as many channels as the weights w of this name take: ``count``.
 
     ``data_format`` is the order of the axes in the call. If the other order would fit, the error says so.
     """
     if x.shape[-1] == count:
         return
+    weights = f"{name} of shape {w.shape}" + (f" in {groups} groups" if groups > 1 else "")
     last, space = data_format == "channels_last", ("H", "W")[-(x.ndim - 2) :] if x.ndim > 2 else ()
     got, other = (x.shape, x.shape[1]) if last else ((len(x), x.shape[-1], *x.shape[1:-1]), x.shape[-2])
     hint = ""

@@ -371,13 +371,12 @@ def _kernel(w, ndim):
 
 
 def _check_channels(x, w, groups, data_format):
-    weights = f"w of shape {w.shape}" + (f" in {groups} groups" if groups > 1 else "")
     if w.shape[-2] * groups != x.shape[-1] == w.shape[1] * groups and w.ndim == 4:
         raise ArgumentValueError(
             f"w must have shape (kernel height, kernel width, {w.shape[1]}, outputs), got {w.shape}; if that is (outputs, "
             "inputs, height, width), as in PyTorch, use w.transpose(2, 3, 1, 0)"
         )
-    input_channels(x, w.shape[-2] * groups, weights, data_format)
+    input_channels(x, w.shape[-2] * groups, "w", w, data_format, groups)
 
 
 def _check_dy(dy, window, input_size, outputs):

@@ -350,7 +350,7 @@ def _checked(ndim, x, w, b, steps, output_padding, groups, data_format):
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=x.shape[-1])
-    input_channels(x, w.shape[-1], f"w of shape {w.shape}", data_format)
+    input_channels(x, w.shape[-1], "w", w, data_format)
     same_shape("b", b, (w.shape[-2] * groups,), "one for each output channel, outputs / groups of w times groups")
     window = Window(w.shape[:ndim], *steps)
     return x, w, b, _output_size(window, x.shape[1:-1], output_padding), window, groups

@@ -208,7 +208,7 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0, class_weights=
     logits = _not_empty("logits", floats(logits=logits))
     if logits.ndim < 2:
         raise ArgumentValueError(f"logits must have at least 2 axes (examples, classes), got shape {logits.shape}")
-    labels = class_labels(labels, logits.shape[:-1], logits.shape[-1]).reshape(-1)
+    labels = class_labels(labels, logits.shape[:-1], logits.shape[-1], why="that of logits without its last axis").reshape(-1)
     alpha = scalar("label_smoothing", label_smoothing, logits, least=0, most=1)
     weights = None if class_weights is None else weights_of_classes(class_weights, labels, logits.shape[-1], logits.dtype)
     loss, dlogits = implementation("loss").softmax_cross_entropy(_rows(logits), labels, alpha, weights)
@@ -341,10 +341,15 @@ def _numbers(name, values, dtype):
     """An array of numbers, converted to a dtype: floats, or objects beside fractions and symbols."""
     if isinstance(values, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
+    if np.iscomplexobj(values):  # NumPy would drop the imaginary part
+        raise ArgumentTypeError(f"{name} must be an array of real numbers, got complex numbers")
     try:
-        return np.ascontiguousarray(np.asarray(values), dtype).reshape(np.shape(values))
+        array = np.asarray(values)
+        if array.dtype.kind == "c":
+            raise TypeError  # NumPy would discard the imaginary part
+        return np.ascontiguousarray(array, dtype).reshape(array.shape)
     except (TypeError, ValueError):
-        raise ArgumentTypeError(f"{name} must be an array of numbers, got {values!r}") from None
+        raise ArgumentTypeError(f"{name} must be an array of real numbers, got {values!r}") from None
 
 
 def _logits(name, value, array):

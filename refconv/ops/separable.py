@@ -65,7 +65,7 @@ def depthwise_conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, dat
     """
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, 2, data_format), _kernel("w", w)
-    input_channels(x, w.shape[2], f"w of shape {w.shape}", data_format)
+    input_channels(x, w.shape[2], "w", w, data_format)
     same_shape("b", b, (w.shape[2] * w.shape[3],), "one for each output channel, channels times multiplier of w")
     window = Window(w.shape[:2], stride, padding, dilation)
     window.output_size(x.shape[1:-1])
@@ -374,7 +374,7 @@ def _kernel(name, w):
 
 def _kernels(x, depthwise, pointwise, data_format):
     """Both kernels of a separable convolution of x, checked."""
-    input_channels(x, _kernel("depthwise", depthwise).shape[2], f"depthwise of shape {depthwise.shape}", data_format)
+    input_channels(x, _kernel("depthwise", depthwise).shape[2], "depthwise", depthwise, data_format)
     axes("pointwise", pointwise, "kernel height", "kernel width", "inputs", "outputs")
     between = depthwise.shape[2] * depthwise.shape[3]
     same_shape("pointwise", pointwise, (1, 1, between, pointwise.shape[-1]), "a 1×1 kernel on all outputs of depthwise")

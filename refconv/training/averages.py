@@ -14,11 +14,8 @@ from refconv.training.generators import generators
 from refconv.training.pairs import pairs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from refconv.nn import Layer
-
-    Array = NDArray[Any]
+    from refconv.typing import Array
 
 __all__ = ["disagreement", "recompute_averages", "warn_if_averages_lag"]
 

@@ -68,7 +68,8 @@ class Ensemble:
             for model in self.models:
                 total, count = total + softmax(model(view)), count + 1
         mean = total / count
-        return np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
+        scores: Array = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
+        return scores
 
 
 def flips(x: Array) -> Iterator[Array]:
@@ -212,4 +213,5 @@ def _three_squares(x: Array) -> Iterator[Array]:
 def _shorter_side(x: Array, size: int) -> Array:
     height, width = x.shape[1:3]
     factor = size / min(height, width)
-    return resize(x, (round(height * factor), round(width * factor)))
+    resized: Array = resize(x, (round(height * factor), round(width * factor)))
+    return resized

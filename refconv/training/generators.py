@@ -18,7 +18,7 @@ def generators(model: Layer) -> dict[str, np.random.Generator]:
     >>> [*generators(model)]
     ['1.rng']
     """
-    found = {}
+    found: dict[str, np.random.Generator] = {}
     for name, layer in model.named_layers():
         found |= {f"{name}.{inner}": rng for inner, rng in generators(layer).items()}
     own = {name: value for name, value in vars(model).items() if isinstance(value, np.random.Generator)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
@@ -24,7 +24,7 @@ def pairs(batches: Any, *, shuffle: bool, name: str = "batches") -> Iterable[Any
         return Batches(*batches, BATCH_SIZE, shuffle=shuffle)
     if not isinstance(batches, Iterable):
         raise ArgumentTypeError(f"{name} must be Batches, an iterable of (x, targets) or a pair of arrays, got {batches!r}")
-    if hasattr(batches, "__len__") and not len(batches):
+    if isinstance(batches, Sized) and not len(batches):
         raise ArgumentValueError(f"{name} must not be empty, got none")
     return batches
 

@@ -72,7 +72,8 @@ class Run:
         self.batches = _repeatable("batches", batches, self.epochs, shuffle=True)
         self.validation = _repeatable("validation", validation, self.epochs, shuffle=False)
         self.test = _repeatable("test", test, self.epochs, shuffle=False)
-        self.loss, self.schedule, self.callbacks = loss, schedule, callbacks
+        self.loss, self.callbacks = loss, callbacks
+        self.schedule: Any = schedule  # a Plateau also has methods of its own
         self.functions = named_metrics(metrics, loss)
         self.clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)
         if validation is None and hasattr(schedule, "watch"):
@@ -203,7 +204,7 @@ class Run:
         self.history.stopped = self.stop and not self.history.stopped_early and not over
         if self.test is not None and self.history.test is None:
             self.history.test = self._evaluate("test", self.test, None)
-        if self.scores is not None:
+        if self.scores is not None and self._last_x is not None:
             warn_if_averages_lag(self.model, self._last_x, self.scores)
         return self.history
 
@@ -211,7 +212,7 @@ class Run:
         for callback in self.callbacks:
             getattr(callback, method)(self)
 
-    def _checked(self, x: Array, targets: Any) -> Array:
+    def _checked(self, x: Array, targets: Any) -> Any:
         """Check the targets of this batch; before the first step, check all data sets whose targets are known."""
         shape = self._scores_shape(x)
         while self._unchecked:

@@ -36,7 +36,7 @@ def describe(value: Any, depth: int = 0) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(value)).hexdigest()[:16] if value.size <= LARGEST_HASHED else None
+        digest = hashlib.sha256(value.tobytes()).hexdigest()[:16] if value.size <= LARGEST_HASHED else None
         return {"type": "array", "shape": list(value.shape), "dtype": str(value.dtype), "sha256": digest}
     if isinstance(value, Mapping):
         return {str(name): describe(part, depth) for name, part in value.items()}

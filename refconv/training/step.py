@@ -87,7 +87,7 @@ def train_step(
     return value, main_scores(scores)
 
 
-def check_targets(loss: Callable[..., Any], targets: Any, scores_shape: tuple[int, ...]) -> Array:
+def check_targets(loss: Callable[..., Any], targets: Any, scores_shape: tuple[int, ...]) -> Any:
     """Return targets as an array if the loss accepts them; a loss without ``check_targets`` gets them as they are."""
     if not hasattr(loss, "check_targets"):
         return targets
@@ -97,4 +97,5 @@ def check_targets(loss: Callable[..., Any], targets: Any, scores_shape: tuple[in
 
 def main_scores(scores: Array | tuple[Array, ...]) -> Array:
     """Return the scores of the network itself, which come first if it has auxiliary heads."""
-    return scores[0] if isinstance(scores, tuple) else scores
+    main: Array = scores[0] if isinstance(scores, tuple) else scores
+    return main

@@ -142,7 +142,7 @@ def as_data(value: Any) -> tuple[Json, list[tuple[str, tuple[int, ...], bytes]]]
 
 class _WithoutLayers(Encoder):
     def layer(self, layer: Layer) -> Json:
-        raise TypeError(f"data without layers, got {layer!r}")
+        raise TypeError("data must be without layers")
 
 
 def _exactly(kind: type, encode: Callable[[Encoder, Any], Json]) -> tuple[type, Callable[[Encoder, Any], Json]]:

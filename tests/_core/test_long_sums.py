@@ -108,6 +108,15 @@ def sum_of_exponentials(terms, x):
     return 1 + (terms - 1) * Fraction(exp(float(x) - 1))
 
 
+def squared_error(terms, p, t):
+    return (p - t) ** 2
+
+
+def binary_loss(terms, x, t):
+    softplus = Fraction(np.log1p(np.exp(-float(x))))  # of −x; that of x is larger by x
+    return t * softplus + (1 - t) * (softplus + x)
+
+
 CASES = [
     Case("dense, one example", 150_529, ((1, 150_529), (150_529, 3)), dense.dense),
     Case("dense, many outputs", 20_001, ((3, 20_001), (20_001, 530)), dense.dense),
@@ -208,6 +217,20 @@ CASES = [
     Case("softmax", 3_000_001, ((1, 3_000_001),), softmax_denominator, sum_of_exponentials),
     Case("log_softmax", 3_000_001, ((1, 3_000_001),), log_softmax_denominator, sum_of_exponentials),
     Case("softmax_cross_entropy", 3_000_001, ((1, 3_000_001),), cross_entropy_denominator, sum_of_exponentials),
+    Case(
+        "mean_squared_error",
+        3_000_001,
+        ((3_000_001,), (3_000_001,)),
+        lambda p, t: loss.mean_squared_error(p, t)[0],
+        squared_error,
+    ),
+    Case(
+        "binary_cross_entropy",
+        3_000_001,
+        ((3_000_001,), (3_000_001,)),
+        lambda x, t: loss.binary_cross_entropy(x, t)[0],
+        binary_loss,
+    ),
     Case("softmax_dx", 1_000_001, ((1, 1_000_001), (1, 1_000_001)), lambda dy, y: (dy - loss.softmax_dx(dy, y=y) / y)[0, :3]),
     Case(
         "local_response_norm",

@@ -1,4 +1,4 @@
-"""The kernels of softmax and cross-entropy equal their loops."""
+"""The kernels of softmax and of the losses equal their loops."""
 
 import numpy as np
 import pytest

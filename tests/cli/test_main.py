@@ -52,6 +52,11 @@ def test_every_help_explains_itself(tmp_path, command):
         (("train", "lenet", "--batch-size", "many"), 2, "--batch-size: must be an integer, got 'many'"),
         (("train", "lenet", "--seed", "-1"), 2, "--seed: must be at least 0, got -1"),
         (("train", "lenet", "--images", "10", "--lr", "-1"), 1, "lr must be at least 0"),
+        (
+            ("train", "lenet", "--images", "10", "--optimizer", "adam", "--momentum", "0.8"),
+            1,
+            "momentum must be left out for adam, got 0.8",
+        ),
         (("train", "lenet", "--threads", "5000"), 2, "--threads: must be at most 1024, got 5000"),
         (("walk",), 2, "unknown command 'walk'"),
         (("sumary", "lenet"), 2, "unknown command 'sumary'; did you mean summary?"),

@@ -11,7 +11,9 @@ import pytest
 
 from command_line import SMALL, lines_of, refconv
 from evidence import needs_kernels
-from refconv import _core, data, load
+from refconv import _core, data, load, nn
+from refconv.cli import train, training_run
+from refconv.cli.parser import Parser
 from refconv.training import evaluate
 
 pytest.importorskip("tqdm")
@@ -189,6 +191,28 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
     message = refconv("train", "lenet", "--resume", "out", cwd=tmp_path, status=1)
     assert "--resume out holds no last.safetensors: that run is over, or never began" in message
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        ([], {"lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4}),
+        (["--lr", "0.2", "--momentum", "0"], {"lr": 0.2, "momentum": 0.0}),
+        (["--optimizer", "rmsprop"], {"lr": 0.001, "momentum": 0.0, "eps": 1e-7}),
+        (["--optimizer", "rmsprop", "--momentum", "0.5"], {"lr": 0.001, "momentum": 0.5}),
+        (["--optimizer", "adam"], {"lr": 0.001, "weight_decay": 5e-4}),
+        (["--optimizer", "adamw", "--lr", "0.01", "--weight-decay", "0.1"], {"lr": 0.01, "weight_decay": 0.1}),
+    ],
+)
+def test_each_optimizer_has_its_own_learning_rate_and_momentum(given, settings):
+    parser = Parser("refconv train", "Train.")
+    train.add_arguments(parser)
+    model = nn.Dense(2)
+    model.build((3,), rng=0)
+    optimizer = training_run.make_optimizer(model, parser.parse_args(["lenet", *given]))
+    found = optimizer.settings()
+    assert {name: found[name] for name in settings} == settings
+    assert type(optimizer).__name__.lower() == (given[1] if "--optimizer" in given else "sgd")
 
 
 @pytest.mark.slow

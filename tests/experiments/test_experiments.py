@@ -19,7 +19,15 @@ experiments = pytest.importorskip("experiments", reason="an installed package ha
 from experiments import EXPERIMENTS, Experiment, Settings, batch_norm, residual, run, table  # noqa: E402
 from experiments.__main__ import main  # noqa: E402
 
-MEASURED = ("lenet", "augmentation", "transfer", "batch-norm", "dropout", "residual")  # in the README's table
+MEASURED = (
+    "lenet",
+    "augmentation",
+    "transfer",
+    "batch-norm",
+    "running-averages",
+    "dropout",
+    "residual",
+)  # in the README's table
 
 
 def test_a_row_for_each_quantity_and_a_result_for_each_seed():

@@ -69,3 +69,17 @@ def test_without_matplotlib_a_notebook_shows_the_text(monkeypatch):
     model = nn.Sequential(nn.Dense(3), nn.Dense(2))
     model.build((4,))
     assert model._repr_html_() is None
+
+
+def test_the_text_of_every_layer_is_made_once_however_deep_it_is():
+    calls = []
+
+    class Counted(nn.Identity):
+        def __repr__(self):
+            calls.append(self)
+            return "Counted()"
+
+    model = nn.Sequential(Counted())
+    for _ in range(12):
+        model = nn.Sequential(model, nn.Conv2D(3, (5, 7), padding=2), nn.Conv2D(3, (5, 7), padding=2))
+    assert repr(model).count("Counted()") == len(calls) == 1

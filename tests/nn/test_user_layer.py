@@ -2,13 +2,14 @@
 
 import copy
 import functools
+import importlib.util
 import pickle
 
 import numpy as np
 import pytest
 
 import refconv
-from refconv import nn, optim
+from refconv import nn, optim, verify
 from refconv.analysis.receptive_field import receptive_field
 from refconv.nn.layer import call_backward
 from refconv.training import fit
@@ -126,6 +127,31 @@ def test_it_trains_in_fit(first, fused):
     history = fit(model, batches, optim.SGD(model, 0.05), epochs=8)
     assert history.epochs[-1].train_loss < 0.5 * history.epochs[0].train_loss
     assert all((p.value != before[name]).any() for name, p in model.named_parameters().items())
+
+
+class Swish(nn.Layer):
+    def forward(self, x, train=True):
+        s = 1 / (1 + np.exp(-x))
+        return x * s, lambda dy: dy * (s + x * s * (1 - s))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_six_lines_are_enough_to_train_save_load_check_and_draw(fused, tmp_path, capsys):
+    refconv.set_config(fusion=fused)
+    model = nn.Sequential(
+        nn.Conv2D(4, 3), Swish(), nn.Sum(Swish(), nn.Identity()), nn.Concat(Swish(), nn.Identity()), nn.Flatten(), nn.Dense(3)
+    )
+    model.build((6, 5, 2), rng=0)
+    x, labels = X[:, :6, :5].astype(np.float32), np.arange(6) % 3
+    history = fit(model, (x, labels), optim.SGD(model, lr=0.1), epochs=9)
+    assert history.epochs[-1].train_loss < history.epochs[0].train_loss
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(refconv.load(tmp_path / "model", layers=[Swish])(x), model(x))
+    assert verify.check_layer(model, (6, 5, 2))
+    model.summary(depth=2)
+    assert capsys.readouterr().out.count("Swish()") == 3
+    if importlib.util.find_spec("matplotlib"):
+        assert ">Swish<" in model._repr_html_()
 
 
 def test_it_may_be_the_whole_network():

@@ -246,7 +246,7 @@ def test_the_losses_leave_their_inputs_alone():
         (
             lambda: softmax_cross_entropy(PIXELS, CLASSES[:, 0]),
             ValueError,
-            r"labels must have shape \(2, 3, 1, 4\), got \(2, 1, 4\)",
+            r"labels must have shape \(2, 3, 1, 4\), that of logits without its last axis, got \(2, 1, 4\)",
         ),
         (
             lambda: softmax_cross_entropy(PIXELS, np.where(CLASSES == 3, 5, CLASSES)),
@@ -276,7 +276,7 @@ def test_the_losses_leave_their_inputs_alone():
         (
             lambda: softmax_cross_entropy(X, LABELS, class_weights={0: 1.0}),
             TypeError,
-            r"class_weights must be an array of numbers, got {0: 1.0}",
+            r"class_weights must be an array of real numbers, got {0: 1.0}",
         ),
         (lambda: mean_squared_error(X[:0], T[:0]), ValueError, r"predictions must not be empty, got shape \(0, 5\)"),
         (
@@ -285,7 +285,7 @@ def test_the_losses_leave_their_inputs_alone():
             r"targets must have shape \(3, 1\), that of predictions, got shape \(3,\)",
         ),
         (lambda: mean_squared_error(X, 0.0), ValueError, r"targets must have shape \(3, 5\), .* got shape \(\)"),
-        (lambda: mean_squared_error(X, "yes"), TypeError, "targets must be an array of numbers, got 'yes'"),
+        (lambda: mean_squared_error(X, "yes"), TypeError, "targets must be an array of real numbers, got 'yes'"),
         (lambda: mean_squared_error(X, np.ma.array(T)), TypeError, "targets must be a plain array, got a masked array"),
         (lambda: mean_squared_error(X.astype(np.float16), T), TypeError, "predictions must hold float32, float64 or int"),
         (lambda: binary_cross_entropy(X[:0], T[:0]), ValueError, r"logits must not be empty, got shape \(0, 5\)"),

@@ -117,6 +117,18 @@ def test_recomputed_averages_of_the_training_batch_give_its_outputs():
     assert disagreement(model(X), outputs) < 1e-12
 
 
+def test_frozen_layers_keep_their_averages():
+    model = network(momentum=0.75)
+    train_step(model, optim.SGD(model, lr=0.1), X, LABELS)
+    model[1].freeze()
+    before = state(model)
+    recompute_averages(model, [(X * 2, None)])
+    after = state(model)
+    for name in ("mean", "var", "updates"):
+        np.testing.assert_equal(after[f"1.{name}"], before[f"1.{name}"])
+        assert (after[f"5.{name}"] != before[f"5.{name}"]).any() or name == "updates"
+
+
 def digits_run(averages, momentum):
     """Train ResNet-8 for 15 steps on 96 digits; return the accuracies on them in training and in inference."""
     model = models.create("resnet20-small")

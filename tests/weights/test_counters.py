@@ -1,5 +1,6 @@
 """Weights of earlier versions and other libraries, which lack the number of updates of batch normalisation's averages."""
 
+import json
 
 import numpy as np
 import pytest
@@ -7,9 +8,11 @@ import pytest
 import refconv
 from refconv import models, nn
 from refconv.nn.parameter import MANY
+from refconv.weights.safetensors import write_safetensors
 from refconv.weights.tensors import WEIGHTS, write_tensors
 
 SHAPE = (24, 20, 3)
+DESCRIPTION = {"name": "resnet20-small", "arguments": {}, "input_shape": SHAPE, "notes": {}}  # as format 1 stored it
 
 
 def network(dtype, seed, updates):
@@ -29,14 +32,17 @@ def test_the_number_of_updates_is_saved_and_counts_as_many_where_it_is_missing(t
     assert len(counters) == 7  # one for each convolution of ResNet-8
     model.save(tmp_path / "model")
     model.save_weights(tmp_path / "new")
-    write_tensors(tmp_path / "old", {name: a for name, a in arrays.items() if name not in counters}, WEIGHTS, {})
+    others = {name: a for name, a in arrays.items() if name not in counters}
+    write_tensors(tmp_path / "old", others, WEIGHTS, {})
+    write_safetensors(tmp_path / "format 1", others, {"refconv": json.dumps(DESCRIPTION)})
     loaded = {"model": refconv.load(tmp_path / "model"), "new": network(dtype, 2, 3), "old": network(dtype, 3, 3)}
+    loaded["format 1"] = refconv.load(tmp_path / "format 1")
     for file in ("new", "old"):
         loaded[file].load_weights(tmp_path / file)
-    for file, expected in (("model", 7), ("new", 7), ("old", MANY)):
+    for file, expected in (("model", 7), ("new", 7), ("old", MANY), ("format 1", MANY)):
         found = {name: parameter.value for name, parameter in loaded[file].named_parameters().items()}
         assert {name: found[name].item() for name in counters} == dict.fromkeys(counters, expected)
-        assert all((found[name] == a).all() for name, a in arrays.items() if name not in counters)
+        assert all((found[name] == a).all() for name, a in others.items())
 
 
 def test_a_layer_that_is_not_in_the_file_keeps_its_number_of_updates(tmp_path):

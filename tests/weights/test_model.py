@@ -94,6 +94,24 @@ SIZES = {
 }
 
 
+# One of each family; the others are tested in the slow lane.
+FAMILIES = {
+    "lenet",
+    "alexnet",
+    "vgg-a-lrn",
+    "googlenet",
+    "resnet20",
+    "stochastic-depth110",
+    "fractalnet20",
+    "unet",
+    "mobilenet",
+}
+
+
+def with_slow_ones_marked(names):
+    return [name if name in FAMILIES else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 @needs_kernels  # on the loops these forward passes would take minutes
 @pytest.mark.parametrize("case", SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -106,7 +124,7 @@ def test_a_network_for_another_input_shape_comes_back(tmp_path, case, dtype):
 
 
 @needs_kernels
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", with_slow_ones_marked(models.names()))
 def test_every_small_architecture_comes_back(tmp_path, name):
     shape = models.input_shape(f"{name}-small")
     model = built(models.create(f"{name}-small"), shape)
@@ -118,7 +136,7 @@ def test_every_small_architecture_comes_back(tmp_path, name):
     assert frozen[0] == frozen[1]
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", with_slow_ones_marked(models.names()))
 def test_every_architecture_is_data_and_comes_back_from_them(name):
     model, shape = models.create(name), models.input_shape(name)
     description, arrays = describe(model)

@@ -1,8 +1,9 @@
 /* How many threads a parallel loop uses. Every loop of every kernel asks `threads_for`; nothing else reads the thread count.
  *
  * A thread that sleeps is awake after some ten microseconds, and a short loop is done before. So a loop uses one thread more
- * for each STEPS_TO_WAKE steps of its work, up to the count in the settings of the calling thread. A step is one element read, a few
- * operations on it, and one element written, from and to a cache. A kernel states how many of its own operations take as long.
+ * for each STEPS_TO_WAKE steps of its work, up to the count in the settings of the calling thread. A step is one element read,
+ * a few operations on it, and one element written, from and to a cache. A kernel states how many of its own operations take as
+ * long.
  */
 #ifndef REFCONV_THREADS_H
 #define REFCONV_THREADS_H

@@ -189,9 +189,9 @@ FORMS = (
         derivatives=(),
         fixed=(
             two_batches((2, 2), Fraction(99, 100)),
+            two_batches((3, 2), Fraction(1), updates=2),
             two_batches((1, 2, 3, 1), Fraction(2, 7), **FIRST, updates=3),
             two_batches((1, 3, 1, 2), Fraction(2, 7)),
-            two_batches((3, 2), Fraction(1), updates=2),
         ),
         cases=lambda: st.builds(
             two_batches,

@@ -65,6 +65,9 @@ class Dual(numbers.Number):
     def __neg__(self):
         return Dual(-self.value, -self.rate)
 
+    def __abs__(self):
+        return -self if self.value < 0 else self
+
     def __pow__(self, power):
         return Dual(self.value**power, power * self.value ** (power - 1) * self.rate)
 
@@ -94,6 +97,9 @@ class Dual(numbers.Number):
 
     def log(self):
         return Dual(functions.log(self.value), self.rate / self.value)
+
+    def log1p(self):
+        return Dual(functions.log1p(self.value), self.rate / (1 + self.value))
 
     def sqrt(self):
         value = functions.sqrt(self.value)

@@ -11,12 +11,13 @@ from refconv._ascii import echo
 from refconv._config import config
 from refconv.verify.case import floats, integers
 from refconv.verify.catalogue import find
+from refconv.verify.operator import Operator
 from refconv.verify.student.drawn import drawn, forms
 from refconv.verify.student.mistakes import explanation
 from refconv.verify.student.repeated import UNSTEADY, repeated
 from refconv.verify.student.report import about_arguments, about_results, about_right, common_options, report
-from refconv.verify.student.signature import Unusable, read
-from refconv.verify.student.trial import Attempt, Finding, fresh, shrink
+from refconv.verify.student.signature import Signature, Unusable, read
+from refconv.verify.student.trial import Attempt, Finding, Trial, fresh, shrink
 
 __all__ = ["Verdict", "check"]
 
@@ -135,7 +136,7 @@ def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
     return verdict
 
 
-def _compared(name, signature, operator, attempt, seconds):
+def _compared(name: str, signature: Signature, operator: Operator, attempt: Attempt, seconds: float) -> Verdict:
     cases = drawn(operator, name, signature)
     if "mode" in signature.missing:
         return _of_the_mode_that_fits(name, signature, cases, seconds, attempt)
@@ -246,7 +247,7 @@ def _without_refused(trials):
     return kept, [*remarks, *(f"Refused, not counted: {_list(said)} ({_short(reason)})." for reason, said in reasons.items())]
 
 
-def _without_pixels(trials):
+def _without_pixels(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
     """Return the trials of one prediction per example, with a remark, if a loss is right in these and wrong in the others."""
     plain = [trial for trial in trials if len(trial.case.shapes.get("logits", ())) == 2]
     if not plain or any(trial.finding for trial in plain) or not any(trial.finding for trial in trials):

@@ -196,7 +196,7 @@ def test_a_library_that_cannot_be_imported_is_no_witness(tmp_path, monkeypatch):
 
 def test_a_wrong_side_of_a_kink_is_refuted():
     def upper(dx, a):
-        return dx(a.dy, np.where(a.x == 0, 1, a.x), **a.options)
+        return dx(a.dy, x=np.where(a.x == 0, 1, a.x), **a.options)
 
     outcome = gather(with_derivative(OPERATORS["relu"], upper), "symbolic")
     assert "the derivative at 0" in outcome.refuted
