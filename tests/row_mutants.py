@@ -360,7 +360,7 @@ LAYERS = [
         "nn.Sequential",
         "if train and not self.frozen:",
         "if train:",
-        "symbolic parity",
+        "symbolic numeric parity",
     ),
     module(
         "output doubled when called",
