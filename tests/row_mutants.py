@@ -159,9 +159,9 @@ OPTIMIZERS = [
         "each gradient by its own norm",
         "optim/clip.py",
         "optim.clip_by_global_norm",
-        "math.frexp(most / scaled_norm)\n        for g in gradients:",
+        "math.frexp(max_norm / scaled_norm)\n        for g in gradients:",
         "(0, 0)\n        for g in gradients:\n            own = math.sqrt(float(sum_of_squares(g, scale)))"
-        "\n            fraction, power = math.frexp(most / own)",
+        "\n            fraction, power = math.frexp(max_norm / own)",
         "parity oracle",
     ),
 ]
