@@ -405,7 +405,7 @@ LAYERS = [
         "__import__('copy').deepcopy(self.generator()).random() >=",
         "symbolic parity",
     ),
-    module("dropout in inference", "nn/dropout.py", "nn.Dropout", "if not train:", "if False:", EVERY),
+    module("dropout in inference", "nn/dropout.py", "nn.Dropout", "if not train or self.frozen:", "if self.frozen:", EVERY),
     module(
         "the same mask in every pass",
         "nn/dropout.py",
