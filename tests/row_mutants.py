@@ -17,6 +17,8 @@ EVERY = "symbolic numeric adjoint parity oracle"
 FALL = "lr * (g.flat[i] + decay * theta.flat[i])"
 MOVE = "        theta.flat[i] += momentum * v.flat[i] - fall if nesterov else v.flat[i]"
 VELOCITY = "v.flat[i] = momentum * v.flat[i] - fall\n"
+CORRECTED = "mean, square = m.flat[i] / (1 - beta1**t), s.flat[i] / (1 - beta2**t)\n        theta.flat[i] -= lr * mean /"
+ADAM = "beta2: float = 0.999,\n        eps: float = 1e-8,\n        weight_decay: float = 0.0,"
 MEAN_SQUARE = "s.flat[i] = rho * s.flat[i] + (1 - rho) * h * h"
 
 
@@ -40,13 +42,13 @@ UPDATES = [
     update("epsilon always in the root", "RMSProp", "if eps_inside_sqrt else", "if True else"),
     update("decay left out of the squares", "RMSProp", MEAN_SQUARE, MEAN_SQUARE.replace("h * h", "g.flat[i] ** 2")),
     update("weights of the mean swapped", "RMSProp", MEAN_SQUARE, "s.flat[i] = (1 - rho) * s.flat[i] + rho * h * h"),
-    update("mean not corrected", "Adam", "m.flat[i] / (1 - beta1**t)", "m.flat[i]"),
-    update("every step corrected like the first", "Adam", "s.flat[i] / (1 - beta2**t)", "s.flat[i] / (1 - beta2)"),
+    update("mean not corrected", "Adam", CORRECTED, CORRECTED.replace(" / (1 - beta1**t)", "")),
+    update("every step corrected like the first", "Adam", CORRECTED, CORRECTED.replace("beta2**t", "beta2")),
     update(
         "corrected like the third step from then on",
         "Adam",
-        "s.flat[i] / (1 - beta2**t)",
-        "s.flat[i] / (1 - beta2**min(t, 3))",
+        CORRECTED,
+        CORRECTED.replace("beta2**t", "beta2 ** min(t, 3)"),
         "parity oracle",
     ),
     update("decay apart from the gradient", "Adam", "-= lr * mean /", "-= lr * decay * theta.flat[i] + lr * mean /"),
@@ -143,9 +145,7 @@ OPTIMIZERS = [
         "eps: float = 1e-3",
         "oracle",
     ),
-    module(
-        "beta2 0.99 by default", "optim/optimizers.py", "optim.Adam", "beta2: float = 0.999,", "beta2: float = 0.99,", "oracle"
-    ),
+    module("beta2 0.99 by default", "optim/optimizers.py", "optim.Adam", ADAM, ADAM.replace("0.999", "0.99"), "oracle"),
     module(
         "weight decay 0 by default",
         "optim/optimizers.py",
@@ -154,7 +154,7 @@ OPTIMIZERS = [
         "weight_decay: float = 0.0",
         "oracle",
     ),
-    module("epsilon 1e-7 by default", "optim/optimizers.py", "optim.Adam", "eps: float = 1e-8", "eps: float = 1e-7", "oracle"),
+    module("epsilon 1e-7 by default", "optim/optimizers.py", "optim.Adam", ADAM, ADAM.replace("1e-8", "1e-7"), "oracle"),
     module(
         "each gradient by its own norm",
         "optim/clip.py",
@@ -360,7 +360,7 @@ LAYERS = [
         "nn.Sequential",
         "if train and not self.frozen:",
         "if train:",
-        "symbolic parity",
+        "symbolic numeric parity",
     ),
     module(
         "output doubled when called",

@@ -66,6 +66,8 @@ class Layer(Saveable, Description, metaclass=CheckedCall):
     - ``multiply_adds``, ``input_span``, ``own_activations``, ``caption``, ``category``, ``wiring``: see them for tables and
       diagrams.
 
+    A layer that computes something else in training does so if ``train and not self.frozen``; see :meth:`freeze`.
+
     A shape describes one example, without the batch: an image is ``(H, W, C)``. Everything but ``build`` and ``forward``
     computes with shapes alone and allocates nothing. ``layer(x)`` is inference. :func:`refconv.verify.check_layer` checks the
     derivatives, and what else a network relies on.

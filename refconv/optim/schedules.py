@@ -186,9 +186,9 @@ class Plateau:
     def __init__(self, patience: int = 3, factor: float = 0.1) -> None:
         self.patience = integer("patience", patience)
         self.factor = real("factor", factor, least=0)
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Reset the state, as at the start of a run."""
         self.share, self.lowest, self.waited = 1.0, math.inf, 0
 

@@ -129,7 +129,7 @@ class Run:
         with ExitStack() as stack:
             stack.callback(setattr, self.optimizer, "lr", self.lr)
             if hasattr(self.schedule, "watch"):
-                self.schedule.forget()
+                self.schedule.reset()
             for callback in self.callbacks:
                 callback.restore(self)
             for epoch in self.history.epochs:

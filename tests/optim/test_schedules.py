@@ -43,7 +43,7 @@ def test_a_plateau_is_counted_from_the_lowest_loss_or_the_last_fall():
         schedule.watch(loss)
         shares.append(schedule(0.0))
     assert shares == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
-    schedule.forget()
+    schedule.reset()
     assert schedule(0.9) == 1
 
 
