@@ -10,7 +10,7 @@ array([14., 20., 26., 32.])
 
 import importlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from refconv import reference
 from refconv._config import config, get_config, keep_freed_memory, set_config
@@ -240,7 +240,7 @@ _MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.item
 _import_lock = threading.RLock()
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Import a public name on its first use (PEP 562)."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'refconv' has no attribute {name!r}")
@@ -250,6 +250,6 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     """Return the names in use and the public ones that are not imported yet."""
     return sorted({*globals(), *__all__})

@@ -19,6 +19,7 @@ import numpy as np
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
 from refconv.data.resample import gaussians, resample
+from refconv.typing import Generator, Size
 
 __all__ = ["chain", "colour", "crop", "distort", "flip", "scale", "shift"]
 
@@ -41,7 +42,7 @@ def chain(*augments):
     Source: A21.
     """
 
-    def augment(images, rng):
+    def augment(images, rng: Generator):
         for each in augments:
             images = each(images, rng)
         return images
@@ -49,7 +50,7 @@ def chain(*augments):
     return augment
 
 
-def crop(size, pad=0):
+def crop(size: Size, pad=0):
     """A square of this size, anywhere in the image; where ``pad`` is given, in the image with so many zeros on each side.
 
     The lecture's is 224 from 256; CIFAR's usual one is ``crop(32, pad=4)``.
@@ -81,7 +82,7 @@ def crop(size, pad=0):
     """
     size, pad = integer("size", size), integer("pad", pad, least=0)
 
-    def augment(images, rng):
+    def augment(images, rng: Generator):
         return _windows(_bytes(images), (size, size), pad, rng)
 
     return augment
@@ -145,7 +146,7 @@ def flip(probability=0.5):
 
     probability = real("probability", probability, least=0, most=1)
 
-    def augment(images, rng):
+    def augment(images, rng: Generator):
         images = _bytes(images).copy()
         chosen = rng.random(len(images)) < probability
         images[chosen] = images[chosen, :, ::-1]
@@ -154,7 +155,7 @@ def flip(probability=0.5):
     return augment
 
 
-def scale(size, least=256, most=512):
+def scale(size: Size, least=256, most=512):
     """Scale jitter: each image resized so that its shorter side is S, a whole number from least to most; then a random crop.
 
     The lecture's S lies in [256, 512] and its crop is 224. Pixels are interpolated from their four neighbours.
@@ -190,7 +191,7 @@ def scale(size, least=256, most=512):
             f"size must be at most least, and least at most most, but they are {size}, {least} and {most}"
         )
 
-    def augment(images, rng):
+    def augment(images, rng: Generator):
         images = _bytes(images)
         height, width = images.shape[1:3]
         result = np.empty((len(images), size, size, *images.shape[3:]), np.uint8)
@@ -235,7 +236,7 @@ def colour(brightness=0.2, contrast=0.2, saturation=0.2):
     spreads = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
     spreads = [real(name, spread, least=0, most=1) for name, spread in spreads.items()]
 
-    def augment(images, rng):
+    def augment(images, rng: Generator):
         images = _bytes(images)
         axes = tuple(range(1, images.ndim))
         bright, contrasted, saturated = (
@@ -296,7 +297,7 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
     rotation, shear, elastic, move = (real(name, length, least=0) for name, length in lengths.items())
     sigma, zoom = real("sigma", sigma, above=0), real("zoom", zoom, least=0, most=1)
 
-    def augment(images, rng):
+    def augment(images, rng: Generator):
         images = _bytes(images)
         groups = -(-len(images) // share)
         field = _sources(images.shape[1:3], groups, rng, math.radians(rotation), zoom, shear, elastic, sigma, move)
@@ -312,7 +313,7 @@ def _bytes(images):
     return images
 
 
-def _windows(images, size, pad, rng):
+def _windows(images, size: Size, pad, rng: Generator):
     """A window of this size anywhere in each image, padded by zeros."""
     count, height, width, *channels = images.shape
     padded = np.zeros((count, height + 2 * pad, width + 2 * pad, *channels), np.uint8)
@@ -328,7 +329,7 @@ def _windows(images, size, pad, rng):
     return np.ascontiguousarray(np.moveaxis(found, 1, -1)) if images.ndim == 4 else found
 
 
-def _sources(size, groups, rng, angle, zoom, shear, elastic, sigma, move):
+def _sources(size: Size, groups: int, rng: Generator, angle, zoom, shear, elastic, sigma, move):
     """Where each pixel of each group comes from: rows and columns, two arrays (groups, H, W)."""
     turn, slant = rng.uniform(-1, 1, (2, groups)) * np.array([[angle], [shear]])
     tall, wide = rng.uniform(1 - zoom, 1 + zoom, (2, groups))

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refconv._arguments import integer
+from refconv.typing import Generator
 
 __all__ = ["draw_digits"]
 
@@ -173,7 +174,7 @@ def draw_digits(n, seed=0):
     return images, labels
 
 
-def _draw_chunk(rng):
+def _draw_chunk(rng: Generator):
     """Draw _CHUNK digits, as many of each: images and labels."""
     labels = rng.permutation(_CHUNK) % 10
     pen = _write(rng, _choose_styles(rng, labels))
@@ -188,24 +189,24 @@ def _bounded(radius):
     return np.clip(radius, _THINNEST, _THICKEST)
 
 
-def _normal(rng, *shape):
+def _normal(rng: Generator, *shape):
     """Standard normal numbers, an array of this shape for each digit."""
     return rng.standard_normal((_CHUNK, *shape), np.float32)
 
 
-def _uniform(rng, interval):
+def _uniform(rng: Generator, interval):
     """One number from the interval for each digit, (_CHUNK, 1)."""
     low, high = interval
     return low + (high - low) * rng.random((_CHUNK, 1), np.float32)
 
 
-def _choose_styles(rng, labels):
+def _choose_styles(rng: Generator, labels):
     """A style, as a row of the table, for each label."""
     upto = _alphabet().upto
     return np.searchsorted(upto, labels + rng.random(_CHUNK), side="right").clip(max=len(upto) - 1)
 
 
-def _write(rng, style):
+def _write(rng: Generator, style):
     """Where the pen passes on the grid, (_CHUNK, 2, _POSITIONS)."""
     alphabet = _alphabet()
     haste = _uniform(rng, _HASTE)[..., None]
@@ -215,13 +216,13 @@ def _write(rng, style):
     return stations @ alphabet.path[style] + haste * drift
 
 
-def _bend(rng, pen):
+def _bend(rng: Generator, pen):
     """Bend each digit's plane by a quadratic map: its parts change in size and its lines become arcs."""
     x, y = pen[:, 0], pen[:, 1]
     return pen + _BEND * (_normal(rng, 2, 3) @ np.stack([x * x, x * y, y * y], axis=1))
 
 
-def _slant(rng, pen):
+def _slant(rng: Generator, pen):
     """Make each digit wider or narrower, turn it, and lean it to the right."""
     x, y = pen[:, 0] * np.exp(_WIDTH * _normal(rng, 1)), pen[:, 1]
     turn = _TURN * _normal(rng, 1)

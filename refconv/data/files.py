@@ -50,7 +50,7 @@ class BadDataFile(ArgumentValueError):  # noqa: N818
         What it is instead, as the rest of a sentence: ``"is an HTML page, not gzip data"``.
     """
 
-    def __init__(self, source: str | os.PathLike, problem: str):
+    def __init__(self, source: str | os.PathLike, problem: str) -> None:
         super().__init__(source, problem)
         self.source = str(source)
         self.problem = problem

@@ -15,6 +15,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._optional import need
 from refconv.data.files import DataNotFound
 from refconv.data.pictures import open_picture
+from refconv.typing import Size
 
 __all__ = ["load_folder"]
 
@@ -25,7 +26,7 @@ NOT_CLASSES = ("__pycache__", "__macosx", "$recycle.bin", "system volume informa
 
 
 def load_folder(
-    root: str | os.PathLike, size, *, grey: bool = False, classes: Sequence[str] | None = None
+    root: str | os.PathLike, size: Size, *, grey: bool = False, classes: Sequence[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Load images from ``root/class/*.png``, ``.jpg`` and the like, all brought to one size.
 
@@ -122,7 +123,7 @@ def _class_folders(root):
     return folders
 
 
-def _checked(classes, folders, root):
+def _checked(classes: int, folders, root):
     """The names in `classes` as a list, in NFC."""
     ordered = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)  # a set has no order
     if not ordered or not all(isinstance(name, str) for name in classes):
@@ -141,12 +142,12 @@ def _pictures_in(folder):
     return sorted((file for file in files if file.is_file()), key=lambda file: (_composed(file.name), file.name))
 
 
-def _composed(name):
+def _composed(name: str):
     """The name in Unicode's form NFC: some file systems decompose "é" into "e" and an accent."""
     return unicodedata.normalize("NFC", name)
 
 
-def _image(file, height, width, grey):
+def _image(file, height, width: float, grey):
     from PIL import Image, ImageOps
 
     picture = open_picture(file, "L" if grey else "RGB")

@@ -15,11 +15,12 @@ import numpy as np
 from refconv.data.files import BadDataFile, DataFile, DataSet
 from refconv.data.idx import decode_idx
 from refconv.data.retrieve import read_data_files
+from refconv.typing import Shape
 
 CLASSES = 10
 
 
-def _recognise(raw, content, source, *, shape):
+def _recognise(raw, content, source, *, shape: Shape):
     """Raise `BadDataFile` unless the content is idx data of this shape, and not a file of the tables below."""
     if known := _known_name(raw, content):
         raise BadDataFile(source, f"holds {known}; files may have been swapped or renamed")

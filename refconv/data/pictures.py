@@ -99,7 +99,7 @@ def on_white(picture, mode: str = "RGB"):
     return flat
 
 
-def _read(image, file, mode):
+def _read(image, file, mode: str):
     """The pixels of a picture in an open file, upright and of the mode."""
     header = file.read(PNG_DEPTH + 1)
     file.seek(0)
@@ -143,7 +143,7 @@ def _scale_transparency(picture, bits, path):
         raise BadDataFile(path, problem)
 
 
-def _ink_is_in_alpha(flat, alpha):
+def _ink_is_in_alpha(flat, alpha: float):
     """Whether most of an image is transparent, and the rest of it is white except for stray pixels."""
     lowest, highest = alpha.getextrema()
     if highest - lowest < FAINTEST_INK:

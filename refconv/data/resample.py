@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from refconv._arguments import per_axis
+from refconv.typing import Size
 
 __all__ = ["gaussians", "resample", "resize"]
 
@@ -23,7 +24,7 @@ def resample(image, rows, columns):
     return (found + 0.5).astype(np.uint8) if image.dtype == np.uint8 else found.astype(image.dtype)
 
 
-def resize(images, size):
+def resize(images, size: Size):
     """Images of another size: each new pixel is interpolated from the four around its place.
 
     ``images`` (N, H, W) or (N, H, W, C), ``size`` their new height and width, or one number for both.

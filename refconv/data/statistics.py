@@ -134,7 +134,7 @@ def _checked(images):
     return images
 
 
-def _for_each_channel(name, value, channels):
+def _for_each_channel(name: str, value, channels):
     value = np.asarray(value, np.float64)
     if value.shape not in ((), (channels,)) or not np.isfinite(value).all():
         raise ArgumentValueError(

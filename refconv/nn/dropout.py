@@ -8,7 +8,7 @@ from refconv._arguments import generator
 from refconv._errors import ArgumentTypeError
 from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
-from refconv.ops.check import floats
+from refconv.ops.check import as_float
 from refconv.ops.dropout import dropout, dropout_dx, dropout_rate
 from refconv.typing import Array, Backward
 
@@ -61,7 +61,7 @@ class Dropout(Layer):
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         if not train or self.frozen:
-            x = floats(x=x)
+            x = as_float("x", x)
             return x, lambda dy, want_dx=True: dy
         if self.rng is None:
             raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first, or give it a seed")

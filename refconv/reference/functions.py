@@ -118,6 +118,6 @@ def is_symbolic(v: Any) -> bool:
 
 
 @cache  # called for each element of an array
-def _is_of_sympy(kind: type) -> bool:
+def _is_of_sympy(kind: Any) -> bool:
     # An object of sympy exists only if sympy is imported: no need to import it here, nor even to have it.
     return any(base.__module__.partition(".")[0] == "sympy" for base in kind.__mro__)
