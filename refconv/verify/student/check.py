@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from refconv._arguments import real
 from refconv._ascii import echo
@@ -49,7 +50,7 @@ class Verdict:
     cases: int
     failed: int
     finding: Finding | None
-    arguments: dict
+    arguments: dict[str, Any]
     hint: str | None
     report: str
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
     cases of its own.
     """
     varied = {"b", *signature.options, *signature.without}
-    kept = {}
+    kept: dict[Any, Case] = {}
     draws = _draws(operator)
     for options, most in _levels(signature.options):
         level = options | ({"b"} & signature.demanded.keys())
@@ -184,7 +185,8 @@ def without(case: Case, names) -> Case:
     x (1, 4, 7, 5), w (2, 3, 4, 6), data_format='channels_first'
     """
     shapes, given = dict(case.shapes), dict(case.given)
-    if "b" in names and shapes.pop("b", None):
+    if "b" in names and "b" in shapes:
+        del shapes["b"]
         given["b"] = None
     if "data_format" in names and case.options.get("data_format") == "channels_first":
         N, C, *size = shapes["x"]
@@ -231,10 +233,10 @@ def _fitting(operator, name, case):
     return None
 
 
-def arguments(operator: Operator, name: str, case: Case, make, seed: int = 0) -> dict | None:
+def arguments(operator: Operator, name: str, case: Case, make, seed: int = 0) -> dict[str, Any] | None:
     """What ``refconv.name`` is called with in a case, and the forward pass before it; None if it refuses the case."""
     a = fill(case, make, seed)
-    seen = {}
+    seen: dict[str, Any] = {}
     try:
         y = operator.forward(_spy(operator.name, seen), a)
         if name != operator.name:

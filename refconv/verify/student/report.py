@@ -121,6 +121,7 @@ def _outcome(cases, wrong, shown):
 
 def _described(trial: Trial, signature, name):
     """Yield the arguments of a call as Python statements, and those that a second call changes."""
+    assert trial.finding is not None  # a right trial has no report
     order = [*parameters(name), *trial.given]
     for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
         if n in signature.takes and value is not None:
@@ -143,6 +144,7 @@ def _argument(name, value):
 
 def _said(trial: Trial):
     finding = trial.finding
+    assert finding is not None  # a right trial has no report
     which = (
         f"result {finding.part + 1} of {len(trial.expected)}: "
         if len(trial.expected) > 1 and finding.index is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import refconv
 from refconv.verify.operator import Operator
@@ -61,7 +62,7 @@ class Signature:
     without: tuple[str, ...]
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
-    differing: dict[str, tuple]
+    differing: dict[str, tuple[Any, ...]]
 
     @property
     def takes(self) -> set[str]:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Finding:
     expected: object = None
     got: object = None
     wrong: int = 0
-    then: dict = field(default_factory=dict)
+    then: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sort(self):
@@ -67,15 +68,15 @@ class Trial:
     """
 
     case: Case
-    given: dict
-    expected: tuple
-    found: tuple | None
+    given: dict[str, Any]
+    expected: tuple[Any, ...]
+    found: tuple[Any, ...] | None
     finding: Finding | None
-    make: Callable
+    make: Callable[..., Any]
     seconds: float = 0.0
     refused: bool = False
-    passed: dict = field(default_factory=dict)
-    results: tuple = ()
+    passed: dict[str, Any] = field(default_factory=dict)
+    results: tuple[Any, ...] = ()
     previous: Trial | None = field(default=None, repr=False)
 
     @property
@@ -90,7 +91,7 @@ class Trial:
         return next((n for n, v in arrays.items() if any(np.may_share_memory(v, one) for one in self.results)), None)
 
 
-def right(name: str, given: dict) -> tuple:
+def right(name: str, given: dict[str, Any]) -> tuple[Any, ...]:
     """Return the results of ``refconv.name`` on the current engine as a tuple, without arguments that it does not accept."""
     return several(getattr(refconv, name)(**{n: v for n, v in given.items() if n in parameters(name)}))
 
@@ -161,7 +162,7 @@ class Attempt:
         """Call the function in a case, as :func:`tried` does."""
         return self._counted(tried(self.function, self.signature, self.operator, self.name, case, make, self.left))
 
-    def again(self, trial: Trial, passed: dict | None = None) -> Trial:
+    def again(self, trial: Trial, passed: dict[str, Any] | None = None) -> Trial:
         """Call the function with the arguments of a trial: with new copies, or in the arrays ``passed``."""
         passed = fresh(trial.given) if passed is None else passed
         return self._counted(_called(self.function, self.signature, self.name, trial, passed, self.left))
@@ -177,7 +178,7 @@ class Attempt:
         return self.last
 
 
-def fresh(given: dict) -> dict:
+def fresh(given: dict[str, Any]) -> dict[str, Any]:
     """Copies of the arguments as a function gets them: a seed is a generator that has not moved yet."""
     copies = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in given.items()}
     return {n: np.random.default_rng(v) if n == "rng" else v for n, v in copies.items()}
@@ -266,7 +267,7 @@ def close(found, expected):
     return same | (found == expected) | (np.isnan(found) & np.isnan(expected))
 
 
-def shrink(trial: Trial, attempt: Callable, name: str, deadline: float) -> Trial:
+def shrink(trial: Trial, attempt: Callable[..., Any], name: str, deadline: float) -> Trial:
     """A trial that is wrong in the same way, as small as can be: ``attempt(case, make)`` tries a case."""
 
     def fails_alike(case, make):

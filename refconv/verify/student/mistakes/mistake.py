@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Given:
     (2, 1, (2, 2), (1, 1, 2, 1), (1, 2, 3, 1))
     """
 
-    def __init__(self, name: str, arguments: dict):
+    def __init__(self, name: str, arguments: dict[str, Any]):
         self.name, self.arguments = name, {**arguments}
         if self.arguments.pop("data_format", None) == "channels_first":
             for image in {"x", "dy", "argmax"} & self.arguments.keys():
@@ -98,7 +99,7 @@ def _tuple(value, ndim=1):
     return tuple(value) if isinstance(value, tuple | list) else (value,) * ndim
 
 
-def layout(name: str, given: dict, made: np.ndarray) -> np.ndarray:
+def layout(name: str, given: dict[str, Any], made: np.ndarray) -> np.ndarray:
     """A result with its channels where the call wants them."""
     image = given.get("x", given.get("dy", made))
     if given.get("data_format") != "channels_first" or name.endswith("_dw") or made.ndim != image.ndim or image.ndim < 3:
