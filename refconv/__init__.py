@@ -19,7 +19,7 @@ from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
     from refconv import analysis, data, geometry, models, nn, ops, optim, training, weights
-    from refconv.analysis import summary
+    from refconv.analysis.summary import summary
     from refconv.geometry import Window, receptive_field
     from refconv.ops.activation import (
         elu,
