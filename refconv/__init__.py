@@ -205,7 +205,7 @@ __all__ = [
 # Module -> public names that are imported from it on first use. Importing all of them takes longer than importing NumPy, and
 # a program that calls one operator needs one of these modules.
 _PUBLIC_NAMES = {
-    "analysis": "summary",
+    "analysis.summary": "summary",
     "geometry": "Window receptive_field",
     "ops.activation": "elu elu_dx leaky_relu leaky_relu_dx relu relu_dx sigmoid sigmoid_dx tanh tanh_dx",
     "ops.avg_pool": (
