@@ -114,10 +114,10 @@ def is_symbolic(v: Any) -> bool:
     >>> is_symbolic(1.5)
     False
     """
-    return _is_of_sympy(type(v))
+    return _is_of_sympy(v.__class__)
 
 
 @cache  # called for each element of an array
-def _is_of_sympy(kind: Any) -> bool:
+def _is_of_sympy(kind: type) -> bool:
     # An object of sympy exists only if sympy is imported: no need to import it here, nor even to have it.
     return any(base.__module__.partition(".")[0] == "sympy" for base in kind.__mro__)
