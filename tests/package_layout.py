@@ -50,7 +50,7 @@ _ROWS = [
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops typing"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops typing"),
     ("models", "architectures", "_arguments _errors geometry nn ops typing"),
-    ("weights", "saving and loading networks", "_errors _files geometry models nn"),
+    ("weights", "saving and loading networks", "_errors _files geometry models nn typing"),
     (
         "training",
         "training loops, evaluation and checkpoints",
@@ -60,7 +60,7 @@ _ROWS = [
     (
         "analysis",
         "tables, memory, receptive fields, Gabor filters and paths of networks",
-        "_arguments _ascii _errors geometry models nn",
+        "_arguments _ascii _errors geometry models nn typing",
     ),
     ("drawing", "drawings of architectures and plots of training runs", "_arguments _errors _optional models nn"),
     ("cli", "the commands of the command line: help, arguments and run of each in one module", "*"),
