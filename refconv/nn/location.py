@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from refconv.nn.description import Description, short_repr
+from refconv.nn.description import Description, built_shape, short_repr
 
 __all__ = ["names_failing_layer", "unlike_build"]
 
@@ -73,7 +73,7 @@ def _layer_of(frame: Any) -> Any:
 
 def unlike_build(network: Any, x: Any) -> str:
     """Return how a batch differs from what the network was built for; empty if it does not."""
-    built_for = network.input_shape
+    built_for = built_shape(network)
     if built_for is None or not isinstance(x, np.ndarray):
         return ""
     dtypes = {p.value.dtype for p in network.named_parameters().values()}

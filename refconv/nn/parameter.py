@@ -10,14 +10,14 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.description import short_repr
 
-__all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
+__all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten", "is_trained"]
 
 Shape = tuple[int, ...]
 
@@ -189,6 +189,12 @@ class Parameters(dict[str, Parameter]):
 
     def __reduce__(self) -> tuple[type[Parameters], tuple[dict[str, Parameter]]]:
         return Parameters, (dict(self),)
+
+
+def is_trained(layer: Any, name: str, spec: Spec) -> bool:
+    """True if an optimizer would train the parameter of this specification: it has a gradient and is not frozen."""
+    parameter = layer.parameters.get(name)
+    return spec.trainable and not (layer.frozen if parameter is None else parameter.frozen)
 
 
 def not_built(layer: object) -> str:
