@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from refconv._arguments import LARGEST, are_two_integers, choice, entries, flag, per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
@@ -69,7 +69,7 @@ class Window:
     padding: str | Pads
     dilation: Shape
     ceil_mode: bool
-    _span: Shape
+    _span: Shape = field(init=False, repr=False, compare=False)
 
     def __init__(
         self,

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from refconv._arguments import choice, integer
 from refconv._ascii import echo
 from refconv.analysis.receptive_field import extent, middle
-from refconv.nn.description import Description, Shape, Span, by, short_name, short_repr
+from refconv.nn.description import Description, Shape, Span, built_shape, by, short_name, short_repr
 from refconv.nn.layer import Layer, all_layers
+from refconv.nn.parameter import is_trained
 
 __all__ = ["Row", "rows", "stages", "summary"]
 
@@ -22,7 +23,7 @@ Before = Callable[[Span], Span | None]
 class Row(NamedTuple):
     """One row of the table.
 
-    ``parameters`` are the trainable ones, ``untrained`` are others, such as running averages. The receptive field
+    ``parameters`` are the trainable ones, ``untrained`` are others: frozen ones and running averages. The receptive field
     belongs to the middle output pixel; None is the whole input. Layers with ``training_only`` are not part of inference.
     """
 
@@ -124,8 +125,9 @@ def _row(name: str, layer: Layer, shape: Shape, counted: set[int]) -> Row:
     """A row; layers that were counted before add no parameters."""
     new = [(inner, at) for _, inner, at in layer.distinct_layers(shape) if id(inner) not in counted]
     counted.update(id(inner) for inner, _ in new)
-    specs = [spec for inner, at in new for spec in inner.specs(at).values() if not spec.counter]
-    parameters, untrained = (sum(math.prod(s.shape) for s in specs if s.trainable is kind) for kind in (True, False))
+    specs = [(inner, name, spec) for inner, at in new for name, spec in inner.specs(at).items() if not spec.counter]
+    sizes = [(math.prod(spec.shape), is_trained(inner, name, spec)) for inner, name, spec in specs]
+    parameters, untrained = (sum(size for size, trained in sizes if trained is kind) for kind in (True, False))
     innermost = _innermost(layer, shape)
     kind = f"{type(layer).__name__}, {innermost} layers" if innermost else repr(layer)
     return Row(name, kind, tuple(layer.output_shape(shape)), parameters, untrained, layer.multiply_adds(shape))
@@ -143,9 +145,9 @@ def _dotted(name: str, inner: str) -> str:
 def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None = None, form: str = "text") -> None:
     """Print a table of the layers of a network: output sizes, parameters, multiply-adds and memory.
 
-    Parameters are the trainable ones; others, such as the running averages of batch normalisation, have a column of their
-    own. Layers that inference does not run, such as auxiliary heads, have a total of their own. Nothing is allocated, so the
-    largest network can be shown.
+    Parameters are the trainable ones; others, frozen ones and the running averages of batch normalisation, have a column
+    of their own. Layers that inference does not run, such as auxiliary heads, have a total of their own. Nothing is
+    allocated, so the largest network can be shown.
 
     Parameters
     ----------
@@ -184,7 +186,7 @@ def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None
     Source: lecture rows M2 and B7 (SOURCES.md).
     """
     choice("form", form, ("text", "markdown", "csv"))
-    shape = model.input_shape if input_shape is None else tuple(input_shape)
+    shape = built_shape(model) if input_shape is None else tuple(input_shape)
     if shape is None:
         raise RuntimeError(f"{short_repr(model)} is not built: call summary with its input_shape, or build(input_shape) first")
     found = rows(model, shape) if depth is None else stages(model, shape, depth)

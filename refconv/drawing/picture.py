@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -58,7 +59,8 @@ def architecture_picture(model: Layer, shape: Shape, title: str, *, block: str |
     choice("form", form, ("png", "svg"))
     need("matplotlib", "train", "drawing an architecture")
     network = model.inference_layer
-    weights = network.count_parameters(shape, trainable_only=True)
+    specs = (spec for _, layer, at in network.distinct_layers(shape) for spec in layer.specs(at).values())
+    weights = sum(math.prod(spec.shape) for spec in specs if spec.trainable)  # also those that are frozen now
     count = f"{weights:,} parameters, {network.multiply_adds(shape):,} multiply-adds"
     if block is not None:
         layer, at = _find(model, shape, block)

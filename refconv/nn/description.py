@@ -19,6 +19,7 @@ __all__ = [
     "Span",
     "Wrapper",
     "around",
+    "built_shape",
     "by",
     "once",
     "short_name",
@@ -81,12 +82,13 @@ class Description:
 
     def _repr_html_(self) -> str | None:
         """Return the diagram of a built network for notebooks; None, so that they show the text, of any other layer."""
-        if self.input_shape is None or not [*self.named_layers()]:
+        shape = built_shape(self)
+        if shape is None or not [*self.named_layers()]:
             return None
         try:
             from refconv.drawing import architecture_picture
 
-            picture = architecture_picture(self._as_layer(), self.input_shape, type(self).__name__, form="svg").decode()
+            picture = architecture_picture(self._as_layer(), shape, type(self).__name__, form="svg").decode()
         except ImportError:  # matplotlib is optional
             return None
         svg = picture[picture.index("<svg") :]  # without the XML declaration, which HTML does not have
@@ -190,6 +192,20 @@ class Wrapper(Description):
     def _first(self, shape: Shape) -> tuple[Description, Shape]:
         _, inner, at = next(self.children(shape))
         return inner, at
+
+
+def built_shape(layer: Description) -> Shape | None:
+    """Return the input shape of ``build``; in a network of layers that were built before, that of the first one.
+
+    >>> from refconv import nn
+    >>> model = nn.Sequential(nn.Conv2D(6, 5), nn.ReLU(), nn.MaxPool2D(2))
+    >>> _ = model.build((32, 28, 1))
+    >>> built_shape(nn.Sequential(features=model[:2], flatten=nn.Flatten()))
+    (32, 28, 1)
+    """
+    shape = layer.input_shape
+    inner = next(layer.named_layers(), None) if shape is None else None
+    return shape if inner is None else built_shape(inner[1])
 
 
 def around(spans: Iterable[Span | None]) -> Span | None:

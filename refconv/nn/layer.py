@@ -16,7 +16,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.building import all_layers, check_before_build, fill_layers
 from refconv.nn.calls import CheckedCall
 from refconv.nn.description import Description, Shape, short_repr
-from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, not_built
+from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, is_trained, not_built
 from refconv.nn.saving import Saveable
 from refconv.typing import Array, Backward, Generator
 
@@ -358,10 +358,13 @@ class Layer(Saveable, Description, metaclass=CheckedCall):
         return {name: found[name] for name in first.values()}
 
     def count_parameters(self, shape: Shape, trainable_only: bool = False) -> int:
-        """Return the number of elements of all parameters but counters, without making any."""
-        specs = (spec for _, layer, inner in self.distinct_layers(shape) for spec in layer.specs(inner).values())
-        counted = (spec for spec in specs if spec.trainable or not (trainable_only or spec.counter))
-        return sum(math.prod(spec.shape) for spec in counted)
+        """Return the number of elements of all parameters but counters, without making any.
+
+        ``trainable_only`` leaves out frozen parameters and those without a gradient, such as running averages.
+        """
+        layers = [(layer, layer.specs(inner)) for _, layer, inner in self.distinct_layers(shape)]
+        specs = [(spec, is_trained(layer, name, spec)) for layer, own in layers for name, spec in own.items()]
+        return sum(math.prod(spec.shape) for spec, trained in specs if trained or not (trainable_only or spec.counter))
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""

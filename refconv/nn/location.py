@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from refconv.nn.description import Description, short_repr
+from refconv.nn.description import Description, built_shape, short_repr
 
-__all__ = ["names_failing_layer"]
+__all__ = ["names_failing_layer", "unlike_build"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -36,7 +36,7 @@ block.scores, Dense(3); the network was built for inputs (N, 2, 2), got (5, 3, 2
         except Exception as error:
             if len(error.args) == 1 and isinstance(error.args[0], str):
                 before = vars(error).setdefault("_original_message", error.args[0])
-                error.args = (before + _where(self, error) + _unlike_build(self, x),)
+                error.args = (before + _where(self, error) + unlike_build(self, x),)
             raise
 
     return wrapped  # type: ignore[return-value]
@@ -71,9 +71,9 @@ def _layer_of(frame: Any) -> Any:
     return layers[0] if isinstance(layers, tuple) and layers and isinstance(layers[0], Description) else None
 
 
-def _unlike_build(network: Any, x: Any) -> str:
+def unlike_build(network: Any, x: Any) -> str:
     """Return how a batch differs from what the network was built for; empty if it does not."""
-    built_for = network.input_shape
+    built_for = built_shape(network)
     if built_for is None or not isinstance(x, np.ndarray):
         return ""
     dtypes = {p.value.dtype for p in network.named_parameters().values()}

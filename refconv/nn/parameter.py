@@ -20,7 +20,7 @@ from refconv.nn.description import short_repr
 from refconv.nn.initializers import Initializer
 from refconv.typing import Array, ArrayLike, Shape
 
-__all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten"]
+__all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten", "is_trained"]
 
 MANY = 2.0**24  # of a counter that weights lack: the averages beside it are complete, and float32 counts no further
 
@@ -191,6 +191,12 @@ class Parameters(dict[str, Parameter]):
 
     def __reduce__(self) -> tuple[type[Parameters], tuple[dict[str, Parameter]]]:
         return Parameters, (dict(self),)
+
+
+def is_trained(layer: Any, name: str, spec: Spec) -> bool:
+    """True if an optimizer would train the parameter of this specification: it has a gradient and is not frozen."""
+    parameter = layer.parameters.get(name)
+    return spec.trainable and not (layer.frozen if parameter is None else parameter.frozen)
 
 
 def not_built(layer: object) -> str:

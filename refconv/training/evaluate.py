@@ -11,6 +11,7 @@ import numpy as np
 from refconv._arguments import class_labels, integer
 from refconv._errors import ArgumentValueError
 from refconv.ops.loss import softmax
+from refconv.training.arguments import check_loss
 from refconv.training.losses import CrossEntropy
 from refconv.training.metrics import named_metrics
 from refconv.training.pairs import pairs
@@ -112,6 +113,7 @@ def evaluate(
 
     Source: lecture rows A21 and M2 (SOURCES.md).
     """
+    check_loss(loss)
     metrics = named_metrics(metrics, loss)
     means, predictions, labels = Means(), [], []
     for x, targets in pairs(batches, shuffle=False):

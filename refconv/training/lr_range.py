@@ -13,6 +13,7 @@ import numpy as np
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
+from refconv.training.arguments import check_optimizer
 from refconv.training.losses import CrossEntropy
 from refconv.training.pairs import pairs
 from refconv.training.step import train_step
@@ -121,6 +122,7 @@ def lr_range_test(
     steps, smooth = integer("steps", steps, least=SHORTEST), real("smooth", smooth, least=0, below=1)
     lowest = real("lowest", lowest, above=0)
     highest = real("highest", highest, above=lowest)
+    check_optimizer(optimizer)
     optimizer.check_model(model)
     model, optimizer = copy.deepcopy((model, optimizer))  # together, so that the copies belong together
     lrs = np.geomspace(lowest, highest, steps)

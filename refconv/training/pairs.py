@@ -7,6 +7,7 @@ from typing import Any
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data.batches import Batches
+from refconv.training.arguments import found
 
 __all__ = ["is_exhausted_after_one_pass", "pairs"]
 
@@ -22,6 +23,10 @@ def pairs(batches: Any, *, shuffle: bool, name: str = "batches") -> Iterable[Any
     """
     if isinstance(batches, tuple) and len(batches) == 2 and all(hasattr(part, "dtype") for part in batches):
         return Batches(*batches, BATCH_SIZE, shuffle=shuffle)
+    parts = batches if isinstance(batches, tuple | list) else ()
+    if hasattr(batches, "dtype") or any(hasattr(part, "dtype") for part in parts):
+        given = " and ".join(map(found, parts)) if parts else found(batches)
+        raise ArgumentTypeError(f"{name} must be Batches, an iterable of (x, targets) or a pair of arrays, got {given}")
     if not isinstance(batches, Iterable):
         raise ArgumentTypeError(f"{name} must be Batches, an iterable of (x, targets) or a pair of arrays, got {batches!r}")
     if isinstance(batches, Sized) and not len(batches):

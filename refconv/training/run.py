@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
+from refconv.training.arguments import check_loss, check_optimizer, check_schedule, lr_factor
 from refconv.training.averages import warn_if_averages_lag
 from refconv.training.divergence import cause_of_divergence
 from refconv.training.evaluate import Evaluation, Means, evaluate
@@ -17,7 +18,7 @@ from refconv.training.history import Diverged, Epoch, History
 from refconv.training.metrics import named_metrics
 from refconv.training.pairs import is_exhausted_after_one_pass, pairs
 from refconv.training.settings import describe
-from refconv.training.step import check_targets, main_scores
+from refconv.training.step import check_targets, main_scores, scores_shape
 
 if TYPE_CHECKING:
     from refconv.nn import Layer
@@ -68,6 +69,9 @@ class Run:
         clip_norm: float | None,
         callbacks: Sequence[Any],
     ) -> None:
+        check_optimizer(optimizer)
+        check_loss(loss)
+        check_schedule(schedule)
         self.model, self.optimizer, self.epochs = model, optimizer, integer("epochs", epochs)
         self.batches = _repeatable("batches", batches, self.epochs, shuffle=True)
         self.validation = _repeatable("validation", validation, self.epochs, shuffle=False)
@@ -158,7 +162,7 @@ class Run:
         """Yield the batches of this epoch that are not done; set the learning rate of each step."""
         for x, targets in self.batches:
             targets = self._checked(x, targets)
-            self.optimizer.lr = self.lr * self.schedule(self._progress())
+            self.optimizer.lr = self.lr * lr_factor(self.schedule, self._progress())
             self.step, self._last_x = self.step + 1, x
             yield x, targets
             if self.stop:
@@ -228,7 +232,7 @@ class Run:
     def _scores_shape(self, x: Array) -> tuple[int, ...]:
         inner = x.shape[1:]
         if inner not in self._scores_shapes:  # once: computing it takes 1 % of a step of LeNet
-            self._scores_shapes[inner] = self.model.output_shape(inner)
+            self._scores_shapes[inner] = scores_shape(self.model, x)
         return self._scores_shapes[inner]
 
     def _progress(self) -> float:

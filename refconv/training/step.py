@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refconv.nn.layer import call_backward
+from refconv.nn.location import unlike_build
 from refconv.optim import clip_by_global_norm
+from refconv.training.arguments import check_loss, check_optimizer
 from refconv.training.losses import CrossEntropy
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from refconv.optim import Optimizer
     from refconv.typing import Array
 
-__all__ = ["check_targets", "main_scores", "train_step"]
+__all__ = ["check_targets", "main_scores", "scores_shape", "train_step"]
 
 
 def train_step(
@@ -73,9 +75,11 @@ def train_step(
 
     Source: lecture rows A12 and A20 (SOURCES.md).
     """
+    check_optimizer(optimizer)
+    check_loss(loss)
     optimizer.check_model(model)
     if hasattr(loss, "check_targets"):  # before the forward pass, which takes longer
-        targets = check_targets(loss, targets, (len(x), *model.output_shape(x.shape[1:])))
+        targets = check_targets(loss, targets, (len(x), *scores_shape(model, x)))
     scores, backward = model.forward(x, train=True)
     value, dscores = loss(scores, targets)
     if math.isfinite(value):
@@ -85,6 +89,23 @@ def train_step(
             clip_by_global_norm(optimizer.parameters, clip_norm)
         optimizer.step()
     return value, main_scores(scores)
+
+
+def scores_shape(model: Layer, x: Array) -> tuple[int, ...]:
+    """Return the shape of the scores of one example; an error says how the batch differs from what the model was built for.
+
+    >>> from refconv import nn
+    >>> model = nn.Sequential(nn.Conv2D(4, (3, 2)))
+    >>> _ = model.build((8, 10, 2))
+    >>> scores_shape(model, np.zeros((6, 8, 10, 2), np.float32))
+    (6, 9, 4)
+    """
+    try:
+        return tuple(model.output_shape(x.shape[1:]))
+    except ValueError as error:
+        if len(error.args) == 1:
+            error.args = (f"{error}{unlike_build(model, x)}",)
+        raise
 
 
 def check_targets(loss: Callable[..., Any], targets: Any, scores_shape: tuple[int, ...]) -> Any:

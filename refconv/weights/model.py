@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
+from refconv.nn.description import built_shape
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.counters import with_counters
 from refconv.weights.names import Known
@@ -46,7 +47,7 @@ def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[di
     """
     parameters = model.named_parameters()
     weights = {name: parameter.value for name, parameter in parameters.items()}
-    shape = _input_shape(model) if input_shape is None else tuple(input_shape)
+    shape = built_shape(model) if input_shape is None else tuple(input_shape)
     if shape is None:
         raise ArgumentValueError(
             f"input_shape must be given, as build was not called on this {type(model).__name__}, got None"
@@ -59,13 +60,6 @@ def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[di
         "frozen": [name for name, parameter in parameters.items() if parameter.frozen],
     }
     return description, arrays
-
-
-def _input_shape(model: Layer) -> Shape | None:
-    """Return the input shape of ``build``; in a network of built layers, that of the first layer."""
-    shape: Shape | None = model.input_shape
-    inner = next(model.named_layers(), None) if shape is None else None
-    return shape if inner is None else _input_shape(inner[1])
 
 
 def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = None) -> Layer:

@@ -115,7 +115,8 @@ class Encoder:
 
     def _record(self, value: Window | SizeRule) -> Json:
         (name,) = (name for name, kind in RECORDS.items() if type(value) is kind)
-        return {name: {field.name: self.value(getattr(value, field.name)) for field in dataclasses.fields(value)}}
+        arguments = [field.name for field in dataclasses.fields(value) if field.init]
+        return {name: {argument: self.value(getattr(value, argument)) for argument in arguments}}
 
     def _class(self, value: type) -> Json:
         if not issubclass(value, Layer):

@@ -180,3 +180,25 @@ def test_stages_of_every_model_add_up(name):
     assert sum(row.parameters + row.untrained for row in table) == model.count_parameters(shape)
     assert sum(row.multiply_adds for row in table) == model.multiply_adds(shape)
     assert len(table) >= 5
+
+
+def test_frozen_parameters_are_listed_as_not_trained():
+    model = nn.Sequential(conv=nn.Conv2D(4, (3, 2)), norm=nn.BatchNorm(), flatten=nn.Flatten(), scores=nn.Dense(3))
+    model.build((5, 4, 2), rng=0)
+    weights = 3 * 2 * 2 * 4 + 4, 4 + 4, 3 * 3 * 4 * 3 + 3
+    assert [(row.parameters, row.untrained) for row in rows(model, (5, 4, 2))] == [
+        (weights[0], 0),
+        (weights[1], 8),
+        (0, 0),
+        (weights[2], 0),
+    ]
+    model[:2].freeze()
+    assert [(row.parameters, row.untrained) for row in rows(model, (5, 4, 2))] == [
+        (0, weights[0]),
+        (0, weights[1] + 8),
+        (0, 0),
+        (weights[2], 0),
+    ]
+    assert model.count_parameters((5, 4, 2), trainable_only=True) == weights[2]
+    model["norm"].unfreeze().parameters["gamma"].frozen = True  # a single parameter
+    assert model.count_parameters((5, 4, 2), trainable_only=True) == weights[2] + 4

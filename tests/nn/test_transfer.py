@@ -77,3 +77,19 @@ def test_a_new_layer_that_contains_layers_of_the_network_is_refused_and_changes_
     with pytest.raises(ValueError, match="layer must not contain layers of the network"):
         nn.replace_layer(model, "b", nn.Sequential(shared, nn.ReLU()), (3,))
     assert np.array_equal(shared.parameters["w"].value, before)
+
+
+def test_the_shape_of_build_is_the_default_of_everything_that_is_assembled_from_built_layers(lenet, capsys):
+    other = nn.replace_layer(lenet, "scores", nn.Dense(7), rng=3)
+    head = nn.Dense(3)
+    head.build((84,), rng=1)
+    for network in (other, lenet.cut("relu4"), lenet[:5], nn.Sequential(features=lenet.cut("relu4"), scores=head)):
+        network.summary()
+        assert capsys.readouterr().out.splitlines()[2].split() == ["input", "32", "×", "32", "×", "1"]
+    with pytest.raises(RuntimeError, match=r"^Sequential\(a=Dense\(3\)\) is not built: call build\(input_shape\) first$"):
+        nn.replace_layer(nn.Sequential(a=nn.Dense(3)), "a", nn.Dense(4))
+
+
+def test_an_assembled_network_recognises_data_with_the_channels_first(lenet):
+    with pytest.raises(ValueError, match=r"channels last\? use x.transpose\(0, 2, 3, 1\)$"):
+        lenet[:3](X.transpose(0, 3, 1, 2))

@@ -1,0 +1,89 @@
+"""Checks of the arguments of :func:`fit`: names, classes and factories where an object or a function is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+from refconv._errors import ArgumentError, ArgumentTypeError
+
+__all__ = ["check_loss", "check_optimizer", "check_schedule", "found", "lr_factor"]
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """Raise ``TypeError`` unless an argument is an optimiser.
+
+    >>> check_optimizer("sgd")
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: optimizer must be an optimizer, as in optim.SGD(model, lr=0.01), got 'sgd'
+    """
+    if isinstance(optimizer, type) or not hasattr(optimizer, "check_model"):
+        advice = ": pass the data as one pair, (x, y)" if hasattr(optimizer, "dtype") else ""
+        raise ArgumentTypeError(
+            f"optimizer must be an optimizer, as in optim.SGD(model, lr=0.01), got {found(optimizer)}{advice}"
+        )
+
+
+def check_loss(loss: Any) -> None:
+    """Raise ``TypeError`` unless an argument is a loss.
+
+    >>> check_loss("cross_entropy")
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: loss must be a function of scores and targets, such as CrossEntropy(), got 'cross_entropy'
+    """
+    if isinstance(loss, type) or not callable(loss):
+        raise ArgumentTypeError(f"loss must be a function of scores and targets, such as CrossEntropy(), got {found(loss)}")
+
+
+def check_schedule(schedule: Any) -> None:
+    """Raise ``TypeError`` for the name or the class of a schedule; :func:`lr_factor` checks what a call returns.
+
+    >>> check_schedule("cosine")
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: schedule must be a function of the progress from 0 to 1, such as optim.cosine, got 'cosine'
+    """
+    if isinstance(schedule, type) or not callable(schedule):
+        raise ArgumentTypeError(_not_a_schedule(schedule))
+
+
+def lr_factor(schedule: Callable[[float], Any], progress: float) -> Any:
+    """Return the factor of the learning rate; raise ``TypeError`` if the schedule is not a function that returns a number.
+
+    >>> from refconv import optim
+    >>> lr_factor(optim.step_down, 0.0)
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: schedule must be a function of the progress from 0 to 1, such as optim.cosine, got the \
+function step_down: does it have to be called, as in step_down(…)?
+    """
+    try:
+        factor = schedule(progress)
+    except (TypeError, ArgumentError) as error:
+        raise ArgumentTypeError(_not_a_schedule(schedule)) from error
+    if not isinstance(factor, Real):
+        raise ArgumentTypeError(_not_a_schedule(schedule))
+    return factor
+
+
+def _not_a_schedule(schedule: Any) -> str:
+    expected = "schedule must be a function of the progress from 0 to 1, such as optim.cosine"
+    if not callable(schedule):
+        return f"{expected}, got {found(schedule)}"
+    name = getattr(schedule, "__name__", type(schedule).__name__)
+    return f"{expected}, got {found(schedule)}: does it have to be called, as in {name}(…)?"
+
+
+def found(value: Any) -> str:
+    """Return an argument for an error message, an array by its shape.
+
+    >>> import numpy as np
+    >>> found(np.ones((3, 5))), found(dict), found(found), found(7)
+    ('an array of shape (3, 5)', 'the class dict', 'the function found', '7')
+    """
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"an array of shape {tuple(value.shape)}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"
+    return repr(value)
