@@ -31,7 +31,7 @@ def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
     cases of its own.
     """
     varied = {"b", *signature.options, *signature.without}
-    kept: dict[Any, Case] = {}
+    kept: dict[Any, dict[str, Case]] = {}
     draws = _draws(operator)
     for options, most in _levels(signature.options):
         level = options | ({"b"} & signature.demanded.keys())
