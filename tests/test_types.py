@@ -1,0 +1,47 @@
+"""The annotations that users rely on. ``.ci/lint`` checks that they are right; here, that none is missing and that they run."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import refconv
+import typed_program
+from refconv import nn, optim, training
+
+
+def functions_of(module):
+    """Names and functions of a module's public functions, classes and their public methods."""
+    for name in module.__all__:
+        public = getattr(module, name)
+        if inspect.isfunction(public):
+            yield name, public
+        elif inspect.isclass(public) and public.__module__.startswith("refconv"):
+            for method, function in vars(public).items():
+                if inspect.isfunction(function) and (method == "__init__" or not method.startswith("_")):
+                    yield f"{name}.{method}", function
+
+
+def unannotated(function):
+    signature = inspect.signature(function)
+    names = [name for name, parameter in signature.parameters.items() if parameter.annotation is parameter.empty]
+    return [name for name in names if name not in ("self", "cls")] + ["return"] * (
+        signature.return_annotation is signature.empty
+    )
+
+
+@pytest.mark.parametrize("module", [refconv, nn, optim, training], ids=lambda module: module.__name__)
+def test_every_public_function_is_annotated(module):
+    found = dict(functions_of(module))
+    assert len(found) > 10
+    missing = {name: arguments for name, function in found.items() if (arguments := unannotated(function))}
+    assert not missing
+
+
+def test_the_package_says_that_it_is_typed():
+    assert Path(refconv.__file__).with_name("py.typed").is_file()
+
+
+def test_a_typed_program_runs(capsys):
+    typed_program.main()
+    assert capsys.readouterr().out.splitlines()[-1] == "128,795,015"  # parameters of VGG-11 with seven classes
