@@ -16,7 +16,7 @@ from typing import Any, TypeGuard, TypeVar
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.typing import Array, ArrayLike, DataFormat, Shape
+from refconv.typing import Array, DataFormat, Shape
 
 __all__ = [
     "LARGEST",
@@ -92,7 +92,7 @@ def entries(value: Any) -> tuple[Any, ...] | None:
         return None
 
 
-def divisor(name: str, value: object, **counts: int) -> int:
+def divisor(name: str, value: object, **counts: float) -> int:
     """An integer of at least 1 that divides each of the counts, such as ``groups`` the channels.
 
     >>> divisor("groups", 3, inputs=6, outputs=9)
@@ -186,7 +186,7 @@ def trainable_parameters(model: Any) -> dict[str, Any]:
 
 
 def class_labels(
-    labels: ArrayLike,
+    labels: object,
     count: int | Shape | None = None,
     classes: int | None = None,
     *,

@@ -86,8 +86,8 @@ def padding(text: str) -> Padding:
     if ":" not in text:
         return per_axis(text)
     # Any: the operator checks that there are two sides for each axis.
-    sides: Any = tuple(tuple(_integer(side, 0) for side in axis.split(":")) for axis in _parts(text))
-    return sides
+    axes: list[Any] = [tuple(_integer(side, 0) for side in axis.split(":")) for axis in _parts(text)]
+    return tuple(axes)
 
 
 def _one_or_several(numbers: Sequence[int]) -> Size:

@@ -97,7 +97,8 @@ class SCells(Layer):
             dv = (dinhibited * inhibition).sum(-1, keepdims=True)
             dsquares = np.divide(dv, 2 * v, out=np.zeros_like(v), where=v > 0)
             dx = conv2d_dx(dexcited, a.value, x.shape[1:3], padding=padding)
-            return dx + 2 * x * conv2d_dx(dsquares, gamma, x.shape[1:3], padding=padding)
+            dx += 2 * x * conv2d_dx(dsquares, gamma, x.shape[1:3], padding=padding)
+            return dx
 
         return r * np.maximum(ratio - 1, 0), backward
 

@@ -215,7 +215,8 @@ class Concat(Branches):
 
 def sum_of(arrays: Sequence[Array | None]) -> Array | None:
     """Return the sum in a new array, as backward functions may still hold the terms; None if a term is None."""
-    return None if any(a is None for a in arrays) else total(arrays)  # None: want_dx was False
+    present = [a for a in arrays if a is not None]
+    return total(present) if len(present) == len(arrays) else None  # None: want_dx was False
 
 
 def mean_of(arrays: Sequence[Array]) -> Array:

@@ -158,13 +158,14 @@ class _ConvNorm(_Step):
         sums, conv_back = conv.forward(x, train)
         y = batch_norm_inference_in_place(sums, gamma.value, beta.value, mean, var, norm.eps, bool(relu))
 
-        def backward(dy: Array, want_dx: bool = True) -> Array:
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             sums, _ = conv.forward(x, train)  # recomputed: y overwrote them, and backward in inference mode is rare
             dy = relu_dx(dy, x=y) if relu else dy
             dsums, dgamma, dbeta = batch_norm_inference_grads(dy, x=sums, gamma=gamma.value, mean=mean, var=var, eps=norm.eps)
             gamma.grad += dgamma
             beta.grad += dbeta
-            return conv_back(dsums, want_dx)
+            dx: Array | None = conv_back(dsums, want_dx)
+            return dx
 
         return y, backward
 

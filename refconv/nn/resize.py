@@ -40,6 +40,7 @@ class Pad2D(Layer):
 
     def __init__(self, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> None:
         self.window = frame(padding, self.ndim, mode)
+        self.margin: Any = self.window.padding  # always pairs of numbers: frame() refuses "same"
         self.mode, self.data_format = mode, known_format(data_format)
         self.arguments: dict[str, Any] = {"mode": mode, "data_format": data_format}
 
@@ -59,7 +60,7 @@ class Pad2D(Layer):
         return {"zeros": "border of zeros", "reflect": "mirror the border", "edge": "repeat the edge"}[self.mode]
 
     def __repr__(self) -> str:
-        (top, bottom), (left, right) = self.window.padding
+        (top, bottom), (left, right) = self.margin
         return f"Pad2D({top} + {bottom} × {left} + {right}, {self.mode})"
 
 

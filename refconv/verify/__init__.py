@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # at run time these need optional packages, or are slow to im
 
     from refconv.nn import Layer
     from refconv.typing import Array, Shape
-    from refconv.verify.evidence.table import Outcome
+    from refconv.verify.evidence.kinds import Outcome
     from refconv.verify.student.check import Verdict
     from refconv.verify.student.layer import LayerVerdict
     from refconv.verify.tracing.trace import Trace
