@@ -10,7 +10,7 @@ array([14., 20., 26., 32.])
 
 import importlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from refconv import reference
 from refconv._config import config, get_config, keep_freed_memory, set_config
@@ -19,7 +19,7 @@ from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
     from refconv import analysis, data, geometry, models, nn, ops, optim, training, weights
-    from refconv.analysis import summary
+    from refconv.analysis.summary import summary
     from refconv.geometry import Window, receptive_field
     from refconv.ops.activation import (
         elu,
@@ -205,7 +205,7 @@ __all__ = [
 # Module -> public names that are imported from it on first use. Importing all of them takes longer than importing NumPy, and
 # a program that calls one operator needs one of these modules.
 _PUBLIC_NAMES = {
-    "analysis": "summary",
+    "analysis.summary": "summary",
     "geometry": "Window receptive_field",
     "ops.activation": "elu elu_dx leaky_relu leaky_relu_dx relu relu_dx sigmoid sigmoid_dx tanh tanh_dx",
     "ops.avg_pool": (
@@ -240,7 +240,7 @@ _MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.item
 _import_lock = threading.RLock()
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Import a public name on its first use (PEP 562)."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'refconv' has no attribute {name!r}")
@@ -250,6 +250,6 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     """Return the names in use and the public ones that are not imported yet."""
     return sorted({*globals(), *__all__})

@@ -11,10 +11,12 @@ import math
 import operator
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from numbers import Integral, Real
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.typing import Array, ArrayLike, DataFormat, Shape
 
 __all__ = [
     "LARGEST",
@@ -34,10 +36,12 @@ __all__ = [
     "trainable_parameters",
 ]
 
+Option = TypeVar("Option")
+
 LARGEST = 2**31 - 1  # of any size, and of the elements along a padded axis: a product of two of them fits in 64 bits
 
 
-def integer(name: str, value, least: int = 1, most: float = LARGEST) -> int:
+def integer(name: str, value: object, least: int = 1, most: float = LARGEST) -> int:
     """An integer from ``least`` to ``most``, as an int.
 
     >>> integer("classes", np.int64(26))
@@ -48,7 +52,7 @@ def integer(name: str, value, least: int = 1, most: float = LARGEST) -> int:
     return _bounded(name, value, value, least, most)
 
 
-def per_axis(name: str, value, ndim: int, least: int = 1) -> tuple[int, ...]:
+def per_axis(name: str, value: object, ndim: int, least: int = 1) -> tuple[int, ...]:
     """One integer for each of ``ndim`` axes, from a single one for all axes or from a sequence.
 
     >>> per_axis("stride", 2, ndim=2), per_axis("stride", (2, 3), ndim=2)
@@ -66,7 +70,7 @@ def per_axis(name: str, value, ndim: int, least: int = 1) -> tuple[int, ...]:
     return tuple(_bounded(name, v, value, least, LARGEST) for v in values)
 
 
-def are_two_integers(value, least: int) -> bool:
+def are_two_integers(value: object, least: int) -> TypeGuard[tuple[int, int]]:
     """True if value is a tuple of two ints from ``least`` to LARGEST: the usual case, which needs no other check."""
     return (
         type(value) is tuple
@@ -78,7 +82,7 @@ def are_two_integers(value, least: int) -> bool:
     )
 
 
-def entries(value) -> tuple | None:
+def entries(value: Any) -> tuple[Any, ...] | None:
     """The elements of a sequence; None for a single value, and for a string or an array without axes."""
     if isinstance(value, str | bytes | set | frozenset | dict):  # the last three are not ordered by position
         return None
@@ -88,7 +92,7 @@ def entries(value) -> tuple | None:
         return None
 
 
-def divisor(name: str, value, **counts: int) -> int:
+def divisor(name: str, value: object, **counts: int) -> int:
     """An integer of at least 1 that divides each of the counts, such as ``groups`` the channels.
 
     >>> divisor("groups", 3, inputs=6, outputs=9)
@@ -101,7 +105,7 @@ def divisor(name: str, value, **counts: int) -> int:
     return number
 
 
-def real(name: str, value, **bounds) -> float:
+def real(name: str, value: object, **bounds: float) -> float:
     """A finite number within the bounds ``least``, ``most``, ``above`` and ``below``, as a float.
 
     The first two may be reached and the last two may not.
@@ -114,7 +118,7 @@ def real(name: str, value, **bounds) -> float:
     return float(_within(name, value, **bounds))
 
 
-def real_or_exact(name: str, value, **bounds):
+def real_or_exact(name: str, value: Any, **bounds: float) -> Any:
     """The same, unchanged: beside fractions and symbols a number may be one of them.
 
     Symbols have no known size, so the bounds do not apply to them.
@@ -128,14 +132,14 @@ def real_or_exact(name: str, value, **bounds):
     return _within(name, value, **bounds) if isinstance(value, Real) else value
 
 
-def flag(name: str, value) -> bool:
+def flag(name: str, value: object) -> bool:
     """True or False, and no other value that Python would convert: ``bool("False")`` is True."""
     if not isinstance(value, bool | np.bool_):
         raise ArgumentTypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 
-def choice(name: str, value, options: Iterable):
+def choice(name: str, value: Option, options: Iterable[object]) -> Option:
     """One of the options, such as the keys of a table.
 
     >>> choice("style", "paper", {"modern": 1, "paper": 2})
@@ -148,19 +152,19 @@ def choice(name: str, value, options: Iterable):
     return value
 
 
-def known_format(data_format) -> str:
+def known_format(data_format: DataFormat) -> DataFormat:
     """The order of an array's axes: "channels_last" or "channels_first"."""
     return choice("data_format", data_format, ("channels_last", "channels_first"))
 
 
-def initializer_or_none(initializer) -> Callable | None:
+def initializer_or_none(initializer: Callable[..., Any] | None) -> Callable[..., Any] | None:
     """A function that draws the first weights, or None for the layer's own choice."""
     if initializer is not None and not callable(initializer):
         raise ArgumentTypeError(f"initializer must be a function of rng and shape, got {initializer!r}")
     return initializer
 
 
-def generator(name: str, rng) -> np.random.Generator:
+def generator(name: str, rng: object) -> np.random.Generator:
     """Return ``rng`` itself if it is a Generator, else ``np.random.default_rng(rng)`` for an integer."""
     if isinstance(rng, np.random.Generator):
         return rng
@@ -169,19 +173,26 @@ def generator(name: str, rng) -> np.random.Generator:
     return np.random.default_rng(integer(name, int(rng), least=0, most=math.inf))
 
 
-def trainable_parameters(model) -> dict:
+def trainable_parameters(model: Any) -> dict[str, Any]:
     """Return the parameters of a built layer, or of a dict of named parameters, that are trained, by name."""
     parameters = model if isinstance(model, Mapping) or not hasattr(model, "named_parameters") else model.named_parameters()
     if not isinstance(parameters, Mapping) or not all(hasattr(p, "trainable") for p in parameters.values()):
         raise ArgumentTypeError(f"model must be a built layer or a dict of named parameters, got {model!r}")
-    names = {}
+    names: dict[int, str] = {}
     for name, p in parameters.items():
         if (first := names.setdefault(id(p), name)) != name:
             raise ArgumentValueError(f"model must contain each parameter once, got one as {first} and as {name}")
     return {name: p for name, p in parameters.items() if p.trainable}
 
 
-def class_labels(labels, count=None, classes=None, *, name="labels", why=""):
+def class_labels(
+    labels: ArrayLike,
+    count: int | Shape | None = None,
+    classes: int | None = None,
+    *,
+    name: str = "labels",
+    why: str = "",
+) -> Array:
     """Return labels as a contiguous array of intp, or raise an error that says what is wrong with them.
 
     Arithmetic in a small type wraps around: in uint8 the product 16 · 17 is 16. So labels are converted once, here, and no
@@ -244,7 +255,7 @@ def class_labels(labels, count=None, classes=None, *, name="labels", why=""):
     return np.ascontiguousarray(labels, np.intp)
 
 
-def _bounded(name, number, value, least, most):
+def _bounded(name: str, number: Any, value: object, least: int, most: float) -> int:
     """The number as an int within the bounds; ``value`` is the whole argument, for the message."""
     try:
         index = None if isinstance(number, bool) else operator.index(number)  # stride=True is a mistake
@@ -258,7 +269,7 @@ def _bounded(name, number, value, least, most):
     return index
 
 
-def _within(name, value, **bounds):
+def _within(name: str, value: Any, **bounds: float) -> Any:
     if not -math.inf < value < math.inf:
         raise ArgumentValueError(f"{name} must be finite, got {value!r}")
     if not _satisfies(value, **bounds):
@@ -266,11 +277,17 @@ def _within(name, value, **bounds):
     return value
 
 
-def _satisfies(value, least=-math.inf, most=math.inf, above=-math.inf, below=math.inf):
+def _satisfies(
+    value: float,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> bool:
     return least <= value <= most and above < value < below
 
 
-def _range(least=-math.inf, most=math.inf, above=-math.inf, below=math.inf):
+def _range(least: float = -math.inf, most: float = math.inf, above: float = -math.inf, below: float = math.inf) -> str:
     """The bounds in words."""
     if least > -math.inf and most < math.inf:
         return f"from {least} to {most}"

@@ -4,11 +4,12 @@ import codecs
 import re
 import sys
 import unicodedata
+from typing import Any, TextIO
 
 __all__ = ["ascii_form", "echo", "use_ascii_forms"]
 
 
-def _pairs(characters, forms):
+def _pairs(characters: str, forms: str) -> dict[str, str]:
     return dict(zip(characters, forms.split(), strict=True))
 
 
@@ -46,7 +47,7 @@ def use_ascii_forms() -> None:
             stream.reconfigure(errors="refconv.ascii")
 
 
-def echo(*values, file=None, **options) -> None:
+def echo(*values: object, file: TextIO | None = None, **options: Any) -> None:
     """Print values as ``print`` does, with ASCII forms of the characters that the stream's encoding does not contain.
 
     The functions of the library print with this, since Python programs that import it choose their streams themselves.
@@ -54,23 +55,23 @@ def echo(*values, file=None, **options) -> None:
     stream = sys.stdout if file is None else file
     encoding, strict = getattr(stream, "encoding", None), getattr(stream, "errors", "strict") in (None, "strict")
     if encoding and strict:
-        values = [str(value).encode(encoding, "refconv.ascii").decode(encoding) for value in values]
+        values = tuple(str(value).encode(encoding, "refconv.ascii").decode(encoding) for value in values)
     print(*values, file=stream, **options)
 
 
-def _exponent(match):
+def _exponent(match: re.Match[str]) -> str:
     """ "^2", "^-12" or, for a sum, "^(n-1)"."""
     power = "".join(SUPERSCRIPTS[character] for character in match[0])
     return f"^({power})" if {"+", "-"} & {*power[1:]} else f"^{power}"
 
 
-def _without_accents(character):
+def _without_accents(character: str) -> str:
     """ASCII letters of a composed or compatibility character; the code of one that has none, "" for a combining mark."""
     letters = "".join(part for part in unicodedata.normalize("NFKD", character) if part.isascii())
     return letters or ("" if unicodedata.combining(character) else character.encode("ascii", "backslashreplace").decode())
 
 
-def _replace(error):
+def _replace(error: Any) -> tuple[str, int]:
     """Error handler of a codec: a whole exponent or root is replaced, even if part of it could be encoded."""
     last = error.end - 1
     match = EXPONENT.match(error.object, last) or ROOT.match(error.object, last)

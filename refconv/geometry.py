@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 from refconv._arguments import LARGEST, are_two_integers, choice, entries, flag, per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.typing import Padding, Shape, Size
 
 __all__ = ["PADDINGS", "Window", "mode_window", "pooling_window", "receptive_field"]
 
 PADDINGS = ("valid", "same", "same_lower", "full")
 
-Size = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 
 
@@ -64,13 +64,21 @@ class Window:
     2016.
     """
 
-    kernel: Size
-    stride: Size
+    kernel: Shape
+    stride: Shape
     padding: str | Pads
-    dilation: Size
+    dilation: Shape
     ceil_mode: bool
+    _span: Shape
 
-    def __init__(self, kernel, stride=1, padding="valid", dilation=1, ceil_mode=False):
+    def __init__(
+        self,
+        kernel: Sequence[int],
+        stride: Size = 1,
+        padding: Padding = "valid",
+        dilation: Size = 1,
+        ceil_mode: bool = False,
+    ) -> None:
         sizes = entries(kernel)
         if sizes is None:
             raise ArgumentTypeError(f"kernel must hold one size for each axis, such as (3, 5), got {kernel!r}")
@@ -96,7 +104,7 @@ class Window:
         return len(self.kernel)
 
     @property
-    def span(self) -> Size:
+    def span(self) -> Shape:
         """Input elements from the kernel's first tap to its last, along each axis: (k − 1)·D + 1."""
         return self._span
 
@@ -104,30 +112,31 @@ class Window:
         """Zeros ``(before, after)`` along each axis of an input of this size."""
         return self._pads(self._checked("input_size", input_size))
 
-    def _pads(self, input_size: Size) -> Pads:
+    def _pads(self, input_size: Shape) -> Pads:
         if self.padding == "valid":
             return ((0, 0),) * self.ndim
         if self.padding == "full":
             return tuple((span - 1, span - 1) for span in self.span)
         if self.padding in ("same", "same_lower"):
             return tuple(self._same(n, axis) for axis, n in enumerate(input_size))
+        assert not isinstance(self.padding, str)  # __init__ accepts no other name
         return self.padding
 
-    def padded_size(self, input_size: Sequence[int]) -> Size:
+    def padded_size(self, input_size: Sequence[int]) -> Shape:
         """Size of the input with its zeros."""
-        input_size = self._checked("input_size", input_size)
-        return tuple(n + p0 + p1 for n, (p0, p1) in zip(input_size, self._pads(input_size), strict=True))
+        size = self._checked("input_size", input_size)
+        return tuple(n + p0 + p1 for n, (p0, p1) in zip(size, self._pads(size), strict=True))
 
-    def output_size(self, input_size: Sequence[int]) -> Size:
+    def output_size(self, input_size: Sequence[int]) -> Shape:
         """Number of places of the window along each axis; ``ValueError`` if it fits nowhere."""
-        input_size = self._checked("input_size", input_size)
-        pads = self._pads(input_size)
-        padded = [n + before + after for n, (before, after) in zip(input_size, pads, strict=True)]
+        size = self._checked("input_size", input_size)
+        pads = self._pads(size)
+        padded = [n + before + after for n, (before, after) in zip(size, pads, strict=True)]
         if math.prod(padded) > LARGEST:
             raise ArgumentValueError(f"padding must leave the input at most {LARGEST} pixels, got {tuple(padded)} with it")
-        return tuple(self._fits(n, *pads[axis], axis) for axis, n in enumerate(input_size))
+        return tuple(self._fits(n, *pads[axis], axis) for axis, n in enumerate(size))
 
-    def pooled_size(self, input_size: Sequence[int]) -> Size:
+    def pooled_size(self, input_size: Sequence[int]) -> Shape:
         """Output size of pooling; ``ValueError`` if some window contains only padding.
 
         A convolution may read only zeros in some places, but an empty window has no maximum and no mean.
@@ -146,7 +155,7 @@ class Window:
                 )
         return output_size
 
-    def transposed_output_size(self, output_size: Sequence[int], output_padding=0) -> Size:
+    def transposed_output_size(self, output_size: Sequence[int], output_padding: Size = 0) -> Shape:
         r"""Size of the input that this window turns into ``output_size``: the output of the transposed convolution.
 
         With stride S, S input sizes have the same output size. The smallest is returned; ``output_padding`` from 0 to S − 1
@@ -158,12 +167,12 @@ class Window:
 
         Source: lecture rows C1, C3 (SOURCES.md).
         """
-        output_size = self._checked("output_size", output_size)
+        size = self._checked("output_size", output_size)
         extra = per_axis("output_padding", output_padding, self.ndim, least=0)
         for axis, (e, S) in enumerate(zip(extra, self.stride, strict=True)):
             if e >= S:
                 raise ArgumentValueError(f"output_padding must be smaller than the stride {S} on axis {axis}, got {e}")
-        return tuple(self._unfit(n, extra[axis], axis) for axis, n in enumerate(output_size))
+        return tuple(self._unfit(n, extra[axis], axis) for axis, n in enumerate(size))
 
     def input_span(self, input_size: Sequence[int], span: Pads) -> Pads:
         """First and last input element, along each axis, that the outputs of this span read.
@@ -227,7 +236,7 @@ class Window:
             )
         return size
 
-    def _checked(self, name: str, size: Sequence[int]) -> Size:
+    def _checked(self, name: str, size: Sequence[int]) -> Shape:
         if len(self.kernel) == 2 and are_two_integers(size, 1):
             return size
         listed = entries(size)
@@ -250,7 +259,15 @@ def mode_window(kernel: Sequence[int], mode: str) -> Window:
     return Window(kernel, padding=paddings[choice("mode", mode, paddings)])
 
 
-def pooling_window(ndim, kernel_size, stride, padding, dilation, ceil_mode, input_size) -> Window:
+def pooling_window(
+    ndim: int,
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Padding,
+    dilation: Size,
+    ceil_mode: bool,
+    input_size: Shape,
+) -> Window:
     """Window of a pooling whose every place contains an element of an input of this size.
 
     The stride is the size of the kernel unless another one is given.
@@ -261,7 +278,7 @@ def pooling_window(ndim, kernel_size, stride, padding, dilation, ceil_mode, inpu
     return window
 
 
-def receptive_field(windows: Iterable[Window]) -> Size:
+def receptive_field(windows: Iterable[Window]) -> Shape:
     r"""Size of the input patch that one output element of the last window depends on.
 
     .. math:: r = 1 + \sum_\ell (\mathrm{span}_\ell - 1) \prod_{k < \ell} S_k
@@ -336,7 +353,7 @@ def _first_between(step: int, modulus: int, low: int, high: int) -> int | None:
     return None if lap is None else -(-(low + lap * modulus) // step)
 
 
-def _padding(padding, ndim: int) -> str | Pads:
+def _padding(padding: Padding, ndim: int) -> str | Pads:
     """A padding's name unchanged, or one ``(before, after)`` pair for each axis."""
     if isinstance(padding, str):
         if padding.lower() not in PADDINGS:
@@ -351,4 +368,4 @@ def _padding(padding, ndim: int) -> str | Pads:
     if len(pairs) != ndim or not all(pair and len(pair) == 2 for pair in pairs):
         expected = f"a name, an integer, {ndim} integers, or {ndim} (before, after) pairs"
         raise ArgumentValueError(f"padding must be {expected}, got {padding!r}")
-    return tuple(per_axis("padding", pair, 2, least=0) for pair in pairs)
+    return tuple((before, after) for before, after in (per_axis("padding", pair, 2, least=0) for pair in pairs))

@@ -131,7 +131,7 @@ MUTANTS = (
     Convention(
         "pads_exchanged",
         "geometry.py",
-        {'return tuple(per_axis("padding", pair, 2, least=0)': 'return tuple(per_axis("padding", pair, 2, least=0)[::-1]'},
+        {'for before, after in (per_axis("padding"': 'for after, before in (per_axis("padding"'},
         (*WINDOWS, "pad"),
     ),
     Convention(

@@ -159,9 +159,9 @@ OPTIMIZERS = [
         "each gradient by its own norm",
         "optim/clip.py",
         "optim.clip_by_global_norm",
-        "math.frexp(most / scaled_norm)\n        for g in gradients:",
+        "math.frexp(max_norm / scaled_norm)\n        for g in gradients:",
         "(0, 0)\n        for g in gradients:\n            own = math.sqrt(float(sum_of_squares(g, scale)))"
-        "\n            fraction, power = math.frexp(most / own)",
+        "\n            fraction, power = math.frexp(max_norm / own)",
         "parity oracle",
     ),
 ]
@@ -405,7 +405,7 @@ LAYERS = [
         "__import__('copy').deepcopy(self.generator()).random() >=",
         "symbolic parity",
     ),
-    module("dropout in inference", "nn/dropout.py", "nn.Dropout", "if not train:", "if False:", EVERY),
+    module("dropout in inference", "nn/dropout.py", "nn.Dropout", "if not train or self.frozen:", "if self.frozen:", EVERY),
     module(
         "the same mask in every pass",
         "nn/dropout.py",

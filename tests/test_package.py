@@ -92,7 +92,7 @@ def test_import_refconv_loads_the_engine_only():
 def test_an_operator_loads_its_family_only():
     loaded = loaded_by("import refconv; refconv.conv2d")
     assert {name for name in loaded if name.startswith("refconv.ops.")} == {
-        f"refconv.ops.{module}" for module in ("check", "conv", "dispatch")
+        f"refconv.ops.{module}" for module in ("check", "conv", "conv_checks", "dispatch")
     }
     assert "refconv.nn" not in loaded
 

@@ -10,6 +10,7 @@ import os
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from refconv.families import FAMILIES
 
@@ -36,7 +37,7 @@ ALGORITHMS = (
 )
 
 
-def load(module: str, isa: str | None = None):
+def load(module: str, isa: str | None = None) -> Any:
     """Import a kernel module, such as "direct", compiled for an instruction set: the chosen one by default."""
     name = f"{__package__}.isa.{isa or ISA}.{module}"
     try:
@@ -50,7 +51,7 @@ def load(module: str, isa: str | None = None):
 def instruction_sets() -> list[str]:
     """Instruction sets that the kernels were built for and this processor can run, best first; empty in a pure build."""
     if _is_compiled():
-        return load("cpu", "baseline").instruction_sets()
+        return list(load("cpu", "baseline").instruction_sets())
     if PURE_MARKER.exists():
         return []
     others = any(file.suffix in (".so", ".pyd") for file in CORE.glob("isa/*/*"))
@@ -68,7 +69,7 @@ def source(module: str) -> Path:
     return path
 
 
-def _choose_isa():
+def _choose_isa() -> str | None:
     runnable = instruction_sets()
     if not runnable:
         return None
@@ -78,7 +79,7 @@ def _choose_isa():
     return wanted
 
 
-def _is_compiled():
+def _is_compiled() -> bool:
     """Return True if any kernel was compiled for this version of Python; other versions use other file suffixes."""
     files = (file.name.partition(".") for file in CORE.glob("isa/*/*.*"))
     return any(dot + suffix in EXTENSION_SUFFIXES for _, dot, suffix in files)

@@ -6,13 +6,15 @@ A wave under a bell: it looks for an edge or a line of one direction, one width 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
 from refconv.nn import Conv2D
+from refconv.typing import Array, Shape, Size
 
 __all__ = ["Likeness", "gabor", "gabor_bank", "gabor_layer", "likest_gabor"]
 
@@ -21,7 +23,7 @@ WAVELENGTHS = (3.0, 4.5, 6.5)
 ASPECT = 0.6
 
 
-def gabor(size, wavelength, direction, phase=0.0, aspect=ASPECT):
+def gabor(size: int, wavelength: float, direction: float, phase: float = 0.0, aspect: float = ASPECT) -> Array:
     r"""A Gabor function on a square of pixels, with mean 0 and norm 1.
 
     .. math:: g(x, y) = \exp\!\left(-\frac{x'^2 + \gamma^2 y'^2}{2 \sigma^2}\right)
@@ -65,12 +67,13 @@ def gabor(size, wavelength, direction, phase=0.0, aspect=ASPECT):
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     along, across = x * math.cos(theta) + y * math.sin(theta), y * math.cos(theta) - x * math.sin(theta)
     bell = np.exp(-(along**2 + (gamma * across) ** 2) / (2 * (wavelength / 2) ** 2))
-    wave = bell * np.cos(2 * math.pi * along / wavelength + phi)
+    wave: Array = bell * np.cos(2 * math.pi * along / wavelength + phi)
     wave -= bell * (wave.sum() / bell.sum())  # even light is nothing to it
-    return wave / np.linalg.norm(wave)
+    wave /= np.linalg.norm(wave)
+    return wave
 
 
-def gabor_bank(size=11, directions=8, wavelengths=WAVELENGTHS):
+def gabor_bank(size: int = 11, directions: int = 8, wavelengths: float | Sequence[float] = WAVELENGTHS) -> Array:
     """Gabor functions of several directions and wavelengths, even and odd, as kernels of a convolution.
 
     Parameters
@@ -104,7 +107,9 @@ def gabor_bank(size=11, directions=8, wavelengths=WAVELENGTHS):
     return np.stack(kernels, -1)[:, :, None]
 
 
-def gabor_layer(size=11, directions=8, wavelengths=WAVELENGTHS, **arguments):
+def gabor_layer(
+    size: int = 11, directions: int = 8, wavelengths: float | Sequence[float] = WAVELENGTHS, **arguments: Any
+) -> Conv2D:
     """A convolution layer that begins as a bank of Gabor functions, the same for each colour; arguments as of Conv2D.
 
     >>> gabor_layer(7, directions=4, wavelengths=(4,), stride=2, padding="same").output_shape((32, 30, 3))
@@ -114,7 +119,7 @@ def gabor_layer(size=11, directions=8, wavelengths=WAVELENGTHS, **arguments):
     """
     bank = gabor_bank(size, directions, wavelengths)
 
-    def begin(rng, shape):
+    def begin(rng: np.random.Generator, shape: Shape) -> Array:
         return np.broadcast_to(bank, shape) / shape[2]
 
     return Conv2D(bank.shape[-1], size, initializer=begin, **arguments)
@@ -128,7 +133,9 @@ class Likeness(NamedTuple):
     direction: float
 
 
-def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.0, 9.0)) -> Likeness:
+def likest_gabor(
+    kernel: Size, directions: int = 12, wavelengths: float | Sequence[float] = (2.5, 3.0, 3.5, 4.5, 5.5, 7.0, 9.0)
+) -> Likeness:
     r"""How much a filter looks like a Gabor function of some direction and wavelength, of whatever phase.
 
     .. math:: \frac{\langle w, g_0 \rangle^2 + \langle w, g_{\perp} \rangle^2}{\langle w, w \rangle}
@@ -175,13 +182,13 @@ def likest_gabor(kernel, directions=12, wavelengths=(2.5, 3.0, 3.5, 4.5, 5.5, 7.
     return max(found)
 
 
-def _angles(directions):
+def _angles(directions: int) -> list[float]:
     """So many directions, evenly spread over half a turn."""
     directions = integer("directions", directions)
     return [math.pi * k / directions for k in range(directions)]
 
 
-def _several(wavelengths):
+def _several(wavelengths: float | Sequence[float]) -> Sequence[float]:
     if not np.iterable(wavelengths) or not len(wavelengths):
         raise ArgumentValueError(f"wavelengths must be at least one number in a sequence, got {wavelengths!r}")
     return wavelengths

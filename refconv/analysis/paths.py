@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Identity, Layer, Sequential, Sum
+from refconv.typing import Shape
 
 __all__ = ["count_paths", "deletable", "path_lengths", "paths", "without"]
 
@@ -48,7 +50,7 @@ def paths(network: Layer) -> Iterator[Sequential]:
     return (Sequential(*steps) if steps else Sequential(Identity()) for steps in _ways(network))
 
 
-def _ways(layer):
+def _ways(layer: Layer) -> Iterator[Any]:
     """Paths as lists of layers."""
     if isinstance(layer, Identity):
         yield []
@@ -105,15 +107,15 @@ def path_lengths(network: Layer) -> Counter[int]:
     return lengths
 
 
-def _convolved(a, b):
+def _convolved(a: Counter[int], b: Counter[int]) -> Counter[int]:
     """Lengths of paths that follow each other."""
-    together = Counter()
+    together: Counter[int] = Counter()
     for (m, count), (n, times) in product(a.items(), b.items()):
         together[m + n] += count * times
     return together
 
 
-def deletable(network: Sequential, shape) -> list[str]:
+def deletable(network: Sequential, shape: Shape) -> list[str]:
     """Dotted names of the blocks that can be taken out one at a time: all that keep the shape of what they get.
 
     >>> from refconv import models
@@ -129,7 +131,7 @@ def deletable(network: Sequential, shape) -> list[str]:
     ]
 
 
-def without(network: Sequential, name: str) -> Sequential:
+def without(network: Layer, name: str) -> Sequential:
     """The network without one of its blocks: a residual block leaves its shortcut, a plain one nothing.
 
     Parameters
@@ -168,7 +170,7 @@ def without(network: Sequential, name: str) -> Sequential:
     return Sequential(**{key: instead if key == head else layer for key, layer in network.layers.items()})
 
 
-def _past(block):
+def _past(block: Layer) -> Layer:
     """What is left of a block whose main branch goes."""
     sums = [layer for layer in (block, *(layer for _, layer in block.named_layers())) if isinstance(layer, Sum)]
     if sums:

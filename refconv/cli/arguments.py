@@ -27,7 +27,7 @@ def seed(text: str) -> int:
 
 def threads(text: str) -> int:
     """A number of threads that the kernels accept."""
-    from refconv._config import MOST_THREADS
+    from refconv._core.machine.processors import MOST_THREADS
 
     return _integer(text, 1, MOST_THREADS)
 
@@ -85,7 +85,9 @@ def padding(text: str) -> Padding:
         return text
     if ":" not in text:
         return per_axis(text)
-    return tuple(tuple(_integer(side, 0) for side in axis.split(":")) for axis in _parts(text))
+    # Any: the operator checks that there are two sides for each axis.
+    sides: Any = tuple(tuple(_integer(side, 0) for side in axis.split(":")) for axis in _parts(text))
+    return sides
 
 
 def _one_or_several(numbers: Sequence[int]) -> Size:

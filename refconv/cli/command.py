@@ -36,7 +36,7 @@ class Command:
     name: str
     help: str
     description: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
+    add_arguments: Callable[[Parser], None]
     run: Callable[[argparse.Namespace], int | None]
 
     def parser(self) -> Parser:

@@ -124,7 +124,7 @@ def markdown(names: Sequence[str] = ()) -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    families = {}
+    families: dict[str, list[Loop]] = {}
     for loop in entry.loops:
         families.setdefault(loop.family, []).append(loop)
     where = [f"{_link(loops[0].place[0])}: {', '.join(f'`{loop.name}`' for loop in loops)}" for loops in families.values()]

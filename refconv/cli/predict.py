@@ -55,7 +55,7 @@ def _load_classifier(path: str) -> nn.Layer:
     from refconv import load
 
     model = load(path)
-    shape = model.input_shape
+    shape = model.input_shape or ()  # never None: a loaded model is built
     if shape != INPUT_SHAPE or len(model.output_shape(shape)) != 1:
         expected = f"take inputs of shape {INPUT_SHAPE} and return the scores of classes"
         raise ArgumentValueError(f"{path} must {expected}, got shapes {shape} and {model.output_shape(shape)}")

@@ -3,8 +3,10 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from refconv.training import Callback
+from refconv.training import Callback, Run
 
 __all__ = ["StopOnSignal", "stop_signals"]
 
@@ -12,16 +14,16 @@ __all__ = ["StopOnSignal", "stop_signals"]
 class StopOnSignal(Callback):
     """End the run after the current step once Ctrl-C or SIGTERM was received; see :func:`stop_signals`."""
 
-    def __init__(self, received):
+    def __init__(self, received: Callable[[], bool]) -> None:
         self.received = received
 
-    def on_step_end(self, run):
+    def on_step_end(self, run: Run) -> None:
         if self.received():
             run.stop = True
 
 
 @contextlib.contextmanager
-def stop_signals():
+def stop_signals() -> Iterator[Callable[[], bool]]:
     """Yield a function that returns True once Ctrl-C or SIGTERM was received; a second signal has its usual effect.
 
     Only the main thread can handle signals; in other threads the function always returns False.
@@ -29,13 +31,14 @@ def stop_signals():
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    received, usual = [], {}
+    received: list[int] = []
+    usual: dict[int, Any] = {}
 
-    def restore():
+    def restore() -> None:
         for number, handler in usual.items():
             signal.signal(number, handler)
 
-    def note(number, frame):
+    def note(number: int, frame: object) -> None:
         received.append(number)
         restore()
 

@@ -13,7 +13,7 @@ from refconv._errors import ArgumentValueError
 from refconv.cli.console import say
 from refconv.typing import Array
 
-__all__ = ["load"]
+__all__ = ["Examples", "load"]
 
 Examples: TypeAlias = tuple[Array, Array]  # images and labels
 
@@ -39,11 +39,14 @@ def load(options: Namespace) -> tuple[Examples, Examples | None, Examples]:
             say(f"{warning.message}")
     if not options.validation:
         return training, None, test
-    return *data.split(*training, options.validation, rng=options.seed), test
+    images, labels = training
+    training, validation = data.split(images, labels, options.validation, rng=options.seed)
+    return training, validation, test
 
 
 def _first(count: int | None, images_and_labels: Examples, option: str, options: Namespace) -> Examples:
-    available = len(images_and_labels[0])
+    images, labels = images_and_labels
+    available = len(images)
     if count and count > available:
         raise ArgumentValueError(f"{option} must be at most {available:,} with {options.data}, got {count:,}")
-    return tuple(part[:count] for part in images_and_labels)
+    return images[:count], labels[:count]

@@ -1,6 +1,12 @@
 """The training run of ``refconv train``: from its options to the saved network."""
 
+from __future__ import annotations
+
 import contextlib
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +18,15 @@ from refconv.cli.command import Failure
 from refconv.cli.console import say
 from refconv.cli.run_folder import output_folder, own_options, restore_options
 from refconv.cli.stop import StopOnSignal, stop_signals
-from refconv.cli.training_data import load
+from refconv.cli.training_data import Examples, load
 from refconv.drawing.training import training_picture
+from refconv.nn import Layer
 from refconv.training import (
     Checkpoint,
     CrossEntropy,
     Diverged,
     EarlyStopping,
+    History,
     ProgressBar,
     TensorBoard,
     evaluate,
@@ -27,11 +35,15 @@ from refconv.training import (
 
 __all__ = ["train"]
 
-AUGMENT = {"none": lambda: None, "shift": lambda: data.augment.shift(2), "distort": data.augment.distort}
-OPTIMIZERS = {"sgd": optim.SGD, "rmsprop": optim.RMSProp, "adam": optim.Adam, "adamw": optim.AdamW}
+AUGMENT: dict[str, Callable[[], Any]] = {
+    "none": lambda: None,
+    "shift": lambda: data.augment.shift(2),
+    "distort": data.augment.distort,
+}
+OPTIMIZERS: dict[str, Any] = {"sgd": optim.SGD, "rmsprop": optim.RMSProp, "adam": optim.Adam, "adamw": optim.AdamW}
 # The steps of the last three have the size of the learning rate, whatever the gradient's.
 DEFAULTS = {"sgd": {"lr": 0.05, "momentum": 0.9}, "rmsprop": {"lr": 0.001}, "adam": {"lr": 0.001}, "adamw": {"lr": 0.001}}
-SCHEDULES = {
+SCHEDULES: dict[str, Callable[[], Any]] = {
     "cosine": lambda: optim.cosine,
     "constant": lambda: optim.constant,
     "step": optim.step_down,
@@ -39,7 +51,7 @@ SCHEDULES = {
 }
 
 
-def train(options) -> None:
+def train(options: Namespace) -> None:
     """Train as the options say, report progress, and save the network, its history and the plot."""
     keep_freed_memory()
     if options.resume:
@@ -48,19 +60,20 @@ def train(options) -> None:
         _train(options, folder)
 
 
-def _train(options, folder):
+def _train(options: Namespace, folder: Path) -> None:
     model = models.create(options.model, style=options.style)
     # Independent streams, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     input_shape = models.input_shape(options.model)
     model.build(input_shape, weights_rng)
-    training, validation, test = load(options)
+    training, validation, test_examples = load(options)
     augment = AUGMENT[options.augment]()
-    batches = data.Batches(*training, options.batch_size, rng=order_rng, prepare=data.lenet_input, augment=augment)
-    test = _in_order(test)
+    images, labels = training
+    batches = data.Batches(images, labels, options.batch_size, rng=order_rng, prepare=data.lenet_input, augment=augment)
+    test = _in_order(test_examples)
     say(
         f"{options.model} ({options.style}): {model.count_parameters(input_shape, trainable_only=True):,} parameters, "
-        f"{len(training[0]):,} training and {len(test.images):,} test images, "
+        f"{len(images):,} training and {len(test.images):,} test images, "
         f"{get_config().engine} on {get_config().threads} thread(s)"
     )
     resume, notes = bool(options.resume), own_options(options)
@@ -83,7 +96,14 @@ def _train(options, folder):
         _test_on_mnist(model)
 
 
-def _fit(model, batches, validation, test, checkpoint, options):
+def _fit(
+    model: Layer,
+    batches: data.Batches,
+    validation: Examples | None,
+    test: data.Batches,
+    checkpoint: Checkpoint,
+    options: Namespace,
+) -> History:
     with stop_signals() as received:
         callbacks = [ProgressBar(say), StopOnSignal(received), checkpoint]
         if options.patience:
@@ -104,21 +124,23 @@ def _fit(model, batches, validation, test, checkpoint, options):
         )
 
 
-def _in_order(images_and_labels):
-    return data.Batches(*images_and_labels, 500, shuffle=False, prepare=data.lenet_input)
+def _in_order(examples: Examples) -> data.Batches:
+    images, labels = examples
+    return data.Batches(images, labels, 500, shuffle=False, prepare=data.lenet_input)
 
 
-def make_optimizer(model, options):
+def make_optimizer(model: Layer, options: Namespace) -> optim.Optimizer:
     kind = OPTIMIZERS[options.optimizer]
     given = {"lr": options.lr, "momentum": options.momentum}
     arguments = {**DEFAULTS[options.optimizer], **{name: value for name, value in given.items() if value is not None}}
     if "momentum" in arguments and "momentum" not in kind.options:
         raise ArgumentValueError(f"momentum must be left out for {options.optimizer}, got {options.momentum}")
-    return kind(model, weight_decay=options.weight_decay, **arguments)
+    optimizer: optim.Optimizer = kind(model, weight_decay=options.weight_decay, **arguments)
+    return optimizer
 
 
-def _save(folder, options, model, history, test):
-    accuracy = history.test.accuracy
+def _save(folder: Path, options: Namespace, model: Layer, history: History, test: data.Batches) -> None:
+    accuracy = (evaluate(model, test) if history.test is None else history.test).accuracy
     notes = {"data": options.data, "seed": options.seed, "test_accuracy": accuracy}
     model.save(folder / "model.safetensors", notes=notes)
     _save_history(folder, options, history, test, f"{100 * accuracy:.2f} % of test images read correctly")
@@ -126,7 +148,7 @@ def _save(folder, options, model, history, test):
     say(f"try:  refconv predict {folder / 'model.safetensors'} YOUR_DIGIT.png")
 
 
-def _save_diverged(folder, options, error, test):
+def _save_diverged(folder: Path, options: Namespace, error: Diverged, test: data.Batches) -> str:
     """Save the history and the plot but no model, whose weights have overflowed; return a description of what was saved."""
     if not error.history.epochs:
         return "nothing to save"
@@ -134,7 +156,7 @@ def _save_diverged(folder, options, error, test):
     return f"saved {folder / 'history.csv'} and training.png, but no model"
 
 
-def _save_history(folder, options, history, test, outcome):
+def _save_history(folder: Path, options: Namespace, history: History, test: data.Batches, outcome: str) -> None:
     write_atomically(folder / "history.csv", history.to_csv().encode())
     predictions = None if history.test is None else history.test.predictions
     title = f"{options.model} ({options.style}) on {options.data}: {outcome}"
@@ -142,7 +164,7 @@ def _save_history(folder, options, history, test, outcome):
     write_atomically(folder / "training.png", picture)
 
 
-def _test_on_mnist(model):
+def _test_on_mnist(model: Layer) -> None:
     """Print the accuracy on MNIST of a network trained on drawn digits, if MNIST has been downloaded."""
     with contextlib.suppress(data.DataNotFound, data.BadDataFile):
         test = _in_order(data.load_mnist("test", download=False))

@@ -87,6 +87,7 @@ def measure(name: str, batch: int = 1, backward: bool = False, size: Shape | Non
         backward_seconds = time.perf_counter() - began
         finite &= all(np.isfinite(p.grad).all() for p in model.named_parameters().values() if p.trainable)
     memory_after = _peak_memory()
+    memory = None if memory_before is None or memory_after is None else memory_after - memory_before
     cells = (
         name.removesuffix("-small"),
         "×".join(map(str, (batch, *shape))),
@@ -94,7 +95,7 @@ def measure(name: str, batch: int = 1, backward: bool = False, size: Shape | Non
         f"{build_seconds:.2f} s",
         f"{forward_seconds:.2f} s",
         "" if backward_seconds is None else f"{backward_seconds:.2f} s",
-        "unknown" if memory_after is None else f"{(memory_after - memory_before) / MEBIBYTE:,.0f} MiB",
+        "unknown" if memory is None else f"{memory / MEBIBYTE:,.0f} MiB",
     )
     return cells, bool(finite)
 

@@ -12,20 +12,26 @@ array([[[5, 4, 0],
         [0, 0, 0]]], dtype=uint8)
 """
 
+from __future__ import annotations  # without it, an annotation would import np.random
+
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
 from refconv.data.resample import gaussians, resample
+from refconv.typing import Array, Shape
 
 __all__ = ["chain", "colour", "crop", "distort", "flip", "scale", "shift"]
+
+Augment = Callable[[Array, "np.random.Generator"], Array]
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # how bright red, green and blue are, ITU-R BT.601
 
 
-def chain(*augments):
+def chain(*augments: Augment) -> Augment:
     """One after the other, all with the same generator of random numbers.
 
     Parameters
@@ -41,7 +47,7 @@ def chain(*augments):
     Source: A21.
     """
 
-    def augment(images, rng):
+    def augment(images: Array, rng: np.random.Generator) -> Array:
         for each in augments:
             images = each(images, rng)
         return images
@@ -49,7 +55,7 @@ def chain(*augments):
     return augment
 
 
-def crop(size, pad=0):
+def crop(size: int, pad: int = 0) -> Augment:
     """A square of this size, anywhere in the image; where ``pad`` is given, in the image with so many zeros on each side.
 
     The lecture's is 224 from 256; CIFAR's usual one is ``crop(32, pad=4)``.
@@ -81,13 +87,13 @@ def crop(size, pad=0):
     """
     size, pad = integer("size", size), integer("pad", pad, least=0)
 
-    def augment(images, rng):
+    def augment(images: Array, rng: np.random.Generator) -> Array:
         return _windows(_bytes(images), (size, size), pad, rng)
 
     return augment
 
 
-def shift(most):
+def shift(most: int) -> Augment:
     """Each image moved by whole pixels.
 
     Parameters
@@ -117,7 +123,7 @@ def shift(most):
     return lambda images, rng: _windows(_bytes(images), np.shape(images)[1:3], most, rng)
 
 
-def flip(probability=0.5):
+def flip(probability: float = 0.5) -> Augment:
     """Left and right exchanged.
 
     Parameters
@@ -145,7 +151,7 @@ def flip(probability=0.5):
 
     probability = real("probability", probability, least=0, most=1)
 
-    def augment(images, rng):
+    def augment(images: Array, rng: np.random.Generator) -> Array:
         images = _bytes(images).copy()
         chosen = rng.random(len(images)) < probability
         images[chosen] = images[chosen, :, ::-1]
@@ -154,7 +160,7 @@ def flip(probability=0.5):
     return augment
 
 
-def scale(size, least=256, most=512):
+def scale(size: int, least: int = 256, most: int = 512) -> Augment:
     """Scale jitter: each image resized so that its shorter side is S, a whole number from least to most; then a random crop.
 
     The lecture's S lies in [256, 512] and its crop is 224. Pixels are interpolated from their four neighbours.
@@ -190,7 +196,7 @@ def scale(size, least=256, most=512):
             f"size must be at most least, and least at most most, but they are {size}, {least} and {most}"
         )
 
-    def augment(images, rng):
+    def augment(images: Array, rng: np.random.Generator) -> Array:
         images = _bytes(images)
         height, width = images.shape[1:3]
         result = np.empty((len(images), size, size, *images.shape[3:]), np.uint8)
@@ -204,7 +210,7 @@ def scale(size, least=256, most=512):
     return augment
 
 
-def colour(brightness=0.2, contrast=0.2, saturation=0.2):
+def colour(brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.2) -> Augment:
     """Colour jitter: brightness, contrast and saturation of each image times a factor around one.
 
     Contrast is about the image's mean, saturation about each pixel's grey; images without three channels have no saturation.
@@ -232,10 +238,10 @@ def colour(brightness=0.2, contrast=0.2, saturation=0.2):
     Source: A21; Howard, "Some improvements on deep convolutional neural network based image classification", 2013.
     """
 
-    spreads = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-    spreads = [real(name, spread, least=0, most=1) for name, spread in spreads.items()]
+    given = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
+    spreads = [real(name, spread, least=0, most=1) for name, spread in given.items()]
 
-    def augment(images, rng):
+    def augment(images: Array, rng: np.random.Generator) -> Array:
         images = _bytes(images)
         axes = tuple(range(1, images.ndim))
         bright, contrasted, saturated = (
@@ -252,7 +258,15 @@ def colour(brightness=0.2, contrast=0.2, saturation=0.2):
     return augment
 
 
-def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0, share=16):
+def distort(
+    rotation: float = 10.0,
+    zoom: float = 0.1,
+    shear: float = 0.1,
+    elastic: float = 0.8,
+    sigma: float = 4.0,
+    move: float = 0.0,
+    share: int = 16,
+) -> Augment:
     r"""Images turned, zoomed, slanted, and bent by a smooth random field, as handwriting differs.
 
     .. math:: y_{p} = x_{A (p - c) + c + d_p}, \qquad d = \mathrm{elastic} \cdot \text{noise smoothed by a Gaussian}
@@ -296,7 +310,7 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
     rotation, shear, elastic, move = (real(name, length, least=0) for name, length in lengths.items())
     sigma, zoom = real("sigma", sigma, above=0), real("zoom", zoom, least=0, most=1)
 
-    def augment(images, rng):
+    def augment(images: Array, rng: np.random.Generator) -> Array:
         images = _bytes(images)
         groups = -(-len(images) // share)
         field = _sources(images.shape[1:3], groups, rng, math.radians(rotation), zoom, shear, elastic, sigma, move)
@@ -305,14 +319,14 @@ def distort(rotation=10.0, zoom=0.1, shear=0.1, elastic=0.8, sigma=4.0, move=0.0
     return augment
 
 
-def _bytes(images):
+def _bytes(images: Array) -> Array:
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise ArgumentValueError(f"images must be uint8 of shape (N, H, W[, C]), got {images.dtype} of shape {images.shape}")
     return images
 
 
-def _windows(images, size, pad, rng):
+def _windows(images: Array, size: Shape, pad: int, rng: np.random.Generator) -> Array:
     """A window of this size anywhere in each image, padded by zeros."""
     count, height, width, *channels = images.shape
     padded = np.zeros((count, height + 2 * pad, width + 2 * pad, *channels), np.uint8)
@@ -328,7 +342,17 @@ def _windows(images, size, pad, rng):
     return np.ascontiguousarray(np.moveaxis(found, 1, -1)) if images.ndim == 4 else found
 
 
-def _sources(size, groups, rng, angle, zoom, shear, elastic, sigma, move):
+def _sources(
+    size: Shape,
+    groups: int,
+    rng: np.random.Generator,
+    angle: float,
+    zoom: float,
+    shear: float,
+    elastic: float,
+    sigma: float,
+    move: float,
+) -> Array:
     """Where each pixel of each group comes from: rows and columns, two arrays (groups, H, W)."""
     turn, slant = rng.uniform(-1, 1, (2, groups)) * np.array([[angle], [shear]])
     tall, wide = rng.uniform(1 - zoom, 1 + zoom, (2, groups))
@@ -346,7 +370,7 @@ def _sources(size, groups, rng, angle, zoom, shear, elastic, sigma, move):
     return found
 
 
-def _gather(images, field, share):
+def _gather(images: Array, field: Array, share: int) -> Array:
     """Interpolate each group of images at the places of its field; the images of a group lie side by side, pixel by pixel.
 
     In whole numbers of 16 bits, half as large as float32: places are rounded to 1/128 of a pixel.
@@ -355,15 +379,15 @@ def _gather(images, field, share):
     count, tall, pitch = len(images), height + 3, width + 3
     framed = np.zeros((groups * share, tall, pitch, images[0, 0, 0].size), np.int16)  # in a frame of background
     framed[:count, 1:-2, 1:-2] = images.reshape(count, height, width, -1)
-    pixels = np.moveaxis(framed.reshape(groups, share, -1, framed.shape[-1]), 1, 2)
-    pixels = np.ascontiguousarray(pixels).reshape(groups * tall * pitch, -1)
+    alike = np.moveaxis(framed.reshape(groups, share, -1, framed.shape[-1]), 1, 2)
+    pixels = np.ascontiguousarray(alike).reshape(groups * tall * pitch, -1)
     places = np.rint(128 * field).astype(np.intp) + 128
     places = np.clip(places, 0, 128 * np.array([height + 1, width + 1]).reshape(2, 1, 1, 1))
     (top, left), parts = places >> 7, (places & 127).astype(np.int16)
     down, right = (t.reshape(-1, 1).repeat(pixels.shape[1], 1) for t in parts)
     first = ((np.arange(groups)[:, None, None] * tall + top) * pitch + left).reshape(-1)
 
-    def row(start):
+    def row(start: Array) -> Array:
         return _between(pixels.take(start, 0), pixels.take(start + 1, 0), right)
 
     found = _between(row(first), row(first + pitch), down).astype(np.uint8)
@@ -371,7 +395,7 @@ def _gather(images, field, share):
     return found.reshape(groups * share, *images.shape[1:])[:count]
 
 
-def _between(a, b, t):
+def _between(a: Array, b: Array, t: Array) -> Array:
     """a + t/128·(b − a), rounded, in b's memory. The product of 8 and 7 bits and a sign fits into 16."""
     b -= a
     b *= t

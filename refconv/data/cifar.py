@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from refconv._errors import ArgumentValueError
 from refconv.data.files import BadDataFile, DataNotFound, data_folders
+from refconv.typing import Array
 
 __all__ = ["CIFAR10_CLASSES", "load_cifar10"]
 
@@ -22,7 +24,7 @@ SPLITS = {"train": ("data_batch_*.bin", 50_000), "test": ("test_batch*.bin", 10_
 RECORD = 1 + 3 * 32 * 32
 
 
-def load_cifar10(split: str = "train", root: str | os.PathLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+def load_cifar10(split: str = "train", root: str | os.PathLike[str] | None = None) -> tuple[Array, Array]:
     """Load the images and labels of CIFAR-10, of as many of its files as are there.
 
     The folder ``cifar-10-batches-bin`` of the official archive is looked for in `root`, or where :func:`load_mnist` looks; the
@@ -85,7 +87,7 @@ def load_cifar10(split: str = "train", root: str | os.PathLike | None = None) ->
     return np.ascontiguousarray(images), records[:, 0].copy()
 
 
-def _records(file):
+def _records(file: Path) -> Array:
     raw = np.fromfile(file, np.uint8)
     if not len(raw) or len(raw) % RECORD:
         raise BadDataFile(file, f"has {len(raw):,} bytes, and CIFAR-10's records {RECORD:,} each")

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refconv._arguments import integer
+from refconv.typing import Array
 
 __all__ = ["draw_digits"]
 
@@ -123,7 +124,7 @@ _RATES = np.arange(1, 7)[:, None]
 _WAVES = (np.cos(_RATES * np.linspace(0, np.pi, _POSITIONS)) / np.sqrt(_RATES)).astype(np.float32)
 
 
-def draw_digits(n, seed=0):
+def draw_digits(n: int, seed: int = 0) -> tuple[Array, Array]:
     """Draw digits that look handwritten, with their labels, in MNIST's format.
 
     Each is written in one of several styles, shaken, bent and slanted at random, with a pen of random width.
@@ -173,7 +174,7 @@ def draw_digits(n, seed=0):
     return images, labels
 
 
-def _draw_chunk(rng):
+def _draw_chunk(rng: np.random.Generator) -> tuple[Array, Array]:
     """Draw _CHUNK digits, as many of each: images and labels."""
     labels = rng.permutation(_CHUNK) % 10
     pen = _write(rng, _choose_styles(rng, labels))
@@ -184,28 +185,28 @@ def _draw_chunk(rng):
     return _centre(_ink(_fit(pen, margin=usual + soft / 2), radius, usual, soft)), labels
 
 
-def _bounded(radius):
+def _bounded(radius: Array) -> Array:
     return np.clip(radius, _THINNEST, _THICKEST)
 
 
-def _normal(rng, *shape):
+def _normal(rng: np.random.Generator, *shape: int) -> Array:
     """Standard normal numbers, an array of this shape for each digit."""
     return rng.standard_normal((_CHUNK, *shape), np.float32)
 
 
-def _uniform(rng, interval):
+def _uniform(rng: np.random.Generator, interval: tuple[float, float]) -> Array:
     """One number from the interval for each digit, (_CHUNK, 1)."""
     low, high = interval
     return low + (high - low) * rng.random((_CHUNK, 1), np.float32)
 
 
-def _choose_styles(rng, labels):
+def _choose_styles(rng: np.random.Generator, labels: Array) -> Array:
     """A style, as a row of the table, for each label."""
     upto = _alphabet().upto
     return np.searchsorted(upto, labels + rng.random(_CHUNK), side="right").clip(max=len(upto) - 1)
 
 
-def _write(rng, style):
+def _write(rng: np.random.Generator, style: Array) -> Array:
     """Where the pen passes on the grid, (_CHUNK, 2, _POSITIONS)."""
     alphabet = _alphabet()
     haste = _uniform(rng, _HASTE)[..., None]
@@ -215,13 +216,13 @@ def _write(rng, style):
     return stations @ alphabet.path[style] + haste * drift
 
 
-def _bend(rng, pen):
+def _bend(rng: np.random.Generator, pen: Array) -> Array:
     """Bend each digit's plane by a quadratic map: its parts change in size and its lines become arcs."""
     x, y = pen[:, 0], pen[:, 1]
     return pen + _BEND * (_normal(rng, 2, 3) @ np.stack([x * x, x * y, y * y], axis=1))
 
 
-def _slant(rng, pen):
+def _slant(rng: np.random.Generator, pen: Array) -> Array:
     """Make each digit wider or narrower, turn it, and lean it to the right."""
     x, y = pen[:, 0] * np.exp(_WIDTH * _normal(rng, 1)), pen[:, 1]
     turn = _TURN * _normal(rng, 1)
@@ -229,14 +230,14 @@ def _slant(rng, pen):
     return np.stack([x - (_SLANT_MEAN + _SLANT * _normal(rng, 1)) * y, y], axis=1)
 
 
-def _fit(pen, margin):
+def _fit(pen: Array, margin: Array) -> Array:
     """From the grid to pixels of the box: the ink's longer side fills it, the shorter lies in its middle."""
     low, high = pen.min(axis=2, keepdims=True), pen.max(axis=2, keepdims=True)
     scale = (_BOX - 2 * margin[..., None]) / (high - low).max(axis=1, keepdims=True)
     return (pen - (low + high) / 2) * scale + (_BOX - 1) / 2  # pixel 0 reaches from −0.5 to 0.5
 
 
-def _ink(pen, radius, usual, soft):
+def _ink(pen: Array, radius: Array, usual: Array, soft: Array) -> Array:
     """The boxes, (_CHUNK, _BOX, _BOX), uint8: white near the path, black far from it, grey at the ink's edge.
 
     The edge is ``soft`` pixels wide, (_CHUNK, 1), and ``radius`` pixels from the path. The radius changes
@@ -257,11 +258,11 @@ def _ink(pen, radius, usual, soft):
     return np.rint(255 * white.clip(0, 1)).astype(np.uint8)
 
 
-def _centre(boxes):
+def _centre(boxes: Array) -> Array:
     """Set the boxes into images, the centre of mass in the middle to half a pixel, if there is room."""
     mass = boxes.sum(axis=(1, 2))
 
-    def offset(profile):
+    def offset(profile: Array) -> Array:
         centre = profile @ np.arange(_BOX) / mass
         return np.rint(_SIDE / 2 - centre).astype(int).clip(0, _SIDE - _BOX)[:, None, None]
 
@@ -275,14 +276,14 @@ def _centre(boxes):
 class _Alphabet(NamedTuple):
     """The table of styles as arrays, with a row for each style."""
 
-    upto: np.ndarray  # (styles,): where each style's part of the interval from its digit to the next one ends
-    stations: np.ndarray  # (styles, 2, stations), padded with zeros
-    path: np.ndarray  # (styles, stations, _POSITIONS): stations @ path is where the pen passes
-    length: np.ndarray  # (styles,): of the path, in units of the grid
+    upto: Array  # (styles,): where each style's part of the interval from its digit to the next one ends
+    stations: Array  # (styles, 2, stations), padded with zeros
+    path: Array  # (styles, stations, _POSITIONS): stations @ path is where the pen passes
+    length: Array  # (styles,): of the path, in units of the grid
 
 
 @cache
-def _alphabet():
+def _alphabet() -> _Alphabet:
     digits, shares, strokes = zip(*_STYLES, strict=True)
     parsed = [_parse(text) for text in strokes]
     size = len(parsed), max(len(stations) for stations, _ in parsed)
@@ -298,9 +299,10 @@ def _alphabet():
     return alphabet
 
 
-def _parse(strokes):
+def _parse(strokes: str) -> tuple[Array, list[slice]]:
     """A style's stations, (stations, 2), and the runs of them, as slices, that the pen passes smoothly."""
-    stations, runs = [], []
+    stations: list[list[float]] = []
+    runs = []
     for stroke in strokes.split("/"):
         start = len(stations)
         for station in stroke.split():
@@ -312,7 +314,7 @@ def _parse(strokes):
     return np.array(stations), runs
 
 
-def _path_matrix(stations, runs):
+def _path_matrix(stations: Array, runs: list[slice]) -> tuple[Array, float]:
     """The matrix from stations to even pen positions, (stations, _POSITIONS), and the length of the path."""
     fine = np.zeros((len(runs), 200, len(stations)))
     for weights, run in zip(fine, runs, strict=True):
@@ -324,7 +326,7 @@ def _path_matrix(stations, runs):
     return np.concatenate(fine)[np.searchsorted(travelled, wanted)].T, travelled[-1]
 
 
-def _spline_matrix(stations, at):
+def _spline_matrix(stations: Array, at: Array) -> Array:
     """The natural cubic spline through k stations, at parameters from 0 to 1, as a matrix (len(at), k)."""
     spans = np.hypot(*np.diff(stations, axis=0).T)
     knots = np.append(0, np.cumsum(spans))
@@ -338,8 +340,8 @@ def _spline_matrix(stations, at):
     second = np.linalg.solve(system, kinks)
 
     at = at * knots[-1]
-    i = (np.searchsorted(knots, at, side="right") - 1).clip(0, len(spans) - 1)
-    span, past, ahead = spans[i, None], (at - knots[i])[:, None], (knots[i + 1] - at)[:, None]
-    chord = ahead * value[i] + past * value[i + 1]
-    bulge = ahead * (ahead**2 - span**2) * second[i] + past * (past**2 - span**2) * second[i + 1]
+    j = (np.searchsorted(knots, at, side="right") - 1).clip(0, len(spans) - 1)
+    span, past, ahead = spans[j, None], (at - knots[j])[:, None], (knots[j + 1] - at)[:, None]
+    chord = ahead * value[j] + past * value[j + 1]
+    bulge = ahead * (ahead**2 - span**2) * second[j] + past * (past**2 - span**2) * second[j + 1]
     return (chord + bulge / 6) / span

@@ -50,7 +50,7 @@ class BadDataFile(ArgumentValueError):  # noqa: N818
         What it is instead, as the rest of a sentence: ``"is an HTML page, not gzip data"``.
     """
 
-    def __init__(self, source: str | os.PathLike, problem: str):
+    def __init__(self, source: str | os.PathLike[str], problem: str) -> None:
         super().__init__(source, problem)
         self.source = str(source)
         self.problem = problem
@@ -79,7 +79,7 @@ class DataFile:
     name: str
     sha256: str | None
     gz_sha256: str
-    recognise: Callable[[bytes, bytes, str | os.PathLike], None] | None = None
+    recognise: Callable[[bytes, bytes, str | os.PathLike[str]], None] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -91,7 +91,7 @@ class DataFile:
         dotted = self.name.replace("-idx", ".idx")
         return list(dict.fromkeys(f"{name}{end}" for name in (self.name, dotted) for end in (".gz", "")))
 
-    def read(self, raw: bytes, source: str | os.PathLike) -> tuple[bytes, bool]:
+    def read(self, raw: bytes, source: str | os.PathLike[str]) -> tuple[bytes, bool]:
         """Return the decompressed content and whether a sum verifies it; `BadDataFile` if it is not this file."""
         content = unpack(raw, source)
         found = hashlib.sha256(content).hexdigest()
@@ -152,7 +152,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "refconv"
 
 
-def data_folders(root: str | os.PathLike | None = None) -> list[Path]:
+def data_folders(root: str | os.PathLike[str] | None = None) -> list[Path]:
     """Return the folders in which data sets are looked for; the first is the one they are downloaded into.
 
     That is `root` alone where it is given; otherwise the folder named by the environment variable
@@ -169,7 +169,7 @@ def data_folders(root: str | os.PathLike | None = None) -> list[Path]:
     return ([Path(variable).expanduser()] if variable else []) + [cache_folder()]
 
 
-def find(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = None) -> list[Path]:
+def find(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None = None) -> list[Path]:
     """Return the copies of a file on this computer, in the order in which they are preferred.
 
     In each of the `data_folders` come first the folder of the set, ``<folder>/<set>``, then its `other_folders`, then
@@ -179,7 +179,7 @@ def find(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = Non
     return [path for _, path in candidates(data_set, file, root)]
 
 
-def available(data_set: DataSet, root: str | os.PathLike | None = None) -> bool:
+def available(data_set: DataSet, root: str | os.PathLike[str] | None = None) -> bool:
     """Say whether every file of a data set is on this computer, so that loading it needs no network.
 
     Parameters
@@ -205,7 +205,7 @@ def available(data_set: DataSet, root: str | os.PathLike | None = None) -> bool:
     return all(find(data_set, file, root) for files in data_set.splits.values() for file in files)
 
 
-def unpack(raw: bytes, source: str | os.PathLike) -> bytes:
+def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
     """Return the content of a file that may be gzip data, and refuse what is no data.
 
     Gzip is told by the first bytes, not by the name: browsers like to decompress a file and keep its ``.gz``.
@@ -253,7 +253,7 @@ def unpack(raw: bytes, source: str | os.PathLike) -> bytes:
     return content
 
 
-def places(data_set: DataSet, root: str | os.PathLike | None) -> list[Path]:
+def places(data_set: DataSet, root: str | os.PathLike[str] | None) -> list[Path]:
     """Folders that may hold files of a data set, in the order in which they are preferred."""
     found = []
     for folder in data_folders(root):
@@ -265,7 +265,7 @@ def places(data_set: DataSet, root: str | os.PathLike | None) -> list[Path]:
     return found
 
 
-def candidates(data_set: DataSet, file: DataFile, root) -> Iterator[tuple[Path, Path]]:
+def candidates(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None) -> Iterator[tuple[Path, Path]]:
     """Yield the path of each copy of a file with its place, one of `places`."""
     for place in places(data_set, root):
         for inner in (place, place / file.name):

@@ -15,6 +15,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._optional import need
 from refconv.data.files import DataNotFound
 from refconv.data.pictures import open_picture
+from refconv.typing import Array, Size
 
 __all__ = ["load_folder"]
 
@@ -25,8 +26,8 @@ NOT_CLASSES = ("__pycache__", "__macosx", "$recycle.bin", "system volume informa
 
 
 def load_folder(
-    root: str | os.PathLike, size, *, grey: bool = False, classes: Sequence[str] | None = None
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    root: str | os.PathLike[str], size: Size, *, grey: bool = False, classes: Sequence[str] | None = None
+) -> tuple[Array, Array, list[str]]:
     """Load images from ``root/class/*.png``, ``.jpg`` and the like, all brought to one size.
 
     Each image is scaled so that it just covers the size, with all its pixels taken into account, and the middle is cut out.
@@ -95,21 +96,21 @@ def load_folder(
     if not root.is_dir():
         raise DataNotFound(f"there is no folder {root}")
     folders = _class_folders(root)
-    classes = sorted(folders) if classes is None else _checked(classes, folders, root)
-    files = {name: _pictures_in(folders[name]) if name in folders else [] for name in classes}
+    names = sorted(folders) if classes is None else _checked(classes, folders, root)
+    files = {name: _pictures_in(folders[name]) if name in folders else [] for name in names}
     if not any(files.values()):
         raise DataNotFound(f"there is no image in the folders of {root}; expected root/class/*.png or other images")
-    for label, name in enumerate(classes):
+    for label, name in enumerate(names):
         if not files[name]:
             warnings.warn(f"{root} has no images of the class {name!r} (label {label})", stacklevel=2)
-    images = [_image(file, height, width, grey) for name in classes for file in files[name]]
-    labels = np.repeat(np.arange(len(classes)), [len(files[name]) for name in classes])
-    return np.stack(images), labels, classes
+    images = [_image(file, height, width, grey) for name in names for file in files[name]]
+    labels = np.repeat(np.arange(len(names)), [len(files[name]) for name in names])
+    return np.stack(images), labels, names
 
 
-def _class_folders(root):
+def _class_folders(root: Path) -> dict[str, Path]:
     """The folders of the classes by their names in NFC."""
-    folders = {}
+    folders: dict[str, Path] = {}
     for folder in root.iterdir():
         if folder.name.startswith(".") or folder.name.lower() in NOT_CLASSES or not folder.is_dir():
             continue
@@ -122,7 +123,7 @@ def _class_folders(root):
     return folders
 
 
-def _checked(classes, folders, root):
+def _checked(classes: Sequence[str], folders: dict[str, Path], root: Path) -> list[str]:
     """The names in `classes` as a list, in NFC."""
     ordered = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)  # a set has no order
     if not ordered or not all(isinstance(name, str) for name in classes):
@@ -135,18 +136,18 @@ def _checked(classes, folders, root):
     return names
 
 
-def _pictures_in(folder):
+def _pictures_in(folder: Path) -> list[Path]:
     """The picture files of a class, in an order that does not depend on the system."""
     files = [file for file in folder.iterdir() if file.suffix.lower() in KINDS and not file.name.startswith(".")]
     return sorted((file for file in files if file.is_file()), key=lambda file: (_composed(file.name), file.name))
 
 
-def _composed(name):
+def _composed(name: str) -> str:
     """The name in Unicode's form NFC: some file systems decompose "é" into "e" and an accent."""
     return unicodedata.normalize("NFC", name)
 
 
-def _image(file, height, width, grey):
+def _image(file: Path, height: int, width: int, grey: bool) -> Array:
     from PIL import Image, ImageOps
 
     picture = open_picture(file, "L" if grey else "RGB")

@@ -18,14 +18,16 @@ import math
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv.data.files import BadDataFile, unpack
+from refconv.typing import Array
 
-_DTYPES = {
+_DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),
     0x09: np.dtype("i1"),
     0x0B: np.dtype(">i2"),
@@ -36,7 +38,7 @@ _DTYPES = {
 _MAX_DIMENSIONS = 32  # as many as every NumPy can hold
 
 
-def read_idx(path: str | os.PathLike) -> np.ndarray:
+def read_idx(path: str | os.PathLike[str]) -> Array:
     """Read an idx file, compressed with gzip or not.
 
     Parameters
@@ -65,7 +67,7 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     return decode_idx(unpack(Path(path).read_bytes(), path), path)
 
 
-def decode_idx(content: bytes, source: str | os.PathLike) -> np.ndarray:
+def decode_idx(content: bytes, source: str | os.PathLike[str]) -> Array:
     """Turn the bytes of an uncompressed idx file into an array.
 
     Parameters
@@ -98,14 +100,14 @@ def decode_idx(content: bytes, source: str | os.PathLike) -> np.ndarray:
     end = start + math.prod(shape) * dtype.itemsize
     if len(content) != end:
         fault = "ends early" if len(content) < end else "is too long"
-        elements = " x ".join(map(str, shape))
-        said = f"its header says {end} ({elements} of {dtype.name})"
+        sizes = " x ".join(map(str, shape))
+        said = f"its header says {end} ({sizes} of {dtype.name})"
         raise BadDataFile(source, f"{fault}: {len(content)} bytes, and {said}")
     elements = np.frombuffer(content, dtype, offset=start).reshape(shape)
     return elements.astype(dtype.newbyteorder("="))  # always a copy, so that it may be written to
 
 
-def _decode_header(content: bytes, source: str | os.PathLike) -> tuple[np.dtype, tuple[int, ...], int]:
+def _decode_header(content: bytes, source: str | os.PathLike[str]) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     """Return the type, the shape and the place of the first element."""
     if len(content) < 4:
         raise BadDataFile(source, f"ends early: {len(content)} bytes, and an idx header has 8 or more")
@@ -123,7 +125,7 @@ def _decode_header(content: bytes, source: str | os.PathLike) -> tuple[np.dtype,
     return _DTYPES[code], struct.unpack_from(f">{dimensions}I", content, 4), start
 
 
-def write_idx(path: str | os.PathLike, array: np.ndarray) -> None:
+def write_idx(path: str | os.PathLike[str], array: Array) -> None:
     """Write an array as an idx file, compressed with gzip if the name ends in ``.gz``.
 
     The same array gives the same bytes at any time: the gzip header carries no date.

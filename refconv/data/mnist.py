@@ -15,11 +15,12 @@ import numpy as np
 from refconv.data.files import BadDataFile, DataFile, DataSet
 from refconv.data.idx import decode_idx
 from refconv.data.retrieve import read_data_files
+from refconv.typing import Array, Shape
 
 CLASSES = 10
 
 
-def _recognise(raw, content, source, *, shape):
+def _recognise(raw: bytes, content: bytes, source: str | os.PathLike[str], *, shape: Shape) -> None:
     """Raise `BadDataFile` unless the content is idx data of this shape, and not a file of the tables below."""
     if known := _known_name(raw, content):
         raise BadDataFile(source, f"holds {known}; files may have been swapped or renamed")
@@ -30,7 +31,7 @@ def _recognise(raw, content, source, *, shape):
         raise BadDataFile(source, f"must hold labels from 0 to {CLASSES - 1}, got {array.max()}")
 
 
-def _known_name(raw, content):
+def _known_name(raw: bytes, content: bytes) -> str | None:
     """Name of a file of one of the tables, with the set it belongs to; None if no sum matches."""
     sums = {hashlib.sha256(data).hexdigest() for data in (raw, content)}
     for data_set in (MNIST, FASHION_MNIST, KMNIST):
@@ -40,7 +41,9 @@ def _known_name(raw, content):
     return None
 
 
-def _split(prefix, count, images, labels):
+def _split(
+    prefix: str, count: int, images: tuple[str | None, str], labels: tuple[str | None, str]
+) -> tuple[DataFile, DataFile]:
     """Files of a split; images and labels are their sums, unpacked (None if not known) and of the .gz file."""
     return (
         DataFile(f"{prefix}-images-idx3-ubyte", *images, partial(_recognise, shape=(count, 28, 28))),
@@ -130,9 +133,7 @@ KMNIST = DataSet(
 )
 
 
-def load_mnist(
-    split: str = "train", root: str | os.PathLike | None = None, download: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+def load_mnist(split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True) -> tuple[Array, Array]:
     """Load the images and labels of MNIST.
 
     The files are looked for in `root` if it is given; otherwise in the folder named by the environment
@@ -186,8 +187,8 @@ def load_mnist(
 
 
 def load_fashion_mnist(
-    split: str = "train", root: str | os.PathLike | None = None, download: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+    split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True
+) -> tuple[Array, Array]:
     """Load Fashion-MNIST: 70,000 pictures of ten kinds of clothes, in MNIST's format.
 
     The classes are T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot. Parameters, results
@@ -202,8 +203,8 @@ def load_fashion_mnist(
 
 
 def load_kmnist(
-    split: str = "train", root: str | os.PathLike | None = None, download: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+    split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True
+) -> tuple[Array, Array]:
     """Load Kuzushiji-MNIST: 70,000 Japanese letters in old cursive writing, in MNIST's format.
 
     The classes are o, ki, su, tsu, na, ha, ma, ya, re and wo. Parameters, results and errors are those of :func:`load_mnist`;
@@ -216,8 +217,8 @@ def load_kmnist(
 
 
 def load_idx_images(
-    data_set: DataSet, split: str, root: str | os.PathLike | None = None, download: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+    data_set: DataSet, split: str, root: str | os.PathLike[str] | None = None, download: bool = True
+) -> tuple[Array, Array]:
     """Load one split of a data set whose splits are two idx files, the images and their labels.
 
     Parameters

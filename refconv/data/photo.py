@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ import numpy as np
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.data.pictures import FAINTEST_INK, open_picture
+from refconv.typing import Array
 
 __all__ = ["digit_from_photo"]
 
 BOX, SIDE = 20, 28  # MNIST: the ink fits into 20 × 20 of 28 × 28 pixels
 
 
-def digit_from_photo(path):
+def digit_from_photo(path: str | os.PathLike[str]) -> Array:
     """Read one digit from an image file and bring it into MNIST's form.
 
     Parameters
@@ -50,7 +52,7 @@ def digit_from_photo(path):
     return _centred(digit)
 
 
-def _ink(path):
+def _ink(path: str | os.PathLike[str]) -> Array:
     """The amount of ink in each pixel, from 0 to 1. The median of the border is the paper."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no image {path}")
@@ -64,7 +66,7 @@ def _ink(path):
     return np.clip((difference / contrast - 0.2) / 0.6, 0, 1)
 
 
-def _shrunk(ink):
+def _shrunk(ink: Array) -> Array:
     """The ink, scaled so that its longer side fills the box of 20 × 20 pixels."""
     pillow = need("PIL.Image", "train", "reading images")
     scale = BOX / max(ink.shape)
@@ -73,7 +75,7 @@ def _shrunk(ink):
     return np.asarray(picture.resize(size[::-1], pillow.Resampling.LANCZOS))
 
 
-def _centred(ink):
+def _centred(ink: Array) -> Array:
     """The ink on 28 × 28 pixels, its centre of mass as close to the middle as the edges allow."""
     weight = ink / ink.sum()
     starts = []

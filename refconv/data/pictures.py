@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -28,7 +29,7 @@ UNDO = {
 }
 
 
-def open_picture(path: str | os.PathLike, mode: str = "RGB"):
+def open_picture(path: str | os.PathLike[str], mode: str = "RGB") -> Any:
     """Open a picture file upright and composited on white.
 
     Parameters
@@ -84,7 +85,7 @@ def open_picture(path: str | os.PathLike, mode: str = "RGB"):
             raise BadDataFile(path, f"is not a readable picture: {reason}") from error
 
 
-def on_white(picture, mode: str = "RGB"):
+def on_white(picture: Any, mode: str = "RGB") -> Any:
     """Convert a Pillow image to "RGB" or "L", with transparent pixels composited on white.
 
     An image that is blank on white, apart from stray pixels, and transparent for the most part, such as white ink on a
@@ -99,7 +100,7 @@ def on_white(picture, mode: str = "RGB"):
     return flat
 
 
-def _read(image, file, mode):
+def _read(image: Any, file: BinaryIO, mode: str) -> Any:
     """The pixels of a picture in an open file, upright and of the mode."""
     header = file.read(PNG_DEPTH + 1)
     file.seek(0)
@@ -117,7 +118,7 @@ def _read(image, file, mode):
     return flat if turn is None else flat.transpose(turn)
 
 
-def _turn(image, picture):
+def _turn(image: Any, picture: Any) -> Any:
     """The transposition that puts a picture upright, or None if it is upright or its orientation cannot be read.
 
     ImageOps.exif_transpose is not used: it writes all tags anew, and fails on tags that do not concern the orientation.
@@ -132,7 +133,7 @@ def _turn(image, picture):
         return None
 
 
-def _scale_transparency(picture, bits, path):
+def _scale_transparency(picture: Any, bits: int, path: str) -> None:
     """Scale the transparent grey level of a PNG picture of 2 or 4 bits to 8 bits, as Pillow does with the pixels alone."""
     transparent = picture.info.get("transparency")
     if bits in (2, 4) and isinstance(transparent, int) and picture.mode == "L":
@@ -143,11 +144,11 @@ def _scale_transparency(picture, bits, path):
         raise BadDataFile(path, problem)
 
 
-def _ink_is_in_alpha(flat, alpha):
+def _ink_is_in_alpha(flat: Any, alpha: Any) -> bool:
     """Whether most of an image is transparent, and the rest of it is white except for stray pixels."""
     lowest, highest = alpha.getextrema()
     if highest - lowest < FAINTEST_INK:
         return False
     opacity = np.asarray(alpha, np.float64) / 255
     dark = np.asarray(flat).reshape(*opacity.shape, -1).min(-1) <= 255 - FAINTEST_INK
-    return opacity.mean() < 0.5 and dark.sum() < STRAY_SHARE * opacity.sum()
+    return bool(opacity.mean() < 0.5 and dark.sum() < STRAY_SHARE * opacity.sum())

@@ -5,11 +5,12 @@ import functools
 import numpy as np
 
 from refconv._arguments import per_axis
+from refconv.typing import Array, Size
 
 __all__ = ["gaussians", "resample", "resize"]
 
 
-def resample(image, rows, columns):
+def resample(image: Array, rows: Array, columns: Array) -> Array:
     """An image at other rows and columns, which may lie between its own: interpolated, and beyond its edge as at its edge.
 
     ``image`` (H, W) or (H, W, C), ``rows`` and ``columns`` of numbers; returns (rows, columns[, C]), of the image's type.
@@ -23,7 +24,7 @@ def resample(image, rows, columns):
     return (found + 0.5).astype(np.uint8) if image.dtype == np.uint8 else found.astype(image.dtype)
 
 
-def resize(images, size):
+def resize(images: Array, size: Size) -> Array:
     """Images of another size: each new pixel is interpolated from the four around its place.
 
     ``images`` (N, H, W) or (N, H, W, C), ``size`` their new height and width, or one number for both.
@@ -40,7 +41,7 @@ def resize(images, size):
 
 
 @functools.lru_cache(maxsize=32)
-def gaussians(n, sigma):
+def gaussians(n: int, sigma: float) -> Array:
     """Bell curves every sigma along n pixels, (n, curves): times independent noise they make a smooth function of variance 1.
 
     >>> bells = gaussians(9, 4.0)
@@ -52,7 +53,7 @@ def gaussians(n, sigma):
     return (bells / np.sqrt((bells**2).sum(1, keepdims=True))).astype(np.float32)
 
 
-def _along(a, places, axis):
+def _along(a: Array, places: Array, axis: int) -> Array:
     places = np.clip(places, 0, a.shape[axis] - 1)
     first = places.astype(np.intp)
     t = (places - first).astype(a.dtype).reshape([-1 if k == axis else 1 for k in range(a.ndim)])

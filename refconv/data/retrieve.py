@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from refconv._optional import need
 from refconv.data import files
@@ -25,13 +26,15 @@ from refconv.data.files import (
 PATIENCE = 30  # seconds without a byte before a mirror counts as unreachable
 
 
-def read_data_file(data_set: DataSet, file: DataFile, root: str | os.PathLike | None = None, download: bool = True) -> bytes:
+def read_data_file(
+    data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None = None, download: bool = True
+) -> bytes:
     """Return the decompressed content of one file of a data set; see `read_data_files`."""
     return read_data_files(data_set, (file,), root, download)[0]
 
 
 def read_data_files(
-    data_set: DataSet, wanted: tuple[DataFile, ...], root: str | os.PathLike | None = None, download: bool = True
+    data_set: DataSet, wanted: tuple[DataFile, ...], root: str | os.PathLike[str] | None = None, download: bool = True
 ) -> list[bytes]:
     """Return the decompressed contents of files that belong together, from disk or else from a mirror.
 
@@ -70,7 +73,7 @@ def read_data_files(
     """
     copies = {file: _read_copies(data_set, file, root) for file in wanted}
 
-    def missing(place):
+    def missing(place: Path) -> int:
         return sum(found.verified is None and place not in found.unverified for found in copies.values())
 
     place = min(places(data_set, root), key=missing)
@@ -98,7 +101,7 @@ class _Copies:
     bad: list[BadDataFile] = field(default_factory=list)
 
 
-def _read_copies(data_set: DataSet, file: DataFile, root) -> _Copies:
+def _read_copies(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None) -> _Copies:
     copies = _Copies()
     for place, path in candidates(data_set, file, root):
         try:
@@ -115,7 +118,9 @@ def _read_copies(data_set: DataSet, file: DataFile, root) -> _Copies:
     return copies
 
 
-def _download_missing(data_set: DataSet, file: DataFile, copies: _Copies, root, download: bool) -> bytes:
+def _download_missing(
+    data_set: DataSet, file: DataFile, copies: _Copies, root: str | os.PathLike[str] | None, download: bool
+) -> bytes:
     """Download a file of which no good copy was found, or raise an error that names the bad ones."""
     folder = data_folders(root)[0] / data_set.folder
     target = folder / f"{file.name}.gz"
@@ -137,11 +142,11 @@ def _download_missing(data_set: DataSet, file: DataFile, copies: _Copies, root, 
         raise DataNotFound(message) from reason.__cause__
 
 
-def _is_in_cache(path) -> bool:
+def _is_in_cache(path: str | os.PathLike[str]) -> bool:
     return Path(path).is_relative_to(files.cache_folder())
 
 
-def _not_found(data_set: DataSet, file: DataFile, root, reasons: list[str]) -> str:
+def _not_found(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None, reasons: list[str]) -> str:
     """Say where a file was looked for, why it could not be downloaded, and what to do now."""
     return "\n".join(
         [
@@ -184,7 +189,7 @@ def _download_from(url: str, file: DataFile, folder: Path) -> bytes:
 
     fetch = pooch.HTTPDownloader(progressbar=True, timeout=PATIENCE)
 
-    def fetch_and_look(url, output_file, caller):
+    def fetch_and_look(url: str, output_file: str, caller: Any) -> None:
         fetch(url, output_file, caller)
         # pooch itself would only say that the sum is wrong; this says what came instead.
         file.read(Path(output_file).read_bytes(), url)

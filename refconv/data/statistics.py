@@ -1,10 +1,14 @@
 """Mean and standard deviation of each channel, and images standardised with them."""
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.typing import Array, ArrayLike
 
 __all__ = ["channel_statistics", "normalize"]
 
@@ -12,7 +16,7 @@ BLOCK_ELEMENTS = 1 << 16  # elements converted to float64 at a time: 512 KiB
 HALF_RANGE = 2.0**512  # far above the squares of float32, far below the largest float64
 
 
-def channel_statistics(images):
+def channel_statistics(images: ArrayLike) -> tuple[Array, Array]:
     r"""Return the mean and the standard deviation of each channel, accumulated in float64.
 
     .. math:: \mu_c = \frac{1}{n} \sum_p x_{p,c}, \qquad
@@ -72,7 +76,12 @@ def channel_statistics(images):
     return np.ldexp(mean, exponents), np.ldexp(std, exponents)
 
 
-def normalize(images, mean=None, std=None, dtype=np.float32):
+def normalize(
+    images: ArrayLike,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    dtype: DTypeLike = np.float32,
+) -> Array:
     r"""Return images with mean 0 and standard deviation 1 in each channel.
 
     .. math:: y_{p,c} = (x_{p,c} - \mu_c) / \sigma_c, \qquad y_{p,c} = 0 \text{ where } \sigma_c = 0
@@ -125,7 +134,7 @@ def normalize(images, mean=None, std=None, dtype=np.float32):
     return result
 
 
-def _checked(images):
+def _checked(images: ArrayLike) -> Array:
     images = np.asarray(images)
     if images.dtype.kind not in "biuf":
         raise ArgumentTypeError(f"images must be integers or floats, got {images.dtype}")
@@ -134,7 +143,7 @@ def _checked(images):
     return images
 
 
-def _for_each_channel(name, value, channels):
+def _for_each_channel(name: str, value: ArrayLike, channels: int) -> Array:
     value = np.asarray(value, np.float64)
     if value.shape not in ((), (channels,)) or not np.isfinite(value).all():
         raise ArgumentValueError(
@@ -143,7 +152,7 @@ def _for_each_channel(name, value, channels):
     return np.broadcast_to(value, (channels,))
 
 
-def _blocks(images):
+def _blocks(images: Array) -> Iterator[Array]:
     """Yield views that cover the images in order, of at most BLOCK_ELEMENTS elements unless a single pixel has more."""
     size = math.prod(images.shape[1:])
     if size > BLOCK_ELEMENTS and images.ndim > 2:
@@ -155,7 +164,7 @@ def _blocks(images):
         yield images[first : first + step]
 
 
-def _rows(images, exponents=None):
+def _rows(images: Array, exponents: Array | None = None) -> Iterator[Array]:
     """Yield the blocks as contiguous float64 of shape (C, pixels), divided by powers of two unless all exponents are 0.
 
     Sums along contiguous rows are the fastest.
@@ -167,7 +176,7 @@ def _rows(images, exponents=None):
         yield rows
 
 
-def _exponents(images):
+def _exponents(images: Array) -> Array:
     """Exponent of the largest magnitude of each channel; 0 if the squares of the type do not leave the range of float64."""
     peak = np.zeros(images.shape[-1])
     if images.dtype.kind == "f" and images.dtype.itemsize > 4:
@@ -176,7 +185,7 @@ def _exponents(images):
     return np.frexp(np.where(np.isfinite(peak), peak, 0))[1]
 
 
-def _rounding_error(dtype, pixels, channels):
+def _rounding_error(dtype: np.dtype[Any], pixels: int, channels: int) -> float:
     """Bound on how far pixels of a constant channel can be from the computed mean, relative to their magnitude.
 
     A mean of n terms, added in blocks, is wrong by at most (terms of a block + blocks) · eps; stored floats are themselves
@@ -184,4 +193,4 @@ def _rounding_error(dtype, pixels, channels):
     """
     block = max(1, BLOCK_ELEMENTS // channels)
     stored = np.finfo(dtype).eps if dtype.kind == "f" else 0
-    return stored + (block + pixels / block + 2) * np.finfo(np.float64).eps
+    return float(stored + (block + pixels / block + 2) * np.finfo(np.float64).eps)

@@ -8,11 +8,13 @@ The paper says 224 × 224 pixels for the input, and 55 × 55 behind the first la
 which it does not mention. It counts 253,440 numbers in the first layer, a slip: 55 · 55 · 96 = 290,400.
 """
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from refconv._arguments import choice
 from refconv.models.blocks import scaled, score_layer
 from refconv.nn import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D, ReLU, Sequential
+from refconv.nn.layer import Layer
 
 __all__ = ["Convolution", "alexnet", "convolutions", "dense_head", "for_small_images"]
 
@@ -25,7 +27,7 @@ class Convolution(NamedTuple):
     stride: int = 1
     padding: int = 0
     groups: int = 1
-    then: tuple = ()
+    then: tuple[str, ...] = ()
 
 
 # Section 3.5 and Figure 2; Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
@@ -46,13 +48,13 @@ STYLES = {
     ),
 }
 
-THEN = {
+THEN: dict[str, Callable[[], Layer]] = {
     "norm": LocalResponseNorm,
     "pool": lambda: MaxPool2D(3, stride=2, ceil_mode=True),  # overlapping; at 224 pixels nothing hangs over the end
 }
 
 
-def alexnet(style="two-tower", classes=1000, width=1, *, small_images=False):
+def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
     """AlexNet for images of 224 × 224 pixels.
 
     Parameters
@@ -82,30 +84,31 @@ def alexnet(style="two-tower", classes=1000, width=1, *, small_images=False):
 
     Source: M3; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
     """
-    table = STYLES[choice("style", style, STYLES)]
+    table: Sequence[Convolution] = STYLES[choice("style", style, STYLES)]
     table = for_small_images(table) if small_images else table
     return Sequential(**convolutions(table, width), **dense_head(len(table), classes, width))
 
 
-def for_small_images(table):
+def for_small_images(table: Sequence[Convolution]) -> tuple[Convolution, ...]:
     """The table for images of 32 pixels: 5 × 5 windows that take every pixel wherever it has a stride."""
     return tuple(line._replace(kernel=5, stride=1, padding=2) if line.stride > 1 else line for line in table)
 
 
-def convolutions(table, width):
+def convolutions(table: Sequence[Convolution], width: float) -> dict[str, Layer]:
     """The lines of a table as layers: conv1, relu1, what follows it, conv2, …"""
-    layers, towers = {}, max(line.groups for line in table)
+    layers: dict[str, Layer] = {}
+    towers = max(line.groups for line in table)
     for k, line in enumerate(table, 1):
         filters = scaled(line.filters, width, towers)
-        options = {"stride": line.stride, "padding": line.padding, "groups": line.groups}
-        layers |= {f"conv{k}": Conv2D(filters, line.kernel, **options), f"relu{k}": ReLU()}
+        conv = Conv2D(filters, line.kernel, stride=line.stride, padding=line.padding, groups=line.groups)
+        layers |= {f"conv{k}": conv, f"relu{k}": ReLU()}
         layers |= {f"{name}{k}": THEN[name]() for name in line.then}
     return layers
 
 
-def dense_head(before, classes, width):
+def dense_head(before: int, classes: int, width: float) -> dict[str, Layer]:
     """Two dense layers of 4096 units with dropout in front of each, and the scores; numbered on from the convolutions."""
-    layers = {"flatten": Flatten()}
+    layers: dict[str, Layer] = {"flatten": Flatten()}
     for k in (before + 1, before + 2):
         layers |= {f"dropout{k}": Dropout(0.5), f"dense{k}": Dense(scaled(4096, width)), f"relu{k}": ReLU()}
     return layers | {"scores": score_layer(classes)}

@@ -1,16 +1,23 @@
 """Blocks shared by many architectures, and the width multiplier of their channel counts."""
 
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
 from refconv._arguments import divisor, integer, real
 from refconv.models.batch_norm import batch_norm
 from refconv.nn import Conv2D, Dense, ReLU, Sequential
+from refconv.nn.layer import Layer
+from refconv.typing import Size
 
-__all__ = ["CIFAR", "IMAGENET", "conv_bn_relu", "conv_relu", "scaled", "score_layer", "stack"]
+__all__ = ["CIFAR", "IMAGENET", "Block", "conv_bn_relu", "conv_relu", "scaled", "score_layer", "stack"]
+
+Block: TypeAlias = Callable[..., Sequential]  # block(filters, kernel_size, …): makes a convolution and what follows it
 
 IMAGENET = (224, 224, 3)
 CIFAR = (32, 32, 3)
 
 
-def scaled(channels, width, groups=1):
+def scaled(channels: float, width: float, groups: int = 1) -> int:
     """Number of channels times the width multiplier, rounded, at least 1.
 
     With groups, the channels of each group are scaled, so all groups keep the same number.
@@ -26,22 +33,22 @@ def scaled(channels, width, groups=1):
     return groups * max(1, round(channels / groups * width))
 
 
-def score_layer(classes, **arguments):
+def score_layer(classes: int, **arguments: Any) -> Dense:
     """The dense layer that ends most networks: a score for each class."""
     return Dense(integer("classes", classes), **arguments)
 
 
-def conv_relu(filters, kernel_size, **arguments):
+def conv_relu(filters: int, kernel_size: Size, **arguments: Any) -> Sequential:
     """A convolution and a ReLU."""
     return Sequential(conv=Conv2D(filters, kernel_size, **arguments), relu=ReLU())
 
 
-def conv_bn_relu(filters, kernel_size, **arguments):
+def conv_bn_relu(filters: int, kernel_size: Size, **arguments: Any) -> Sequential:
     """A convolution, batch normalisation, which makes a bias pointless (A17), and a ReLU."""
     return Sequential(conv=Conv2D(filters, kernel_size, bias=False, **arguments), norm=batch_norm(), relu=ReLU())
 
 
-def stack(name, layers):
+def stack(name: str, layers: Iterable[Layer]) -> dict[str, Layer]:
     """Layers as a dict with numbered names, ready to be unpacked into a Sequential.
 
     >>> list(stack("block", [ReLU(), ReLU()]))

@@ -5,6 +5,8 @@ their outputs 576 channels, which they have with 96. Pools inside the blocks tak
 two blocks that halve the size pool their input and pass it on. The first convolution is depthwise separable.
 """
 
+from collections.abc import Callable, Sequence
+
 from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer
 from refconv.nn import (
@@ -16,12 +18,15 @@ from refconv.nn import (
     SeparableConv2D,
     Sequential,
 )
+from refconv.nn.layer import Layer
 
 __all__ = ["bn_inception"]
 
 # Figure 5: #1×1, (#3×3 reduce, #3×3), (double #3×3 reduce, double #3×3), pool and its projection. Where there are no 1 × 1,
 # the stride is 2 and the pooled input passes through.
-INCEPTION = {
+Row = tuple[int, Sequence[int], Sequence[int], tuple[str, int]]
+
+INCEPTION: dict[str, Row] = {
     "inception3a": (64, (64, 64), (64, 96), ("avg", 32)),
     "inception3b": (64, (64, 96), (64, 96), ("avg", 64)),
     "inception3c": (0, (128, 160), (64, 96), ("max", 0)),
@@ -34,11 +39,11 @@ INCEPTION = {
     "inception5b": (352, (192, 320), (192, 224), ("max", 128)),
 }
 
-POOLS = {"avg": AvgPool2D, "max": MaxPool2D}
+POOLS: dict[str, Callable[..., Layer]] = {"avg": AvgPool2D, "max": MaxPool2D}
 
 
 @takes_batch_norm_options
-def bn_inception(classes=1000, width=1, *, small_images=False):
+def bn_inception(classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
     """BN-Inception for images of 224 × 224 pixels.
 
     Parameters
@@ -74,7 +79,7 @@ def bn_inception(classes=1000, width=1, *, small_images=False):
     return Sequential(**stem(width), **blocks, mean=GlobalAvgPool2D(), scores=score_layer(classes))
 
 
-def inception(one, three, double, pool):
+def inception(one: int, three: Sequence[int], double: Sequence[int], pool: tuple[str, int]) -> Concat:
     """A row of the table.
 
     >>> inception(0, (128, 160), (64, 96), ("max", 0)).output_shape((28, 28, 320))
@@ -82,7 +87,7 @@ def inception(one, three, double, pool):
     """
     kind, proj = pool
     stride = 1 if one else 2
-    branches = {"one": conv_bn_relu(one, 1)} if one else {}
+    branches: dict[str, Layer] = {"one": conv_bn_relu(one, 1)} if one else {}
     branches["three"] = Sequential(
         reduce=conv_bn_relu(three[0], 1),
         conv=conv_bn_relu(three[1], 3, stride=stride, padding="same"),
@@ -94,10 +99,10 @@ def inception(one, three, double, pool):
     )
     project = {"conv": conv_bn_relu(proj, 1)} if proj else {}
     branches["pool"] = Sequential(pool=POOLS[kind](3, stride=stride, padding="same"), **project)
-    return Concat(**branches)
+    return Concat(branches)
 
 
-def imagenet_stem(width):
+def imagenet_stem(width: float) -> dict[str, Layer]:
     """The table's rows above the first Inception block; depthwise, each colour has eight filters."""
     return {
         "conv1": SeparableConv2D(scaled(64, width), 7, multiplier=8, stride=2, padding="same", bias=False),
@@ -110,7 +115,7 @@ def imagenet_stem(width):
     }
 
 
-def small_stem(width):
+def small_stem(width: float) -> dict[str, Layer]:
     """For 32 pixels, of which 16 reach the first Inception block."""
     return {
         "conv2": conv_bn_relu(scaled(192, width), 3, padding="same"),
@@ -118,10 +123,10 @@ def small_stem(width):
     }
 
 
-def _scaled(row, width):
+def _scaled(row: Row, width: float) -> Row:
     """The row with the width applied; 0 stays 0, for it says that there is no such branch."""
 
-    def some(n):
+    def some(n: int) -> int:
         return scaled(n, width) if n else 0
 
     one, three, double, (kind, proj) = row

@@ -1,6 +1,7 @@
 """The cells of the neocognitron: S-cells, which look for a pattern, and C-cells, which find it a little aside as well."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from refconv.nn.description import Shape, Span, window_caption
 from refconv.nn.layer import Layer, Spec, split_shape
 from refconv.ops.conv import conv2d, conv2d_dw, conv2d_dx
 from refconv.ops.separable import depthwise_conv2d, depthwise_conv2d_dx
+from refconv.typing import Array, Backward, Padding, Size
 
 __all__ = ["CCells", "SCells"]
 
@@ -53,30 +55,30 @@ class SCells(Layer):
     category = "conv"
     ndim, data_format = 2, "channels_last"
 
-    def __init__(self, planes, kernel_size, *, selectivity=4.0, padding="valid"):
+    def __init__(self, planes: int, kernel_size: Size, *, selectivity: float = 4.0, padding: Padding = "valid") -> None:
         self.planes = integer("planes", planes)
         self.window = Window(per_axis("kernel_size", kernel_size, 2), padding=padding)
         self.selectivity = real("selectivity", selectivity, above=0)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, _ = split_shape(self, shape)
         return (*self.window.output_size(size), self.planes)
 
-    def specs(self, shape):
+    def specs(self, shape: Shape) -> dict[str, Spec]:
         _, channels = split_shape(self, shape)
         return {"a": Spec((*self.window.kernel, channels, self.planes), _faint), "b": Spec((self.planes,), _none)}
 
-    def multiply_adds(self, shape):
+    def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
         return math.prod(self.window.output_size(size)) * math.prod(self.window.kernel) * channels * (self.planes + 1)
 
-    def strength(self, x):
+    def strength(self, x: Array) -> tuple[Array, Array]:
         """v, and the weights under its root: nearer pixels count more, and all weights together are 1."""
         gamma = np.repeat(_nearness(self.window.kernel)[:, :, None, None], x.shape[-1], 2) / x.shape[-1]
         gamma = gamma.astype(x.dtype)
         return np.sqrt(conv2d(x * x, gamma, padding=self.window.padding)), gamma
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         a, b, r, padding = self.parameters["a"], self.parameters["b"], self.selectivity, self.window.padding
         v, gamma = self.strength(x)
         excited = 1 + conv2d(x, a.value, padding=padding)
@@ -84,7 +86,7 @@ class SCells(Layer):
         inhibited = 1 + inhibition * v
         ratio = excited / inhibited
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             dratio = np.where(ratio > 1, r * dy, 0)
             dexcited = dratio / inhibited
             dinhibited = -dexcited * ratio
@@ -105,7 +107,7 @@ class SCells(Layer):
     def caption(self) -> str:
         return window_caption(self.window, "S-cells")
 
-    def learn(self, x, rate, apart):
+    def learn(self, x: Array, rate: float, apart: int) -> None:
         r"""Unsupervised: the cells that answer most to an input become better at what they saw, and their planes with them.
 
         .. math:: \Delta a_{m,n,c,k} = q \, \gamma_{m,n} \, x_{i+m,j+n,c}, \qquad \Delta b_k = \tfrac{q}{2} v_{i,j}
@@ -134,7 +136,7 @@ class SCells(Layer):
             answer[max(0, i - apart) : i + apart + 1, max(0, j - apart) : j + apart + 1] = 0
             answer[..., k] = 0
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kernel = "×".join(map(str, self.window.kernel))
         return f"SCells({self.planes}, {kernel}, selectivity {self.selectivity:g})"
 
@@ -172,25 +174,25 @@ class CCells(Layer):
     category = "pool"
     ndim, data_format = 2, "channels_last"
 
-    def __init__(self, kernel_size, *, stride=1, padding="valid", saturation=0.5):
+    def __init__(self, kernel_size: Size, *, stride: Size = 1, padding: Padding = "valid", saturation: float = 0.5) -> None:
         self.window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding)
         self.saturation = real("saturation", saturation, above=0)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
         return (*self.window.output_size(size), channels)
 
-    def multiply_adds(self, shape):
+    def multiply_adds(self, shape: Shape) -> int:
         return math.prod(self.output_shape(shape)) * math.prod(self.window.kernel)
 
-    def forward(self, x, train=True):
-        options = {"stride": self.window.stride, "padding": self.window.padding}
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        options: dict[str, Any] = {"stride": self.window.stride, "padding": self.window.padding}
         delta = np.repeat(_nearness(self.window.kernel)[:, :, None, None], x.shape[-1], 2).astype(x.dtype)
         gathered = depthwise_conv2d(x, delta, **options)
         mean = 1 + gathered.mean(-1, keepdims=True)
         excess = np.maximum((1 + gathered) / mean - 1, 0)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             if not want_dx:
                 return None
             dexcess = np.where(excess > 0, dy * self.saturation / (self.saturation + excess) ** 2, 0)
@@ -206,22 +208,23 @@ class CCells(Layer):
     def caption(self) -> str:
         return window_caption(self.window, "C-cells")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kernel, stride = ("×".join(map(str, axes)) for axes in (self.window.kernel, self.window.stride))
         return f"CCells({kernel}, stride {stride})"
 
 
-def _nearness(kernel):
+def _nearness(kernel: Shape) -> Array:
     """Weights that fall with the distance from the middle of a window and add up to 1."""
     h, w = ((np.arange(k) - (k - 1) / 2) / max(k, 2) for k in kernel)
-    weights = np.exp(-2 * (h[:, None] ** 2 + w[None, :] ** 2))
-    return weights / weights.sum()
+    weights: Array = np.exp(-2 * (h[:, None] ** 2 + w[None, :] ** 2))
+    weights /= weights.sum()
+    return weights
 
 
-def _faint(rng, shape):
+def _faint(rng: np.random.Generator, shape: Shape) -> Array:
     """First excitations: positive and small, so that every plane answers a little to something of its own."""
     return rng.uniform(0, 1e-2, shape)
 
 
-def _none(rng, shape):
+def _none(rng: np.random.Generator, shape: Shape) -> Array:
     return np.zeros(shape)

@@ -16,7 +16,9 @@ FILTERS = (16, 32, 64)  # at 32, 16 and 8 pixels
 
 
 @takes_batch_norm_options
-def cifar_resnet(depth=20, classes=10, width=1, *, shortcut="A", plain=False, survival=1):
+def cifar_resnet(
+    depth: int = 20, classes: int = 10, width: float = 1, *, shortcut: str = "A", plain: bool = False, survival: float = 1
+) -> Sequential:
     """A residual network for images of 32 × 32 pixels, or its plain twin.
 
     Parameters

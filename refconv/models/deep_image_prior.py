@@ -15,7 +15,7 @@ __all__ = ["deep_image_prior"]
 
 
 @takes_batch_norm_options
-def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
+def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, skip: int = 4) -> SizedSequential:
     """The hourglass; its input is noise from U[0, 1/10] with 32 channels, its output an image with values from 0 to 1.
 
     Parameters
@@ -54,7 +54,7 @@ def deep_image_prior(channels=3, width=1, *, depth=5, skip=4):
     return network
 
 
-def hourglass(depth, filters, skip):
+def hourglass(depth: int, filters: int, skip: int) -> Sequential:
     """Half the size, an hourglass of one size less inside, and back; beside it the way across."""
     inside = {"inner": hourglass(depth - 1, filters, skip)} if depth > 1 else {}
     through = Sequential(
@@ -67,7 +67,7 @@ def hourglass(depth, filters, skip):
     return Sequential(join=join, norm=batch_norm(), conv=normalised(filters, 3), mix=normalised(filters, 1))
 
 
-def normalised(filters, kernel, stride=1):
+def normalised(filters: int, kernel: int, stride: int = 1) -> Sequential:
     """A convolution with mirrored borders, batch normalisation and leaky ReLU."""
     border = {"border": Pad2D(kernel // 2, mode="reflect")} if kernel > 1 else {}
     return Sequential(**border, conv=Conv2D(filters, kernel, stride=stride), norm=batch_norm(), relu=LeakyReLU(0.2))

@@ -3,6 +3,8 @@
 A dense block is nothing but ``Concat(Identity(), layer)``, again and again.
 """
 
+from collections.abc import Sequence
+
 from refconv._arguments import choice, integer, real
 from refconv._errors import ArgumentValueError
 from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
@@ -17,6 +19,7 @@ from refconv.nn import (
     ReLU,
     Sequential,
 )
+from refconv.nn.layer import Layer
 
 __all__ = ["cifar_densenet", "dense_block", "densenet"]
 
@@ -33,7 +36,7 @@ COMPRESSION = 0.5  # θ, what a transition keeps of the channels
 
 
 @takes_batch_norm_options
-def densenet(depth=121, classes=1000, width=1, *, small_images=False):
+def densenet(depth: int = 121, classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
     """A DenseNet-BC for images of 224 × 224 pixels.
 
     Parameters
@@ -78,7 +81,15 @@ def densenet(depth=121, classes=1000, width=1, *, small_images=False):
 
 
 @takes_batch_norm_options
-def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True, compression=COMPRESSION):
+def cifar_densenet(
+    depth: int = 100,
+    growth: int = 12,
+    classes: int = 10,
+    width: float = 1,
+    *,
+    bottleneck: bool = True,
+    compression: float = COMPRESSION,
+) -> Sequential:
     """A DenseNet for images of 32 × 32 pixels, three dense blocks of equally many layers.
 
     Parameters
@@ -123,9 +134,9 @@ def cifar_densenet(depth=100, growth=12, classes=10, width=1, *, bottleneck=True
     return Sequential(conv1=conv1, **body(blocks, channels, growth, compression, bottleneck), **head(classes))
 
 
-def body(blocks, channels, growth, compression, bottleneck=True):
+def body(blocks: Sequence[int], channels: int, growth: int, compression: float, bottleneck: bool = True) -> dict[str, Layer]:
     """Dense blocks with a transition between each two, for an input of so many channels."""
-    layers = {}
+    layers: dict[str, Layer] = {}
     for k, depth in enumerate(blocks, 1):
         layers[f"dense{k}"] = dense_block(depth, growth, bottleneck)
         channels += depth * growth
@@ -135,7 +146,7 @@ def body(blocks, channels, growth, compression, bottleneck=True):
     return layers
 
 
-def dense_block(depth, growth, bottleneck=True):
+def dense_block(depth: int, growth: int, bottleneck: bool = True) -> Sequential:
     """Layers that each add ``growth`` channels to all that came before.
 
     >>> dense_block(6, 32).output_shape((56, 56, 64))
@@ -146,17 +157,17 @@ def dense_block(depth, growth, bottleneck=True):
     return Sequential(**stack("layer", [Concat(past=Identity(), new=dense_layer(growth, bottleneck)) for _ in range(depth)]))
 
 
-def dense_layer(growth, bottleneck):
+def dense_layer(growth: int, bottleneck: bool) -> Sequential:
     """BN, ReLU, 3 × 3; or BN, ReLU, 1 × 1 to four times the growth in front of it."""
     squeeze = {"norm1": batch_norm(), "relu1": ReLU(), "squeeze": Conv2D(4 * growth, 1, bias=False)} if bottleneck else {}
     return Sequential(**squeeze, norm=batch_norm(), relu=ReLU(), conv=Conv2D(growth, 3, padding=1, bias=False))
 
 
-def transition(channels):
+def transition(channels: int) -> Sequential:
     """BN, ReLU, 1 × 1 to fewer channels, and the mean of 2 × 2 pixels."""
     return Sequential(norm=batch_norm(), relu=ReLU(), conv=Conv2D(channels, 1, bias=False), pool=AvgPool2D(2))
 
 
-def head(classes):
+def head(classes: int) -> dict[str, Layer]:
     """What comes behind the last dense block."""
     return {"norm": batch_norm(), "relu": ReLU(), "mean": GlobalAvgPool2D(), "scores": score_layer(classes)}

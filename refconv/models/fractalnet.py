@@ -7,6 +7,7 @@ with a pooling behind each bring 32 × 32 pixels down to one.
 from refconv.models.batch_norm import takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer
 from refconv.nn import Dropout, DropPath, Flatten, Fractal, MaxPool2D, Sequential
+from refconv.nn.layer import Layer
 
 __all__ = ["fractalnet"]
 
@@ -15,7 +16,7 @@ DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.4)  # at the end of each block
 
 
 @takes_batch_norm_options
-def fractalnet(columns=3, classes=10, width=1, *, drop=0.15, share=0.5):
+def fractalnet(columns: int = 3, classes: int = 10, width: float = 1, *, drop: float = 0.15, share: float = 0.5) -> DropPath:
     """A FractalNet for images of 32 × 32 pixels.
 
     Parameters
@@ -49,7 +50,7 @@ def fractalnet(columns=3, classes=10, width=1, *, drop=0.15, share=0.5):
 
     Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
     """
-    layers = {}
+    layers: dict[str, Layer] = {}
     for k, (filters, rate) in enumerate(zip(FILTERS, DROPOUT, strict=True), 1):
         layers[f"block{k}"] = Fractal(conv_bn_relu(scaled(filters, width), 3, padding=1), columns, drop=drop)
         layers |= {f"dropout{k}": Dropout(rate)} if rate else {}

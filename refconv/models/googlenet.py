@@ -8,7 +8,7 @@ layer, but keeps the paper's pools: torchvision's last between blocks is 2 × 2,
 
 from refconv._arguments import choice
 from refconv.models.batch_norm import takes_batch_norm_options
-from refconv.models.blocks import conv_bn_relu, conv_relu, scaled, score_layer
+from refconv.models.blocks import Block, conv_bn_relu, conv_relu, scaled, score_layer
 from refconv.nn import (
     AvgPool2D,
     Concat,
@@ -22,11 +22,14 @@ from refconv.nn import (
     ReLU,
     Sequential,
 )
+from refconv.nn.layer import Layer
 
 __all__ = ["googlenet", "inception"]
 
 # Table 1: #1×1, (#3×3 reduce, #3×3), (#5×5 reduce, #5×5), pool proj; None is a max pooling.
-INCEPTION = {
+Row = tuple[int, tuple[int, int], tuple[int, int], int]
+
+INCEPTION: dict[str, Row | None] = {
     "inception3a": (64, (96, 128), (16, 32), 32),
     "inception3b": (128, (128, 192), (32, 96), 64),
     "pool3": None,
@@ -45,7 +48,9 @@ STYLES = {"paper": (conv_relu, 5), "torchvision": (conv_bn_relu, 3)}  # what a c
 
 
 @takes_batch_norm_options
-def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=False):
+def googlenet(
+    style: str = "paper", classes: int = 1000, width: float = 1, *, heads: bool = True, small_images: bool = False
+) -> Sequential | Heads:
     """GoogLeNet for images of 224 × 224 pixels.
 
     Parameters
@@ -93,7 +98,9 @@ def googlenet(style="paper", classes=1000, width=1, *, heads=True, small_images=
     return Heads(trunk, **{name: head(classes, width, convolution) for name in HEADS}) if heads else trunk
 
 
-def inception(one, three, five, proj, convolution=conv_relu, large=5):
+def inception(
+    one: int, three: tuple[int, int], five: tuple[int, int], proj: int, convolution: Block = conv_relu, large: int = 5
+) -> Concat:
     """A row of the table: 1 × 1, 3 × 3 and 5 × 5 convolutions and a pooling side by side, the last three over a 1 × 1.
 
     >>> inception(64, (96, 128), (16, 32), 32).output_shape((28, 28, 192))
@@ -109,7 +116,7 @@ def inception(one, three, five, proj, convolution=conv_relu, large=5):
     )
 
 
-def imagenet_stem(width, convolution, norm):
+def imagenet_stem(width: float, convolution: Block, norm: bool) -> dict[str, Layer]:
     """The table's rows above the first Inception block: 224 → 112 → 56 → 28 pixels."""
     one, two = ({f"norm{k}": LocalResponseNorm()} if norm else {} for k in (1, 2))
     return {
@@ -123,12 +130,12 @@ def imagenet_stem(width, convolution, norm):
     }
 
 
-def small_stem(width, convolution, norm):
+def small_stem(width: float, convolution: Block, norm: bool) -> dict[str, Layer]:
     """For 32 pixels, of which 16 reach the first Inception block."""
     return {"conv2": convolution(scaled(192, width), 3, padding="same"), "pool2": pool()}
 
 
-def head(classes, width, convolution):
+def head(classes: int, width: float, convolution: Block) -> Sequential:
     """An auxiliary classifier, section 5 of the paper."""
     return Sequential(
         pool=AvgPool2D(5, stride=3),
@@ -141,10 +148,15 @@ def head(classes, width, convolution):
     )
 
 
-def pool():
+def pool() -> MaxPool2D:
     """Half the size, 112 → 56 as in the table: the last window hangs over the end."""
     return MaxPool2D(3, stride=2, ceil_mode=True)
 
 
-def _scaled(row, width):
-    return [tuple(scaled(n, width) for n in cell) if isinstance(cell, tuple) else scaled(cell, width) for cell in row]
+def _scaled(row: Row, width: float) -> Row:
+    one, (reduce3, three), (reduce5, five), proj = row
+
+    def some(n: int) -> int:
+        return scaled(n, width)
+
+    return some(one), (some(reduce3), some(three)), (some(reduce5), some(five)), some(proj)

@@ -6,9 +6,13 @@ here. The paper's stem has three 3 × 3 convolutions (the last with stride 2 at 
 and of its five blocks like Figure 6 the first is the one that halves the size.
 """
 
+from typing import Any
+
 from refconv.models.batch_norm import takes_batch_norm_options
-from refconv.models.blocks import conv_bn_relu, scaled, score_layer
+from refconv.models.blocks import Block, conv_bn_relu, scaled, score_layer
 from refconv.nn import AvgPool2D, Concat, Dropout, GlobalAvgPool2D, Heads, MaxPool2D, Sequential
+from refconv.nn.layer import Layer
+from refconv.typing import Size
 
 __all__ = ["inception_v3"]
 
@@ -18,7 +22,9 @@ FIGURE_6 = (128, 160, 160, 192)  # filters between the 1 × 7 and the 7 × 1, at
 
 
 @takes_batch_norm_options
-def inception_v3(classes=1000, width=1, *, heads=True, small_images=False):
+def inception_v3(
+    classes: int = 1000, width: float = 1, *, heads: bool = True, small_images: bool = False
+) -> Sequential | Heads:
     """Inception-v3 for images of 299 × 299 pixels.
 
     Parameters
@@ -52,7 +58,7 @@ def inception_v3(classes=1000, width=1, *, heads=True, small_images=False):
     Source: M8, A19; Szegedy et al., "Rethinking the Inception architecture for computer vision", 2015.
     """
 
-    def conv(filters, kernel=1, **arguments):
+    def conv(filters: int, kernel: Size = 1, **arguments: Any) -> Sequential:
         return conv_bn_relu(scaled(filters, width), kernel, **{"padding": "same", **arguments})
 
     trunk = Sequential(
@@ -69,7 +75,7 @@ def inception_v3(classes=1000, width=1, *, heads=True, small_images=False):
     return Heads(trunk, figure6_4=head(conv, classes)) if heads else trunk
 
 
-def imagenet_stem(conv):
+def imagenet_stem(conv: Block) -> dict[str, Layer]:
     """299 → 149 → 147 → 147 → 73 → 73 → 71 → 35 pixels."""
     return {
         "conv1": conv(32, 3, stride=2, padding="valid"),
@@ -82,12 +88,12 @@ def imagenet_stem(conv):
     }
 
 
-def small_stem(conv):
+def small_stem(conv: Block) -> dict[str, Layer]:
     """For 32 pixels, of which 16 reach the first Inception block."""
     return {"conv1": conv(32, 3), "conv2": conv(64, 3), "pool1": MaxPool2D(3, stride=2, padding="same")}
 
 
-def figure_5(conv, proj):
+def figure_5(conv: Block, proj: int) -> Concat:
     """1 × 1; 5 × 5; two 3 × 3; a pooling."""
     return Concat(
         one=conv(64),
@@ -97,7 +103,7 @@ def figure_5(conv, proj):
     )
 
 
-def figure_6(conv, inner):
+def figure_6(conv: Block, inner: int) -> Concat:
     """1 × 1; 7 × 7 as 1 × 7 and 7 × 1; the same twice; a pooling."""
     return Concat(
         one=conv(192),
@@ -107,7 +113,7 @@ def figure_6(conv, inner):
     )
 
 
-def figure_7(conv):
+def figure_7(conv: Block) -> Concat:
     """1 × 1; 3 × 3 spread out into 1 × 3 and 3 × 1 side by side; a 3 × 3 in front of the same; a pooling."""
     return Concat(
         one=conv(320),
@@ -117,7 +123,7 @@ def figure_7(conv):
     )
 
 
-def reduction_1(conv):
+def reduction_1(conv: Block) -> Concat:
     """35 → 17 pixels, 288 → 768 channels."""
     return Concat(
         three=conv(384, 3, stride=2, padding="valid"),
@@ -126,7 +132,7 @@ def reduction_1(conv):
     )
 
 
-def reduction_2(conv):
+def reduction_2(conv: Block) -> Concat:
     """17 → 8 pixels, 768 → 1280 channels."""
     return Concat(
         three=Sequential(conv(192), conv(320, 3, stride=2, padding="valid")),
@@ -135,12 +141,12 @@ def reduction_2(conv):
     )
 
 
-def pool_and(projection):
+def pool_and(projection: Layer) -> Sequential:
     """The mean of each pixel's neighbourhood, and a 1 × 1 convolution."""
     return Sequential(pool=AvgPool2D(3, stride=1, padding="same"), conv=projection)
 
 
-def head(conv, classes):
+def head(conv: Block, classes: int) -> Sequential:
     """The auxiliary classifier behind the last 17 × 17 block."""
     return Sequential(
         pool=AvgPool2D(5, stride=3),

@@ -37,7 +37,7 @@ SEEN_BY_C3 = (
 )
 
 
-def lenet(style="modern", classes=10, width=1):
+def lenet(style: str = "modern", classes: int = 10, width: float = 1) -> Sequential:
     """LeNet-5 for digits in 32 × 32 pixels.
 
     Parameters
@@ -73,7 +73,7 @@ def lenet(style="modern", classes=10, width=1):
     return styles[choice("style", style, styles)](classes, width)
 
 
-def modern(classes, width):
+def modern(classes: int, width: float) -> Sequential:
     """ReLU and max pooling; every map sees every map."""
     return Sequential(
         conv1=Conv2D(scaled(6, width), 5),  # 28 × 28
@@ -91,7 +91,7 @@ def modern(classes, width):
     )
 
 
-def paper(classes, width):
+def paper(classes: int, width: float) -> Sequential:
     """tanh and trained sub-sampling; each map of C3 sees those of S2 that Table I says."""
     if width != 1:
         raise ArgumentValueError(f"width must be 1 for the paper's style, got {width!r}")
@@ -111,7 +111,7 @@ def paper(classes, width):
     )
 
 
-def subsampling(maps):
+def subsampling(maps: int) -> Sequential:
     """The paper's S layers: the mean of 2 × 2 pixels, times a coefficient, plus a bias, one of each for every map; then tanh.
 
     A 1 × 1 kernel with as many groups as maps is a coefficient a map. The paper adds the four pixels where this takes

@@ -6,6 +6,8 @@ Its Table 1 stands here. The table's last "Conv dw / s2", at 7 × 7 pixels, has 
 from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import conv_bn_relu, scaled, score_layer
 from refconv.nn import DepthwiseConv2D, GlobalAvgPool2D, ReLU, Sequential
+from refconv.nn.layer import Layer
+from refconv.typing import Size
 
 __all__ = ["mobilenet", "separable"]
 
@@ -24,7 +26,7 @@ BODY = (
 
 
 @takes_batch_norm_options
-def mobilenet(classes=1000, width=1, *, small_images=False):
+def mobilenet(classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
     """MobileNet for images of 224 × 224 pixels, or 192, 160, 128 as the paper tries.
 
     Parameters
@@ -54,14 +56,14 @@ def mobilenet(classes=1000, width=1, *, small_images=False):
 
     Source: M15, C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
     """
-    layers = {}
+    layers: dict[str, Layer] = {}
     for k, (stride, filters) in enumerate(BODY, 2):
         layers[f"conv{k}"] = separable(scaled(filters, width), 1 if small_images and k == 3 else stride)
     conv1 = conv_bn_relu(scaled(32, width), 3, stride=1 if small_images else 2, padding="same")
     return Sequential(conv1=conv1, **layers, mean=GlobalAvgPool2D(), scores=score_layer(classes))
 
 
-def separable(filters, stride=1):
+def separable(filters: int, stride: Size = 1) -> Sequential:
     """A depthwise and a pointwise convolution, each with normalisation and ReLU: Figure 3, right.
 
     >>> separable(64).multiply_adds((112, 112, 32)) == 112 * 112 * (9 * 32 + 32 * 64)

@@ -4,6 +4,8 @@ Three pairs of layers, and at the end one C-cell a plane, which answers wherever
 by steps that are no whole numbers, 16 → 10 → 8 → 6 → 2 → 1; ours by strides, 16 → 8 → 4 → 1.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from refconv._arguments import class_labels, per_axis
@@ -11,6 +13,8 @@ from refconv._errors import ArgumentValueError
 from refconv.models.blocks import scaled
 from refconv.models.cells import CCells, SCells
 from refconv.nn import Flatten, Sequential
+from refconv.nn.layer import Layer
+from refconv.typing import Array, Size
 
 __all__ = ["INPUT_SHAPE", "labels_of_planes", "neocognitron", "organise"]
 
@@ -24,7 +28,7 @@ STAGES = (
 )
 
 
-def neocognitron(planes=24, width=1, *, selectivity=(1.0, 2.0, 10.0)):
+def neocognitron(planes: Size = 24, width: float = 1, *, selectivity: Sequence[float] = (1.0, 2.0, 10.0)) -> Sequential:
     """A neocognitron for patterns of 16 × 16 pixels, bright on dark; one output for each plane of its last layer.
 
     Parameters
@@ -57,14 +61,14 @@ def neocognitron(planes=24, width=1, *, selectivity=(1.0, 2.0, 10.0)):
     numbers = [scaled(n, width) for n in per_axis("planes", planes, len(STAGES))]
     if np.shape(selectivity) != (len(STAGES),):
         raise ArgumentValueError(f"selectivity must be {len(STAGES)} numbers, one for each S-layer, got {selectivity!r}")
-    layers = {}
+    layers: dict[str, Layer] = {}
     for k, (n, r, ((window, padding), (pool, stride))) in enumerate(zip(numbers, selectivity, STAGES, strict=True), 1):
         layers[f"s{k}"] = SCells(n, window, selectivity=r, padding=padding)
         layers[f"c{k}"] = CCells(pool, stride=stride, padding="same" if stride > 1 else "valid")
     return Sequential(**layers, flatten=Flatten())
 
 
-def organise(model, images, *, passes=1, rate=100.0, apart=1):
+def organise(model: Sequential, images: Array, *, passes: int = 1, rate: float = 100.0, apart: int = 1) -> None:
     """Let a neocognitron learn by itself: it is shown patterns, and nobody tells it which they are.
 
     The S-layers learn one after the other, the first first, so that each learns from what the one before has settled on; the
@@ -95,7 +99,7 @@ def organise(model, images, *, passes=1, rate=100.0, apart=1):
                     layer.learn(x[None], rate, apart)
 
 
-def labels_of_planes(model, images, labels, classes=10):
+def labels_of_planes(model: Layer, images: Array, labels: Array, classes: int = 10) -> Array:
     """What the planes of the last layer stand for: of each, the label of most patterns to which it answers most.
 
     Returns

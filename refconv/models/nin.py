@@ -4,9 +4,14 @@ Each class has a map of its own at the end, and its score is the map's mean. The
 their sizes to its authors' published configurations, which stand here; where dropout goes, it says itself.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from refconv._arguments import choice, integer
 from refconv.models.blocks import conv_relu, scaled
 from refconv.nn import AvgPool2D, Dropout, GlobalAvgPool2D, MaxPool2D, Sequential
+from refconv.nn.layer import Layer
+from refconv.typing import Size
 
 __all__ = ["nin"]
 
@@ -27,7 +32,7 @@ SIZES = {
 }
 
 
-def nin(size="imagenet", classes=1000, width=1):
+def nin(size: str = "imagenet", classes: int = 1000, width: float = 1) -> Sequential:
     """Network in Network.
 
     Parameters
@@ -55,7 +60,8 @@ def nin(size="imagenet", classes=1000, width=1):
 
     Source: M6, A8; Lin, Chen and Yan, "Network in network", 2014.
     """
-    layers, classes = {}, integer("classes", classes)
+    layers: dict[str, Layer] = {}
+    classes = integer("classes", classes)
     for k, ((kernel, options), filters, pool) in enumerate(SIZES[choice("size", size, SIZES)], 1):
         numbers = [classes if f is None else scaled(f, width) for f in filters]
         layers[f"mlpconv{k}"] = mlpconv(kernel, numbers, **options)
@@ -64,7 +70,7 @@ def nin(size="imagenet", classes=1000, width=1):
     return Sequential(**layers, scores=GlobalAvgPool2D())
 
 
-def mlpconv(kernel, filters, **options):
+def mlpconv(kernel: Size, filters: Sequence[int], **options: Any) -> Sequential:
     """A convolution, and a network of two layers at each of its pixels: the same one at all, which is a 1 × 1 convolution.
 
     Source: M6, A8.

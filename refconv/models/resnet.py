@@ -6,12 +6,13 @@ shapes differ, the shortcut is one of three options: A, zeros for the new channe
 everywhere.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from refconv._arguments import choice, integer, real
 from refconv._errors import ArgumentValueError
 from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
-from refconv.models.blocks import conv_bn_relu, scaled, score_layer, stack
+from refconv.models.blocks import Block, conv_bn_relu, scaled, score_layer, stack
 from refconv.nn import (
     Conv2D,
     GlobalAvgPool2D,
@@ -23,6 +24,7 @@ from refconv.nn import (
     StochasticDepth,
     Sum,
 )
+from refconv.nn.layer import Layer
 
 __all__ = ["basic", "bottleneck", "residual", "resnet", "stages"]
 
@@ -42,8 +44,17 @@ STRIDES = {"1x1": 0, "3x3": 1}  # the layer of a bottleneck that takes its strid
 
 @takes_batch_norm_options
 def resnet(
-    depth=50, classes=1000, width=1, *, shortcut="B", stride_in="1x1", groups=1, inner=1, survival=1, small_images=False
-):
+    depth: int = 50,
+    classes: int = 1000,
+    width: float = 1,
+    *,
+    shortcut: str = "B",
+    stride_in: str = "1x1",
+    groups: int = 1,
+    inner: float = 1,
+    survival: float = 1,
+    small_images: bool = False,
+) -> Sequential:
     """A residual network for images of 224 × 224 pixels.
 
     Parameters
@@ -99,7 +110,16 @@ def resnet(
     return Sequential(**stem(width), **layers, mean=GlobalAvgPool2D(), scores=score_layer(classes))
 
 
-def stages(block, sizes, repeats, before, *, shortcut, survival, plain=False):
+def stages(
+    block: Block,
+    sizes: Sequence[tuple[int, int]],
+    repeats: Sequence[int],
+    before: int,
+    *,
+    shortcut: str,
+    survival: float,
+    plain: bool = False,
+) -> list[Sequential]:
     """Stages of blocks, for an input of ``before`` channels; the first block of each but the first stage halves the size.
 
     ``block(inner, outer, stride)`` makes the main branch; ``sizes`` are each stage's inner and outer filters, ``repeats`` how
@@ -118,12 +138,12 @@ def stages(block, sizes, repeats, before, *, shortcut, survival, plain=False):
     return made
 
 
-def residual(main, shortcut):
+def residual(main: Layer, shortcut: Layer) -> Sequential:
     """The building block, Figure 2: y = ReLU(F(x) + x)."""
     return Sequential(add=Sum(main=main, shortcut=shortcut), relu=ReLU())
 
 
-def basic(inner, outer, stride=1):
+def basic(inner: int, outer: int, stride: int = 1) -> Sequential:
     """Two 3 × 3 convolutions; the last ReLU comes behind the sum."""
     return Sequential(
         first=conv_bn_relu(inner, 3, stride=stride, padding=1),
@@ -132,7 +152,7 @@ def basic(inner, outer, stride=1):
     )
 
 
-def bottleneck(inner, outer, stride=1, *, groups=1, stride_in="1x1"):
+def bottleneck(inner: int, outer: int, stride: int = 1, *, groups: int = 1, stride_in: str = "1x1") -> Sequential:
     """1 × 1 down, 3 × 3, and 1 × 1 up again, Figure 5.
 
     >>> bottleneck(64, 256).count_parameters((56, 56, 256), trainable_only=True) - 2 * (64 + 64 + 256)  # 69,632: B7
@@ -148,7 +168,7 @@ def bottleneck(inner, outer, stride=1, *, groups=1, stride_in="1x1"):
     )
 
 
-def shortcut_of(option, before, after, stride):
+def shortcut_of(option: str, before: int, after: int, stride: int) -> Layer:
     """The way past a block, options A, B and C of section 4.1."""
     differs = stride > 1 or before != after
     projects = {"A": False, "B": differs, "C": True}[choice("shortcut", option, "ABC")]
@@ -159,13 +179,13 @@ def shortcut_of(option, before, after, stride):
     return Identity()
 
 
-def surviving(main, share, survival):
+def surviving(main: Layer, share: float, survival: float) -> Layer:
     """The linear rule of stochastic depth: at this share of the way, main is in with probability 1 − share (1 − survival)."""
     survival = real("survival", survival, least=0, most=1)
     return main if survival == 1 else StochasticDepth(main, 1 - share * (1 - survival))
 
 
-def imagenet_stem(width):
+def imagenet_stem(width: float) -> dict[str, Layer]:
     """conv1 and the pooling that the table counts to conv2_x: 224 → 112 → 56 pixels."""
     return {
         "conv1": conv_bn_relu(scaled(64, width), 7, stride=2, padding=3),
@@ -173,6 +193,6 @@ def imagenet_stem(width):
     }
 
 
-def small_stem(width):
+def small_stem(width: float) -> dict[str, Layer]:
     """For 32 pixels, all of which reach conv2_x."""
     return {"conv1": conv_bn_relu(scaled(64, width), 3, padding=1)}

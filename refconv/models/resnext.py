@@ -9,6 +9,7 @@ from refconv._arguments import integer
 from refconv._errors import ArgumentValueError
 from refconv.models.batch_norm import takes_batch_norm_options
 from refconv.models.resnet import resnet
+from refconv.nn.combinators import Sequential
 
 __all__ = ["resnext"]
 
@@ -17,7 +18,15 @@ SETTINGS = {1: 64, 2: 40, 4: 24, 8: 14, 32: 4}
 
 
 @takes_batch_norm_options
-def resnext(depth=50, classes=1000, width=1, *, cardinality=32, group_width=None, small_images=False):
+def resnext(
+    depth: int = 50,
+    classes: int = 1000,
+    width: float = 1,
+    *,
+    cardinality: int = 32,
+    group_width: int | None = None,
+    small_images: bool = False,
+) -> Sequential:
     """A ResNeXt for images of 224 × 224 pixels.
 
     Parameters

@@ -1,9 +1,12 @@
 """Image sizes that encoder-decoder networks accept."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from refconv._errors import ArgumentValueError
 from refconv.nn import Sequential
+from refconv.nn.layer import Layer
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["SizeRule", "SizedSequential"]
 
@@ -22,13 +25,13 @@ class SizeRule:
     remainder: int
     least: int
 
-    def check(self, size):
+    def check(self, size: Shape) -> None:
         """Raise ``ValueError`` if the height or the width does not fit."""
         wrong = [n for n in size if n < self.least or n % self.step != self.remainder]
         if wrong:
             raise ArgumentValueError(f"height and width must be {self._words(wrong[0])}, got {tuple(size)}")
 
-    def _words(self, wrong):
+    def _words(self, wrong: int) -> str:
         if self.remainder:
             below = max(wrong - (wrong - self.remainder) % self.step, self.least)
             return f"{self.least} plus a multiple of {self.step}, such as {below} or {below + self.step}"
@@ -42,22 +45,22 @@ class SizedSequential(Sequential):
 
     rule: SizeRule | None = None  # none where the network was cut: what is left may accept more
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         self._check(shape)
         return super().output_shape(shape)
 
-    def children(self, shape):
+    def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         self._check(shape)
         return super().children(shape)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         self._check(x.shape[1:])
         return super().forward(x, train)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         self._check(x.shape[1:])
         return super().__call__(x)
 
-    def _check(self, shape):
+    def _check(self, shape: Shape) -> None:
         if self.rule and len(shape) == 3:
             self.rule.check(shape[:2])

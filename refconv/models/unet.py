@@ -8,13 +8,14 @@ from refconv._arguments import choice, integer
 from refconv.models.blocks import conv_relu, scaled
 from refconv.models.sizes import SizedSequential, SizeRule
 from refconv.nn import Concat, Conv2D, ConvTranspose2D, Crop2D, Dropout, Identity, MaxPool2D, Sequential
+from refconv.typing import Padding
 
 __all__ = ["double_conv", "unet"]
 
 FILTERS = (64, 128, 256, 512, 1024)  # Figure 1, from the top of the U to its bottom
 
 
-def unet(classes=2, width=1, *, padding="valid", depth=5):
+def unet(classes: int = 2, width: float = 1, *, padding: Padding = "valid", depth: int = 5) -> SizedSequential:
     """U-Net; its output is an image of scores, one a class for each pixel.
 
     Parameters
@@ -53,7 +54,7 @@ def unet(classes=2, width=1, *, padding="valid", depth=5):
     return network
 
 
-def size_rule(padding, depth):
+def size_rule(padding: Padding, depth: int) -> SizeRule:
     """Sizes that come out even at each of the depth − 1 halvings; without padding, such that an output is left.
 
     >>> size_rule("same", 5), size_rule("valid", 5)
@@ -67,7 +68,7 @@ def size_rule(padding, depth):
     return SizeRule(step, remainder, smallest + (remainder - smallest) % step)
 
 
-def u(padding, filters, *deeper):
+def u(padding: Padding, filters: int, *deeper: int) -> Sequential:
     """A U of these filters: two convolutions, a U of the deeper ones at half the size, and two more convolutions for both."""
     if not deeper:
         return Sequential(convs=double_conv(padding, filters), dropout=Dropout(0.5))
@@ -84,12 +85,12 @@ def u(padding, filters, *deeper):
     )
 
 
-def double_conv(padding, filters):
+def double_conv(padding: Padding, filters: int) -> Sequential:
     """Two 3 × 3 convolutions with ReLU."""
     return Sequential(conv1=conv_relu(filters, 3, padding=padding), conv2=conv_relu(filters, 3, padding=padding))
 
 
-def lost(depth):
+def lost(depth: int) -> int:
     """Pixels that a side loses on the way through a U of so many sizes, seen from the size above it.
 
     >>> [lost(depth) for depth in (1, 2, 3, 4)]  # 64 → 56, 136 → 104, 280 → 200 and 568 → 392 in Figure 1

@@ -4,6 +4,7 @@ from refconv._arguments import choice
 from refconv.models.alexnet import dense_head
 from refconv.models.blocks import scaled
 from refconv.nn import Conv2D, LocalResponseNorm, MaxPool2D, ReLU, Sequential
+from refconv.nn.layer import Layer
 
 __all__ = ["vgg"]
 
@@ -27,7 +28,7 @@ CONFIGURATIONS = {
 }
 
 
-def vgg(configuration="D", classes=1000, width=1):
+def vgg(configuration: str = "D", classes: int = 1000, width: float = 1) -> Sequential:
     """A VGG network for images of 224 × 224 pixels; 32 × 32 are just enough for its five poolings.
 
     torchvision's vgg11, 13, 16 and 19 are A, B, D and E.
@@ -57,7 +58,7 @@ def vgg(configuration="D", classes=1000, width=1):
 
     Source: M5, B7; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014.
     """
-    layers = {}
+    layers: dict[str, Layer] = {}
     for block, column in enumerate(CONFIGURATIONS[choice("configuration", configuration, CONFIGURATIONS)].split(" | "), 1):
         for k, word in enumerate(column.split(), 1):
             layers |= _layers(word, f"{block}_{k}", width)
@@ -65,7 +66,7 @@ def vgg(configuration="D", classes=1000, width=1):
     return Sequential(**layers, **dense_head(5, classes, width))
 
 
-def _layers(word, number, width):
+def _layers(word: str, number: str, width: float) -> dict[str, Layer]:
     """What a word of the table stands for."""
     if word == "LRN":
         return {f"norm{number}": LocalResponseNorm()}

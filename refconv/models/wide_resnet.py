@@ -10,6 +10,8 @@ from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
 from refconv.models.blocks import scaled, score_layer, stack
 from refconv.models.resnet import resnet
 from refconv.nn import Conv2D, Dropout, GlobalAvgPool2D, Identity, ReLU, Sequential, Sum
+from refconv.nn.layer import Layer
+from refconv.typing import Size
 
 __all__ = ["wide_resnet", "wide_resnet50"]
 
@@ -17,7 +19,7 @@ FILTERS = (16, 32, 64)
 
 
 @takes_batch_norm_options
-def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
+def wide_resnet(depth: int = 28, factor: int = 10, classes: int = 10, width: float = 1, *, dropout: float = 0.0) -> Sequential:
     """WRN-depth-factor for images of 32 × 32 pixels.
 
     Parameters
@@ -71,7 +73,7 @@ def wide_resnet(depth=28, factor=10, classes=10, width=1, *, dropout=0.0):
     )
 
 
-def pre_activated(before, filters, stride, dropout):
+def pre_activated(before: int, filters: int, stride: Size, dropout: float) -> Layer:
     """BN, ReLU, 3 × 3, twice, past which goes the input, or a 1 × 1 of the first BN and ReLU's output where shapes differ."""
     first = {"norm": batch_norm(), "relu": ReLU()}
     rest = Sequential(
@@ -87,7 +89,7 @@ def pre_activated(before, filters, stride, dropout):
 
 
 @takes_batch_norm_options
-def wide_resnet50(factor=2, classes=1000, width=1, *, small_images=False):
+def wide_resnet50(factor: int = 2, classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
     """WRN-50-factor-bottleneck for ImageNet: ResNet-50 with wider 3 × 3 convolutions; torchvision's wide_resnet50_2.
 
     The parameters are those of :func:`resnet` with depth 50; ``factor`` times the filters inside of each bottleneck.

@@ -20,7 +20,7 @@ LAYERS = (
 )
 
 
-def zfnet(classes=1000, width=1, *, small_images=False):
+def zfnet(classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
     """Zeiler and Fergus's network for images of 224 × 224 pixels.
 
     Parameters

@@ -4,6 +4,7 @@ from refconv._arguments import real_or_exact
 from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
 from refconv.ops import activation, loss
+from refconv.typing import Array, Backward
 
 __all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 
@@ -21,7 +22,7 @@ class ReLU(_Elementwise):
     Source: B6.
     """
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x=x)
 
 
@@ -31,17 +32,17 @@ class LeakyReLU(_Elementwise):
     Source: B6.
     """
 
-    def __init__(self, slope=0.1):
+    def __init__(self, slope: float = 0.1) -> None:
         self.slope = real_or_exact("slope", slope)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         y = activation.leaky_relu(x, self.slope)
         return y, lambda dy, want_dx=True: activation.leaky_relu_dx(dy, x=x, slope=self.slope)
 
     def caption(self) -> str:
         return "leaky ReLU"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"LeakyReLU({self.slope})"
 
 
@@ -51,14 +52,14 @@ class ELU(_Elementwise):
     Source: B6.
     """
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = real_or_exact("alpha", alpha)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         y = activation.elu(x, self.alpha)
         return y, lambda dy, want_dx=True: activation.elu_dx(dy, x=x, alpha=self.alpha)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"ELU({self.alpha})"
 
 
@@ -68,7 +69,7 @@ class Sigmoid(_Elementwise):
     Source: B6.
     """
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         y = activation.sigmoid(x)
         return y, lambda dy, want_dx=True: activation.sigmoid_dx(dy, y=y)
 
@@ -79,7 +80,7 @@ class Tanh(_Elementwise):
     Source: B6, M2.
     """
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         y = activation.tanh(x)
         return y, lambda dy, want_dx=True: activation.tanh_dx(dy, y=y)
 
@@ -90,6 +91,6 @@ class Softmax(_Elementwise):
     Source: A19.
     """
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         y = loss.softmax(x)
         return y, lambda dy, want_dx=True: loss.softmax_dx(dy, y=y)

@@ -1,16 +1,20 @@
 """Average pooling layers."""
 
+from __future__ import annotations
+
 from refconv._arguments import flag
 from refconv.nn.layer import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import avg_pool
-from refconv.typing import DataFormat, Padding, Size
+from refconv.typing import Array, Backward, DataFormat, Padding, Size
 
 __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool1D", "GlobalAvgPool2D"]
 
 
 class _AvgPool(Pool):
     statistic = "mean"
+    _pool: staticmethod[..., Array]
+    _pool_dx: staticmethod[..., Array]
 
     def __init__(
         self,
@@ -25,27 +29,29 @@ class _AvgPool(Pool):
         super().__init__(kernel_size, stride, padding, 1, ceil_mode, data_format)
         self.arguments["count_include_pad"] = flag("count_include_pad", count_include_pad)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         y = self._pool(x, self.window.kernel, **self.arguments)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             size, _ = split_shape(self, x.shape[1:])
             return self._pool_dx(dy, self.window.kernel, size, **self.arguments) if want_dx else None
 
         return y, backward
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}{', padding counted' if self.arguments['count_include_pad'] else ''})"
 
 
 class _GlobalAvgPool(GlobalPool):
     statistic = "mean"
+    _pool: staticmethod[..., Array]
+    _pool_dx: staticmethod[..., Array]
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         size, _ = split_shape(self, x.shape[1:])
         y = self._pool(x, data_format=self.data_format)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             return self._pool_dx(dy, size, data_format=self.data_format) if want_dx else None
 
         return y, backward

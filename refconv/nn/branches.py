@@ -1,16 +1,18 @@
 """Layers side by side, with the same input: their outputs are added, averaged or concatenated."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentValueError
-from refconv.nn.container import Container, container_repr
-from refconv.nn.description import around
-from refconv.nn.layer import call_backward
+from refconv.nn.container import Container, Layers, container_repr
+from refconv.nn.description import Span, around
+from refconv.nn.layer import Layer, call_backward
 from refconv.nn.location import names_failing_layer
 from refconv.ops.fused import side_by_side, total
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["Branches", "Concat", "Mean", "Sum", "mean_of", "sum_of"]
 
@@ -23,19 +25,19 @@ class Branches(Container):
     wiring = "branches"
 
     @abstractmethod
-    def _join(self, outputs):
+    def _join(self, outputs: Sequence[Array]) -> Array:
         """Combine the outputs of the branches."""
 
     @abstractmethod
-    def _share_out(self, dy, shapes):
+    def _share_out(self, dy: Array, shapes: Sequence[Shape]) -> Sequence[Array]:
         """Return ∂e/∂y of each branch; ``shapes`` has the shape of each output."""
 
     @names_failing_layer
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         outputs, backwards = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
         shapes = [output.shape for output in outputs]
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             parts = self._share_out(dy, shapes)
             needed = [want_dx or layer.is_trainable for layer in self.layers.values()]
             return sum_of(
@@ -48,19 +50,19 @@ class Branches(Container):
         return self._join(outputs), backward
 
     @names_failing_layer
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return self._join([layer(x) for layer in self.layers.values()])
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return around(layer.input_span(inner, span) for _, layer, inner in self.children(shape))
 
-    def layers_before(self, name):
+    def layers_before(self, name: str) -> Sequence[Layer]:
         return ()
 
-    def _shapes(self, shape):
+    def _shapes(self, shape: Shape) -> list[Shape]:
         return [tuple(layer.output_shape(shape)) for layer in self.layers.values()]
 
-    def _one_shape(self, shapes):
+    def _one_shape(self, shapes: Sequence[Shape]) -> Shape:
         """Return the common shape. NumPy would broadcast others, and the gradients would not have the branches' shapes."""
         if len(set(shapes)) > 1:
             found = dict(zip(self.layers, shapes, strict=True))
@@ -94,17 +96,17 @@ class Sum(Branches):
     """
 
     @names_failing_layer
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         return self._one_shape(self._shapes(shape))
 
-    def _join(self, outputs):
+    def _join(self, outputs: Sequence[Array]) -> Array:
         self._one_shape([output.shape for output in outputs])
         return total(outputs)
 
-    def caption(self):
+    def caption(self) -> str:
         return "+"
 
-    def _share_out(self, dy, shapes):
+    def _share_out(self, dy: Array, shapes: Sequence[Shape]) -> Sequence[Array]:
         return [dy] * len(shapes)
 
 
@@ -133,17 +135,17 @@ class Mean(Branches):
     """
 
     @names_failing_layer
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         return self._one_shape(self._shapes(shape))
 
-    def _join(self, outputs):
+    def _join(self, outputs: Sequence[Array]) -> Array:
         self._one_shape([output.shape for output in outputs])
         return mean_of(outputs)
 
-    def caption(self):
+    def caption(self) -> str:
         return "mean"
 
-    def _share_out(self, dy, shapes):
+    def _share_out(self, dy: Array, shapes: Sequence[Shape]) -> Sequence[Array]:
         return [dy * (1 / len(shapes))] * len(shapes)
 
 
@@ -171,15 +173,15 @@ class Concat(Branches):
     Source: M7, M14; Huang et al., "Densely connected convolutional networks", 2016.
     """
 
-    def __init__(self, *layers, axis=-1, **named):
+    def __init__(self, *layers: Layers, axis: int = -1, **named: Layer) -> None:
         super().__init__(*layers, **named)
         self.axis = integer("axis", axis, least=-MOST_AXES)
 
     @names_failing_layer
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         return self._joined(self._shapes(shape))
 
-    def _joined(self, shapes):
+    def _joined(self, shapes: Sequence[Shape]) -> Shape:
         if any(not -len(shape) <= self.axis < len(shape) for shape in shapes):
             raise ArgumentValueError(
                 f"Concat needs branches with outputs with an axis {self.axis}, but they have shapes {shapes}"
@@ -192,31 +194,32 @@ class Concat(Branches):
         axis = self.axis % len(shapes[0])
         return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 
-    def _join(self, outputs):
+    def _join(self, outputs: Sequence[Array]) -> Array:
         self._joined([output.shape[1:] for output in outputs])
         return side_by_side(outputs, self._axis_of_batch())
 
-    def _share_out(self, dy, shapes):
+    def _share_out(self, dy: Array, shapes: Sequence[Shape]) -> Sequence[Array]:
         axis = self._axis_of_batch()
         ends = np.cumsum([shape[axis] for shape in shapes])[:-1]
         return [np.ascontiguousarray(part) for part in np.split(dy, ends, axis)]
 
-    def caption(self):
+    def caption(self) -> str:
         return "concat"
 
     def __repr__(self) -> str:
         return container_repr("Concat", self.layers, *([f"axis={self.axis}"] if self.axis != -1 else []))
 
-    def _axis_of_batch(self):
+    def _axis_of_batch(self) -> int:
         return self.axis if self.axis < 0 else self.axis + 1  # the batch comes first
 
 
-def sum_of(arrays):
+def sum_of(arrays: Sequence[Array | None]) -> Array | None:
     """Return the sum in a new array, as backward functions may still hold the terms; None if a term is None."""
     return None if any(a is None for a in arrays) else total(arrays)  # None: want_dx was False
 
 
-def mean_of(arrays):
+def mean_of(arrays: Sequence[Array]) -> Array:
     """Return the mean, in the array that the sum has allocated."""
     y = total(arrays)
-    return np.multiply(y, 1 / len(arrays), out=y if y.dtype.kind == "f" else None)
+    mean: Array = np.multiply(y, 1 / len(arrays), out=y if y.dtype.kind == "f" else None)
+    return mean

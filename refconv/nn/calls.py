@@ -68,11 +68,11 @@ class CheckedCall(ABCMeta):
     @property
     def __signature__(cls) -> inspect.Signature | None:
         """The signature of ``__init__``: tools would show that of ``__call__`` otherwise."""
-        signature = _signature(cls.__init__)
+        signature = _signature(cls.__init__)  # type: ignore[misc]  # cls is a class: its own __init__ is meant
         return signature and signature.replace(parameters=list(signature.parameters.values())[1:])
 
     def __call__(cls, *positional: Any, **named: Any) -> Any:
-        signature = _signature(cls.__init__)
+        signature = _signature(cls.__init__)  # type: ignore[misc]  # see above
         if signature is not None:
             try:
                 signature.bind(None, *positional, **named)

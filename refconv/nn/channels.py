@@ -1,11 +1,15 @@
 """More channels for the same image, all zero; or some of those that are there."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
+from refconv.typing import Array, Backward
 
 __all__ = ["PadChannels", "Select"]
 
@@ -35,17 +39,17 @@ class PadChannels(Layer):
     Source: A23, M9; He et al., "Deep residual learning for image recognition", 2015, section 3.3.
     """
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         self.channels = integer("channels", channels)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         if not shape or shape[-1] > self.channels:
             raise ArgumentValueError(
                 f"{self!r} needs an input with at most {self.channels} channels, got shape {tuple(shape)}"
             )
         return (*shape[:-1], self.channels)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         self.output_shape(x.shape[1:])
         there = x.shape[-1]
         y = np.zeros((*x.shape[:-1], self.channels), x.dtype)
@@ -58,7 +62,7 @@ class PadChannels(Layer):
     def caption(self) -> str:
         return f"zeros up to {self.channels} channels"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"PadChannels({self.channels})"
 
 
@@ -84,23 +88,23 @@ class Select(Layer):
     Source: M2; Table I of LeCun et al., "Gradient-based learning applied to document recognition", 1998.
     """
 
-    def __init__(self, channels):
-        entries = list(channels) if np.iterable(channels) else [None]
+    def __init__(self, channels: Sequence[int]) -> None:
+        entries: list[Any] = list(channels) if np.iterable(channels) else [None]
         if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in entries):
             raise ArgumentTypeError(f"{CHANNELS}, got {channels!r}")
         self.channels = [int(c) for c in entries]
         if len(set(self.channels)) < len(self.channels) or min(self.channels, default=-1) < 0:
             raise ArgumentValueError(f"{CHANNELS}, got {self.channels}")
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         if not shape or max(self.channels) >= shape[-1]:
             raise ArgumentValueError(f"{self!r} needs an input with a channel {max(self.channels)}, got shape {tuple(shape)}")
         return (*shape[:-1], len(self.channels))
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         self.output_shape(x.shape[1:])
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array:
             dx = np.zeros_like(x)
             dx[..., self.channels] = dy
             return dx
@@ -113,5 +117,5 @@ class Select(Layer):
     def caption(self) -> str:
         return f"channels {', '.join(map(str, self.channels))}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Select({self.channels})"

@@ -8,19 +8,24 @@
 (14, 15, 6)
 """
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Iterator, Sequence
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
 from refconv._arguments import real
 from refconv._errors import ArgumentValueError
 from refconv.nn.branches import Concat, Mean, Sum
-from refconv.nn.container import Container, RandomContainer, container_repr
-from refconv.nn.description import Wrapper
-from refconv.nn.fusion import Plan
+from refconv.nn.container import Container, Layers, RandomContainer, container_repr
+from refconv.nn.description import Span, Wrapper
+from refconv.nn.fusion import Plan, Step
 from refconv.nn.layer import Layer, call_backward
 from refconv.nn.location import names_failing_layer
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["Concat", "Identity", "Mean", "Sequential", "StochasticDepth", "Sum"]
 
@@ -33,13 +38,13 @@ class Identity(Layer):
 
     wiring = "line"
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         return x, lambda dy, want_dx=True: dy
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
 
-    def own_activations(self, shape):
+    def own_activations(self, shape: Shape) -> int:
         return 0
 
 
@@ -72,72 +77,74 @@ class Sequential(Container):
 
     wiring = "chain"
 
-    def __init__(self, *layers, **named):
+    def __init__(self, *layers: Layers, **named: Layer) -> None:
         super().__init__(*layers, **named)
         self._plan = Plan()
 
-    def make(self, shape, rng, dtype):
+    def make(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
         super().make(shape, rng, dtype)
         self._plan = Plan()  # the old one would keep the parameters of an earlier build in memory
 
     @names_failing_layer
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         for layer in self.layers.values():
             shape = layer.output_shape(shape)
         return tuple(shape)
 
-    def children(self, shape):
+    def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         for name, layer in self.layers.items():
             yield name, layer, shape
             shape = layer.output_shape(shape)
 
-    def steps(self, train):
+    def steps(self, train: bool) -> Sequence[Step]:
         """Return what ``forward`` runs: the layers, or steps that compute several of them; see :mod:`refconv.nn.fusion`."""
         return self._plan.steps(self.layers.values(), train)
 
     @names_failing_layer
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         steps, backwards = self.steps(train), []
         for step in steps:
             x, back = step.forward(x, train)
             backwards.append(back)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             # No gradient is needed before the first layer that learns.
             first = 0 if want_dx else next((k for k, step in enumerate(steps) if step.is_trainable), None)
             if first is None:
                 return None
             for back in reversed(backwards[first + 1 :]):
                 dy = back(dy)
-            return call_backward(backwards[first], dy, want_dx)
+            dx: Array | None = call_backward(backwards[first], dy, want_dx)
+            return dx
 
         return x, backward
 
     @names_failing_layer
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         for step in self.steps(train=False):
             x = step(x)
         return x
 
-    def reaching(self, x, name):
+    def reaching(self, x: Array, name: str) -> Array:
         for layer in self.layers_before(name):
             x = layer(x)
         return x
 
-    def layers_before(self, name):
+    def layers_before(self, name: str) -> Sequence[Layer]:
         return [self.layers[before] for before in itertools.takewhile(lambda other: other != name, self.layers)]
 
-    def input_span(self, shape, span):
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        needed: Span | None = span
         for _, layer, inner in reversed([*self.children(shape)]):
-            if span is None:
+            if needed is None:
                 return None
-            span = layer.input_span(inner, span)
-        return span
+            needed = layer.input_span(inner, needed)
+        return needed
 
-    def own_activations(self, shape):
+    def own_activations(self, shape: Shape) -> int:
         return 0
 
-    def peak_activations(self, shape, keep_input=False):
+    def peak_activations(self, shape: Shape, keep_input: bool = False) -> int:
         peak = kept = 0
         for _, layer, inner in self.children(shape):
             peak = max(peak, kept + layer.peak_activations(inner, keep_input and not kept))
@@ -145,7 +152,13 @@ class Sequential(Container):
                 kept = math.prod(shape)  # from here on the input lives beside the arrays that later layers read
         return peak
 
-    def __getitem__(self, key):
+    @overload
+    def __getitem__(self, key: slice) -> Sequential: ...
+
+    @overload
+    def __getitem__(self, key: str | SupportsIndex) -> Layer: ...
+
+    def __getitem__(self, key: str | SupportsIndex | slice) -> Layer:
         """Return a layer by its name or its position; a slice of positions is a network that shares the layers.
 
         >>> from refconv import models
@@ -157,7 +170,7 @@ class Sequential(Container):
             return Sequential(dict(list(self.layers.items())[key]))
         return super().__getitem__(key)
 
-    def cut(self, at):
+    def cut(self, at: str) -> Sequential:
         """Return the layers from the first to the one of this name: a network that computes features for another task.
 
         It shares the layers with this network, and their parameters; see :meth:`flatten_parameters` about memory.
@@ -201,16 +214,16 @@ class StochasticDepth(Wrapper, RandomContainer):
     Source: B8; Huang et al., "Deep networks with stochastic depth", 2016.
     """
 
-    def __init__(self, layer, survival):
+    def __init__(self, layer: Layer, survival: float) -> None:
         super().__init__(layer)
         self.layer, self.survival = layer, real("survival", survival, above=0, most=1)
 
     @names_failing_layer
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         return self.layer.output_shape(shape)
 
     @names_failing_layer
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         drops = train and not self.frozen
         if drops and self.generator().random() >= self.survival:
             y = np.zeros((len(x), *self.output_shape(x.shape[1:])), x.dtype)
@@ -221,11 +234,11 @@ class StochasticDepth(Wrapper, RandomContainer):
         return y * self.survival, lambda dy, want_dx=True: call_backward(back, dy * self.survival, want_dx)
 
     @names_failing_layer
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return self.layer(x) * self.survival
 
-    def caption(self):
+    def caption(self) -> str:
         return f"p = {self.survival:.2g}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return container_repr("StochasticDepth", self.layers, f"survival={self.survival}")

@@ -3,7 +3,7 @@
 import operator
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from refconv.nn.description import short_repr
 from refconv.nn.layer import Layer
 from refconv.nn.parameter import Parameters
 from refconv.nn.recording import Arguments
+from refconv.typing import Shape
 
 __all__ = ["Container", "RandomContainer", "container_repr"]
 
@@ -32,11 +33,12 @@ class Container(Layer):
 
     def __init__(self, *layers: Layers, **named: Layer) -> None:
         has_no_other_arguments = self._arguments == (layers, named)
+        unnamed: tuple[Any, ...] = layers  # checked below
         if len(layers) == 1 and not named:
-            layers, named = _unpacked(layers[0])
-        if clash := {str(k) for k in range(len(layers))} & named.keys():
+            unnamed, named = _unpacked(layers[0])
+        if clash := {str(k) for k in range(len(unnamed))} & named.keys():
             raise ArgumentValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
-        self.layers = {**{str(k): layer for k, layer in enumerate(layers)}, **named}
+        self.layers: dict[str, Layer] = {**{str(k): layer for k, layer in enumerate(unnamed)}, **named}
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):
                 raise ArgumentTypeError(_not_a_layer(f"layer {name} of {type(self).__name__}", layer))
@@ -47,13 +49,13 @@ class Container(Layer):
         if has_no_other_arguments:  # record the dict itself: it may be given other layers later
             self._arguments = Arguments((self.layers,))
 
-    def named_layers(self):
+    def named_layers(self) -> Iterator[tuple[str, Layer]]:
         return iter(self.layers.items())
 
-    def children(self, shape):
+    def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         return ((name, layer, shape) for name, layer in self.layers.items())
 
-    def multiply_adds(self, shape):
+    def multiply_adds(self, shape: Shape) -> int:
         return sum(layer.multiply_adds(inner) for _, layer, inner in self.children(shape))
 
     def _own_parameters(self) -> Parameters:
@@ -110,7 +112,7 @@ def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> st
     return f"{name}(\n{textwrap.indent(body, '  ')}\n)"
 
 
-def _unpacked(only: Layers) -> tuple[tuple[Layer, ...], dict[str, Layer]]:
+def _unpacked(only: Layers) -> tuple[tuple[Any, ...], dict[str, Layer]]:
     """Return the layers without and with a name of a container's only argument: a layer, or a list or dict of layers."""
     if isinstance(only, Mapping):
         return (), dict(only)
@@ -132,11 +134,11 @@ class RandomContainer(Container):
 
     rng: np.random.Generator | None = None
 
-    def make(self, shape, rng, dtype):
+    def make(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
         super().make(shape, rng, dtype)
         self.rng = np.random.default_rng(rng.integers(2**63))
 
-    def generator(self):
+    def generator(self) -> np.random.Generator:
         """Return the generator; ``RuntimeError`` before ``build``."""
         if self.rng is None:
             raise RuntimeError(f"{short_repr(self)} has no random numbers yet: call build(input_shape) first")

@@ -1,13 +1,17 @@
 """Convolution layers."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 from refconv._arguments import divisor, flag, initializer_or_none, integer, known_format, per_axis
 from refconv.geometry import Window
 from refconv.nn.description import Shape, Span, window_caption
-from refconv.nn.initializers import he_normal, zeros
+from refconv.nn.initializers import Initializer, he_normal, zeros
 from refconv.nn.layer import Layer, Spec, join_shape, split_shape
 from refconv.ops import conv
+from refconv.typing import Array, Backward, DataFormat, Padding, Size
 
 __all__ = ["Conv1D", "Conv2D"]
 
@@ -17,26 +21,30 @@ class _Conv(Layer):
 
     category = "conv"
     ndim: int
+    _conv: staticmethod[..., Array]
+    _conv_dx: staticmethod[..., Array]
+    _conv_dw: staticmethod[..., Array]
+    _conv_db: staticmethod[..., Array]
 
     def __init__(
         self,
-        filters,
-        kernel_size,
+        filters: int,
+        kernel_size: Size,
         *,
-        stride=1,
-        padding="valid",
-        dilation=1,
-        groups=1,
-        bias=True,
-        initializer=he_normal,
-        data_format="channels_last",
-    ):
+        stride: Size = 1,
+        padding: Padding = "valid",
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        initializer: Initializer | None = he_normal,
+        data_format: DataFormat = "channels_last",
+    ) -> None:
         self.filters = integer("filters", filters)
         self.window = Window(per_axis("kernel_size", kernel_size, self.ndim), stride, padding, dilation)
         self.groups = divisor("groups", groups, filters=self.filters)
         self.bias, self.initializer = flag("bias", bias), initializer_or_none(initializer)
         self.data_format = known_format(data_format)
-        self.arguments = {
+        self.arguments: dict[str, Any] = {
             "stride": self.window.stride,
             "padding": self.window.padding,
             "dilation": self.window.dilation,
@@ -44,26 +52,26 @@ class _Conv(Layer):
             "data_format": data_format,
         }
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
         divisor("groups", self.groups, inputs=channels)
         return join_shape(self.window.output_size(size), self.filters, self.data_format)
 
-    def specs(self, shape):
+    def specs(self, shape: Shape) -> dict[str, Spec]:
         _, channels = split_shape(self, shape)
-        w = Spec((*self.window.kernel, channels // self.groups, self.filters), self.initializer)
+        w = Spec((*self.window.kernel, channels // self.groups, self.filters), self.initializer or he_normal)
         return {"w": w, "b": Spec((self.filters,), zeros)} if self.bias else {"w": w}
 
-    def multiply_adds(self, shape):
+    def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
         each = math.prod(self.window.kernel) * (channels // self.groups)
         return math.prod(self.window.output_size(size)) * self.filters * each
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = self._conv(x, w.value, None if b is None else b.value, **self.arguments)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             size, _ = split_shape(self, x.shape[1:])
             w.grad += self._conv_dw(x, dy, self.window.kernel, **self.arguments)
             if b is not None:
@@ -79,14 +87,14 @@ class _Conv(Layer):
         groups = [f"{self.groups} groups"] if self.groups > 1 else []
         return ", ".join([window_caption(self.window, "conv", str(self.filters)), *groups])
 
-    def _settings(self):
+    def _settings(self) -> list[str]:
         """What differs from the plain layer, in words."""
         differs = [f"stride {'×'.join(map(str, self.window.stride))}"] if set(self.window.stride) != {1} else []
         differs += [f"padding {self.window.padding}"] if self.window.padding != "valid" else []
         differs += [f"dilation {'×'.join(map(str, self.window.dilation))}"] if set(self.window.dilation) != {1} else []
         return differs + ([f"groups {self.groups}"] if self.groups > 1 else [])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kernel = "×".join(map(str, self.window.kernel))
         return ", ".join([f"{type(self).__name__}({self.filters}, {kernel}", *self._settings()]) + ")"
 

@@ -1,14 +1,17 @@
 """Transposed convolution layers."""
 
+from __future__ import annotations
+
 import math
 from functools import partial
 
 from refconv._arguments import divisor, per_axis
 from refconv.nn.conv import _Conv
 from refconv.nn.description import Shape, Span, by, once
-from refconv.nn.initializers import he_normal, zeros
+from refconv.nn.initializers import Initializer, he_normal, zeros
 from refconv.nn.layer import Spec, join_shape, split_shape
 from refconv.ops import conv_transpose
+from refconv.typing import Array, Backward, DataFormat, Padding, Size
 
 __all__ = ["ConvTranspose1D", "ConvTranspose2D"]
 
@@ -17,21 +20,25 @@ class _ConvTranspose(_Conv):
     """Both layers; the arguments that they share with the convolution are checked there."""
 
     category = "up"
+    _conv_transpose: staticmethod[..., Array]
+    _conv_transpose_dx: staticmethod[..., Array]
+    _conv_transpose_dw: staticmethod[..., Array]
+    _conv_transpose_db: staticmethod[..., Array]
 
     def __init__(
         self,
-        filters,
-        kernel_size,
+        filters: int,
+        kernel_size: Size,
         *,
-        stride=1,
-        padding="valid",
-        output_padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-        initializer=None,
-        data_format="channels_last",
-    ):
+        stride: Size = 1,
+        padding: Padding = "valid",
+        output_padding: Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        initializer: Initializer | None = None,
+        data_format: DataFormat = "channels_last",
+    ) -> None:
         super().__init__(
             filters,
             kernel_size,
@@ -45,28 +52,28 @@ class _ConvTranspose(_Conv):
         )
         self.output_padding = per_axis("output_padding", output_padding, self.ndim, least=0)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
         divisor("groups", self.groups, inputs=channels)
         return join_shape(self.window.transposed_output_size(size, self.output_padding), self.filters, self.data_format)
 
-    def specs(self, shape):
+    def specs(self, shape: Shape) -> dict[str, Spec]:
         _, channels = split_shape(self, shape)
         initializer = self.initializer or partial(he_normal, fan_in=self._fan_in(channels))
         w = Spec((*self.window.kernel, self.filters // self.groups, channels), initializer)
         return {"w": w, "b": Spec((self.filters,), zeros)} if self.bias else {"w": w}
 
-    def multiply_adds(self, shape):
+    def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
         each = math.prod(self.window.kernel) * (self.filters // self.groups)
         return math.prod(size) * channels * each
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         bias = None if b is None else b.value
         y = self._conv_transpose(x, w.value, bias, output_padding=self.output_padding, **self.arguments)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             w.grad += self._conv_transpose_dw(x, dy, self.window.kernel, **self.arguments)
             if b is not None:
                 b.grad += self._conv_transpose_db(dy, data_format=self.data_format)
@@ -84,7 +91,7 @@ class _ConvTranspose(_Conv):
         settings += [f"{self.groups} groups"] if self.groups > 1 else []
         return ", ".join([f"{by(window.kernel)} up-conv", str(self.filters), *settings])
 
-    def _fan_in(self, channels):
+    def _fan_in(self, channels: int) -> float:
         """Products in one output, on average over the outputs that a stamp reaches.
 
         Neighbouring stamps lie S apart, so of the k taps only those with the same m·D mod S meet in one output. This
@@ -94,7 +101,7 @@ class _ConvTranspose(_Conv):
         meet = [k / min(k, S // math.gcd(S, D)) for k, S, D in zip(window.kernel, window.stride, window.dilation, strict=True)]
         return math.prod(meet) * (channels // self.groups)
 
-    def _settings(self):
+    def _settings(self) -> list[str]:
         larger = [f"output_padding {'×'.join(map(str, self.output_padding))}"] if any(self.output_padding) else []
         return super()._settings() + larger
 

@@ -1,11 +1,13 @@
 """The middle of an image as a layer."""
 
+from typing import Any
+
 from refconv._arguments import known_format
 from refconv._errors import ArgumentValueError
-from refconv.geometry import Window
 from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.ops.resize import frame, pad, pad_dx
+from refconv.typing import Array, Backward, DataFormat, Padding
 
 __all__ = ["Crop2D"]
 
@@ -39,20 +41,21 @@ class Crop2D(Layer):
 
     ndim = 2
 
-    def __init__(self, margin, *, data_format="channels_last"):
-        self.window: Window = frame(margin, self.ndim, "zeros")
+    def __init__(self, margin: Padding, *, data_format: DataFormat = "channels_last") -> None:
+        self.window = frame(margin, self.ndim, "zeros")
+        self.margin: Any = self.window.padding  # always pairs of numbers: frame() refuses "same"
         self.data_format = known_format(data_format)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
-        left = tuple(n - before - after for n, (before, after) in zip(size, self.window.padding, strict=True))
+        left = tuple(n - before - after for n, (before, after) in zip(size, self.margin, strict=True))
         if min(left) < 1:
             raise ArgumentValueError(f"{self!r} leaves nothing of an input of shape {tuple(shape)}")
         return join_shape(left, channels, self.data_format)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         self.output_shape(x.shape[1:])
-        margin, options = self.window.padding, {"data_format": self.data_format}
+        margin, options = self.margin, {"data_format": self.data_format}
         return pad_dx(x, margin, **options), lambda dy, want_dx=True: pad(dy, margin, **options) if want_dx else None
 
     def input_span(self, shape: Shape, span: Span) -> Span | None:
@@ -61,6 +64,6 @@ class Crop2D(Layer):
     def caption(self) -> str:
         return "crop"
 
-    def __repr__(self):
-        (top, bottom), (left, right) = self.window.padding
+    def __repr__(self) -> str:
+        (top, bottom), (left, right) = self.margin
         return f"Crop2D({top} + {bottom} × {left} + {right})"

@@ -5,9 +5,10 @@ import math
 from refconv._arguments import flag, initializer_or_none, integer, per_axis
 from refconv._errors import ArgumentValueError
 from refconv.nn.description import Shape
-from refconv.nn.initializers import he_normal, zeros
+from refconv.nn.initializers import Initializer, he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
+from refconv.typing import Array, Backward
 
 __all__ = ["Dense", "Flatten"]
 
@@ -42,32 +43,32 @@ class Dense(Layer):
 
     category = "dense"
 
-    def __init__(self, units, *, bias=True, initializer=he_normal):
+    def __init__(self, units: int, *, bias: bool = True, initializer: Initializer | None = he_normal) -> None:
         self.units = integer("units", units)
         self.bias, self.initializer = flag("bias", bias), initializer_or_none(initializer)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         self._inputs(shape)
         return (self.units,)
 
-    def specs(self, shape):
-        w = Spec((self._inputs(shape), self.units), self.initializer)
+    def specs(self, shape: Shape) -> dict[str, Spec]:
+        w = Spec((self._inputs(shape), self.units), self.initializer or he_normal)
         return {"w": w, "b": Spec((self.units,), zeros)} if self.bias else {"w": w}
 
-    def multiply_adds(self, shape):
+    def multiply_adds(self, shape: Shape) -> int:
         return self._inputs(shape) * self.units
 
-    def _inputs(self, shape):
+    def _inputs(self, shape: Shape) -> int:
         if len(shape) != 1:
             raise ArgumentValueError(f"{self!r} takes one axis of numbers, got shape {tuple(shape)}: put Flatten() before")
         (inputs,) = per_axis(f"the input of {self!r}", shape, 1)
         return inputs
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = dense(x, w.value, None if b is None else b.value)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             w.grad += dense_dw(x, dy)
             if b is not None:
                 b.grad += dense_db(dy)
@@ -78,7 +79,7 @@ class Dense(Layer):
     def caption(self) -> str:
         return f"dense, {self.units}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Dense({self.units})"
 
 
@@ -93,10 +94,10 @@ class Flatten(Layer):
 
     wiring = "line"
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         return (math.prod(shape),)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         return x.reshape(len(x), math.prod(x.shape[1:])), lambda dy, want_dx=True: dy.reshape(x.shape)
 
     def own_activations(self, shape: Shape) -> int:

@@ -1,13 +1,16 @@
 """Dropout as a layer, with random numbers of its own."""
 
+from typing import Any
+
 import numpy as np
 
 from refconv._arguments import generator
 from refconv._errors import ArgumentTypeError
 from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
-from refconv.ops.check import floats
+from refconv.ops.check import as_float
 from refconv.ops.dropout import dropout, dropout_dx, dropout_rate
+from refconv.typing import Array, Backward
 
 __all__ = ["Dropout"]
 
@@ -45,20 +48,20 @@ class Dropout(Layer):
 
     category = "dropout"
 
-    def __init__(self, rate, seed=None):
+    def __init__(self, rate: float, seed: int | None = None) -> None:
         if isinstance(seed, np.random.Generator):
             raise ArgumentTypeError("seed must be an integer, got a Generator: two builds would share its state")
         self.rate = dropout_rate(rate, np.empty(0))
         self.seed = seed
         self.rng = None if seed is None else generator("seed", seed)
 
-    def make(self, shape, rng, dtype):
+    def make(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
         super().make(shape, rng, dtype)
         self.rng = np.random.default_rng(rng.integers(2**63)) if self.seed is None else generator("seed", self.seed)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         if not train or self.frozen:
-            x = floats(x=x)
+            x = as_float("x", x)
             return x, lambda dy, want_dx=True: dy
         if self.rng is None:
             raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first, or give it a seed")
@@ -74,5 +77,5 @@ class Dropout(Layer):
     def caption(self) -> str:
         return f"dropout {self.rate:g}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Dropout({self.rate})" if self.seed is None else f"Dropout({self.rate}, seed {self.seed})"

@@ -2,14 +2,17 @@
 
 import copy
 import math
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from refconv._arguments import integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer, container_repr
-from refconv.nn.description import Wrapper, around
+from refconv.nn.description import Span, Wrapper, around
 from refconv.nn.layer import Layer, all_layers, call_backward
 from refconv.nn.location import names_failing_layer
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["DropPath", "Fractal"]
 
@@ -68,42 +71,42 @@ class Fractal(RandomContainer):
         self.spans = [self.rows >> c for c in range(self.columns)]  # rows that a layer of each column takes
         names = [self.name(c, row) for row in self.every_row() for c in self.ending(row)]
         super().__init__(**{name: copy.deepcopy(layer) for name in names})
-        self.column = None
+        self.column: int | None = None
 
-    def every_row(self):
+    def every_row(self) -> range:
         """Return the row numbers, which start at 1 as in the figure."""
         return range(1, self.rows + 1)
 
-    def ending(self, row):
+    def ending(self, row: int) -> list[int]:
         """Return the columns whose layer ends in this row."""
         return [c for c in range(self.columns) if row % self.spans[c] == 0]
 
     @staticmethod
-    def name(c, row):
+    def name(c: int, row: int) -> str:
         """Return the name of the layer of column c that ends in this row."""
         return f"column{c + 1}_row{row}"
 
     @names_failing_layer
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
         if len(outputs) > 1:
             raise ArgumentValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
         return outputs.pop()
 
-    def children(self, shape):
+    def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         joined = self.layers[self.name(0, self.rows)].output_shape(shape)
         for row in self.every_row():
             for c in self.ending(row):
                 yield self.name(c, row), self.layers[self.name(c, row)], shape if row == self.spans[c] else joined
 
-    def reaching(self, x, name):
+    def reaching(self, x: Array, name: str) -> Array:
         return self._infer(x, until=name)
 
     @names_failing_layer
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return self._infer(x)
 
-    def _infer(self, x, until=None):
+    def _infer(self, x: Array, until: str | None = None) -> Array:
         """Return the output in inference, or the input of the layer named ``until``."""
         starts = [x] * self.columns
         for row in self.every_row():
@@ -116,19 +119,20 @@ class Fractal(RandomContainer):
         return y
 
     @names_failing_layer
-    def forward(self, x, train=True):
-        starts, backs = [x] * self.columns, []  # what each column's next layer reads
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        starts: list[Any] = [x] * self.columns  # what each column's next layer reads; None after a join without inputs
+        backs: list[dict[int, Backward]] = []
         for row in self.every_row():
             ending = self.ending(row)
             alive = self._alive(ending) if train and not self.frozen else ending
             passes = {c: self.layers[self.name(c, row)].forward(starts[c], train) for c in alive}
-            y = mean_of([value for value, _ in passes.values()]) if alive else None
+            y: Any = mean_of([value for value, _ in passes.values()]) if alive else None
             for c in ending:
                 starts[c] = y
             backs.append({c: back for c, (_, back) in passes.items()})
 
-        def backward(dy, want_dx=True):
-            dstarts = [dy] * self.columns  # ∂e/∂ what each column's next layer reads
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
+            dstarts: list[Any] = [dy] * self.columns  # ∂e/∂ what each column's next layer reads
             for row in reversed(self.every_row()):
                 ending, back = self.ending(row), backs[row - 1]
                 arriving = [dstarts[c] for c in ending if dstarts[c] is not None]
@@ -142,7 +146,7 @@ class Fractal(RandomContainer):
 
         return y, backward
 
-    def _alive(self, ending):
+    def _alive(self, ending: list[int]) -> list[int]:
         """Return the inputs that a join keeps: all, a random subset, or the one column of a global mini-batch."""
         if self.column is not None:
             return [c for c in ending if c == self.column]
@@ -152,8 +156,9 @@ class Fractal(RandomContainer):
         alive = [c for c in ending if rng.random() >= self.drop]
         return alive or [ending[rng.integers(len(ending))]]
 
-    def input_span(self, shape, span):
-        at, needed = {name: inner for name, _, inner in self.children(shape)}, [span] * self.columns
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        at = {name: inner for name, _, inner in self.children(shape)}
+        needed: list[Span | None] = [span] * self.columns
         for row in reversed(self.every_row()):
             ending = self.ending(row)
             joined = around(needed[c] for c in ending)  # what all columns that read this join need of it
@@ -162,17 +167,17 @@ class Fractal(RandomContainer):
                 needed[c] = None if joined is None else self.layers[name].input_span(at[name], joined)
         return around(needed)
 
-    def own_activations(self, shape):
+    def own_activations(self, shape: Shape) -> int:
         return math.prod(self.output_shape(shape)) * sum(len(self.ending(row)) > 1 for row in self.every_row())
 
-    def peak_activations(self, shape, keep_input=False):
+    def peak_activations(self, shape: Shape, keep_input: bool = False) -> int:
         """A join lives until the last column that reads it has run."""
         at = {name: inner for name, _, inner in self.children(shape)}
         size, peak = math.prod(self.output_shape(shape)), 0
         read = dict.fromkeys(range(self.columns), 0)  # the row whose join each column reads next; 0 is the input
         kept = {0} if keep_input else set()
 
-        def live(rows):
+        def live(rows: Iterable[int]) -> int:
             return sum(size if row else math.prod(shape) for row in rows)
 
         for row in self.every_row():
@@ -187,7 +192,7 @@ class Fractal(RandomContainer):
             read |= dict.fromkeys(ending, row)
         return peak
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return container_repr("Fractal", {"0": self.layers[self.name(0, self.rows)]}, f"columns={self.columns}")
 
 
@@ -212,7 +217,7 @@ class DropPath(Wrapper, RandomContainer):
     Source: M13; Larsson, Maire and Shakhnarovich, 2016, section 3.
     """
 
-    def __init__(self, network, share=0.5):
+    def __init__(self, network: Layer, share: float = 0.5) -> None:
         super().__init__(network=network)
         self.network, self.share = network, real("share", share, least=0, most=1)
         self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
@@ -221,11 +226,11 @@ class DropPath(Wrapper, RandomContainer):
             raise ArgumentValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
 
     @names_failing_layer
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         return self.network.output_shape(shape)
 
     @names_failing_layer
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         alone = train and not self.frozen and self.generator().random() < self.share
         column = int(self.generator().integers(self.fractals[0].columns)) if alone else None
         try:
@@ -237,12 +242,12 @@ class DropPath(Wrapper, RandomContainer):
                 fractal.column = None
 
     @names_failing_layer
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return self.network(x)
 
     @property
-    def inference_layer(self):
+    def inference_layer(self) -> Layer:
         return self.network
 
-    def caption(self):
+    def caption(self) -> str:
         return "drop-path"

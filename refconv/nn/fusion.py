@@ -11,13 +11,19 @@ When a ``Sequential`` runs and :class:`refconv.config` allows it, consecutive la
 The layers keep their parameters and gradients, and outputs are the same. Models do not mention fusion.
 """
 
+from __future__ import annotations
+
 import operator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 from refconv._config import get_config
 from refconv.nn.activation import ReLU
 from refconv.nn.branches import Sum
 from refconv.nn.conv import Conv2D
 from refconv.nn.dense import Dense
+from refconv.nn.layer import Layer
 from refconv.nn.max_pool import MaxPool2D
 from refconv.nn.norm import BatchNorm
 from refconv.nn.separable import DepthwiseConv2D
@@ -30,8 +36,9 @@ from refconv.ops.fused import (
     relu_in_place,
 )
 from refconv.ops.norm import batch_norm_inference_grads
+from refconv.typing import Array, Backward
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "Step"]
 
 CONVOLUTIONS = (Conv2D, DepthwiseConv2D)
 
@@ -43,10 +50,10 @@ class Plan:
     on the shapes of their parameters; it is made again if another layer takes a place or a layer is built again.
     """
 
-    def __init__(self):
-        self._planned = {}  # train: (what the plan depends on, steps)
+    def __init__(self) -> None:
+        self._planned: dict[bool, tuple[list[object], list[Step]]] = {}  # train: (what the plan depends on, steps)
 
-    def steps(self, layers, train):
+    def steps(self, layers: Iterable[Layer], train: bool) -> Sequence[Step]:
         """Return what a ``Sequential`` of these layers runs: the layers themselves while fusion is off."""
         layers = [*layers]
         if not _is_on():
@@ -58,7 +65,7 @@ class Plan:
             self._planned[train] = inputs, plan(layers, train)
         return self._planned[train][1]
 
-    def __reduce__(self):  # a copy of the sequence has other layers and plans them itself
+    def __reduce__(self) -> tuple[type[Plan], tuple[()]]:  # a copy of the sequence has other layers and plans them itself
         return Plan, ()
 
 
@@ -67,13 +74,14 @@ def _is_on() -> bool:
     return settings.fusion and settings.engine == "kernels"
 
 
-def _same_objects(some, others):
+def _same_objects(some: Sequence[object], others: Sequence[object]) -> bool:
     return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
-def plan(layers, train):
+def plan(layers: Iterable[Layer], train: bool) -> list[Step]:
     """Return the steps that compute these layers, which are built."""
-    steps, left = [], list(layers)
+    steps: list[Step] = []
+    left = list(layers)
     while left:
         step, count = _first_step(left, train)
         steps.append(step)
@@ -81,7 +89,7 @@ def plan(layers, train):
     return steps
 
 
-def _first_step(layers, train):
+def _first_step(layers: Sequence[Any], train: bool) -> tuple[Step, int]:
     # Exactly these types: a subclass, or a layer whose forward was replaced, may compute something else.
     kinds = tuple(None if "forward" in vars(layer) else type(layer) for layer in layers[:3])
     if kinds == (Conv2D, ReLU, MaxPool2D) and _pool_together(layers[0], layers[2]):
@@ -94,11 +102,11 @@ def _first_step(layers, train):
     return layers[0], 1
 
 
-def _channels_last(*layers):
+def _channels_last(*layers: Any) -> bool:
     return all(layer.data_format == "channels_last" for layer in layers)
 
 
-def _pool_together(conv, pool):
+def _pool_together(conv: Conv2D, pool: MaxPool2D) -> bool:
     return (
         (pool.window.kernel, pool.window.stride, pool.window.dilation) == ((2, 2), (2, 2), (1, 1))
         and (pool.window.padding, pool.window.ceil_mode) == ("valid", False)
@@ -107,27 +115,31 @@ def _pool_together(conv, pool):
     )
 
 
-class _Step:
+class _Step(ABC):
     """Base class of steps that compute several layers; ``layers`` may leave out layers without parameters."""
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Any) -> None:
         self.layers = layers
 
     @property
-    def is_trainable(self):
+    def is_trainable(self) -> bool:
         return any(layer.is_trainable for layer in self.layers)
 
-    def __call__(self, x):
+    @abstractmethod
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        """Return the output of the last layer and a backward function."""
+
+    def __call__(self, x: Array) -> Array:
         return self.forward(x, train=False)[0]
 
 
 class _ConvReLUPool(_Step):
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         (conv,) = self.layers
         w, b = conv.parameters["w"], conv.parameters["b"] if conv.bias else None
         y, winners = conv2d_relu_pool(x, w.value, None if b is None else b.value, conv.window)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             dx, dw, db = conv2d_relu_pool_grads(x, w.value, dy, winners, conv.window, want_dx)
             w.grad += dw
             if b is not None:
@@ -138,7 +150,7 @@ class _ConvReLUPool(_Step):
 
 
 class _ConvNorm(_Step):
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Backward]:
         conv, norm, *relu = self.layers
         gamma, beta = norm.parameters["gamma"], norm.parameters["beta"]
         # Copies: training may change the averages before backward is called.
@@ -146,7 +158,7 @@ class _ConvNorm(_Step):
         sums, conv_back = conv.forward(x, train)
         y = batch_norm_inference_in_place(sums, gamma.value, beta.value, mean, var, norm.eps, bool(relu))
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array:
             sums, _ = conv.forward(x, train)  # recomputed: y overwrote them, and backward in inference mode is rare
             dy = relu_dx(dy, x=y) if relu else dy
             dsums, dgamma, dbeta = batch_norm_inference_grads(dy, x=sums, gamma=gamma.value, mean=mean, var=var, eps=norm.eps)
@@ -158,10 +170,13 @@ class _ConvNorm(_Step):
 
 
 class _WithReLU(_Step):
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         y, back = self.layers[0].forward(x, train)
         y = relu_in_place(y)
         return y, lambda dy, want_dx=True: back(relu_dx(dy, x=y), want_dx)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return relu_in_place(self.layers[0](x))
+
+
+Step: TypeAlias = "Layer | _Step"  # what a Sequential runs

@@ -1,11 +1,15 @@
 """Auxiliary classifiers: heads on inner layers of a network, used in training only."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.combinators import Sequential
 from refconv.nn.container import Container
 from refconv.nn.description import Wrapper, short_repr
-from refconv.nn.layer import call_backward
+from refconv.nn.layer import Layer, call_backward
 from refconv.nn.location import names_failing_layer
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["Heads"]
 
@@ -45,7 +49,7 @@ class Heads(Wrapper, Container):
     Source: A22, M7; Szegedy et al., "Going deeper with convolutions", 2014.
     """
 
-    def __init__(self, trunk, **heads):
+    def __init__(self, trunk: Sequential, **heads: Layer) -> None:
         if not isinstance(trunk, Sequential):
             raise ArgumentTypeError(f"trunk must be a Sequential, got {short_repr(trunk)}")
         super().__init__(trunk=trunk, **{f"head_{name}": head for name, head in heads.items()})
@@ -53,27 +57,27 @@ class Heads(Wrapper, Container):
         self.pieces = _cut(trunk, [*heads])
 
     @names_failing_layer
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         return self.trunk.output_shape(shape)
 
-    def children(self, shape):
+    def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         yield "trunk", self.trunk, shape
         for (name, head), piece in zip(self.heads.items(), self.pieces, strict=False):
             shape = piece.output_shape(shape)
             yield f"head_{name}", head, shape
 
     @property
-    def inference_layer(self):
+    def inference_layer(self) -> Layer:
         return self.trunk
 
-    def layers_before(self, name):
+    def layers_before(self, name: str) -> Sequence[Layer]:
         return () if name == "trunk" else self.pieces[: [*self.heads].index(name.removeprefix("head_")) + 1]
 
-    def reaching(self, x, name):
+    def reaching(self, x: Array, name: str) -> Array:
         return x if name == "trunk" else self.trunk.activations(x, name.removeprefix("head_"))
 
     @names_failing_layer
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Any, Backward]:
         if not train or self.frozen:
             return self.trunk.forward(x, train)
         asides, backwards = [], []
@@ -84,11 +88,11 @@ class Heads(Wrapper, Container):
             backwards.append((back, head_back))
         scores, last_back = self.pieces[-1].forward(x, train)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Sequence[Array], want_dx: bool = True) -> Array | None:
             dscores, *dasides = dy
             # needed[k]: the caller or a piece before piece k needs ∂e/∂ the input of piece k.
             needed = [want_dx or any(piece.is_trainable for piece in self.pieces[:k]) for k in range(len(self.pieces))]
-            dx = call_backward(last_back, dscores, needed[-1])
+            dx: Array | None = call_backward(last_back, dscores, needed[-1])
             for k in reversed(range(len(backwards))):
                 back, head_back = backwards[k]
                 daside = call_backward(head_back, dasides[k], needed[k + 1])
@@ -98,15 +102,16 @@ class Heads(Wrapper, Container):
         return (scores, *asides), backward
 
     @names_failing_layer
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return self.trunk(x)
 
 
-def _cut(trunk, names):
+def _cut(trunk: Sequential, names: list[str]) -> list[Sequential]:
     """The trunk in pieces, each ending with the layer of one of these names, and what follows the last."""
     layers = [*trunk.layers.items()]
-    ends = [next((k + 1 for k, (name, _) in enumerate(layers) if name == wanted), None) for wanted in names]
-    if not ends or None in ends or ends != sorted(set(ends)) or ends[-1] == len(layers):
+    position = {name: k for k, (name, _) in enumerate(layers, 1)}
+    ends = [position.get(name, 0) for name in names]  # 0: there is no such layer
+    if not ends or 0 in ends or ends != sorted(set(ends)) or ends[-1] == len(layers):
         known = [*trunk.layers][:-1]
         raise ArgumentValueError(
             f"heads must be named after layers of the trunk before its last, in order, {known}, got {names}"

@@ -5,13 +5,19 @@ kh·kw·O. Both rules choose the variance by them.
 """
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
-__all__ = ["fans", "glorot_uniform", "he_normal", "ones", "zeros"]
+from refconv.typing import Array, Shape
+
+__all__ = ["Initializer", "fans", "glorot_uniform", "he_normal", "ones", "zeros"]
+
+Initializer: TypeAlias = Callable[[np.random.Generator, Shape], Array]  # initializer(rng, shape) returns the first values
 
 
-def fans(shape):
+def fans(shape: Shape) -> tuple[int, int]:
     """Fan-in and fan-out of a kernel or a dense layer's matrix.
 
     >>> fans((5, 5, 6, 16)), fans((400, 120))
@@ -21,7 +27,7 @@ def fans(shape):
     return math.prod(window) * inputs, math.prod(window) * outputs
 
 
-def glorot_uniform(rng, shape):
+def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
     r"""Uniform in ±√(6 / (fan-in + fan-out)): keeps the variance of values and gradients where units are near linear.
 
     .. math:: w \sim U(-a, a), \quad a = \sqrt{\frac{6}{\text{fan-in} + \text{fan-out}}}
@@ -38,7 +44,7 @@ def glorot_uniform(rng, shape):
     return rng.uniform(-limit, limit, shape)
 
 
-def he_normal(rng, shape, fan_in=None):
+def he_normal(rng: np.random.Generator, shape: Shape, fan_in: float | None = None) -> Array:
     r"""Normal with variance 2 / fan-in: keeps the variance of values through ReLUs, which let half of it pass.
 
     .. math:: w \sim N\left(0, \frac{2}{\text{fan-in}}\right)
@@ -55,11 +61,11 @@ def he_normal(rng, shape, fan_in=None):
     return rng.normal(0, math.sqrt(2 / (fan_in or fans(shape)[0])), shape)
 
 
-def zeros(rng, shape):
+def zeros(rng: np.random.Generator, shape: Shape) -> Array:
     """All zero: biases, and β of batch normalisation (A13)."""
     return np.zeros(shape)
 
 
-def ones(rng, shape):
+def ones(rng: np.random.Generator, shape: Shape) -> Array:
     """All one: γ of batch normalisation (A13)."""
     return np.ones(shape)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refconv._arguments import entries
 from refconv._errors import ArgumentTypeError, ArgumentValueError
@@ -18,13 +19,14 @@ from refconv.nn.description import Description, Shape, short_repr
 from refconv.nn.foreign import Hints
 from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, is_trained, not_built
 from refconv.nn.saving import Saveable
+from refconv.typing import Array, Backward, Generator
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
 
 Self = TypeVar("Self", bound="Layer")
 
 
-def call_backward(backward: Callable, dy, want_dx=True):
+def call_backward(backward: Backward, dy: Any, want_dx: bool = True) -> Any:
     """Call a backward function, which may accept ``want_dx`` or only dy, and return ∂e/∂x, or None if it is skipped.
 
     All code that passes on ``want_dx`` calls this, so a layer's backward function need not have the argument.
@@ -37,7 +39,7 @@ def call_backward(backward: Callable, dy, want_dx=True):
     return backward(dy, want_dx=False)
 
 
-def _accepts_want_dx(backward):
+def _accepts_want_dx(backward: Backward) -> bool:
     code = getattr(backward, "__code__", None)
     if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # inspect.signature takes ten microseconds
         return "want_dx" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -107,11 +109,11 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     input_shape: Shape | None = None  # of one input, as it was in build; of the first use if a layer is used twice
     _joins_arrays: bool = False  # True if build was called on this layer, not on one around it: it owns the flat arrays
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         """A subclass that overrides ``forward`` gets a matching ``__call__``."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "__call__" not in vars(cls):
-            cls.__call__ = Layer.__call__
+            cls.__call__ = Layer.__call__  # type: ignore[method-assign]  # on purpose, see above
 
     def __init__(self) -> None:
         """Accept no arguments: without this method, ``__new__`` would accept any for a layer that has none."""
@@ -132,7 +134,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return self._parameters is not None and all(layer.is_built for _, layer in self.named_layers())
 
     @abstractmethod
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Any, Backward]:
         """Return the output and a backward function."""
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -159,7 +161,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         """Yield the name of each inner layer, the layer, and the shape of its input."""
         return iter(())
 
-    def build(self, shape: Shape, rng=None, dtype=np.float32) -> Shape:
+    def build(self, shape: Shape, rng: Generator = None, dtype: DTypeLike = np.float32) -> Shape:
         """Make the parameters for inputs of this shape, or refill those that fit it.
 
         All values are views of one flat array, all gradients of another one; see :class:`Parameter`. If the layer is built
@@ -203,7 +205,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
             layer._joins_arrays = layer is self
         return output
 
-    def make(self, shape: Shape, rng, dtype) -> None:
+    def make(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
         """Write the first values of the layer's own parameters.
 
         :meth:`build` calls this once for each layer, after it has allocated what ``specs`` lists. A layer that overrides it
@@ -237,7 +239,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
 
         Raises ``ValueError`` if a layer that is used twice would need parameters of two shapes.
         """
-        seen = {}
+        seen: dict[int, tuple[str, dict[str, Shape]]] = {}
         for name, layer, inner in self._every_use("", shape):
             sizes = {parameter: spec.shape for parameter, spec in layer.specs(inner).items()}
             if id(layer) not in seen:
@@ -250,7 +252,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
                     f"got {before} and {sizes}"
                 )
 
-    def _every_use(self, name, shape):
+    def _every_use(self, name: str, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         yield name or "the model", self, shape
         for inner_name, layer, inner in self.children(shape):
             yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
@@ -259,11 +261,11 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         """Yield the names of the direct inner layers and the layers."""
         return iter(())
 
-    def reaching(self, x, name: str):
+    def reaching(self, x: Array, name: str) -> Array:
         """Return the input of the direct inner layer of this name, in inference for the input x. Here x itself."""
         return x
 
-    def activations(self, x, name: str):
+    def activations(self, x: Array, name: str) -> Array:
         """Compute the output of an inner layer in inference: features for another task.
 
         Parameters
@@ -351,12 +353,12 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         found = dict(self._own_parameters())
         for name, layer in self.named_layers():
             found.update({f"{name}.{inner}": parameter for inner, parameter in layer.named_parameters().items()})
-        first = {}
+        first: dict[int, str] = {}
         for name, parameter in found.items():
             first.setdefault(id(parameter), name)
         return {name: found[name] for name in first.values()}
 
-    def count_parameters(self, shape: Shape, trainable_only=False) -> int:
+    def count_parameters(self, shape: Shape, trainable_only: bool = False) -> int:
         """Return the number of elements of all parameters but counters, without making any.
 
         ``trainable_only`` leaves out frozen parameters and those without a gradient, such as running averages.
@@ -385,21 +387,22 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
             found += layer._made_parameters()
         return list(dict.fromkeys(found))
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Join the parameters of a copy again: each comes with arrays of its own."""
         vars(self).update(state)
         if self._joins_arrays:
             flatten(p for p in self._made_parameters() if p.relocatable and p.flat is None)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         """Compute the output in inference, without keeping activations and without changing the layer.
 
         Containers call their layers instead of their forward passes: the backward functions of those would keep every
         activation until the last layer is done.
         """
-        return self.forward(x, train=False)[0]
+        y: Array = self.forward(x, train=False)[0]
+        return y
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
@@ -408,7 +411,7 @@ def is_channels_first(layer: Layer) -> bool:
     return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
 
 
-def split_shape(layer, shape):
+def split_shape(layer: Any, shape: Shape) -> tuple[Shape, int]:
     """Size and channels of one image or signal, the input of a spatial layer.
 
     >>> from refconv.nn.conv import Conv2D
@@ -424,6 +427,6 @@ def split_shape(layer, shape):
     return tuple(shape[1:]), shape[0]
 
 
-def join_shape(size, channels, data_format):
+def join_shape(size: Shape, channels: int, data_format: str) -> Shape:
     """Shape of an image or signal with this size and number of channels."""
     return (*size, channels) if data_format == "channels_last" else (channels, *size)

@@ -1,15 +1,20 @@
 """Max pooling layers."""
 
+from __future__ import annotations
+
 from refconv.nn.layer import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import max_pool
-from refconv.typing import DataFormat, Padding, Size
+from refconv.typing import Array, Backward, DataFormat, Padding, Size
 
 __all__ = ["GlobalMaxPool1D", "GlobalMaxPool2D", "MaxPool1D", "MaxPool2D"]
 
 
 class _MaxPool(Pool):
     statistic = "max"
+    _pool: staticmethod[..., Array]
+    _pool_with_argmax: staticmethod[..., tuple[Array, Array]]
+    _pool_dx: staticmethod[..., Array]
 
     def __init__(
         self,
@@ -23,14 +28,14 @@ class _MaxPool(Pool):
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode, data_format)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         kernel, arguments = self.window.kernel, {**self.arguments, "dilation": self.window.dilation}
         if train:
             y, argmax = self._pool_with_argmax(x, kernel, **arguments)
         else:
             y, argmax = self._pool(x, kernel, **arguments), None
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             if not want_dx:
                 return None
             winners = argmax if train else self._pool_with_argmax(x, kernel, **arguments)[1]
@@ -89,8 +94,9 @@ class MaxPool1D(_MaxPool):
 
 class _GlobalMaxPool(GlobalPool):
     statistic = "max"
+    windowed: type[_MaxPool]
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         size, channels = split_shape(self, x.shape[1:])
         y, back = self.windowed(size, data_format=self.data_format).forward(x, train)
         return y.reshape(len(x), channels), lambda dy, want_dx=True: back(dy.reshape(y.shape), want_dx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 from refconv._arguments import choice, known_format, real, real_or_exact
 from refconv._errors import ArgumentValueError
@@ -108,7 +109,7 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         gamma, beta = self.parameters["gamma"], self.parameters["beta"]
-        options = {"eps": self.eps, "data_format": self.data_format}
+        options: dict[str, Any] = {"eps": self.eps, "data_format": self.data_format}
         if train and not self.frozen:
             y, mean, var = batch_norm(x, gamma.value, beta.value, **options)
             gradients, update = batch_norm_grads, self._update_of(mean, var, x.size // mean.size)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.description import short_repr
+from refconv.nn.initializers import Initializer
+from refconv.typing import Array, ArrayLike, Shape
 
 __all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten", "is_trained"]
-
-Shape = tuple[int, ...]
 
 MANY = 2.0**24  # of a counter that weights lack: the averages beside it are complete, and float32 counts no further
 
@@ -38,7 +39,7 @@ class FlatArrays:
         Type of both arrays.
     """
 
-    def __init__(self, trainable, untrained, dtype):
+    def __init__(self, trainable: int, untrained: int, dtype: DTypeLike) -> None:
         # Every value is written anyway. np.empty lets NumPy ask for huge pages, whose first use takes a tenth of the time.
         self.values = np.empty(trainable + untrained, dtype)
         # Gradients that nothing ever writes, as in inference, take no memory with np.zeros.
@@ -77,29 +78,29 @@ class Parameter:
     Source: lecture row A12 (SOURCES.md).
     """
 
-    def __init__(self, value, trainable=True):
-        self._value = value
-        self._grad = np.zeros_like(value) if trainable else None
+    def __init__(self, value: Array, trainable: bool = True) -> None:
+        self._value: Array = value
+        self._grad: Any = np.zeros_like(value) if trainable else None
         self.frozen = False
         self.flat: FlatArrays | None = None
         self.offset = 0
         self.relocatable = False  # True if build allocated the arrays, so that nothing else refers to them
 
     @property
-    def value(self):
+    def value(self) -> Array:
         return self._value
 
     @value.setter
-    def value(self, new):
+    def value(self, new: ArrayLike) -> None:
         if new is not self._value:  # `parameter.value += change` assigns the array to itself
             _write("value", self._value, new)
 
     @property
-    def grad(self):
+    def grad(self) -> Any:  # an array, or None without a gradient; "| None" would burden each backward function
         return self._grad
 
     @grad.setter
-    def grad(self, new):
+    def grad(self, new: ArrayLike) -> None:
         if new is self._grad:
             return
         if self._grad is None:
@@ -110,7 +111,7 @@ class Parameter:
     def trainable(self) -> bool:
         return self._grad is not None and not self.frozen
 
-    def replace_array(self, value) -> None:
+    def replace_array(self, value: Array) -> None:
         """Use another array of the same shape, of any dtype, with a new gradient of zeros.
 
         The parameter leaves its flat arrays, so optimisers update it alone. Tests use this for fractions and symbols.
@@ -120,7 +121,7 @@ class Parameter:
         self._value, self._grad = value, None if self._grad is None else np.zeros_like(value)
         self.flat, self.offset, self.relocatable = None, 0, False
 
-    def move_to(self, flat, offset) -> None:
+    def move_to(self, flat: FlatArrays, offset: int) -> None:
         """Copy value and grad into flat arrays, from this index on, and become a view of them."""
         value, grad = self._value, self._grad
         self._bind(flat, offset, value.shape)
@@ -128,26 +129,27 @@ class Parameter:
         if grad is not None:
             self._grad[...] = grad
 
-    def _bind(self, flat, offset, shape):
+    def _bind(self, flat: FlatArrays, offset: int, shape: Shape) -> None:
         end = offset + math.prod(shape)
         self.flat, self.offset, self.relocatable = flat, offset, True
         self._value = flat.values[offset:end].reshape(shape)
         if self._grad is not None:
             self._grad = flat.gradients[offset:end].reshape(shape)
 
-    def __getstate__(self):  # a copy has arrays of its own: the flat ones may hold parameters that are not copied
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has arrays of its own: the flat ones may hold parameters that are not copied.
         return {**vars(self), "flat": None, "offset": 0}
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         made = copy.copy(self)
         memo[id(self)] = made
         if self.relocatable:  # not by deepcopy: it would keep the copies in memory until it has copied everything
-            made._value, made._grad = (None if a is None else a.copy() for a in (self._value, self._grad))
+            made._value, made._grad = self._value.copy(), None if self._grad is None else self._grad.copy()
         else:
             made._value, made._grad = copy.deepcopy((self._value, self._grad), memo)
         return made
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Parameter{self.value.shape}" + ("" if self.trainable else " (not trained)")
 
 
@@ -202,7 +204,7 @@ def not_built(layer: object) -> str:
     return f"{short_repr(layer)} has no parameters yet: call build(input_shape) first"
 
 
-def _write(name, array, new):
+def _write(name: str, array: Array, new: ArrayLike) -> None:
     """Copy ``new`` into an array of its shape; floats are rounded to the array's type."""
     if np.shape(new) != array.shape:
         found = "None" if new is None else f"shape {np.shape(new)}"
@@ -218,11 +220,11 @@ class Spec(NamedTuple):
     """
 
     shape: Shape
-    initializer: Callable[[np.random.Generator, Shape], np.ndarray]
+    initializer: Initializer
     trainable: bool = True
     counter: bool = False
 
-    def fill(self, parameter: Parameter, rng) -> None:
+    def fill(self, parameter: Parameter, rng: np.random.Generator) -> None:
         """Write the first values."""
         values = self.initializer(rng, self.shape)
         if np.shape(values) != self.shape:
@@ -230,7 +232,7 @@ class Spec(NamedTuple):
         parameter.value[...] = values
 
 
-def allocate(specs: Iterable[Spec], dtype) -> list[Parameter]:
+def allocate(specs: Iterable[Spec], dtype: DTypeLike) -> list[Parameter]:
     """Return a parameter for each specification, in common flat arrays; the values are not initialised."""
     specs = list(specs)
     flat, offsets = _layout([(math.prod(spec.shape), spec.trainable) for spec in specs], dtype)
@@ -255,7 +257,7 @@ def flatten(parameters: Iterable[Parameter]) -> None:
             parameter.move_to(flat, offset)
 
 
-def _layout(sizes, dtype):
+def _layout(sizes: Sequence[tuple[int, bool]], dtype: DTypeLike) -> tuple[FlatArrays, list[int]]:
     """Return flat arrays for parameters given as (size, trainable), and the offset of each: trainable ones first."""
     trained, total = (sum(size for size, trainable in sizes if trainable or everything) for everything in (False, True))
     ends, offsets = {True: 0, False: trained}, []

@@ -1,5 +1,7 @@
 """What max and average pooling layers share: their window, or that it is the whole input, and their shapes."""
 
+from typing import Any
+
 from refconv._arguments import known_format, per_axis
 from refconv.geometry import Window
 from refconv.nn.description import Shape, Span, window_caption
@@ -28,14 +30,14 @@ class Pool(Layer):
         kernel = per_axis("kernel_size", kernel_size, self.ndim)
         self.window = Window(kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
         self.data_format = known_format(data_format)
-        self.arguments = {
+        self.arguments: dict[str, Any] = {
             "stride": self.window.stride,
             "padding": self.window.padding,
             "ceil_mode": ceil_mode,
             "data_format": data_format,
         }
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
         return join_shape(self.window.pooled_size(size), channels, self.data_format)
 
@@ -48,7 +50,7 @@ class Pool(Layer):
             return f"every {' × '.join(map(_ordinal, dict.fromkeys(window.stride)))} {ELEMENTS[self.ndim]}"
         return window_caption(window, f"{self.statistic} pool")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kernel, stride = ("×".join(map(str, axes)) for axes in (self.window.kernel, self.window.stride))
         differs = [f"stride {stride}"] if stride != kernel else []
         differs += [f"padding {self.window.padding}"] if self.window.padding != "valid" else []
@@ -62,10 +64,10 @@ class GlobalPool(Layer):
     statistic: str
     ndim: int
 
-    def __init__(self, *, data_format="channels_last"):
+    def __init__(self, *, data_format: DataFormat = "channels_last") -> None:
         self.data_format = known_format(data_format)
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
         per_axis("input_size", size, self.ndim)
         return (channels,)
@@ -74,7 +76,7 @@ class GlobalPool(Layer):
         return f"{self.statistic} of all {ELEMENTS[self.ndim]}s"
 
 
-def _ordinal(n):
+def _ordinal(n: int) -> str:
     """Return a number from 1 on with the ending of its rank.
 
     >>> [_ordinal(n) for n in (1, 2, 3, 4, 11, 22, 113)]

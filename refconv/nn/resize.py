@@ -1,9 +1,12 @@
 """Padding and upsampling as layers."""
 
+from typing import Any
+
 from refconv._arguments import known_format, per_axis
 from refconv.nn.description import Shape, Span, once
 from refconv.nn.layer import Layer, join_shape, split_shape
 from refconv.ops.resize import frame, framed_size, pad, pad_dx, upsample2d, upsample2d_dx, upsample_mode, upsampled_size
+from refconv.typing import Array, Backward, DataFormat, Padding, Size
 
 __all__ = ["Pad2D", "Upsample2D"]
 
@@ -35,16 +38,16 @@ class Pad2D(Layer):
 
     ndim = 2
 
-    def __init__(self, padding, *, mode="zeros", data_format="channels_last"):
+    def __init__(self, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> None:
         self.window = frame(padding, self.ndim, mode)
         self.mode, self.data_format = mode, known_format(data_format)
-        self.arguments = {"mode": mode, "data_format": data_format}
+        self.arguments: dict[str, Any] = {"mode": mode, "data_format": data_format}
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
         return join_shape(framed_size(self.window, size, self.mode), channels, self.data_format)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         padding = self.window.padding
         y = pad(x, padding, **self.arguments)
         return y, lambda dy, want_dx=True: pad_dx(dy, padding, **self.arguments) if want_dx else None
@@ -55,7 +58,7 @@ class Pad2D(Layer):
     def caption(self) -> str:
         return {"zeros": "border of zeros", "reflect": "mirror the border", "edge": "repeat the edge"}[self.mode]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         (top, bottom), (left, right) = self.window.padding
         return f"Pad2D({top} + {bottom} × {left} + {right}, {self.mode})"
 
@@ -92,16 +95,16 @@ class Upsample2D(Layer):
     category = "up"
     ndim = 2
 
-    def __init__(self, scale, *, mode="nearest", data_format="channels_last"):
+    def __init__(self, scale: Size, *, mode: str = "nearest", data_format: DataFormat = "channels_last") -> None:
         self.scale = per_axis("scale", scale, self.ndim)
         self.mode, self.data_format = upsample_mode(mode), known_format(data_format)
-        self.arguments = {"mode": mode, "data_format": data_format}
+        self.arguments: dict[str, Any] = {"mode": mode, "data_format": data_format}
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
         return join_shape(upsampled_size(size, self.scale), channels, self.data_format)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         y = upsample2d(x, self.scale, **self.arguments)
         return y, lambda dy, want_dx=True: upsample2d_dx(dy, self.scale, **self.arguments) if want_dx else None
 
@@ -115,5 +118,5 @@ class Upsample2D(Layer):
     def caption(self) -> str:
         return f"×{once(self.scale)} {self.mode}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Upsample2D({self.scale[0]}×{self.scale[1]}, {self.mode})"

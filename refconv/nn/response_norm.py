@@ -1,9 +1,12 @@
 """Local response normalisation as a layer."""
 
+from typing import Any
+
 from refconv._arguments import flag, integer, known_format, real_or_exact
 from refconv.nn.description import Shape, Span
 from refconv.nn.layer import Layer
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
+from refconv.typing import Array, Backward, DataFormat
 
 __all__ = ["LocalResponseNorm"]
 
@@ -34,17 +37,26 @@ class LocalResponseNorm(Layer):
 
     category = "norm"
 
-    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size=False, data_format="channels_last"):
+    def __init__(
+        self,
+        size: int = 5,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        k: float = 2,
+        *,
+        divide_by_size: bool = False,
+        data_format: DataFormat = "channels_last",
+    ) -> None:
         self.size = integer("size", size)
         self.alpha, self.beta = real_or_exact("alpha", alpha, least=0), real_or_exact("beta", beta)
         self.k = real_or_exact("k", k, above=0)
         self.divide_by_size, self.data_format = flag("divide_by_size", divide_by_size), known_format(data_format)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         numbers = self.size, self.alpha, self.beta, self.k
-        options = {"divide_by_size": self.divide_by_size, "data_format": self.data_format}
+        options: dict[str, Any] = {"divide_by_size": self.divide_by_size, "data_format": self.data_format}
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             return local_response_norm_dx(dy, *numbers, x=x, **options) if want_dx else None
 
         return local_response_norm(x, *numbers, **options), backward
@@ -55,7 +67,7 @@ class LocalResponseNorm(Layer):
     def caption(self) -> str:
         return "response norm"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         usual = {"alpha": 1e-4, "beta": 0.75, "k": 2}
         differs = [f"{name} {getattr(self, name)}" for name, number in usual.items() if getattr(self, name) != number]
         differs += ["divided by size"] if self.divide_by_size else []

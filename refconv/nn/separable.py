@@ -1,5 +1,7 @@
 """Depthwise and depthwise separable convolution layers."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +20,7 @@ from refconv.ops.separable import (
     separable_conv2d,
     separable_conv2d_grads,
 )
-from refconv.typing import Array, DataFormat, Padding, Size
+from refconv.typing import Array, Backward, DataFormat, Padding, Shape, Size
 
 __all__ = ["DepthwiseConv2D", "SeparableConv2D"]
 
@@ -85,11 +87,11 @@ class SeparableConv2D(Conv2D):
         self.multiplier = integer("multiplier", multiplier)
         del self.arguments["groups"]
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, _ = split_shape(self, shape)
         return join_shape(self.window.output_size(size), self.filters, self.data_format)
 
-    def specs(self, shape):
+    def specs(self, shape: Shape) -> dict[str, Spec]:
         between = split_shape(self, shape)[1] * self.multiplier
         specs = {
             "depthwise": _depthwise_spec(self, shape),
@@ -97,18 +99,18 @@ class SeparableConv2D(Conv2D):
         }
         return {**specs, "b": Spec((self.filters,), zeros)} if self.bias else specs
 
-    def multiply_adds(self, shape):
+    def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
         each = math.prod(self.window.kernel) + self.filters
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * each
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         depthwise, pointwise = self.parameters["depthwise"], self.parameters["pointwise"]
         b = self.parameters["b"] if self.bias else None
         bias = None if b is None else b.value
         y = separable_conv2d(x, depthwise.value, pointwise.value, bias, **self.arguments)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             dx, ddepthwise, dpointwise = separable_conv2d_grads(
                 dy, x=x, depthwise=depthwise.value, pointwise=pointwise.value, **self.arguments
             )
@@ -123,7 +125,7 @@ class SeparableConv2D(Conv2D):
     def caption(self) -> str:
         return window_caption(self.window, "separable", str(self.filters), *_multiplier(self))
 
-    def _settings(self):
+    def _settings(self) -> list[str]:
         return _multiplier(self) + super()._settings()
 
 
@@ -184,23 +186,23 @@ class DepthwiseConv2D(Conv2D):
         self.multiplier = integer("multiplier", multiplier)
         del self.arguments["groups"]
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
         return join_shape(self.window.output_size(size), channels * self.multiplier, self.data_format)
 
-    def specs(self, shape):
+    def specs(self, shape: Shape) -> dict[str, Spec]:
         w = _depthwise_spec(self, shape)
         return {"w": w, "b": Spec((math.prod(w.shape[2:]),), zeros)} if self.bias else {"w": w}
 
-    def multiply_adds(self, shape):
+    def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
         return math.prod(self.window.output_size(size)) * channels * self.multiplier * math.prod(self.window.kernel)
 
-    def forward(self, x, train=True):
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
         y = depthwise_conv2d(x, w.value, None if b is None else b.value, **self.arguments)
 
-        def backward(dy, want_dx=True):
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
             size, _ = split_shape(self, x.shape[1:])
             w.grad += depthwise_conv2d_dw(x, dy, self.window.kernel, **self.arguments)
             if b is not None:
@@ -212,16 +214,16 @@ class DepthwiseConv2D(Conv2D):
     def caption(self) -> str:
         return window_caption(self.window, "depthwise", *_multiplier(self))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kernel = "×".join(map(str, self.window.kernel))
         return ", ".join([f"DepthwiseConv2D({kernel}", *_multiplier(self), *self._settings()]) + ")"
 
 
-def _depthwise_spec(layer, shape):
+def _depthwise_spec(layer: SeparableConv2D | DepthwiseConv2D, shape: Shape) -> Spec:
     kernel, channels = layer.window.kernel, split_shape(layer, shape)[1]
     initializer = layer.initializer or partial(he_normal, fan_in=math.prod(kernel))
     return Spec((*kernel, channels, layer.multiplier), initializer)
 
 
-def _multiplier(layer):
+def _multiplier(layer: SeparableConv2D | DepthwiseConv2D) -> list[str]:
     return [f"multiplier {layer.multiplier}"] if layer.multiplier > 1 else []

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from refconv._errors import ArgumentValueError
 from refconv.nn.combinators import Sequential
-from refconv.nn.description import Shape, built_shape, short_repr
+from refconv.nn.description import built_shape, short_repr
 from refconv.nn.layer import Layer, all_layers
+from refconv.typing import Generator, Shape
 
 __all__ = ["replace_layer"]
 
 
-def replace_layer(model: Sequential, name: str, layer: Layer, shape: Shape | None = None, rng: Any = None) -> Sequential:
+def replace_layer(model: Sequential, name: str, layer: Layer, shape: Shape | None = None, rng: Generator = None) -> Sequential:
     """Return the network with one layer replaced by a new one, such as a new head on trained features.
 
     The other layers are shared with ``model``, which does not change, and so are their parameters. To release the memory of

@@ -6,8 +6,9 @@ the input x. At the kink x = 0 the upper branch is taken for x > 0 only.
 
 import numpy as np
 
-from refconv.ops.check import floats, same_shape, scalar
+from refconv.ops.check import as_float, floats, same_shape, scalar
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike
 
 __all__ = [
     "elu",
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-def relu(x):
+def relu(x: ArrayLike) -> Array:
     r"""Rectified linear unit: negative values become 0.
 
     .. math:: y = \max(0, x)
@@ -51,10 +52,10 @@ def relu(x):
 
     Source: B6; Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
     """
-    return implementation("activation").relu(floats(x=x)).reshape(np.shape(x))
+    return implementation("activation").relu(as_float("x", x)).reshape(np.shape(x))
 
 
-def relu_dx(dy, *, x):
+def relu_dx(dy: ArrayLike, *, x: ArrayLike) -> Array:
     r"""∂e/∂x of :func:`relu`, from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [x > 0]
@@ -88,7 +89,7 @@ def relu_dx(dy, *, x):
     return implementation("activation").relu_dx(dy, x=a).reshape(np.shape(x))
 
 
-def leaky_relu(x, slope=0.1):
+def leaky_relu(x: ArrayLike, slope: float = 0.1) -> Array:
     r"""Leaky rectified linear unit: a line of another slope below 0.
 
     .. math:: y = \begin{cases} x & x > 0 \\ \mathrm{slope} \cdot x & \text{else} \end{cases}
@@ -118,11 +119,11 @@ def leaky_relu(x, slope=0.1):
 
     Source: B6; Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
-    a = floats(x=x)
+    a = as_float("x", x)
     return implementation("activation").leaky_relu(a, scalar("slope", slope, a)).reshape(np.shape(x))
 
 
-def leaky_relu_dx(dy, *, x, slope=0.1):
+def leaky_relu_dx(dy: ArrayLike, *, x: ArrayLike, slope: float = 0.1) -> Array:
     r"""∂e/∂x of :func:`leaky_relu`, from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
@@ -157,7 +158,7 @@ def leaky_relu_dx(dy, *, x, slope=0.1):
     return implementation("activation").leaky_relu_dx(dy, x=a, slope=scalar("slope", slope, a)).reshape(np.shape(x))
 
 
-def elu(x, alpha=1):
+def elu(x: ArrayLike, alpha: float = 1) -> Array:
     r"""Exponential linear unit: it runs smoothly into −α.
 
     .. math:: y = \begin{cases} x & x > 0 \\ \alpha \, (e^x - 1) & \text{else} \end{cases}
@@ -186,11 +187,11 @@ def elu(x, alpha=1):
     Source: B6; Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
     units", 2016.
     """
-    a = floats(x=x)
+    a = as_float("x", x)
     return implementation("activation").elu(a, scalar("alpha", alpha, a)).reshape(np.shape(x))
 
 
-def elu_dx(dy, *, x, alpha=1):
+def elu_dx(dy: ArrayLike, *, x: ArrayLike, alpha: float = 1) -> Array:
     r"""∂e/∂x of :func:`elu`, from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
@@ -225,7 +226,7 @@ def elu_dx(dy, *, x, alpha=1):
     return implementation("activation").elu_dx(dy, x=a, alpha=scalar("alpha", alpha, a)).reshape(np.shape(x))
 
 
-def sigmoid(x):
+def sigmoid(x: ArrayLike) -> Array:
     r"""Logistic function, from 0 to 1.
 
     .. math:: y = \frac{1}{1 + e^{-x}}
@@ -251,10 +252,10 @@ def sigmoid(x):
 
     Source: B6.
     """
-    return implementation("activation").sigmoid(floats(x=x)).reshape(np.shape(x))
+    return implementation("activation").sigmoid(as_float("x", x)).reshape(np.shape(x))
 
 
-def sigmoid_dx(dy, *, y):
+def sigmoid_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     r"""∂e/∂x of :func:`sigmoid`, from ∂e/∂y and the output.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot y \, (1 - y)
@@ -286,7 +287,7 @@ def sigmoid_dx(dy, *, y):
     return implementation("activation").sigmoid_dx(dy, y=a).reshape(np.shape(y))
 
 
-def tanh(x):
+def tanh(x: ArrayLike) -> Array:
     r"""Hyperbolic tangent, from −1 to 1.
 
     .. math:: y = \frac{e^x - e^{-x}}{e^x + e^{-x}}
@@ -312,10 +313,10 @@ def tanh(x):
 
     Source: B6.
     """
-    return implementation("activation").tanh(floats(x=x)).reshape(np.shape(x))
+    return implementation("activation").tanh(as_float("x", x)).reshape(np.shape(x))
 
 
-def tanh_dx(dy, *, y):
+def tanh_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     r"""∂e/∂x of :func:`tanh`, from ∂e/∂y and the output.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot (1 - y^2)
@@ -347,7 +348,7 @@ def tanh_dx(dy, *, y):
     return implementation("activation").tanh_dx(dy, y=a).reshape(np.shape(y))
 
 
-def _checked(dy, **array):
+def _checked(dy: ArrayLike, **array: ArrayLike) -> tuple[Array, Array]:
     """Return dy and the array that the derivative is computed from, x or y. A single number becomes an array of one axis."""
     (name,) = array
     dy, a = floats(dy=dy, **array)

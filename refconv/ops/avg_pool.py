@@ -6,9 +6,10 @@ Padding does not count in an average unless it is told to.
 """
 
 from refconv._arguments import flag, known_format, per_axis
-from refconv.geometry import pooling_window
-from refconv.ops.check import axes, channels_last, floats, restore, same_shape
+from refconv.geometry import Window, pooling_window
+from refconv.ops.check import as_float, axes, channels_last, restore, same_shape
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat, Padding, Shape, Size
 
 __all__ = [
     "avg_pool1d",
@@ -23,15 +24,15 @@ __all__ = [
 
 
 def avg_pool2d(
-    x,
-    kernel_size,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride=None,
-    padding="valid",
-    ceil_mode=False,
-    count_include_pad=False,
-    data_format="channels_last",
-):
+    stride: Size | None = None,
+    padding: Padding = "valid",
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Average pooling: the mean of the values under the window, channel by channel.
 
     .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
@@ -63,23 +64,23 @@ def avg_pool2d(
 
     Source: A11, C9.
     """
-    x = channels_last("x", floats(x=x), 2, data_format)
+    x = channels_last("x", as_float("x", x), 2, data_format)
     window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, x.shape[1:-1])
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool2d(x, window, count_include_pad), data_format)
 
 
 def avg_pool2d_dx(
-    dy,
-    kernel_size,
-    input_size,
+    dy: ArrayLike,
+    kernel_size: Size,
+    input_size: Size,
     *,
-    stride=None,
-    padding="valid",
-    ceil_mode=False,
-    count_include_pad=False,
-    data_format="channels_last",
-):
+    stride: Size | None = None,
+    padding: Padding = "valid",
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂x of :func:`avg_pool2d`: each pixel under the window gets an equal share.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m = u \\ j,n:\, j S + n = v}}
@@ -114,7 +115,7 @@ def avg_pool2d_dx(
 
     Source: A11.
     """
-    dy, input_size = channels_last("dy", floats(dy=dy), 2, data_format), per_axis("input_size", input_size, 2)
+    dy, input_size = channels_last("dy", as_float("dy", dy), 2, data_format), per_axis("input_size", input_size, 2)
     window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
@@ -122,15 +123,15 @@ def avg_pool2d_dx(
 
 
 def avg_pool1d(
-    x,
-    kernel_size,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride=None,
-    padding="valid",
-    ceil_mode=False,
-    count_include_pad=False,
-    data_format="channels_last",
-):
+    stride: Size | None = None,
+    padding: Padding = "valid",
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Average pooling on signals: :func:`avg_pool2d` with one spatial axis.
 
     .. math:: y_{i,c} = \frac{1}{\mathrm{count}_i} \sum_m x_{i S + m,\; c}
@@ -159,23 +160,23 @@ def avg_pool1d(
 
     Source: A11.
     """
-    x = channels_last("x", floats(x=x), 1, data_format)
+    x = channels_last("x", as_float("x", x), 1, data_format)
     window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, x.shape[1:-1])
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool1d(x, window, count_include_pad), data_format)
 
 
 def avg_pool1d_dx(
-    dy,
-    kernel_size,
-    input_size,
+    dy: ArrayLike,
+    kernel_size: Size,
+    input_size: Size,
     *,
-    stride=None,
-    padding="valid",
-    ceil_mode=False,
-    count_include_pad=False,
-    data_format="channels_last",
-):
+    stride: Size | None = None,
+    padding: Padding = "valid",
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂x of :func:`avg_pool1d`: :func:`avg_pool2d_dx` with one spatial axis.
 
     .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m = u} \frac{1}{\mathrm{count}_i} \;
@@ -207,14 +208,14 @@ def avg_pool1d_dx(
 
     Source: A11.
     """
-    dy, input_size = channels_last("dy", floats(dy=dy), 1, data_format), per_axis("input_size", input_size, 1)
+    dy, input_size = channels_last("dy", as_float("dy", dy), 1, data_format), per_axis("input_size", input_size, 1)
     window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool1d_dx(dy, window, input_size, count_include_pad), data_format)
 
 
-def global_avg_pool2d(x, *, data_format="channels_last"):
+def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
     r"""Global average pooling: the mean of each channel over the whole image.
 
     .. math:: y_{b,c} = \frac{1}{H W} \sum_{u,v} x_{b,u,v,c}
@@ -245,11 +246,11 @@ def global_avg_pool2d(x, *, data_format="channels_last"):
 
     Source: A11, M6; Lin, Chen and Yan, "Network in network", 2014.
     """
-    x = channels_last("x", floats(x=x), 2, data_format)
+    x = channels_last("x", as_float("x", x), 2, data_format)
     return implementation("avg_pool").global_avg_pool2d(x)
 
 
-def global_avg_pool2d_dx(dy, input_size, *, data_format="channels_last"):
+def global_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂x of :func:`global_avg_pool2d`: each pixel gets the same share of ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \frac{1}{H W} \; \frac{\partial e}{\partial y_{b,c}}
@@ -282,11 +283,11 @@ def global_avg_pool2d_dx(dy, input_size, *, data_format="channels_last"):
     Source: A11, M6.
     """
     known_format(data_format)
-    dy, input_size = axes("dy", floats(dy=dy), "batch", "channels"), per_axis("input_size", input_size, 2)
+    dy, input_size = axes("dy", as_float("dy", dy), "batch", "channels"), per_axis("input_size", input_size, 2)
     return restore(implementation("avg_pool").global_avg_pool2d_dx(dy, input_size), data_format)
 
 
-def global_avg_pool1d(x, *, data_format="channels_last"):
+def global_avg_pool1d(x: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
     r"""Global average pooling on signals: :func:`global_avg_pool2d` with one spatial axis.
 
     .. math:: y_{b,c} = \frac{1}{n} \sum_u x_{b,u,c}
@@ -314,11 +315,11 @@ def global_avg_pool1d(x, *, data_format="channels_last"):
 
     Source: A11.
     """
-    x = channels_last("x", floats(x=x), 1, data_format)
+    x = channels_last("x", as_float("x", x), 1, data_format)
     return implementation("avg_pool").global_avg_pool1d(x)
 
 
-def global_avg_pool1d_dx(dy, input_size, *, data_format="channels_last"):
+def global_avg_pool1d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂x of :func:`global_avg_pool1d`: :func:`global_avg_pool2d_dx` with one spatial axis.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \frac{1}{n} \; \frac{\partial e}{\partial y_{b,c}}
@@ -349,10 +350,10 @@ def global_avg_pool1d_dx(dy, input_size, *, data_format="channels_last"):
     Source: A11.
     """
     known_format(data_format)
-    dy, input_size = axes("dy", floats(dy=dy), "batch", "channels"), per_axis("input_size", input_size, 1)
+    dy, input_size = axes("dy", as_float("dy", dy), "batch", "channels"), per_axis("input_size", input_size, 1)
     return restore(implementation("avg_pool").global_avg_pool1d_dx(dy, input_size), data_format)
 
 
-def _check_dy(dy, window, input_size):
+def _check_dy(dy: Array, window: Window, input_size: Shape) -> None:
     shape = (len(dy), *window.output_size(input_size), dy.shape[-1])
     same_shape("dy (channels_last)", dy, shape, f"the output of an input of size {input_size}")

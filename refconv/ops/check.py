@@ -1,18 +1,25 @@
 """Checks and conversions of arrays, which every operator makes before it computes."""
 
+from typing import Any, TypeVar
+
 import numpy as np
 
 from refconv._arguments import known_format, real, real_or_exact
 from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.typing import Array, DataFormat, Shape
 
-__all__ = ["axes", "channels_last", "floats", "input_channels", "restore", "same_shape", "scalar"]
+__all__ = ["as_float", "axes", "channels_last", "floats", "input_channels", "restore", "same_shape", "scalar"]
+
+MaybeArray = TypeVar("MaybeArray", bound=Array | None)  # a bias may be None
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def floats(**arrays):
-    """The arguments as C-contiguous arrays of one float type, in the order given; b, the bias, may be None.
+def floats(**arrays: Any) -> list[Array]:
+    """Return several arguments as C-contiguous arrays of one float type, in the order given.
+
+    The bias b may be None, and is returned as None.
 
     float32 stays float32, float64 stays float64, integers and booleans become float64. Any other type, and any mixture, is
     refused: a silent promotion would double memory and halve speed without a word.
@@ -20,30 +27,30 @@ def floats(**arrays):
     The loops compute with any numbers that know + − × ÷. So on the engine "reference", object arrays of fractions or sympy
     symbols pass as they are.
     """
-    present = [a for name, a in arrays.items() if a is not None or name != "b"]
+    present: list[Any] = [a for name, a in arrays.items() if a is not None or name != "b"]
     if all(map(_is_ready, present)) and len({a.dtype for a in present}) == 1:
-        return present[0] if len(arrays) == 1 else list(arrays.values())
-    converted = {name: None if a is None and name == "b" else _as_float(name, a) for name, a in arrays.items()}
+        return list(arrays.values())
+    converted: dict[str, Any] = {name: None if a is None and name == "b" else as_float(name, a) for name, a in arrays.items()}
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
     if len(set(kinds.values())) > 1:
         got = ", ".join(f"{_given_type(arrays[name])} for {name}" for name in kinds)
         raise ArgumentTypeError(f"{' and '.join(kinds)} must have one float type, got {got}; convert with .astype")
-    result = list(converted.values())
-    return result[0] if len(result) == 1 else result
+    return list(converted.values())
 
 
-def _is_ready(value):
+def _is_ready(value: object) -> bool:
     """Whether nothing must be converted, as in most calls."""
     return type(value) is np.ndarray and value.dtype in FLOATS and value.flags.c_contiguous and value.ndim > 0
 
 
-def _given_type(value):
+def _given_type(value: Any) -> str:
     """The element type of an argument, before integers become float64."""
     dtype = np.asarray(value).dtype
     return f"{dtype} (as float64)" if dtype.kind in "iub" else f"{dtype}"
 
 
-def _as_float(name, value):
+def as_float(name: str, value: Any) -> Array:
+    """Return an argument as a C-contiguous array of float32 or float64, or of exact numbers (:func:`floats`)."""
     if _is_ready(value):
         return value
     if value is None:
@@ -64,7 +71,7 @@ def _as_float(name, value):
     return np.ascontiguousarray(a, native)
 
 
-def _as_exact(name, a):
+def _as_exact(name: str, a: Array) -> Array:
     if get_config().engine != "reference":
         raise ArgumentTypeError(
             f"{name} must hold float32, float64 or integers, got Python objects; fractions and symbols run on the "
@@ -76,12 +83,12 @@ def _as_exact(name, a):
     return np.ascontiguousarray(a)
 
 
-def scalar(name, number, like, **bounds):
+def scalar(name: str, number: Any, like: Array, **bounds: float) -> Any:
     """A finite number beside an array: a float, or beside fractions and symbols the number itself, which may be one."""
     return real_or_exact(name, number, **bounds) if like.dtype == object else real(name, number, **bounds)
 
 
-def axes(name, array, *names):
+def axes(name: str, array: Array, *names: str) -> Array:
     """Check that an array has the axes named, and at least one element along all but the batch."""
     if array.ndim != len(names):
         raise ArgumentValueError(f"{name} must have {len(names)} axes ({', '.join(names)}), got shape {array.shape}")
@@ -90,14 +97,14 @@ def axes(name, array, *names):
     return array
 
 
-def same_shape(name, array, shape, why):
+def same_shape(name: str, array: MaybeArray, shape: Shape, why: str) -> MaybeArray:
     """Check that an array has the one shape that fits; ``why`` says where that shape comes from."""
     if array is not None and array.shape != tuple(shape):
         raise ArgumentValueError(f"{name} must have shape {tuple(shape)}, {why}, got shape {array.shape}")
     return array
 
 
-def channels_last(name, array, ndim, data_format):
+def channels_last(name: str, array: Array, ndim: int | None, data_format: DataFormat) -> Array:
     """A batch of images (ndim 2), signals (1), rows (0) or any of these (None), with its channels at the end."""
     known_format(data_format)
     if ndim is None:
@@ -111,7 +118,7 @@ def channels_last(name, array, ndim, data_format):
     return np.ascontiguousarray(np.moveaxis(array, 1, -1))
 
 
-def input_channels(x, count, name, w, data_format, groups=1):
+def input_channels(x: Array, count: int, name: str, w: Array, data_format: DataFormat, groups: int = 1) -> None:
     """Check that x, with its channels last, has as many channels as the weights w of this name take: ``count``.
 
     ``data_format`` is the order of the axes in the call. If the other order would fit, the error says so.
@@ -128,6 +135,6 @@ def input_channels(x, count, name, w, data_format, groups=1):
     raise ArgumentValueError(f"x must have {count} channels, as {weights}{hint}, got {'' if hint else 'shape '}{got}")
 
 
-def restore(array, data_format):
-    """The way back: channels where data_format has them."""
+def restore(array: Array, data_format: DataFormat) -> Array:
+    """Move the channels back to where ``data_format`` has them."""
     return array if data_format == "channels_last" else np.ascontiguousarray(np.moveaxis(array, -1, 1))

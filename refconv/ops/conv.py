@@ -4,16 +4,25 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 are (kh, kw, channels / groups, outputs) in both.
 """
 
-from refconv._arguments import divisor, per_axis
-from refconv._errors import ArgumentValueError
-from refconv.geometry import Window
-from refconv.ops.check import axes, channels_last, floats, input_channels, restore, same_shape
+from refconv.ops.check import as_float, channels_last, restore
+from refconv.ops.conv_checks import checked, checked_dw, checked_dx
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat, Padding, Size
 
 __all__ = ["conv1d", "conv1d_db", "conv1d_dw", "conv1d_dx", "conv2d", "conv2d_db", "conv2d_dw", "conv2d_dx"]
 
 
-def conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv2d(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Convolution layer on images: a bias plus a cross-correlation with each of the O kernels.
 
     .. math:: y_{i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
@@ -60,11 +69,21 @@ def conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, dat
 
     Source: A5–A10, B1, C4, C5; LeCun et al., "Gradient-based learning applied to document recognition", 1998.
     """
-    x, w, b, window, groups = _checked(2, x, w, b, (stride, padding, dilation), groups, data_format)
+    x, w, b, window, groups = checked(2, x, w, b, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv").conv2d(x, w, b, window, groups), data_format)
 
 
-def conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv2d_dx(
+    dy: ArrayLike,
+    w: ArrayLike,
+    input_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂x of :func:`conv2d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
@@ -103,11 +122,21 @@ def conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, group
 
     Source: B4.
     """
-    dy, w, size, window, groups = _checked_dx(2, dy, w, input_size, (stride, padding, dilation), groups, data_format)
+    dy, w, size, window, groups = checked_dx(2, dy, w, input_size, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv").conv2d_dx(dy, w, size, window, groups), data_format)
 
 
-def conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv2d_dw(
+    x: ArrayLike,
+    dy: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂w of :func:`conv2d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,o}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
@@ -144,11 +173,11 @@ def conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, grou
 
     Source: B3.
     """
-    x, dy, window, groups = _checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    x, dy, window, groups = checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
     return implementation("conv").conv2d_dw(x, dy, window, groups)
 
 
-def conv2d_db(dy, *, data_format="channels_last"):
+def conv2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂b of :func:`conv2d`: the sum of ∂e/∂y over images and pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
@@ -177,10 +206,20 @@ def conv2d_db(dy, *, data_format="channels_last"):
 
     Source: B1.
     """
-    return implementation("conv").conv2d_db(channels_last("dy", floats(dy=dy), 2, data_format))
+    return implementation("conv").conv2d_db(channels_last("dy", as_float("dy", dy), 2, data_format))
 
 
-def conv1d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv1d(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Convolution layer on signals: :func:`conv2d` with one spatial axis.
 
     .. math:: y_{i,o} = \mathrm{bias}_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
@@ -218,11 +257,21 @@ def conv1d(x, w, b=None, *, stride=1, padding="valid", dilation=1, groups=1, dat
 
     Source: A7, C8.
     """
-    x, w, b, window, groups = _checked(1, x, w, b, (stride, padding, dilation), groups, data_format)
+    x, w, b, window, groups = checked(1, x, w, b, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv").conv1d(x, w, b, window, groups), data_format)
 
 
-def conv1d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv1d_dx(
+    dy: ArrayLike,
+    w: ArrayLike,
+    input_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂x of :func:`conv1d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
@@ -259,11 +308,21 @@ def conv1d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, group
 
     Source: B4, C8.
     """
-    dy, w, size, window, groups = _checked_dx(1, dy, w, input_size, (stride, padding, dilation), groups, data_format)
+    dy, w, size, window, groups = checked_dx(1, dy, w, input_size, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv").conv1d_dx(dy, w, size, window, groups), data_format)
 
 
-def conv1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv1d_dw(
+    x: ArrayLike,
+    dy: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂w of :func:`conv1d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,c,o}} = \sum_{b,i} x_{b,\; i S + m D,\; c} \;
@@ -298,11 +357,11 @@ def conv1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, grou
 
     Source: B3, C8.
     """
-    x, dy, window, groups = _checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    x, dy, window, groups = checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
     return implementation("conv").conv1d_dw(x, dy, window, groups)
 
 
-def conv1d_db(dy, *, data_format="channels_last"):
+def conv1d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂b of :func:`conv1d`: the sum of ∂e/∂y over signals and samples.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i} \frac{\partial e}{\partial y_{b,i,o}}
@@ -331,55 +390,4 @@ def conv1d_db(dy, *, data_format="channels_last"):
 
     Source: B1.
     """
-    return implementation("conv").conv1d_db(channels_last("dy", floats(dy=dy), 1, data_format))
-
-
-def _checked(ndim, x, w, b, steps, groups, data_format):
-    """Return the checked arguments of the loop or kernel; ``steps`` is (stride, padding, dilation)."""
-    x, w, b = floats(x=x, w=w, b=b)
-    x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
-    groups = divisor("groups", groups, inputs=x.shape[-1], outputs=w.shape[-1])
-    _check_channels(x, w, groups, data_format)
-    same_shape("b", b, w.shape[-1:], "one for each output channel of w")
-    window = Window(w.shape[:ndim], *steps)
-    window.output_size(x.shape[1:-1])
-    return x, w, b, window, groups
-
-
-def _checked_dx(ndim, dy, w, input_size, steps, groups, data_format):
-    dy, w = floats(dy=dy, w=w)
-    dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
-    groups = divisor("groups", groups, outputs=w.shape[-1])
-    input_size = per_axis("input_size", input_size, ndim)
-    window = Window(w.shape[:ndim], *steps)
-    _check_dy(dy, window, input_size, w.shape[-1])
-    return dy, w, input_size, window, groups
-
-
-def _checked_dw(ndim, x, dy, kernel_size, steps, groups, data_format):
-    x, dy = floats(x=x, dy=dy)
-    x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
-    groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
-    window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
-    _check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
-    return x, dy, window, groups
-
-
-def _kernel(w, ndim):
-    return axes("w", w, *("kernel height", "kernel width")[-ndim:], "inputs / groups", "outputs")
-
-
-def _check_channels(x, w, groups, data_format):
-    if w.shape[-2] * groups != x.shape[-1] == w.shape[1] * groups and w.ndim == 4:
-        raise ArgumentValueError(
-            f"w must have shape (kernel height, kernel width, {w.shape[1]}, outputs), got {w.shape}; if that is (outputs, "
-            "inputs, height, width), as in PyTorch, use w.transpose(2, 3, 1, 0)"
-        )
-    input_channels(x, w.shape[-2] * groups, "w", w, data_format, groups)
-
-
-def _check_dy(dy, window, input_size, outputs):
-    size = window.output_size(input_size)
-    why = f"the output of an input of size {tuple(input_size)}"
-    same_shape("dy (channels_last)", dy, (len(dy), *size, outputs), why)
+    return implementation("conv").conv1d_db(channels_last("dy", as_float("dy", dy), 1, data_format))

@@ -4,11 +4,10 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 are those of the convolution that is transposed, (kh, kw, outputs / groups, inputs), in both.
 """
 
-from refconv._arguments import divisor, per_axis
-from refconv._errors import ArgumentValueError
-from refconv.geometry import Window
-from refconv.ops.check import axes, channels_last, floats, input_channels, restore, same_shape
+from refconv.ops.check import as_float, channels_last, restore
+from refconv.ops.conv_transpose_checks import checked, checked_dw, checked_dx
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat, Padding, Size
 
 __all__ = [
     "conv_transpose1d",
@@ -23,8 +22,17 @@ __all__ = [
 
 
 def conv_transpose2d(
-    x, w, b=None, *, stride=1, padding="valid", output_padding=0, dilation=1, groups=1, data_format="channels_last"
-):
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    output_padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Transposed convolution on images: each input pixel stamps the kernel, times its value, onto the output.
 
     .. math:: y_{u,v,o} = \mathrm{bias}_o + \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
@@ -77,11 +85,20 @@ def conv_transpose2d(
     Source: C1–C3, C5; Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
     """
     steps = (stride, padding, dilation)
-    x, w, b, size, window, groups = _checked(2, x, w, b, steps, output_padding, groups, data_format)
+    x, w, b, size, window, groups = checked(2, x, w, b, steps, output_padding, groups, data_format)
     return restore(implementation("conv_transpose").conv_transpose2d(x, w, b, size, window, groups), data_format)
 
 
-def conv_transpose2d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv_transpose2d_dx(
+    dy: ArrayLike,
+    w: ArrayLike,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂x of :func:`conv_transpose2d`, from ∂e/∂y: the convolution itself.
 
     .. math:: \frac{\partial e}{\partial x_{i,j,c}} = \sum_{m,n,o}
@@ -117,11 +134,21 @@ def conv_transpose2d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=
 
     Source: C2.
     """
-    dy, w, window, groups = _checked_dx(2, dy, w, (stride, padding, dilation), groups, data_format)
+    dy, w, window, groups = checked_dx(2, dy, w, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv_transpose").conv_transpose2d_dx(dy, w, window, groups), data_format)
 
 
-def conv_transpose2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv_transpose2d_dw(
+    x: ArrayLike,
+    dy: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂w of :func:`conv_transpose2d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,o,c}} = \sum_{b,i,j} x_{b,i,j,c} \;
@@ -158,11 +185,11 @@ def conv_transpose2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilati
 
     Source: C2.
     """
-    x, dy, window, groups = _checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    x, dy, window, groups = checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
     return implementation("conv_transpose").conv_transpose2d_dw(x, dy, window, groups)
 
 
-def conv_transpose2d_db(dy, *, data_format="channels_last"):
+def conv_transpose2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂b of :func:`conv_transpose2d`: the sum of ∂e/∂y over images and pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u,v} \frac{\partial e}{\partial y_{b,u,v,o}}
@@ -191,12 +218,21 @@ def conv_transpose2d_db(dy, *, data_format="channels_last"):
 
     Source: C2.
     """
-    return implementation("conv_transpose").conv_transpose2d_db(channels_last("dy", floats(dy=dy), 2, data_format))
+    return implementation("conv_transpose").conv_transpose2d_db(channels_last("dy", as_float("dy", dy), 2, data_format))
 
 
 def conv_transpose1d(
-    x, w, b=None, *, stride=1, padding="valid", output_padding=0, dilation=1, groups=1, data_format="channels_last"
-):
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    output_padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Transposed convolution on signals: :func:`conv_transpose2d` with one spatial axis.
 
     .. math:: y_{u,o} = \mathrm{bias}_o + \sum_{i,m:\, i S + m D = u} \sum_c x_{i,c} \; w_{m,o,c}
@@ -234,11 +270,20 @@ def conv_transpose1d(
     Source: C1–C3, C5, C8.
     """
     steps = (stride, padding, dilation)
-    x, w, b, size, window, groups = _checked(1, x, w, b, steps, output_padding, groups, data_format)
+    x, w, b, size, window, groups = checked(1, x, w, b, steps, output_padding, groups, data_format)
     return restore(implementation("conv_transpose").conv_transpose1d(x, w, b, size, window, groups), data_format)
 
 
-def conv_transpose1d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv_transpose1d_dx(
+    dy: ArrayLike,
+    w: ArrayLike,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂x of :func:`conv_transpose1d`, from ∂e/∂y: the convolution itself.
 
     .. math:: \frac{\partial e}{\partial x_{i,c}} = \sum_{m,o} \frac{\partial e}{\partial y_{i S + m D,\; o}} \; w_{m,o,c}
@@ -270,11 +315,21 @@ def conv_transpose1d_dx(dy, w, *, stride=1, padding="valid", dilation=1, groups=
 
     Source: C2, C8.
     """
-    dy, w, window, groups = _checked_dx(1, dy, w, (stride, padding, dilation), groups, data_format)
+    dy, w, window, groups = checked_dx(1, dy, w, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv_transpose").conv_transpose1d_dx(dy, w, window, groups), data_format)
 
 
-def conv_transpose1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, groups=1, data_format="channels_last"):
+def conv_transpose1d_dw(
+    x: ArrayLike,
+    dy: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂w of :func:`conv_transpose1d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,o,c}} = \sum_{b,i} x_{b,i,c} \;
@@ -309,11 +364,11 @@ def conv_transpose1d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilati
 
     Source: C2, C8.
     """
-    x, dy, window, groups = _checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    x, dy, window, groups = checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
     return implementation("conv_transpose").conv_transpose1d_dw(x, dy, window, groups)
 
 
-def conv_transpose1d_db(dy, *, data_format="channels_last"):
+def conv_transpose1d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂b of :func:`conv_transpose1d`: the sum of ∂e/∂y over signals and samples.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u} \frac{\partial e}{\partial y_{b,u,o}}
@@ -342,60 +397,4 @@ def conv_transpose1d_db(dy, *, data_format="channels_last"):
 
     Source: C2, C8.
     """
-    return implementation("conv_transpose").conv_transpose1d_db(channels_last("dy", floats(dy=dy), 1, data_format))
-
-
-def _checked(ndim, x, w, b, steps, output_padding, groups, data_format):
-    """Return the checked arguments of the loop or kernel; ``steps`` is (stride, padding, dilation)."""
-    x, w, b = floats(x=x, w=w, b=b)
-    x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
-    groups = divisor("groups", groups, inputs=x.shape[-1])
-    input_channels(x, w.shape[-1], "w", w, data_format)
-    same_shape("b", b, (w.shape[-2] * groups,), "one for each output channel, outputs / groups of w times groups")
-    window = Window(w.shape[:ndim], *steps)
-    return x, w, b, _output_size(window, x.shape[1:-1], output_padding), window, groups
-
-
-def _checked_dx(ndim, dy, w, steps, groups, data_format):
-    dy, w = floats(dy=dy, w=w)
-    dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
-    groups = divisor("groups", groups, inputs=w.shape[-1], outputs=dy.shape[-1])
-    if w.shape[-2] * groups != dy.shape[-1]:
-        count = f"outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups}"
-        raise ArgumentValueError(f"w must give {count} channels on its axis {ndim}, got shape {w.shape}")
-    window = Window(w.shape[:ndim], *steps)
-    _input_size(window, dy)
-    return dy, w, window, groups
-
-
-def _checked_dw(ndim, x, dy, kernel_size, steps, groups, data_format):
-    x, dy = floats(x=x, dy=dy)
-    x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
-    groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
-    window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
-    why = f"whose output can have dy's size {dy.shape[1:-1]}"
-    same_shape("x (channels_last)", x, (len(x), *_input_size(window, dy), x.shape[-1]), why)
-    return x, dy, window, groups
-
-
-def _kernel(w, ndim):
-    return axes("w", w, *("kernel height", "kernel width")[-ndim:], "outputs / groups", "inputs")
-
-
-def _output_size(window, size, output_padding):
-    """Return the size of y; the error names x, since the window's is about the convolution that is transposed."""
-    try:
-        output_size = window.transposed_output_size(size, output_padding)
-        window.output_size(output_size)  # refuses what is too large to count
-    except ValueError as error:
-        raise ArgumentValueError(f"x of size {size} has no transposed convolution: {error}") from None
-    return output_size
-
-
-def _input_size(window, dy):
-    """Return the only size of x whose output has dy's size; the error names dy."""
-    try:
-        return window.output_size(dy.shape[1:-1])
-    except ValueError as error:
-        raise ArgumentValueError(f"dy of size {dy.shape[1:-1]} comes from no x: {error}") from None
+    return implementation("conv_transpose").conv_transpose1d_db(channels_last("dy", as_float("dy", dy), 1, data_format))

@@ -5,11 +5,12 @@ from refconv.geometry import mode_window
 from refconv.ops.check import axes, floats
 from refconv.ops.dispatch import implementation
 from refconv.reference.functions import is_symbolic
+from refconv.typing import Array, ArrayLike
 
 __all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d", "fft_convolve1d", "fft_convolve2d"]
 
 
-def convolve1d(x, w, mode):
+def convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     r"""Convolution of a signal with a kernel.
 
     .. math:: (w * x)_t = \sum_i x_{t-i} \, w_i
@@ -45,7 +46,7 @@ def convolve1d(x, w, mode):
     return implementation("convolve").convolve1d(x, w, mode)
 
 
-def convolve2d(x, w, mode):
+def convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     r"""Convolution of an image with a kernel.
 
     .. math:: (K * I)_{i,j} = \sum_{m,n} I_{i-m,\,j-n} \, K_{m,n}
@@ -79,7 +80,7 @@ def convolve2d(x, w, mode):
     return implementation("convolve").convolve2d(x, w, mode)
 
 
-def cross_correlate1d(x, w, mode):
+def cross_correlate1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     r"""Cross-correlation of a signal with a kernel: convolution with the kernel flipped.
 
     .. math:: (w \star x)_t = \sum_i x_{t+i} \, w_i
@@ -113,7 +114,7 @@ def cross_correlate1d(x, w, mode):
     return implementation("convolve").cross_correlate1d(x, w, mode)
 
 
-def cross_correlate2d(x, w, mode):
+def cross_correlate2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     r"""Cross-correlation of an image with a kernel: what the convolution layer computes.
 
     .. math:: (K \star I)_{i,j} = \sum_{m,n} I_{i+m,\,j+n} \, K_{m,n}
@@ -147,7 +148,7 @@ def cross_correlate2d(x, w, mode):
     return implementation("convolve").cross_correlate2d(x, w, mode)
 
 
-def fft_convolve1d(x, w, mode):
+def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     r"""Convolution of a signal with a kernel by the convolution theorem: :func:`convolve1d` through the Fourier transform.
 
     .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad
@@ -186,7 +187,7 @@ def fft_convolve1d(x, w, mode):
     return implementation("convolve").fft_convolve1d(x, w, mode)
 
 
-def fft_convolve2d(x, w, mode):
+def fft_convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     r"""Convolution of an image with a kernel by the convolution theorem: :func:`convolve2d` through the Fourier transform.
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
@@ -223,14 +224,14 @@ def fft_convolve2d(x, w, mode):
     return implementation("convolve").fft_convolve2d(x, w, mode)
 
 
-def _checked(x, w, mode, *space):
+def _checked(x: ArrayLike, w: ArrayLike, mode: str, *space: str) -> tuple[Array, Array]:
     x, w = floats(x=x, w=w)
     axes("x", x, *space), axes("w", w, *space)
     mode_window(w.shape, mode).output_size(x.shape)
     return x, w
 
 
-def _with_roots_of_unity(x, w):
+def _with_roots_of_unity(x: ArrayLike, w: ArrayLike) -> tuple[Array, Array]:
     """Floats and symbols include roots of unity; fractions do not."""
     x, w = floats(x=x, w=w)
     if x.dtype == object and not all(map(is_symbolic, [*x.flat, *w.flat])):

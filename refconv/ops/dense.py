@@ -1,12 +1,13 @@
 """The dense (fully connected) layer and its derivatives."""
 
-from refconv.ops.check import axes, floats, same_shape
+from refconv.ops.check import as_float, axes, floats, same_shape
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike
 
 __all__ = ["dense", "dense_db", "dense_dw", "dense_dx"]
 
 
-def dense(x, w, b=None):
+def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
     r"""Dense layer: a bias plus all inputs, weighted.
 
     .. math:: y_o = \mathrm{bias}_o + \sum_c x_c \; w_{c,o}
@@ -49,7 +50,7 @@ def dense(x, w, b=None):
     return implementation("dense").dense(x, w, b)
 
 
-def dense_dx(dy, w):
+def dense_dx(dy: ArrayLike, w: ArrayLike) -> Array:
     r"""∂e/∂x of :func:`dense`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_c} = \sum_o \frac{\partial e}{\partial y_o} \; w_{c,o}
@@ -85,7 +86,7 @@ def dense_dx(dy, w):
     return implementation("dense").dense_dx(dy, w)
 
 
-def dense_dw(x, dy):
+def dense_dw(x: ArrayLike, dy: ArrayLike) -> Array:
     r"""∂e/∂w of :func:`dense`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{c,o}} = \sum_b x_{b,c} \; \frac{\partial e}{\partial y_{b,o}}
@@ -122,7 +123,7 @@ def dense_dw(x, dy):
     return implementation("dense").dense_dw(x, dy)
 
 
-def dense_db(dy):
+def dense_db(dy: ArrayLike) -> Array:
     r"""∂e/∂b of :func:`dense`: the sum of ∂e/∂y over the examples.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_b \frac{\partial e}{\partial y_{b,o}}
@@ -149,12 +150,12 @@ def dense_db(dy):
 
     Source: A8.
     """
-    return implementation("dense").dense_db(_batch("dy", floats(dy=dy)))
+    return implementation("dense").dense_db(_batch("dy", as_float("dy", dy)))
 
 
-def _batch(name, array):
+def _batch(name: str, array: Array) -> Array:
     return axes(name, array, "batch", "channels")
 
 
-def _weights(w):
+def _weights(w: Array) -> Array:
     return axes("w", w, "inputs", "outputs")

@@ -1,15 +1,18 @@
 """Dropout and its derivative, on arrays of any shape."""
 
+from typing import Any
+
 import numpy as np
 
 from refconv._arguments import generator
-from refconv.ops.check import floats, same_shape, scalar
+from refconv.ops.check import as_float, floats, same_shape, scalar
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, Generator
 
 __all__ = ["dropout", "dropout_dx", "dropout_rate"]
 
 
-def dropout(x, rate, rng):
+def dropout(x: ArrayLike, rate: float, rng: Generator) -> tuple[Array, Array]:
     r"""Dropout: units are set to zero at random, and the others enlarged, so that the expected value stays (inverted dropout).
 
     .. math:: y = x \cdot \mathrm{mask}, \qquad \mathrm{mask} = \begin{cases} 0 & \text{with probability rate} \\
@@ -49,14 +52,14 @@ def dropout(x, rate, rng):
     Source: A18; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
     """
     # The kernels want at least one axis, and floats() makes one; a single number goes back without.
-    single, x = x, floats(x=x)
+    single, x = x, as_float("x", x)
     shape = np.shape(single)
     u = generator("rng", rng).random(x.shape)
     y, mask = implementation("dropout").dropout(x, u, dropout_rate(rate, x))
     return y.reshape(shape), mask.reshape(shape)
 
 
-def dropout_dx(dy, *, mask):
+def dropout_dx(dy: ArrayLike, *, mask: ArrayLike) -> Array:
     r"""∂e/∂x of :func:`dropout`, from ∂e/∂y and the mask.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
@@ -93,6 +96,6 @@ def dropout_dx(dy, *, mask):
     return implementation("dropout").dropout_dx(dy, mask=mask).reshape(shape)
 
 
-def dropout_rate(rate, like):
+def dropout_rate(rate: float, like: Array) -> Any:
     """The rate, checked: at least 0 and below 1."""
     return scalar("rate", rate, like, least=0, below=1)

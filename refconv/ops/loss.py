@@ -1,11 +1,14 @@
 """Softmax and the losses, with their derivatives."""
 
+from typing import Any
+
 import numpy as np
 
 from refconv._arguments import class_labels
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.ops.check import floats, same_shape, scalar
+from refconv.ops.check import as_float, floats, same_shape, scalar
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, Shape
 
 __all__ = [
     "binary_cross_entropy",
@@ -18,7 +21,7 @@ __all__ = [
 ]
 
 
-def softmax(x):
+def softmax(x: ArrayLike) -> Array:
     r"""Softmax over the last axis: positive numbers that sum to one, in the ratio of the exponentials.
 
     .. math:: y_k = \frac{e^{x_k}}{\sum_j e^{x_j}}
@@ -48,11 +51,11 @@ def softmax(x):
 
     Source: A19.
     """
-    x = _logits("x", x, floats(x=x))
+    x = _logits("x", x, as_float("x", x))
     return implementation("loss").softmax(_rows(x)).reshape(x.shape)
 
 
-def softmax_dx(dy, *, y):
+def softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     r"""∂e/∂x of :func:`softmax`, from ∂e/∂y and the output y.
 
     .. math:: \frac{\partial e}{\partial x_k} = y_k \left( \frac{\partial e}{\partial y_k}
@@ -86,7 +89,7 @@ def softmax_dx(dy, *, y):
     return implementation("loss").softmax_dx(_rows(dy), y=_rows(y)).reshape(y.shape)
 
 
-def log_softmax(x):
+def log_softmax(x: ArrayLike) -> Array:
     r"""The logarithm of :func:`softmax`, finite where the softmax itself is too small for a number.
 
     .. math:: y_k = x_k - \log \sum_j e^{x_j}
@@ -114,11 +117,11 @@ def log_softmax(x):
 
     Source: A19.
     """
-    x = _logits("x", x, floats(x=x))
+    x = _logits("x", x, as_float("x", x))
     return implementation("loss").log_softmax(_rows(x)).reshape(x.shape)
 
 
-def log_softmax_dx(dy, *, y):
+def log_softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     r"""∂e/∂x of :func:`log_softmax`, from ∂e/∂y and the output y.
 
     .. math:: \frac{\partial e}{\partial x_k} = \frac{\partial e}{\partial y_k}
@@ -152,7 +155,9 @@ def log_softmax_dx(dy, *, y):
     return implementation("loss").log_softmax_dx(_rows(dy), y=_rows(y)).reshape(y.shape)
 
 
-def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0, class_weights=None):
+def softmax_cross_entropy(
+    logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, class_weights: ArrayLike | None = None
+) -> tuple[Any, Array]:
     r"""Mean cross-entropy of the softmax against the labels, of images or of pixels, and its derivative.
 
     .. math:: t_{b,k} = (1 - \alpha) [k = \mathrm{label}_b] + \frac{\alpha}{K}, \quad
@@ -205,7 +210,7 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0, class_weights=
     Source: lecture row A19 (SOURCES.md); Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016,
     section 7; Long, Shelhamer and Darrell, "Fully convolutional networks for semantic segmentation", 2015, section 3.
     """
-    logits = _not_empty("logits", floats(logits=logits))
+    logits = _not_empty("logits", as_float("logits", logits))
     if logits.ndim < 2:
         raise ArgumentValueError(f"logits must have at least 2 axes (examples, classes), got shape {logits.shape}")
     labels = class_labels(labels, logits.shape[:-1], logits.shape[-1], why="that of logits without its last axis").reshape(-1)
@@ -215,7 +220,7 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0, class_weights=
     return loss, dlogits.reshape(logits.shape)
 
 
-def mean_squared_error(predictions, targets):
+def mean_squared_error(predictions: ArrayLike, targets: ArrayLike) -> tuple[Any, Array]:
     r"""Mean of the squared differences over all elements, and its derivative.
 
     .. math:: e = \frac{1}{M} \sum_i (p_i - t_i)^2, \qquad
@@ -256,13 +261,13 @@ def mean_squared_error(predictions, targets):
     Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2018, section 2.
     """
     shape = np.shape(predictions)
-    predictions = _not_empty("predictions", floats(predictions=predictions)).reshape(-1)
+    predictions = _not_empty("predictions", as_float("predictions", predictions)).reshape(-1)
     targets = _targets(targets, predictions.dtype, shape, "predictions")
     loss, dpredictions = implementation("loss").mean_squared_error(predictions, targets)
     return loss, dpredictions.reshape(shape)
 
 
-def binary_cross_entropy(logits, targets, *, pos_weight=1.0):
+def binary_cross_entropy(logits: ArrayLike, targets: ArrayLike, *, pos_weight: float = 1.0) -> tuple[Any, Array]:
     r"""Mean cross-entropy of yes-or-no answers, the sigmoids of the logits, and its derivative.
 
     .. math:: e = -\frac{1}{M} \sum_i w \, t_i \log \sigma(x_i) + (1 - t_i) \log (1 - \sigma(x_i)), \qquad
@@ -304,7 +309,7 @@ def binary_cross_entropy(logits, targets, *, pos_weight=1.0):
     Source: lecture row B6 (SOURCES.md) for the sigmoid; Bishop, "Pattern recognition and machine learning", 2006, section 4.3.
     """
     shape = np.shape(logits)
-    logits = _not_empty("logits", floats(logits=logits)).reshape(-1)
+    logits = _not_empty("logits", as_float("logits", logits)).reshape(-1)
     targets = _targets(targets, logits.dtype, shape, "logits")
     if logits.dtype != object and not (targets.min() >= 0 and targets.max() <= 1):
         wrong = targets[~((targets >= 0) & (targets <= 1))][0]
@@ -314,14 +319,14 @@ def binary_cross_entropy(logits, targets, *, pos_weight=1.0):
     return loss, dlogits.reshape(shape)
 
 
-def _not_empty(name, array):
+def _not_empty(name: str, array: Array) -> Array:
     """The array; an error if it has no element, since the mean over no examples is not a number."""
     if not array.size:
         raise ArgumentValueError(f"{name} must not be empty, got shape {array.shape}")
     return array
 
 
-def weights_of_classes(weights, labels, classes, dtype):
+def weights_of_classes(weights: ArrayLike, labels: Array, classes: int, dtype: np.dtype[Any]) -> Array:
     """Return class weights as an array of this dtype; an error if they do not fit, or if no label has any weight."""
     weights = _numbers("class_weights", weights, dtype)
     same_shape("class_weights", weights, (classes,), "one weight for each class")
@@ -332,12 +337,12 @@ def weights_of_classes(weights, labels, classes, dtype):
     return weights
 
 
-def _targets(targets, dtype, shape, name):
+def _targets(targets: ArrayLike, dtype: np.dtype[Any], shape: Shape, name: str) -> Array:
     """The targets, flat and of this dtype; an error unless they have the shape of the array that they are compared with."""
     return same_shape("targets", _numbers("targets", targets, dtype), shape, f"that of {name}").reshape(-1)
 
 
-def _numbers(name, values, dtype):
+def _numbers(name: str, values: ArrayLike, dtype: np.dtype[Any]) -> Array:
     """An array of numbers, converted to a dtype: floats, or objects beside fractions and symbols."""
     if isinstance(values, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
@@ -352,18 +357,18 @@ def _numbers(name, values, dtype):
         raise ArgumentTypeError(f"{name} must be an array of real numbers, got {values!r}") from None
 
 
-def _logits(name, value, array):
+def _logits(name: str, value: ArrayLike, array: Array) -> Array:
     # floats() gives a single number an axis, and a class of its own; so the shape that came is asked.
     if not np.ndim(value) or not array.shape[-1]:
         raise ArgumentValueError(f"{name} must have at least one class on its last axis, got shape {np.shape(value)}")
     return array
 
 
-def _outputs(dy, y):
+def _outputs(dy: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     dy_array, y_array = floats(dy=dy, y=y)
     _logits("y", y, y_array)
     return same_shape("dy", dy_array, y_array.shape, "that of y"), y_array
 
 
-def _rows(array):
+def _rows(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1])

@@ -5,13 +5,22 @@ from math import prod
 from refconv._arguments import divisor, known_format, per_axis
 from refconv._errors import ArgumentValueError
 from refconv.geometry import Window
-from refconv.ops.check import axes, channels_last, floats, restore
+from refconv.ops.check import as_float, axes, channels_last, restore
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat, Padding, Shape, Size
 
 __all__ = ["col2im", "im2col", "toeplitz1d", "toeplitz2d", "zero_stuff"]
 
 
-def im2col(x, kernel_size, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+def im2col(
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""The neighbourhoods of an image as the columns of a matrix: the layer is then one matrix product.
 
     .. math:: M_{(m,n,c),\,(b,i,j)} = x_{b,\; i S + m D,\; j S + n D,\; c}
@@ -55,13 +64,22 @@ def im2col(x, kernel_size, *, stride=1, padding="valid", dilation=1, data_format
 
     Source: B2.
     """
-    x = channels_last("x", floats(x=x), 2, data_format)
+    x = channels_last("x", as_float("x", x), 2, data_format)
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
     window.output_size(x.shape[1:-1])
     return implementation("matrix").im2col(x, window)
 
 
-def col2im(columns, input_size, kernel_size, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+def col2im(
+    columns: ArrayLike,
+    input_size: Size,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""The adjoint of :func:`im2col`: each column goes back to its place, and where neighbourhoods overlap they add up.
 
     .. math:: x_{b,u,v,c} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}} M_{(m,n,c),\,(b,i,j)}
@@ -99,7 +117,7 @@ def col2im(columns, input_size, kernel_size, *, stride=1, padding="valid", dilat
 
     Source: B2.
     """
-    columns = floats(columns=columns)
+    columns = as_float("columns", columns)
     known_format(data_format)
     input_size = per_axis("input_size", input_size, 2)
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
@@ -119,7 +137,9 @@ def col2im(columns, input_size, kernel_size, *, stride=1, padding="valid", dilat
     return restore(implementation("matrix").col2im(columns, input_size, window), data_format)
 
 
-def toeplitz1d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1):
+def toeplitz1d(
+    w: ArrayLike, input_size: Size, *, stride: Size = 1, padding: Padding = "valid", dilation: Size = 1, groups: int = 1
+) -> Array:
     r"""The convolution layer on signals of one length as a matrix T: ``T @ x.ravel()`` is the layer on one signal x.
 
     .. math:: T_{(i,o),\,(i S + m D,\; c)} = w_{m,c,o}, \quad \text{zero elsewhere}
@@ -162,7 +182,9 @@ def toeplitz1d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1
     return implementation("matrix").toeplitz1d(w, size, window, groups)
 
 
-def toeplitz2d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1):
+def toeplitz2d(
+    w: ArrayLike, input_size: Size, *, stride: Size = 1, padding: Padding = "valid", dilation: Size = 1, groups: int = 1
+) -> Array:
     r"""The convolution layer on images of one size as a matrix T: ``T @ x.ravel()`` is the layer on one image x.
 
     .. math:: T_{(i,j,o),\,(i S + m D,\; j S + n D,\; c)} = w_{m,n,c,o}, \quad \text{zero elsewhere}
@@ -206,7 +228,7 @@ def toeplitz2d(w, input_size, *, stride=1, padding="valid", dilation=1, groups=1
     return implementation("matrix").toeplitz2d(w, size, window, groups)
 
 
-def zero_stuff(x, stride, *, data_format="channels_last"):
+def zero_stuff(x: ArrayLike, stride: Size, *, data_format: DataFormat = "channels_last") -> Array:
     r"""Images or signals with S − 1 zeros between neighbours.
 
     .. math:: y_{i S,\; j S,\; c} = x_{i,j,c}, \quad \text{zero elsewhere}
@@ -243,7 +265,7 @@ def zero_stuff(x, stride, *, data_format="channels_last"):
 
     Source: C2.
     """
-    x = floats(x=x)
+    x = as_float("x", x)
     if x.ndim not in (3, 4):
         raise ArgumentValueError(f"x must have 3 axes, a batch of signals, or 4, a batch of images, got shape {x.shape}")
     ndim = x.ndim - 2
@@ -257,8 +279,10 @@ def zero_stuff(x, stride, *, data_format="channels_last"):
     return restore(implementation("matrix").zero_stuff(x, stride), data_format)
 
 
-def _checked(ndim, w, input_size, steps, groups):
-    w = axes("w", floats(w=w), *("kernel height", "kernel width")[-ndim:], "inputs / groups", "outputs")
+def _checked(
+    ndim: int, w: ArrayLike, input_size: Size, steps: tuple[Size, Padding, Size], groups: int
+) -> tuple[Array, Shape, Window, int]:
+    w = axes("w", as_float("w", w), *("kernel height", "kernel width")[-ndim:], "inputs / groups", "outputs")
     groups = divisor("groups", groups, outputs=w.shape[-1])
     input_size = per_axis("input_size", input_size, ndim)
     window = Window(w.shape[:ndim], *steps)

@@ -13,9 +13,10 @@ import numpy as np
 from refconv._arguments import per_axis
 from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.geometry import pooling_window
-from refconv.ops.check import channels_last, floats, restore, same_shape
+from refconv.geometry import Window, pooling_window
+from refconv.ops.check import as_float, channels_last, restore, same_shape
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat, Padding, Shape, Size
 
 __all__ = [
     "max_pool1d",
@@ -27,7 +28,16 @@ __all__ = [
 ]
 
 
-def max_pool2d(x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
+def max_pool2d(
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size | None = None,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Max pooling: the largest value under the window, channel by channel.
 
     .. math:: y_{i,j,c} = \max_{m,n} \; x_{i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
@@ -78,8 +88,15 @@ def max_pool2d(x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil
 
 
 def max_pool2d_with_argmax(
-    x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"
-):
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size | None = None,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> tuple[Array, Array]:
     r"""Max pooling, and where each maximum was found.
 
     .. math:: \mathrm{argmax}_{i,j,c} = u W + v, \quad (u, v) = (i S + m D,\; j S + n D)
@@ -119,7 +136,7 @@ def max_pool2d_with_argmax(
     return restore(y, data_format), restore(argmax, data_format)
 
 
-def max_pool2d_dx(dy, argmax, input_size, *, data_format="channels_last"):
+def max_pool2d_dx(dy: ArrayLike, argmax: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂x of :func:`max_pool2d`: all of ∂e/∂y goes to the winner.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{i,j:\, \mathrm{argmax}_{i,j,c} = u W + v}
@@ -162,7 +179,16 @@ def max_pool2d_dx(dy, argmax, input_size, *, data_format="channels_last"):
     return restore(_in_bounds(dx, argmax, size), data_format)
 
 
-def max_pool1d(x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"):
+def max_pool1d(
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size | None = None,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Max pooling on signals: :func:`max_pool2d` with one spatial axis.
 
     .. math:: y_{i,c} = \max_m \; x_{i S + m D,\; c}
@@ -196,8 +222,15 @@ def max_pool1d(x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil
 
 
 def max_pool1d_with_argmax(
-    x, kernel_size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, data_format="channels_last"
-):
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size | None = None,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> tuple[Array, Array]:
     r"""Max pooling on signals, and where each maximum was found: :func:`max_pool2d_with_argmax` with one spatial axis.
 
     .. math:: \mathrm{argmax}_{i,c} = u = i S + m D \text{ with } x_{u,c} = y_{i,c}
@@ -234,7 +267,7 @@ def max_pool1d_with_argmax(
     return restore(y, data_format), restore(argmax, data_format)
 
 
-def max_pool1d_dx(dy, argmax, input_size, *, data_format="channels_last"):
+def max_pool1d_dx(dy: ArrayLike, argmax: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂x of :func:`max_pool1d`: :func:`max_pool2d_dx` with one spatial axis.
 
     .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i:\, \mathrm{argmax}_{i,c} = u}
@@ -274,13 +307,24 @@ def max_pool1d_dx(dy, argmax, input_size, *, data_format="channels_last"):
     return restore(_in_bounds(dx, argmax, size), data_format)
 
 
-def _checked(ndim, x, kernel_size, stride, padding, dilation, ceil_mode, data_format):
-    x = channels_last("x", floats(x=x), ndim, data_format)
+def _checked(
+    ndim: int,
+    x: ArrayLike,
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Padding,
+    dilation: Size,
+    ceil_mode: bool,
+    data_format: DataFormat,
+) -> tuple[Array, Window]:
+    x = channels_last("x", as_float("x", x), ndim, data_format)
     return x, pooling_window(ndim, kernel_size, stride, padding, dilation, ceil_mode, x.shape[1:-1])
 
 
-def _checked_dx(ndim, dy, argmax, input_size, data_format):
-    dy, argmax = floats(dy=dy), np.asarray(argmax)
+def _checked_dx(
+    ndim: int, dy: ArrayLike, argmax: ArrayLike, input_size: Size, data_format: DataFormat
+) -> tuple[Array, Array, Shape]:
+    dy, argmax = as_float("dy", dy), np.asarray(argmax)
     if argmax.dtype.kind not in "iu":
         raise ArgumentTypeError(f"argmax must hold integers, got {argmax.dtype}")
     same_shape("argmax", argmax, dy.shape, "that of dy")
@@ -292,7 +336,7 @@ def _checked_dx(ndim, dy, argmax, input_size, data_format):
     return dy, argmax, input_size
 
 
-def _in_bounds(dx, argmax, input_size):
+def _in_bounds(dx: Array | None, argmax: Array, input_size: Shape) -> Array:
     """Return dx, which is None if an index of argmax is out of bounds."""
     if dx is None:
         raise ArgumentValueError(

@@ -4,16 +4,21 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 ``data_format="channels_first"``: each channel is normalised on its own, over all other axes.
 """
 
+from typing import Any
+
 import numpy as np
 
 from refconv._errors import ArgumentValueError
 from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat
 
 __all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm_inference_grads"]
 
 
-def batch_norm(x, gamma, beta, *, eps=1e-3, data_format="channels_last"):
+def batch_norm(
+    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-3, data_format: DataFormat = "channels_last"
+) -> tuple[Array, Array, Array]:
     r"""Batch normalisation in training: with mean and variance of the batch itself.
 
     .. math:: \mu_c = \frac{1}{M} \sum_m x_{m,c}, \quad \sigma^2_c = \frac{1}{M} \sum_m (x_{m,c} - \mu_c)^2, \quad
@@ -64,7 +69,16 @@ def batch_norm(x, gamma, beta, *, eps=1e-3, data_format="channels_last"):
     return restore(y.reshape(x.shape), data_format), mean, var
 
 
-def batch_norm_grads(dy, *, x, gamma, mean, var, eps=1e-3, data_format="channels_last"):
+def batch_norm_grads(
+    dy: ArrayLike,
+    *,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    var: ArrayLike,
+    eps: float = 1e-3,
+    data_format: DataFormat = "channels_last",
+) -> tuple[Array, Array, Array]:
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`, through the mean and the variance as well.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} = \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}} \left(
@@ -114,7 +128,16 @@ def batch_norm_grads(dy, *, x, gamma, mean, var, eps=1e-3, data_format="channels
     return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
 
 
-def batch_norm_inference(x, gamma, beta, mean, var, *, eps=1e-3, data_format="channels_last"):
+def batch_norm_inference(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    mean: ArrayLike,
+    var: ArrayLike,
+    *,
+    eps: float = 1e-3,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Batch normalisation in inference: with a mean and a variance that are given.
 
     .. math:: y_{m,c} = \gamma_c \frac{x_{m,c} - \hat{\mu}_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} + \beta_c
@@ -156,7 +179,16 @@ def batch_norm_inference(x, gamma, beta, mean, var, *, eps=1e-3, data_format="ch
     return restore(y.reshape(x.shape), data_format)
 
 
-def batch_norm_inference_grads(dy, *, x, gamma, mean, var, eps=1e-3, data_format="channels_last"):
+def batch_norm_inference_grads(
+    dy: ArrayLike,
+    *,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    var: ArrayLike,
+    eps: float = 1e-3,
+    data_format: DataFormat = "channels_last",
+) -> tuple[Array, Array, Array]:
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`; mean and variance are constants here.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
@@ -194,20 +226,22 @@ def batch_norm_inference_grads(dy, *, x, gamma, mean, var, eps=1e-3, data_format
     return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
 
 
-def _checked_grads(dy, x, gamma, mean, var, eps, data_format):
+def _checked_grads(
+    dy: ArrayLike, x: ArrayLike, gamma: ArrayLike, mean: ArrayLike, var: ArrayLike, eps: float, data_format: DataFormat
+) -> tuple[Array, Array, Array, Array, Array, Any]:
     dy, x, gamma, mean, var = floats(dy=dy, x=x, gamma=gamma, mean=mean, var=var)
     same_shape("dy", dy, x.shape, "that of x")
     dy, x = channels_last("dy", dy, None, data_format), channels_last("x", x, None, data_format)
     return dy, x, gamma, mean, var, checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
 
 
-def _not_empty(x):
+def _not_empty(x: Array) -> Array:
     if not len(x):
         raise ArgumentValueError(f"x must hold at least one example, or it has no mean, got shape {x.shape}")
     return x
 
 
-def checked(eps, channels, **vectors):
+def checked(eps: Any, channels: int, **vectors: Array) -> Any:
     """Return eps after checking it and the vectors, which have one number for each channel."""
     for name, vector in vectors.items():
         same_shape(name, vector, (channels,), "one for each channel of x")
@@ -218,5 +252,5 @@ def checked(eps, channels, **vectors):
     return scalar("eps", eps, vectors["gamma"], least=0)
 
 
-def _rows(array):
+def _rows(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1])

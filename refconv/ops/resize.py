@@ -3,13 +3,14 @@
 from refconv._arguments import LARGEST, choice, known_format, per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window
-from refconv.ops.check import channels_last, floats, restore
+from refconv.ops.check import as_float, channels_last, restore
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat, Padding, Shape, Size
 
 __all__ = ["frame", "framed_size", "pad", "pad_dx", "upsample2d", "upsample2d_dx", "upsample_mode", "upsampled_size"]
 
 
-def pad(x, padding, *, mode="zeros", data_format="channels_last"):
+def pad(x: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> Array:
     r"""Put a frame around images, or more samples before and after signals.
 
     .. math:: y_{i,j,c} = x_{s(i - \mathrm{top}),\; s(j - \mathrm{left}),\; c}
@@ -53,7 +54,7 @@ def pad(x, padding, *, mode="zeros", data_format="channels_last"):
 
     Source: A9, M16, M17.
     """
-    x = _images_or_signals("x", floats(x=x), data_format)
+    x = _images_or_signals("x", as_float("x", x), data_format)
     window = frame(padding, x.ndim - 2, mode)
     framed_size(window, x.shape[1:-1], mode)
     x, window, signals = _as_images(x, window)
@@ -61,7 +62,7 @@ def pad(x, padding, *, mode="zeros", data_format="channels_last"):
     return restore(y[:, 0] if signals else y, data_format)
 
 
-def pad_dx(dy, padding, *, mode="zeros", data_format="channels_last"):
+def pad_dx(dy: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂x of :func:`pad`: each pixel gathers ∂e/∂y of all its copies.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} =
@@ -96,7 +97,7 @@ def pad_dx(dy, padding, *, mode="zeros", data_format="channels_last"):
 
     Source: A9, M16, M17.
     """
-    dy = _images_or_signals("dy", floats(dy=dy), data_format)
+    dy = _images_or_signals("dy", as_float("dy", dy), data_format)
     window = frame(padding, dy.ndim - 2, mode)
     size = tuple(n - before - after for n, (before, after) in zip(dy.shape[1:-1], window.padding, strict=True))
     if min(size) < 1:
@@ -107,7 +108,7 @@ def pad_dx(dy, padding, *, mode="zeros", data_format="channels_last"):
     return restore(dx[:, 0] if signals else dx, data_format)
 
 
-def upsample2d(x, scale, *, mode="nearest", data_format="channels_last"):
+def upsample2d(x: ArrayLike, scale: Size, *, mode: str = "nearest", data_format: DataFormat = "channels_last") -> Array:
     r"""Upsampling: S_h × S_w pixels for each one, copies of it or values in between.
 
     .. math:: \text{nearest:}\; y_{i,j,c} = x_{\lfloor i / S_h \rfloor,\, \lfloor j / S_w \rfloor,\, c} \qquad
@@ -151,13 +152,13 @@ def upsample2d(x, scale, *, mode="nearest", data_format="channels_last"):
 
     Source: M16, M17.
     """
-    x = channels_last("x", floats(x=x), 2, data_format)
+    x = channels_last("x", as_float("x", x), 2, data_format)
     scale = per_axis("scale", scale, 2)
     upsampled_size(x.shape[1:-1], scale)
     return restore(implementation("resize").upsample2d(x, scale, upsample_mode(mode)), data_format)
 
 
-def upsample2d_dx(dy, scale, *, mode="nearest", data_format="channels_last"):
+def upsample2d_dx(dy: ArrayLike, scale: Size, *, mode: str = "nearest", data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂x of :func:`upsample2d`: each input gathers ∂e/∂y of the outputs that read it, with the same weights.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{i,j} \frac{\partial y_{i,j,c}}{\partial x_{u,v,c}} \;
@@ -190,14 +191,14 @@ def upsample2d_dx(dy, scale, *, mode="nearest", data_format="channels_last"):
 
     Source: M16, M17.
     """
-    dy = channels_last("dy", floats(dy=dy), 2, data_format)
+    dy = channels_last("dy", as_float("dy", dy), 2, data_format)
     scale = per_axis("scale", scale, 2)
     if any(n % S for n, S in zip(dy.shape[1:-1], scale, strict=True)):
         raise ArgumentValueError(f"dy must have a multiple of {scale} pixels, got shape {dy.shape} (channels_last)")
     return restore(implementation("resize").upsample2d_dx(dy, scale, upsample_mode(mode)), data_format)
 
 
-def frame(padding, ndim, mode):
+def frame(padding: Padding, ndim: int, mode: str) -> Window:
     """The frame as a 1×1 window with that padding, the mode checked."""
     choice("mode", mode, ("zeros", "reflect", "edge"))
     if isinstance(padding, str):
@@ -205,10 +206,10 @@ def frame(padding, ndim, mode):
     return Window((1,) * ndim, padding=padding)
 
 
-def framed_size(window, size, mode):
+def framed_size(window: Window, size: Shape, mode: str) -> Shape:
     """Size of an image with its frame; a ``ValueError`` if there is too little to mirror."""
     if mode == "reflect":
-        for axis, (n, pads) in enumerate(zip(size, window.padding, strict=True)):
+        for axis, (n, pads) in enumerate(zip(size, window.pads(size), strict=True)):
             if max(pads) >= n:
                 raise ArgumentValueError(
                     f"padding must be smaller than the image with mode 'reflect', got {pads[0]} + {pads[1]} on axis {axis} "
@@ -217,12 +218,12 @@ def framed_size(window, size, mode):
     return window.output_size(size)
 
 
-def upsample_mode(mode):
+def upsample_mode(mode: str) -> str:
     """The mode, checked."""
     return choice("mode", mode, ("nearest", "bilinear"))
 
 
-def upsampled_size(size, scale):
+def upsampled_size(size: Shape, scale: Shape) -> Shape:
     """Size of an image upsampled; a ``ValueError`` if it is too large to count."""
     H, W = (n * S for n, S in zip(size, scale, strict=True))
     if H * W > LARGEST:
@@ -230,13 +231,13 @@ def upsampled_size(size, scale):
     return H, W
 
 
-def _images_or_signals(name, array, data_format):
+def _images_or_signals(name: str, array: Array, data_format: DataFormat) -> Array:
     known_format(data_format)
     if array.ndim not in (3, 4):
         raise ArgumentValueError(f"{name} must have 4 axes, a batch of images, or 3, one of signals, got shape {array.shape}")
     return channels_last(name, array, array.ndim - 2, data_format)
 
 
-def _as_images(array, window):
+def _as_images(array: Array, window: Window) -> tuple[Array, Window, bool]:
     """Signals as images one pixel high, and whether they were signals; images as they are."""
     return (array[:, None], window.with_axis_before(), True) if window.ndim == 1 else (array, window, False)

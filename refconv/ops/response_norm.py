@@ -5,16 +5,27 @@ It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or w
 """
 
 from fractions import Fraction
+from typing import Any
 
 from refconv._arguments import flag, integer
 from refconv._errors import ArgumentValueError
-from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
+from refconv.ops.check import as_float, channels_last, floats, restore, same_shape, scalar
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat
 
 __all__ = ["local_response_norm", "local_response_norm_dx"]
 
 
-def local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size=False, data_format="channels_last"):
+def local_response_norm(
+    x: ArrayLike,
+    size: int = 5,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 2,
+    *,
+    divide_by_size: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Local response normalisation: each value over a power of the squares in its own and the neighbouring channels.
 
     .. math:: y_c = \frac{x_c}{d_c^{\,\beta}}, \quad d_c = k + \alpha \sum_{j = \max(0,\; c - \lfloor size / 2 \rfloor)}^
@@ -59,13 +70,23 @@ def local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=2, *, divide_by_size
     Source: M3, M5; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks",
     2012, section 3.3.
     """
-    x = channels_last("x", floats(x=x), None, data_format)
+    x = channels_last("x", as_float("x", x), None, data_format)
     numbers = _checked(x, size, alpha, beta, k, divide_by_size)
     y = implementation("response_norm").local_response_norm(_rows(x), *numbers)
     return restore(y.reshape(x.shape), data_format)
 
 
-def local_response_norm_dx(dy, size=5, alpha=1e-4, beta=0.75, k=2, *, x, divide_by_size=False, data_format="channels_last"):
+def local_response_norm_dx(
+    dy: ArrayLike,
+    size: int = 5,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 2,
+    *,
+    x: ArrayLike,
+    divide_by_size: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂x of :func:`local_response_norm`: by the value itself, and by each neighbourhood that holds it.
 
     .. math:: \frac{\partial e}{\partial x_c} = \frac{1}{d_c^{\,\beta}} \frac{\partial e}{\partial y_c}
@@ -106,7 +127,7 @@ def local_response_norm_dx(dy, size=5, alpha=1e-4, beta=0.75, k=2, *, x, divide_
     return restore(dx.reshape(x.shape), data_format)
 
 
-def _checked(x, size, alpha, beta, k, divide_by_size):
+def _checked(x: Array, size: int, alpha: float, beta: float, k: float, divide_by_size: bool) -> tuple[int, Any, Any, Any]:
     """size, α as the loops mean it, β and k, once they have been found good."""
     size = integer("size", size)
     alpha, beta, k = scalar("alpha", alpha, x, least=0), scalar("beta", beta, x), scalar("k", k, x, above=0)
@@ -116,5 +137,5 @@ def _checked(x, size, alpha, beta, k, divide_by_size):
     return size, alpha / Fraction(size) if flag("divide_by_size", divide_by_size) else alpha, beta, k
 
 
-def _rows(array):
+def _rows(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1])

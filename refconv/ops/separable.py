@@ -5,8 +5,10 @@ import numpy as np
 from refconv._arguments import per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window
-from refconv.ops.check import axes, channels_last, floats, input_channels, restore, same_shape
+from refconv.ops.check import as_float, axes, channels_last, floats, input_channels, restore, same_shape
+from refconv.ops.conv_checks import check_dy
 from refconv.ops.dispatch import implementation
+from refconv.typing import Array, ArrayLike, DataFormat, Padding, Size
 
 __all__ = [
     "depthwise_conv2d",
@@ -19,7 +21,16 @@ __all__ = [
 ]
 
 
-def depthwise_conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+def depthwise_conv2d(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Depthwise convolution: each channel is convolved with its own Q kernels, and no channel sees another.
 
     .. math:: y_{i,j,\,c Q + q} = \mathrm{bias}_{c Q + q} + \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,q}
@@ -72,7 +83,16 @@ def depthwise_conv2d(x, w, b=None, *, stride=1, padding="valid", dilation=1, dat
     return restore(implementation("separable").depthwise_conv2d(x, w, b, window), data_format)
 
 
-def depthwise_conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+def depthwise_conv2d_dx(
+    dy: ArrayLike,
+    w: ArrayLike,
+    input_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂x of :func:`depthwise_conv2d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
@@ -116,11 +136,20 @@ def depthwise_conv2d_dx(dy, w, input_size, *, stride=1, padding="valid", dilatio
     dy, w = channels_last("dy", dy, 2, data_format), _kernel("w", w)
     input_size = per_axis("input_size", input_size, 2)
     window = Window(w.shape[:2], stride, padding, dilation)
-    _check_dy(dy, window, input_size, w.shape[2] * w.shape[3])
+    check_dy(dy, window, input_size, w.shape[2] * w.shape[3])
     return restore(implementation("separable").depthwise_conv2d_dx(dy, w, input_size, window), data_format)
 
 
-def depthwise_conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+def depthwise_conv2d_dw(
+    x: ArrayLike,
+    dy: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""∂e/∂w of :func:`depthwise_conv2d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,q}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
@@ -163,11 +192,11 @@ def depthwise_conv2d_dw(x, dy, kernel_size, *, stride=1, padding="valid", dilati
     if dy.shape[-1] % x.shape[-1]:
         raise ArgumentValueError(f"dy must have a multiple of the {x.shape[-1]} channels of x, got {dy.shape[-1]}")
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
-    _check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
+    check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
     return implementation("separable").depthwise_conv2d_dw(x, dy, window)
 
 
-def depthwise_conv2d_db(dy, *, data_format="channels_last"):
+def depthwise_conv2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
     r"""∂e/∂b of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
@@ -196,10 +225,20 @@ def depthwise_conv2d_db(dy, *, data_format="channels_last"):
 
     Source: C7.
     """
-    return implementation("separable").depthwise_conv2d_db(channels_last("dy", floats(dy=dy), 2, data_format))
+    return implementation("separable").depthwise_conv2d_db(channels_last("dy", as_float("dy", dy), 2, data_format))
 
 
-def separable_conv2d(x, depthwise, pointwise, b=None, *, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+def separable_conv2d(
+    x: ArrayLike,
+    depthwise: ArrayLike,
+    pointwise: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
     r"""Depthwise separable convolution: depthwise in space, then pointwise, 1×1, across the channels.
 
     .. math:: z_{i,j,\,c Q + q} = \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; \mathrm{depthwise}_{m,n,c,q}, \qquad
@@ -253,7 +292,17 @@ def separable_conv2d(x, depthwise, pointwise, b=None, *, stride=1, padding="vali
     return restore(implementation("separable").separable_conv2d(x, depthwise, pointwise, b, window), data_format)
 
 
-def separable_conv2d_grads(dy, *, x, depthwise, pointwise, stride=1, padding="valid", dilation=1, data_format="channels_last"):
+def separable_conv2d_grads(
+    dy: ArrayLike,
+    *,
+    x: ArrayLike,
+    depthwise: ArrayLike,
+    pointwise: ArrayLike,
+    stride: Size = 1,
+    padding: Padding = "valid",
+    dilation: Size = 1,
+    data_format: DataFormat = "channels_last",
+) -> tuple[Array, Array, Array]:
     r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`, from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial \mathrm{pointwise}_{0,0,p,o}} = \sum_{b,i,j} z_{b,i,j,p}
@@ -302,14 +351,14 @@ def separable_conv2d_grads(dy, *, x, depthwise, pointwise, stride=1, padding="va
     depthwise, pointwise = _kernels(x, depthwise, pointwise, data_format)
     window = Window(depthwise.shape[:2], stride, padding, dilation)
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
-    _check_dy(dy, window, x.shape[1:-1], pointwise.shape[-1])
+    check_dy(dy, window, x.shape[1:-1], pointwise.shape[-1])
     dx, *kernels = implementation("separable").separable_conv2d_grads(
         dy, x=x, depthwise=depthwise, pointwise=pointwise, window=window
     )
     return restore(dx, data_format), *kernels
 
 
-def separate_rank1(kernel):
+def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
     r"""Take a kernel of rank one apart into a column and a row: two short convolutions instead of one.
 
     .. math:: K_{m,n} = \mathrm{column}_m \cdot \mathrm{row}_n
@@ -346,7 +395,7 @@ def separate_rank1(kernel):
 
     Source: C6.
     """
-    kernel = axes("kernel", floats(kernel=kernel), "height", "width")
+    kernel = axes("kernel", as_float("kernel", kernel), "height", "width")
     if kernel.dtype == object:
         raise ArgumentTypeError(
             "kernel must hold float32, float64 or integers, got Python objects: they have no singular values"
@@ -368,20 +417,14 @@ def separate_rank1(kernel):
     return np.ascontiguousarray(columns[:, 0] * (values[0] * one)) * largest, row / one
 
 
-def _kernel(name, w):
+def _kernel(name: str, w: Array) -> Array:
     return axes(name, w, "kernel height", "kernel width", "channels", "multiplier")
 
 
-def _kernels(x, depthwise, pointwise, data_format):
+def _kernels(x: Array, depthwise: Array, pointwise: Array, data_format: DataFormat) -> tuple[Array, Array]:
     """Both kernels of a separable convolution of x, checked."""
     input_channels(x, _kernel("depthwise", depthwise).shape[2], "depthwise", depthwise, data_format)
     axes("pointwise", pointwise, "kernel height", "kernel width", "inputs", "outputs")
     between = depthwise.shape[2] * depthwise.shape[3]
     same_shape("pointwise", pointwise, (1, 1, between, pointwise.shape[-1]), "a 1×1 kernel on all outputs of depthwise")
     return depthwise, pointwise
-
-
-def _check_dy(dy, window, input_size, outputs):
-    size = window.output_size(input_size)
-    why = f"the output of an input of size {tuple(input_size)}"
-    same_shape("dy (channels_last)", dy, (len(dy), *size, outputs), why)

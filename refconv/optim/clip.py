@@ -1,10 +1,12 @@
 """Gradients that are too long, made shorter."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from refconv._arguments import real, trainable_parameters
+from refconv.nn.layer import Layer, Parameter
 from refconv.ops.dispatch import implementation
 
 __all__ = ["clip_by_global_norm"]
@@ -12,7 +14,7 @@ __all__ = ["clip_by_global_norm"]
 MOST_EXPONENT = 1022  # of a power of two whose inverse is a normal float64
 
 
-def clip_by_global_norm(model, max_norm=2.0):
+def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float = 2.0) -> float:
     r"""Scale all gradients together so that their common norm is at most this; their direction stays.
 
     .. math:: \lVert g \rVert = \sqrt{\sum_{\theta} \sum_i g_{\theta,i}^2}, \qquad

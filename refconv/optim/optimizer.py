@@ -189,12 +189,13 @@ class Optimizer(ABC):
         """Return the arrays of a run, joined if there are several parameters."""
         name, first = run[0]
         group = self._group(name, first)
-        if len(run) == 1:
+        flat = first.flat
+        if flat is None or len(run) == 1:
             return Update(first.value, first.grad, [getattr(self, slot)[name] for slot in self.slots], group)
         size = sum(parameter.value.size for _, parameter in run)
         part = slice(first.offset, first.offset + size)
         state = [self._state(slot, name, size) for slot in self.slots]
-        return Update(first.flat.values[part], first.flat.gradients[part], state, group)
+        return Update(flat.values[part], flat.gradients[part], state, group)
 
     def __getstate__(self) -> dict[str, Any]:  # without views: copies of them would be arrays of their own
         return {name: value for name, value in vars(self).items() if name not in (*self.slots, "_run_inputs", "_found_runs")}

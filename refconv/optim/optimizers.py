@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from refconv._arguments import flag, real
 from refconv.optim.optimizer import Optimizer
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from refconv.nn import Layer, Parameter
     from refconv.typing import Array
 
-    Model = Layer | Mapping[str, Parameter]
-    Groups = Mapping[str, Mapping[str, float]] | None
+    Model: TypeAlias = Layer | Mapping[str, Parameter]
+    Groups: TypeAlias = Mapping[str, Mapping[str, float]] | None
 
 __all__ = ["SGD", "Adam", "AdamW", "RMSProp"]
 
@@ -260,8 +260,8 @@ class AdamW(Adam):
         decayed: str = "all",
         groups: Groups = None,
     ) -> None:
-        common = {"weight_decay": weight_decay, "decayed": decayed, "groups": groups}
-        super().__init__(model, lr, beta1=beta1, beta2=beta2, eps=eps, **common)
+        betas = {"beta1": beta1, "beta2": beta2}
+        super().__init__(model, lr, **betas, eps=eps, weight_decay=weight_decay, decayed=decayed, groups=groups)
 
     def update(self, functions: ModuleType, theta: Array, g: Array, state: list[Array], lr: float, decay: float) -> None:
         options = {name: getattr(self, name) for name in self.options}

@@ -16,6 +16,7 @@ import numpy as np
 
 from refconv.reference.functions import exp, expm1
 from refconv.reference.functions import tanh as tanh_of
+from refconv.typing import Array
 
 __all__ = [
     "elu",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-def relu(x):
+def relu(x: Array) -> Array:
     r"""Rectified linear unit: negative values become 0, and a NaN stays a NaN.
 
     .. math:: y = \max(0, x)
@@ -47,7 +48,7 @@ def relu(x):
     return y
 
 
-def relu_dx(dy, *, x):
+def relu_dx(dy: Array, *, x: Array) -> Array:
     r"""∂e/∂x of :func:`relu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [x > 0]
@@ -64,7 +65,7 @@ def relu_dx(dy, *, x):
     return dx
 
 
-def leaky_relu(x, slope):
+def leaky_relu(x: Array, slope: float) -> Array:
     r"""Leaky rectified linear unit: a line of another slope below 0.
 
     .. math:: y = \begin{cases} x & x > 0 \\ \mathrm{slope} \cdot x & \text{else} \end{cases}
@@ -80,7 +81,7 @@ def leaky_relu(x, slope):
     return y
 
 
-def leaky_relu_dx(dy, *, x, slope):
+def leaky_relu_dx(dy: Array, *, x: Array, slope: float) -> Array:
     r"""∂e/∂x of :func:`leaky_relu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
@@ -98,7 +99,7 @@ def leaky_relu_dx(dy, *, x, slope):
     return dx
 
 
-def elu(x, alpha):
+def elu(x: Array, alpha: float) -> Array:
     r"""Exponential linear unit: it runs smoothly into −α.
 
     .. math:: y = \begin{cases} x & x > 0 \\ \alpha \, (e^x - 1) & \text{else} \end{cases}
@@ -114,7 +115,7 @@ def elu(x, alpha):
     return y
 
 
-def elu_dx(dy, *, x, alpha):
+def elu_dx(dy: Array, *, x: Array, alpha: float) -> Array:
     r"""∂e/∂x of :func:`elu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
@@ -132,7 +133,7 @@ def elu_dx(dy, *, x, alpha):
     return dx
 
 
-def sigmoid(x):
+def sigmoid(x: Array) -> Array:
     r"""Logistic function, from 0 to 1.
 
     .. math:: y = \frac{1}{1 + e^{-x}}
@@ -150,7 +151,7 @@ def sigmoid(x):
     return y
 
 
-def sigmoid_dx(dy, *, y):
+def sigmoid_dx(dy: Array, *, y: Array) -> Array:
     r"""∂e/∂x of :func:`sigmoid`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot y \, (1 - y)
@@ -167,7 +168,7 @@ def sigmoid_dx(dy, *, y):
     return dx
 
 
-def tanh(x):
+def tanh(x: Array) -> Array:
     r"""Hyperbolic tangent, from −1 to 1.
 
     .. math:: y = \frac{e^x - e^{-x}}{e^x + e^{-x}}
@@ -183,7 +184,7 @@ def tanh(x):
     return y
 
 
-def tanh_dx(dy, *, y):
+def tanh_dx(dy: Array, *, y: Array) -> Array:
     r"""∂e/∂x of :func:`tanh`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot (1 - y^2)

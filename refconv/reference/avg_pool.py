@@ -19,6 +19,9 @@ Global pooling has one window, the whole image, and one output for each channel.
 
 import numpy as np
 
+from refconv.geometry import Window
+from refconv.typing import Array, Shape
+
 __all__ = [
     "avg_pool1d",
     "avg_pool1d_dx",
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 
-def avg_pool2d(x, window, count_include_pad):
+def avg_pool2d(x: Array, window: Window, count_include_pad: bool) -> Array:
     r"""The mean of the values under the window.
 
     .. math:: y_{b,i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n}
@@ -62,7 +65,7 @@ def avg_pool2d(x, window, count_include_pad):
     return y
 
 
-def avg_pool2d_dx(dy, window, input_size, count_include_pad):
+def avg_pool2d_dx(dy: Array, window: Window, input_size: Shape, count_include_pad: bool) -> Array:
     r"""∂e/∂x of :func:`avg_pool2d`: each pixel under the window gets an equal share of ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} =
@@ -95,7 +98,7 @@ def avg_pool2d_dx(dy, window, input_size, count_include_pad):
     return dx
 
 
-def counts(window, input_size, count_include_pad):
+def counts(window: Window, input_size: Shape, count_include_pad: bool) -> list[list[int]]:
     """Along each axis, the number of elements that each output's window counts.
 
     These are the ones that lie in the input; with ``count_include_pad``, the ones in its declared padding as well. What
@@ -117,7 +120,7 @@ def counts(window, input_size, count_include_pad):
     return result
 
 
-def avg_pool1d(x, window, count_include_pad):
+def avg_pool1d(x: Array, window: Window, count_include_pad: bool) -> Array:
     r"""The mean of the values under the window of a signal.
 
     .. math:: y_{b,i,c} = \frac{1}{\mathrm{count}_i} \sum_m x_{b,\; i S + m D - \mathrm{left},\; c}
@@ -143,7 +146,7 @@ def avg_pool1d(x, window, count_include_pad):
     return y
 
 
-def avg_pool1d_dx(dy, window, input_size, count_include_pad):
+def avg_pool1d_dx(dy: Array, window: Window, input_size: Shape, count_include_pad: bool) -> Array:
     r"""∂e/∂x of :func:`avg_pool1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D - \mathrm{left} = u}
@@ -170,7 +173,7 @@ def avg_pool1d_dx(dy, window, input_size, count_include_pad):
     return dx
 
 
-def global_avg_pool2d(x):
+def global_avg_pool2d(x: Array) -> Array:
     r"""The mean of each channel over the whole image.
 
     .. math:: y_{b,c} = \frac{1}{H W} \sum_{u,v} x_{b,u,v,c}
@@ -193,7 +196,7 @@ def global_avg_pool2d(x):
     return y
 
 
-def global_avg_pool2d_dx(dy, input_size):
+def global_avg_pool2d_dx(dy: Array, input_size: Shape) -> Array:
     r"""∂e/∂x of :func:`global_avg_pool2d`: each pixel gets the same share.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \frac{1}{H W} \; \frac{\partial e}{\partial y_{b,c}}
@@ -216,7 +219,7 @@ def global_avg_pool2d_dx(dy, input_size):
     return dx
 
 
-def global_avg_pool1d(x):
+def global_avg_pool1d(x: Array) -> Array:
     r"""The mean of each channel over the whole signal.
 
     .. math:: y_{b,c} = \frac{1}{n} \sum_u x_{b,u,c}
@@ -238,7 +241,7 @@ def global_avg_pool1d(x):
     return y
 
 
-def global_avg_pool1d_dx(dy, input_size):
+def global_avg_pool1d_dx(dy: Array, input_size: Shape) -> Array:
     r"""∂e/∂x of :func:`global_avg_pool1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \frac{1}{n} \; \frac{\partial e}{\partial y_{b,c}}

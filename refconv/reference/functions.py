@@ -114,7 +114,7 @@ def is_symbolic(v: Any) -> bool:
     >>> is_symbolic(1.5)
     False
     """
-    return _is_of_sympy(type(v))
+    return _is_of_sympy(v.__class__)
 
 
 @cache  # called for each element of an array

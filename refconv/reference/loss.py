@@ -22,9 +22,12 @@ multiplies numerator and denominator by the same factor. The loops subtract the 
 The loops are slow because each exponential is computed separately.
 """
 
+from typing import Any
+
 import numpy as np
 
 from refconv.reference.functions import exp, is_symbolic, log, log1p
+from refconv.typing import Array
 
 __all__ = [
     "binary_cross_entropy",
@@ -37,7 +40,7 @@ __all__ = [
 ]
 
 
-def softmax(x):
+def softmax(x: Array) -> Array:
     r"""Softmax: positive numbers that sum to one, in the ratio of the exponentials.
 
     .. math:: y_{b,k} = \frac{e^{x_{b,k}}}{\sum_j e^{x_{b,j}}}
@@ -61,7 +64,7 @@ def softmax(x):
     return y
 
 
-def softmax_dx(dy, *, y):
+def softmax_dx(dy: Array, *, y: Array) -> Array:
     r"""∂e/∂x of :func:`softmax`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x_{b,k}} = y_{b,k} \left( \frac{\partial e}{\partial y_{b,k}}
@@ -86,7 +89,7 @@ def softmax_dx(dy, *, y):
     return dx
 
 
-def log_softmax(x):
+def log_softmax(x: Array) -> Array:
     r"""The logarithm of :func:`softmax`, finite where the softmax itself is too small for a number.
 
     .. math:: y_{b,k} = x_{b,k} - \log \sum_j e^{x_{b,j}}
@@ -109,7 +112,7 @@ def log_softmax(x):
     return y
 
 
-def log_softmax_dx(dy, *, y):
+def log_softmax_dx(dy: Array, *, y: Array) -> Array:
     r"""∂e/∂x of :func:`log_softmax`, from its output y.
 
     .. math:: \frac{\partial e}{\partial x_{b,k}} = \frac{\partial e}{\partial y_{b,k}}
@@ -134,7 +137,7 @@ def log_softmax_dx(dy, *, y):
     return dx
 
 
-def softmax_cross_entropy(logits, labels, alpha, class_weights=None):
+def softmax_cross_entropy(logits: Array, labels: Array, alpha: float, class_weights: Array | None = None) -> tuple[Any, Array]:
     r"""Mean cross-entropy of the softmax against smoothed labels, weighted by class, and its derivative.
 
     .. math:: t_{b,k} = (1 - \alpha) [k = \mathrm{label}_b] + \frac{\alpha}{K}, \quad
@@ -167,7 +170,7 @@ def softmax_cross_entropy(logits, labels, alpha, class_weights=None):
     return loss[()], dlogits
 
 
-def mean_squared_error(predictions, targets):
+def mean_squared_error(predictions: Array, targets: Array) -> tuple[Any, Array]:
     r"""Mean of the squared differences over all elements, and its derivative.
 
     .. math:: e = \frac{1}{M} \sum_i (p_i - t_i)^2, \qquad
@@ -190,7 +193,7 @@ def mean_squared_error(predictions, targets):
     return loss[()], dpredictions
 
 
-def binary_cross_entropy(logits, targets, pos_weight):
+def binary_cross_entropy(logits: Array, targets: Array, pos_weight: float) -> tuple[Any, Array]:
     r"""Mean cross-entropy of yes-or-no answers, the sigmoids of the logits, and its derivative.
 
     .. math:: e = -\frac{1}{M} \sum_i w \, t_i \log \sigma(x_i) + (1 - t_i) \log (1 - \sigma(x_i)), \qquad
@@ -217,7 +220,7 @@ def binary_cross_entropy(logits, targets, pos_weight):
     return loss[()], dlogits
 
 
-def softplus(v):
+def softplus(v: Any) -> Any:
     """Logarithm of 1 + eᵛ, where v may be so large that eᵛ overflows.
 
     >>> float(softplus(0.0).round(6)), float(softplus(1000.0)), float(softplus(-40.0)) > 0
@@ -226,12 +229,12 @@ def softplus(v):
     return log(1 + exp(v)) if is_symbolic(v) else max(v, 0) + log1p(exp(-abs(v)))
 
 
-def sigmoid(v):
+def sigmoid(v: Any) -> Any:
     """1 / (1 + e⁻ᵛ) of one number; :func:`refconv.reference.activation.sigmoid` is that of an array."""
     return 1 / (1 + exp(-v))
 
 
-def shift(row):
+def shift(row: Array) -> Any:
     """The largest logit of a row of floats; 0 for fractions and symbols.
 
     Symbols cannot be compared, so no maximum is found among them. The shift cancels in the formula and is there against

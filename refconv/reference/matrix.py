@@ -110,8 +110,8 @@ def toeplitz2d(w: Array, input_size: Shape, window: Window, groups: int) -> Arra
                 for m in range(kh):
                     for n in range(kw):
                         for c in range(C_g):
-                            row, pixel = (i * columns + j) * O + o, (i * S_h + m * D_h, j * S_w + n * D_w)
-                            T[(row, *pixel, o // O_g * C_g + c)] = w[m, n, c, o]
+                            row, u, v = (i * columns + j) * O + o, i * S_h + m * D_h, j * S_w + n * D_w
+                            T[row, u, v, o // O_g * C_g + c] = w[m, n, c, o]
     return crop(T, window, input_size).copy().reshape(len(T), -1)
 
 
@@ -158,7 +158,8 @@ def zero_stuff(x: Array, stride: Shape) -> Array:
     N, *size, C = x.shape
     # The zeros are what a kernel of one tap with this stride would skip.
     y = np.zeros((N, *Window((1,) * len(stride), stride).transposed_output_size(size), C), x.dtype)
-    for b, *pixel, c in np.ndindex(x.shape):
-        stuffed = (i * S for i, S in zip(pixel, stride, strict=True))
-        y[(b, *stuffed, c)] = x[(b, *pixel, c)]
+    for index in np.ndindex(x.shape):
+        b, *pixel, c = index
+        stuffed = (b, *(i * S for i, S in zip(pixel, stride, strict=True)), c)
+        y[stuffed] = x[index]
     return y

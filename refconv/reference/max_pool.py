@@ -15,7 +15,12 @@ The derivative runs over the outputs, and argmax gives the pixel (u, v) of each 
     dx[b, u, v, c]  +=  dy[b, i, j, c]          zero at all other pixels
 """
 
+from typing import Any
+
 import numpy as np
+
+from refconv.geometry import Window
+from refconv.typing import Array, Shape
 
 __all__ = [
     "max_pool1d",
@@ -28,7 +33,7 @@ __all__ = [
 ]
 
 
-def max_pool2d(x, window):
+def max_pool2d(x: Array, window: Window) -> Array:
     r"""The largest value under the window: :func:`max_pool2d_with_argmax` without the place.
 
     >>> from refconv.geometry import Window
@@ -42,7 +47,7 @@ def max_pool2d(x, window):
     return max_pool2d_with_argmax(x, window)[0]
 
 
-def max_pool2d_with_argmax(x, window):
+def max_pool2d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
     r"""The largest value under the window, and the pixel where it was found.
 
     .. math:: y_{b,i,j,c} = \max_{m,n} \; x_{b,\; i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
@@ -72,16 +77,16 @@ def max_pool2d_with_argmax(x, window):
     return y, argmax
 
 
-def wins(value, best):
+def wins(value: Any, best: Any) -> bool:
     """Whether a value replaces the best one so far: if it is larger, or if it is NaN, which must not get lost.
 
     >>> wins(2.0, 1.0), wins(1.0, 1.0), wins(float("nan"), 1.0), wins(1.0, float("nan"))
     (True, False, True, False)
     """
-    return value > best or value != value
+    return bool(value > best or value != value)
 
 
-def max_pool2d_dx(dy, argmax, input_size):
+def max_pool2d_dx(dy: Array, argmax: Array, input_size: Shape) -> Array:
     r"""∂e/∂x of :func:`max_pool2d`: all of ∂e/∂y goes to the winner, nothing to the others.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{i,j:\, \mathrm{argmax}_{b,i,j,c} = u W + v}
@@ -108,7 +113,7 @@ def max_pool2d_dx(dy, argmax, input_size):
     return dx
 
 
-def max_pool1d(x, window):
+def max_pool1d(x: Array, window: Window) -> Array:
     r"""The largest value under the window of a signal: :func:`max_pool1d_with_argmax` without the place.
 
     >>> from refconv.geometry import Window
@@ -120,7 +125,7 @@ def max_pool1d(x, window):
     return max_pool1d_with_argmax(x, window)[0]
 
 
-def max_pool1d_with_argmax(x, window):
+def max_pool1d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
     r"""The largest value under the window of a signal, and where it was found.
 
     .. math:: y_{b,i,c} = \max_m \; x_{b,\; i S + m D - \mathrm{left},\; c}
@@ -146,7 +151,7 @@ def max_pool1d_with_argmax(x, window):
     return y, argmax
 
 
-def max_pool1d_dx(dy, argmax, input_size):
+def max_pool1d_dx(dy: Array, argmax: Array, input_size: Shape) -> Array:
     r"""∂e/∂x of :func:`max_pool1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i:\, \mathrm{argmax}_{b,i,c} = u}

@@ -18,6 +18,7 @@ The loops are slow because each line of the lecture is computed for each element
 import numpy as np
 
 from refconv.reference.functions import sqrt
+from refconv.typing import Array
 
 __all__ = [
     "batch_norm",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 
-def batch_norm(x, gamma, beta, eps):
+def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
     r"""Batch normalisation in training: mean and variance of the batch, normalise, scale and shift.
 
     .. math:: \mu_c = \frac{1}{M} \sum_m x_{m,c}, \quad \sigma^2_c = \frac{1}{M} \sum_m (x_{m,c} - \mu_c)^2, \quad
@@ -57,7 +58,7 @@ def batch_norm(x, gamma, beta, eps):
     return y, mean, var
 
 
-def batch_norm_grads(dy, *, x, gamma, mean, var, eps):
+def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Array, eps: float) -> tuple[Array, Array, Array]:
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`: back by the element itself, the variance and the mean.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
@@ -97,7 +98,7 @@ def batch_norm_grads(dy, *, x, gamma, mean, var, eps):
     return dx, dgamma, dbeta
 
 
-def batch_norm_inference(x, gamma, beta, mean, var, eps):
+def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, var: Array, eps: float) -> Array:
     r"""Batch normalisation with a mean and a variance that are given.
 
     .. math:: y_{m,c} = \gamma_c \frac{x_{m,c} - \hat{\mu}_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} + \beta_c
@@ -119,7 +120,9 @@ def batch_norm_inference(x, gamma, beta, mean, var, eps):
     return y
 
 
-def batch_norm_inference_grads(dy, *, x, gamma, mean, var, eps):
+def batch_norm_inference_grads(
+    dy: Array, *, x: Array, gamma: Array, mean: Array, var: Array, eps: float
+) -> tuple[Array, Array, Array]:
     r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
@@ -147,7 +150,7 @@ def batch_norm_inference_grads(dy, *, x, gamma, mean, var, eps):
     return dx, dgamma, dbeta
 
 
-def running_average(average, batch, momentum):
+def running_average(average: Array, batch: Array, momentum: float) -> Array:
     r"""Update the running average of a mean or a variance with that of one batch.
 
     .. math:: \hat{\mu}_c' = \tau \, \hat{\mu}_c + (1 - \tau) \, \mu_c
@@ -169,7 +172,7 @@ def running_average(average, batch, momentum):
     return new
 
 
-def corrected_average(average, batch, momentum, update):
+def corrected_average(average: Array, batch: Array, momentum: float, update: int) -> Array:
     r"""Update a running average whose weights add up to 1 without the initial value.
 
     .. math:: \hat{\mu}_c' = \hat{\mu}_c + \frac{\mu_c - \hat{\mu}_c}{1 + \tau + \dots + \tau^{t-1}}
@@ -189,7 +192,8 @@ def corrected_average(average, batch, momentum, update):
     Source: lecture row A14 (SOURCES.md); the correction: Kingma and Ba, "Adam", 2015, section 3.
     """
     (C,) = average.shape
-    new, total = np.zeros(C, average.dtype), 0
+    new = np.zeros(C, average.dtype)
+    total: float = 0
     for k in range(update):
         total += momentum**k
     for c in range(C):

@@ -15,11 +15,12 @@ c − ⌊(size − 1) / 2⌋ to c + ⌊size / 2⌋. For even sizes these are dif
 import numpy as np
 
 from refconv.reference.functions import power
+from refconv.typing import Array
 
 __all__ = ["denominators", "local_response_norm", "local_response_norm_dx"]
 
 
-def local_response_norm(x, size, alpha, beta, k):
+def local_response_norm(x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
     r"""Local response normalisation: each value over a power of the squares around it.
 
     .. math:: y_{m,c} = \frac{x_{m,c}}{d_{m,c}^{\,\beta}}
@@ -39,7 +40,7 @@ def local_response_norm(x, size, alpha, beta, k):
     return y
 
 
-def denominators(x, size, alpha, k):
+def denominators(x: Array, size: int, alpha: float, k: float) -> Array:
     r"""What is raised to the power β: k, and the squares of the neighbouring channels.
 
     .. math:: d_{m,c} = k + \alpha \sum_{j = \max(0,\; c - \lfloor size / 2 \rfloor)}^
@@ -61,7 +62,7 @@ def denominators(x, size, alpha, k):
     return d
 
 
-def local_response_norm_dx(dy, size, alpha, beta, k, *, x):
+def local_response_norm_dx(dy: Array, size: int, alpha: float, beta: float, k: float, *, x: Array) -> Array:
     r"""∂e/∂x of :func:`local_response_norm`: by the value itself, and by each neighbourhood that holds it.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} = \frac{1}{d_{m,c}^{\,\beta}} \frac{\partial e}{\partial y_{m,c}}

@@ -7,12 +7,15 @@ in place: these are the only functions of the book that change what they are giv
 The loops are slow because they run in Python; the kernel does the same in one pass over memory.
 """
 
+from typing import Any
+
 from refconv.reference.functions import sqrt
+from refconv.typing import Array
 
 __all__ = ["adam", "adamw", "rmsprop", "sgd", "sum_of_squares"]
 
 
-def sgd(theta, v, g, lr, momentum, decay, nesterov):
+def sgd(theta: Array, v: Array, g: Array, lr: float, momentum: float, decay: float, nesterov: bool) -> None:
     r"""Stochastic gradient descent with momentum μ: θ moves with the velocity v, which each gradient changes a little.
 
     .. math:: v'_i = \mu \cdot v_i - \alpha \cdot \left( g_i + \lambda \cdot \theta_i \right), \qquad
@@ -37,7 +40,19 @@ def sgd(theta, v, g, lr, momentum, decay, nesterov):
         theta.flat[i] += momentum * v.flat[i] - fall if nesterov else v.flat[i]
 
 
-def rmsprop(theta, s, v, g, *, lr, rho, momentum, eps, eps_inside_sqrt, decay):
+def rmsprop(
+    theta: Array,
+    s: Array,
+    v: Array,
+    g: Array,
+    *,
+    lr: float,
+    rho: float,
+    momentum: float,
+    eps: float,
+    eps_inside_sqrt: bool,
+    decay: float,
+) -> None:
     r"""RMSProp: each gradient is divided by the root of a running mean of its squares, s.
 
     .. math:: h_i = g_i + \lambda \cdot \theta_i, \quad s'_i = \rho \cdot s_i + (1 - \rho) \cdot h_i^2, \quad
@@ -65,7 +80,9 @@ def rmsprop(theta, s, v, g, *, lr, rho, momentum, eps, eps_inside_sqrt, decay):
         theta.flat[i] += v.flat[i]
 
 
-def adam(theta, m, s, g, *, lr, beta1, beta2, eps, t, decay):
+def adam(
+    theta: Array, m: Array, s: Array, g: Array, *, lr: float, beta1: float, beta2: float, eps: float, t: int, decay: float
+) -> None:
     r"""Adam: running means of the gradient, m, and of its square, s, freed of their beginning at zero.
 
     .. math:: h_i = g_i + \lambda \cdot \theta_i, \quad m'_i = \beta_1 \cdot m_i + (1 - \beta_1) \cdot h_i, \quad
@@ -90,7 +107,9 @@ def adam(theta, m, s, g, *, lr, beta1, beta2, eps, t, decay):
         theta.flat[i] -= lr * mean / (sqrt(square) + eps)
 
 
-def adamw(theta, m, s, g, *, lr, beta1, beta2, eps, t, decay):
+def adamw(
+    theta: Array, m: Array, s: Array, g: Array, *, lr: float, beta1: float, beta2: float, eps: float, t: int, decay: float
+) -> None:
     r"""Adam with decoupled weight decay: θ shrinks by itself, and the running means hold the gradient of the loss alone.
 
     .. math:: m'_i = \beta_1 \cdot m_i + (1 - \beta_1) \cdot g_i, \quad
@@ -116,7 +135,7 @@ def adamw(theta, m, s, g, *, lr, beta1, beta2, eps, t, decay):
         theta.flat[i] -= lr * (mean / (sqrt(square) + eps) + decay * theta.flat[i])
 
 
-def sum_of_squares(g, scale=1):
+def sum_of_squares(g: Array, scale: float = 1) -> Any:
     r"""The sum of the squares of all elements: of all gradients together, the square of their global norm.
 
     .. math:: n = \sum_i (s \cdot g_i)^2

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["disagreement", "recompute_averages", "warn_if_averages_lag"]
 
 LARGEST_DISAGREEMENT = 1.0  # of outputs, in units of their variance: a constant output has this distance
+FEWEST_UPDATES = 10  # shorter runs try out a program: their weights change too fast for any averages
 
 
 def recompute_averages(model: Layer, batches: Any) -> None:
@@ -82,7 +83,8 @@ def recompute_averages(model: Layer, batches: Any) -> None:
 def warn_if_averages_lag(model: Layer, x: Array, scores: Array) -> None:
     """Warn if a trained network with batch normalisation computes something else in inference than in training.
 
-    Networks with random layers, such as dropout, are not checked: their outputs in training differ for other reasons.
+    Networks with random layers, such as dropout, are not checked: their outputs in training differ for other reasons. Nor are
+    runs of a few steps.
 
     Parameters
     ----------
@@ -93,7 +95,8 @@ def warn_if_averages_lag(model: Layer, x: Array, scores: Array) -> None:
     scores : array (N, …)
         Output of the network for x in training.
     """
-    if not _batch_norms(model) or generators(model):
+    norms = _batch_norms(model)
+    if not norms or norms[0].parameters["updates"].value < FEWEST_UPDATES or generators(model):
         return
     if (found := disagreement(model(x), scores)) <= LARGEST_DISAGREEMENT:
         return

@@ -201,10 +201,10 @@ def _same_shape(targets: Any, scores_shape: tuple[int, ...]) -> Array:
     """Return the targets as an array of numbers; an error if their shape is another one, even one that would broadcast."""
     if isinstance(targets, np.ma.MaskedArray):
         raise ArgumentTypeError("targets must be a plain array, got a masked array, whose mask would be lost")
-    targets, shape = np.asarray(targets), tuple(scores_shape)
-    if targets.dtype.kind not in "fiub":
-        raise ArgumentTypeError(f"targets must be numbers, got {targets.dtype}")
-    if targets.shape != shape:
-        hint = f": use targets.reshape{shape}" if targets.size == math.prod(shape) else ""
-        raise ArgumentValueError(f"targets must have shape {shape}, that of the outputs, got shape {targets.shape}{hint}")
-    return targets
+    array, shape = np.asarray(targets), tuple(scores_shape)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentTypeError(f"targets must be numbers, got {array.dtype}")
+    if array.shape != shape:
+        hint = f": use targets.reshape{shape}" if array.size == math.prod(shape) else ""
+        raise ArgumentValueError(f"targets must have shape {shape}, that of the outputs, got shape {array.shape}{hint}")
+    return array

@@ -14,6 +14,7 @@ call gives the same bits. ``python -m benchmarks.choose`` measures both algorith
 from typing import NamedTuple
 
 from refconv.geometry import Window
+from refconv.typing import Shape
 
 __all__ = ["BACKWARD_DW", "BACKWARD_DX", "FORWARD", "Layer", "tile_side"]
 
@@ -38,11 +39,11 @@ class Layer(NamedTuple):
     itemsize: int  # bytes of an element
 
     @property
-    def output_size(self):
+    def output_size(self) -> Shape:
         return self.window.output_size(self.input_size)
 
 
-def suits_winograd(layer, least_channels=WINOGRAD_LEAST_CHANNELS):
+def suits_winograd(layer: Layer, least_channels: int = WINOGRAD_LEAST_CHANNELS) -> bool:
     """Return True for a 3×3 kernel, stride 1, dilation 1 and one group, with enough channels and pixels."""
     window = layer.window
     return (
@@ -52,22 +53,22 @@ def suits_winograd(layer, least_channels=WINOGRAD_LEAST_CHANNELS):
     )
 
 
-def suits_winograd_dw(layer):
+def suits_winograd_dw(layer: Layer) -> bool:
     """Return True if the layer has enough channels for Winograd's ∂e/∂w, which needs more."""
     return suits_winograd(layer, WINOGRAD_LEAST_CHANNELS_DW)
 
 
-def suits_one_channel(layer):
+def suits_one_channel(layer: Layer) -> bool:
     """Return True if there is one input channel and neighbouring outputs read neighbouring pixels."""
     return layer.C == 1 and layer.images > 0 and layer.window.stride[1] == 1
 
 
-def suits_depthwise(layer):
+def suits_depthwise(layer: Layer) -> bool:
     """Return True if each of several groups has one, two or four inputs and as many outputs."""
     return layer.groups > 1 and layer.O == layer.C and layer.C // layer.groups in DEPTHWISE_GROUP_SIZES
 
 
-def suits_columns(layer):
+def suits_columns(layer: Layer) -> bool:
     """Return True if inputs have few channels and the products of a band of rows fit into the L2 cache."""
     if layer.groups > 1 or layer.C * layer.itemsize > COLUMNS_MOST_BYTES or layer.window.kernel == (1, 1):
         return False
@@ -76,12 +77,12 @@ def suits_columns(layer):
     return rows * layer.output_size[1] * kh * kw * layer.C <= COLUMNS_MOST_PRODUCTS
 
 
-def suits_direct(layer):
+def suits_direct(layer: Layer) -> bool:
     """Return True: the plain sum computes every convolution."""
     return True
 
 
-def tile_side(pixels, wanted):
+def tile_side(pixels: int, wanted: int) -> int:
     """Return the wanted side of Winograd's tiles if there are enough output pixels, else 2."""
     return wanted if pixels >= LARGE_TILES_LEAST_PIXELS else 2
 

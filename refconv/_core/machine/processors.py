@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ class Default(NamedTuple):
     reason: str
 
 
-def default_threads(available, environment=os.environ, root="/") -> Default:
+def default_threads(available: int, environment: Mapping[str, str] = os.environ, root: str | Path = "/") -> Default:
     """Return the number of threads that kernels start with.
 
     ``OMP_NUM_THREADS`` decides if it is a positive integer, or a list of them, whose first is the outermost level. Otherwise
@@ -51,19 +52,20 @@ def default_threads(available, environment=os.environ, root="/") -> Default:
     return Default(min(chosen.threads, most), "; ".join([chosen.reason, *notes]))
 
 
-def _positive(text):
+def _positive(text: str) -> int:
     """The integer in a string of at most 18 digits, or 0."""
     text = text.strip().removeprefix("+")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
-def cpu_quota(root="/") -> float:
+def cpu_quota(root: str | Path = "/") -> float:
     """Return the number of processors that Linux's control groups let this process use at a time; ∞ without a limit.
 
     A group's limit also holds for the groups inside it, so the smallest one on the way up to the root counts. The limit at
     the root also counts if ``proc/self/cgroup`` is missing.
     """
     quotas = [math.inf]
+    mounts: tuple[str, ...]
     for line in [*ROOT_GROUPS, *_read(Path(root, "proc/self/cgroup")).split("\n")]:
         number, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
@@ -78,28 +80,28 @@ def cpu_quota(root="/") -> float:
     return min(quotas)
 
 
-def _up_to_root(group):
+def _up_to_root(group: str) -> list[PurePosixPath]:
     """The path of a group and of each group around it, relative to the mount; a container may see only the last ones."""
     parts = [part for part in PurePosixPath(group).parts if part not in ("/", "..")]
     return [PurePosixPath(*parts[:count]) for count in range(len(parts), -1, -1)]
 
 
-def _quota_v2(folder):
+def _quota_v2(folder: Path) -> float:
     quota, _, period = _read(folder / "cpu.max").partition(" ")
     return _ratio(quota, period)
 
 
-def _quota_v1(folder):
+def _quota_v1(folder: Path) -> float:
     return _ratio(_read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us"))
 
 
-def _ratio(quota, period):
+def _ratio(quota: str, period: str) -> float:
     """Processors of a quota in microseconds per period; ∞ for "max", -1 and files that are missing or damaged."""
-    quota, period = _positive(quota), _positive(period)
-    return quota / period if quota and period else math.inf
+    used, whole = _positive(quota), _positive(period)
+    return used / whole if used and whole else math.inf
 
 
-def _read(path):
+def _read(path: Path) -> str:
     try:
         return os.fsdecode(path.read_bytes())  # the name of a group is the name of a folder: any bytes but newlines
     except (OSError, ValueError):

@@ -3,6 +3,8 @@
 One module a family; descendants stand with their ancestors. Nothing is allocated: shapes tell it all.
 """
 
+from collections.abc import Sequence
+
 from refconv._errors import ArgumentValueError
 from refconv.models.published import (
     alexnet,
@@ -36,7 +38,7 @@ FAMILIES = {
 }
 
 
-def tables(families=()) -> list[Table]:
+def tables(families: Sequence[str] = ()) -> list[Table]:
     """The tables of some families, or of all.
 
     Raises ``ValueError`` if there is no such family.

@@ -36,7 +36,7 @@ ZF_SIZES = {
 }
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     two, one = alexnet(), alexnet("single-tower")
     at, zf = stages(two, IMAGENET), stages(zfnet(), IMAGENET)

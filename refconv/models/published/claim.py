@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
+from refconv.typing import Shape
 
 __all__ = ["Claim", "Stage", "Table", "agrees", "count_weights", "size", "stages"]
 
@@ -49,7 +50,7 @@ class Stage(NamedTuple):
         return count_weights(self.layer, self.input)
 
 
-def agrees(printed, counted, kilo=1000) -> bool:
+def agrees(printed: str, counted: int | Shape, kilo: float = 1000) -> bool:
     """Whether a count is what is printed, to the last digit that is: rounded or cut off.
 
     Sizes are equal without their ones: a vector of 1024 is 1×1×1024. After ~ five percent are allowed.
@@ -64,12 +65,12 @@ def agrees(printed, counted, kilo=1000) -> bool:
     if about:
         return abs(counted / scale - float(digits)) <= ABOUT * float(digits)
     _, _, decimals = digits.partition(".")
-    last = 10 ** -len(decimals)
+    last = 10.0 ** -len(decimals)
     beyond = counted / scale - float(digits)
     return -last / 2 <= beyond < last
 
 
-def size(shape) -> str:
+def size(shape: Shape) -> str:
     """A shape as papers print it.
 
     >>> size((28, 28, 256))
@@ -78,18 +79,18 @@ def size(shape) -> str:
     return "×".join(map(str, shape))
 
 
-def stages(model, shape) -> dict[str, Stage]:
+def stages(model: Layer, shape: Shape) -> dict[str, Stage]:
     """The layers directly inside of a network, by name."""
     return {name: Stage(layer, inner, layer.output_shape(inner)) for name, layer, inner in model.children(shape)}
 
 
-def count_weights(layer, shape) -> int:
+def count_weights(layer: Layer, shape: Shape) -> int:
     """The numbers in kernels and matrices alone, without biases and normalisation, as most papers count."""
     specs = [spec for _, inner, at in layer.distinct_layers(shape) for spec in inner.specs(at).values()]
     return sum(math.prod(spec.shape) for spec in specs if len(spec.shape) > 1)
 
 
-def _number(printed):
+def _number(printed: str) -> tuple[bool, str, str]:
     """About or not, the digits, and the unit."""
     found = NUMBER.match(printed)
     if not found:

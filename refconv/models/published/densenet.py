@@ -29,7 +29,7 @@ MILLIONS = (
 )
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     nets = {depth: densenet(depth) for depth in BLOCKS}
     return [
@@ -56,6 +56,6 @@ def tables():
     ]
 
 
-def _parameters(depth, growth, bc):
+def _parameters(depth: int, growth: int, bc: bool) -> int:
     net = cifar_densenet(depth, growth, bottleneck=bc, compression=0.5 if bc else 1)
     return net.count_parameters(CIFAR, trainable_only=True)

@@ -10,7 +10,7 @@ ROWS = ((1, "5", "0.3M"), (2, "10", "0.8M"), (3, "20", "2.1M"), (4, "40", "4.8M"
 STATED = "the filters that its own paper states, 64, 128, 256, 512 and 512, give what is counted"
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     claims = []
     for columns, depth, millions in ROWS:

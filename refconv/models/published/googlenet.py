@@ -37,7 +37,7 @@ REASONS = {
 }
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     at = stages(googlenet(heads=False), IMAGENET)
     claims = []

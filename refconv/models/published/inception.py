@@ -65,7 +65,7 @@ OTHER = "the network as released is not that of the table, which costs less"
 ORDINARY = "2.02 with an ordinary first convolution; the table of its own paper has a separable one"
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     bn, v3 = stages(bn_inception(), IMAGENET), stages(inception_v3(heads=False), V3_INPUT)
     whole, bare = inception_v3(), inception_v3(heads=False)

@@ -8,7 +8,7 @@ from refconv.models.published.claim import Claim, Table, stages
 STRIDES = "the paper's steps between cells are no whole numbers; ours are strides"
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     paper = lenet("paper")
     at = stages(paper, INPUT_SHAPE)

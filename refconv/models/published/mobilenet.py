@@ -2,8 +2,10 @@
 
 from refconv.models.blocks import IMAGENET, conv_bn_relu
 from refconv.models.mobilenet import BODY, mobilenet
-from refconv.models.published.claim import Claim, Table, count_weights, stages
+from refconv.models.published.claim import Claim, Stage, Table, count_weights, stages
 from refconv.nn import Dense, GlobalAvgPool2D, Sequential
+from refconv.nn.layer import Layer
+from refconv.typing import Shape
 
 # Table 1: our layer, whether it is the depthwise part, the filter's shape and the input's size. conv8 to conv12 are alike.
 ROWS = (
@@ -39,7 +41,7 @@ WIDTHS = ((1, "569M", "4.2M"), (0.75, "325M", "2.6M"), (0.5, "149M", "1.3M"), (0
 RESOLUTIONS = ((224, "569M"), (192, "418M"), (160, "290M"), (128, "186M"))  # Table 7
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     return [
         Table("MobileNet (2017), Table 1", _body()),
@@ -61,7 +63,7 @@ def tables():
     ]
 
 
-def _body():
+def _body() -> list[Claim]:
     at, claims = stages(mobilenet(), IMAGENET), []
     for name, depthwise, shape, size in ROWS:
         stage = at[name] if depthwise is None else _part(at[name], depthwise)
@@ -71,25 +73,25 @@ def _body():
     return claims
 
 
-def _part(stage, depthwise):
+def _part(stage: Stage, depthwise: bool) -> Stage:
     return stages(stage.layer, stage.input)["depthwise" if depthwise else "pointwise"]
 
 
-def _filter(stage):
+def _filter(stage: Stage) -> Shape:
     """The shape of the only kernel or matrix inside."""
     specs = [spec for _, layer, at in stage.layer.distinct_layers(stage.input) for spec in layer.specs(at).values()]
     (shape,) = (spec.shape for spec in specs if len(spec.shape) > 1)
     return shape
 
 
-def _full():
+def _full() -> Sequential:
     """The same body with ordinary 3 × 3 convolutions."""
     convs = [conv_bn_relu(32, 3, stride=2, padding="same")]
     convs += [conv_bn_relu(filters, 3, stride=stride, padding="same") for stride, filters in BODY]
     return Sequential(*convs, GlobalAvgPool2D(), Dense(1000))
 
 
-def _costs(what, net, multiply_adds, weights, reason=""):
+def _costs(what: str, net: Layer, multiply_adds: str, weights: str, reason: str = "") -> list[Claim]:
     return [
         Claim(f"{what}, multiply-adds", multiply_adds, net.multiply_adds(IMAGENET), reason),
         Claim(f"{what}, parameters", weights, count_weights(net, IMAGENET)),

@@ -13,7 +13,7 @@ CIFAR_MILLIONS = {20: "0.27M", 32: "0.46M", 44: "0.66M", 56: "0.85M", 110: "1.7M
 COMPLEXITY = {50: "~4.1×10⁹", 101: "~7.8×10⁹"}
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     nets = {depth: resnet(depth) for depth in DEPTHS}
     return [
@@ -45,11 +45,11 @@ def tables():
     ]
 
 
-def _parameters(depth, plain):
+def _parameters(depth: int, plain: bool) -> int:
     return cifar_resnet(depth, plain=plain).count_parameters(CIFAR, trainable_only=True)
 
 
-def _resnext():
+def _resnext() -> Table:
     plain, many = resnet(50, stride_in="3x3"), resnext(50)
     return Table(
         "ResNeXt (2016), Tables 1 and 3: equal complexity",

@@ -11,7 +11,7 @@ CROPPED = ("392×392×64", "200×200×128", "104×104×256", "56×56×512")
 UP = ("388×388×64", "196×196×128", "100×100×256", "52×52×512")
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     shapes = {name: layer.output_shape(at) for name, layer, at in unet().distinct_layers(INPUT_SHAPE)}
     inside = ["u" + ".join.below.u" * level for level in range(5)]
@@ -30,7 +30,7 @@ def tables():
     ]
 
 
-def _convolutions():
+def _convolutions() -> int:
     """Layers with a kernel, the transposed ones too."""
     layers = unet().distinct_layers(INPUT_SHAPE)
     return sum("w" in layer.specs(at) for _, layer, at in layers)

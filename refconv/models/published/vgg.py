@@ -5,13 +5,14 @@ from refconv.models.published.claim import Claim, Table, count_weights
 from refconv.models.resnet import bottleneck
 from refconv.models.vgg import CONFIGURATIONS, vgg
 from refconv.nn import Conv2D, Sequential
+from refconv.typing import Size
 
 MILLIONS = {"A": "133M", "A-LRN": "133M", "B": "133M", "C": "134M", "D": "138M", "E": "144M"}
 LAYERS = {"A": "11", "A-LRN": "11", "B": "13", "C": "16", "D": "16", "E": "19"}
 TORCHVISION = {"A": "132,863,336", "B": "133,047,848", "D": "138,357,544", "E": "143,667,240"}
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     counts = {c: vgg(c).count_parameters(IMAGENET) for c in CONFIGURATIONS}
     with_weights = {c: sum(bool(layer.specs(at)) for _, layer, at in vgg(c).children(IMAGENET)) for c in CONFIGURATIONS}
@@ -28,10 +29,10 @@ def tables():
     ]
 
 
-def _small_kernels(K=64):
+def _small_kernels(K: int = 64) -> Table:
     """B7: three 3 × 3 layers against one 7 × 7, and a bottleneck."""
 
-    def weights(kernel, layers=1, K=K):
+    def weights(kernel: Size, layers: int = 1, K: int = K) -> int:
         return count_weights(Sequential(*(Conv2D(K, kernel) for _ in range(layers))), (28, 28, K))
 
     narrow = bottleneck(64, 256)

@@ -19,7 +19,7 @@ MILLIONS = (
 )
 
 
-def tables():
+def tables() -> list[Table]:
     """What is printed, beside what is counted."""
     wide = wide_resnet50()
     return [

@@ -19,7 +19,7 @@ from refconv._arguments import integer, per_axis
 from refconv._config import config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import mode_window
-from refconv.ops.check import floats
+from refconv.ops.check import as_float
 from refconv.verify.case import Case, fill
 from refconv.verify.catalogue import OPERATORS, find
 from refconv.verify.columns import aligned
@@ -193,7 +193,7 @@ def trace(name, output=None, *, input=None, kernel=None, channels=None, filters=
     y[0,1,0] = 437   (the loop on plain numbers: 437)
     """
     operator, setting = _known(name)
-    arrays = {array: floats(**{array: values}).astype(np.float64) for array, values in (arrays or {}).items()}
+    arrays = {array: as_float(array, values).astype(np.float64) for array, values in (arrays or {}).items()}
     sizes = {"input": input, "kernel": kernel, "channels": channels, "filters": filters}
     _check(operator, name, setting, sizes, arrays, options)
     case = setting.make(Wishes(**sizes, arrays=arrays, options={**setting.options, **options}))

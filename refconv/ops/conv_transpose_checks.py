@@ -1,0 +1,86 @@
+"""Checks of the arguments of transposed convolutions, before a loop or a kernel computes."""
+
+from refconv._arguments import divisor, per_axis
+from refconv._errors import ArgumentValueError
+from refconv.geometry import Window
+from refconv.ops.check import axes, channels_last, floats, input_channels, same_shape
+from refconv.typing import Array, ArrayLike, DataFormat, Padding, Shape, Size
+
+__all__ = ["checked", "checked_dw", "checked_dx"]
+
+
+def checked(
+    ndim: int,
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    steps: tuple[Size, Padding, Size],
+    output_padding: Size,
+    groups: int,
+    data_format: DataFormat,
+) -> tuple[Array, Array, Array | None, Shape, Window, int]:
+    """Return the checked arguments of the loop or kernel; ``steps`` is (stride, padding, dilation)."""
+    x, w, b = floats(x=x, w=w, b=b)
+    x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
+    groups = divisor("groups", groups, inputs=x.shape[-1])
+    input_channels(x, w.shape[-1], "w", w, data_format)
+    same_shape("b", b, (w.shape[-2] * groups,), "one for each output channel, outputs / groups of w times groups")
+    window = Window(w.shape[:ndim], *steps)
+    return x, w, b, _output_size(window, x.shape[1:-1], output_padding), window, groups
+
+
+def checked_dx(
+    ndim: int, dy: ArrayLike, w: ArrayLike, steps: tuple[Size, Padding, Size], groups: int, data_format: DataFormat
+) -> tuple[Array, Array, Window, int]:
+    """The same for ∂e/∂x."""
+    dy, w = floats(dy=dy, w=w)
+    dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
+    groups = divisor("groups", groups, inputs=w.shape[-1], outputs=dy.shape[-1])
+    if w.shape[-2] * groups != dy.shape[-1]:
+        count = f"outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups}"
+        raise ArgumentValueError(f"w must give {count} channels on its axis {ndim}, got shape {w.shape}")
+    window = Window(w.shape[:ndim], *steps)
+    _input_size(window, dy)
+    return dy, w, window, groups
+
+
+def checked_dw(
+    ndim: int,
+    x: ArrayLike,
+    dy: ArrayLike,
+    kernel_size: Size,
+    steps: tuple[Size, Padding, Size],
+    groups: int,
+    data_format: DataFormat,
+) -> tuple[Array, Array, Window, int]:
+    """The same for ∂e/∂w."""
+    x, dy = floats(x=x, dy=dy)
+    x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
+    groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
+    window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    why = f"whose output can have dy's size {dy.shape[1:-1]}"
+    same_shape("x (channels_last)", x, (len(x), *_input_size(window, dy), x.shape[-1]), why)
+    return x, dy, window, groups
+
+
+def _kernel(w: Array, ndim: int) -> Array:
+    return axes("w", w, *("kernel height", "kernel width")[-ndim:], "outputs / groups", "inputs")
+
+
+def _output_size(window: Window, size: Shape, output_padding: Size) -> Shape:
+    """Return the size of y; the error names x, since the window's is about the convolution that is transposed."""
+    try:
+        output_size = window.transposed_output_size(size, output_padding)
+        window.output_size(output_size)  # refuses what is too large to count
+    except ValueError as error:
+        raise ArgumentValueError(f"x of size {size} has no transposed convolution: {error}") from None
+    return output_size
+
+
+def _input_size(window: Window, dy: Array) -> Shape:
+    """Return the only size of x whose output has dy's size; the error names dy."""
+    try:
+        return window.output_size(dy.shape[1:-1])
+    except ValueError as error:
+        raise ArgumentValueError(f"dy of size {dy.shape[1:-1]} comes from no x: {error}") from None
