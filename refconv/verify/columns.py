@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 __all__ = ["aligned", "width"]
 
 
-def aligned(rows: Sequence[Sequence[object]], sides: str) -> list[str]:
+def aligned(rows: Iterable[Sequence[object]], sides: str) -> list[str]:
     """Return rows of cells as lines, each column as wide as its widest cell.
 
     ``sides`` has "<" (left) or ">" (right) for the alignment of each column. Empty columns are left out.

@@ -323,7 +323,9 @@ def _narrower(case: Case) -> Iterator[Case]:
     if isinstance(k, tuple) and len(k) == 2 and not case.options:
         yield _with(case, {**case.shapes, "x": (x[0], x[2], x[1], x[3])}, given={**case.given, "kernel_size": k[::-1]})
     first = 2 if case.options.get("data_format") == "channels_first" else 1
-    for axis in range(len(x) - 2 if isinstance(k, int) and k > 1 and len(x) == 4 else 0):
+    if not isinstance(k, int) or k <= 1 or len(x) != 4:
+        return
+    for axis in range(2):
         at = first + axis
         window = tuple(1 if other == axis else k for other in range(2))
         shorter = (*x[:at], max(x[at] - k + 1, 1), *x[at + 1 :])
