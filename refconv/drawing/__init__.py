@@ -1,5 +1,6 @@
-"""Diagrams of architectures: volumes for chains, boxes and arrows for blocks, a U for encoder-decoder networks."""
+"""Diagrams of architectures and plots of training runs, as the bytes of PNG or SVG files."""
 
 from refconv.drawing.picture import architecture_picture
+from refconv.drawing.training import confusion_picture, lr_range_picture, training_picture
 
-__all__ = ["architecture_picture"]
+__all__ = ["architecture_picture", "confusion_picture", "lr_range_picture", "training_picture"]

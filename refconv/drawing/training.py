@@ -16,20 +16,31 @@ __all__ = ["confusion_picture", "lr_range_picture", "training_picture"]
 Array = np.ndarray
 
 # Colours of Okabe and Ito, distinguishable with colour blindness.
-TRAIN, TEST = "#0072B2", "#D55E00"
+TRAIN, VALIDATION, TEST = "#0072B2", "#009E73", "#D55E00"
+CURVES = {
+    "train": ("o-", TRAIN, "training, while learning"),
+    "validation": ("^:", VALIDATION, "validation, after the epoch"),
+    "test": ("s--", TEST, "test, after the epoch"),
+}
 COLUMNS, ROWS = 12, 3
 
 
-def training_picture(history: Any, images: Array, labels: Array, predictions: Array | None, title: str) -> bytes:
-    """Plot the curves of loss and accuracy and the first misclassified test images, as a PNG.
+def training_picture(
+    history: Any,
+    images: Array | None = None,
+    labels: Array | None = None,
+    predictions: Array | None = None,
+    title: str = "",
+) -> bytes:
+    """Plot the curves of loss and first metric, and below them the first misclassified test images, as a PNG.
 
     Parameters
     ----------
     history : History
-        The result of :func:`refconv.training.fit`.
-    images : array (N, H, W), uint8
-        The test images.
-    labels, predictions : integer arrays (N,)
+        The result of :func:`refconv.training.fit`. Validation and test have curves of their own if they were measured.
+    images : array (N, H, W), uint8, optional
+        The test images; without them there are curves alone.
+    labels, predictions : integer arrays (N,), optional
         The classes and the predicted classes; predictions are None if the run ended before its first test.
     title : str
         Title of the figure.
@@ -48,6 +59,11 @@ def training_picture(history: Any, images: Array, labels: Array, predictions: Ar
     """
     # Without pyplot, which needs a display and keeps global state.
     figures = need("matplotlib.figure", "train", "drawing a picture")
+    if images is None or labels is None:
+        figure = figures.Figure(figsize=(10, 3.8), dpi=120, layout="constrained")
+        figure.suptitle(title)
+        _draw_curves(figure, history)
+        return _png(figure)
     figure = figures.Figure(figsize=(10, 7.2), dpi=120, layout="constrained")
     figure.suptitle(title)
     curves, sheet = figure.subfigures(2, 1, height_ratios=[1, 1.05])
@@ -167,17 +183,15 @@ def _png(figure: Any) -> bytes:
 def _draw_curves(figure: Any, history: Any) -> None:
     """The loss, and the first metric of a run that has one."""
     epochs = [epoch.epoch for epoch in history.epochs]
-    tested = [epoch for epoch in history.epochs if epoch.test_loss is not None]
     measured = [name.removeprefix("train_") for epoch in history.epochs for name in epoch.metrics if name.startswith("train_")]
     quantities = [*dict.fromkeys(measured)][:2] or ["loss", "accuracy"]
     for axes, quantity in zip(figure.subplots(1, len(quantities), squeeze=False).flat, quantities, strict=True):
         is_share = quantity.endswith("accuracy")
-        train, test = (
-            [(100 if is_share else 1) * epoch.metrics.get(f"{data}_{quantity}", np.nan) for epoch in some]
-            for data, some in (("train", history.epochs), ("test", tested))
-        )
-        axes.plot(epochs, train, "o-", color=TRAIN, label="training, while learning")
-        axes.plot([epoch.epoch for epoch in tested], test, "s--", color=TEST, label="test, after the epoch")
+        for kind, (form, colour, label) in CURVES.items():
+            points = {epoch.epoch: epoch.metrics.get(f"{kind}_{quantity}", np.nan) for epoch in history.epochs}
+            if any(f"{kind}_loss" in epoch.metrics for epoch in history.epochs):
+                values = [(100 if is_share else 1) * value for value in points.values()]
+                axes.plot([*points], values, form, color=colour, label=label)
         unit = " (%)" if is_share else " (nats)" if "accuracy" in quantities else ""
         axes.set(xlabel="epoch", ylabel=f"{quantity.replace('_', ' ')}{unit}", xticks=_ticks(epochs))
         axes.grid(alpha=0.3)

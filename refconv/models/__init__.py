@@ -1,5 +1,7 @@
 """The architectures of the lectures, one family a file, each written as its paper's table reads."""
 
+from typing import TYPE_CHECKING, Any
+
 from refconv.models.alexnet import alexnet
 from refconv.models.bn_inception import bn_inception
 from refconv.models.cells import CCells, SCells
@@ -49,3 +51,15 @@ __all__ = [
     "wide_resnet50",
     "zfnet",
 ]
+
+if not TYPE_CHECKING:  # a type checker reports missing names itself
+
+    def __getattr__(name: str) -> Any:
+        """Refuse the name of a network that has no function of its own, as ``models.resnet50``, with what to write."""
+        hint = ""
+        if not name.startswith("_"):
+            try:
+                hint = f': use models.create("{canonical_name(name)}")'
+            except ValueError:  # no network is called so
+                hint = ""
+        raise AttributeError(f"module 'refconv.models' has no attribute {name!r}{hint}", name=name)

@@ -1,5 +1,7 @@
 """Layers and combinators; ``forward`` returns the output and a backward function."""
 
+from typing import TYPE_CHECKING, Any
+
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D
 from refconv.nn.channels import PadChannels, Select
@@ -9,6 +11,7 @@ from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
 from refconv.nn.crop import Crop2D
 from refconv.nn.dense import Dense, Flatten
 from refconv.nn.dropout import Dropout
+from refconv.nn.foreign import missing_name
 from refconv.nn.fractal import DropPath, Fractal
 from refconv.nn.heads import Heads
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
@@ -69,3 +72,8 @@ __all__ = [
     "replace_layer",
     "zeros",
 ]
+
+if not TYPE_CHECKING:  # a type checker reports missing names itself
+
+    def __getattr__(name: str) -> Any:
+        raise missing_name(name, __all__)

@@ -16,6 +16,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.building import all_layers, check_before_build, fill_layers
 from refconv.nn.calls import CheckedCall
 from refconv.nn.description import Description, Shape, short_repr
+from refconv.nn.foreign import Hints
 from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, is_trained, not_built
 from refconv.nn.saving import Saveable
 from refconv.typing import Array, Backward, Generator
@@ -46,7 +47,7 @@ def _accepts_want_dx(backward: Backward) -> bool:
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-class Layer(Saveable, Description, metaclass=CheckedCall):
+class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns

@@ -53,13 +53,39 @@ class Epoch:
 
 @dataclass
 class History:
-    """Result of :func:`fit`: an :class:`Epoch` for each epoch, and how the run ended."""
+    """Result of :func:`fit`: an :class:`Epoch` for each epoch, and how the run ended.
+
+    :func:`refconv.drawing.training_picture` plots it.
+
+    Parameters
+    ----------
+    epochs : list of Epoch
+        One for each epoch; its ``metrics`` are the means of loss and metrics.
+    stopped : bool
+        True if a callback ended the run before the end of the last epoch.
+    stopped_early : bool
+        True if :class:`EarlyStopping` ended the run, since the validation loss no longer fell.
+    test : Evaluation, optional
+        The last one on the test data.
+    measured : list of str
+        Names of all metrics, also of those that an incomplete epoch lacks.
+
+    Examples
+    --------
+    >>> first = Epoch(1, 60, 1.5, 0.1, {"train_loss": 0.75, "validation_loss": 0.5})
+    >>> second = Epoch(2, 60, 2.0, 0.1, {"train_loss": 0.5, "validation_loss": 0.6})
+    >>> history = History([first, second])
+    >>> [epoch.train_loss for epoch in history.epochs], history.best.epoch
+    ([0.75, 0.5], 1)
+
+    Source: lecture row A20 (SOURCES.md).
+    """
 
     epochs: list[Epoch] = field(default_factory=list)
-    stopped: bool = False  # by a callback, before the end of the last epoch
-    stopped_early: bool = False  # by EarlyStopping: the validation loss no longer fell
-    test: Evaluation | None = None  # the last one
-    measured: list[str] = field(default_factory=list)  # names of all metrics, also of those an incomplete epoch lacks
+    stopped: bool = False
+    stopped_early: bool = False
+    test: Evaluation | None = None
+    measured: list[str] = field(default_factory=list)
 
     @property
     def best(self) -> Epoch | None:

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 
+from refconv import drawing
 from refconv.drawing import training as plots
 from refconv.drawing.training import training_picture
 from refconv.training import Epoch, History
@@ -89,3 +90,20 @@ def test_the_confusion_matrix_is_a_picture_of_its_numbers():
         plots.confusion_picture(confusion[:2])
     with pytest.raises(ValueError, match="classes must be 3 names, got 2"):
         plots.confusion_picture(confusion, ["cat", "dog"])
+
+
+def test_validation_and_test_have_curves_of_their_own():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    metrics = {"train_loss": 2.0, "validation_loss": 3.0, "test_loss": 4.0, "train_accuracy": 0.5, "validation_accuracy": 0.25}
+    plots._draw_curves(figure, History([Epoch(k, 60, 1.0, 0.1, metrics) for k in (1, 2, 3)]))
+    loss, accuracy = figure.axes
+    labels = ["training, while learning", "validation, after the epoch", "test, after the epoch"]
+    assert [line.get_label() for line in loss.lines] == labels
+    assert [line.get_ydata()[0] for line in loss.lines] == [2.0, 3.0, 4.0]
+    assert [line.get_ydata()[2] for line in accuracy.lines[:2]] == [50.0, 25.0]
+
+
+def test_curves_need_no_images():
+    history = History([Epoch(k, 60, 1.0, 0.1, {"train_loss": 1 / k, "validation_loss": 2 / k}) for k in (1, 2)])
+    with pillow.open(io.BytesIO(drawing.training_picture(history, title="a run"))) as picture:
+        assert picture.size == (1200, 456)

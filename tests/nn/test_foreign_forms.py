@@ -172,3 +172,76 @@ def test_an_error_of_a_users_layer_keeps_its_type():
 
     with pytest.raises(OSError, match=r"^no file, in layer block.0, Fails\(\)$"):
         nn.Sequential(block=nn.Sequential(Fails()))(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("Linear", "Dense"),
+        ("Conv2d", "Conv2D"),
+        ("Conv1d", "Conv1D"),
+        ("ConvTranspose2d", "ConvTranspose2D"),
+        ("Conv2DTranspose", "ConvTranspose2D"),
+        ("MaxPool1d", "MaxPool1D"),
+        ("MaxPooling2D", "MaxPool2D"),
+        ("AveragePooling1D", "AvgPool1D"),
+        ("GlobalAveragePooling2D", "GlobalAvgPool2D"),
+        ("AdaptiveAvgPool2d", "GlobalAvgPool2D"),
+        ("BatchNorm2d", "BatchNorm"),
+        ("BatchNormalization", "BatchNorm"),
+        ("UpSampling2D", "Upsample2D"),
+        ("Upsample", "Upsample2D"),
+        ("ZeroPadding2D", "Pad2D"),
+        ("Add", "Sum"),
+        ("Concatenate", "Concat"),
+        ("Module", "Layer"),
+        ("LeakyRelu", "LeakyReLU"),
+    ],
+)
+def test_layers_under_other_names_are_refused_with_ours(name, ours):
+    with pytest.raises(AttributeError, match=f"^module 'refconv.nn' has no attribute '{name}': use nn.{ours}$"):
+        getattr(nn, name)
+    assert issubclass(getattr(nn, ours), nn.Layer)
+
+
+def test_a_layer_that_refconv_does_not_have_gets_no_hint():
+    with pytest.raises(AttributeError, match=r"^module 'refconv.nn' has no attribute 'LSTM'$"):
+        nn.LSTM  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("fit", r"use training.fit\(model, batches, optimizer, epochs=…\)"),
+        ("predict", r"use training.predict\(model, x\) for classes"),
+        ("eval", r"layers have no mode: model\(x\) is inference"),
+        ("state_dict", r"use model.named_parameters\(\), a dict, or model.save_weights"),
+        ("append", r".* as in nn.Sequential\(a, b\)"),
+        ("conv1", r'use model\["conv1"\]'),
+    ],
+)
+def test_methods_of_other_libraries_are_refused_with_ours(lenet, name, hint):
+    assert not hasattr(lenet, name)
+    with pytest.raises(AttributeError, match=f"^Sequential has no attribute {name}: {hint}"):
+        getattr(lenet, name)
+
+
+def test_an_error_inside_a_property_of_a_layer_is_not_hidden():
+    class Scale(nn.Layer):
+        @property
+        def weights(self):
+            return self.factr
+
+        def forward(self, x, train=True):
+            return 2 * x, lambda dy: 2 * dy
+
+    with pytest.raises(AttributeError, match=r"^'Scale' object has no attribute 'factr'$"):
+        Scale().weights  # noqa: B018
+
+
+@pytest.mark.parametrize(("name", "ours"), [("resnet50", "resnet50"), ("vgg16", "vgg-d"), ("wide_resnet50_2", "wrn-50-2")])
+def test_functions_of_other_libraries_for_networks_are_refused_with_create(name, ours):
+    with pytest.raises(AttributeError, match=rf'has no attribute \'{name}\': use models.create\("{ours}"\)$'):
+        getattr(models, name)
+    with pytest.raises(AttributeError, match=r"^module 'refconv.models' has no attribute 'bert'$"):
+        models.bert  # noqa: B018
