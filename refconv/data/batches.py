@@ -128,6 +128,7 @@ class Batches:
         self.batch_size = integer("batch_size", batch_size)
         self.shuffle, self.drop_last = flag("shuffle", shuffle), flag("drop_last", drop_last)
         self.prepare, self.augment = _function("prepare", prepare), _function("augment", augment)
+        _refuse_factory(augment)
         self.rng = np.random.default_rng(rng)
         self._done = 0  # batches that the next pass leaves out
         if not len(self):
@@ -252,3 +253,12 @@ def _function(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise ArgumentTypeError(f"{name} must be callable or None, got {value!r}")
     return value
+
+
+def _refuse_factory(augment: Any) -> None:
+    """Raise ``TypeError`` for a function of :mod:`refconv.data.augment` itself; what it returns is the augmentation."""
+    name = getattr(augment, "__qualname__", "")
+    if getattr(augment, "__module__", "") == "refconv.data.augment" and "<locals>" not in name:
+        raise ArgumentTypeError(
+            f"augment must be a function of images and rng, got the function {name}: call it, as in augment.{name}(…)"
+        )

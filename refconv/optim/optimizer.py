@@ -79,7 +79,10 @@ class Optimizer(ABC):
     ) -> None:
         self.parameters: dict[str, Parameter] = trainable_parameters(model)
         if not self.parameters:
-            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {type(model).__name__}")
+            is_dict = isinstance(model, Mapping)  # of a container, which has no parameters of its own
+            advice = "pass the model itself, as in SGD(model, lr=0.01)" if is_dict else "is all of it frozen?"
+            found = f"got none in {type(model).__name__}: {advice}"
+            raise ArgumentValueError(f"model must have at least one trainable parameter, {found}")
         self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
         choice("decayed", decayed, DECAYED)
         self.decayed = decayed
