@@ -13,6 +13,7 @@ import numpy as np
 
 from refconv._arguments import choice, real, trainable_parameters
 from refconv._errors import ArgumentValueError
+from refconv.nn.layer import all_layers
 from refconv.ops.dispatch import implementation
 from refconv.optim.groups import COMMON, Group, assigned, groups_of
 
@@ -126,7 +127,7 @@ class Optimizer(ABC):
         >>> _ = model.build((3,), rng=0)
         >>> optim.SGD(model, lr=0.1).check_model(model)
         """
-        own = set(map(id, model.named_parameters().values()))
+        own = {id(parameter) for layer in all_layers(model) for parameter in layer.parameters.values()}
         if not own.issuperset(map(id, self.parameters.values())):
             raise ArgumentValueError(
                 "optimizer must hold the parameters of model, got those of another model (or of an earlier build): "
