@@ -141,4 +141,15 @@ def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentTypeError(f"callbacks must be objects derived from Callback, got {callback!r}")
+        _refuse_unknown_hooks(callback)
     return sorted(callbacks, key=lambda callback: callback.comes_last)
+
+
+def _refuse_unknown_hooks(callback: Callback) -> None:
+    """Raise ``TypeError`` for a method such as ``on_batch_end``, which :func:`fit` would never call."""
+    hooks = [name for name in dir(Callback) if name.startswith("on_")]
+    for name in dir(type(callback)):
+        if name.startswith("on_") and name not in hooks:
+            raise ArgumentTypeError(
+                f"callbacks must have methods among {', '.join(hooks)}, got {type(callback).__name__}.{name}"
+            )

@@ -217,7 +217,9 @@ def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[st
 
 
 def _class_targets(scores: Array, targets: Array) -> Array:
-    targets = np.asarray(targets)
+    scores, targets = np.asarray(scores), np.asarray(targets)
+    if scores.ndim < 2:
+        raise ArgumentValueError(f"scores must be those of all classes, (N, …, K), got shape {scores.shape}")
     if targets.shape != scores.shape[:-1]:
         raise ArgumentValueError(f"targets must have shape {scores.shape[:-1]}, one class each, got {targets.shape}")
     return targets

@@ -99,3 +99,25 @@ def test_the_confusion_of_a_regression_is_refused():
 def test_an_unknown_part_of_a_data_set_is_named(load):
     with pytest.raises(refconv.ArgumentError, match=r"^split must be 'train' or 'test' of .*, got 'validation'$"):
         load("validation")
+
+
+def test_a_callback_with_a_method_that_is_never_called_is_refused():
+    class Logger(training.Callback):
+        def on_batch_end(self, run):
+            pass
+
+    with pytest.raises(refconv.ArgumentError, match=r"among on_epoch_end, .*, got Logger.on_batch_end$"):
+        call_fit(callbacks=[Logger()])
+
+
+@pytest.mark.parametrize("function", [training.predict, training.predict_proba])
+def test_a_single_score_has_no_class_and_no_softmax(function):
+    with pytest.raises(
+        refconv.ArgumentError, match=r"at least two classes, got shape \(12, 1\): .* refconv.sigmoid\(model\(x\)\)"
+    ):
+        function(lambda x: x, X[:, 0, 0, :1])
+
+
+def test_a_metric_that_gets_classes_for_scores_says_so():
+    with pytest.raises(refconv.ArgumentError, match=r"^scores must be those of all classes, \(N, …, K\), got shape \(12,\)$"):
+        training.accuracy(LABELS, LABELS)
