@@ -139,6 +139,10 @@ class Batches:
         count = len(self.images)
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
+    def __repr__(self) -> str:
+        example = f"{self.images.dtype} {self.images.shape[1:]}"
+        return f"Batches({len(self.images)} examples of {example}, batch_size={self.batch_size})"
+
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
         count, first, self._done = len(self.images), self._done, 0
         order = self.rng.permutation(count) if self.shuffle else np.arange(count)

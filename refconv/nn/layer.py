@@ -190,7 +190,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         RuntimeError
             If a layer with parameters is frozen: building would replace its trained values.
         """
-        if entries(shape) is None:
+        if entries(shape) is None or any(isinstance(size, float) for size in shape):
             raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")

@@ -68,6 +68,9 @@ class Callback:
         """Return what decides the result of the run, for the comparison with a checkpoint; JSON-serialisable."""
         return {}
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
+
 
 class EarlyStopping(Callback):
     """Stop the run once the validation loss has not reached a new minimum for some epochs.
@@ -117,7 +120,7 @@ class CSVLogger(Callback):
     Parameters
     ----------
     path : path
-        The file; it is replaced as a whole, so it is complete at any time. Its folder must exist.
+        The file; it is replaced as a whole, so it is complete at any time. Its folder is created if it does not exist.
 
     Examples
     --------

@@ -63,6 +63,10 @@ class Ensemble:
             raise ArgumentTypeError(f"views must be a function of a batch, got the function {name}: call it, as in {name}(…)")
         self.models, self.views = models, views
 
+    def __repr__(self) -> str:
+        count = len(self.models)
+        return f"Ensemble({count} model{'s' if count > 1 else ''})"
+
     def __call__(self, x: Array) -> Array:
         """Return the scores of a batch, (N, classes)."""
         total: Any = 0

@@ -13,7 +13,7 @@ from refconv._errors import ArgumentValueError
 from refconv.ops.loss import softmax
 from refconv.training.arguments import check_loss
 from refconv.training.losses import CrossEntropy
-from refconv.training.metrics import named_metrics
+from refconv.training.metrics import measure, named_metrics
 from refconv.training.pairs import pairs
 from refconv.training.step import check_targets
 
@@ -122,7 +122,7 @@ def evaluate(
         scores = model(x)
         targets = check_targets(loss, targets, scores.shape)
         value, _ = loss(scores, targets)
-        means.add(len(scores), {"loss": value, **{name: metric(scores, targets) for name, metric in metrics.items()}})
+        means.add(len(scores), {"loss": value, **measure(metrics, scores, targets)})
         if are_class_labels(scores, targets):
             predictions.append(scores.argmax(-1))
             labels.append(targets)

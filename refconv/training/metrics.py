@@ -216,6 +216,19 @@ def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[st
     return dict(metrics)
 
 
+def measure(metrics: Mapping[str, Metric], scores: Array, targets: Array) -> dict[str, float]:
+    """Return the metrics of a batch.
+
+    >>> measure({"error": mean_absolute_error}, np.array([[1.0], [4.0]]), np.array([[0.0], [7.0]]))
+    {'error': 2.0}
+    """
+    measured = {name: metric(scores, targets) for name, metric in metrics.items()}
+    for name, value in measured.items():
+        if np.ndim(value):
+            raise ArgumentTypeError(f"metrics[{name!r}] must return a number, got an array of shape {np.shape(value)}")
+    return measured
+
+
 def _class_targets(scores: Array, targets: Array) -> Array:
     scores, targets = np.asarray(scores), np.asarray(targets)
     if scores.ndim < 2:

@@ -121,3 +121,24 @@ def test_a_single_score_has_no_class_and_no_softmax(function):
 def test_a_metric_that_gets_classes_for_scores_says_so():
     with pytest.raises(refconv.ArgumentError, match=r"^scores must be those of all classes, \(N, …, K\), got shape \(12,\)$"):
         training.accuracy(LABELS, LABELS)
+
+
+def test_a_metric_of_each_example_is_refused_by_name():
+    metrics = {"right": lambda scores, targets: scores.argmax(-1) == targets}
+    message = r"^metrics\['right'\] must return a number, got an array of shape \(12,\)$"
+    with pytest.raises(refconv.ArgumentError, match=message):
+        call_fit(metrics=metrics)
+    with pytest.raises(refconv.ArgumentError, match=message):
+        training.evaluate(lambda x: x[:, 0, 0], (X, LABELS % 2), metrics=metrics)
+
+
+def test_objects_of_a_run_show_their_settings():
+    model = nn.Dense(3)
+    model.build((5,), rng=0)
+    assert repr(optim.SGD(model, lr=0.25)) == "SGD(lr=0.25)"
+    assert repr(optim.SGD(model, 0.25, momentum=0.9, weight_decay=1e-4)) == "SGD(lr=0.25, weight_decay=0.0001, momentum=0.9)"
+    assert repr(optim.Adam(model, lr=0.5, groups={"b": {"lr": 0.1}})) == "Adam(lr=0.5, groups=1)"
+    assert repr(data.Batches(X, LABELS, 5)) == "Batches(12 examples of float32 (8, 10, 2), batch_size=5)"
+    assert repr(training.EarlyStopping(3)) == "EarlyStopping(patience=3)"
+    assert repr(training.Callback()) == "Callback()"
+    assert repr(training.Ensemble(model, model)) == "Ensemble(2 models)"
