@@ -114,7 +114,7 @@ def test_early_stopping_waits_for_the_loss_that_is_trained():
         (ProgressBar, "callbacks must be a sequence of Callback, got <class"),
         ([ProgressBar], "callbacks must be objects derived from Callback, got <class"),
         ([print], "callbacks must be objects derived from Callback, got <built-in function print>"),
-        (Callback(), "callbacks must be a sequence of Callback, got Callback\(\)"),
+        (Callback(), r"callbacks must be a sequence of Callback, got Callback\(\)"),
     ],
 )
 def test_what_is_not_a_callback_is_refused(callbacks, message):
