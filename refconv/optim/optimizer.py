@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import operator
 from abc import ABC, abstractmethod
@@ -80,7 +81,10 @@ class Optimizer(ABC):
     ) -> None:
         self.parameters: dict[str, Parameter] = trainable_parameters(model)
         if not self.parameters:
-            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {type(model).__name__}")
+            is_dict = isinstance(model, Mapping)  # of a container, which has no parameters of its own
+            advice = "pass the model itself, as in SGD(model, lr=0.01)" if is_dict else "is all of it frozen?"
+            found = f"got none in {type(model).__name__}: {advice}"
+            raise ArgumentValueError(f"model must have at least one trainable parameter, {found}")
         self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
         choice("decayed", decayed, DECAYED)
         self.decayed = decayed
@@ -218,6 +222,12 @@ class Optimizer(ABC):
         groups = [{"names": pattern, **group.settings()} for pattern, group in self.groups.items()]
         common = {"lr": self.lr, "weight_decay": self.weight_decay, "decayed": self.decayed, "groups": groups}
         return {**common, **{name: getattr(self, name) for name in self.options}}
+
+    def __repr__(self) -> str:
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        options = {name: value for name, value in self.settings().items() if name != "groups" and value != defaults.get(name)}
+        shown = {"lr": self.lr, **options, **({"groups": len(self.groups)} if self.groups else {})}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def state(self) -> dict[str, Array]:
         """Return the state as named arrays, ``slot.name`` for each parameter, and the number of steps."""

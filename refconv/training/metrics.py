@@ -216,8 +216,23 @@ def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[st
     return dict(metrics)
 
 
+def measure(metrics: Mapping[str, Metric], scores: Array, targets: Array) -> dict[str, float]:
+    """Return the metrics of a batch.
+
+    >>> measure({"error": mean_absolute_error}, np.array([[1.0], [4.0]]), np.array([[0.0], [7.0]]))
+    {'error': 2.0}
+    """
+    measured = {name: metric(scores, targets) for name, metric in metrics.items()}
+    for name, value in measured.items():
+        if np.ndim(value):
+            raise ArgumentTypeError(f"metrics[{name!r}] must return a number, got an array of shape {np.shape(value)}")
+    return measured
+
+
 def _class_targets(scores: Array, targets: Array) -> Array:
-    targets = np.asarray(targets)
+    scores, targets = np.asarray(scores), np.asarray(targets)
+    if scores.ndim < 2:
+        raise ArgumentValueError(f"scores must be those of all classes, (N, …, K), got shape {scores.shape}")
     if targets.shape != scores.shape[:-1]:
         raise ArgumentValueError(f"targets must have shape {scores.shape[:-1]}, one class each, got {targets.shape}")
     return targets

@@ -15,7 +15,7 @@ from refconv.training.averages import warn_if_averages_lag
 from refconv.training.divergence import cause_of_divergence
 from refconv.training.evaluate import Evaluation, Means, evaluate
 from refconv.training.history import Diverged, Epoch, History
-from refconv.training.metrics import named_metrics
+from refconv.training.metrics import measure, named_metrics
 from refconv.training.pairs import is_exhausted_after_one_pass, pairs
 from refconv.training.settings import describe
 from refconv.training.step import check_targets, main_scores, scores_shape
@@ -172,7 +172,7 @@ class Run:
     def end_step(self, value: float, scores: Any, targets: Array) -> None:
         """Add a step to the means of the epoch and call the callbacks."""
         self.scores = scores = main_scores(scores)
-        measured = {name: metric(scores, targets) for name, metric in self.functions.items()}
+        measured = measure(self.functions, scores, targets)
         self.means.add(len(scores), {"loss": value, **measured})
         self.seconds, self.last_lr = time.perf_counter() - self._began, self.optimizer.lr
         self._call("on_step_end")
