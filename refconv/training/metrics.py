@@ -7,12 +7,14 @@ examples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.training.arguments import found
 from refconv.training.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ __all__ = [
     "default_metrics",
     "intersection_over_union",
     "mean_absolute_error",
+    "measure",
     "named_metrics",
     "top_k_accuracy",
 ]
@@ -213,20 +216,27 @@ def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[st
         return default_metrics(loss)
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) and callable(f) for name, f in metrics.items()):
         raise ArgumentTypeError(f"metrics must be a dict of functions, as in {{'accuracy': accuracy}}, got {metrics!r}")
+    if "loss" in metrics:
+        raise ArgumentValueError("metrics must have other names than 'loss', which is that of the loss itself, got 'loss'")
     return dict(metrics)
 
 
 def measure(metrics: Mapping[str, Metric], scores: Array, targets: Array) -> dict[str, float]:
-    """Return the metrics of a batch.
+    """Return the values of metrics for one batch; raise ``TypeError`` if one is not a number.
 
-    >>> measure({"error": mean_absolute_error}, np.array([[1.0], [4.0]]), np.array([[0.0], [7.0]]))
-    {'error': 2.0}
+    >>> measure({"hits": lambda scores, targets: scores.argmax(-1) == targets}, np.eye(2), np.array([0, 1]))
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: metrics['hits'] must return a number, got an array of shape (2,)
     """
-    measured = {name: metric(scores, targets) for name, metric in metrics.items()}
-    for name, value in measured.items():
-        if np.ndim(value):
-            raise ArgumentTypeError(f"metrics[{name!r}] must return a number, got an array of shape {np.shape(value)}")
-    return measured
+    values = {}
+    for name, metric in metrics.items():
+        value: Any = metric(scores, targets)
+        if not isinstance(value, Real) and not (
+            isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiub"
+        ):
+            raise ArgumentTypeError(f"metrics[{name!r}] must return a number, got {found(value)}")
+        values[name] = float(value)
+    return values
 
 
 def _class_targets(scores: Array, targets: Array) -> Array:
