@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from refconv.typing import Array, Shape
 
-__all__ = ["Arguments", "Case", "fill", "floats", "fractions", "integers", "spread"]
+__all__ = ["Arguments", "Case", "Make", "fill", "floats", "fractions", "integers", "spread"]
+
+Make: TypeAlias = Callable[[str, Shape, np.random.Generator, bool], Array]  # make(name, shape, rng, positive) fills an array
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +72,12 @@ class Arguments:
         return {name: self.options[name] for name in names if name in self.options}
 
     @property
-    def size(self) -> Any:
+    def size(self) -> Shape:
         """Height and width, or length, of the images or signals x, in either data format."""
         return self.x.shape[2:] if self.options.get("data_format") == "channels_first" else self.x.shape[1:-1]
 
 
-def fill(case: Case, make: Callable[..., Array], seed: int = 0) -> Arguments:
+def fill(case: Case, make: Make, seed: int = 0) -> Arguments:
     """Fill a case with numbers: ``make(name, shape, rng, positive)`` makes one array.
 
     >>> fill(Case({"x": (2, 3)}), integers).x

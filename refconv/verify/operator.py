@@ -35,8 +35,7 @@ def lookup(name: str) -> Callable[..., Any]:
     """
     if hasattr(refconv, name.partition(".")[0]):
         return attrgetter(name)(refconv)
-    modules = [getattr(reference, family) for family in reference.__all__]
-    (module,) = [module for module in modules if name in module.__all__]
+    (module,) = [module for module in map(vars(reference).__getitem__, reference.__all__) if name in module.__all__]
     return getattr(module, name)
 
 

@@ -15,6 +15,7 @@ is wrong with a probability of 99.99 % if 2 % of the calls are.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -229,6 +230,6 @@ def garbage(byte):
         yield
 
 
-def several(result):
+def several(result: Any) -> tuple[Any, ...]:
     """Return one result or several as a tuple."""
     return result if isinstance(result, tuple) else (result,)
