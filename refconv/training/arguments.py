@@ -63,7 +63,7 @@ function step_down: does it have to be called, as in step_down(…)?
         raise ArgumentTypeError(_not_a_schedule(schedule)) from error
     if not isinstance(factor, Real):
         raise ArgumentTypeError(_not_a_schedule(schedule))
-    if not 0 <= factor < math.inf:
+    if not 0 <= float(factor) < math.inf:
         raise ArgumentValueError(f"schedule must return finite factors from 0 on, got {factor} at progress {progress:g}")
     return factor
 
