@@ -46,10 +46,8 @@ def depthwise_conv2d(
         The kernels; Q is the multiplier, outputs an input channel.
     b : array (C·Q,), of x's type, optional
         The bias, one for each output channel.
-    stride, padding, dilation
+    stride, padding, dilation, data_format
         As in :func:`refconv.conv2d`.
-    data_format : str
-        "channels_last" or "channels_first".
 
     Returns
     -------
@@ -256,10 +254,8 @@ def separable_conv2d(
         The kernel across channels.
     b : array (O,), of x's type, optional
         The bias, one for each output channel.
-    stride, padding, dilation
-        Those of the depthwise convolution, as in :func:`refconv.conv2d`.
-    data_format : str
-        "channels_last" or "channels_first".
+    stride, padding, dilation, data_format
+        Those of the depthwise convolution, as in :func:`depthwise_conv2d`.
 
     Returns
     -------
@@ -317,12 +313,8 @@ def separable_conv2d_grads(
     ----------
     dy : array (N, rows, columns, O), float32 or float64
         ∂e/∂y; (N, O, rows, columns) with ``channels_first``.
-    x : array (N, H, W, C), of dy's type
-        The input of the forward pass.
-    depthwise : array (kh, kw, C, Q), of dy's type
-        Its kernels in space.
-    pointwise : array (1, 1, C·Q, O), of dy's type
-        Its kernel across channels.
+    x, depthwise, pointwise : arrays, of dy's type
+        The input and the kernels of the forward pass.
     stride, padding, dilation, data_format
         As in the forward pass.
 
