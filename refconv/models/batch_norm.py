@@ -58,5 +58,6 @@ def takes_batch_norm_options(builder: Callable[..., Network]) -> Callable[..., N
     signature = inspect.signature(builder)
     keyword = inspect.Parameter.KEYWORD_ONLY
     added = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in TYPES.items()]
-    build.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
+    parameters = [*signature.parameters.values(), *added]
+    build.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # help() reads it
     return build

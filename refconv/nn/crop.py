@@ -1,7 +1,5 @@
 """The middle of an image as a layer."""
 
-from typing import Any
-
 from refconv._arguments import known_format
 from refconv._errors import ArgumentValueError
 from refconv.nn.description import Shape, Span
@@ -44,7 +42,7 @@ class Crop2D(Layer):
 
     def __init__(self, margin: Padding, *, data_format: DataFormat = "channels_last") -> None:
         self.window = frame(margin, self.ndim, "zeros")
-        self.margin: Any = self.window.padding  # always pairs of numbers: frame() refuses "same"
+        self.margin = self.window.pads((1,) * self.ndim)  # the same for images of every size
         self.data_format = known_format(data_format)
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -41,7 +41,7 @@ class Pad2D(Layer):
 
     def __init__(self, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> None:
         self.window = frame(padding, self.ndim, mode)
-        self.margin: Any = self.window.padding  # always pairs of numbers: frame() refuses "same"
+        self.margin = self.window.pads((1,) * self.ndim)  # the same for images of every size
         self.mode, self.data_format = mode, known_format(data_format)
         self.arguments: dict[str, Any] = {"mode": mode, "data_format": data_format}
 
@@ -50,9 +50,8 @@ class Pad2D(Layer):
         return join_shape(framed_size(self.window, size, self.mode), channels, self.data_format)
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        padding = self.window.padding
-        y = pad(x, padding, **self.arguments)
-        return y, lambda dy, want_dx=True: pad_dx(dy, padding, **self.arguments) if want_dx else None
+        y = pad(x, self.margin, **self.arguments)
+        return y, lambda dy, want_dx=True: pad_dx(dy, self.margin, **self.arguments) if want_dx else None
 
     def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.input_span(split_shape(self, shape)[0], span)

@@ -58,8 +58,8 @@ class Ensemble:
             models = tuple(models[0])
         if not models:
             raise ArgumentValueError("models must be at least one network, got none")
-        makers: tuple[object, ...] = (ten_crops, scales, crops_144)
-        if views in makers:  # not called, as in views=ten_crops
+        makers: tuple[Any, ...] = (ten_crops, scales, crops_144)
+        if views in makers:
             name = getattr(views, "__name__", "")
             raise ArgumentTypeError(f"views must be a function of a batch, got the function {name}: call it, as in {name}(…)")
         self.models, self.views = models, views
