@@ -14,7 +14,7 @@ from refconv.ops.loss import softmax
 from refconv.training.arguments import check_loss
 from refconv.training.losses import CrossEntropy
 from refconv.training.metrics import measure, named_metrics
-from refconv.training.pairs import pairs
+from refconv.training.pairs import pairs, x_and_targets
 from refconv.training.step import check_targets
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def evaluate(
     check_loss(loss)
     metrics = named_metrics(metrics, loss)
     means, predictions, labels = Means(), [], []
-    for x, targets in pairs(batches, shuffle=False):
+    for batch in pairs(batches, shuffle=False):
+        x, targets = x_and_targets(batch)
         scores = model(x)
         targets = check_targets(loss, targets, scores.shape)
         value, _ = loss(scores, targets)

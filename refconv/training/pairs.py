@@ -9,7 +9,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data.batches import Batches
 from refconv.training.arguments import found
 
-__all__ = ["is_exhausted_after_one_pass", "pairs"]
+__all__ = ["is_exhausted_after_one_pass", "pairs", "x_and_targets"]
 
 BATCH_SIZE = 32  # of arrays that come without one
 
@@ -32,6 +32,22 @@ def pairs(batches: Any, *, shuffle: bool, name: str = "batches") -> Iterable[Any
     if isinstance(batches, Sized) and not len(batches):
         raise ArgumentValueError(f"{name} must not be empty, got none")
     return batches
+
+
+def x_and_targets(batch: Any) -> tuple[Any, Any]:
+    """Return the two parts of a batch; raise ``TypeError`` if it has others, or x is no array.
+
+    >>> x_and_targets(("x", "targets", "weights"))
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: batches must yield pairs (x, targets), got a tuple of 3
+    """
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        parts = f"a {type(batch).__name__} of {len(batch)}" if isinstance(batch, Sized) else found(batch)
+        raise ArgumentTypeError(f"batches must yield pairs (x, targets), got {parts}")
+    x, targets = batch
+    if not hasattr(x, "shape"):
+        raise ArgumentTypeError(f"x of batches must be an array, got {type(x).__name__}")
+    return x, targets
 
 
 def is_exhausted_after_one_pass(batches: Iterable[Any]) -> bool:

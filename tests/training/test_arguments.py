@@ -142,3 +142,25 @@ def test_objects_of_a_run_show_their_settings():
     assert repr(training.EarlyStopping(3)) == "EarlyStopping(patience=3)"
     assert repr(training.Callback()) == "Callback()"
     assert repr(training.Ensemble(model, model)) == "Ensemble(2 models)"
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([(X, LABELS, LABELS)], r"^batches must yield pairs \(x, targets\), got a tuple of 3$"),
+        ([{"x": X, "y": LABELS}], r"^batches must yield pairs \(x, targets\), got a dict of 2$"),
+        ([(X.tolist(), LABELS)], "^x of batches must be an array, got list$"),
+    ],
+)
+def test_batches_that_are_no_pairs_of_arrays_are_refused(batches, message):
+    with pytest.raises(refconv.ArgumentError, match=message):
+        call_fit(batches=batches)
+    with pytest.raises(refconv.ArgumentError, match=message):
+        training.evaluate(lambda x: x, batches)
+
+
+def test_the_advice_for_data_that_are_not_finite_is_no_smaller_rate():
+    x = X.copy()
+    x[5, 1, 2, 0] = np.nan
+    with pytest.raises(training.Diverged, match=r"a batch that holds numbers that are not finite; clean the data$"):
+        call_fit(batches=[(x, LABELS)])
