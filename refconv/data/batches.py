@@ -13,6 +13,8 @@ from refconv._arguments import flag, integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from refconv.typing import Array, ArrayLike, Generator
 
 __all__ = ["Batches", "lenet_input", "split"]
@@ -26,7 +28,7 @@ LARGEST_LABEL = np.iinfo(np.intp).max
 SAMPLE = 256  # examples in the fingerprint of a data set
 
 
-def lenet_input(images: ArrayLike, dtype: type = np.float32) -> Array:
+def lenet_input(images: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
     """Convert digits to the input of LeNet-5: 32 × 32 pixels, background −0.1 and ink 1.175.
 
     Parameters

@@ -44,8 +44,8 @@ class Optimizer(ABC):
     Parameters
     ----------
     model : Layer or dict of Parameter
-        A built network, or parameters by name. Parameters that are not trainable are left out. Those that are frozen now
-        stay as they are even if they are unfrozen later: then make another optimiser.
+        A built network, or parameters by name. Parameters that are not trainable are left out. So are those
+        that are frozen now: if they are unfrozen later, training refuses the optimiser and a new one must be made.
     lr : float
         α, the common learning rate. May be set between steps: ``optimizer.lr = …``, as schedules do.
     weight_decay : float
@@ -88,6 +88,8 @@ class Optimizer(ABC):
         self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
         choice("decayed", decayed, DECAYED)
         self.decayed = decayed
+        named = model if isinstance(model, Mapping) else model.named_parameters()
+        self._frozen_before = {name: parameter for name, parameter in named.items() if parameter.frozen}
         self.groups = groups_of(groups or {}, self.lr)
         self.steps = 0
         self._unscaled_lr = self.lr  # of the groups' rates
@@ -119,9 +121,11 @@ class Optimizer(ABC):
         return self._flat[slot][dtype][offset : offset + size]
 
     def check_model(self, model: Layer) -> None:
-        """Raise ``ValueError`` if a parameter of this optimiser does not belong to the model.
+        """Raise ``ValueError`` if a step would not train what the model has to train.
 
-        It would be updated in vain: for instance after ``model.build`` with other shapes, which makes new parameters.
+        A parameter of this optimiser that does not belong to the model would be updated in vain: for instance after
+        ``model.build`` with other shapes, which makes new parameters. One that was frozen when the optimiser was made and no
+        longer is would stay as it is. If all parameters are frozen now, a step would change nothing.
 
         >>> from refconv import nn, optim
         >>> model = nn.Dense(2)
@@ -133,6 +137,16 @@ class Optimizer(ABC):
             raise ArgumentValueError(
                 "optimizer must hold the parameters of model, got those of another model (or of an earlier build): "
                 "make a new optimizer"
+            )
+        unfrozen = [name for name, p in self._frozen_before.items() if p.trainable and id(p) in own]
+        if unfrozen:
+            raise ArgumentValueError(
+                f"optimizer must hold the parameters that were unfrozen, got one made before for {len(unfrozen)} of them, "
+                f"such as {unfrozen[0]}: make a new optimizer"
+            )
+        if not any(p.trainable for p in self.parameters.values()):
+            raise ArgumentValueError(
+                "model must have at least one trainable parameter, got a model whose parameters are frozen"
             )
 
     def step(self) -> None:

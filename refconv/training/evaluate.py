@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refconv._arguments import class_labels, integer
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.ops.loss import softmax
-from refconv.training.arguments import check_loss
+from refconv.training.arguments import check_loss, found
 from refconv.training.losses import CrossEntropy
 from refconv.training.metrics import measure, named_metrics
-from refconv.training.pairs import pairs, x_and_targets
+from refconv.training.pairs import each_pair, pairs
 from refconv.training.step import check_targets
 
 if TYPE_CHECKING:
@@ -118,8 +118,7 @@ def evaluate(
     check_loss(loss)
     metrics = named_metrics(metrics, loss)
     means, predictions, labels = Means(), [], []
-    for batch in pairs(batches, shuffle=False):
-        x, targets = x_and_targets(batch)
+    for x, targets in each_pair(pairs(batches, shuffle=False)):
         scores = model(x)
         targets = check_targets(loss, targets, scores.shape)
         value, _ = loss(scores, targets)
@@ -129,10 +128,10 @@ def evaluate(
             labels.append(targets)
     if not means.examples:
         raise ArgumentValueError("batches yielded nothing; is it an exhausted iterator?")
-    found = means.values()
+    averages = means.values()
     if not labels:
-        return Evaluation(found.pop("loss"), found)
-    return Evaluation(found.pop("loss"), found, np.concatenate(predictions), np.concatenate(labels))
+        return Evaluation(averages.pop("loss"), averages)
+    return Evaluation(averages.pop("loss"), averages, np.concatenate(predictions), np.concatenate(labels))
 
 
 class Means:
@@ -183,8 +182,9 @@ def predict(model: Callable[[Array], Array], x: Array, batch_size: int = 256) ->
     Raises
     ------
     TypeError, ValueError
-        If x is empty, batch_size is not a positive integer, or the network has a single score: it is a regression, or a
-        binary classifier, whose class is ``model(x) > 0`` and whose probability is ``refconv.sigmoid(model(x))``.
+        If x is not an array or empty, batch_size is not a positive integer, or the network has a single score: it is a
+        regression, or a binary classifier, whose class is ``model(x) > 0`` and whose probability is
+        ``refconv.sigmoid(model(x))``.
 
     Examples
     --------
@@ -226,6 +226,8 @@ def predict_proba(model: Callable[[Array], Array], x: Array, batch_size: int = 2
 
 def _scores(model: Callable[[Array], Array], x: Array, batch_size: int) -> Iterator[Array]:
     batch_size = integer("batch_size", batch_size)
+    if not (hasattr(x, "shape") and x.shape):
+        raise ArgumentTypeError(f"x must be an array of examples (N, …), got {found(x)}")
     if not len(x):
         raise ArgumentValueError("x must have at least one example, got none")
     for first in range(0, len(x), batch_size):

@@ -31,6 +31,20 @@ def call_fit(**changed):
         ({"schedule": optim.Plateau, "validation": (X, LABELS)}, "^schedule must .* got the class Plateau"),
         ({"batches": X}, r"^batches must be Batches, .* got an array of shape \(12, 8, 10, 2\)$"),
         ({"batches": (X, LABELS.tolist())}, r"^batches must be .* got an array of shape \(12, 8, 10, 2\) and \[0, 1, 2, 0"),
+        ({"batches": (X.tolist(), LABELS.tolist())}, "^batches must yield pairs .* got a list of 12 elements$"),
+        (
+            {"batches": [(X, LABELS, LABELS)]},
+            r"^batches must yield pairs of arrays \(x, targets\), got a tuple of 3 elements$",
+        ),
+        ({"batches": [(X.tolist(), LABELS)]}, "^x in batches must be an array, got list$"),
+        ({"metrics": {"loss": training.accuracy}}, "^metrics must have other names than 'loss'"),
+        ({"metrics": {"hits": lambda scores, targets: targets == 1}}, r"^metrics\['hits'\] must .* array of shape \(12,\)$"),
+        ({"metrics": {"none": lambda scores, targets: None}}, r"^metrics\['none'\] must return a number, got None$"),
+        (
+            {"schedule": lambda progress: float("nan")},
+            "^schedule must return finite factors from 0 on, got nan at progress 0$",
+        ),
+        ({"schedule": lambda progress: -0.5}, "^schedule must return finite factors from 0 on, got -0.5 at progress 0$"),
         ({"validation": [X, LABELS]}, r"^validation must be .* shape \(12, 8, 10, 2\) and an array of shape \(12,\)$"),
     ],
 )
@@ -147,9 +161,9 @@ def test_objects_of_a_run_show_their_settings():
 @pytest.mark.parametrize(
     ("batches", "message"),
     [
-        ([(X, LABELS, LABELS)], r"^batches must yield pairs \(x, targets\), got a tuple of 3$"),
-        ([{"x": X, "y": LABELS}], r"^batches must yield pairs \(x, targets\), got a dict of 2$"),
-        ([(X.tolist(), LABELS)], "^x of batches must be an array, got list$"),
+        ([(X, LABELS, LABELS)], r"^batches must yield pairs of arrays \(x, targets\), got a tuple of 3 elements$"),
+        ([{"x": X, "y": LABELS}], r"^batches must yield pairs of arrays \(x, targets\), got {'x': "),
+        ([(X.tolist(), LABELS)], "^x in batches must be an array, got list$"),
     ],
 )
 def test_batches_that_are_no_pairs_of_arrays_are_refused(batches, message):
@@ -164,3 +178,17 @@ def test_the_advice_for_data_that_are_not_finite_is_no_smaller_rate():
     x[5, 1, 2, 0] = np.nan
     with pytest.raises(training.Diverged, match=r"a batch that holds numbers that are not finite; clean the data$"):
         call_fit(batches=[(x, LABELS)])
+
+
+@pytest.mark.parametrize(
+    "x", [(X, LABELS), X.tolist(), [(X, LABELS)], np.float32(3)], ids=["pair", "list", "batches", "number"]
+)
+def test_predict_refuses_what_is_not_an_array_of_examples(x):
+    with pytest.raises(refconv.ArgumentError, match=r"^x must be an array of examples \(N, …\), got "):
+        training.predict(lambda x: x, x)
+
+
+def test_a_warm_up_before_a_plateau_is_refused():
+    """Nothing would call the plateau's ``watch``, and the learning rate would never fall."""
+    with pytest.raises(refconv.ArgumentError, match=r"^schedule must depend on the progress alone .* got Plateau\(patience=2"):
+        optim.warm_up(0.25, optim.Plateau(patience=2))
