@@ -193,12 +193,14 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         RuntimeError
             If a layer with parameters is frozen: building would replace its trained values.
         """
-        if entries(shape) is None or any(isinstance(size, float) for size in shape):
+        if entries(shape) is None:
             raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
+        if any(isinstance(size, float) for size in shape):  # some layers say it themselves, in output_shape
+            raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         # All shapes and layers are checked before the first array is allocated.
         layers = [(layer, tuple(inner)) for _, layer, inner in self.distinct_layers(shape)]
         for layer, inner in layers:

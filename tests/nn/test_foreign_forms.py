@@ -43,7 +43,7 @@ from refconv import models, nn
         (lambda: nn.Sequential(nn.Dense(2), nn.ReLU), r"layer 1 of Sequential must be a layer, got the class: write ReLU\("),
         (lambda: nn.Sequential(nn.ReLU() for _ in range(2)), "must be a layer, got an iterator: write a list of layers"),
         (lambda: nn.Sequential(nn.Dense(3)).build(28, 28, 1), "shape must be a tuple of integers, .* got 28"),
-        (lambda: nn.Conv2D(4, 3).build((8, 10 / 2, 2)), r"shape must be a tuple of integers, .*, got \(8, 5.0, 2\)"),
+        (lambda: nn.Conv2D(4, 3).build((8, 5, 6 / 2)), r"shape must be a tuple of integers, .*, got \(8, 5, 3.0\)"),
         (lambda: nn.Sequential(nn.Dense(3)).build(28), "shape must be a tuple of integers, .* without the batch, got 28"),
     ],
 )

@@ -159,6 +159,28 @@ def test_objects_of_a_run_show_their_settings():
 
 
 @pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([(X, LABELS, LABELS)], r"^batches must yield pairs of arrays \(x, targets\), got a tuple of 3 elements$"),
+        ([{"x": X, "y": LABELS}], r"^batches must yield pairs of arrays \(x, targets\), got {'x': "),
+        ([(X.tolist(), LABELS)], "^x in batches must be an array, got list$"),
+    ],
+)
+def test_batches_that_are_no_pairs_of_arrays_are_refused(batches, message):
+    with pytest.raises(refconv.ArgumentError, match=message):
+        call_fit(batches=batches)
+    with pytest.raises(refconv.ArgumentError, match=message):
+        training.evaluate(lambda x: x, batches)
+
+
+def test_the_advice_for_data_that_are_not_finite_is_no_smaller_rate():
+    x = X.copy()
+    x[5, 1, 2, 0] = np.nan
+    with pytest.raises(training.Diverged, match=r"a batch that holds numbers that are not finite; clean the data$"):
+        call_fit(batches=[(x, LABELS)])
+
+
+@pytest.mark.parametrize(
     "x", [(X, LABELS), X.tolist(), [(X, LABELS)], np.float32(3)], ids=["pair", "list", "batches", "number"]
 )
 def test_predict_refuses_what_is_not_an_array_of_examples(x):
