@@ -33,11 +33,32 @@ def threads(text: str) -> int:
 
 
 def real(text: str) -> float:
-    """A number; its range is checked where it is used."""
+    """A finite number; its range is checked where it is used."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"must be finite, got {text}")
+    return number
+
+
+def non_negative(text: str) -> float:
+    """A finite number of at least 0."""
+    return _real_in(text, 0.0, math.inf)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    return _real_in(text, 0.0, 1.0)
+
+
+def _real_in(text: str, least: float, most: float) -> float:
+    number = real(text)
+    if not least <= number <= most:
+        bounds = f"at least {least:g}" if math.isinf(most) else f"from {least:g} to {most:g}"
+        raise argparse.ArgumentTypeError(f"must be {bounds}, got {text}")
+    return number
 
 
 def fraction(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from numbers import Real
@@ -9,7 +10,7 @@ from typing import Any
 
 from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 
-__all__ = ["check_loss", "check_optimizer", "check_schedule", "found", "lr_factor"]
+__all__ = ["check_arguments", "check_loss", "check_optimizer", "check_schedule", "found", "lr_factor"]
 
 
 def check_optimizer(optimizer: Any) -> None:
@@ -35,6 +36,28 @@ def check_loss(loss: Any) -> None:
     """
     if isinstance(loss, type) or not callable(loss):
         raise ArgumentTypeError(f"loss must be a function of scores and targets, such as CrossEntropy(), got {found(loss)}")
+    check_arguments("loss", loss, "scores and targets", 2)
+
+
+def check_arguments(name: str, function: Callable[..., Any], expected: str, count: int) -> None:
+    """Raise ``TypeError`` if a function cannot be called with this number of arguments, such as one that makes the function.
+
+    >>> from refconv.training import top_k_accuracy
+    >>> check_arguments("metric", top_k_accuracy, "scores and targets", 2)
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: metric must be a function of scores and targets, got the function top_k_accuracy: does it have \
+to be called, as in top_k_accuracy(…)?
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions of other libraries have none
+        return
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        called = getattr(function, "__name__", type(function).__name__)
+        advice = f"does it have to be called, as in {called}(…)?"
+        raise ArgumentTypeError(f"{name} must be a function of {expected}, got {found(function)}: {advice}") from None
 
 
 def check_schedule(schedule: Any) -> None:

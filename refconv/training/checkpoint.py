@@ -93,6 +93,7 @@ class Checkpoint(Callback):
         """Set the run to the last checkpoint if it is to be resumed and there is one."""
         if not (hasattr(run.batches, "state") and hasattr(run.batches, "resume")):
             raise ArgumentTypeError(f"batches must have state() and resume(), as Batches do, to be saved, got {run.batches!r}")
+        _settings(run)  # before the first step
         if self.resume and self.last.exists():
             for path in (self.last, self.best):
                 clear_unfinished(path)
@@ -134,9 +135,17 @@ def _network(model: Layer) -> tuple[dict[str, dict[str, Any]], Tensors]:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """Return everything that decides the result: the settings of the run, and the layers with their arguments."""
-    network, _ = _network(run.model)
-    return {**run.settings(), "model": network["refconv"]["architecture"]["model"] if network else None}
+    """Return everything that decides the result: the settings of the run, and the layers with their arguments.
+
+    They are those at the start of the run: objects without ``settings()`` may change their attributes during it.
+    """
+    if run.initial_settings is None:
+        network, _ = _network(run.model)
+        architecture = network["refconv"]["architecture"] if network else {}
+        run.initial_settings = {**run.settings(), "model": architecture.get("model")}
+        if changed := architecture.get("settings"):  # attributes that were set after construction
+            run.initial_settings["layers"] = changed
+    return run.initial_settings
 
 
 def capture(run: Run) -> tuple[Tensors, dict[str, Any]]:

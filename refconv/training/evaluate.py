@@ -12,7 +12,7 @@ from refconv._arguments import class_labels, integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.ops.loss import softmax
 from refconv.training.arguments import check_loss, found
-from refconv.training.losses import CrossEntropy
+from refconv.training.losses import CrossEntropy, Loss
 from refconv.training.metrics import measure, named_metrics
 from refconv.training.pairs import each_pair, pairs
 from refconv.training.step import check_targets
@@ -32,7 +32,7 @@ class Evaluation:
     Parameters
     ----------
     loss : float
-        Mean over the examples.
+        Mean over the examples; with class weights Σ w e / Σ w over all of them, however they are divided into batches.
     metrics : dict of float
         Means over the examples, by name.
     predictions, labels : integer arrays (N,), optional
@@ -117,21 +117,22 @@ def evaluate(
     """
     check_loss(loss)
     metrics = named_metrics(metrics, loss)
-    means, predictions, labels = Means(), [], []
+    losses, means, predictions, labels = Means(), Means(), [], []
     for x, targets in each_pair(pairs(batches, shuffle=False)):
         scores = model(x)
         targets = check_targets(loss, targets, scores.shape)
         value, _ = loss(scores, targets)
-        means.add(len(scores), {"loss": value, **measure(metrics, scores, targets)})
+        losses.add(loss.weight_of_batch(targets) if isinstance(loss, Loss) else len(scores), {"loss": value})
+        means.add(len(scores), measure(metrics, scores, targets))
         if are_class_labels(scores, targets):
             predictions.append(scores.argmax(-1))
             labels.append(targets)
     if not means.examples:
         raise ArgumentValueError("batches yielded nothing; is it an exhausted iterator?")
-    averages = means.values()
+    mean_loss = losses.values()["loss"]
     if not labels:
-        return Evaluation(averages.pop("loss"), averages)
-    return Evaluation(averages.pop("loss"), averages, np.concatenate(predictions), np.concatenate(labels))
+        return Evaluation(mean_loss, means.values())
+    return Evaluation(mean_loss, means.values(), np.concatenate(predictions), np.concatenate(labels))
 
 
 class Means:
@@ -144,11 +145,11 @@ class Means:
     (4, {'loss': 2.0})
     """
 
-    def __init__(self, examples: int = 0, sums: Mapping[str, float] | None = None) -> None:
+    def __init__(self, examples: float = 0, sums: Mapping[str, float] | None = None) -> None:
         self.examples, self.sums = examples, dict(sums or {})
 
-    def add(self, count: int, means: Mapping[str, float]) -> None:
-        """Add the means over a batch of ``count`` examples."""
+    def add(self, count: float, means: Mapping[str, float]) -> None:
+        """Add the means over a batch of ``count`` examples, or of this weight."""
         self.examples += count
         for name, mean in means.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(mean) * count

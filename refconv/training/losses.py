@@ -61,6 +61,10 @@ class Loss(ABC):
         A training step calls this before the forward pass, so nothing changes if the targets are wrong.
         """
 
+    def weight_of_batch(self, targets: Array) -> float:
+        """Return what the loss of a batch counts in the mean over several batches: here its number of examples."""
+        return len(targets)
+
     def settings(self) -> dict[str, Any]:
         """Return the arguments that determine the loss, as JSON-serialisable data."""
         return {"aux_weight": self.aux_weight}
@@ -112,6 +116,10 @@ class CrossEntropy(Loss):
         labels = class_labels(targets, tuple(scores_shape[:-1]), scores_shape[-1])
         if self.class_weights is not None:
             weights_of_classes(self.class_weights, labels, scores_shape[-1], np.dtype(np.float64))
+
+    def weight_of_batch(self, targets: Array) -> float:
+        """Return the sum of the class weights of all labels: the loss of a batch is Σ w e / Σ w, and so is the mean."""
+        return len(targets) if self.class_weights is None else float(np.asarray(self.class_weights)[targets].sum())
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments that determine the loss, as JSON-serialisable data."""

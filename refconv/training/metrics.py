@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refconv._arguments import integer
+from refconv._arguments import class_labels, integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.training.arguments import found
+from refconv.training.arguments import check_arguments, found
 from refconv.training.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
@@ -221,6 +221,8 @@ def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[st
         return default_metrics(loss)
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) and callable(f) for name, f in metrics.items()):
         raise ArgumentTypeError(f"metrics must be a dict of functions, as in {{'accuracy': accuracy}}, got {metrics!r}")
+    for name, metric in metrics.items():
+        check_arguments(f"metrics[{name!r}]", metric, "scores and targets", 2)
     if "loss" in metrics:
         raise ArgumentValueError("metrics must have other names than 'loss', which is that of the loss itself, got 'loss'")
     return dict(metrics)
@@ -245,12 +247,10 @@ def measure(metrics: Mapping[str, Metric], scores: Array, targets: Array) -> dic
 
 
 def _class_targets(scores: Array, targets: Array) -> Array:
-    scores, targets = np.asarray(scores), np.asarray(targets)
-    if scores.ndim < 2:
-        raise ArgumentValueError(f"scores must be those of all classes, (N, …, K), got shape {scores.shape}")
-    if targets.shape != scores.shape[:-1]:
-        raise ArgumentValueError(f"targets must have shape {scores.shape[:-1]}, one class each, got {targets.shape}")
-    return targets
+    if np.ndim(scores) < 2:
+        raise ArgumentValueError(f"scores must be those of all classes, (N, …, K), got shape {np.shape(scores)}")
+    why = "one class each"  # a label that is no class would count as the last one, or be wrong without notice
+    return class_labels(targets, np.shape(scores)[:-1], np.shape(scores)[-1], name="targets", why=why)
 
 
 def _same_shape(y: Array, targets: Array) -> Array:

@@ -90,6 +90,7 @@ class Run:
         self.lr = self.optimizer.lr
         self.epoch, self.step, self.epoch_done, self.stop = 0, 0, True, False
         self.steps = length(self.batches)
+        self.initial_settings: dict[str, Any] | None = None  # as the first checkpoint describes them
         self.order: Any = None  # state of the batches when this epoch began
         self.means, self.seconds, self.last_lr = Means(), 0.0, 0.0  # of this epoch
         self.scores: Array | None = None

@@ -20,9 +20,10 @@ DEEPEST = 5  # functions within functions; a recursive one contains itself
 def describe(value: Any, depth: int = 0) -> Any:
     """Describe a setting as data that JSON can hold.
 
-    An object with ``settings()`` is described by its type, or the "name" in its settings, and the rest of them. A function is
-    described by its name and the variables that it was made with: ``augment.shift(2)`` differs from ``augment.shift(3)``.
-    The code of a function is not compared, nor are lists and dicts in its variables, which may change during the run.
+    An object with ``settings()`` is described by its type, or the "name" in its settings, and the rest of them. Another object
+    is described by its type and its public attributes, a method also by its object. A function is described by its name and the variables that it was made with: ``augment.shift(2)`` differs from ``augment.shift(3)``.
+    The code of a function is not compared, nor are lists and dicts in variables and attributes, which may change during the
+    run.
 
     >>> def scaled(factor):
     ...     return lambda x: factor * x
@@ -47,10 +48,21 @@ def describe(value: Any, depth: int = 0) -> Any:
     if not isinstance(value, type) and callable(getattr(value, "settings", None)):
         settings = describe(value.settings(), depth)
         return {"type": settings.pop("name", type(value).__name__), **settings}
+    if inspect.ismethod(value):
+        return {"type": value.__qualname__, "object": describe(value.__self__, depth)}
     if callable(value) and hasattr(value, "__qualname__"):
         variables = _variables(value, depth)
         return {"type": value.__qualname__, **variables} if variables else value.__qualname__
-    return type(value).__name__
+    attributes = _attributes(value, depth)
+    return {"type": type(value).__name__, **attributes} if attributes else type(value).__name__
+
+
+def _attributes(value: Any, depth: int) -> dict[str, Any]:
+    """Return the public attributes of an object without ``settings()``, described; those that may grow are left out."""
+    if depth == DEEPEST:
+        return {}
+    public = {name: part for name, part in getattr(value, "__dict__", {}).items() if not name.startswith("_")}
+    return {name: describe(part, depth + 1) for name, part in public.items() if not isinstance(part, list | dict)}
 
 
 def _variables(function: Any, depth: int) -> dict[str, Any]:

@@ -44,6 +44,11 @@ def call_fit(**changed):
             {"schedule": lambda progress: float("nan")},
             "^schedule must return finite factors from 0 on, got nan at progress 0$",
         ),
+        (
+            {"metrics": {"top": training.top_k_accuracy}},
+            r"^metrics\['top'\] must be a function .* as in top_k_accuracy\(…\)\?$",
+        ),
+        ({"loss": lambda scores: (1.0, scores)}, "^loss must be a function of scores and targets, got the function <lambda>"),
         ({"schedule": lambda progress: -0.5}, "^schedule must return finite factors from 0 on, got -0.5 at progress 0$"),
         ({"validation": [X, LABELS]}, r"^validation must be .* shape \(12, 8, 10, 2\) and an array of shape \(12,\)$"),
     ],

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import refconv
 from refconv import nn, optim
 from refconv.training import (
     accuracy,
@@ -117,3 +118,17 @@ def test_nothing_to_predict_is_refused():
         predict(lambda x: x, np.ones((0, 3)))
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         predict_proba(lambda x: x, np.ones((2, 3)), batch_size=0)
+
+
+@pytest.mark.parametrize("metric", [accuracy, top_k_accuracy(2), intersection_over_union])
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([0, 2, -1], "^targets must be from 0 to 2, got -1 at index 2$"),
+        ([0, 3, 1], "^targets must be from 0 to 2, got 3 at index 1$"),
+        ([0.0, 1.5, 1.0], "^targets must be integers, got float64$"),
+    ],
+)
+def test_targets_that_are_no_classes_are_refused(metric, targets, message):
+    with pytest.raises(refconv.ArgumentError, match=message):
+        metric(np.eye(3), np.array(targets))

@@ -72,6 +72,54 @@ CHANGES = {
 }
 
 
+class Scaled:
+    """An object of the user's, without settings(): a loss, a schedule or a function that prepares images."""
+
+    def __init__(self, factor):
+        self.factor, self.calls = factor, 0
+
+    def __call__(self, scores, targets):
+        self.calls += 1  # must not be compared with a run that begins
+        value, dscores = CrossEntropy()(scores, targets)
+        return self.factor * value, np.float32(self.factor) * dscores
+
+    def schedule(self, progress):
+        return self.factor
+
+    def prepare(self, x):
+        return np.float32(self.factor) * x
+
+
+OBJECTS = {
+    "loss": lambda scaled: {"loss": scaled},
+    "schedule": lambda scaled: {"schedule": scaled.schedule},
+    "prepare": lambda scaled: {"given": batches(prepare=scaled.prepare)},
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_attributes_of_objects_without_settings_are_compared(tmp_path, kind):
+    make = OBJECTS[kind]
+    run(tmp_path, resume=False, **make(Scaled(0.5)))
+    with pytest.raises(ValueError, match=r"is the checkpoint of another run; .*factor: 0.25, was 0.5$"):
+        run(tmp_path, resume=True, **make(Scaled(0.25)))
+    assert [epoch.epoch for epoch in run(tmp_path, resume=True, **make(Scaled(0.5))).epochs] == [1, 2]
+
+
+def test_attributes_of_layers_that_were_set_after_construction_are_compared(tmp_path):
+    def resumed(folder, momentum, resume):
+        model = nn.Sequential(nn.Dense(3), nn.BatchNorm())
+        model.build((4,), rng=0)
+        model[1].momentum = momentum
+        callbacks = [Checkpoint(folder, resume=resume)] + ([] if resume else [StopAfterOneStep()])
+        return fit(model, batches(), optim.SGD(model, lr=0.1), epochs=2, callbacks=callbacks)
+
+    resumed(tmp_path, 0.5, resume=False)
+    with pytest.raises(ValueError, match=r"another run; layers\.1\.momentum: 0.75, was 0.5$"):
+        resumed(tmp_path, 0.75, resume=True)
+    assert len(resumed(tmp_path, 0.5, resume=True).epochs) == 2
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_run_with_another_setting_is_not_resumed(tmp_path, change):
     options, difference = CHANGES[change]

@@ -57,6 +57,20 @@ def test_weights_of_classes_reach_the_loss_and_the_validation():
     assert float(expected) != pytest.approx(float(plain), rel=1e-3)
 
 
+@pytest.mark.parametrize("batch_size", [1, 4, 9, 11])
+def test_the_loss_with_class_weights_does_not_depend_on_the_batches(batch_size):
+    rng = np.random.default_rng(4)
+    scores, labels = rng.standard_normal((11, 3)), rng.integers(0, 3, 11)
+    weighted = CrossEntropy(class_weights=[0.5, 2.0, 9.0])
+    expected, _ = weighted(scores, labels)
+    batches = Batches(scores, labels, batch_size, shuffle=False)
+    assert evaluate(lambda x: x, batches, loss=weighted).loss == pytest.approx(float(expected), rel=1e-12)
+    pixels, classes = scores[:10].reshape(5, 2, 1, 3), labels[:10].reshape(5, 2, 1)
+    expected, _ = weighted(pixels, classes)
+    batches = Batches(pixels, classes, min(batch_size, 3), shuffle=False)
+    assert evaluate(lambda x: x, batches, loss=weighted).loss == pytest.approx(float(expected), rel=1e-12)
+
+
 def test_a_regression():
     targets = X[:, :2] - 3 * X[:, 1:3]
     model = built(nn.Dense(2), (4,))
