@@ -149,6 +149,7 @@ if TYPE_CHECKING:  # what a checker must know of the results: none of them may b
     assert_type(nn.ReLU()(np.ones(3)), Array)
     assert_type(nn.Dense(2).build((3,)), Shape)
     assert_type(nn.Sequential(nn.ReLU())[0], nn.Layer)
+    assert_type(nn.Sequential(nn.ReLU(), nn.Flatten())[:1], nn.Sequential)
     assert_type(nn.Dense(2).freeze(), nn.Dense)
     assert_type(nn.Dense(2).parameters["w"].value, Array)
     assert_type(models.lenet().named_parameters(), dict[str, nn.Parameter])

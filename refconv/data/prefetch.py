@@ -6,10 +6,11 @@ import contextlib
 import contextvars
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from refconv._arguments import integer
+from refconv._errors import ArgumentTypeError
 
 if TYPE_CHECKING:
     from refconv.typing import Array
@@ -26,7 +27,7 @@ class Prefetch:
 
     Parameters
     ----------
-    batches : Batches
+    batches : Batches or another iterable of (x, targets)
         Must not be used elsewhere during a pass.
     ahead : int
         Largest number of batches that wait.
@@ -39,10 +40,17 @@ class Prefetch:
     >>> [x.tolist() for x, _ in batches]
     [[0.0, 1.0], [2.0, 3.0], [4.0]]
 
+    Raises
+    ------
+    TypeError, ValueError
+        If batches is not iterable, or ahead is not a positive integer.
+
     Source: lecture row A21 (SOURCES.md).
     """
 
     def __init__(self, batches: Any, ahead: int = 4) -> None:
+        if not isinstance(batches, Iterable):
+            raise ArgumentTypeError(f"batches must be Batches or another iterable of (x, targets), got {batches!r}")
         self.batches = batches
         self.ahead = integer("ahead", ahead)
 
@@ -54,7 +62,13 @@ class Prefetch:
 
     def settings(self) -> dict[str, Any]:
         """As :meth:`Batches.settings`: the thread does not change the batches."""
-        return {"type": type(self.batches).__name__, **self.batches.settings()}
+        return {"type": type(self.batches).__name__, **(self.batches.settings() if hasattr(self.batches, "settings") else {})}
+
+    def __getattr__(self, name: str) -> Any:
+        """Return ``state`` or ``resume`` of the batches, which other iterables than :class:`Batches` need not have."""
+        if name in ("state", "resume"):
+            return getattr(self.batches, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -94,12 +108,3 @@ class Prefetch:
                 return
             except queue.Full:  # the usual case: the network is slower
                 continue
-
-    def state(self) -> dict[str, Any]:
-        """As :meth:`Batches.state`."""
-        state: dict[str, Any] = self.batches.state()
-        return state
-
-    def resume(self, state: dict[str, Any], done: int) -> None:
-        """As :meth:`Batches.resume`."""
-        self.batches.resume(state, done)

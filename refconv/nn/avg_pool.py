@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from refconv._arguments import flag
-from refconv.nn.layer import split_shape
+from refconv.nn.layout import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import avg_pool
 from refconv.typing import Array, Backward, DataFormat, Padding, Size

@@ -98,13 +98,14 @@ def _message(layer: str, signature: inspect.Signature, positional: tuple[Any, ..
             return f"{layer} has no argument {name}={value!r}: {_advice(name, value, names)}"
     allowed = [p.name for p in arguments if p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(positional) > len(allowed):
-        accepted = f"{layer} must have at most {len(allowed)} arguments without a name" + (
-            f" ({', '.join(allowed)})" if allowed else ""
-        )
+        count = "no argument" if not allowed else f"at most {len(allowed)} argument{'s' if len(allowed) > 1 else ''}"
+        listed = f" ({', '.join(allowed)})" if allowed else ""
         by_name = [p.name for p in arguments if p.kind is p.KEYWORD_ONLY]
-        return f"{accepted}, got {', '.join(map(repr, positional))}: the number of input channels is taken from the input" + (
-            f", and others are written by name, as in {by_name[0]}=…" if by_name else ""
-        )
+        advice = [f"others are written by name, as in {by_name[0]}=…"] if by_name else []
+        if not {*allowed} - {"filters", "units", "kernel_size"} and allowed != ["kernel_size"]:
+            advice.insert(0, "the number of input channels is taken from the input")
+        got = f"{layer} must have {count} without a name{listed}, got {', '.join(map(repr, positional))}"
+        return ": ".join([got, ", and ".join(advice)] if advice else [got])
     return f"{layer}: {error}"
 
 

@@ -9,7 +9,8 @@ from refconv._arguments import divisor, flag, initializer_or_none, integer, know
 from refconv.geometry import Window
 from refconv.nn.description import Shape, Span, window_caption
 from refconv.nn.initializers import Initializer, he_normal, zeros
-from refconv.nn.layer import Layer, Spec, join_shape, split_shape
+from refconv.nn.layer import Layer, Spec
+from refconv.nn.layout import join_shape, split_shape
 from refconv.ops import conv
 from refconv.typing import Array, Backward, DataFormat, Padding, Size
 

@@ -193,10 +193,10 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         RuntimeError
             If a layer with parameters is frozen: building would replace its trained values.
         """
+        if entries(shape) is None or any(isinstance(size, float) for size in shape):
+            raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-        if entries(shape) is None:
-            raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         rng = np.random.default_rng(rng)
         output = self.output_shape(shape)
         # All shapes and layers are checked before the first array is allocated.
@@ -412,24 +412,3 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
 def is_channels_first(layer: Layer) -> bool:
     """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
     return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
-
-
-def split_shape(layer: Any, shape: Shape) -> tuple[Shape, int]:
-    """Return size and channels of one image or signal, the input of a spatial layer.
-
-    >>> from refconv.nn.conv import Conv2D
-    >>> split_shape(Conv2D(2, 3, data_format="channels_first"), (6, 14, 15))
-    ((14, 15), 6)
-    """
-    if len(shape) != layer.ndim + 1:
-        kind = {1: "a signal (length, channels)", 2: "an image (height, width, channels)"}[layer.ndim]
-        hint = ": leave out the batch" if len(shape) == layer.ndim + 2 else ""
-        raise ArgumentValueError(f"the input of {layer!r} must be {kind}, got shape {tuple(shape)}{hint}")
-    if layer.data_format == "channels_last":
-        return tuple(shape[:-1]), shape[-1]
-    return tuple(shape[1:]), shape[0]
-
-
-def join_shape(size: Shape, channels: int, data_format: str) -> Shape:
-    """Return the shape of an image or signal with this size and number of channels."""
-    return (*size, channels) if data_format == "channels_last" else (channels, *size)

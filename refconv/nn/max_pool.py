@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refconv.nn.layer import split_shape
+from refconv.nn.layout import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import max_pool
 from refconv.typing import Array, Backward, DataFormat, Padding, Size

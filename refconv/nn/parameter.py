@@ -185,6 +185,14 @@ class Parameters(dict[str, Parameter]):
             raise RuntimeError(not_built(self._unbuilt))
         raise KeyError(f"name must be one of {', '.join(self) or 'none: the layer has no parameters'}, got {name!r}")
 
+    def __setitem__(self, name: str, parameter: Parameter) -> None:
+        if not isinstance(parameter, Parameter):
+            raise ArgumentTypeError(
+                f"parameters[{name!r}] must be a Parameter, got {type(parameter).__name__}: "
+                f"assign to parameters[{name!r}].value instead"
+            )
+        super().__setitem__(name, parameter)
+
     def __call__(self, *arguments: object, **options: object) -> NoReturn:
         raise ArgumentTypeError(
             "parameters is a dict, not a method; pass the model to the optimizer, as in SGD(model, lr=0.01)"

@@ -10,7 +10,8 @@ from refconv._arguments import integer
 from refconv.nn.conv import Conv2D
 from refconv.nn.description import window_caption
 from refconv.nn.initializers import he_normal, zeros
-from refconv.nn.layer import Spec, join_shape, split_shape
+from refconv.nn.layer import Spec
+from refconv.nn.layout import join_shape, split_shape
 from refconv.ops.conv import conv2d_db
 from refconv.ops.separable import (
     depthwise_conv2d,

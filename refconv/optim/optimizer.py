@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import operator
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ import numpy as np
 
 from refconv._arguments import choice, real, trainable_parameters
 from refconv._errors import ArgumentValueError
+from refconv.nn.layer import all_layers
 from refconv.ops.dispatch import implementation
 from refconv.optim.groups import COMMON, Group, assigned, groups_of
 
@@ -42,8 +44,8 @@ class Optimizer(ABC):
     Parameters
     ----------
     model : Layer or dict of Parameter
-        A built network, or parameters by name. Parameters that are not trainable are left out. Those that are frozen now
-        stay as they are even if they are unfrozen later: then make another optimiser.
+        A built network, or parameters by name. Parameters that are not trainable are left out. So are those
+        that are frozen now: if they are unfrozen later, training refuses the optimiser and a new one must be made.
     lr : float
         α, the common learning rate. May be set between steps: ``optimizer.lr = …``, as schedules do.
     weight_decay : float
@@ -79,10 +81,15 @@ class Optimizer(ABC):
     ) -> None:
         self.parameters: dict[str, Parameter] = trainable_parameters(model)
         if not self.parameters:
-            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {type(model).__name__}")
+            is_dict = isinstance(model, Mapping)  # of a container, which has no parameters of its own
+            advice = "pass the model itself, as in SGD(model, lr=0.01)" if is_dict else "is all of it frozen?"
+            found = f"got none in {type(model).__name__}: {advice}"
+            raise ArgumentValueError(f"model must have at least one trainable parameter, {found}")
         self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
         choice("decayed", decayed, DECAYED)
         self.decayed = decayed
+        named = model if isinstance(model, Mapping) else model.named_parameters()
+        self._frozen_before = {name: parameter for name, parameter in named.items() if parameter.frozen}
         self.groups = groups_of(groups or {}, self.lr)
         self.steps = 0
         self._unscaled_lr = self.lr  # of the groups' rates
@@ -114,20 +121,32 @@ class Optimizer(ABC):
         return self._flat[slot][dtype][offset : offset + size]
 
     def check_model(self, model: Layer) -> None:
-        """Raise ``ValueError`` if a parameter of this optimiser does not belong to the model.
+        """Raise ``ValueError`` if a step would not train what the model has to train.
 
-        It would be updated in vain: for instance after ``model.build`` with other shapes, which makes new parameters.
+        A parameter of this optimiser that does not belong to the model would be updated in vain: for instance after
+        ``model.build`` with other shapes, which makes new parameters. One that was frozen when the optimiser was made and no
+        longer is would stay as it is. If all parameters are frozen now, a step would change nothing.
 
         >>> from refconv import nn, optim
         >>> model = nn.Dense(2)
         >>> _ = model.build((3,), rng=0)
         >>> optim.SGD(model, lr=0.1).check_model(model)
         """
-        own = set(map(id, model.named_parameters().values()))
+        own = {id(parameter) for layer in all_layers(model) for parameter in layer.parameters.values()}
         if not own.issuperset(map(id, self.parameters.values())):
             raise ArgumentValueError(
                 "optimizer must hold the parameters of model, got those of another model (or of an earlier build): "
                 "make a new optimizer"
+            )
+        unfrozen = [name for name, p in self._frozen_before.items() if p.trainable and id(p) in own]
+        if unfrozen:
+            raise ArgumentValueError(
+                f"optimizer must hold the parameters that were unfrozen, got one made before for {len(unfrozen)} of them, "
+                f"such as {unfrozen[0]}: make a new optimizer"
+            )
+        if not any(p.trainable for p in self.parameters.values()):
+            raise ArgumentValueError(
+                "model must have at least one trainable parameter, got a model whose parameters are frozen"
             )
 
     def step(self) -> None:
@@ -217,6 +236,12 @@ class Optimizer(ABC):
         groups = [{"names": pattern, **group.settings()} for pattern, group in self.groups.items()]
         common = {"lr": self.lr, "weight_decay": self.weight_decay, "decayed": self.decayed, "groups": groups}
         return {**common, **{name: getattr(self, name) for name in self.options}}
+
+    def __repr__(self) -> str:
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        options = {name: value for name, value in self.settings().items() if name != "groups" and value != defaults.get(name)}
+        shown = {"lr": self.lr, **options, **({"groups": len(self.groups)} if self.groups else {})}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def state(self) -> dict[str, Array]:
         """Return the state as named arrays, ``slot.name`` for each parameter, and the number of steps."""

@@ -82,7 +82,7 @@ def warm_up(share: float, schedule: Callable[[float], float] = cosine) -> Schedu
     share : float
         Part of the run in which it rises, above 0 and below 1.
     schedule : callable
-        The schedule of the rest of the run.
+        The schedule of the rest of the run; it depends on the progress alone, unlike :class:`Plateau`.
 
     Examples
     --------
@@ -93,6 +93,8 @@ def warm_up(share: float, schedule: Callable[[float], float] = cosine) -> Schedu
     Source: Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
     share = real("share", share, above=0, below=1)
+    if hasattr(schedule, "watch"):  # it is called for the schedule of fit only
+        raise ArgumentValueError(f"schedule must depend on the progress alone in warm_up, got {schedule!r}")
 
     def function(progress: float) -> float:
         return progress / share if progress < share else schedule((progress - share) / (1 - share))

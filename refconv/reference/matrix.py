@@ -158,8 +158,7 @@ def zero_stuff(x: Array, stride: Shape) -> Array:
     N, *size, C = x.shape
     # The zeros are what a kernel of one tap with this stride would skip.
     y = np.zeros((N, *Window((1,) * len(stride), stride).transposed_output_size(size), C), x.dtype)
-    for index in np.ndindex(x.shape):
-        b, *pixel, c = index
-        stuffed = (b, *(i * S for i, S in zip(pixel, stride, strict=True)), c)
-        y[stuffed] = x[index]
+    for b, *pixel, c in np.ndindex(x.shape):
+        stuffed = (i * S for i, S in zip(pixel, stride, strict=True))
+        y[(b, *stuffed, c)] = x[(b, *pixel, c)]
     return y

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from refconv._errors import ArgumentError, ArgumentTypeError
+from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 
 __all__ = ["check_loss", "check_optimizer", "check_schedule", "found", "lr_factor"]
 
@@ -48,7 +49,7 @@ def check_schedule(schedule: Any) -> None:
 
 
 def lr_factor(schedule: Callable[[float], Any], progress: float) -> Any:
-    """Return the factor of the learning rate; raise ``TypeError`` if the schedule is not a function that returns a number.
+    """Return the factor of the learning rate; an error unless the schedule is a function that returns one.
 
     >>> from refconv import optim
     >>> lr_factor(optim.step_down, 0.0)
@@ -62,6 +63,8 @@ function step_down: does it have to be called, as in step_down(…)?
         raise ArgumentTypeError(_not_a_schedule(schedule)) from error
     if not isinstance(factor, Real):
         raise ArgumentTypeError(_not_a_schedule(schedule))
+    if not 0 <= factor < math.inf:
+        raise ArgumentValueError(f"schedule must return finite factors from 0 on, got {factor} at progress {progress:g}")
     return factor
 
 

@@ -11,7 +11,7 @@ from refconv._errors import ArgumentValueError
 from refconv.nn import BatchNorm
 from refconv.nn.layer import all_layers, call_backward
 from refconv.training.generators import generators
-from refconv.training.pairs import pairs
+from refconv.training.pairs import each_pair, pairs
 
 if TYPE_CHECKING:
     from refconv.nn import Layer
@@ -64,7 +64,7 @@ def recompute_averages(model: Layer, batches: Any) -> None:
         for norm in norms:
             norm.averages, norm.momentum = "corrected", 1.0  # the mean over all updates
             norm.parameters["updates"].value = 0
-        for x, _ in pairs(batches, shuffle=False):
+        for x, _ in each_pair(pairs(batches, shuffle=False)):
             outputs, backward = model.forward(x, train=True)
             zeros = tuple(map(np.zeros_like, outputs)) if isinstance(outputs, tuple) else np.zeros_like(outputs)
             call_backward(backward, zeros, want_dx=False)

@@ -68,6 +68,9 @@ class Callback:
         """Return the arguments that affect the result; a resumed run compares them with its checkpoint. JSON-serialisable."""
         return {}
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
+
 
 class EarlyStopping(Callback):
     """Stop the run when the validation loss has had no new minimum for some epochs.
@@ -117,7 +120,7 @@ class CSVLogger(Callback):
     Parameters
     ----------
     path : path
-        The file. It is replaced as a whole after each epoch, so it is never incomplete. Its folder must exist.
+        The file. It is replaced as a whole after each epoch, so it is never incomplete. Its folder is created if missing.
 
     Examples
     --------
@@ -141,4 +144,15 @@ def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentTypeError(f"callbacks must be objects derived from Callback, got {callback!r}")
+        _refuse_unknown_hooks(callback)
     return sorted(callbacks, key=lambda callback: callback.comes_last)
+
+
+def _refuse_unknown_hooks(callback: Callback) -> None:
+    """Raise ``TypeError`` for a method such as ``on_batch_end``, which :func:`fit` would never call."""
+    hooks = [name for name in dir(Callback) if name.startswith("on_")]
+    for name in dir(type(callback)):
+        if name.startswith("on_") and name not in hooks:
+            raise ArgumentTypeError(
+                f"callbacks must have methods among {', '.join(hooks)}, got {type(callback).__name__}.{name}"
+            )

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refconv._arguments import class_labels, integer
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.ops.loss import softmax
-from refconv.training.arguments import check_loss
+from refconv.training.arguments import check_loss, found
 from refconv.training.losses import CrossEntropy
-from refconv.training.metrics import named_metrics
-from refconv.training.pairs import pairs
+from refconv.training.metrics import measure, named_metrics
+from refconv.training.pairs import each_pair, pairs
 from refconv.training.step import check_targets
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Evaluation:
                [0, 0, 2],
                [0, 0, 1]])
         """
+        if self.labels is None or self.predictions is None:
+            raise ArgumentValueError("labels and predictions must be classes of examples, got none: it was no classification")
         labels = class_labels(self.labels)
         predictions = class_labels(self.predictions, len(labels), name="predictions")
         classes = int(max(labels.max(initial=-1), predictions.max(initial=-1))) + 1
@@ -116,20 +118,20 @@ def evaluate(
     check_loss(loss)
     metrics = named_metrics(metrics, loss)
     means, predictions, labels = Means(), [], []
-    for x, targets in pairs(batches, shuffle=False):
+    for x, targets in each_pair(pairs(batches, shuffle=False)):
         scores = model(x)
         targets = check_targets(loss, targets, scores.shape)
         value, _ = loss(scores, targets)
-        means.add(len(scores), {"loss": value, **{name: metric(scores, targets) for name, metric in metrics.items()}})
+        means.add(len(scores), {"loss": value, **measure(metrics, scores, targets)})
         if are_class_labels(scores, targets):
             predictions.append(scores.argmax(-1))
             labels.append(targets)
     if not means.examples:
         raise ArgumentValueError("batches yielded nothing; is it an exhausted iterator?")
-    found = means.values()
+    averages = means.values()
     if not labels:
-        return Evaluation(found.pop("loss"), found)
-    return Evaluation(found.pop("loss"), found, np.concatenate(predictions), np.concatenate(labels))
+        return Evaluation(averages.pop("loss"), averages)
+    return Evaluation(averages.pop("loss"), averages, np.concatenate(predictions), np.concatenate(labels))
 
 
 class Means:
@@ -180,7 +182,9 @@ def predict(model: Callable[[Array], Array], x: Array, batch_size: int = 256) ->
     Raises
     ------
     TypeError, ValueError
-        If x is empty, or batch_size is not a positive integer.
+        If x is not an array or empty, batch_size is not a positive integer, or the network has a single score: it is a
+        regression, or a binary classifier, whose class is ``model(x) > 0`` and whose probability is
+        ``refconv.sigmoid(model(x))``.
 
     Examples
     --------
@@ -222,7 +226,15 @@ def predict_proba(model: Callable[[Array], Array], x: Array, batch_size: int = 2
 
 def _scores(model: Callable[[Array], Array], x: Array, batch_size: int) -> Iterator[Array]:
     batch_size = integer("batch_size", batch_size)
+    if not (hasattr(x, "shape") and x.shape):
+        raise ArgumentTypeError(f"x must be an array of examples (N, …), got {found(x)}")
     if not len(x):
         raise ArgumentValueError("x must have at least one example, got none")
     for first in range(0, len(x), batch_size):
-        yield model(x[first : first + batch_size])
+        scores = model(x[first : first + batch_size])
+        if scores.shape[-1] < 2:  # argmax would be 0 and softmax 1, whatever the score
+            raise ArgumentValueError(
+                f"model must return scores of at least two classes, got shape {scores.shape}: for one score the class is "
+                "model(x) > 0, and its probability refconv.sigmoid(model(x))"
+            )
+        yield scores

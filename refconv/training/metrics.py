@@ -7,12 +7,14 @@ examples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.training.arguments import found
 from refconv.training.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ __all__ = [
     "default_metrics",
     "intersection_over_union",
     "mean_absolute_error",
+    "measure",
     "named_metrics",
     "top_k_accuracy",
 ]
@@ -218,11 +221,33 @@ def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[st
         return default_metrics(loss)
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) and callable(f) for name, f in metrics.items()):
         raise ArgumentTypeError(f"metrics must be a dict of functions, as in {{'accuracy': accuracy}}, got {metrics!r}")
+    if "loss" in metrics:
+        raise ArgumentValueError("metrics must have other names than 'loss', which is that of the loss itself, got 'loss'")
     return dict(metrics)
 
 
+def measure(metrics: Mapping[str, Metric], scores: Array, targets: Array) -> dict[str, float]:
+    """Return the values of metrics for one batch; raise ``TypeError`` if one is not a number.
+
+    >>> measure({"hits": lambda scores, targets: scores.argmax(-1) == targets}, np.eye(2), np.array([0, 1]))
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: metrics['hits'] must return a number, got an array of shape (2,)
+    """
+    values = {}
+    for name, metric in metrics.items():
+        value: Any = metric(scores, targets)
+        if not isinstance(value, Real) and not (
+            isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiub"
+        ):
+            raise ArgumentTypeError(f"metrics[{name!r}] must return a number, got {found(value)}")
+        values[name] = float(value)
+    return values
+
+
 def _class_targets(scores: Array, targets: Array) -> Array:
-    targets = np.asarray(targets)
+    scores, targets = np.asarray(scores), np.asarray(targets)
+    if scores.ndim < 2:
+        raise ArgumentValueError(f"scores must be those of all classes, (N, …, K), got shape {scores.shape}")
     if targets.shape != scores.shape[:-1]:
         raise ArgumentValueError(f"targets must have shape {scores.shape[:-1]}, one class each, got {targets.shape}")
     return targets

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data.batches import Batches
+from refconv.data.prefetch import Prefetch
 from refconv.training.arguments import found
 
-__all__ = ["is_exhausted_after_one_pass", "pairs"]
+__all__ = ["each_pair", "is_exhausted_after_one_pass", "length", "pairs"]
 
 BATCH_SIZE = 32  # of arrays that come without one
 
@@ -29,9 +30,28 @@ def pairs(batches: Any, *, shuffle: bool, name: str = "batches") -> Iterable[Any
         raise ArgumentTypeError(f"{name} must be Batches, an iterable of (x, targets) or a pair of arrays, got {given}")
     if not isinstance(batches, Iterable):
         raise ArgumentTypeError(f"{name} must be Batches, an iterable of (x, targets) or a pair of arrays, got {batches!r}")
-    if isinstance(batches, Sized) and not len(batches):
+    if length(batches) == 0:
         raise ArgumentValueError(f"{name} must not be empty, got none")
     return batches
+
+
+def each_pair(batches: Iterable[Any], name: str = "batches") -> Iterator[tuple[Any, Any]]:
+    """Yield the pairs (x, targets) of an iterable; raise ``TypeError`` for anything else that it yields.
+
+    >>> import numpy as np
+    >>> next(each_pair([(np.ones((4, 3)), np.arange(4), np.ones(4))]))
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: batches must yield pairs of arrays (x, targets), got a tuple of 3 elements
+    """
+    for batch in batches:
+        if not isinstance(batch, tuple | list):
+            raise ArgumentTypeError(f"{name} must yield pairs of arrays (x, targets), got {found(batch)}")
+        if len(batch) != 2:
+            given = f"a {type(batch).__name__} of {len(batch)} elements"
+            raise ArgumentTypeError(f"{name} must yield pairs of arrays (x, targets), got {given}")
+        if not hasattr(batch[0], "shape"):
+            raise ArgumentTypeError(f"x in {name} must be an array, got {type(batch[0]).__name__}")
+        yield batch[0], batch[1]
 
 
 def is_exhausted_after_one_pass(batches: Iterable[Any]) -> bool:
@@ -40,4 +60,18 @@ def is_exhausted_after_one_pass(batches: Iterable[Any]) -> bool:
     >>> is_exhausted_after_one_pass([1, 2]), is_exhausted_after_one_pass(k for k in [1, 2])
     (False, True)
     """
+    if isinstance(batches, Prefetch):
+        return is_exhausted_after_one_pass(batches.batches)
     return hasattr(batches, "__next__")
+
+
+def length(batches: Iterable[Any]) -> int | None:
+    """Return the number of batches; None if it is unknown, also of a :class:`Prefetch` of batches without a length.
+
+    >>> length([1, 2]), length(k for k in [1, 2])
+    (2, None)
+    """
+    try:
+        return len(batches)  # type: ignore[arg-type]  # it may have none
+    except TypeError:
+        return None

@@ -15,8 +15,8 @@ from refconv.training.averages import warn_if_averages_lag
 from refconv.training.divergence import cause_of_divergence
 from refconv.training.evaluate import Evaluation, Means, evaluate
 from refconv.training.history import Diverged, Epoch, History
-from refconv.training.metrics import named_metrics
-from refconv.training.pairs import is_exhausted_after_one_pass, pairs
+from refconv.training.metrics import measure, named_metrics
+from refconv.training.pairs import each_pair, is_exhausted_after_one_pass, length, pairs
 from refconv.training.settings import describe
 from refconv.training.step import check_targets, main_scores, scores_shape
 
@@ -89,7 +89,7 @@ class Run:
         """Set the state before the first step."""
         self.lr = self.optimizer.lr
         self.epoch, self.step, self.epoch_done, self.stop = 0, 0, True, False
-        self.steps = len(self.batches) if hasattr(self.batches, "__len__") else None
+        self.steps = length(self.batches)
         self.order: Any = None  # state of the batches when this epoch began
         self.means, self.seconds, self.last_lr = Means(), 0.0, 0.0  # of this epoch
         self.scores: Array | None = None
@@ -160,7 +160,7 @@ class Run:
 
     def remaining_batches(self) -> Iterator[tuple[Array, Array]]:
         """Yield the batches of this epoch that are not done; set the learning rate of each step."""
-        for x, targets in self.batches:
+        for x, targets in each_pair(self.batches):
             targets = self._checked(x, targets)
             self.optimizer.lr = self.lr * lr_factor(self.schedule, self._progress())
             self.step, self._last_x = self.step + 1, x
@@ -172,8 +172,7 @@ class Run:
     def end_step(self, value: float, scores: Any, targets: Array) -> None:
         """Add a step to the means of the epoch and call the callbacks."""
         self.scores = scores = main_scores(scores)
-        measured = {name: metric(scores, targets) for name, metric in self.functions.items()}
-        self.means.add(len(scores), {"loss": value, **measured})
+        self.means.add(len(scores), {"loss": value, **measure(self.functions, scores, targets)})
         self.seconds, self.last_lr = time.perf_counter() - self._began, self.optimizer.lr
         self._call("on_step_end")
 

@@ -220,3 +220,31 @@ def test_a_network_with_frozen_layers_that_refuses_to_be_built_keeps_its_weights
     assert values(model) == before
     assert model.unfreeze().build((2,), rng=5) == (4,)
     assert values(model) != before
+
+
+def test_an_optimizer_made_before_layers_were_unfrozen_is_refused(lenet):
+    lenet["conv1"].freeze()
+    optimizer = optim.SGD(lenet, lr=0.1)
+    lenet["conv1"].unfreeze()
+    before = values(lenet)
+    with pytest.raises(ValueError, match=r"^optimizer must .* for 2 of them, such as conv1.w: make a new optimizer$"):
+        train_step(lenet, optimizer, X, LABELS)
+    assert values(lenet) == before
+    train_step(lenet, optim.SGD(lenet, lr=0.1), X, LABELS)
+    assert values(lenet)["conv1.w"] != before["conv1.w"]
+
+
+def test_a_step_that_would_change_nothing_is_refused(lenet):
+    optimizer = optim.SGD(lenet, lr=0.1)
+    lenet.freeze()
+    with pytest.raises(
+        ValueError, match=r"^model must have at least one trainable parameter, got a model whose .* are frozen$"
+    ):
+        train_step(lenet, optimizer, X, LABELS)
+
+
+def test_an_array_does_not_replace_a_parameter(lenet):
+    parameters = lenet["conv1"].parameters
+    with pytest.raises(refconv.ArgumentError, match=r"^parameters\['w'\] must be a Parameter, got ndarray: assign to"):
+        parameters["w"] = np.ones((5, 5, 1, 6), np.float32)
+    parameters["w"].value = np.ones((5, 5, 1, 6), np.float32)

@@ -67,6 +67,16 @@ def test_a_plateau_continues_from_its_state():
     assert second.state() == {"share": 1.0, "lowest": 1e300, "waited": 0}
 
 
+class Falling:
+    """A schedule with settings, as a user writes it."""
+
+    def __call__(self, progress):
+        return 1 - 0.75 * progress
+
+    def settings(self):
+        return {"end": 0.25}
+
+
 @pytest.mark.parametrize(
     ("schedule", "settings"),
     [
@@ -81,8 +91,8 @@ def test_a_plateau_continues_from_its_state():
             {"name": "warm_up", "share": 0.25, "schedule": {"name": "refconv.optim.schedules.cosine"}},
         ),
         (
-            warm_up(0.5, Plateau(4)),
-            {"name": "warm_up", "share": 0.5, "schedule": {"name": "Plateau", "patience": 4, "factor": 0.1}},
+            warm_up(0.5, Falling()),
+            {"name": "warm_up", "share": 0.5, "schedule": {"name": "Falling", "end": 0.25}},
         ),
         (Plateau(4, 0.5), {"patience": 4, "factor": 0.5}),
     ],

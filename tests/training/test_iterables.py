@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refconv import nn, optim
-from refconv.data import Batches
+from refconv.data import Batches, Prefetch
 from refconv.training import evaluate, fit
 
 RNG = np.random.default_rng(3)
@@ -114,3 +114,17 @@ def test_an_optimizer_of_an_earlier_build_is_refused():
     model.build((5,), rng=0)
     with pytest.raises(ValueError, match="optimizer must hold the parameters of model"):
         fit(model, Batches(X, LABELS, 7), optimizer, epochs=1)
+
+
+@pytest.mark.parametrize("batches", [list(FromDisk([30, 40])), FromDisk([30, 40])], ids=["list", "no length"])
+def test_prefetched_iterables_train_as_themselves(batches):
+    (ahead, history), (direct, _) = weights_after(Prefetch(batches)), weights_after(batches)
+    assert ahead == direct
+    assert [epoch.images for epoch in history.epochs] == [70, 70]
+
+
+def test_a_prefetched_iterator_is_refused_for_more_than_one_epoch():
+    with pytest.raises(ValueError, match=r"^batches must be iterable 2 times, got Prefetch"):
+        weights_after(Prefetch(iter(FromDisk([30, 40]))))
+    with pytest.raises(TypeError, match=r"^batches must be Batches or another iterable .* got 3$"):
+        Prefetch(3)

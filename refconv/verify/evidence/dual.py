@@ -32,7 +32,7 @@ class Dual(numbers.Number):
     """
 
     __slots__ = ("rate", "value")
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # not hashable
 
     def __init__(self, value, rate=0):
         self.value, self.rate = value, rate

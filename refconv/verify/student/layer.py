@@ -12,7 +12,8 @@ from refconv._ascii import echo
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.description import Shape, short_repr
 from refconv.nn.layer import Layer
-from refconv.verify.student.layer_gradients import Array, Comparison, Wrong
+from refconv.typing import Array
+from refconv.verify.student.layer_gradients import Comparison, Wrong
 from refconv.verify.student.layer_passes import MODES, Subject, built, check_float32, check_mode, check_span, spread
 
 __all__ = ["LayerVerdict", "check_layer"]
@@ -64,7 +65,7 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
     - the output has the shape that ``output_shape`` returns, ``layer(x)`` is ``forward(x, train=False)``, and float32 stays
       float32;
     - neither x, dy nor the trainable parameters change, and passes do not affect each other;
-    - in inference no pixel outside of ``input_span`` has an effect.
+    - in inference no pixel outside of ``input_span`` has an effect, and no other example of the batch.
 
     The layer itself does not change: a copy is built, and its parameters are moved away from special values such as 0.
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from refconv.nn.description import Shape
 from refconv.nn.layer import Layer, Parameter, call_backward, is_channels_first
-from refconv.verify.student.layer_gradients import Array, Comparison, Wrong, compare, tolerance
+from refconv.typing import Array
+from refconv.verify.student.layer_gradients import Comparison, Wrong, compare, tolerance
 
 __all__ = ["MODES", "Subject", "built", "check_float32", "check_mode", "check_span", "spread"]
 
@@ -135,6 +136,7 @@ def check_mode(subject: Subject, rng: np.random.Generator, remarks: list[str]) -
     _check_linear(subject, dy, dx, rng, remarks)
     if not subject.train:
         _check_call(subject, y)
+        _check_examples(subject, y)
     return compared
 
 
@@ -162,10 +164,12 @@ def _started(subject: Subject, scale: float, rng: np.random.Generator) -> dict[s
 def _backward(subject: Subject, dy: Any, before: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
     """Return ∂e/∂x and the gradients after backward, which is called in several ways that must agree."""
     dx, gradients = _one_backward(subject, dy, before)
-    again, _ = _one_backward(subject, dy, before, between=True)
-    if not _same(dx, again):
+    dx_again, again = _one_backward(subject, dy, before, between=True)
+    changed = [] if _same(dx, dx_again) else ["x"]
+    changed += [name for name, gradient in gradients.items() if not _same(gradient, again[name])]
+    if changed:
         hint = "keep in the closure of backward what the derivative needs, not in the layer"
-        raise Wrong("state", "∂e/∂x changes if another batch passes between forward and backward", hint)
+        raise Wrong("state", f"∂e/∂{changed[0]} changes if another batch passes between forward and backward", hint)
     _, without = _one_backward(subject, dy, before, want_dx=False)
     for name, gradient in gradients.items():
         if not np.allclose(without[name], gradient, rtol=ROUNDING, atol=ROUNDING):
@@ -236,6 +240,17 @@ def _check_call(subject: Subject, y: Any) -> None:
     for name, parameter in layer.named_parameters().items():
         if not np.array_equal(parameter.value, subject.layer.named_parameters()[name].value):
             raise Wrong("inference", f"layer(x) changes {name}, which only training may change")
+
+
+def _check_examples(subject: Subject, y: Any) -> None:
+    """Check that in inference the output of an example is the same without the other examples of its batch."""
+    alone = subject.output("x", subject.x[:1])
+    if not all(
+        np.allclose(a, b[:1], rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
+        for a, b in zip(_parts(alone), _parts(y), strict=True)
+    ):
+        words = "the output of the first example changes if it is the only one in the batch"
+        raise Wrong("inference", words, "compute sums and means over the axes after the first one, unless train is True")
 
 
 def check_float32(layer: Layer, x: Array) -> None:

@@ -222,6 +222,27 @@ class Raises(nn.Layer):
         return x, lambda dy: dy + np.zeros((7, 7))
 
 
+class KeepsItsInputForTheWeight(nn.Layer):
+    """∂e/∂x needs nothing of the pass, ∂e/∂s does."""
+
+    def specs(self, shape):
+        return {"s": nn.Spec(shape[-1:], nn.ones)}
+
+    def forward(self, x, train=True):
+        s, self.x = self.parameters["s"], x
+
+        def backward(dy):
+            s.grad += (dy * self.x).sum(axes(x))
+            return dy * s.value
+
+        return s.value * x, backward
+
+
+class MeanOverTheBatchInInference(nn.Layer):
+    def forward(self, x, train=True):
+        return x - x.mean(0), lambda dy: dy - dy.mean(0)
+
+
 class NarrowSpan(nn.Conv2D):
     def input_span(self, shape, span):
         return span
@@ -268,6 +289,11 @@ MUTANTS = {
     ChangesItsOutput: ("modifies", r"a pass changes its output in place"),
     ChangesParameter: ("modifies", r"a pass changes the value of the parameter t"),
     KeepsItsInput: ("state", r"∂e/∂x changes if another batch passes(.|\n)*Hint: keep in the closure"),
+    KeepsItsInputForTheWeight: ("state", r"∂e/∂s changes if another batch passes(.|\n)*Hint: keep in the closure"),
+    MeanOverTheBatchInInference: (
+        "inference",
+        r"wrong in inference: the output of the first example changes if it is the only",
+    ),
     GlobalRandom: ("random", r"two equal copies of the layer return different outputs"),
     OtherInInference: ("inference", r"layer\(x\) is not the output of forward\(x, train=False\)"),
     WrongInInferenceOnly: ("derivative", r"wrong in inference: ∂e/∂x(.|\n)*every element is 1\.5 times"),
