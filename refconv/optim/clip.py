@@ -50,7 +50,8 @@ def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float 
     >>> clip_by_global_norm({"w": w, "b": b}, max_norm=6.5), w.grad, b.grad
     (13.0, array([[ 1.5, -2. ]]), array([6.]))
 
-    Source: A20; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
+    Source: lecture row A20 (SOURCES.md); Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
+    networks", 2013.
     """
     max_norm = real("max_norm", max_norm, above=0)
     gradients = [p.grad for p in trainable_parameters(model).values()]
