@@ -28,12 +28,12 @@ def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float 
     model : Layer or dict of Parameter
         A built network, or parameters by name; those that are not trainable are ignored.
     max_norm : float
-        The largest norm, above 0; the lecture's 2.0 is that of Inception v3.
+        Maximum of the norm, above 0. The lecture's 2.0 is from Inception v3.
 
     Returns
     -------
     float
-        The norm before; ∞ or NaN if an element is, and ∞ if it exceeds float64.
+        The norm before clipping. It is ∞ or NaN if an element is, and ∞ if it is too large for float64.
 
     Raises
     ------
