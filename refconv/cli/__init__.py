@@ -36,8 +36,8 @@ commands:
 CONVENTIONS = """\
 `refconv COMMAND --help` describes a command and its options.
 
-Sizes are height × width, written 96x128 or 96×128. Where the help says so, the number of channels follows, or the number of
-images comes first.
+Sizes are height × width, written 96x128 or 96×128. Where the help says so, the number of images comes first and the number of
+channels last.
 
 exit status:
   0    success

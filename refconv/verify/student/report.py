@@ -73,9 +73,7 @@ def _about_float32(attempt: Attempt, trials: Sequence[Trial]) -> list[str]:
 
 def _about_views(trials: Sequence[Trial]) -> list[str]:
     shared = next((trial.shares for trial in trials if trial.shares), None)
-    words = (
-        "Note: the result can share memory with {}, so changing one changes the other; refconv returns new arrays."
-    )
+    words = "Note: the result can share memory with {}, so changing one changes the other; refconv returns new arrays."
     return [words.format(shared)] if shared else []
 
 
