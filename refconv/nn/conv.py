@@ -129,7 +129,7 @@ class Conv2D(_Conv):
     >>> layer.output_shape((28, 31, 6)), layer.count_parameters((28, 31, 6)), layer.multiply_adds((28, 31, 6))
     ((14, 16, 16), 1456, 322560)
 
-    Source: A5–A10, C4, C5.
+    Source: lecture rows A5–A10, C4 and C5 (SOURCES.md).
     """
 
     ndim = 2
@@ -149,7 +149,7 @@ class Conv1D(_Conv):
     >>> Conv1D(4, 3, stride=2).output_shape((16, 2))
     (7, 4)
 
-    Source: A7, C8.
+    Source: lecture rows A7 and C8 (SOURCES.md).
     """
 
     ndim = 1

@@ -140,7 +140,7 @@ class ConvTranspose2D(_ConvTranspose):
     >>> layer.output_shape((14, 16, 6)), layer.count_parameters((14, 16, 6)), layer.multiply_adds((14, 16, 6))
     ((27, 31, 16), 592, 129024)
 
-    Source: C1–C3, C5, M16.
+    Source: lecture rows C1–C3, C5 and M16 (SOURCES.md).
     """
 
     ndim = 2
@@ -160,7 +160,7 @@ class ConvTranspose1D(_ConvTranspose):
     >>> ConvTranspose1D(4, 3, stride=2, output_padding=1).output_shape((7, 2))
     (16, 4)
 
-    Source: C1–C3, C8.
+    Source: lecture rows C1–C3 and C8 (SOURCES.md).
     """
 
     ndim = 1

@@ -35,7 +35,8 @@ class Crop2D(Layer):
     >>> Crop2D(((1, 0), (2, 3))).output_shape((28, 31, 6))
     (27, 26, 6)
 
-    Source: M16; Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015.
+    Source: lecture row M16 (SOURCES.md); Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image
+    segmentation", 2015.
     """
 
     ndim = 2

@@ -34,7 +34,7 @@ class Pad2D(Layer):
     >>> Pad2D(((1, 0), (2, 3)), mode="reflect").output_shape((28, 31, 6))
     (29, 36, 6)
 
-    Source: A9, M17.
+    Source: lecture rows A9 and M17 (SOURCES.md).
     """
 
     ndim = 2
@@ -90,7 +90,7 @@ class Upsample2D(Layer):
     >>> Upsample2D((2, 3), mode="bilinear").output_shape((7, 5, 6))
     (14, 15, 6)
 
-    Source: M16, M17.
+    Source: lecture rows M16 and M17 (SOURCES.md).
     """
 
     category = "up"

@@ -70,7 +70,7 @@ def depthwise_conv2d(
     array([[ 201.5 , 8070.25],
            [ 302.5 , 9080.25]])
 
-    Source: C7; Chollet, "Xception: deep learning with depthwise separable convolutions", 2016.
+    Source: lecture row C7 (SOURCES.md); Chollet, "Xception: deep learning with depthwise separable convolutions", 2016.
     """
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, 2, data_format), _kernel("w", w)
@@ -128,7 +128,7 @@ def depthwise_conv2d_dx(
            [ 13.,  50.],
            [ 30., 100.]])
 
-    Source: C7, B4.
+    Source: lecture rows C7 and B4 (SOURCES.md).
     """
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, 2, data_format), _kernel("w", w)
@@ -182,7 +182,7 @@ def depthwise_conv2d_dw(
     array([[ 21., 174.],
            [ 32., 196.]])
 
-    Source: C7, B3.
+    Source: lecture rows C7 and B3 (SOURCES.md).
     """
     x, dy = floats(x=x, dy=dy)
     x, dy = channels_last("x", x, 2, data_format), channels_last("dy", dy, 2, data_format)
@@ -221,7 +221,7 @@ def depthwise_conv2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_la
     >>> depthwise_conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: C7.
+    Source: lecture row C7 (SOURCES.md).
     """
     return implementation("separable").depthwise_conv2d_db(channels_last("dy", as_float("dy", dy), 2, data_format))
 
@@ -277,7 +277,8 @@ def separable_conv2d(
     array([[16743.],
            [19066.]])
 
-    Source: C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
+    Source: lecture row C7 (SOURCES.md); Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision
+    applications", 2017.
     """
     x, depthwise, pointwise, b = floats(x=x, depthwise=depthwise, pointwise=pointwise, b=b)
     x = channels_last("x", x, 2, data_format)
@@ -336,7 +337,7 @@ def separable_conv2d_grads(
     >>> dx.ravel(), ddepthwise.ravel(), dpointwise.ravel()
     (array([   3.,  330., 3000.]), array([603., 906.]), array([3221.]))
 
-    Source: C7, B3, B4.
+    Source: lecture rows C7, B3 and B4 (SOURCES.md).
     """
     dy, x, depthwise, pointwise = floats(dy=dy, x=x, depthwise=depthwise, pointwise=pointwise)
     dy, x = channels_last("dy", dy, 2, data_format), channels_last("x", x, 2, data_format)
@@ -385,7 +386,7 @@ def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
     >>> column.round(12), row.round(12)
     (array([3., 4., 5.]), array([1., 2., 3.]))
 
-    Source: C6.
+    Source: lecture row C6 (SOURCES.md).
     """
     kernel = axes("kernel", as_float("kernel", kernel), "height", "width")
     if kernel.dtype == object:

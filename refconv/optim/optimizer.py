@@ -49,15 +49,15 @@ class Optimizer(ABC):
     lr : float
         α, the common learning rate. May be set between steps: ``optimizer.lr = …``, as schedules do.
     weight_decay : float
-        λ.
+        λ, the factor of the weights in the update.
     decayed : str
-        "all" parameters, as in the lecture's line, or "weights" alone: arrays of two or more axes, so neither biases nor
-        the γ and β of batch normalisation.
+        The parameters that weight decay applies to: "all", as in the lecture's formula, or "weights", the arrays of two or
+        more axes. Biases and the γ and β of batch normalisation have one axis.
     groups : dict, optional
         Other values of ``lr`` or ``weight_decay`` for the parameters whose dotted name matches a pattern, in which ``*``
         stands for any characters: ``{"*.b": {"weight_decay": 0.0}, "scores.*": {"lr": 1.0}}``. The first pattern that
-        matches counts. A change of ``optimizer.lr`` scales the rates of all groups by the same factor; a ``weight_decay``
-        of a group counts for all its parameters, whatever ``decayed`` is.
+        matches is used. A change of ``optimizer.lr`` scales the rates of all groups by the same factor. The ``weight_decay``
+        of a group applies to all its parameters, whatever ``decayed`` is.
 
     Raises
     ------

@@ -28,7 +28,7 @@ class Dual(numbers.Number):
     value, rate : number
         Of any kind that the loops compute with; fractions stay exact.
 
-    Source: B3, B4; the chain rule.
+    Source: lecture rows B3 and B4 (SOURCES.md); the chain rule.
     """
 
     __slots__ = ("rate", "value")

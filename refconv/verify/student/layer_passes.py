@@ -289,4 +289,4 @@ def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
     if outside:
         raise Wrong("span", f"input_span(…, {middle}) returns {span}, and pixels {reached} have an effect")
     if span is None and reached == middle and y.shape[axes] == x.shape[axes] and min(x.shape[axes]) > 1:
-        remarks.append("A remark: each pixel seems to depend on the same pixel of x alone; then let input_span return span.")
+        remarks.append("Note: each pixel seems to depend only on the same pixel of x; if so, let input_span return span.")

@@ -67,15 +67,13 @@ def _about_float32(attempt: Attempt, trials: Sequence[Trial]) -> list[str]:
 
     again = attempt(trials[0].case, single) if trials else None
     if again and again.found and again.found[0].dtype == np.float64 and again.expected[0].dtype == np.float32:
-        return ["A remark: float32 goes in and float64 comes out; refconv keeps float32, half of the memory."]
+        return ["Note: float32 goes in and float64 comes out; refconv keeps float32, which takes half the memory."]
     return []
 
 
 def _about_views(trials: Sequence[Trial]) -> list[str]:
     shared = next((trial.shares for trial in trials if trial.shares), None)
-    words = (
-        "A remark: the result can share memory with {}, so that changing one changes the other; refconv returns new arrays."
-    )
+    words = "Note: the result can share memory with {}, so changing one changes the other; refconv returns new arrays."
     return [words.format(shared)] if shared else []
 
 
