@@ -25,7 +25,7 @@ WRONG = {
     "negative": (np.array([4, 0, -3, 2, 1, 0, 4], np.int8), ValueError, "labels.* must be .*, got -3 at index 2"),
     "too large for intp": (np.array([4, 2**63, 3, 2, 1, 0, 4], np.uint64), ValueError, f"got {2**63} at index 1"),
     "masked": (np.ma.array(RIGHT), TypeError, "labels must be a plain array, got a masked array"),
-    "nothing": (None, TypeError, "labels must be (integers|numbers), got object"),
+    "nothing": (None, TypeError, "labels must be (integers|numbers), got (object|None)"),
 }
 
 ENTRANCES = {
