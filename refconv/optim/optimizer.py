@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +13,7 @@ import numpy as np
 
 from refconv._arguments import choice, real, trainable_parameters
 from refconv._errors import ArgumentValueError
+from refconv.nn.calls import CheckedCall
 from refconv.ops.dispatch import implementation
 from refconv.optim.groups import COMMON, Group, assigned, groups_of
 
@@ -36,7 +37,7 @@ class Update(NamedTuple):
     group: Group
 
 
-class Optimizer(ABC):
+class Optimizer(metaclass=CheckedCall):
     """Base class for optimisers: parameters, learning rates and per-parameter state.
 
     Parameters
