@@ -173,6 +173,24 @@ def generator(name: str, rng: object) -> np.random.Generator:
     return np.random.default_rng(integer(name, int(rng), least=0, most=math.inf))
 
 
+def fresh_or_seeded(name: str, rng: Any) -> np.random.Generator:
+    """Return ``rng`` itself if it is a Generator, else ``np.random.default_rng(rng)``: for None with fresh entropy.
+
+    >>> fresh_or_seeded("rng", "seed 3")
+    Traceback (most recent call last):
+    refconv.ArgumentTypeError: rng must be a numpy.random.Generator, an integer or None, got 'seed 3'
+    """
+    expected = f"{name} must be a numpy.random.Generator, an integer or None, got {rng!r}"
+    if isinstance(rng, bool):
+        raise ArgumentTypeError(expected)
+    try:
+        return np.random.default_rng(rng)
+    except TypeError:
+        raise ArgumentTypeError(expected) from None
+    except ValueError:  # a negative integer
+        raise ArgumentValueError(f"{name} must be at least 0, got {rng!r}") from None
+
+
 def trainable_parameters(model: Any) -> dict[str, Any]:
     """Return the parameters of a built layer, or of a dict of named parameters, that are trained, by name."""
     parameters = model if isinstance(model, Mapping) or not hasattr(model, "named_parameters") else model.named_parameters()

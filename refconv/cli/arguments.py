@@ -12,7 +12,21 @@ from refconv.cli.parser import did_you_mean
 if TYPE_CHECKING:
     from refconv.typing import Padding, Size
 
-__all__ = ["fraction", "index", "one_of", "padding", "per_axis", "positive", "real", "seed", "shape", "size", "threads"]
+__all__ = [
+    "fraction",
+    "index",
+    "non_negative",
+    "one_of",
+    "padding",
+    "per_axis",
+    "positive",
+    "real",
+    "seed",
+    "shape",
+    "share",
+    "size",
+    "threads",
+]
 
 
 def positive(text: str) -> int:

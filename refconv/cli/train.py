@@ -10,7 +10,7 @@ from typing import Any
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.architecture import model_name
-from refconv.cli.arguments import fraction, one_of, positive, real, seed, threads
+from refconv.cli.arguments import fraction, non_negative, one_of, positive, seed, share, threads
 from refconv.cli.command import Command
 from refconv.cli.parser import Parser
 
@@ -81,16 +81,16 @@ def _add_data(add: Callable[..., Any]) -> None:
 
 def _add_optimisation(add: Callable[..., Any]) -> None:
     add("--optimizer", **one_of("sgd", "rmsprop", "adam", "adamw"), default="sgd", help="(default: %(default)s)")
-    add("--lr", type=real, metavar="X", help="initial learning rate (default: 0.05 for sgd, 0.001 for the others)")
+    add("--lr", type=non_negative, metavar="X", help="initial learning rate (default: 0.05 for sgd, 0.001 for the others)")
     add(
         "--momentum",
-        type=real,
+        type=share,
         metavar="X",
         help="fraction of the velocity kept at each step (default: 0.9 for sgd, 0 for rmsprop; adam and adamw have none)",
     )
     add(
         "--weight-decay",
-        type=real,
+        type=non_negative,
         default=5e-4,
         metavar="X",
         help="add X·weight to each gradient; adamw subtracts lr·X·weight from the weight instead (default: %(default)s)",
@@ -102,8 +102,8 @@ def _add_optimisation(add: Callable[..., Any]) -> None:
         help="learning rate. cosine: falls to 0; step: a tenth after each quarter of the run; "
         "plateau: falls whenever the validation loss stops falling (default: %(default)s)",
     )
-    add("--label-smoothing", type=real, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
-    add("--clip-norm", type=real, metavar="X", help="maximum of the gradient norm (default: unlimited)")
+    add("--label-smoothing", type=share, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
+    add("--clip-norm", type=non_negative, metavar="X", help="largest gradient norm (default: unlimited)")
     add("--patience", type=positive, metavar="N", help="stop after N epochs without a lower validation loss")
 
 
@@ -126,6 +126,8 @@ def run(options: Namespace) -> None:
     for option, chosen in (("--patience", options.patience), ("--schedule plateau", options.schedule == "plateau")):
         if chosen and not options.validation and not options.resume:
             raise ArgumentValueError(f"{option} needs --validation X: it follows the validation loss")
+    if options.momentum is not None and options.optimizer.startswith("adam") and not options.resume:
+        raise ArgumentValueError(f"--momentum must be left out with --optimizer {options.optimizer}, got {options.momentum:g}")
     if options.tensorboard:
         need("tensorboardX", "tensorboard", "refconv train --tensorboard")
     from refconv.cli.training_run import train

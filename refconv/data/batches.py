@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refconv._arguments import flag, integer, real
+from refconv._arguments import flag, fresh_or_seeded, integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Batches:
         self.shuffle, self.drop_last = flag("shuffle", shuffle), flag("drop_last", drop_last)
         self.prepare, self.augment = _function("prepare", prepare), _function("augment", augment)
         _refuse_factory(augment)
-        self.rng = np.random.default_rng(rng)
+        self.rng = fresh_or_seeded("rng", rng)
         self._done = 0  # batches that the next pass leaves out
         if not len(self):
             raise ArgumentValueError(f"batch_size must be at most {len(self.images)} with drop_last=True, got {batch_size}")
@@ -231,7 +231,7 @@ def split(
     if count == len(images):
         raise ArgumentValueError(f"share must leave some of {len(images)} images on both sides, got {share!r}")
     held = np.zeros(len(images), bool)
-    held[np.random.default_rng(rng).permutation(len(images))[:count]] = True
+    held[fresh_or_seeded("rng", rng).permutation(len(images))[:count]] = True
     return (images[~held], labels[~held]), (images[held], labels[held])
 
 

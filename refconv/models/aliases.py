@@ -71,13 +71,21 @@ def find_name(name: str, known: Iterable[str]) -> str:
     if not isinstance(name, str):
         raise ArgumentValueError(refusal)
     reasons = {plain(other): reason for other, reason in ELSEWHERE.items()}
-    raise ArgumentValueError(refusal + (f": {reasons[plain(name)]}" if plain(name) in reasons else _did_you_mean(name, names)))
+    raise ArgumentValueError(
+        refusal + (f": {reasons[plain(name)]}" if plain(name) in reasons else _did_you_mean(name, names, known))
+    )
 
 
-def _did_you_mean(name: str, names: dict[str, str]) -> str:
-    """Return "; did you mean …?" with up to three names that begin like it or are similar, or "" if none does."""
+def _did_you_mean(name: str, names: dict[str, str], known: Iterable[str]) -> str:
+    """Return "; did you mean …?" with up to three names that begin like it or are similar, or "" if none does.
+
+    Each architecture is called by that of its names which is similar.
+    """
     written = plain(name)
     beginning = [form for form in names if written and form.startswith(written)]
-    similar = dict.fromkeys(names[form] for form in beginning or difflib.get_close_matches(written, names, n=5, cutoff=0.8))
-    *others, last = [*similar][:3] or [""]
+    shown = {plain(one): one for one in (*ALIASES, *known)}
+    similar: dict[str, str] = {}
+    for form in beginning or difflib.get_close_matches(written, names, n=5, cutoff=0.8):
+        similar.setdefault(names[form], shown[form])
+    *others, last = [*similar.values()][:3] or [""]
     return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""

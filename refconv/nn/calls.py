@@ -1,4 +1,4 @@
-"""Constructor calls: arguments that a layer does not have are refused with what to write instead.
+"""Constructor calls: arguments that a layer or an optimiser does not have are refused with what to write instead.
 
 The names are those that users of PyTorch and Keras type first.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refconv._errors import ArgumentTypeError
+from refconv.nn.description import short_repr
 
 __all__ = ["CheckedCall"]
 
@@ -35,7 +36,12 @@ ALIASES = {
     "epsilon": ("eps",),
     "p": ("rate",),
     "negative_slope": ("slope",),
-    "alpha": ("slope",),
+    "alpha": ("slope", "rho"),
+    "learning_rate": ("lr",),
+    "beta_1": ("beta1",),
+    "beta_2": ("beta2",),
+    "decay": ("weight_decay",),
+    "l2": ("weight_decay",),
 }
 FROM_THE_INPUT = "leave it out: it is taken from the input"
 ADVICE = {
@@ -51,13 +57,14 @@ ADVICE = {
     "dim": "leave it out: the axis is the last one",
     "axis": "leave it out: the axis is that of the channels",
     "name": "name the layer in its container, as in nn.Sequential(conv1=…)",
+    "betas": "use beta1=… and beta2=…",
     "kernel_regularizer": "use the optimizer's weight_decay",
 }
 ACTIVATIONS = {name.lower(): name for name in ("ReLU", "ELU", "Sigmoid", "Tanh", "Softmax")} | {"leaky_relu": "LeakyReLU"}
 
 
 class CheckedCall(ABCMeta):
-    """Metaclass of layers: a call with arguments that ``__init__`` does not accept raises a helpful ``TypeError``.
+    """Metaclass of layers and optimisers: a call that does not fit ``__init__`` raises a helpful ``TypeError``.
 
     >>> from refconv import nn
     >>> nn.Conv2D(16, 3, strides=2)
@@ -77,7 +84,7 @@ class CheckedCall(ABCMeta):
             try:
                 signature.bind(None, *positional, **named)
             except TypeError as error:
-                raise ArgumentTypeError(_message(cls.__name__, signature, positional, named, str(error))) from None
+                raise ArgumentTypeError(_message(cls, signature, positional, named, str(error))) from None
         return super().__call__(*positional, **named)
 
 
@@ -89,8 +96,9 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def _message(layer: str, signature: inspect.Signature, positional: tuple[Any, ...], named: dict[str, Any], error: str) -> str:
+def _message(cls: type, signature: inspect.Signature, positional: tuple[Any, ...], named: dict[str, Any], error: str) -> str:
     """Return what is wrong with a call that does not fit the signature, and what to write."""
+    layer = cls.__name__
     arguments = list(signature.parameters.values())[1:]
     names = [p.name for p in arguments]
     for name, value in named.items():
@@ -102,9 +110,11 @@ def _message(layer: str, signature: inspect.Signature, positional: tuple[Any, ..
         listed = f" ({', '.join(allowed)})" if allowed else ""
         by_name = [p.name for p in arguments if p.kind is p.KEYWORD_ONLY]
         advice = [f"others are written by name, as in {by_name[0]}=…"] if by_name else []
-        if not {*allowed} - {"filters", "units", "kernel_size"} and allowed != ["kernel_size"]:
+        is_pool = allowed == ["kernel_size"]
+        if hasattr(cls, "output_shape") and not is_pool and {*allowed} <= {"filters", "units", "kernel_size"}:
             advice.insert(0, "the number of input channels is taken from the input")
-        got = f"{layer} must have {count} without a name{listed}, got {', '.join(map(repr, positional))}"
+        given = [short_repr(value) if hasattr(value, "output_shape") else repr(value) for value in positional]
+        got = f"{layer} must have {count} without a name{listed}, got {', '.join(given)}"
         return ": ".join([got, ", and ".join(advice)] if advice else [got])
     return f"{layer}: {error}"
 

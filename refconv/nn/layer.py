@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from refconv._arguments import entries
+from refconv._arguments import entries, fresh_or_seeded
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.building import all_layers, check_before_build, fill_layers
 from refconv.nn.calls import CheckedCall
@@ -197,7 +197,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
             raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-        rng = np.random.default_rng(rng)
+        rng = fresh_or_seeded("rng", rng)
         output = self.output_shape(shape)
         if any(isinstance(size, float) for size in shape):  # some layers say it themselves, in output_shape
             raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")

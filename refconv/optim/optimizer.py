@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import operator
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 
 from refconv._arguments import choice, real, trainable_parameters
 from refconv._errors import ArgumentValueError
+from refconv.nn.calls import CheckedCall
 from refconv.nn.layer import all_layers
 from refconv.ops.dispatch import implementation
 from refconv.optim.groups import COMMON, Group, assigned, groups_of
@@ -38,7 +39,7 @@ class Update(NamedTuple):
     group: Group
 
 
-class Optimizer(ABC):
+class Optimizer(metaclass=CheckedCall):
     """Base class for optimisers: parameters, learning rates and per-parameter state.
 
     Parameters

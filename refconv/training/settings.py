@@ -21,10 +21,9 @@ def describe(value: Any, depth: int = 0) -> Any:
     """Describe a setting as data that JSON can hold.
 
     An object with ``settings()`` is described by its type, or the "name" in its settings, and the rest of them. Another object
-    is described by its type and its public attributes, a method also by its object. A function is described by its name and
-    the variables that it was made with: ``augment.shift(2)`` differs from ``augment.shift(3)``.
-    The code of a function is not compared, nor are lists and dicts in variables and attributes, which may change during the
-    run.
+    is described by its type and its public attributes, and a method by its object. A function is described by its name and
+    the variables that it was made with: ``augment.shift(2)`` differs from ``augment.shift(3)``. The code of a function is not
+    compared, nor are lists and dicts in variables and attributes, which may change during the run.
 
     >>> def scaled(factor):
     ...     return lambda x: factor * x

@@ -20,6 +20,10 @@ def test_names_are_checked():
         ValueError, match=r"name must be one of the 4\d names .*, got 'lenet6'; did you mean lenet\?$"
     ) as refusal:
         models.create("lenet6")
+    with pytest.raises(
+        ValueError, match=r"got 'vgg61'; did you mean vgg1\d, vgg1\d or vgg1\d\?$"
+    ):  # not vgg-d, as it was written
+        models.create("vgg61")
     with pytest.raises(ValueError, match=r"got 'fractal'; did you mean fractalnet20 or fractalnet40\?$"):
         models.create("fractal")
     assert len(str(refusal.value)) < 200  # not all names on one line

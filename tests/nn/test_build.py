@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from refconv import nn, optim
+import refconv
+from refconv import data, nn, optim
 from refconv.training import fit, train_step
 
 SHAPE = (12, 14, 1)
@@ -169,3 +170,22 @@ def test_a_layer_beside_those_that_are_listed_is_refused():
 
     with pytest.raises(TypeError, match=r"Extended must list its inner layers .* and attributes \['extra'\]"):
         Extended().build((3,))
+
+
+@pytest.mark.parametrize(
+    ("rng", "message"),
+    [
+        ("0", r"^rng must be a numpy.random.Generator, an integer or None, got '0'$"),
+        (1.5, "^rng must be .* got 1.5$"),
+        (True, "^rng must be .* got True$"),
+        (-1, "^rng must be at least 0, got -1$"),
+    ],
+)
+def test_a_wrong_seed_is_refused_by_its_name(rng, message):
+    for call in (
+        lambda: nn.Dense(2).build((3,), rng=rng),
+        lambda: data.Batches(np.ones((5, 3)), np.arange(5), 2, rng=rng),
+        lambda: data.split(np.ones((5, 3)), np.arange(5), rng=rng),
+    ):
+        with pytest.raises(refconv.ArgumentError, match=message):
+            call()

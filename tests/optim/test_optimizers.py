@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+import refconv
 from refconv import config, nn, reference
 from refconv.nn import Parameter
 from refconv.optim import SGD, Adam, AdamW, RMSProp
@@ -380,3 +381,22 @@ def test_a_copy_of_an_optimizer_moves_its_own_parameters():
         other.step()
         assert all((p.value == before[name]).all() for name, p in parameters.items())
         assert all((p.value != before[name]).all() for name, p in other.parameters.items())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda w: SGD(w, learning_rate=0.1), r"^SGD has no argument learning_rate=0\.1: use lr=0\.1$"),
+        (
+            lambda w: SGD(w, 0.1, 0.9),
+            r"^SGD must have at most 2 arguments .* got .*, 0\.1, 0\.9: others are written by name, as in",
+        ),
+        (lambda w: Adam(w, lr=0.1, betas=(0.9, 0.99)), r"^Adam has no argument betas=.*: use beta1=… and beta2=…$"),
+        (lambda w: AdamW(w, lr=0.1, epsilon=1e-3), r"^AdamW has no argument epsilon=0\.001: use eps=0\.001$"),
+        (lambda w: RMSProp(w, lr=0.1, alpha=0.9), r"^RMSProp has no argument alpha=0\.9: use rho=0\.9$"),
+        (lambda w: SGD(w), "^SGD: missing a required argument: 'lr'$"),
+    ],
+)
+def test_names_of_other_libraries_are_answered_with_ours(make, message):
+    with pytest.raises(refconv.ArgumentError, match=message):
+        make({"w": Parameter(np.ones((2, 3)))})
