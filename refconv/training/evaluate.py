@@ -67,7 +67,7 @@ class Evaluation:
                [0, 0, 1]])
         """
         if self.labels is None or self.predictions is None:
-            raise ArgumentTypeError("labels and predictions must be integers, got None: it was no classification")
+            raise ArgumentTypeError("labels must be integers, got None: evaluate found no classification")
         labels = class_labels(self.labels)
         predictions = class_labels(self.predictions, len(labels), name="predictions")
         classes = int(max(labels.max(initial=-1), predictions.max(initial=-1))) + 1

@@ -103,7 +103,7 @@ class Run:
 
     @property
     def images(self) -> int:
-        return int(self.means.examples)  # a whole number: each batch counts by its examples
+        return int(self.means.examples)
 
     @property
     def images_per_epoch(self) -> int | None:
