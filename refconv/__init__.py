@@ -9,6 +9,7 @@ array([14., 20., 26., 32.])
 """
 
 import importlib
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
-    from refconv import analysis, data, geometry, models, nn, ops, optim, training, weights
+    from refconv import analysis, data, drawing, geometry, models, nn, ops, optim, training, weights
     from refconv.analysis.summary import summary
     from refconv.geometry import Window, receptive_field
     from refconv.ops.activation import (
@@ -143,6 +144,7 @@ __all__ = [
     "depthwise_conv2d_db",
     "depthwise_conv2d_dw",
     "depthwise_conv2d_dx",
+    "drawing",
     "dropout",
     "dropout_dx",
     "elu",
@@ -232,7 +234,7 @@ _PUBLIC_NAMES = {
     ),
     "weights.model": "load",
 }
-_SUBMODULES = ("analysis", "data", "geometry", "models", "nn", "ops", "optim", "training", "weights")
+_SUBMODULES = ("analysis", "data", "drawing", "geometry", "models", "nn", "ops", "optim", "training", "weights")
 _MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}
 _MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 
@@ -243,7 +245,9 @@ _import_lock = threading.RLock()
 def __getattr__(name: str) -> Any:
     """Import a public name on its first use (PEP 562)."""
     if name not in _MODULE_OF:
-        raise AttributeError(f"module 'refconv' has no attribute {name!r}")
+        # verify imports nearly all packages, which may not import it: it is the only one that is not imported here.
+        hint = ": write `from refconv import verify`" if name == "verify" else ""
+        raise AttributeError(f"module 'refconv' has no attribute {name!r}{hint}", name=name, obj=sys.modules[__name__])
     with _import_lock:
         module = importlib.import_module(_MODULE_OF[name])
     value = globals()[name] = module if name in _SUBMODULES else getattr(module, name)

@@ -26,7 +26,7 @@ __all__ = ["Settings", "activate", "config", "get_config", "keep_freed_memory", 
 Engine = Literal["kernels", "reference"]
 Precision = Literal["standard", "fast"]
 
-ENGINES = ("kernels", "reference")
+ENGINES: tuple[Engine, ...] = ("kernels", "reference")
 TILE_SIDES = {"standard": 2, "fast": 4}  # of Winograd's algorithm, for each precision
 
 

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import refconv
-from refconv import nn
+from refconv import nn, verify
 
 OPERATORS = [name for name in refconv.__all__ if inspect.isfunction(getattr(refconv, name))]
 STATE = {"config", "get_config", "keep_freed_memory", "set_config"}  # not operators
@@ -38,6 +38,23 @@ def test_every_operator_documents_formula_arguments_errors_example_and_source(na
         assert part in text, f"{name} lacks {part}"
     for argument in inspect.signature(getattr(refconv, name)).parameters:
         assert argument in text, f"{name} does not explain {argument}"
+
+
+@pytest.mark.parametrize("name", ["check", "check_layer", "table", "trace"])
+def test_help_of_every_check_explains_its_arguments(name):
+    function = getattr(verify, name)
+    text = inspect.getdoc(function) or ""
+    for part in ("Parameters\n---", "Returns\n---", "Raises\n---", *inspect.signature(function).parameters):
+        assert part in text, f"{name} lacks {part}"
+
+
+def test_plots_need_no_import_of_their_own_and_verify_says_which():
+    code = "import sys, refconv; assert 'refconv.drawing' not in sys.modules; print(refconv.drawing.__name__); refconv.verify"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stdout == "refconv.drawing\n"
+    assert run.stderr.splitlines()[-1].startswith(
+        "AttributeError: module 'refconv' has no attribute 'verify': write `from refconv import verify`"
+    )
 
 
 NAMED_LAYERS = {"Concat", "Heads", "Mean", "Sequential", "Sum"}  # of which keyword arguments name the inner layers

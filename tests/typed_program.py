@@ -149,6 +149,7 @@ if TYPE_CHECKING:  # what a checker must know of the results: none of them may b
     assert_type(nn.ReLU()(np.ones(3)), Array)
     assert_type(nn.Dense(2).build((3,)), Shape)
     assert_type(nn.Sequential(nn.ReLU())[0], nn.Layer)
+    assert_type(nn.Sequential(nn.ReLU(), nn.Flatten())[:1], nn.Sequential)
     assert_type(nn.Dense(2).freeze(), nn.Dense)
     assert_type(nn.Dense(2).parameters["w"].value, Array)
     assert_type(models.lenet().named_parameters(), dict[str, nn.Parameter])
@@ -156,6 +157,18 @@ if TYPE_CHECKING:  # what a checker must know of the results: none of them may b
     assert_type(data.draw_digits(3), tuple[Array, Array])
     assert_type(training.predict(nn.ReLU(), np.ones((2, 3))), Array)
     assert_type(refconv.load("model"), nn.Layer)
+
+    # What a checker must refuse; mypy reports an ignored error that does not occur.
+    refconv.conv2d([[[[1]]]], [[[[2]]]], stride="2")  # type: ignore[arg-type]
+    refconv.conv2d([[[[1]]]], [[[[2]]]], strides=2)  # type: ignore[call-arg]
+    refconv.sigmoid_dx([1], [2])  # type: ignore[call-arg]
+    refconv.config(engine="kernel")  # type: ignore[arg-type]
+    nn.Conv2D("6", 5)  # type: ignore[arg-type]
+    nn.Conv2D(6, 5, data_format="NCHW")  # type: ignore[arg-type]
+    nn.Sequential(3)  # type: ignore[arg-type]
+    optim.SGD(nn.ReLU(), lr="0.1")  # type: ignore[arg-type]
+    data.Batches([1], [1], 16, shuffle="yes")  # type: ignore[arg-type]
+    training.fit(nn.ReLU(), [], optim.SGD(nn.ReLU(), lr=1), epochs=2.5)  # type: ignore[arg-type]
 
 if __name__ == "__main__":
     main()

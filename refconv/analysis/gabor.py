@@ -58,8 +58,8 @@ def gabor(size: int, wavelength: float, direction: float, phase: float = 0.0, as
     >>> gabor(7, wavelength=4, direction=0)[3].round(2).tolist()  # along the wave
     [0.0, -0.19, 0.01, 0.35, 0.01, -0.19, 0.0]
 
-    Source: M18; Daugman, "Uncertainty relation for resolution in space, spatial frequency, and orientation optimized by
-    two-dimensional visual cortical filters", 1985.
+    Source: lecture row M18 (SOURCES.md); Daugman, "Uncertainty relation for resolution in space, spatial frequency, and
+    orientation optimized by two-dimensional visual cortical filters", 1985.
     """
     size = integer("size", size, least=2)
     real("wavelength", wavelength, above=0)
@@ -100,7 +100,7 @@ def gabor_bank(size: int = 11, directions: int = 8, wavelengths: float | Sequenc
     >>> gabor_bank(9, directions=4, wavelengths=(4, 6)).shape
     (9, 9, 1, 16)
 
-    Source: M18.
+    Source: lecture row M18 (SOURCES.md).
     """
     angles, wavelengths = _angles(directions), _several(wavelengths)
     kernels = [gabor(size, wavelength, angle, phase) for angle in angles for wavelength in wavelengths for phase in PHASES]
@@ -115,7 +115,7 @@ def gabor_layer(
     >>> gabor_layer(7, directions=4, wavelengths=(4,), stride=2, padding="same").output_shape((32, 30, 3))
     (16, 15, 8)
 
-    Source: M18.
+    Source: lecture row M18 (SOURCES.md).
     """
     bank = gabor_bank(size, directions, wavelengths)
 
@@ -164,7 +164,7 @@ def likest_gabor(
     >>> found.explained > 0.9, found.wavelength, round(found.direction / np.pi, 3)
     (True, 4.5, 0.333)
 
-    Source: M18.
+    Source: lecture row M18 (SOURCES.md).
     """
     w = np.asarray(kernel, float)
     if w.ndim != 2 or w.shape[0] != w.shape[1]:

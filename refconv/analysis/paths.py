@@ -45,7 +45,8 @@ def paths(network: Layer) -> Iterator[Sequential]:
     >>> [len(path.layers) for path in paths(nn.Sequential(block(), block(), block()))]
     [3, 2, 2, 1, 2, 1, 1, 1]
 
-    Source: B9; Veit, Wilber and Belongie, "Residual networks behave like ensembles of relatively shallow networks", 2016.
+    Source: lecture row B9 (SOURCES.md); Veit, Wilber and Belongie, "Residual networks behave like ensembles of relatively
+    shallow networks", 2016.
     """
     return (Sequential(*steps) if steps else Sequential(Identity()) for steps in _ways(network))
 
@@ -71,7 +72,7 @@ def count_paths(network: Layer) -> int:
     >>> count_paths(models.cifar_resnet(110)) == 2**54, count_paths(models.cifar_resnet(20, plain=True))
     (True, 1)
 
-    Source: B9.
+    Source: lecture row B9 (SOURCES.md).
     """
     return sum(path_lengths(network).values())
 
@@ -95,7 +96,7 @@ def path_lengths(network: Layer) -> Counter[int]:
     >>> sorted(path_lengths(models.cifar_resnet(20)).items())
     [(0, 1), (1, 9), (2, 36), (3, 84), (4, 126), (5, 126), (6, 84), (7, 36), (8, 9), (9, 1)]
 
-    Source: B9.
+    Source: lecture row B9 (SOURCES.md).
     """
     if isinstance(network, Sum):
         through, *past = (path_lengths(branch) for branch in network.layers.values())
@@ -122,7 +123,7 @@ def deletable(network: Sequential, shape: Shape) -> list[str]:
     >>> deletable(models.cifar_resnet(20), (32, 32, 3))[:4]
     ['stage1.block1', 'stage1.block2', 'stage1.block3', 'stage2.block2']
 
-    Source: B9.
+    Source: lecture row B9 (SOURCES.md).
     """
     return [
         name
@@ -158,7 +159,7 @@ def without(network: Layer, name: str) -> Sequential:
     >>> count_paths(part) / count_paths(whole)
     0.5
 
-    Source: B9; Veit, Wilber and Belongie, 2016, section 4.1.
+    Source: lecture row B9 (SOURCES.md); Veit, Wilber and Belongie, 2016, section 4.1.
     """
     if not isinstance(name, str):
         raise ArgumentTypeError(f"name must be a block's dotted name, got {name!r}")

@@ -157,7 +157,8 @@ def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None
         One input, without the batch; by default the shape that ``build`` got.
     depth : int, optional
         A row for each layer at this depth, 1 being those directly in the network, with the receptive field of its middle
-        output pixel. Without, a row for each innermost layer.
+        output pixel; the levels of an encoder-decoder such as U-Net are opened at any depth. Without, a row for each
+        innermost layer.
     form : str
         "text", "markdown" or "csv", the last with bare numbers and without totals.
 

@@ -28,7 +28,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv predict MODEL IMAGE        classify your own handwritten digits
   refconv summary resnet50           print the architecture as a table
   refconv verify                     prove every operator and every derivative
-  refconv trace conv2d               print every product that enters one output element
+  refconv trace conv2d               print every product that is added to one output element
 
 commands:
 """
@@ -36,13 +36,13 @@ commands:
 CONVENTIONS = """\
 `refconv COMMAND --help` describes a command and its options.
 
-Sizes are written 96x128 or 96×128: height and width, and where the help says so the channels behind them and the number of
-images in front.
+Sizes are height × width, written 96x128 or 96×128. Where the help says so, the number of images comes first and the number of
+channels last.
 
 exit status:
-  0    the command did what it was called for
-  1    an error, which is printed, or a finding, such as a refuted derivative
-  2    a wrong call: an unknown command or option, or a value that the option does not accept
+  0    success
+  1    an error, which is printed, or a failed check, such as a wrong derivative
+  2    an unknown command or option, or a value that the option does not accept
   130  interrupted with Ctrl-C; `refconv train` saves the network and ends with 0
 A command whose output goes to a pipe finishes silently if the pipe is closed, with the same exit status.
 """

@@ -46,8 +46,8 @@ def run(options: Namespace) -> None:
         "threads": f"{settings.threads} ({THREADS_REASON})",
         "precision": settings.precision,
         "fusion": "on" if settings.fusion else "off",
-        "MNIST": "found" if available(MNIST) else f"not found in {folders}; downloaded when asked for",
-        "extras": "all there" if not missing else f"{', '.join(missing)} missing: pip install 'refconv[train]'",
+        "MNIST": "found" if available(MNIST) else f"not found in {folders}; downloaded when it is needed",
+        "extras": "all installed" if not missing else f"{', '.join(missing)} missing: pip install 'refconv[train]'",
     }.items():
         print(f"{name:11}{value}")
 

@@ -19,18 +19,19 @@ __all__ = ["COMMAND"]
 DESCRIPTION = """\
 Train a network and save it.
 
-The output folder receives three files: model.safetensors, the network; history.csv, one row per epoch; training.png, the
-training curves and the misclassified test images. Ctrl-C (or SIGTERM) stops the run after the current step and saves the
-network as it is; a second Ctrl-C stops it at once. If the loss becomes NaN or infinite, the history and the plot are saved
+The output folder gets three files: model.safetensors is the network, history.csv has one row for each epoch, and training.png
+shows the training curves and the misclassified test images. Ctrl-C (or SIGTERM) stops the run after the current step and saves
+the network as it is; a second Ctrl-C stops it at once. If the loss becomes NaN or infinite, the history and the plot are saved
 but no model is, and the exit status is 1.
 
-During the run, last.safetensors in the same folder is the checkpoint, written after each epoch and when the run is stopped.
---resume DIR continues an interrupted run with its original options; an uninterrupted run has the same result, bit for bit.
+During the run, last.safetensors in the same folder is the checkpoint. It is written after each epoch and when the run is
+stopped. --resume DIR continues an interrupted run from there, with its original options. The result is the same as without the
+interruption, bit for bit.
 
-With --validation, the network with the lowest validation loss is saved. After a run that was stopped, model.safetensors is the
-latest network and best.safetensors the best so far.
+With --validation, the network with the lowest validation loss is saved. If the run is stopped early with Ctrl-C,
+model.safetensors is the latest network, and best.safetensors the one with the lowest validation loss so far.
 
-With the loops (--engine reference), one image takes about a second; use --images 64 --test-images 20.
+With --engine reference the loops do all the work: one image takes about a second, so use --images 64 --test-images 20.
 """
 
 
@@ -55,10 +56,15 @@ def _add_data(add: Callable[..., Any]) -> None:
         "--style",
         **one_of("modern", "paper"),
         default="modern",
-        help="ReLU and max pooling, or the paper's tanh (default: %(default)s)",
+        help="modern: ReLU and max pooling; paper: tanh and the paper's pooling (default: %(default)s)",
     )
     sets = ("digits", "mnist", "fashion-mnist", "kmnist")
-    add("--data", **one_of(*sets), default="digits", help="digits drawn by refconv (default), MNIST, or a set in its format")
+    add(
+        "--data",
+        **one_of(*sets),
+        default="digits",
+        help="digits drawn by refconv (default), MNIST, or a set in the same format",
+    )
     add("--epochs", type=positive, default=3, metavar="N", help="passes over the data (default: %(default)s)")
     add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
     add("--seed", type=seed, default=0, metavar="N", help="for weights, order and drawn digits (default: %(default)s)")
@@ -80,24 +86,24 @@ def _add_optimisation(add: Callable[..., Any]) -> None:
         "--momentum",
         type=share,
         metavar="X",
-        help="fraction of the velocity kept at each step (default: 0.9 for sgd, 0 for rmsprop; adam has none)",
+        help="fraction of the velocity kept at each step (default: 0.9 for sgd, 0 for rmsprop; adam and adamw have none)",
     )
     add(
         "--weight-decay",
         type=non_negative,
         default=5e-4,
         metavar="X",
-        help="each step subtracts lr·X·weight (default: %(default)s)",
+        help="add X·weight to each gradient; adamw subtracts lr·X·weight from the weight instead (default: %(default)s)",
     )
     add(
         "--schedule",
         **one_of("cosine", "constant", "step", "plateau"),
         default="cosine",
-        help="learning rate: falls to 0 (default: %(default)s), is constant, falls to a tenth after each quarter of the run, "
-        "or falls whenever the validation loss stops falling",
+        help="learning rate. cosine: falls to 0; step: a tenth after each quarter of the run; "
+        "plateau: falls whenever the validation loss stops falling (default: %(default)s)",
     )
     add("--label-smoothing", type=share, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
-    add("--clip-norm", type=non_negative, metavar="X", help="largest gradient norm (default: unlimited)")
+    add("--clip-norm", type=non_negative, metavar="X", help="maximum of the gradient norm (default: unlimited)")
     add("--patience", type=positive, metavar="N", help="stop after N epochs without a lower validation loss")
 
 
@@ -105,7 +111,7 @@ def _add_execution(add: Callable[..., Any]) -> None:
     add(
         "--engine",
         **one_of("kernels", "reference"),
-        help="kernels (default where built), or the loops, about a second per image",
+        help="the kernels (default if they are built), or the reference loops",
     )
     add("--threads", type=threads, metavar="N", help="threads for the kernels (default: see refconv info)")
     add("--out", metavar="DIR", help="output folder (default: a new one, runs/MODEL-DATA)")

@@ -44,7 +44,7 @@ def chain(*augments: Augment) -> Augment:
     callable
         ``augment(images, rng)``.
 
-    Source: A21.
+    Source: lecture row A21 (SOURCES.md).
     """
 
     def augment(images: Array, rng: np.random.Generator) -> Array:
@@ -83,7 +83,8 @@ def crop(size: int, pad: int = 0) -> Augment:
     array([[[4, 5],
             [8, 9]]], dtype=uint8)
 
-    Source: A21; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+    Source: lecture row A21 (SOURCES.md); Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
+    neural networks", 2012.
     """
     size, pad = integer("size", size), integer("pad", pad, least=0)
 
@@ -117,7 +118,7 @@ def shift(most: int) -> Augment:
     array([[[0, 4, 5],
             [0, 0, 0]]], dtype=uint8)
 
-    Source: A21, C11.
+    Source: lecture rows A21 and C11 (SOURCES.md).
     """
     most = integer("most", most, least=0)
     return lambda images, rng: _windows(_bytes(images), np.shape(images)[1:3], most, rng)
@@ -146,7 +147,7 @@ def flip(probability: float = 0.5) -> Augment:
     >>> flip(1.0)(np.arange(6, dtype=np.uint8).reshape(2, 1, 3), np.random.default_rng(1)).tolist()
     [[[2, 1, 0]], [[5, 4, 3]]]
 
-    Source: A21.
+    Source: lecture row A21 (SOURCES.md).
     """
 
     probability = real("probability", probability, least=0, most=1)
@@ -188,7 +189,8 @@ def scale(size: int, least: int = 256, most: int = 512) -> Augment:
     array([[[ 0, 25],
             [ 0, 25]]], dtype=uint8)
 
-    Source: A21; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.
+    Source: lecture row A21 (SOURCES.md); Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
+    recognition", 2015.
     """
     size, least, most = integer("size", size), integer("least", least), integer("most", most)
     if not size <= least <= most:
@@ -235,7 +237,8 @@ def colour(brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0
     >>> colour(0.5, 0, 0)(np.array([[[10, 20, 200]]], np.uint8), np.random.default_rng(0))
     array([[[ 11,  23, 227]]], dtype=uint8)
 
-    Source: A21; Howard, "Some improvements on deep convolutional neural network based image classification", 2013.
+    Source: lecture row A21 (SOURCES.md); Howard, "Some improvements on deep convolutional neural network based image
+    classification", 2013.
     """
 
     given = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
@@ -303,7 +306,8 @@ def distort(
     >>> plain(np.arange(4, dtype=np.uint8).reshape(1, 2, 2), np.random.default_rng(0)).tolist()
     [[[0, 1], [2, 3]]]
 
-    Source: A21, C11; Simard, Steinkraus and Platt, "Best practices for convolutional neural networks", 2003.
+    Source: lecture rows A21 and C11 (SOURCES.md); Simard, Steinkraus and Platt, "Best practices for convolutional neural
+    networks", 2003.
     """
     share = integer("share", share)
     lengths = {"rotation": rotation, "shear": shear, "elastic": elastic, "move": move}

@@ -13,6 +13,8 @@ from refconv._arguments import flag, fresh_or_seeded, integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from refconv.typing import Array, ArrayLike, Generator
 
 __all__ = ["Batches", "lenet_input", "split"]
@@ -26,7 +28,7 @@ LARGEST_LABEL = np.iinfo(np.intp).max
 SAMPLE = 256  # examples in the fingerprint of a data set
 
 
-def lenet_input(images: ArrayLike, dtype: type = np.float32) -> Array:
+def lenet_input(images: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
     """Convert digits to the input of LeNet-5: 32 × 32 pixels, background −0.1 and ink 1.175.
 
     Parameters
@@ -128,6 +130,7 @@ class Batches:
         self.batch_size = integer("batch_size", batch_size)
         self.shuffle, self.drop_last = flag("shuffle", shuffle), flag("drop_last", drop_last)
         self.prepare, self.augment = _function("prepare", prepare), _function("augment", augment)
+        _refuse_factory(augment)
         self.rng = fresh_or_seeded("rng", rng)
         self._done = 0  # batches that the next pass leaves out
         if not len(self):
@@ -137,6 +140,10 @@ class Batches:
         """Number of batches in a pass."""
         count = len(self.images)
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+    def __repr__(self) -> str:
+        example = f"{self.images.dtype} {self.images.shape[1:]}"
+        return f"Batches({len(self.images)} examples of {example}, batch_size={self.batch_size})"
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
         count, first, self._done = len(self.images), self._done, 0
@@ -252,3 +259,12 @@ def _function(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise ArgumentTypeError(f"{name} must be callable or None, got {value!r}")
     return value
+
+
+def _refuse_factory(augment: Any) -> None:
+    """Raise ``TypeError`` for a function of :mod:`refconv.data.augment` itself; what it returns is the augmentation."""
+    name = getattr(augment, "__qualname__", "")
+    if getattr(augment, "__module__", "") == "refconv.data.augment" and "<locals>" not in name:
+        raise ArgumentTypeError(
+            f"augment must be a function of images and rng, got the function {name}: call it, as in augment.{name}(…)"
+        )

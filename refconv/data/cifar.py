@@ -72,7 +72,7 @@ def load_cifar10(split: str = "train", root: str | os.PathLike[str] | None = Non
     Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
     """
     if split not in SPLITS:
-        raise ArgumentValueError(f"split is {split!r}; CIFAR-10 has 'train', 'test'")
+        raise ArgumentValueError(f"split must be 'train' or 'test' of CIFAR-10, got {split!r}")
     pattern, whole = SPLITS[split]
     places = [place for folder in data_folders(root) for place in (folder / FOLDER, folder)]
     files = next((found for place in places if (found := sorted(place.glob(pattern)))), None)

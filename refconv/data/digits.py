@@ -161,8 +161,8 @@ def draw_digits(n: int, seed: int = 0) -> tuple[Array, Array]:
     >>> images.shape, images.dtype, np.bincount(labels).tolist()
     ((400, 28, 28), dtype('uint8'), [40, 40, 40, 40, 40, 40, 40, 40, 40, 40])
 
-    Source: M2; for the format, LeCun et al., "Gradient-based learning applied to document recognition", 1998,
-    section III-A.
+    Source: lecture row M2 (SOURCES.md); for the format, LeCun et al., "Gradient-based learning applied to document
+    recognition", 1998, section III-A.
     """
     n, seed = integer("n", n, least=0), integer("seed", seed, least=0, most=math.inf)
     images = np.empty((n, _SIDE, _SIDE), np.uint8)

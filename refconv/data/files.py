@@ -134,7 +134,7 @@ class DataSet:
     def files(self, split: str) -> tuple[DataFile, ...]:
         """Return the files of a split, or raise ``ValueError`` naming the splits there are."""
         if split not in self.splits:
-            raise ArgumentValueError(f"split is {split!r}; {self.title} has {', '.join(map(repr, self.splits))}")
+            raise ArgumentValueError(f"split must be {' or '.join(map(repr, self.splits))} of {self.title}, got {split!r}")
         return self.splits[split]
 
 

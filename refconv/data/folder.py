@@ -88,7 +88,7 @@ def load_folder(
     >>> [(images[:, 0, 0].tolist(), labels.tolist(), classes) for images, labels, classes in (by_name, as_trained)]
     [([10, 30], [0, 1], ['ash', 'oak']), ([30, 10], [0, 1], ['oak', 'ash'])]
 
-    Source: B10.
+    Source: lecture row B10 (SOURCES.md).
     """
     need("PIL", "train", "reading a folder of images")
     height, width = per_axis("size", size, 2)

@@ -8,7 +8,7 @@
     4 d bytes       the size of each dimension, as unsigned 32-bit integers
     the rest        the elements, the last dimension running fastest
 
-Source: M2; LeCun et al. 1998, and "The MNIST database of handwritten digits", file formats.
+Source: lecture row M2 (SOURCES.md); LeCun et al. 1998, and "The MNIST database of handwritten digits", file formats.
 """
 
 from __future__ import annotations

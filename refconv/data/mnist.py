@@ -181,7 +181,7 @@ def load_mnist(split: str = "train", root: str | os.PathLike[str] | None = None,
     ...         print(str(error).splitlines()[0])
     MNIST: no usable t10k-images-idx3-ubyte.gz (nor t10k-images-idx3-ubyte) in
 
-    Source: M2; LeCun et al. 1998.
+    Source: lecture row M2 (SOURCES.md); LeCun et al. 1998.
     """
     return load_idx_images(MNIST, split, root, download)
 

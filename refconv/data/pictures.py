@@ -70,7 +70,7 @@ def open_picture(path: str | os.PathLike[str], mode: str = "RGB") -> Any:
     array([[  0,   0,   0],
            [  0,   0, 255]], dtype=uint8)
 
-    Source: B10 (SOURCES.md); EXIF 2.32 (CIPA DC-008), tag Orientation.
+    Source: lecture row B10 (SOURCES.md); EXIF 2.32 (CIPA DC-008), tag Orientation.
     """
     image = need("PIL.Image", "train", "reading pictures")
     with open(path, "rb") as file:  # not by name: Pillow 13 maps a named TIFF into memory and mixes up its rotated rows

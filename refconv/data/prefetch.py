@@ -51,7 +51,7 @@ class Prefetch:
     def __init__(self, batches: Any, ahead: int = 4) -> None:
         if not isinstance(batches, Iterable):
             raise ArgumentTypeError(f"batches must be Batches or another iterable of (x, targets), got {batches!r}")
-        self.batches = batches
+        self.batches: Any = batches
         self.ahead = integer("ahead", ahead)
 
     @property

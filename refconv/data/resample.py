@@ -33,7 +33,7 @@ def resize(images: Array, size: Size) -> Array:
     array([[[ 0.,  2.,  6.,  8.],
             [16., 18., 22., 24.]]], dtype=float32)
 
-    Source: A21.
+    Source: lecture row A21 (SOURCES.md).
     """
     size = per_axis("size", size, 2)
     rows, columns = ((np.arange(n) + 0.5) * (old / n) - 0.5 for n, old in zip(size, images.shape[1:3], strict=True))

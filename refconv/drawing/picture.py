@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from refconv import nn
+import refconv.nn as nn
 from refconv._arguments import choice
 from refconv._errors import ArgumentValueError
 from refconv._optional import need

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from refconv import nn
+import refconv.nn as nn
 from refconv.drawing.style import COLOURS, INK, Axes, Point
 from refconv.models.sizes import SizedSequential
 from refconv.nn.description import Shape, by

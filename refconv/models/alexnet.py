@@ -82,7 +82,8 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
     >>> alexnet().count_parameters((224, 224, 3)), alexnet("single-tower").count_parameters((224, 224, 3))
     (60965224, 61100840)
 
-    Source: M3; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+    Source: lecture row M3 (SOURCES.md); Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
+    neural networks", 2012.
     """
     table: Sequence[Convolution] = STYLES[choice("style", style, STYLES)]
     table = for_small_images(table) if small_images else table

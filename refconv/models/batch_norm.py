@@ -15,6 +15,7 @@ from refconv.nn.layer import all_layers
 __all__ = ["batch_norm", "takes_batch_norm_options"]
 
 OPTIONS = {"bn_momentum": "momentum", "bn_eps": "eps", "bn_averages": "averages"}
+TYPES = {"bn_momentum": float | None, "bn_eps": float | None, "bn_averages": str | None}
 
 # Builders make their layers in nested functions; passing the options through all of them would hide the architecture.
 _options: ContextVar[Mapping[str, Any]] = ContextVar("options of batch normalisation", default={})  # noqa: B039  never changed
@@ -55,6 +56,8 @@ def takes_batch_norm_options(builder: Callable[..., Network]) -> Callable[..., N
         return network
 
     signature = inspect.signature(builder)
-    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in OPTIONS]
-    build.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    added = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in TYPES.items()]
+    parameters = [*signature.parameters.values(), *added]
+    build.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # help() reads it
     return build

@@ -25,7 +25,7 @@ def scaled(channels: float, width: float, groups: int = 1) -> int:
     >>> scaled(96, 0.25), scaled(3, 0.1), scaled(256, 0.3, groups=2)
     (24, 1, 76)
 
-    Source: M15; Howard et al., 2017, section 3.3, where width is α.
+    Source: lecture row M15 (SOURCES.md); Howard et al., 2017, section 3.3, where width is α.
     """
     real("width", width, above=0)
     if groups > 1:

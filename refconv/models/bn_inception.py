@@ -72,7 +72,7 @@ def bn_inception(classes: int = 1000, width: float = 1, *, small_images: bool = 
     >>> stages["inception3c"], stages["inception4e"], stages["inception5b"]
     ((14, 14, 576), (7, 7, 1024), (7, 7, 1024))
 
-    Source: M8, A13–A17; Ioffe and Szegedy, "Batch normalization", 2015, Figure 5.
+    Source: lecture rows M8 and A13–A17 (SOURCES.md); Ioffe and Szegedy, "Batch normalization", 2015, Figure 5.
     """
     stem = small_stem if small_images else imagenet_stem
     blocks = {name: inception(*_scaled(row, width)) for name, row in INCEPTION.items()}

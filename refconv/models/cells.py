@@ -8,7 +8,8 @@ import numpy as np
 from refconv._arguments import integer, per_axis, real
 from refconv.geometry import Window
 from refconv.nn.description import Shape, Span, window_caption
-from refconv.nn.layer import Layer, Spec, split_shape
+from refconv.nn.layer import Layer, Spec
+from refconv.nn.layout import split_shape
 from refconv.ops.conv import conv2d, conv2d_dw, conv2d_dx
 from refconv.ops.separable import depthwise_conv2d, depthwise_conv2d_dx
 from refconv.typing import Array, Backward, Padding, Size
@@ -48,8 +49,8 @@ class SCells(Layer):
     >>> layer.output_shape((16, 18, 3)), layer.count_parameters((16, 18, 3))
     ((16, 18, 24), 1824)
 
-    Source: M1; Fukushima, "Neocognitron: a self-organizing neural network model for a mechanism of pattern recognition
-    unaffected by shift in position", 1980.
+    Source: lecture row M1 (SOURCES.md); Fukushima, "Neocognitron: a self-organizing neural network model for a mechanism of
+    pattern recognition unaffected by shift in position", 1980.
     """
 
     category = "conv"
@@ -125,7 +126,7 @@ class SCells(Layer):
         apart : int
             Representatives are more than so many cells from each other, along one axis at least.
 
-        Source: M1; Fukushima, 1980, section 3.
+        Source: lecture row M1 (SOURCES.md); Fukushima, 1980, section 3.
         """
         answer, (v, gamma) = self(x)[0], self.strength(x)
         padded = np.pad(x[0], (*self.window.pads(x.shape[1:3]), (0, 0)))
@@ -169,7 +170,7 @@ class CCells(Layer):
     >>> CCells(5, stride=2, padding="same").output_shape((16, 18, 24))
     (8, 9, 24)
 
-    Source: M1; Fukushima, 1980.
+    Source: lecture row M1 (SOURCES.md); Fukushima, 1980.
     """
 
     category = "pool"

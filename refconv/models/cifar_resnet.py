@@ -53,8 +53,8 @@ def cifar_resnet(
     >>> [round(cifar_resnet(depth).count_parameters((32, 32, 3), trainable_only=True) / 1e6, 2) for depth in (20, 56, 110)]
     [0.27, 0.85, 1.73]
 
-    Source: M9, M12, A23, B8; He et al., "Deep residual learning for image recognition", 2015, section 4.2; Huang et al., "Deep
-    networks with stochastic depth", 2016.
+    Source: lecture rows M9, M12, A23 and B8 (SOURCES.md); He et al., "Deep residual learning for image recognition", 2015,
+    section 4.2; Huang et al., "Deep networks with stochastic depth", 2016.
     """
     depth = integer("depth", depth)
     if depth < 8 or depth % 6 != 2:

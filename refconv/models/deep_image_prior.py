@@ -46,7 +46,7 @@ def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, ski
     >>> model.output_shape((512, 384, 32)), round(model.count_parameters((512, 384, 32), trainable_only=True) / 1e6, 1)
     ((512, 384, 3), 2.2)
 
-    Source: M17; Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary material.
+    Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary material.
     """
     glass = hourglass(integer("depth", depth), scaled(128, width), integer("skip", skip, least=0))
     network = SizedSequential(hourglass=glass, colours=Conv2D(integer("channels", channels), 1), squash=Sigmoid())

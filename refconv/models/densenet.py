@@ -66,7 +66,8 @@ def densenet(depth: int = 121, classes: int = 1000, width: float = 1, *, small_i
     >>> densenet(121).count_parameters((224, 224, 3), trainable_only=True)
     7978856
 
-    Source: M14; Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", 2016.
+    Source: lecture row M14 (SOURCES.md); Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional
+    networks", 2016.
     """
     growth = scaled(GROWTH, width)
     first = (
@@ -121,7 +122,8 @@ def cifar_densenet(
     >>> round(cifar_densenet(100, 12).count_parameters((32, 32, 3), trainable_only=True) / 1e6, 2)
     0.77
 
-    Source: M14; Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", 2016, section 4.
+    Source: lecture row M14 (SOURCES.md); Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional
+    networks", 2016, section 4.
     """
     depth, each = integer("depth", depth), 2 if bottleneck else 1
     if depth < 4 + 3 * each or (depth - 4) % (3 * each):
@@ -152,7 +154,7 @@ def dense_block(depth: int, growth: int, bottleneck: bool = True) -> Sequential:
     >>> dense_block(6, 32).output_shape((56, 56, 64))
     (56, 56, 256)
 
-    Source: M14.
+    Source: lecture row M14 (SOURCES.md).
     """
     return Sequential(**stack("layer", [Concat(past=Identity(), new=dense_layer(growth, bottleneck)) for _ in range(depth)]))
 

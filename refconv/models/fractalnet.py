@@ -48,7 +48,8 @@ def fractalnet(columns: int = 3, classes: int = 10, width: float = 1, *, drop: f
     >>> [round(fractalnet(C, 100, 0.25).count_parameters((32, 32, 3), True) / 1e6, 1) for C in (1, 2, 3, 4, 5, 6)]
     [0.3, 0.8, 2.1, 4.8, 10.2, 21.1]
 
-    Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
+    Source: lecture row M13 (SOURCES.md); Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without
+    residuals", 2016.
     """
     layers: dict[str, Layer] = {}
     for k, (filters, rate) in enumerate(zip(FILTERS, DROPOUT, strict=True), 1):

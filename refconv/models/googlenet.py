@@ -83,7 +83,7 @@ def googlenet(
     >>> googlenet(heads=False).count_parameters((224, 224, 3)), googlenet().count_parameters((224, 224, 3))
     (6998552, 13378280)
 
-    Source: M7, A22; Szegedy et al., "Going deeper with convolutions", 2014.
+    Source: lecture rows M7 and A22 (SOURCES.md); Szegedy et al., "Going deeper with convolutions", 2014.
     """
     convolution, large = STYLES[choice("style", style, STYLES)]
     blocks = {name: inception(*_scaled(row, width), convolution, large) if row else pool() for name, row in INCEPTION.items()}
@@ -106,7 +106,7 @@ def inception(
     >>> inception(64, (96, 128), (16, 32), 32).output_shape((28, 28, 192))
     (28, 28, 256)
 
-    Source: M7.
+    Source: lecture row M7 (SOURCES.md).
     """
     return Concat(
         one=convolution(one, 1),

@@ -55,7 +55,8 @@ def inception_v3(
     >>> inception_v3().count_parameters((299, 299, 3), trainable_only=True)
     27161264
 
-    Source: M8, A19; Szegedy et al., "Rethinking the Inception architecture for computer vision", 2015.
+    Source: lecture rows M8 and A19 (SOURCES.md); Szegedy et al., "Rethinking the Inception architecture for computer vision",
+    2015.
     """
 
     def conv(filters: int, kernel: Size = 1, **arguments: Any) -> Sequential:

@@ -67,7 +67,8 @@ def lenet(style: str = "modern", classes: int = 10, width: float = 1) -> Sequent
     >>> lenet("paper").count_parameters((32, 32, 1)) - (84 + 1) * 10
     60000
 
-    Source: M2; LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", 1998, Figure 2.
+    Source: lecture row M2 (SOURCES.md); LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
+    recognition", 1998, Figure 2.
     """
     styles = {"modern": modern, "paper": paper}
     return styles[choice("style", style, styles)](classes, width)
@@ -120,6 +121,6 @@ def subsampling(maps: int) -> Sequential:
     >>> subsampling(6).count_parameters((28, 28, 6))
     12
 
-    Source: M2.
+    Source: lecture row M2 (SOURCES.md).
     """
     return Sequential(mean=AvgPool2D(2), coefficient=Conv2D(maps, 1, groups=maps), squash=Tanh())

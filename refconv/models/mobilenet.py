@@ -54,7 +54,8 @@ def mobilenet(classes: int = 1000, width: float = 1, *, small_images: bool = Fal
     >>> mobilenet().count_parameters((224, 224, 3)), mobilenet().count_parameters((224, 224, 3), trainable_only=True)
     (4253864, 4231976)
 
-    Source: M15, C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
+    Source: lecture rows M15 and C7 (SOURCES.md); Howard et al., "MobileNets: efficient convolutional neural networks for
+    mobile vision applications", 2017.
     """
     layers: dict[str, Layer] = {}
     for k, (stride, filters) in enumerate(BODY, 2):
@@ -69,7 +70,7 @@ def separable(filters: int, stride: Size = 1) -> Sequential:
     >>> separable(64).multiply_adds((112, 112, 32)) == 112 * 112 * (9 * 32 + 32 * 64)
     True
 
-    Source: M15, C7.
+    Source: lecture rows M15 and C7 (SOURCES.md).
     """
     return Sequential(
         depthwise=DepthwiseConv2D(3, stride=stride, padding="same", bias=False),

@@ -55,8 +55,8 @@ def neocognitron(planes: Size = 24, width: float = 1, *, selectivity: Sequence[f
     >>> [layer.output_shape(shape)[:2] for name, layer, shape in neocognitron().children(INPUT_SHAPE) if name != "flatten"]
     [(16, 16), (8, 8), (8, 8), (4, 4), (1, 1), (1, 1)]
 
-    Source: M1; Fukushima, "Neocognitron: a self-organizing neural network model for a mechanism of pattern recognition
-    unaffected by shift in position", 1980.
+    Source: lecture row M1 (SOURCES.md); Fukushima, "Neocognitron: a self-organizing neural network model for a mechanism of
+    pattern recognition unaffected by shift in position", 1980.
     """
     numbers = [scaled(n, width) for n in per_axis("planes", planes, len(STAGES))]
     if np.shape(selectivity) != (len(STAGES),):
@@ -87,7 +87,7 @@ def organise(model: Sequential, images: Array, *, passes: int = 1, rate: float =
     apart : int
         As in :meth:`refconv.models.SCells.learn`.
 
-    Source: M1; Fukushima, 1980, section 3.
+    Source: lecture row M1 (SOURCES.md); Fukushima, 1980, section 3.
     """
     layers = [*model.layers.values()]
     for k, layer in enumerate(layers):
@@ -112,7 +112,7 @@ def labels_of_planes(model: Layer, images: Array, labels: Array, classes: int = 
     TypeError, ValueError
         If labels are not integers of shape (N,) from 0 to classes − 1.
 
-    Source: M1.
+    Source: lecture row M1 (SOURCES.md).
     """
     labels = class_labels(labels, len(images), classes)
     winners = model(images).argmax(-1)

@@ -58,7 +58,7 @@ def nin(size: str = "imagenet", classes: int = 1000, width: float = 1) -> Sequen
     >>> nin("cifar", classes=10).output_shape((32, 32, 3)), nin("cifar", classes=10).count_parameters((32, 32, 3))
     ((10,), 966986)
 
-    Source: M6, A8; Lin, Chen and Yan, "Network in network", 2014.
+    Source: lecture rows M6 and A8 (SOURCES.md); Lin, Chen and Yan, "Network in network", 2014.
     """
     layers: dict[str, Layer] = {}
     classes = integer("classes", classes)
@@ -73,7 +73,7 @@ def nin(size: str = "imagenet", classes: int = 1000, width: float = 1) -> Sequen
 def mlpconv(kernel: Size, filters: Sequence[int], **options: Any) -> Sequential:
     """A convolution, and a network of two layers at each of its pixels: the same one at all, which is a 1 × 1 convolution.
 
-    Source: M6, A8.
+    Source: lecture rows M6 and A8 (SOURCES.md).
     """
     first, second, third = filters
     return Sequential(conv=conv_relu(first, kernel, **options), inner1=conv_relu(second, 1), inner2=conv_relu(third, 1))

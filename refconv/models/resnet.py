@@ -95,7 +95,7 @@ def resnet(
     >>> [round(resnet(50, stride_in=at).multiply_adds((224, 224, 3)) / 1e9, 2) for at in ("1x1", "3x3")]
     [3.86, 4.09]
 
-    Source: M9, M12, A23, B8; He et al., "Deep residual learning for image recognition", 2015.
+    Source: lecture rows M9, M12, A23 and B8 (SOURCES.md); He et al., "Deep residual learning for image recognition", 2015.
     """
     kind, repeats = DEPTHS[choice("depth", depth, DEPTHS)]
     groups, inner = integer("groups", groups), real("inner", inner, above=0)

@@ -56,7 +56,8 @@ def resnext(
     >>> resnext(50).count_parameters((224, 224, 3), trainable_only=True)
     25028904
 
-    Source: M10, C5; Xie et al., "Aggregated residual transformations for deep neural networks", 2016.
+    Source: lecture rows M10 and C5 (SOURCES.md); Xie et al., "Aggregated residual transformations for deep neural networks",
+    2016.
     """
     cardinality = integer("cardinality", cardinality)
     if group_width is None and cardinality not in SETTINGS:

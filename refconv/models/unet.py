@@ -44,7 +44,8 @@ def unet(classes: int = 2, width: float = 1, *, padding: Padding = "valid", dept
     >>> unet().output_shape((572, 572, 1)), unet(padding="same").output_shape((144, 160, 1))
     ((388, 388, 2), (144, 160, 2))
 
-    Source: M16, C1; Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015.
+    Source: lecture rows M16 and C1 (SOURCES.md); Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical
+    image segmentation", 2015.
     """
     choice("padding", padding, ("valid", "same"))
     depth = integer("depth", depth, most=len(FILTERS))

@@ -56,7 +56,8 @@ def vgg(configuration: str = "D", classes: int = 1000, width: float = 1) -> Sequ
     >>> vgg("D").count_parameters((224, 224, 3)), vgg("D").output_shape((224, 224, 3))
     (138357544, (1000,))
 
-    Source: M5, B7; Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014.
+    Source: lecture rows M5 and B7 (SOURCES.md); Simonyan and Zisserman, "Very deep convolutional networks for large-scale
+    image recognition", 2014.
     """
     layers: dict[str, Layer] = {}
     for block, column in enumerate(CONFIGURATIONS[choice("configuration", configuration, CONFIGURATIONS)].split(" | "), 1):

@@ -51,7 +51,7 @@ def wide_resnet(depth: int = 28, factor: int = 10, classes: int = 10, width: flo
     >>> wide_resnet(28, 10).count_parameters((32, 32, 3), trainable_only=True)
     36479194
 
-    Source: M11; Zagoruyko and Komodakis, "Wide residual networks", 2016.
+    Source: lecture row M11 (SOURCES.md); Zagoruyko and Komodakis, "Wide residual networks", 2016.
     """
     depth, factor = integer("depth", depth), integer("factor", factor)
     if depth < 10 or depth % 6 != 4:
@@ -97,6 +97,6 @@ def wide_resnet50(factor: int = 2, classes: int = 1000, width: float = 1, *, sma
     >>> wide_resnet50().count_parameters((224, 224, 3), trainable_only=True)
     68883240
 
-    Source: M11; Zagoruyko and Komodakis, "Wide residual networks", 2016, section 3.
+    Source: lecture row M11 (SOURCES.md); Zagoruyko and Komodakis, "Wide residual networks", 2016, section 3.
     """
     return resnet(50, classes, width, inner=integer("factor", factor), stride_in="3x3", small_images=small_images)

@@ -45,7 +45,8 @@ def zfnet(classes: int = 1000, width: float = 1, *, small_images: bool = False) 
     >>> shapes == [(6 * 6 * 256,)]
     True
 
-    Source: M4; Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, Figure 3.
+    Source: lecture row M4 (SOURCES.md); Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014,
+    Figure 3.
     """
     table = for_small_images(LAYERS) if small_images else LAYERS
     return Sequential(**convolutions(table, width), **dense_head(len(table), classes, width))

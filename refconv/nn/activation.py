@@ -19,7 +19,7 @@ class _Elementwise(Layer):
 class ReLU(_Elementwise):
     """max(0, x), element by element; its derivative at 0 is 0.
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
@@ -29,7 +29,7 @@ class ReLU(_Elementwise):
 class LeakyReLU(_Elementwise):
     """x where x > 0, and slope·x elsewhere.
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
 
     def __init__(self, slope: float = 0.1) -> None:
@@ -49,7 +49,7 @@ class LeakyReLU(_Elementwise):
 class ELU(_Elementwise):
     """x where x > 0, and α(eˣ − 1) elsewhere.
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
@@ -66,7 +66,7 @@ class ELU(_Elementwise):
 class Sigmoid(_Elementwise):
     """1 / (1 + e⁻ˣ).
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
@@ -77,7 +77,7 @@ class Sigmoid(_Elementwise):
 class Tanh(_Elementwise):
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
 
-    Source: B6, M2.
+    Source: lecture rows B6 and M2 (SOURCES.md).
     """
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
@@ -88,7 +88,7 @@ class Tanh(_Elementwise):
 class Softmax(_Elementwise):
     """Scores to probabilities along the last axis. Training needs none: the cross-entropy has it inside.
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from refconv._arguments import flag
-from refconv.nn.layer import split_shape
+from refconv.nn.layout import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import avg_pool
 from refconv.typing import Array, Backward, DataFormat, Padding, Size
@@ -81,7 +81,7 @@ class AvgPool2D(_AvgPool):
     >>> AvgPool2D(2).output_shape((28, 30, 6))
     (14, 15, 6)
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
 
     ndim = 2
@@ -95,7 +95,7 @@ class AvgPool1D(_AvgPool):
     >>> AvgPool1D(4).output_shape((16, 3))
     (4, 3)
 
-    Source: A11, C8.
+    Source: lecture rows A11 and C8 (SOURCES.md).
     """
 
     ndim = 1
@@ -123,7 +123,7 @@ class GlobalAvgPool2D(_GlobalAvgPool):
     >>> GlobalAvgPool2D().output_shape((7, 9, 1024))
     (1024,)
 
-    Source: A11, M6; Lin, Chen and Yan, "Network in network", 2014.
+    Source: lecture rows A11 and M6 (SOURCES.md); Lin, Chen and Yan, "Network in network", 2014.
     """
 
     ndim = 2
@@ -137,7 +137,7 @@ class GlobalAvgPool1D(_GlobalAvgPool):
     >>> GlobalAvgPool1D().output_shape((16, 3))
     (3,)
 
-    Source: A11, C8.
+    Source: lecture rows A11 and C8 (SOURCES.md).
     """
 
     ndim = 1

@@ -92,7 +92,7 @@ class Sum(Branches):
     >>> y, backward(np.array([[10.0, 0.5]]))
     (array([[2., 4.]]), array([[20.,  1.]]))
 
-    Source: A23; He et al., "Deep residual learning for image recognition", 2015.
+    Source: lecture row A23 (SOURCES.md); He et al., "Deep residual learning for image recognition", 2015.
     """
 
     @names_failing_layer
@@ -131,7 +131,7 @@ class Mean(Branches):
     >>> Mean(Identity(), Sum(Identity(), Identity()))(np.array([[2.0, 6.0]]))
     array([[3., 9.]])
 
-    Source: M13; Larsson et al., "FractalNet", 2016.
+    Source: lecture row M13 (SOURCES.md); Larsson et al., "FractalNet", 2016.
     """
 
     @names_failing_layer
@@ -170,7 +170,7 @@ class Concat(Branches):
     >>> Concat(nn.Identity(), nn.Conv2D(12, 3, padding="same")).output_shape((7, 5, 24))
     (7, 5, 36)
 
-    Source: M7, M14; Huang et al., "Densely connected convolutional networks", 2016.
+    Source: lecture rows M7 and M14 (SOURCES.md); Huang et al., "Densely connected convolutional networks", 2016.
     """
 
     def __init__(self, *layers: Layers, axis: int = -1, **named: Layer) -> None:

@@ -106,14 +106,15 @@ def _message(cls: type, signature: inspect.Signature, positional: tuple[Any, ...
             return f"{layer} has no argument {name}={value!r}: {_advice(name, value, names)}"
     allowed = [p.name for p in arguments if p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(positional) > len(allowed):
-        accepted = f"{layer} must have at most {len(allowed)} arguments without a name" + (
-            f" ({', '.join(allowed)})" if allowed else ""
-        )
+        count = "no argument" if not allowed else f"at most {len(allowed)} argument{'s' if len(allowed) > 1 else ''}"
+        listed = f" ({', '.join(allowed)})" if allowed else ""
         by_name = [p.name for p in arguments if p.kind is p.KEYWORD_ONLY]
-        advice = ["the number of input channels is taken from the input"] if hasattr(cls, "output_shape") else []
-        advice += [f"others are written by name, as in {by_name[0]}=…"] if by_name else []
-        given = [short_repr(value) if hasattr(value, "output_shape") else repr(value) for value in positional]
-        return f"{accepted}, got {', '.join(given)}" + (f": {', and '.join(advice)}" if advice else "")
+        advice = [f"others are written by name, as in {by_name[0]}=…"] if by_name else []
+        is_layer = hasattr(cls, "output_shape")  # not an optimiser
+        if is_layer and not {*allowed} - {"filters", "units", "kernel_size"} and allowed != ["kernel_size"]:
+            advice.insert(0, "the number of input channels is taken from the input")
+        got = f"{layer} must have {count} without a name{listed}, got {', '.join(map(short_repr, positional))}"
+        return ": ".join([got, ", and ".join(advice)] if advice else [got])
     return f"{layer}: {error}"
 
 

@@ -36,7 +36,7 @@ class PadChannels(Layer):
     >>> PadChannels(5)(np.array([[7.0, 8.0, 9.0]]))
     array([[7., 8., 9., 0., 0.]])
 
-    Source: A23, M9; He et al., "Deep residual learning for image recognition", 2015, section 3.3.
+    Source: lecture rows A23 and M9 (SOURCES.md); He et al., "Deep residual learning for image recognition", 2015, section 3.3.
     """
 
     def __init__(self, channels: int) -> None:
@@ -85,7 +85,8 @@ class Select(Layer):
     >>> Select([2, 0])(np.array([[10.0, 20.0, 30.0]]))
     array([[30., 10.]])
 
-    Source: M2; Table I of LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    Source: lecture row M2 (SOURCES.md); Table I of LeCun et al., "Gradient-based learning applied to document recognition",
+    1998.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:

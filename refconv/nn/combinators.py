@@ -33,7 +33,7 @@ __all__ = ["Concat", "Identity", "Mean", "Sequential", "StochasticDepth", "Sum"]
 class Identity(Layer):
     """The input itself: the shortcut of a residual block.
 
-    Source: A23.
+    Source: lecture row A23 (SOURCES.md).
     """
 
     wiring = "line"
@@ -72,7 +72,7 @@ class Sequential(Container):
     >>> model.output_shape((32, 28, 1)), model.count_parameters((32, 28, 1))
     ((14, 12, 6), 156)
 
-    Source: B7, layers that follow each other.
+    Source: lecture row B7 (SOURCES.md), layers that follow each other.
     """
 
     wiring = "chain"
@@ -211,7 +211,7 @@ class StochasticDepth(Wrapper, RandomContainer):
     >>> StochasticDepth(Identity(), survival=0.75)(np.array([[4.0, 8.0]]))
     array([[3., 6.]])
 
-    Source: B8; Huang et al., "Deep networks with stochastic depth", 2016.
+    Source: lecture row B8 (SOURCES.md); Huang et al., "Deep networks with stochastic depth", 2016.
     """
 
     def __init__(self, layer: Layer, survival: float) -> None:

@@ -1,4 +1,4 @@
-"""Base classes of layers that are made of named layers."""
+"""Base classes of layers that contain named layers."""
 
 import operator
 import textwrap
@@ -22,13 +22,14 @@ Layers = Layer | Sequence[Layer] | Mapping[str, Layer]  # what may be the only a
 
 
 class Container(Layer):
-    """Layers with names: a keyword gives a layer its name, and the others get their number.
+    """Base class of layers that contain layers with names.
 
-    One list of layers is accepted in place of the layers, one dict in place of the keywords: ``Sequential([a, b])`` is
+    The name of an inner layer is its keyword, as in ``Sequential(conv1=a)``. Without a keyword it is a number: "0", "1" and so
+    on. A list may be given in place of several layers, and a dict in place of keywords: ``Sequential([a, b])`` is
     ``Sequential(a, b)``, and ``Sequential({"conv1": a})`` is ``Sequential(conv1=a)``.
 
-    ``container["conv1"]`` is the layer of this name and ``container[0]`` the first one, counted in order whatever the names
-    are. Iterating yields the layers.
+    ``container["conv1"]`` is the layer of this name. ``container[0]`` is the first layer, whatever its name. Iterating yields
+    the layers in order.
     """
 
     def __init__(self, *layers: Layers, **named: Layer) -> None:
@@ -46,7 +47,7 @@ class Container(Layer):
                 raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
             raise ArgumentValueError(f"{type(self).__name__} needs at least one layer")
-        if has_no_other_arguments:  # record the dict itself: it may be given other layers later
+        if has_no_other_arguments:  # record the dict itself, since its layers may be replaced later
             self._arguments = Arguments((self.layers,))
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
@@ -59,7 +60,7 @@ class Container(Layer):
         return sum(layer.multiply_adds(inner) for _, layer, inner in self.children(shape))
 
     def _own_parameters(self) -> Parameters:
-        """A container usually has none, so it is built as soon as its layers are."""
+        """Return the parameters of the container itself: usually none, so it is built as soon as its layers are."""
         return self.parameters
 
     @property
@@ -92,7 +93,7 @@ class Container(Layer):
 
 
 def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> str:
-    """Return a container as one line if it is short, else with one inner layer a line, indented.
+    """Return the text of a container: one line if it is short, else one indented line for each inner layer.
 
     >>> from refconv import nn
     >>> nn.Sequential(conv=nn.Conv2D(6, 5), relu=nn.ReLU())
@@ -113,7 +114,7 @@ def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> st
 
 
 def _unpacked(only: Layers) -> tuple[tuple[Any, ...], dict[str, Layer]]:
-    """Return the layers without and with a name of a container's only argument: a layer, or a list or dict of layers."""
+    """Return the unnamed and the named layers in a container's only argument: a layer, or a list or dict of layers."""
     if isinstance(only, Mapping):
         return (), dict(only)
     if isinstance(only, list | tuple):

@@ -9,7 +9,8 @@ from refconv._arguments import divisor, flag, initializer_or_none, integer, know
 from refconv.geometry import Window
 from refconv.nn.description import Shape, Span, window_caption
 from refconv.nn.initializers import Initializer, he_normal, zeros
-from refconv.nn.layer import Layer, Spec, join_shape, split_shape
+from refconv.nn.layer import Layer, Spec
+from refconv.nn.layout import join_shape, split_shape
 from refconv.ops import conv
 from refconv.typing import Array, Backward, DataFormat, Padding, Size
 
@@ -128,7 +129,7 @@ class Conv2D(_Conv):
     >>> layer.output_shape((28, 31, 6)), layer.count_parameters((28, 31, 6)), layer.multiply_adds((28, 31, 6))
     ((14, 16, 16), 1456, 322560)
 
-    Source: A5–A10, C4, C5.
+    Source: lecture rows A5–A10, C4 and C5 (SOURCES.md).
     """
 
     ndim = 2
@@ -148,7 +149,7 @@ class Conv1D(_Conv):
     >>> Conv1D(4, 3, stride=2).output_shape((16, 2))
     (7, 4)
 
-    Source: A7, C8.
+    Source: lecture rows A7 and C8 (SOURCES.md).
     """
 
     ndim = 1

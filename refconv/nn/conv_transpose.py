@@ -9,7 +9,8 @@ from refconv._arguments import divisor, per_axis
 from refconv.nn.conv import _Conv
 from refconv.nn.description import Shape, Span, by, once
 from refconv.nn.initializers import Initializer, he_normal, zeros
-from refconv.nn.layer import Spec, join_shape, split_shape
+from refconv.nn.layer import Spec
+from refconv.nn.layout import join_shape, split_shape
 from refconv.ops import conv_transpose
 from refconv.typing import Array, Backward, DataFormat, Padding, Size
 
@@ -139,7 +140,7 @@ class ConvTranspose2D(_ConvTranspose):
     >>> layer.output_shape((14, 16, 6)), layer.count_parameters((14, 16, 6)), layer.multiply_adds((14, 16, 6))
     ((27, 31, 16), 592, 129024)
 
-    Source: C1–C3, C5, M16.
+    Source: lecture rows C1–C3, C5 and M16 (SOURCES.md).
     """
 
     ndim = 2
@@ -159,7 +160,7 @@ class ConvTranspose1D(_ConvTranspose):
     >>> ConvTranspose1D(4, 3, stride=2, output_padding=1).output_shape((7, 2))
     (16, 4)
 
-    Source: C1–C3, C8.
+    Source: lecture rows C1–C3 and C8 (SOURCES.md).
     """
 
     ndim = 1

@@ -1,11 +1,10 @@
 """The middle of an image as a layer."""
 
-from typing import Any
-
 from refconv._arguments import known_format
 from refconv._errors import ArgumentValueError
 from refconv.nn.description import Shape, Span
-from refconv.nn.layer import Layer, join_shape, split_shape
+from refconv.nn.layer import Layer
+from refconv.nn.layout import join_shape, split_shape
 from refconv.ops.resize import frame, pad, pad_dx
 from refconv.typing import Array, Backward, DataFormat, Padding
 
@@ -36,14 +35,15 @@ class Crop2D(Layer):
     >>> Crop2D(((1, 0), (2, 3))).output_shape((28, 31, 6))
     (27, 26, 6)
 
-    Source: M16; Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015.
+    Source: lecture row M16 (SOURCES.md); Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image
+    segmentation", 2015.
     """
 
     ndim = 2
 
     def __init__(self, margin: Padding, *, data_format: DataFormat = "channels_last") -> None:
         self.window = frame(margin, self.ndim, "zeros")
-        self.margin: Any = self.window.padding  # always pairs of numbers: frame() refuses "same"
+        self.margin = self.window.pads((1,) * self.ndim)  # the same for images of every size
         self.data_format = known_format(data_format)
 
     def output_shape(self, shape: Shape) -> Shape:

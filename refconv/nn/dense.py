@@ -38,7 +38,7 @@ class Dense(Layer):
     >>> layer.output_shape((400,)), layer.count_parameters((400,)), layer.multiply_adds((400,))
     ((120,), 48120, 48000)
 
-    Source: A8.
+    Source: lecture row A8 (SOURCES.md).
     """
 
     category = "dense"
@@ -89,7 +89,7 @@ class Flatten(Layer):
     >>> Flatten().output_shape((5, 5, 16))
     (400,)
 
-    Source: M2.
+    Source: lecture row M2 (SOURCES.md).
     """
 
     wiring = "line"

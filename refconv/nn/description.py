@@ -37,7 +37,7 @@ LONG_NAME = 28  # characters, above which repeated parts of a name are written o
 class Description:
     """Mixin of :class:`Layer`: receptive field, memory, and text and colour in diagrams.
 
-    Every default is right for a layer that allocates one array and whose output may depend on the whole input.
+    The defaults are right for a layer that allocates one array, and whose output may depend on the whole input.
 
     Attributes
     ----------
@@ -103,10 +103,10 @@ class Description:
         return type(self).__name__
 
     def input_span(self, shape: Shape, span: Span) -> Span | None:
-        """Return the rectangle of input pixels that affect a rectangle of output pixels; None means the whole input.
+        """Return the rectangle of input pixels that affect a rectangle of output pixels; None for all of them.
 
-        By default None, since an output may depend on any input. A layer that computes each pixel from the same pixel of its
-        input returns ``span``.
+        The default is None, since an output may depend on any input. If each output pixel depends only on the same pixel of
+        the input, return ``span``.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class Description:
     def own_activations(self, shape: Shape) -> int:
         """Return the number of elements that the layer allocates in inference for one input, without its inner layers.
 
-        By default the size of its output. A layer whose output shares the memory of its input returns 0.
+        The default is the size of its output. Return 0 if the output shares the memory of the input.
         """
         return math.prod(self.output_shape(shape))
 
@@ -144,15 +144,16 @@ class Description:
     def peak_activations(self, shape: Shape, keep_input: bool = False) -> int:
         """Return the peak number of live elements of activations in inference, for one input.
 
-        A layer needs its input and its output. By default inner layers run one after the other, each may read the input, and
-        their outputs live until the end. Parameters and the buffers of kernels are not included.
+        A layer needs memory for its input and its output. The default assumes that inner layers run one after the other, that
+        each of them may read the input, and that their outputs are kept until the end. Parameters and the buffers of
+        kernels are not included.
 
         Parameters
         ----------
         shape : tuple of int
             One input, without the batch.
         keep_input : bool
-            True if a later layer reads the input again, so that it outlives the layer.
+            True if a later layer reads the input again, so that it must be kept.
 
         >>> from refconv import nn
         >>> nn.Sequential(nn.Conv2D(6, 5), nn.ReLU(), nn.Flatten(), nn.Dense(7)).peak_activations((9, 8, 3))

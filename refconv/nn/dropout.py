@@ -43,7 +43,8 @@ class Dropout(Layer):
     >>> layer.forward(np.array([[1.0, 2, 3, 4, 5]]))[0], layer(np.array([[1.0, 2, 3, 4, 5]]))
     (array([[ 4.,  0., 12.,  0.,  0.]]), array([[1., 2., 3., 4., 5.]]))
 
-    Source: A18; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+    Source: lecture row A18 (SOURCES.md); Srivastava et al., "Dropout: a simple way to prevent neural networks from
+    overfitting", 2014.
     """
 
     category = "dropout"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -92,4 +93,4 @@ def missing_name(name: str, known: Collection[str]) -> AttributeError:
     lower = {other.lower(): other for other in known}
     use = lower.get(ours.lower() + dimension) or lower.get(ours.lower())
     hint = f": use nn.{use}" if use else ""
-    return AttributeError(f"module 'refconv.nn' has no attribute {name!r}{hint}", name=name)
+    return AttributeError(f"module 'refconv.nn' has no attribute {name!r}{hint}", name=name, obj=sys.modules["refconv.nn"])

@@ -57,7 +57,8 @@ class Fractal(RandomContainer):
     >>> block.output_shape((7, 5, 4)), len(block.layers)
     ((7, 5, 6), 7)
 
-    Source: M13; Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without residuals", 2016.
+    Source: lecture row M13 (SOURCES.md); Larsson, Maire and Shakhnarovich, "FractalNet: ultra-deep neural networks without
+    residuals", 2016.
     """
 
     wiring = "columns"
@@ -214,7 +215,7 @@ class DropPath(Wrapper, RandomContainer):
     TypeError, ValueError
         If share is no probability, or the blocks differ in their columns, or there is none.
 
-    Source: M13; Larsson, Maire and Shakhnarovich, 2016, section 3.
+    Source: lecture row M13 (SOURCES.md); Larsson, Maire and Shakhnarovich, 2016, section 3.
     """
 
     def __init__(self, network: Layer, share: float = 0.5) -> None:

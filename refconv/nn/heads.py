@@ -46,7 +46,7 @@ class Heads(Wrapper, Container):
     >>> [scores.shape for scores in model.forward(np.ones((6, 5), np.float32))[0]], model(np.ones((6, 5), np.float32)).shape
     ([(6, 3), (6, 2)], (6, 3))
 
-    Source: A22, M7; Szegedy et al., "Going deeper with convolutions", 2014.
+    Source: lecture rows A22 and M7 (SOURCES.md); Szegedy et al., "Going deeper with convolutions", 2014.
     """
 
     def __init__(self, trunk: Sequential, **heads: Layer) -> None:

@@ -38,7 +38,8 @@ def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
     >>> bool(abs(w).max() <= (6 / 550) ** 0.5), w.shape
     (True, (5, 5, 6, 16))
 
-    Source: M2; Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+    Source: lecture row M2 (SOURCES.md); Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", 2010.
     """
     limit = math.sqrt(6 / sum(fans(shape)))
     return rng.uniform(-limit, limit, shape)
@@ -56,7 +57,7 @@ def he_normal(rng: np.random.Generator, shape: Shape, fan_in: float | None = Non
     >>> bool(abs(w.var() - 2 / 400) < 1e-4)
     True
 
-    Source: M9; He et al., "Delving deep into rectifiers", 2015.
+    Source: lecture row M9 (SOURCES.md); He et al., "Delving deep into rectifiers", 2015.
     """
     return rng.normal(0, math.sqrt(2 / (fan_in or fans(shape)[0])), shape)
 

@@ -51,27 +51,30 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     """Base class of layers: a function with parameters and a derivative.
 
     ``y, backward = layer.forward(x, train=True)`` returns the output and a backward function. ``dx = backward(dy)`` returns
-    ∂e/∂x and adds ∂e/∂θ to each parameter's ``grad``. The closure ``backward`` holds what the derivative needs; the layer
-    itself keeps nothing of the pass, so it may be used any number of times before its backward functions are called. The
-    closure reads the weights when it is called: call it before they are updated.
+    ∂e/∂x and adds ∂e/∂θ to the ``grad`` of each parameter θ. Here e is the loss, and ``dy`` is ∂e/∂y. ``layer(x)`` returns
+    the output in inference.
 
-    The first layer of a network needs no ∂e/∂x. A backward function may accept ``want_dx``; ``backward(dy, want_dx=False)``
-    may then skip ∂e/∂x and return None.
+    The backward function is a closure, which stores what the derivative needs. The layer itself stores nothing, so it may be
+    used several times before its backward functions are called. They read the weights when they are called: call them before
+    the optimizer changes the weights.
 
-    A layer of your own must implement ``forward``. Where they apply, it also implements
+    The first layer of a network needs no ∂e/∂x. A backward function may have the argument ``want_dx``: with ``want_dx=False``
+    it may skip ∂e/∂x and return None.
+
+    A layer of your own must implement ``forward``, and the following if it needs them:
 
     - ``output_shape``, if the output does not have the shape of the input;
-    - ``specs``, if it has parameters: :class:`Spec` has the shape and the first values of each. :meth:`build` makes them, and
-      ``forward`` reads ``self.parameters["w"].value``;
-    - ``named_layers`` and ``children``, if it has inner layers (a subclass of ``Sequential`` or ``Sum`` has both);
-    - ``multiply_adds``, ``input_span``, ``own_activations``, ``caption``, ``category``, ``wiring``: see them for tables and
-      diagrams.
+    - ``specs``, if it has parameters: it returns a :class:`Spec`, shape and initial values, for each name. :meth:`build` makes
+      the parameters, and ``forward`` reads ``self.parameters["w"].value``;
+    - ``named_layers`` and ``children``, if it has inner layers (a subclass of ``Sequential`` or ``Sum`` inherits both);
+    - ``multiply_adds``, ``input_span``, ``own_activations``, ``caption``, ``category``, ``wiring``, for tables and diagrams.
 
-    A layer that computes something else in training does so if ``train and not self.frozen``; see :meth:`freeze`.
+    If your layer behaves differently in training and in inference, as dropout does, use the training behaviour only if
+    ``train and not self.frozen``; see :meth:`freeze`.
 
-    A shape describes one example, without the batch: an image is ``(H, W, C)``. Everything but ``build`` and ``forward``
-    computes with shapes alone and allocates nothing. ``layer(x)`` is inference. :func:`refconv.verify.check_layer` checks the
-    derivatives, and what else a network relies on.
+    A shape describes one example, without the batch: an image is ``(H, W, C)``. Methods that take a shape allocate
+    no arrays, except ``build`` and ``make``. :func:`refconv.verify.check_layer` checks the derivatives, shapes and types of
+    your layer.
 
     Examples
     --------
@@ -82,7 +85,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     >>> nn.Sequential(Double(), nn.ReLU(), Double())(np.array([[1.0, -3.0]]))
     array([[4., 0.]])
 
-    One factor for each channel, as a parameter:
+    A layer with a parameter, one factor for each channel:
 
     >>> class Scale(nn.Layer):
     ...     def specs(self, shape):
@@ -106,8 +109,8 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
 
     _parameters: Parameters | None = None  # None before build
     frozen: bool = False  # set by freeze
-    input_shape: Shape | None = None  # of one input, as it was in build; of the first use if a layer is used twice
-    _joins_arrays: bool = False  # True if build was called on this layer, not on one around it: it owns the flat arrays
+    input_shape: Shape | None = None  # without the batch, from build; that of the first use if a layer is used twice
+    _joins_arrays: bool = False  # True if build was called on this layer, not on an outer one: it owns the flat arrays
 
     def __init_subclass__(cls, **options: Any) -> None:
         """A subclass that overrides ``forward`` gets a matching ``__call__``."""
@@ -138,9 +141,9 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         """Return the output and a backward function."""
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of one output for one input of this shape; ``ValueError`` if the layer cannot take it.
+        """Return the shape of the output for one input of this shape; by default the same shape.
 
-        By default the same shape.
+        Raise ``ValueError`` if the layer does not accept the shape.
         """
         return tuple(shape)
 
@@ -154,7 +157,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
 
     @property
     def inference_layer(self) -> Layer:
-        """The layer that does the work in inference: this one, or the network inside if the rest serves training only."""
+        """The layer that computes inference: this one, or an inner one if the rest is for training only."""
         return self
 
     def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
@@ -162,19 +165,19 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return iter(())
 
     def build(self, shape: Shape, rng: Generator = None, dtype: DTypeLike = np.float32) -> Shape:
-        """Make the parameters for inputs of this shape, or refill those that fit it.
+        """Make the parameters for inputs of this shape, or reset existing ones of the right shapes.
 
-        All values are views of one flat array, all gradients of another one; see :class:`Parameter`. If the layer is built
-        already and the shapes and the type of its parameters stay the same, the parameters get first values again in place,
-        so an optimizer made before still trains this layer. For other shapes there are new parameters, which need a new
-        optimizer. After an error, such as one in an initializer, the layer is what it was before.
+        All values are views of one flat array, and all gradients are views of another; see :class:`Parameter`. If the layer
+        is already built and its parameters keep their shapes and type, they get new initial values in place, and an existing
+        optimizer still trains them. Otherwise ``build`` makes new parameters, which need a new optimizer. If ``build`` raises
+        an error, the layer does not change.
 
         Parameters
         ----------
         shape : tuple of int
             One input, without the batch.
         rng : numpy.random.Generator, int or None
-            A generator, a seed, or None for different parameters each time.
+            A generator, a seed, or None for other initial values in each call.
         dtype : numpy dtype
             float32 or float64.
 
@@ -190,12 +193,14 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         RuntimeError
             If a layer with parameters is frozen: building would replace its trained values.
         """
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         if entries(shape) is None:
             raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = fresh_or_seeded("rng", rng)
         output = self.output_shape(shape)
+        if any(isinstance(size, float) for size in shape):  # some layers say it themselves, in output_shape
+            raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         # All shapes and layers are checked before the first array is allocated.
         layers = [(layer, tuple(inner)) for _, layer, inner in self.distinct_layers(shape)]
         for layer, inner in layers:
@@ -206,7 +211,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return output
 
     def make(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
-        """Write the first values of the layer's own parameters.
+        """Write the initial values of the layer's own parameters.
 
         :meth:`build` calls this once for each layer, after it has allocated what ``specs`` lists. A layer that overrides it
         may also create other state, such as a random generator, or parameters of its own.
@@ -262,7 +267,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return iter(())
 
     def reaching(self, x: Array, name: str) -> Array:
-        """Return the input of the direct inner layer of this name, in inference for the input x. Here x itself."""
+        """Compute the input of the direct inner layer of this name, in inference; by default x itself."""
         return x
 
     def activations(self, x: Array, name: str) -> Array:
@@ -306,9 +311,9 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     def freeze(self: Self) -> Self:
         """Stop training this layer and its inner layers, and return it.
 
-        Optimizers skip the parameters. In training, frozen layers compute what they compute in inference: the averages of
-        batch normalisation stay, and dropout and stochastic depth drop nothing. Backward functions stop at the first layer
-        with a parameter that is not frozen. Layers that other networks share are frozen there, too.
+        Optimizers skip the parameters. Frozen layers behave in training as in inference: the averages of batch normalisation
+        do not change, and dropout and stochastic depth drop nothing. If the first layers of a network are frozen, the backward
+        pass does not run through them. A layer that is also part of another network is frozen in both.
 
         Raises
         ------
@@ -349,7 +354,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         )
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Return all parameters by name, dotted for inner layers; a shared one appears once, with its first name."""
+        """Return all parameters by their dotted names; a shared parameter appears once, with its first name."""
         found = dict(self._own_parameters())
         for name, layer in self.named_layers():
             found.update({f"{name}.{inner}": parameter for inner, parameter in layer.named_parameters().items()})
@@ -359,9 +364,9 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return {name: found[name] for name in first.values()}
 
     def count_parameters(self, shape: Shape, trainable_only: bool = False) -> int:
-        """Return the number of elements of all parameters but counters, without making any.
+        """Return the number of elements of all parameters except counters; the layer need not be built.
 
-        ``trainable_only`` leaves out frozen parameters and those without a gradient, such as running averages.
+        With ``trainable_only``, frozen parameters and those without a gradient, such as running averages, are not counted.
         """
         layers = [(layer, layer.specs(inner)) for _, layer, inner in self.distinct_layers(shape)]
         specs = [(spec, is_trained(layer, name, spec)) for layer, own in layers for name, spec in own.items()]
@@ -388,7 +393,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return list(dict.fromkeys(found))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Join the parameters of a copy again: each comes with arrays of its own."""
+        """Move the parameters of a copy into common flat arrays: each is copied with its own arrays."""
         vars(self).update(state)
         if self._joins_arrays:
             flatten(p for p in self._made_parameters() if p.relocatable and p.flat is None)
@@ -396,8 +401,8 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     def __call__(self, x: Array) -> Array:
         """Compute the output in inference, without keeping activations and without changing the layer.
 
-        Containers call their layers instead of their forward passes: the backward functions of those would keep every
-        activation until the last layer is done.
+        Containers call their layers and not ``forward`` of their layers, whose backward functions would keep every activation
+        in memory until the last layer is done.
         """
         y: Array = self.forward(x, train=False)[0]
         return y
@@ -409,24 +414,3 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
 def is_channels_first(layer: Layer) -> bool:
     """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
     return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))
-
-
-def split_shape(layer: Any, shape: Shape) -> tuple[Shape, int]:
-    """Size and channels of one image or signal, the input of a spatial layer.
-
-    >>> from refconv.nn.conv import Conv2D
-    >>> split_shape(Conv2D(2, 3, data_format="channels_first"), (6, 14, 15))
-    ((14, 15), 6)
-    """
-    if len(shape) != layer.ndim + 1:
-        kind = {1: "a signal (length, channels)", 2: "an image (height, width, channels)"}[layer.ndim]
-        hint = ": leave out the batch" if len(shape) == layer.ndim + 2 else ""
-        raise ArgumentValueError(f"the input of {layer!r} must be {kind}, got shape {tuple(shape)}{hint}")
-    if layer.data_format == "channels_last":
-        return tuple(shape[:-1]), shape[-1]
-    return tuple(shape[1:]), shape[0]
-
-
-def join_shape(size: Shape, channels: int, data_format: str) -> Shape:
-    """Shape of an image or signal with this size and number of channels."""
-    return (*size, channels) if data_format == "channels_last" else (channels, *size)

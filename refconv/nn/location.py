@@ -39,7 +39,7 @@ block.scores, Dense(3); the network was built for inputs (N, 2, 2), got (5, 3, 2
                 error.args = (before + _where(self, error) + unlike_build(self, x),)
             raise
 
-    return wrapped  # type: ignore[return-value]
+    return wrapped  # type: ignore[return-value]  # functools.wraps: it is called as method is
 
 
 def _where(network: Any, error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refconv.nn.layer import split_shape
+from refconv.nn.layout import split_shape
 from refconv.nn.pool import GlobalPool, Pool
 from refconv.ops import max_pool
 from refconv.typing import Array, Backward, DataFormat, Padding, Size
@@ -68,7 +68,7 @@ class MaxPool2D(_MaxPool):
     >>> MaxPool2D((3, 2), stride=2).output_shape((28, 31, 6))
     (13, 15, 6)
 
-    Source: A11, B5.
+    Source: lecture rows A11 and B5 (SOURCES.md).
     """
 
     ndim = 2
@@ -83,7 +83,7 @@ class MaxPool1D(_MaxPool):
     >>> MaxPool1D(3, stride=2).output_shape((16, 4))
     (7, 4)
 
-    Source: A11, C8.
+    Source: lecture rows A11 and C8 (SOURCES.md).
     """
 
     ndim = 1
@@ -122,7 +122,7 @@ class GlobalMaxPool2D(_GlobalMaxPool):
     >>> GlobalMaxPool2D().output_shape((7, 9, 1024))
     (1024,)
 
-    Source: A11, B5.
+    Source: lecture rows A11 and B5 (SOURCES.md).
     """
 
     ndim, windowed = 2, MaxPool2D
@@ -134,7 +134,7 @@ class GlobalMaxPool1D(_GlobalMaxPool):
     >>> GlobalMaxPool1D().output_shape((16, 3))
     (3,)
 
-    Source: A11, C8.
+    Source: lecture rows A11 and C8 (SOURCES.md).
     """
 
     ndim, windowed = 1, MaxPool1D

@@ -22,14 +22,14 @@ from refconv.typing import Array, ArrayLike, Shape
 
 __all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten", "is_trained"]
 
-MANY = 2.0**24  # of a counter that weights lack: the averages beside it are complete, and float32 counts no further
+MANY = 2.0**24  # value of a counter that a file of weights lacks: as after a long run; float32 cannot count further
 
 
 class FlatArrays:
-    """The values, not initialised, and the gradients of several parameters, each in one array of one axis.
+    """One flat array for the values of several parameters, not yet initialised, and one for their gradients.
 
-    Trainable parameters come first, so the gradients are as long as that part of the values. A view keeps the whole array in
-    memory: see :meth:`refconv.nn.Layer.flatten_parameters`.
+    Trainable parameters come first; only they have gradients. So a parameter has the same index in both arrays, and the array
+    of gradients is shorter. A view keeps the whole array in memory: see :meth:`refconv.nn.Layer.flatten_parameters`.
 
     Parameters
     ----------
@@ -114,7 +114,8 @@ class Parameter:
     def replace_array(self, value: Array) -> None:
         """Use another array of the same shape, of any dtype, with a new gradient of zeros.
 
-        The parameter leaves its flat arrays, so optimisers update it alone. Tests use this for fractions and symbols.
+        The parameter is then no view of the flat arrays, so optimisers update it separately. Tests use this for fractions and
+        symbols.
         """
         if value.shape != self._value.shape:
             raise ArgumentValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
@@ -122,7 +123,7 @@ class Parameter:
         self.flat, self.offset, self.relocatable = None, 0, False
 
     def move_to(self, flat: FlatArrays, offset: int) -> None:
-        """Copy value and grad into flat arrays, from this index on, and become a view of them."""
+        """Copy value and grad into flat arrays at this offset, and become a view of them."""
         value, grad = self._value, self._grad
         self._bind(flat, offset, value.shape)
         self._value[...] = value
@@ -221,10 +222,10 @@ def _write(name: str, array: Array, new: ArrayLike) -> None:
 
 
 class Spec(NamedTuple):
-    """Shape, first values and trainability of a parameter that does not exist yet.
+    """Shape, initial values and trainability of a parameter that ``build`` will make.
 
-    A counter, such as the number of updates of running averages, appears in no output: ``count_parameters`` leaves it out, and
-    in weights that lack it, from another library or an earlier version, it is :data:`MANY`.
+    A counter, such as the number of updates of running averages, is not used in inference: ``count_parameters`` does not
+    count it. If a file of weights lacks it, since another library or an earlier version wrote the file, it is :data:`MANY`.
     """
 
     shape: Shape
@@ -233,7 +234,7 @@ class Spec(NamedTuple):
     counter: bool = False
 
     def fill(self, parameter: Parameter, rng: np.random.Generator) -> None:
-        """Write the first values."""
+        """Write the initial values into the parameter."""
         values = self.initializer(rng, self.shape)
         if np.shape(values) != self.shape:
             raise ArgumentValueError(f"initializer must return an array of shape {self.shape}, got shape {np.shape(values)}")

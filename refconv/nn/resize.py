@@ -4,7 +4,8 @@ from typing import Any
 
 from refconv._arguments import known_format, per_axis
 from refconv.nn.description import Shape, Span, once
-from refconv.nn.layer import Layer, join_shape, split_shape
+from refconv.nn.layer import Layer
+from refconv.nn.layout import join_shape, split_shape
 from refconv.ops.resize import frame, framed_size, pad, pad_dx, upsample2d, upsample2d_dx, upsample_mode, upsampled_size
 from refconv.typing import Array, Backward, DataFormat, Padding, Size
 
@@ -33,14 +34,14 @@ class Pad2D(Layer):
     >>> Pad2D(((1, 0), (2, 3)), mode="reflect").output_shape((28, 31, 6))
     (29, 36, 6)
 
-    Source: A9, M17.
+    Source: lecture rows A9 and M17 (SOURCES.md).
     """
 
     ndim = 2
 
     def __init__(self, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> None:
         self.window = frame(padding, self.ndim, mode)
-        self.margin: Any = self.window.padding  # always pairs of numbers: frame() refuses "same"
+        self.margin = self.window.pads((1,) * self.ndim)  # the same for images of every size
         self.mode, self.data_format = mode, known_format(data_format)
         self.arguments: dict[str, Any] = {"mode": mode, "data_format": data_format}
 
@@ -49,9 +50,8 @@ class Pad2D(Layer):
         return join_shape(framed_size(self.window, size, self.mode), channels, self.data_format)
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        padding = self.window.padding
-        y = pad(x, padding, **self.arguments)
-        return y, lambda dy, want_dx=True: pad_dx(dy, padding, **self.arguments) if want_dx else None
+        y = pad(x, self.margin, **self.arguments)
+        return y, lambda dy, want_dx=True: pad_dx(dy, self.margin, **self.arguments) if want_dx else None
 
     def input_span(self, shape: Shape, span: Span) -> Span | None:
         return self.window.input_span(split_shape(self, shape)[0], span)
@@ -90,7 +90,7 @@ class Upsample2D(Layer):
     >>> Upsample2D((2, 3), mode="bilinear").output_shape((7, 5, 6))
     (14, 15, 6)
 
-    Source: M16, M17.
+    Source: lecture rows M16 and M17 (SOURCES.md).
     """
 
     category = "up"

@@ -32,7 +32,7 @@ class LocalResponseNorm(Layer):
     >>> LocalResponseNorm().output_shape((55, 55, 96))
     (55, 55, 96)
 
-    Source: M3, M5; Krizhevsky, Sutskever and Hinton, 2012, section 3.3.
+    Source: lecture rows M3 and M5 (SOURCES.md); Krizhevsky, Sutskever and Hinton, 2012, section 3.3.
     """
 
     category = "norm"

@@ -26,19 +26,20 @@ class Saveable(Recorded):
     def save(self, path: Path, *, input_shape: Shape | None = None, notes: Mapping[str, Any] | None = None) -> None:
         """Save the built network, with its architecture and weights, for :func:`refconv.load`.
 
-        The architecture is stored as data: the class names of all layers and the arguments of their constructors, which every
-        layer records by itself, a user's layer too. Arguments may be numbers, strings, None, layers, functions at the top of
-        a module (such as initializers), layer classes, Windows and arrays of numbers, and tuples, lists and dicts of these.
-        Attributes that were changed later, such as ``layer.momentum = 0.9``, are stored if they are such data without layers.
-        So are the input shape, the type of the parameters and which of them are frozen; the state of random generators is not.
+        The architecture is stored as data: the class names of all layers and the arguments of their constructors. Each layer
+        records its arguments automatically; your own layers do, too. Arguments may be numbers, strings, None, layers, layer
+        classes, module-level functions (such as initializers), Windows and arrays of numbers, and tuples, lists and dicts of
+        these. Attributes that were changed later, such as ``layer.momentum = 0.9``, are stored if they are such data, except
+        layers. The input shape, the type of the parameters and which of them are frozen are stored, too. The state of random
+        generators is not.
 
         Parameters
         ----------
         path : path
             The file to write, usually ``….safetensors``. An existing file is replaced, completely or not at all.
         input_shape : tuple of int, optional
-            Shape of one input, without the batch; by default that of ``build``, or of the first layer if ``build`` was called
-            on the layers inside only.
+            Shape of one input, without the batch; by default that of ``build``. If only the inner layers were built, the
+            default is the input shape of the first one.
         notes : dict, optional
             Anything JSON-serialisable, such as the data it was trained on; by default the attribute ``notes``, which
             ``refconv.load`` sets.
@@ -48,7 +49,8 @@ class Saveable(Recorded):
         RuntimeError
             If the network is not built.
         TypeError
-            If an argument is not such data, or notes are not JSON-serialisable. The message names the layer and the argument.
+            If an argument is not data as described above, or notes are not JSON-serialisable. The message names the layer and
+            the argument.
         ValueError
             If the layers are not those that the recorded arguments construct, input_shape is missing, or the parameters
             differ in type.
@@ -93,7 +95,7 @@ class Saveable(Recorded):
         save_weights(path, self._layer)
 
     def load_weights(self, path: Path, *, strict: bool = True) -> list[str]:
-        """Copy parameters from a file by their dotted names; nothing changes if one does not fit.
+        """Copy parameters from a file by their dotted names; if one does not fit, nothing changes.
 
         The file may come from :meth:`save_weights`, :meth:`save` or a checkpoint of a training run, or be any other
         safetensors file whose arrays have the names, shapes and types of the parameters. Weights of 16 bits, float16 or
@@ -102,8 +104,9 @@ class Saveable(Recorded):
         Parameters
         ----------
         path : path
+            The file to read.
         strict : bool
-            If False, only the parameters that both have are copied, such as those of all layers but a new head.
+            If False, only the parameters whose names are in both are copied: all except those of a new head, for example.
 
         Returns
         -------
@@ -117,8 +120,8 @@ class Saveable(Recorded):
         RuntimeError
             If the network is not built.
         ValueError
-            If the file is damaged or of a newer format, or its names, shapes or types differ; the message lists the first
-            missing, unexpected and different ones. Shapes and types must also fit with ``strict=False``.
+            If the file is damaged or has a newer format, or if names, shapes or types differ; the message lists the first
+            missing, unexpected and different ones. With ``strict=False``, names may differ, but not shapes and types.
 
         Examples
         --------

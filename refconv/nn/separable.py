@@ -10,7 +10,8 @@ from refconv._arguments import integer
 from refconv.nn.conv import Conv2D
 from refconv.nn.description import window_caption
 from refconv.nn.initializers import he_normal, zeros
-from refconv.nn.layer import Spec, join_shape, split_shape
+from refconv.nn.layer import Spec
+from refconv.nn.layout import join_shape, split_shape
 from refconv.ops.conv import conv2d_db
 from refconv.ops.separable import (
     depthwise_conv2d,
@@ -58,7 +59,8 @@ class SeparableConv2D(Conv2D):
     >>> layer.output_shape((14, 16, 6)), layer.count_parameters((14, 16, 6)), layer.multiply_adds((14, 16, 6))
     ((14, 16, 16), 202, 41664)
 
-    Source: C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
+    Source: lecture row C7 (SOURCES.md); Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision
+    applications", 2017.
     """
 
     def __init__(
@@ -158,7 +160,7 @@ class DepthwiseConv2D(Conv2D):
     >>> layer.output_shape((14, 16, 6)), layer.count_parameters((14, 16, 6)), layer.multiply_adds((14, 16, 6))
     ((14, 16, 12), 192, 40320)
 
-    Source: C7.
+    Source: lecture row C7 (SOURCES.md).
     """
 
     def __init__(

@@ -50,7 +50,7 @@ def relu(x: ArrayLike) -> Array:
     >>> relu([-2, 0, 3])
     array([0., 0., 3.])
 
-    Source: B6; Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
+    Source: lecture row B6 (SOURCES.md); Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
     """
     return implementation("activation").relu(as_float("x", x)).reshape(np.shape(x))
 
@@ -83,7 +83,7 @@ def relu_dx(dy: ArrayLike, *, x: ArrayLike) -> Array:
     >>> relu_dx([10, 20, 30], x=[-2, 0, 3])
     array([ 0.,  0., 30.])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dy, a = _checked(dy, x=x)
     return implementation("activation").relu_dx(dy, x=a).reshape(np.shape(x))
@@ -117,7 +117,8 @@ def leaky_relu(x: ArrayLike, slope: float = 0.1) -> Array:
     >>> leaky_relu([-2, 0, 3], slope=0.25)
     array([-0.5,  0. ,  3. ])
 
-    Source: B6; Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
+    Source: lecture row B6 (SOURCES.md); Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic
+    models", 2013.
     """
     a = as_float("x", x)
     return implementation("activation").leaky_relu(a, scalar("slope", slope, a)).reshape(np.shape(x))
@@ -152,7 +153,7 @@ def leaky_relu_dx(dy: ArrayLike, *, x: ArrayLike, slope: float = 0.1) -> Array:
     >>> leaky_relu_dx([10, 20, 30], x=[-2, 0, 3], slope=0.25)
     array([ 2.5,  5. , 30. ])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dy, a = _checked(dy, x=x)
     return implementation("activation").leaky_relu_dx(dy, x=a, slope=scalar("slope", slope, a)).reshape(np.shape(x))
@@ -184,8 +185,8 @@ def elu(x: ArrayLike, alpha: float = 1) -> Array:
     >>> elu(np.array([np.log(0.25), 0, 3]), alpha=2).round(6)
     array([-1.5,  0. ,  3. ])
 
-    Source: B6; Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
-    units", 2016.
+    Source: lecture row B6 (SOURCES.md); Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by
+    exponential linear units", 2016.
     """
     a = as_float("x", x)
     return implementation("activation").elu(a, scalar("alpha", alpha, a)).reshape(np.shape(x))
@@ -220,7 +221,7 @@ def elu_dx(dy: ArrayLike, *, x: ArrayLike, alpha: float = 1) -> Array:
     >>> elu_dx(np.array([10.0, 20, 30]), x=np.array([np.log(0.25), 0, 3]), alpha=2).round(6)
     array([ 5., 40., 30.])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dy, a = _checked(dy, x=x)
     return implementation("activation").elu_dx(dy, x=a, alpha=scalar("alpha", alpha, a)).reshape(np.shape(x))
@@ -250,7 +251,7 @@ def sigmoid(x: ArrayLike) -> Array:
     >>> sigmoid(np.log([1 / 3, 1, 4])).round(6)
     array([0.25, 0.5 , 0.8 ])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     return implementation("activation").sigmoid(as_float("x", x)).reshape(np.shape(x))
 
@@ -281,7 +282,7 @@ def sigmoid_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     >>> sigmoid_dx([10.0, 100], y=[0.5, 0.25])
     array([ 2.5 , 18.75])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dy, a = _checked(dy, y=y)
     return implementation("activation").sigmoid_dx(dy, y=a).reshape(np.shape(y))
@@ -311,7 +312,7 @@ def tanh(x: ArrayLike) -> Array:
     >>> tanh(np.log([0.5, 1, 3])).round(6)
     array([-0.6,  0. ,  0.8])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     return implementation("activation").tanh(as_float("x", x)).reshape(np.shape(x))
 
@@ -342,7 +343,7 @@ def tanh_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     >>> tanh_dx([10.0, 100], y=[0.5, -0.25])
     array([ 7.5 , 93.75])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dy, a = _checked(dy, y=y)
     return implementation("activation").tanh_dx(dy, y=a).reshape(np.shape(y))

@@ -62,7 +62,7 @@ def avg_pool2d(
     array([[2., 3.],
            [4., 6.]])
 
-    Source: A11, C9.
+    Source: lecture rows A11 and C9 (SOURCES.md).
     """
     x = channels_last("x", as_float("x", x), 2, data_format)
     window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, x.shape[1:-1])
@@ -113,7 +113,7 @@ def avg_pool2d_dx(
            [1., 3., 2.],
            [1., 3., 2.]])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     dy, input_size = channels_last("dy", as_float("dy", dy), 2, data_format), per_axis("input_size", input_size, 2)
     window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, input_size)
@@ -158,7 +158,7 @@ def avg_pool1d(
     >>> avg_pool1d(np.array([1.0, 5, 3, 7]).reshape(1, 4, 1), 2, stride=1)[0, :, 0]
     array([3., 4., 5.])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     x = channels_last("x", as_float("x", x), 1, data_format)
     window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, x.shape[1:-1])
@@ -206,7 +206,7 @@ def avg_pool1d_dx(
     >>> avg_pool1d_dx(np.array([2.0, 4, 6]).reshape(1, 3, 1), 2, input_size=4, stride=1)[0, :, 0]
     array([1., 3., 5., 3.])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     dy, input_size = channels_last("dy", as_float("dy", dy), 1, data_format), per_axis("input_size", input_size, 1)
     window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, input_size)
@@ -244,7 +244,7 @@ def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
     >>> global_avg_pool2d(np.array([[1.0, 10], [2, 20], [6, 60]]).reshape(1, 3, 1, 2))
     array([[ 3., 30.]])
 
-    Source: A11, M6; Lin, Chen and Yan, "Network in network", 2014.
+    Source: lecture rows A11 and M6 (SOURCES.md); Lin, Chen and Yan, "Network in network", 2014.
     """
     x = channels_last("x", as_float("x", x), 2, data_format)
     return implementation("avg_pool").global_avg_pool2d(x)
@@ -280,7 +280,7 @@ def global_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     >>> global_avg_pool2d_dx([[6.0, 60]], input_size=(1, 3))[0, 0]
     array([[ 2., 20.], [ 2., 20.], [ 2., 20.]])
 
-    Source: A11, M6.
+    Source: lecture rows A11 and M6 (SOURCES.md).
     """
     known_format(data_format)
     dy, input_size = axes("dy", as_float("dy", dy), "batch", "channels"), per_axis("input_size", input_size, 2)
@@ -313,7 +313,7 @@ def global_avg_pool1d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
     >>> global_avg_pool1d([[[1.0, 10], [2, 20], [6, 60]]])
     array([[ 3., 30.]])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     x = channels_last("x", as_float("x", x), 1, data_format)
     return implementation("avg_pool").global_avg_pool1d(x)
@@ -347,7 +347,7 @@ def global_avg_pool1d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     >>> global_avg_pool1d_dx([[6.0]], input_size=3)[0, :, 0]
     array([2., 2., 2.])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     known_format(data_format)
     dy, input_size = axes("dy", as_float("dy", dy), "batch", "channels"), per_axis("input_size", input_size, 1)

@@ -19,7 +19,8 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 def floats(**arrays: Any) -> list[Array]:
     """Return several arguments as C-contiguous arrays of one float type, in the order given.
 
-    The bias b may be None, and is returned as None.
+    The bias b may be None, and is returned as None; the annotation leaves this out, since the elements of a list have one
+    type.
 
     float32 stays float32, float64 stays float64, integers and booleans become float64. Any other type, and any mixture, is
     refused: a silent promotion would double memory and halve speed without a word.

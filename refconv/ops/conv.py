@@ -67,7 +67,8 @@ def conv2d(
     >>> conv2d(x, w, b=[0.5])[0, :, :, 0]
     array([[5421.5, 6532.5]])
 
-    Source: A5–A10, B1, C4, C5; LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    Source: lecture rows A5–A10, B1, C4 and C5 (SOURCES.md); LeCun et al., "Gradient-based learning applied to document
+    recognition", 1998.
     """
     x, w, b, window, groups = checked(2, x, w, b, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv").conv2d(x, w, b, window, groups), data_format)
@@ -120,7 +121,7 @@ def conv2d_dx(
     array([[ 1., 12., 20.],
            [ 3., 35., 50.]])
 
-    Source: B4.
+    Source: lecture row B4 (SOURCES.md).
     """
     dy, w, size, window, groups = checked_dx(2, dy, w, input_size, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv").conv2d_dx(dy, w, size, window, groups), data_format)
@@ -171,7 +172,7 @@ def conv2d_dw(
     array([[21., 32.],
            [54., 65.]])
 
-    Source: B3.
+    Source: lecture row B3 (SOURCES.md).
     """
     x, dy, window, groups = checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
     return implementation("conv").conv2d_dw(x, dy, window, groups)
@@ -204,7 +205,7 @@ def conv2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Ar
     >>> conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: B1.
+    Source: lecture row B1 (SOURCES.md).
     """
     return implementation("conv").conv2d_db(channels_last("dy", as_float("dy", dy), 2, data_format))
 
@@ -255,7 +256,7 @@ def conv1d(
     >>> conv1d(x, w, stride=2)[0, :, 0]
     array([14., 26.])
 
-    Source: A7, C8.
+    Source: lecture rows A7 and C8 (SOURCES.md).
     """
     x, w, b, window, groups = checked(1, x, w, b, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv").conv1d(x, w, b, window, groups), data_format)
@@ -306,7 +307,7 @@ def conv1d_dx(
     >>> conv1d_dx(dy, w, input_size=5, stride=2)[0, :, 0]
     array([ 1.,  2., 13., 20., 30.])
 
-    Source: B4, C8.
+    Source: lecture rows B4 and C8 (SOURCES.md).
     """
     dy, w, size, window, groups = checked_dx(1, dy, w, input_size, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv").conv1d_dx(dy, w, size, window, groups), data_format)
@@ -355,7 +356,7 @@ def conv1d_dw(
     >>> conv1d_dw(x, dy, kernel_size=3)[:, 0, 0]
     array([21., 32., 43.])
 
-    Source: B3, C8.
+    Source: lecture rows B3 and C8 (SOURCES.md).
     """
     x, dy, window, groups = checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
     return implementation("conv").conv1d_dw(x, dy, window, groups)
@@ -388,6 +389,6 @@ def conv1d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Ar
     >>> conv1d_db(np.array([[[1.0, 2], [3, 5]]]))
     array([4., 7.])
 
-    Source: B1.
+    Source: lecture row B1 (SOURCES.md).
     """
     return implementation("conv").conv1d_db(channels_last("dy", as_float("dy", dy), 1, data_format))

@@ -82,7 +82,8 @@ def conv_transpose2d(
     array([[ 1.5,  2.5, 13.5, 20.5, 30.5],
            [ 4.5,  5.5, 46.5, 50.5, 60.5]])
 
-    Source: C1–C3, C5; Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+    Source: lecture rows C1–C3 and C5 (SOURCES.md); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning",
+    2016.
     """
     steps = (stride, padding, dilation)
     x, w, b, size, window, groups = checked(2, x, w, b, steps, output_padding, groups, data_format)
@@ -132,7 +133,7 @@ def conv_transpose2d_dx(
     >>> conv_transpose2d_dx(dy, w)[0, :, :, 0]
     array([[5421., 6532.]])
 
-    Source: C2.
+    Source: lecture row C2 (SOURCES.md).
     """
     dy, w, window, groups = checked_dx(2, dy, w, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv_transpose").conv_transpose2d_dx(dy, w, window, groups), data_format)
@@ -183,7 +184,7 @@ def conv_transpose2d_dw(
     array([[21., 32.],
            [54., 65.]])
 
-    Source: C2.
+    Source: lecture row C2 (SOURCES.md).
     """
     x, dy, window, groups = checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
     return implementation("conv_transpose").conv_transpose2d_dw(x, dy, window, groups)
@@ -216,7 +217,7 @@ def conv_transpose2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_la
     >>> conv_transpose2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: C2.
+    Source: lecture row C2 (SOURCES.md).
     """
     return implementation("conv_transpose").conv_transpose2d_db(channels_last("dy", as_float("dy", dy), 2, data_format))
 
@@ -267,7 +268,7 @@ def conv_transpose1d(
     >>> conv_transpose1d(x, w, stride=2, output_padding=1)[0, :, 0]
     array([ 1.,  2., 13., 20., 30.,  0.])
 
-    Source: C1–C3, C5, C8.
+    Source: lecture rows C1–C3, C5 and C8 (SOURCES.md).
     """
     steps = (stride, padding, dilation)
     x, w, b, size, window, groups = checked(1, x, w, b, steps, output_padding, groups, data_format)
@@ -313,7 +314,7 @@ def conv_transpose1d_dx(
     >>> conv_transpose1d_dx(dy, w, stride=2)[0, :, 0]
     array([14., 26.])
 
-    Source: C2, C8.
+    Source: lecture rows C2 and C8 (SOURCES.md).
     """
     dy, w, window, groups = checked_dx(1, dy, w, (stride, padding, dilation), groups, data_format)
     return restore(implementation("conv_transpose").conv_transpose1d_dx(dy, w, window, groups), data_format)
@@ -362,7 +363,7 @@ def conv_transpose1d_dw(
     >>> conv_transpose1d_dw(x, dy, kernel_size=3)[:, 0, 0]
     array([21., 32., 43.])
 
-    Source: C2, C8.
+    Source: lecture rows C2 and C8 (SOURCES.md).
     """
     x, dy, window, groups = checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
     return implementation("conv_transpose").conv_transpose1d_dw(x, dy, window, groups)
@@ -395,6 +396,6 @@ def conv_transpose1d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_la
     >>> conv_transpose1d_db(np.array([[[1.0, 2], [3, 5]]]))
     array([4., 7.])
 
-    Source: C2, C8.
+    Source: lecture rows C2 and C8 (SOURCES.md).
     """
     return implementation("conv_transpose").conv_transpose1d_db(channels_last("dy", as_float("dy", dy), 1, data_format))

@@ -40,7 +40,7 @@ def convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     >>> convolve1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
     array([10., 16., 22., 28.])
 
-    Source: A2.
+    Source: lecture row A2 (SOURCES.md).
     """
     x, w = _checked(x, w, mode, "position")
     return implementation("convolve").convolve1d(x, w, mode)
@@ -74,7 +74,7 @@ def convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     >>> convolve2d([[1, 2, 3], [4, 5, 6]], [[1, 10], [100, 1000]], "valid")
     array([[1245., 2356.]])
 
-    Source: A3.
+    Source: lecture row A3 (SOURCES.md).
     """
     x, w = _checked(x, w, mode, "height", "width")
     return implementation("convolve").convolve2d(x, w, mode)
@@ -108,7 +108,7 @@ def cross_correlate1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     >>> cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
     array([14., 20., 26., 32.])
 
-    Source: A4.
+    Source: lecture row A4 (SOURCES.md).
     """
     x, w = _checked(x, w, mode, "position")
     return implementation("convolve").cross_correlate1d(x, w, mode)
@@ -142,7 +142,7 @@ def cross_correlate2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     >>> cross_correlate2d([[1, 2, 3], [4, 5, 6]], [[1, 10], [100, 1000]], "valid")
     array([[5421., 6532.]])
 
-    Source: A4.
+    Source: lecture row A4 (SOURCES.md).
     """
     x, w = _checked(x, w, mode, "height", "width")
     return implementation("convolve").cross_correlate2d(x, w, mode)
@@ -181,7 +181,7 @@ def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     >>> fft_convolve1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid").round(12)
     array([10., 16., 22., 28.])
 
-    Source: A2.
+    Source: lecture row A2 (SOURCES.md).
     """
     x, w = _checked(*_with_roots_of_unity(x, w), mode, "position")
     return implementation("convolve").fft_convolve1d(x, w, mode)
@@ -218,7 +218,7 @@ def fft_convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     >>> fft_convolve2d([[1, 2, 3], [4, 5, 6]], [[1, 10], [100, 1000]], "valid").round(9)
     array([[1245., 2356.]])
 
-    Source: A2, A3.
+    Source: lecture rows A2 and A3 (SOURCES.md).
     """
     x, w = _checked(*_with_roots_of_unity(x, w), mode, "height", "width")
     return implementation("convolve").fft_convolve2d(x, w, mode)

@@ -40,7 +40,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
     >>> dense(np.array([[1.0, 2]]), np.array([[1.0, 10, 100], [3, 5, 7]]), b=[0.5, 0, 0])
     array([[  7.5,  20. , 114. ]])
 
-    Source: A8.
+    Source: lecture row A8 (SOURCES.md).
     """
     x, w, b = floats(x=x, w=w, b=b)
     _batch("x", x)
@@ -77,7 +77,7 @@ def dense_dx(dy: ArrayLike, w: ArrayLike) -> Array:
     >>> dense_dx(np.array([[1.0, 10, 100]]), np.array([[1.0, 2, 3], [5, 7, 9]]))
     array([[321., 975.]])
 
-    Source: A8, B4.
+    Source: lecture rows A8 and B4 (SOURCES.md).
     """
     dy, w = floats(dy=dy, w=w)
     _batch("dy", dy)
@@ -114,7 +114,7 @@ def dense_dw(x: ArrayLike, dy: ArrayLike) -> Array:
     array([[  1.,  13., 300.],
            [  2.,  25., 500.]])
 
-    Source: A8, B3.
+    Source: lecture rows A8 and B3 (SOURCES.md).
     """
     x, dy = floats(x=x, dy=dy)
     _batch("x", x)
@@ -148,7 +148,7 @@ def dense_db(dy: ArrayLike) -> Array:
     >>> dense_db(np.array([[1.0, 2], [3, 5]]))
     array([4., 7.])
 
-    Source: A8.
+    Source: lecture row A8 (SOURCES.md).
     """
     return implementation("dense").dense_db(_batch("dy", as_float("dy", dy)))
 

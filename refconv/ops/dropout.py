@@ -49,7 +49,8 @@ def dropout(x: ArrayLike, rate: float, rng: Generator) -> tuple[Array, Array]:
     >>> dropout([1, 2, 3, 4, 5], rate=0.75, rng=4)
     (array([ 4.,  0., 12.,  0.,  0.]), array([4., 0., 4., 0., 0.]))
 
-    Source: A18; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+    Source: lecture row A18 (SOURCES.md); Srivastava et al., "Dropout: a simple way to prevent neural networks from
+    overfitting", 2014.
     """
     # The kernels want at least one axis, and floats() makes one; a single number goes back without.
     single, x = x, as_float("x", x)
@@ -87,7 +88,7 @@ def dropout_dx(dy: ArrayLike, *, mask: ArrayLike) -> Array:
     >>> dropout_dx([10, 20, 30], mask=[0, 4, 4])
     array([  0.,  80., 120.])
 
-    Source: A18.
+    Source: lecture row A18 (SOURCES.md).
     """
     single = mask
     dy, mask = floats(dy=dy, mask=mask)

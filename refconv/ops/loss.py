@@ -49,7 +49,7 @@ def softmax(x: ArrayLike) -> Array:
     >>> softmax(np.log([[1.0, 2, 5]]))
     array([[0.125, 0.25 , 0.625]])
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
     x = _logits("x", x, as_float("x", x))
     return implementation("loss").softmax(_rows(x)).reshape(x.shape)
@@ -83,7 +83,7 @@ def softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     >>> softmax_dx(np.array([[0.0, 0, 8]]), y=np.array([[0.125, 0.25, 0.625]]))
     array([[-0.625, -1.25 ,  1.875]])
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
     dy, y = _outputs(dy, y)
     return implementation("loss").softmax_dx(_rows(dy), y=_rows(y)).reshape(y.shape)
@@ -115,7 +115,7 @@ def log_softmax(x: ArrayLike) -> Array:
     >>> np.exp(log_softmax(1000 + np.log([[1.0, 2, 5]]))).round(6)
     array([[0.125, 0.25 , 0.625]])
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
     x = _logits("x", x, as_float("x", x))
     return implementation("loss").log_softmax(_rows(x)).reshape(x.shape)
@@ -149,7 +149,7 @@ def log_softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     >>> log_softmax_dx(np.array([[0.0, 0, 8]]), y=np.log([[0.125, 0.25, 0.625]]))
     array([[-1., -2.,  3.]])
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
     dy, y = _outputs(dy, y)
     return implementation("loss").log_softmax_dx(_rows(dy), y=_rows(y)).reshape(y.shape)

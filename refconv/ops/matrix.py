@@ -62,7 +62,7 @@ def im2col(
     >>> np.array([[1, 10, 100, 1000]]) @ im2col(x, 2)
     array([[5421., 6532.]])
 
-    Source: B2.
+    Source: lecture row B2 (SOURCES.md).
     """
     x = channels_last("x", as_float("x", x), 2, data_format)
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
@@ -115,7 +115,7 @@ def col2im(
     array([[ 1., 12., 20.],
            [ 3., 35., 50.]])
 
-    Source: B2.
+    Source: lecture row B2 (SOURCES.md).
     """
     columns = as_float("columns", columns)
     known_format(data_format)
@@ -176,7 +176,7 @@ def toeplitz1d(
     >>> T.T @ [1, 10, 100]
     array([  1.,  12., 123., 230., 300.])
 
-    Source: C2, C8.
+    Source: lecture rows C2 and C8 (SOURCES.md).
     """
     w, size, window, groups = _checked(1, w, input_size, (stride, padding, dilation), groups)
     return implementation("matrix").toeplitz1d(w, size, window, groups)
@@ -222,7 +222,7 @@ def toeplitz2d(
     array([[1., 2., 0., 3., 5., 0.],
            [0., 1., 2., 0., 3., 5.]])
 
-    Source: C2, C8.
+    Source: lecture rows C2 and C8 (SOURCES.md).
     """
     w, size, window, groups = _checked(2, w, input_size, (stride, padding, dilation), groups)
     return implementation("matrix").toeplitz2d(w, size, window, groups)
@@ -263,7 +263,7 @@ def zero_stuff(x: ArrayLike, stride: Size, *, data_format: DataFormat = "channel
     array([[1., 0., 0., 2.],
            [3., 0., 0., 4.]])
 
-    Source: C2.
+    Source: lecture row C2 (SOURCES.md).
     """
     x = as_float("x", x)
     if x.ndim not in (3, 4):

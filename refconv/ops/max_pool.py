@@ -81,7 +81,7 @@ def max_pool2d(
     array([[4., 5.],
            [7., 9.]])
 
-    Source: A11, C9.
+    Source: lecture rows A11 and C9 (SOURCES.md).
     """
     x, window = _checked(2, x, kernel_size, stride, padding, dilation, ceil_mode, data_format)
     return restore(implementation("max_pool").max_pool2d(x, window), data_format)
@@ -129,7 +129,7 @@ def max_pool2d_with_argmax(
     >>> y[0, :, :, 0], argmax[0, :, :, 0]
     (array([[7., 7.]]), array([[1, 1]]))
 
-    Source: A11, B5.
+    Source: lecture rows A11 and B5 (SOURCES.md).
     """
     x, window = _checked(2, x, kernel_size, stride, padding, dilation, ceil_mode, data_format)
     y, argmax = implementation("max_pool").max_pool2d_with_argmax(x, window)
@@ -172,7 +172,7 @@ def max_pool2d_dx(dy: ArrayLike, argmax: ArrayLike, input_size: Size, *, data_fo
     array([[ 0.,  1.,  0.],
            [ 0.,  0., 10.]])
 
-    Source: B5.
+    Source: lecture row B5 (SOURCES.md).
     """
     dy, argmax, size = _checked_dx(2, dy, argmax, input_size, data_format)
     dx = implementation("max_pool").max_pool2d_dx(dy, argmax, size)
@@ -215,7 +215,7 @@ def max_pool1d(
     >>> max_pool1d(np.array([1.0, 5, 2, 3]).reshape(1, 4, 1), 2)[0, :, 0]
     array([5., 3.])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     x, window = _checked(1, x, kernel_size, stride, padding, dilation, ceil_mode, data_format)
     return restore(implementation("max_pool").max_pool1d(x, window), data_format)
@@ -260,7 +260,7 @@ def max_pool1d_with_argmax(
     >>> y[0, :, 0], argmax[0, :, 0]
     (array([5., 3.]), array([1, 3]))
 
-    Source: A11, B5.
+    Source: lecture rows A11 and B5 (SOURCES.md).
     """
     x, window = _checked(1, x, kernel_size, stride, padding, dilation, ceil_mode, data_format)
     y, argmax = implementation("max_pool").max_pool1d_with_argmax(x, window)
@@ -300,7 +300,7 @@ def max_pool1d_dx(dy: ArrayLike, argmax: ArrayLike, input_size: Size, *, data_fo
     >>> max_pool1d_dx(dy, argmax, input_size=4)[0, :, 0]
     array([ 0.,  1.,  0., 10.])
 
-    Source: B5.
+    Source: lecture row B5 (SOURCES.md).
     """
     dy, argmax, size = _checked_dx(1, dy, argmax, input_size, data_format)
     dx = implementation("max_pool").max_pool1d_dx(dy, argmax, size)

@@ -60,7 +60,7 @@ def batch_norm(
     >>> y, mean, var
     (array([[-1., -3.], [ 1., 17.]]), array([2., 9.]), array([ 1., 16.]))
 
-    Source: A13, A16; Ioffe and Szegedy, "Batch normalization", 2015.
+    Source: lecture rows A13 and A16 (SOURCES.md); Ioffe and Szegedy, "Batch normalization", 2015.
     """
     x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
     x = _not_empty(channels_last("x", x, None, data_format))
@@ -118,7 +118,7 @@ def batch_norm_grads(
     >>> dx[:, 0], dgamma, dbeta
     (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
 
-    Source: A13, A16; Ioffe and Szegedy, 2015, section 3.
+    Source: lecture rows A13 and A16 (SOURCES.md); Ioffe and Szegedy, 2015, section 3.
     """
     dy, x, gamma, mean, var, eps = _checked_grads(dy, x, gamma, mean, var, eps, data_format)
     _not_empty(x)
@@ -170,7 +170,7 @@ def batch_norm_inference(
     >>> batch_norm_inference([[4.0], [8]], gamma=[10.0], beta=[0.5], mean=[2.0], var=[3.0], eps=1)[:, 0]
     array([10.5, 30.5])
 
-    Source: A15.
+    Source: lecture row A15 (SOURCES.md).
     """
     x, gamma, beta, mean, var = floats(x=x, gamma=gamma, beta=beta, mean=mean, var=var)
     x = channels_last("x", x, None, data_format)
@@ -217,7 +217,7 @@ def batch_norm_inference_grads(
     >>> dx[:, 0], dgamma, dbeta
     (array([ 5., 15.]), array([10.]), array([4.]))
 
-    Source: A15.
+    Source: lecture row A15 (SOURCES.md).
     """
     dy, x, gamma, mean, var, eps = _checked_grads(dy, x, gamma, mean, var, eps, data_format)
     dx, dgamma, dbeta = implementation("norm").batch_norm_inference_grads(

@@ -52,7 +52,7 @@ def pad(x: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format: Dat
     [3. 2. 1. 2. 3. 2.]
     [1. 1. 1. 2. 3. 3.]
 
-    Source: A9, M16, M17.
+    Source: lecture rows A9, M16 and M17 (SOURCES.md).
     """
     x = _images_or_signals("x", as_float("x", x), data_format)
     window = frame(padding, x.ndim - 2, mode)
@@ -95,7 +95,7 @@ def pad_dx(dy: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format:
     [  100.  1010. 10001.]
     [  111.  1000. 10000.]
 
-    Source: A9, M16, M17.
+    Source: lecture rows A9, M16 and M17 (SOURCES.md).
     """
     dy = _images_or_signals("dy", as_float("dy", dy), data_format)
     window = frame(padding, dy.ndim - 2, mode)
@@ -150,7 +150,7 @@ def upsample2d(x: ArrayLike, scale: Size, *, mode: str = "nearest", data_format:
     [ 1.  1.  5.  5. 17. 17.]
     [ 1.  2.  4.  8. 14. 17.]
 
-    Source: M16, M17.
+    Source: lecture rows M16 and M17 (SOURCES.md).
     """
     x = channels_last("x", as_float("x", x), 2, data_format)
     scale = per_axis("scale", scale, 2)
@@ -189,7 +189,7 @@ def upsample2d_dx(dy: ArrayLike, scale: Size, *, mode: str = "nearest", data_for
     [  11. 1100.]
     [  33.5 1077.5]
 
-    Source: M16, M17.
+    Source: lecture rows M16 and M17 (SOURCES.md).
     """
     dy = channels_last("dy", as_float("dy", dy), 2, data_format)
     scale = per_axis("scale", scale, 2)

@@ -67,8 +67,8 @@ def local_response_norm(
     >>> local_response_norm([[3.0, 1, 2]], size=2, alpha=0.5, beta=1, k=0.5)
     array([[0.6       , 0.18181818, 0.66666667]])
 
-    Source: M3, M5; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks",
-    2012, section 3.3.
+    Source: lecture rows M3 and M5 (SOURCES.md); Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep
+    convolutional neural networks", 2012, section 3.3.
     """
     x = channels_last("x", as_float("x", x), None, data_format)
     numbers = _checked(x, size, alpha, beta, k, divide_by_size)
@@ -117,7 +117,7 @@ def local_response_norm_dx(
     >>> local_response_norm_dx([[0.0, 121, 0]], x=[[3.0, 1, 2]], size=2, alpha=0.5, beta=1, k=0.5)
     array([[-12.,  18.,   0.]])
 
-    Source: M3, M5; the chain rule.
+    Source: lecture rows M3 and M5 (SOURCES.md); the chain rule.
     """
     dy, x = floats(dy=dy, x=x)
     same_shape("dy", dy, x.shape, "that of x")

@@ -46,10 +46,8 @@ def depthwise_conv2d(
         The kernels; Q is the multiplier, outputs an input channel.
     b : array (C·Q,), of x's type, optional
         The bias, one for each output channel.
-    stride, padding, dilation
+    stride, padding, dilation, data_format
         As in :func:`refconv.conv2d`.
-    data_format : str
-        "channels_last" or "channels_first".
 
     Returns
     -------
@@ -72,7 +70,7 @@ def depthwise_conv2d(
     array([[ 201.5 , 8070.25],
            [ 302.5 , 9080.25]])
 
-    Source: C7; Chollet, "Xception: deep learning with depthwise separable convolutions", 2016.
+    Source: lecture row C7 (SOURCES.md); Chollet, "Xception: deep learning with depthwise separable convolutions", 2016.
     """
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, 2, data_format), _kernel("w", w)
@@ -130,7 +128,7 @@ def depthwise_conv2d_dx(
            [ 13.,  50.],
            [ 30., 100.]])
 
-    Source: C7, B4.
+    Source: lecture rows C7 and B4 (SOURCES.md).
     """
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, 2, data_format), _kernel("w", w)
@@ -184,7 +182,7 @@ def depthwise_conv2d_dw(
     array([[ 21., 174.],
            [ 32., 196.]])
 
-    Source: C7, B3.
+    Source: lecture rows C7 and B3 (SOURCES.md).
     """
     x, dy = floats(x=x, dy=dy)
     x, dy = channels_last("x", x, 2, data_format), channels_last("dy", dy, 2, data_format)
@@ -223,7 +221,7 @@ def depthwise_conv2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_la
     >>> depthwise_conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: C7.
+    Source: lecture row C7 (SOURCES.md).
     """
     return implementation("separable").depthwise_conv2d_db(channels_last("dy", as_float("dy", dy), 2, data_format))
 
@@ -256,10 +254,8 @@ def separable_conv2d(
         The kernel across channels.
     b : array (O,), of x's type, optional
         The bias, one for each output channel.
-    stride, padding, dilation
-        Those of the depthwise convolution, as in :func:`refconv.conv2d`.
-    data_format : str
-        "channels_last" or "channels_first".
+    stride, padding, dilation, data_format
+        Those of the depthwise convolution, as in :func:`depthwise_conv2d`.
 
     Returns
     -------
@@ -281,7 +277,8 @@ def separable_conv2d(
     array([[16743.],
            [19066.]])
 
-    Source: C7; Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017.
+    Source: lecture row C7 (SOURCES.md); Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision
+    applications", 2017.
     """
     x, depthwise, pointwise, b = floats(x=x, depthwise=depthwise, pointwise=pointwise, b=b)
     x = channels_last("x", x, 2, data_format)
@@ -317,12 +314,8 @@ def separable_conv2d_grads(
     ----------
     dy : array (N, rows, columns, O), float32 or float64
         ∂e/∂y; (N, O, rows, columns) with ``channels_first``.
-    x : array (N, H, W, C), of dy's type
-        The input of the forward pass.
-    depthwise : array (kh, kw, C, Q), of dy's type
-        Its kernels in space.
-    pointwise : array (1, 1, C·Q, O), of dy's type
-        Its kernel across channels.
+    x, depthwise, pointwise : arrays, of dy's type
+        The input and the kernels of the forward pass.
     stride, padding, dilation, data_format
         As in the forward pass.
 
@@ -344,7 +337,7 @@ def separable_conv2d_grads(
     >>> dx.ravel(), ddepthwise.ravel(), dpointwise.ravel()
     (array([   3.,  330., 3000.]), array([603., 906.]), array([3221.]))
 
-    Source: C7, B3, B4.
+    Source: lecture rows C7, B3 and B4 (SOURCES.md).
     """
     dy, x, depthwise, pointwise = floats(dy=dy, x=x, depthwise=depthwise, pointwise=pointwise)
     dy, x = channels_last("dy", dy, 2, data_format), channels_last("x", x, 2, data_format)
@@ -393,7 +386,7 @@ def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
     >>> column.round(12), row.round(12)
     (array([3., 4., 5.]), array([1., 2., 3.]))
 
-    Source: C6.
+    Source: lecture row C6 (SOURCES.md).
     """
     kernel = axes("kernel", as_float("kernel", kernel), "height", "width")
     if kernel.dtype == object:

@@ -28,12 +28,12 @@ def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float 
     model : Layer or dict of Parameter
         A built network, or parameters by name; those that are not trainable are ignored.
     max_norm : float
-        The largest norm, above 0; the lecture's 2.0 is that of Inception v3.
+        Maximum of the norm, above 0. The lecture's 2.0 is from Inception v3.
 
     Returns
     -------
     float
-        The norm before; ∞ or NaN if an element is, and ∞ if it exceeds float64.
+        The norm before clipping. It is ∞ or NaN if an element is, and ∞ if it is too large for float64.
 
     Raises
     ------
@@ -50,7 +50,8 @@ def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float 
     >>> clip_by_global_norm({"w": w, "b": b}, max_norm=6.5), w.grad, b.grad
     (13.0, array([[ 1.5, -2. ]]), array([6.]))
 
-    Source: A20; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
+    Source: lecture row A20 (SOURCES.md); Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
+    networks", 2013.
     """
     max_norm = real("max_norm", max_norm, above=0)
     gradients = [p.grad for p in trainable_parameters(model).values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import operator
 from abc import abstractmethod
@@ -14,6 +15,7 @@ import numpy as np
 from refconv._arguments import choice, real, trainable_parameters
 from refconv._errors import ArgumentValueError
 from refconv.nn.calls import CheckedCall
+from refconv.nn.layer import all_layers
 from refconv.ops.dispatch import implementation
 from refconv.optim.groups import COMMON, Group, assigned, groups_of
 
@@ -48,15 +50,15 @@ class Optimizer(metaclass=CheckedCall):
     lr : float
         α, the common learning rate. May be set between steps: ``optimizer.lr = …``, as schedules do.
     weight_decay : float
-        λ.
+        λ, the factor of the weights in the update.
     decayed : str
-        "all" parameters, as in the lecture's line, or "weights" alone: arrays of two or more axes, so neither biases nor
-        the γ and β of batch normalisation.
+        The parameters that weight decay applies to: "all", as in the lecture's formula, or "weights", the arrays of two or
+        more axes. Biases and the γ and β of batch normalisation have one axis.
     groups : dict, optional
         Other values of ``lr`` or ``weight_decay`` for the parameters whose dotted name matches a pattern, in which ``*``
         stands for any characters: ``{"*.b": {"weight_decay": 0.0}, "scores.*": {"lr": 1.0}}``. The first pattern that
-        matches counts. A change of ``optimizer.lr`` scales the rates of all groups by the same factor; a ``weight_decay``
-        of a group counts for all its parameters, whatever ``decayed`` is.
+        matches is used. A change of ``optimizer.lr`` scales the rates of all groups by the same factor. The ``weight_decay``
+        of a group applies to all its parameters, whatever ``decayed`` is.
 
     Raises
     ------
@@ -80,7 +82,10 @@ class Optimizer(metaclass=CheckedCall):
     ) -> None:
         self.parameters: dict[str, Parameter] = trainable_parameters(model)
         if not self.parameters:
-            raise ArgumentValueError(f"model must have at least one trainable parameter, got none in {type(model).__name__}")
+            is_dict = isinstance(model, Mapping)  # of a container, which has no parameters of its own
+            advice = "pass the model itself, as in SGD(model, lr=0.01)" if is_dict else "is all of it frozen?"
+            found = f"got none in {type(model).__name__}: {advice}"
+            raise ArgumentValueError(f"model must have at least one trainable parameter, {found}")
         self.lr, self.weight_decay = real("lr", lr, least=0), real("weight_decay", weight_decay, least=0)
         choice("decayed", decayed, DECAYED)
         self.decayed = decayed
@@ -128,7 +133,7 @@ class Optimizer(metaclass=CheckedCall):
         >>> _ = model.build((3,), rng=0)
         >>> optim.SGD(model, lr=0.1).check_model(model)
         """
-        own = set(map(id, model.named_parameters().values()))
+        own = {id(parameter) for layer in all_layers(model) for parameter in layer.parameters.values()}
         if not own.issuperset(map(id, self.parameters.values())):
             raise ArgumentValueError(
                 "optimizer must hold the parameters of model, got those of another model (or of an earlier build): "
@@ -232,6 +237,12 @@ class Optimizer(metaclass=CheckedCall):
         groups = [{"names": pattern, **group.settings()} for pattern, group in self.groups.items()]
         common = {"lr": self.lr, "weight_decay": self.weight_decay, "decayed": self.decayed, "groups": groups}
         return {**common, **{name: getattr(self, name) for name in self.options}}
+
+    def __repr__(self) -> str:
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        options = {name: value for name, value in self.settings().items() if name != "groups" and value != defaults.get(name)}
+        shown = {"lr": self.lr, **options, **({"groups": len(self.groups)} if self.groups else {})}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def state(self) -> dict[str, Array]:
         """Return the state as named arrays, ``slot.name`` for each parameter, and the number of steps."""

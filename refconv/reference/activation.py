@@ -40,7 +40,7 @@ def relu(x: Array) -> Array:
     >>> relu(np.array([-2.0, 0, 3]))
     array([0., 0., 3.])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     y = np.empty_like(x)
     for i in range(x.size):
@@ -56,7 +56,7 @@ def relu_dx(dy: Array, *, x: Array) -> Array:
     >>> relu_dx(np.array([10.0, 20, 30]), x=np.array([-2.0, 0, 3]))
     array([ 0.,  0., 30.])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dx = np.empty_like(dy)
     for i in range(x.size):
@@ -73,7 +73,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
     >>> leaky_relu(np.array([-2.0, 0, 3]), 0.25)
     array([-0.5,  0. ,  3. ])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     y = np.empty_like(x)
     for i in range(x.size):
@@ -90,7 +90,7 @@ def leaky_relu_dx(dy: Array, *, x: Array, slope: float) -> Array:
     >>> leaky_relu_dx(np.array([10.0, 20, 30]), x=np.array([-2.0, 0, 3]), slope=0.25)
     array([ 2.5,  5. , 30. ])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dx = np.empty_like(dy)
     for i in range(x.size):
@@ -107,7 +107,7 @@ def elu(x: Array, alpha: float) -> Array:
     >>> elu(np.array([np.log(0.25), 0, 3]), 2).round(6)
     array([-1.5,  0. ,  3. ])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     y = np.empty_like(x)
     for i in range(x.size):
@@ -124,7 +124,7 @@ def elu_dx(dy: Array, *, x: Array, alpha: float) -> Array:
     >>> elu_dx(np.array([10.0, 20, 30]), x=np.array([np.log(0.25), 0, 3]), alpha=2).round(6)
     array([ 5., 40., 30.])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dx = np.empty_like(dy)
     for i in range(x.size):
@@ -143,7 +143,7 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(np.log([1 / 3, 1, 4])).round(6)
     array([0.25, 0.5 , 0.8 ])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     y = np.empty_like(x)
     for i in range(x.size):
@@ -159,7 +159,7 @@ def sigmoid_dx(dy: Array, *, y: Array) -> Array:
     >>> sigmoid_dx(np.array([10.0, 100]), y=np.array([0.5, 0.25]))
     array([ 2.5 , 18.75])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dx = np.empty_like(dy)
     for i in range(y.size):
@@ -176,7 +176,7 @@ def tanh(x: Array) -> Array:
     >>> tanh(np.log([0.5, 1, 3])).round(6)
     array([-0.6,  0. ,  0.8])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     y = np.empty_like(x)
     for i in range(x.size):
@@ -192,7 +192,7 @@ def tanh_dx(dy: Array, *, y: Array) -> Array:
     >>> tanh_dx(np.array([10.0, 100]), y=np.array([0.5, -0.25]))
     array([ 7.5 , 93.75])
 
-    Source: B6.
+    Source: lecture row B6 (SOURCES.md).
     """
     dx = np.empty_like(dy)
     for i in range(y.size):

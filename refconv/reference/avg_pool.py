@@ -49,7 +49,7 @@ def avg_pool2d(x: Array, window: Window, count_include_pad: bool) -> Array:
     array([[2., 3.],
            [4., 6.]])
 
-    Source: A11, C9.
+    Source: lecture rows A11 and C9 (SOURCES.md).
     """
     (N, H, W, C), (kh, kw), (S_h, S_w), (D_h, D_w) = x.shape, window.kernel, window.stride, window.dilation
     (top, _bottom), (left, _right) = window.pads((H, W))
@@ -81,7 +81,7 @@ def avg_pool2d_dx(dy: Array, window: Window, input_size: Shape, count_include_pa
            [1., 3., 2.],
            [1., 3., 2.]])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     (N, _, _, C), (H, W), (kh, kw) = dy.shape, input_size, window.kernel
     (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
@@ -109,7 +109,7 @@ def counts(window: Window, input_size: Shape, count_include_pad: bool) -> list[l
     >>> counts(window, (4,), count_include_pad=False), counts(window, (4,), count_include_pad=True)
     ([[2, 3, 1]], [[3, 3, 2]])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     result = []
     for axis, outputs in enumerate(window.output_size(input_size)):
@@ -131,7 +131,7 @@ def avg_pool1d(x: Array, window: Window, count_include_pad: bool) -> Array:
     >>> avg_pool1d(np.array([1.0, 5, 3, 7]).reshape(1, 4, 1), Window((2,), padding=((1, 0),)), False)[0, :, 0]
     array([1., 3., 4., 5.])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     (N, size, C), (k,), (S,), (D,) = x.shape, window.kernel, window.stride, window.dilation
     ((left, _right),) = window.pads((size,))
@@ -158,7 +158,7 @@ def avg_pool1d_dx(dy: Array, window: Window, input_size: Shape, count_include_pa
     >>> avg_pool1d_dx(np.array([2.0, 4, 6]).reshape(1, 3, 1), Window((2,)), (4,), False)[0, :, 0]
     array([1., 3., 5., 3.])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     (N, _, C), (size,), (k,), (S,), (D,) = dy.shape, input_size, window.kernel, window.stride, window.dilation
     ((left, _right),) = window.pads(input_size)
@@ -183,7 +183,7 @@ def global_avg_pool2d(x: Array) -> Array:
     >>> global_avg_pool2d(np.array([[1.0, 10], [2, 20], [6, 60]]).reshape(1, 3, 1, 2))
     array([[ 3., 30.]])
 
-    Source: A11, M6; Lin, Chen and Yan, "Network in network", 2014.
+    Source: lecture rows A11 and M6 (SOURCES.md); Lin, Chen and Yan, "Network in network", 2014.
     """
     N, H, W, C = x.shape
     y = np.zeros((N, C), x.dtype)
@@ -206,7 +206,7 @@ def global_avg_pool2d_dx(dy: Array, input_size: Shape) -> Array:
     >>> global_avg_pool2d_dx(np.array([[6.0]]), (1, 3))[0, :, :, 0]
     array([[2., 2., 2.]])
 
-    Source: A11, M6.
+    Source: lecture rows A11 and M6 (SOURCES.md).
     """
     (N, C), (H, W) = dy.shape, input_size
     dx = np.zeros((N, H, W, C), dy.dtype)
@@ -229,7 +229,7 @@ def global_avg_pool1d(x: Array) -> Array:
     >>> global_avg_pool1d(np.array([[1.0, 10], [2, 20], [6, 60]]).reshape(1, 3, 2))
     array([[ 3., 30.]])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     N, n, C = x.shape
     y = np.zeros((N, C), x.dtype)
@@ -251,7 +251,7 @@ def global_avg_pool1d_dx(dy: Array, input_size: Shape) -> Array:
     >>> global_avg_pool1d_dx(np.array([[6.0]]), (3,))[0, :, 0]
     array([2., 2., 2.])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     (N, C), (n,) = dy.shape, input_size
     dx = np.zeros((N, n, C), dy.dtype)

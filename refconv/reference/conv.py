@@ -1,8 +1,8 @@
 r"""The convolution layer: forward, and both derivatives, as loops.
 
-One sum, three times. The loops run over the same index set: image b, output pixel (i, j), output channel o, kernel entry
-(m, n), input channel c. Only the accumulation line differs, and each derivative is the forward line with one factor and
-the result exchanged::
+The output and both derivatives are one sum. The three loops run over the same index set: image b, output pixel (i, j), output
+channel o, kernel entry (m, n), input channel c. Only the innermost line differs. To get a derivative from the forward line,
+exchange y with one of the factors and write d before both::
 
     y [b, i, j, o]  +=  x[…] · w[m, n, c, o]
     dw[m, n, c, o]  +=  x[…] · dy[b, i, j, o]
@@ -12,15 +12,16 @@ S is the stride, the step between neighbouring outputs, and D the dilation, the 
 the kernel, both in input pixels. The argument ``window``, a :class:`refconv.geometry.Window`, holds them, with the kernel
 size and padding.
 
-Slides B3 and B4 call the indices of the filter i, j and those of the output k, l; here they are m, n and i, j. The slides'
-own form, with one channel and filter indices −f … f, is :func:`centred_correlation` with its derivatives at the end of this
-file.
+Slides B3 and B4 have other names: their filter indices i, j are m, n here, and their output indices k, l are i, j here. At the
+end of this file, :func:`centred_correlation` and its derivatives have the slides' own names and form, with one channel and
+filter indices from −f to f. The slides' A7 has no padding, dilation, groups or bias; "valid" padding, D = 1, one group and a
+bias of 0 give that formula.
 
 Groups (C5): output channel o reads only the C_g input channels of its own group, which begin at ⌊o / O_g⌋·C_g. O_g is
 the number of output channels of a group.
 
-Images are (batch, height, width, channels), kernels (kh, kw, channels / groups, outputs). The loops are slow because each
-product is written out; the kernels of the public operators compute the same sums thousands of times faster.
+Images are (batch, height, width, channels), kernels (kh, kw, channels / groups, outputs). The loops are slow because Python
+computes each product separately; the kernels of the public operators compute the same sums thousands of times faster.
 """
 
 from typing import Any
@@ -47,11 +48,12 @@ __all__ = [
 
 
 def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
-    r"""Convolution layer: each output is the bias plus the input under the window times the kernel.
+    r"""Convolution layer: each output is the bias plus the sum of window times kernel.
 
     .. math:: y_{b,i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{b,\; i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
 
-    ``x`` (N, H, W, C) is padded first, ``w`` is (kh, kw, C / groups, O), ``bias`` (O,) or None; returns (N, rows, columns, O).
+    ``x`` (N, H, W, C) is padded first, so the indices of the formula count from the edge of the padding. ``w`` is
+    (kh, kw, C / groups, O), ``bias`` (O,) or None; returns (N, rows, columns, O), the size of the output.
 
     >>> from refconv.geometry import Window
     >>> x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
@@ -59,7 +61,7 @@ def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) 
     >>> conv2d(x, w, None, Window((2, 2)), groups=1)[0, :, :, 0]
     array([[5421., 6532.]])
 
-    Source: A5–A7, B1, C4, C5.
+    Source: lecture rows A5–A7, B1, C4 and C5 (SOURCES.md).
     """
     (N, *size, _C), (kh, kw, C_g, O) = x.shape, w.shape
     (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups
@@ -79,7 +81,7 @@ def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) 
 
 
 def conv2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
-    r"""∂e/∂w of :func:`conv2d`: each weight gathers ∂e/∂y times the input that it was multiplied with.
+    r"""∂e/∂w of :func:`conv2d`: the sum of ∂e/∂y times the input, over all uses of a weight.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,o}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,o}}
@@ -93,7 +95,7 @@ def conv2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
     array([[21., 32.],
            [54., 65.]])
 
-    Source: B3.
+    Source: lecture row B3 (SOURCES.md).
     """
     (N, rows, columns, O), (kh, kw) = dy.shape, window.kernel
     (S_h, S_w), (D_h, D_w), O_g, C_g = window.stride, window.dilation, O // groups, x.shape[-1] // groups
@@ -113,12 +115,12 @@ def conv2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
 
 
 def conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: int) -> Array:
-    r"""∂e/∂x of :func:`conv2d`: each output sends ∂e/∂y back along the weights to the inputs that made it.
+    r"""∂e/∂x of :func:`conv2d`: the sum of ∂e/∂y times the weight, over all uses of an input.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \; w_{m,n,c,o}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
 
     ``dy`` (N, rows, columns, O), ``w`` (kh, kw, C / groups, O), ``input_size`` (H, W); returns (N, H, W, C).
 
@@ -129,7 +131,7 @@ def conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
     array([[ 1., 12., 20.],
            [ 3., 35., 50.]])
 
-    Source: B4.
+    Source: lecture row B4 (SOURCES.md).
     """
     (N, rows, columns, O), (kh, kw, C_g, _O) = dy.shape, w.shape
     (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups
@@ -148,7 +150,7 @@ def conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
 
 
 def conv2d_db(dy: Array) -> Array:
-    r"""∂e/∂bias of :func:`conv2d`: the bias is added to every output pixel, so it gathers ∂e/∂y of all of them.
+    r"""∂e/∂bias of :func:`conv2d`: the sum of ∂e/∂y over all pixels, since each has the bias added.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
 
@@ -157,7 +159,7 @@ def conv2d_db(dy: Array) -> Array:
     >>> conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: B1.
+    Source: lecture row B1 (SOURCES.md).
     """
     N, rows, columns, O = dy.shape
     db = np.zeros(O, dy.dtype)
@@ -182,7 +184,7 @@ def conv1d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) 
     >>> conv1d(x, w, None, Window((3,)), groups=1)[0, :, 0]
     array([14., 20., 26., 32.])
 
-    Source: A7, C8.
+    Source: lecture rows A7 and C8 (SOURCES.md).
     """
     (N, *size, _C), (k, C_g, O) = x.shape, w.shape
     (S,), (D,), O_g = window.stride, window.dilation, O // groups
@@ -211,7 +213,7 @@ def conv1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
     >>> conv1d_dw(x, dy, Window((3,)), groups=1)[:, 0, 0]
     array([21., 32., 43.])
 
-    Source: B3, C8.
+    Source: lecture rows B3 and C8 (SOURCES.md).
     """
     (N, outputs, O), (k,) = dy.shape, window.kernel
     (S,), (D,), O_g, C_g = window.stride, window.dilation, O // groups, x.shape[-1] // groups
@@ -233,7 +235,7 @@ def conv1d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
               \frac{\partial e}{\partial y_{b,i,o}} \; w_{m,c,o}
 
-    u counts from the edge of the padding; what lies in the padding itself is cut off.
+    u counts from the edge of the padding. The derivatives of the padding itself are dropped.
 
     ``dy`` (N, outputs, O), ``w`` (k, C / groups, O), ``input_size`` (n,); returns (N, n, C).
 
@@ -242,7 +244,7 @@ def conv1d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
     >>> conv1d_dx(dy, w, (5,), Window((3,), stride=2), groups=1)[0, :, 0]
     array([ 1.,  2., 13., 20., 30.])
 
-    Source: B4, C8.
+    Source: lecture rows B4 and C8 (SOURCES.md).
     """
     (N, outputs, O), (k, C_g, _O) = dy.shape, w.shape
     (S,), (D,), O_g = window.stride, window.dilation, O // groups
@@ -267,7 +269,7 @@ def conv1d_db(dy: Array) -> Array:
     >>> conv1d_db(np.array([[[1.0, 2], [3, 5]]]))
     array([4., 7.])
 
-    Source: B1.
+    Source: lecture row B1 (SOURCES.md).
     """
     N, outputs, O = dy.shape
     db = np.zeros(O, dy.dtype)
@@ -280,7 +282,7 @@ def conv1d_db(dy: Array) -> Array:
 
 
 def centred_correlation(x: Array, w: Array) -> Array:
-    r"""The slide's own forward form: one channel, filter indices from −f to f, zeros outside the image.
+    r"""The forward formula as on the slide: one channel, filter indices −f to f, zeros outside x.
 
     .. math:: z_{kl} = \sum_{i,j=-f}^{f} w_{ij} \; x_{k+i,\, l+j}
 
@@ -290,7 +292,7 @@ def centred_correlation(x: Array, w: Array) -> Array:
     array([[321., 402.],
            [ 43.,   4.]])
 
-    Source: B3.
+    Source: lecture row B3 (SOURCES.md).
     """
     f = w.shape[0] // 2
     z = np.zeros_like(x)
@@ -303,18 +305,18 @@ def centred_correlation(x: Array, w: Array) -> Array:
 
 
 def centred_correlation_dw(x: Array, dz: Array, f: int) -> Array:
-    r"""The slide's ∂e/∂w: slide ∂e/∂z over the image.
+    r"""∂e/∂w as on the slide: ∂e/∂z slides over the image.
 
     .. math:: \frac{\partial e}{\partial w_{ij}} = \sum_{k,l} \frac{\partial e}{\partial z_{kl}} \; x_{k+i,\, l+j}
 
-    ``x`` and ``dz`` (H, W), ``f`` the filter's reach; returns (2f + 1, 2f + 1).
+    ``x`` and ``dz`` (H, W), the filter indices go from −``f`` to ``f``; returns (2f + 1, 2f + 1).
 
     >>> centred_correlation_dw(np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 10], [0, 0]]), 1)
     array([[ 0.,  0.,  0.],
            [10., 21.,  2.],
            [30., 43.,  4.]])
 
-    Source: B3.
+    Source: lecture row B3 (SOURCES.md).
     """
     dw = np.zeros((2 * f + 1, 2 * f + 1), x.dtype)
     for i in range(-f, f + 1):
@@ -327,7 +329,7 @@ def centred_correlation_dw(x: Array, dz: Array, f: int) -> Array:
 
 
 def centred_correlation_dx(dz: Array, w: Array) -> Array:
-    r"""The slide's ∂e/∂x: ∂e/∂z under the filter, flipped in both directions.
+    r"""∂e/∂x as on the slide: the filter, flipped in both directions, slides over ∂e/∂z.
 
     .. math:: \frac{\partial e}{\partial x_{kl}} = \sum_{i,j=-f}^{f} \frac{\partial e}{\partial z_{k+i,\, l+j}} \;
               w_{-i,\,-j}
@@ -338,7 +340,7 @@ def centred_correlation_dx(dz: Array, w: Array) -> Array:
     array([[  1.,  12.],
            [100., 200.]])
 
-    Source: B4.
+    Source: lecture row B4 (SOURCES.md).
     """
     f = w.shape[0] // 2
     dx = np.zeros_like(dz)
@@ -351,6 +353,6 @@ def centred_correlation_dx(dz: Array, w: Array) -> Array:
 
 
 def at(x: Array, k: int, l: int) -> Any:
-    """x_kl, and zero outside the image."""
+    """Return x[k, l], or 0 outside the image."""
     inside = 0 <= k < x.shape[0] and 0 <= l < x.shape[1]
     return x[k, l] if inside else 0

@@ -53,7 +53,7 @@ def conv_transpose2d(x: Array, w: Array, bias: Array | None, output_size: Shape,
     array([[ 1., 12., 20.],
            [ 3., 35., 50.]])
 
-    Source: C1–C3, C5.
+    Source: lecture rows C1–C3 and C5 (SOURCES.md).
     """
     (N, rows, columns, C), (kh, kw, O_g, _C) = x.shape, w.shape
     (S_h, S_w), (D_h, D_w), C_g = window.stride, window.dilation, C // groups
@@ -84,7 +84,7 @@ def conv_transpose2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Arr
     array([[21., 32.],
            [54., 65.]])
 
-    Source: C2, B3.
+    Source: lecture rows C2 and B3 (SOURCES.md).
     """
     (N, rows, columns, C), (kh, kw) = x.shape, window.kernel
     (S_h, S_w), (D_h, D_w), C_g, O_g = window.stride, window.dilation, C // groups, dy.shape[-1] // groups
@@ -116,7 +116,7 @@ def conv_transpose2d_dx(dy: Array, w: Array, window: Window, groups: int) -> Arr
     >>> conv_transpose2d_dx(dy, w, Window((2, 2)), groups=1)[0, :, :, 0]
     array([[5421., 6532.]])
 
-    Source: C2, A7.
+    Source: lecture rows C2 and A7 (SOURCES.md).
     """
     (N, *output_size, _O), (kh, kw, O_g, C) = dy.shape, w.shape
     (S_h, S_w), (D_h, D_w), C_g = window.stride, window.dilation, C // groups
@@ -145,7 +145,7 @@ def conv_transpose2d_db(dy: Array) -> Array:
     >>> conv_transpose2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: C2.
+    Source: lecture row C2 (SOURCES.md).
     """
     N, H, W, O = dy.shape
     db = np.zeros(O, dy.dtype)
@@ -180,7 +180,7 @@ def zero_stuffed_conv_transpose2d(
     array([[ 1., 12., 20.],
            [ 3., 35., 50.]])
 
-    Source: C2.
+    Source: lecture row C2 (SOURCES.md).
     """
     sliding = Window(window.kernel, stride=1, padding="full", dilation=window.dilation)
     overlaps = conv2d(zero_stuff(x, window.stride), turned(w, groups), None, sliding, groups)
@@ -204,7 +204,7 @@ def conv_transpose1d(x: Array, w: Array, bias: Array | None, output_size: Shape,
     >>> conv_transpose1d(x, w, None, (5,), Window((3,), stride=2), groups=1)[0, :, 0]
     array([ 1.,  2., 13., 20., 30.])
 
-    Source: C1–C3, C5, C8.
+    Source: lecture rows C1–C3, C5 and C8 (SOURCES.md).
     """
     (N, length, C), (k, O_g, _C) = x.shape, w.shape
     (S,), (D,), C_g = window.stride, window.dilation, C // groups
@@ -231,7 +231,7 @@ def conv_transpose1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Arr
     >>> conv_transpose1d_dw(x, dy, Window((3,)), groups=1)[:, 0, 0]
     array([21., 32., 43.])
 
-    Source: C2, B3, C8.
+    Source: lecture rows C2, B3 and C8 (SOURCES.md).
     """
     (N, length, C), (k,) = x.shape, window.kernel
     (S,), (D,), C_g, O_g = window.stride, window.dilation, C // groups, dy.shape[-1] // groups
@@ -259,7 +259,7 @@ def conv_transpose1d_dx(dy: Array, w: Array, window: Window, groups: int) -> Arr
     >>> conv_transpose1d_dx(dy, w, Window((3,), stride=2), groups=1)[0, :, 0]
     array([14., 26.])
 
-    Source: C2, A7, C8.
+    Source: lecture rows C2, A7 and C8 (SOURCES.md).
     """
     (N, *output_size, _O), (k, O_g, C) = dy.shape, w.shape
     (S,), (D,), C_g = window.stride, window.dilation, C // groups
@@ -285,7 +285,7 @@ def conv_transpose1d_db(dy: Array) -> Array:
     >>> conv_transpose1d_db(np.array([[[1.0, 2], [3, 5]]]))
     array([4., 7.])
 
-    Source: C2, C8.
+    Source: lecture rows C2 and C8 (SOURCES.md).
     """
     N, n, O = dy.shape
     db = np.zeros(O, dy.dtype)

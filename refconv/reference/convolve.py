@@ -28,7 +28,7 @@ def cross_correlate1d(x: Array, w: Array, mode: str) -> Array:
     >>> cross_correlate1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid")
     array([14., 20., 26., 32.])
 
-    Source: A4.
+    Source: lecture row A4 (SOURCES.md).
     """
     window = mode_window(w.shape, mode)
     ((before, _after),) = window.pads(x.shape)
@@ -51,7 +51,7 @@ def convolve1d(x: Array, w: Array, mode: str) -> Array:
     >>> convolve1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid")
     array([10., 16., 22., 28.])
 
-    Source: A2.
+    Source: lecture row A2 (SOURCES.md).
     """
     window = mode_window(w.shape, mode)
     ((before, _after),) = window.pads(x.shape)
@@ -76,7 +76,7 @@ def cross_correlate2d(x: Array, w: Array, mode: str) -> Array:
     >>> cross_correlate2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid")
     array([[5421., 6532.]])
 
-    Source: A4.
+    Source: lecture row A4 (SOURCES.md).
     """
     window = mode_window(w.shape, mode)
     (top, _bottom), (left, _right) = window.pads(x.shape)
@@ -102,7 +102,7 @@ def convolve2d(x: Array, w: Array, mode: str) -> Array:
     >>> convolve2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid")
     array([[1245., 2356.]])
 
-    Source: A3.
+    Source: lecture row A3 (SOURCES.md).
     """
     window = mode_window(w.shape, mode)
     (top, _bottom), (left, _right) = window.pads(x.shape)
@@ -131,7 +131,7 @@ def fft_convolve1d(x: Array, w: Array, mode: str) -> Array:
     >>> fft_convolve1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid").round(12)
     array([10., 16., 22., 28.])
 
-    Source: A2.
+    Source: lecture row A2 (SOURCES.md).
     """
     n = x.shape[0] + w.shape[0] - 1
     y = fourier1d(fourier1d(x, n, -1) * fourier1d(w, n, -1), n, +1) / n
@@ -150,7 +150,7 @@ def fft_convolve2d(x: Array, w: Array, mode: str) -> Array:
     >>> fft_convolve2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid").round(9)
     array([[1245., 2356.]])
 
-    Source: A2, A3.
+    Source: lecture rows A2 and A3 (SOURCES.md).
     """
     H, W = x.shape[0] + w.shape[0] - 1, x.shape[1] + w.shape[1] - 1
     y = fourier2d(fourier2d(x, H, W, -1) * fourier2d(w, H, W, -1), H, W, +1) / (H * W)

@@ -27,7 +27,7 @@ def dense(x: Array, w: Array, bias: Array | None) -> Array:
     >>> dense(np.array([[1.0, 2]]), np.array([[1.0, 10, 100], [3, 5, 7]]), np.array([0.5, 0, 0]))
     array([[  7.5,  20. , 114. ]])
 
-    Source: A8.
+    Source: lecture row A8 (SOURCES.md).
     """
     (N, C), O = x.shape, w.shape[1]
     y = np.zeros((N, O), x.dtype)
@@ -50,7 +50,7 @@ def dense_dw(x: Array, dy: Array) -> Array:
     array([[  1.,  13., 300.],
            [  2.,  25., 500.]])
 
-    Source: A8, B3.
+    Source: lecture rows A8 and B3 (SOURCES.md).
     """
     (N, C), O = x.shape, dy.shape[1]
     dw = np.zeros((C, O), x.dtype)
@@ -72,7 +72,7 @@ def dense_dx(dy: Array, w: Array) -> Array:
     >>> dense_dx(np.array([[1.0, 10, 100]]), np.array([[1.0, 2, 3], [5, 7, 9]]))
     array([[321., 975.]])
 
-    Source: A8, B4.
+    Source: lecture rows A8 and B4 (SOURCES.md).
     """
     (N, O), C = dy.shape, w.shape[0]
     dx = np.zeros((N, C), dy.dtype)
@@ -94,7 +94,7 @@ def dense_db(dy: Array) -> Array:
     >>> dense_db(np.array([[1.0, 2], [3, 5]]))
     array([4., 7.])
 
-    Source: A8.
+    Source: lecture row A8 (SOURCES.md).
     """
     N, O = dy.shape
     db = np.zeros(O, dy.dtype)

@@ -29,7 +29,7 @@ def dropout(x: Array, u: Array, rate: float) -> tuple[Array, Array]:
     >>> dropout(np.array([1.0, 2, 3]), np.array([0.1, 0.75, 0.8]), 0.75)
     (array([ 0.,  8., 12.]), array([0., 4., 4.]))
 
-    Source: A18.
+    Source: lecture row A18 (SOURCES.md).
     """
     y, mask = np.empty_like(x), np.empty_like(x)
     for i in range(x.size):
@@ -50,7 +50,7 @@ def dropout_dx(dy: Array, *, mask: Array) -> Array:
     >>> dropout_dx(np.array([10.0, 20, 30]), mask=np.array([0.0, 4, 4]))
     array([  0.,  80., 120.])
 
-    Source: A18.
+    Source: lecture row A18 (SOURCES.md).
     """
     dx = np.empty_like(dy)
     for i in range(dy.size):

@@ -1,25 +1,27 @@
 r"""Softmax and the losses, with their derivatives, as loops.
 
-Over example b and class k, forward and derivative::
+For example b and class k, each function with its derivative::
 
     softmax          y [b, k] = exp(x[b, k]) / Σⱼ exp(x[b, j])
                      dx[b, k] = y[b, k]·(dy[b, k] − Σⱼ dy[b, j]·y[b, j])
     log_softmax      y [b, k] = x[b, k] − log Σⱼ exp(x[b, j])
                      dx[b, k] = dy[b, k] − exp(y[b, k])·Σⱼ dy[b, j]
-    cross-entropy    loss     = −Σ target[b, k]·log p[b, k] / N
+    cross-entropy    loss     = −Σ target[b, k]·log p[b, k] / N              with p = softmax(x)
                      dx[b, k] = (p[b, k] − target[b, k]) / N
 
-Over element i of predictions and targets, whatever their shape::
+For element i of M predictions p, or logits x, and targets t::
 
     squared error    loss     = Σ (p[i] − t[i])² / M
                      dp[i]    = 2·(p[i] − t[i]) / M
-    binary           loss     = Σ t[i]·log(1 + exp(−x[i])) + (1 − t[i])·log(1 + exp(x[i])), / M
-                     dx[i]    = (σ(x[i]) − t[i]) / M
+    binary           loss     = Σ (t[i]·log(1 + exp(−x[i])) + (1 − t[i])·log(1 + exp(x[i]))) / M
+    cross-entropy    dx[i]    = (σ(x[i]) − t[i]) / M
 
-Exponentials of large logits overflow. Subtracting one number from all logits of an example changes nothing, since it
-multiplies numerator and denominator by the same factor. The loops subtract the maximum, so no exponent is positive.
+Both cross-entropies are shown without the weights of classes.
 
-The loops are slow because each exponential is computed separately.
+Exponentials of large logits overflow. Subtracting one number from all logits of an example does not change the softmax, since
+it divides numerator and denominator by the same factor. The loops subtract the maximum, so no exponent is positive.
+
+The loops are slow because Python computes each exponential separately.
 """
 
 from typing import Any
@@ -41,7 +43,7 @@ __all__ = [
 
 
 def softmax(x: Array) -> Array:
-    r"""Softmax: positive numbers that sum to one, in the ratio of the exponentials.
+    r"""Softmax: the exponentials of the logits, divided by their sum, so that they sum to one.
 
     .. math:: y_{b,k} = \frac{e^{x_{b,k}}}{\sum_j e^{x_{b,j}}}
 
@@ -50,7 +52,7 @@ def softmax(x: Array) -> Array:
     >>> softmax(np.log([[1.0, 2, 5]]))
     array([[0.125, 0.25 , 0.625]])
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
     N, K = x.shape
     y = np.zeros((N, K), x.dtype)
@@ -75,7 +77,7 @@ def softmax_dx(dy: Array, *, y: Array) -> Array:
     >>> softmax_dx(np.array([[0.0, 0, 8]]), y=np.array([[0.125, 0.25, 0.625]]))
     array([[-0.625, -1.25 ,  1.875]])
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
     N, K = y.shape
     dx = np.zeros((N, K), y.dtype)
@@ -90,7 +92,7 @@ def softmax_dx(dy: Array, *, y: Array) -> Array:
 
 
 def log_softmax(x: Array) -> Array:
-    r"""The logarithm of :func:`softmax`, finite where the softmax itself is too small for a number.
+    r"""The logarithm of :func:`softmax`, finite even where the softmax itself underflows to 0.
 
     .. math:: y_{b,k} = x_{b,k} - \log \sum_j e^{x_{b,j}}
 
@@ -99,7 +101,7 @@ def log_softmax(x: Array) -> Array:
     >>> np.exp(log_softmax(1000 + np.log([[1.0, 2, 5]]))).round(6)
     array([[0.125, 0.25 , 0.625]])
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
     N, K = x.shape
     y = np.zeros((N, K), x.dtype)
@@ -123,7 +125,7 @@ def log_softmax_dx(dy: Array, *, y: Array) -> Array:
     >>> log_softmax_dx(np.array([[0.0, 0, 8]]), y=np.log([[0.125, 0.25, 0.625]]))
     array([[-1., -2.,  3.]])
 
-    Source: A19.
+    Source: lecture row A19 (SOURCES.md).
     """
     N, K = y.shape
     dx = np.zeros((N, K), y.dtype)
@@ -145,9 +147,11 @@ def softmax_cross_entropy(logits: Array, labels: Array, alpha: float, class_weig
               e = -\sum_{b,k} u_b \; t_{b,k} \log p_{b,k}, \quad
               \frac{\partial e}{\partial \mathrm{logits}_{b,k}} = u_b \; (p_{b,k} - t_{b,k})
 
-    with p the softmax of the logits. ``logits`` (N, K), ``labels`` (N,) whole numbers from 0 to K − 1, ``alpha`` a
-    number, ``class_weights`` (K,), the w; without them each of the N examples has the share u = 1 / N. Returns e, a
-    number, and ∂e/∂logits (N, K).
+    Here p is the softmax of the logits and t the smoothed label; [k = label] is 1 for the right class, else 0. w is the
+    weight of a class and u the share of an example in the mean. Without class weights u = 1 / N.
+
+    ``logits`` (N, K), ``labels`` (N,) integers from 0 to K − 1, ``alpha`` a number, ``class_weights`` (K,) or None; returns
+    the loss e, a number, and ∂e/∂logits (N, K).
 
     >>> loss, dlogits = softmax_cross_entropy(np.log([[1.0, 2, 5]]), np.array([2]), alpha=0.375)
     >>> print(loss.round(6), dlogits.round(6))
@@ -164,7 +168,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, alpha: float, class_weig
         for k in range(K):
             one_hot = 1 if k == labels[b] else 0
             target = (1 - alpha) * one_hot + alpha / K
-            if weights[b] * target != 0:  # a term without weight costs nothing, even if its logit is −∞
+            if weights[b] * target != 0:  # 0 · log 0 counts as 0, but is NaN in floating point
                 loss[()] -= weights[b] * target * log_p[b, k] / total
             dlogits[b, k] = weights[b] * (exp(log_p[b, k]) - target) / total
     return loss[()], dlogits
@@ -176,7 +180,7 @@ def mean_squared_error(predictions: Array, targets: Array) -> tuple[Any, Array]:
     .. math:: e = \frac{1}{M} \sum_i (p_i - t_i)^2, \qquad
               \frac{\partial e}{\partial p_i} = \frac{2}{M} \, (p_i - t_i)
 
-    ``predictions`` (M,), the p, and ``targets`` (M,), the t; returns e, a number, and ∂e/∂p (M,).
+    ``predictions`` p (M,) and ``targets`` t (M,); returns the loss e, a number, and ∂e/∂p (M,).
 
     >>> loss, dpredictions = mean_squared_error(np.array([3.0, -1.0]), np.array([2.0, 4.0]))
     >>> print(loss, dpredictions)
@@ -194,13 +198,16 @@ def mean_squared_error(predictions: Array, targets: Array) -> tuple[Any, Array]:
 
 
 def binary_cross_entropy(logits: Array, targets: Array, pos_weight: float) -> tuple[Any, Array]:
-    r"""Mean cross-entropy of yes-or-no answers, the sigmoids of the logits, and its derivative.
+    r"""Mean cross-entropy of yes-or-no predictions σ(logits), and its derivative.
 
-    .. math:: e = -\frac{1}{M} \sum_i w \, t_i \log \sigma(x_i) + (1 - t_i) \log (1 - \sigma(x_i)), \qquad
+    .. math:: e = -\frac{1}{M} \sum_i \big( w \, t_i \log \sigma(x_i) + (1 - t_i) \log (1 - \sigma(x_i)) \big), \qquad
               \frac{\partial e}{\partial x_i} = \frac{1}{M} \big( (1 - t_i) \, \sigma(x_i) - w \, t_i \, \sigma(-x_i) \big)
 
-    Both logarithms are finite for any x: −log σ(x) is the softplus of −x, and −log(1 − σ(x)) that of x. ``logits`` (M,), the
-    x, ``targets`` (M,), the t, from 0 to 1, ``pos_weight`` a number, the w; returns e, a number, and ∂e/∂x (M,).
+    w is the weight of a positive target. The loop computes −log σ(x) as softplus(−x), and −log(1 − σ(x)) as softplus(x), since
+    these are finite for any finite x.
+
+    ``logits`` x (M,), ``targets`` t (M,) from 0 to 1, ``pos_weight`` w, a number; returns the loss e, a number, and
+    ∂e/∂x (M,).
 
     >>> loss, dlogits = binary_cross_entropy(np.log([3.0, 0.25]), np.array([1.0, 0.0]), pos_weight=2)
     >>> print(loss.round(6), dlogits)  # (2·log 4/3 + log 5/4) / 2
@@ -212,7 +219,7 @@ def binary_cross_entropy(logits: Array, targets: Array, pos_weight: float) -> tu
     loss, dlogits = np.zeros((), logits.dtype), np.zeros(M, logits.dtype)
     for i in range(M):
         positive, negative = pos_weight * targets[i], 1 - targets[i]
-        if positive != 0:  # a term without weight costs nothing, even if its logit is infinite
+        if positive != 0:  # 0 · ∞ counts as 0, but is NaN in floating point
             loss[()] += positive * softplus(-logits[i]) / M
         if negative != 0:
             loss[()] += negative * softplus(logits[i]) / M
@@ -221,7 +228,7 @@ def binary_cross_entropy(logits: Array, targets: Array, pos_weight: float) -> tu
 
 
 def softplus(v: Any) -> Any:
-    """Logarithm of 1 + eᵛ, where v may be so large that eᵛ overflows.
+    """Logarithm of 1 + eᵛ, finite even where eᵛ overflows.
 
     >>> float(softplus(0.0).round(6)), float(softplus(1000.0)), float(softplus(-40.0)) > 0
     (0.693147, 1000.0, True)
@@ -230,15 +237,15 @@ def softplus(v: Any) -> Any:
 
 
 def sigmoid(v: Any) -> Any:
-    """1 / (1 + e⁻ᵛ) of one number; :func:`refconv.reference.activation.sigmoid` is that of an array."""
+    """1 / (1 + e⁻ᵛ) of one number; :func:`refconv.reference.activation.sigmoid` takes an array."""
     return 1 / (1 + exp(-v))
 
 
 def shift(row: Array) -> Any:
-    """The largest logit of a row of floats; 0 for fractions and symbols.
+    """The number that is subtracted from a row of logits: the largest one, or 0 for fractions and symbols.
 
-    Symbols cannot be compared, so no maximum is found among them. The shift cancels in the formula and is there against
-    overflow alone, so leaving it out is the same function.
+    Symbols cannot be compared, so they have no maximum. The shift only prevents overflow and cancels in the formula, so the
+    function is the same without it.
     """
     if row.dtype == object:
         return 0

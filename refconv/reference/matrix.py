@@ -35,7 +35,7 @@ def im2col(x: Array, window: Window) -> Array:
            [4., 5.],
            [5., 6.]])
 
-    Source: B2.
+    Source: lecture row B2 (SOURCES.md).
     """
     (N, *size, C), (kh, kw) = x.shape, window.kernel
     (S_h, S_w), (D_h, D_w), (rows, columns) = window.stride, window.dilation, window.output_size(size)
@@ -65,7 +65,7 @@ def col2im(matrix: Array, input_size: Shape, window: Window) -> Array:
     array([[ 1., 12., 20.],
            [ 3., 35., 50.]])
 
-    Source: B2.
+    Source: lecture row B2 (SOURCES.md).
     """
     (kh, kw), (rows, columns) = window.kernel, window.output_size(input_size)
     (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
@@ -99,7 +99,7 @@ def toeplitz2d(w: Array, input_size: Shape, window: Window, groups: int) -> Arra
            [0., 0., 0., 1., 2., 0., 3., 4., 0.],
            [0., 0., 0., 0., 1., 2., 0., 3., 4.]])
 
-    Source: C2, C8.
+    Source: lecture rows C2 and C8 (SOURCES.md).
     """
     (kh, kw, C_g, O), (rows, columns) = w.shape, window.output_size(input_size)
     (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups
@@ -129,7 +129,7 @@ def toeplitz1d(w: Array, input_size: Shape, window: Window, groups: int) -> Arra
            [0., 1., 2., 3., 0.],
            [0., 0., 1., 2., 3.]])
 
-    Source: C2, C8.
+    Source: lecture rows C2 and C8 (SOURCES.md).
     """
     (k, C_g, O), (outputs,) = w.shape, window.output_size(input_size)
     (S,), (D,), O_g = window.stride, window.dilation, O // groups
@@ -153,13 +153,12 @@ def zero_stuff(x: Array, stride: Shape) -> Array:
     >>> zero_stuff(np.array([1.0, 2, 3]).reshape(1, 3, 1), (2,))[0, :, 0]
     array([1., 0., 2., 0., 3.])
 
-    Source: C2.
+    Source: lecture row C2 (SOURCES.md).
     """
     N, *size, C = x.shape
     # The zeros are what a kernel of one tap with this stride would skip.
     y = np.zeros((N, *Window((1,) * len(stride), stride).transposed_output_size(size), C), x.dtype)
-    for index in np.ndindex(x.shape):
-        b, *pixel, c = index
-        stuffed = (b, *(i * S for i, S in zip(pixel, stride, strict=True)), c)
-        y[stuffed] = x[index]
+    for b, *pixel, c in np.ndindex(x.shape):
+        stuffed = (i * S for i, S in zip(pixel, stride, strict=True))
+        y[(b, *stuffed, c)] = x[(b, *pixel, c)]
     return y

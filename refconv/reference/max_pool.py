@@ -42,7 +42,7 @@ def max_pool2d(x: Array, window: Window) -> Array:
     array([[4., 5.],
            [7., 9.]])
 
-    Source: A11, C9.
+    Source: lecture rows A11 and C9 (SOURCES.md).
     """
     return max_pool2d_with_argmax(x, window)[0]
 
@@ -61,7 +61,7 @@ def max_pool2d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
     >>> y[0, :, :, 0], argmax[0, :, :, 0]
     (array([[7., 7.]]), array([[1, 1]]))
 
-    Source: A11, B5.
+    Source: lecture rows A11 and B5 (SOURCES.md).
     """
     (N, H, W, C), (kh, kw), (S_h, S_w), (D_h, D_w) = x.shape, window.kernel, window.stride, window.dilation
     (top, _bottom), (left, _right) = window.pads((H, W))
@@ -99,7 +99,7 @@ def max_pool2d_dx(dy: Array, argmax: Array, input_size: Shape) -> Array:
     array([[ 0.,  1.,  0.],
            [ 0.,  0., 10.]])
 
-    Source: B5.
+    Source: lecture row B5 (SOURCES.md).
     """
     (N, rows, columns, C), (H, W) = dy.shape, input_size
     dx = np.zeros((N, H, W, C), dy.dtype)
@@ -120,7 +120,7 @@ def max_pool1d(x: Array, window: Window) -> Array:
     >>> max_pool1d(np.array([1.0, 5, 2, 3]).reshape(1, 4, 1), Window((2,)))[0, :, 0]
     array([5., 5., 3.])
 
-    Source: A11.
+    Source: lecture row A11 (SOURCES.md).
     """
     return max_pool1d_with_argmax(x, window)[0]
 
@@ -137,7 +137,7 @@ def max_pool1d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
     >>> y[0, :, 0], argmax[0, :, 0]
     (array([5., 5., 3.]), array([1, 1, 3]))
 
-    Source: A11, B5.
+    Source: lecture rows A11 and B5 (SOURCES.md).
     """
     (N, size, C), (k,), (S,), (D,) = x.shape, window.kernel, window.stride, window.dilation
     ((left, _right),) = window.pads((size,))
@@ -163,7 +163,7 @@ def max_pool1d_dx(dy: Array, argmax: Array, input_size: Shape) -> Array:
     >>> max_pool1d_dx(dy, argmax, (4,))[0, :, 0]
     array([  0.,  11.,   0., 100.])
 
-    Source: B5.
+    Source: lecture row B5 (SOURCES.md).
     """
     N, outputs, C = dy.shape
     dx = np.zeros((N, *input_size, C), dy.dtype)

@@ -1,10 +1,10 @@
 r"""Batch normalisation: forward, and the derivatives, as loops.
 
-Each channel c is normalised on its own, over all its M elements m. On a dense layer these are the examples of the
-batch; on a convolution they are the pixels of all images (A16), since the loops see (N, H, W, C) as (N·H·W, C).
+Each channel c is normalised separately, over its M elements m. After a dense layer these are the M examples of the batch.
+After a convolution they are the pixels of all images (A16): the loops get (N, H, W, C) reshaped to (N·H·W, C).
 
-In training, mean μ and variance σ² come from the batch, so x[m, c] affects the outputs of its channel in three ways:
-directly, through the mean and through the variance. In inference both are constants, and only the first term is left::
+In training, mean μ and variance σ² are those of the batch, so x[m, c] affects the outputs of its channel in three ways:
+directly, through the variance and through the mean. In inference both are constants, and only the direct term remains::
 
     y [m, c]   =  γ[c]·x̂[m, c] + β[c]                           with x̂ = (x − μ) / std and std = √(σ² + ε)
     dγ[c]     +=  dy[m, c]·x̂[m, c]
@@ -12,7 +12,8 @@ directly, through the mean and through the variance. In inference both are const
     dx[m, c]   =  dy[m, c]·γ[c] / std                            direct
                   + dvar·2·(x[m, c] − μ[c]) / M  +  dmean / M    through variance and mean, in training only
 
-The loops are slow because each line of the lecture is computed for each element.
+dvar and dmean are ∂e/∂σ² and ∂e/∂μ; the formulas are at :func:`batch_norm_grads`. The loops are slow because Python computes
+each element separately.
 """
 
 import numpy as np
@@ -43,7 +44,7 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, 
     >>> y, mean, var
     (array([[-1., -3.], [ 1., 17.]]), array([2., 9.]), array([ 1., 16.]))
 
-    Source: A13, A16; Ioffe and Szegedy, "Batch normalization", 2015, algorithm 1.
+    Source: lecture rows A13 and A16 (SOURCES.md); Ioffe and Szegedy, "Batch normalization", 2015, algorithm 1.
     """
     M, C = x.shape
     y, mean, var = np.zeros((M, C), x.dtype), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
@@ -59,7 +60,7 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, 
 
 
 def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Array, eps: float) -> tuple[Array, Array, Array]:
-    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`: back by the element itself, the variance and the mean.
+    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`, where mean and variance depend on x.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
               \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
@@ -72,7 +73,7 @@ def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Arr
               \frac{\partial e}{\partial \gamma_c} = \sum_m \frac{\partial e}{\partial y_{m,c}} \hat{x}_{m,c}, \quad
               \frac{\partial e}{\partial \beta_c} = \sum_m \frac{\partial e}{\partial y_{m,c}}
 
-    ``dy`` and ``x`` (M, C), ``gamma`` (C,), ``mean`` and ``var`` (C,) of this very batch, ``eps`` a number; returns
+    ``dy`` and ``x`` (M, C), ``gamma`` (C,), ``mean`` and ``var`` (C,) those of the same batch, ``eps`` a number; returns
     dx (M, C), dgamma (C,) and dbeta (C,).
 
     >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[5.0], [-1], [2]])
@@ -80,7 +81,7 @@ def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Arr
     >>> dx[:, 0], dgamma, dbeta
     (array([-2.        , -2.66666667,  4.66666667]), array([1.]), array([5.]))
 
-    Source: A13; Ioffe and Szegedy, 2015, section 3.
+    Source: lecture row A13 (SOURCES.md); Ioffe and Szegedy, "Batch normalization", 2015, section 3.
     """
     M, C = x.shape
     dx, dgamma, dbeta = np.zeros((M, C), x.dtype), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
@@ -92,14 +93,14 @@ def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Arr
             dgamma[c] += dy[m, c] * (x[m, c] - mean[c]) / std
             dbeta[c] += dy[m, c]
             dvar -= dxhat * (x[m, c] - mean[c]) / (2 * std**3)
-            dmean -= dxhat / std  # none through the variance: ∂σ²/∂μ = Σ 2 (μ − x) / M = 0
+            dmean -= dxhat / std  # μ also enters σ², but ∂σ²/∂μ = Σ 2 (μ − x) / M = 0
         for m in range(M):
             dx[m, c] = dy[m, c] * gamma[c] / std + dvar * 2 * (x[m, c] - mean[c]) / M + dmean / M
     return dx, dgamma, dbeta
 
 
 def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, var: Array, eps: float) -> Array:
-    r"""Batch normalisation with a mean and a variance that are given.
+    r"""Batch normalisation in inference: mean and variance are constants, the running averages.
 
     .. math:: y_{m,c} = \gamma_c \frac{x_{m,c} - \hat{\mu}_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} + \beta_c
 
@@ -109,7 +110,7 @@ def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, var: 
     >>> batch_norm_inference(np.array([[4.0], [8]]), np.array([10.0]), np.array([0.5]), mean, var, eps=1)[:, 0]
     array([10.5, 30.5])
 
-    Source: A15.
+    Source: lecture row A15 (SOURCES.md).
     """
     M, C = x.shape
     y = np.zeros((M, C), x.dtype)
@@ -123,7 +124,7 @@ def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, var: 
 def batch_norm_inference_grads(
     dy: Array, *, x: Array, gamma: Array, mean: Array, var: Array, eps: float
 ) -> tuple[Array, Array, Array]:
-    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`.
+    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`, where mean and variance are constants.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
               \frac{\gamma_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
@@ -136,7 +137,7 @@ def batch_norm_inference_grads(
     >>> dx[:, 0], dgamma, dbeta
     (array([ 5., 15.]), array([10.]), array([4.]))
 
-    Source: A15.
+    Source: lecture row A15 (SOURCES.md).
     """
     M, C = x.shape
     dx, dgamma, dbeta = np.zeros((M, C), x.dtype), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
@@ -155,15 +156,15 @@ def running_average(average: Array, batch: Array, momentum: float) -> Array:
 
     .. math:: \hat{\mu}_c' = \tau \, \hat{\mu}_c + (1 - \tau) \, \mu_c
 
-    τ weights the old average. The same formula holds for the biased variance σ². :class:`refconv.nn.BatchNorm` computes it
-    in NumPy on either engine, so there is no kernel.
+    τ is the weight of the old average, 0.99 in the lecture. The variance σ² of the batch is biased: it divides by M, not by
+    M − 1. :class:`refconv.nn.BatchNorm` computes the average in NumPy with both engines, so there is no kernel.
 
     ``average`` (C,) is the old average, ``batch`` (C,) that of the batch, ``momentum`` is τ; returns the new average (C,).
 
     >>> running_average(np.array([2.0, -1.0]), np.array([10.0, 3.0]), momentum=0.75)
     array([4., 0.])
 
-    Source: A14; Ioffe and Szegedy, "Batch normalization", 2015, section 3.1.
+    Source: lecture row A14 (SOURCES.md); Ioffe and Szegedy, "Batch normalization", 2015, section 3.1.
     """
     (C,) = average.shape
     new = np.zeros(C, average.dtype)
@@ -173,17 +174,17 @@ def running_average(average: Array, batch: Array, momentum: float) -> Array:
 
 
 def corrected_average(average: Array, batch: Array, momentum: float, update: int) -> Array:
-    r"""Update a running average whose weights add up to 1 without the initial value.
+    r"""Update a running average that does not depend on its initial value, as in Adam.
 
     .. math:: \hat{\mu}_c' = \hat{\mu}_c + \frac{\mu_c - \hat{\mu}_c}{1 + \tau + \dots + \tau^{t-1}}
 
-    The first update (t = 1) replaces the average by the batch. The sum of powers is (1 − τᵗ) / (1 − τ), so after t updates
-    the result is that of :func:`running_average` from 0 on, divided by 1 − τᵗ: Adam corrects its moments in this way. For
-    τ = 1 it is the mean over all batches. :class:`refconv.nn.BatchNorm` computes it in NumPy on either engine, so there is no
-    kernel.
+    The first update (t = 1) replaces the average by that of the batch. The sum of powers is (1 − τᵗ) / (1 − τ). So after t
+    updates the result is that of :func:`running_average` with the initial value 0, divided by 1 − τᵗ. Adam corrects its
+    moments in the same way. For τ = 1 it is the mean over all batches. :class:`refconv.nn.BatchNorm` computes it in NumPy with
+    both engines, so there is no kernel.
 
-    ``average`` (C,) is the old average, ``batch`` (C,) that of the batch, ``momentum`` is τ, ``update`` is t, from 1 on;
-    returns the new average (C,).
+    ``average`` (C,) is the old average, ``batch`` (C,) that of the batch, ``momentum`` is τ, ``update`` is t, which counts
+    from 1; returns the new average (C,).
 
     >>> first = corrected_average(np.array([7.0, 7.0]), np.array([10.0, 3.0]), momentum=0.5, update=1)
     >>> first, corrected_average(first, np.array([4.0, 0.0]), momentum=0.5, update=2)

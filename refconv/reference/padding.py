@@ -29,5 +29,4 @@ def crop(padded: Array, window: Window, input_size: Shape) -> Array:
     array([1, 2])
     """
     inside = [slice(before, before + n) for n, (before, _) in zip(input_size, window.pads(input_size), strict=True)]
-    index = (slice(None), *inside)
-    return padded[index]
+    return padded[(slice(None), *inside)]

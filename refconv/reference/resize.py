@@ -30,7 +30,7 @@ def pad(x: Array, window: Window, mode: str) -> Array:
     >>> pad(x, Window((1, 1), padding=((0, 0), (2, 1))), "reflect")[0, 0, :, 0]
     array([3., 2., 1., 2., 3., 2.])
 
-    Source: M16, M17.
+    Source: lecture rows M16 and M17 (SOURCES.md).
     """
     N, H, W, C = x.shape
     (top, _bottom), (left, _right) = window.pads((H, W))
@@ -59,7 +59,7 @@ def pad_dx(dy: Array, input_size: Shape, window: Window, mode: str) -> Array:
     >>> pad_dx(dy, (1, 2), Window((1, 1), padding=((0, 0), (1, 1))), "edge")[0, 0, :, 0]
     array([  11., 1100.])
 
-    Source: M16, M17.
+    Source: lecture rows M16 and M17 (SOURCES.md).
     """
     (N, rows, columns, C), (H, W) = dy.shape, input_size
     (top, _bottom), (left, _right) = window.pads((H, W))
@@ -102,7 +102,7 @@ def upsample2d(x: Array, scale: Shape, mode: str) -> Array:
     >>> upsample2d(x, (1, 2), "bilinear")[0, 0, :, 0]
     array([1., 2., 4., 5.])
 
-    Source: M16, M17.
+    Source: lecture rows M16 and M17 (SOURCES.md).
     """
     (N, H, W, C), (S_h, S_w) = x.shape, scale
     y = np.zeros((N, H * S_h, W * S_w, C), x.dtype)
@@ -128,7 +128,7 @@ def upsample2d_dx(dy: Array, scale: Shape, mode: str) -> Array:
     >>> upsample2d_dx(dy, (1, 2), "bilinear")[0, 0, :, 0]
     array([  33.5, 1077.5])
 
-    Source: M16, M17.
+    Source: lecture rows M16 and M17 (SOURCES.md).
     """
     (N, rows, columns, C), (S_h, S_w) = dy.shape, scale
     H, W = rows // S_h, columns // S_w

@@ -30,7 +30,8 @@ def local_response_norm(x: Array, size: int, alpha: float, beta: float, k: float
     >>> local_response_norm(np.array([[3.0, 1, 2]]), size=2, alpha=0.5, beta=1, k=0.5)
     array([[0.6       , 0.18181818, 0.66666667]])
 
-    Source: M3; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+    Source: lecture row M3 (SOURCES.md); Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
+    neural networks", 2012.
     """
     M, C = x.shape
     d, y = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)
@@ -51,7 +52,7 @@ def denominators(x: Array, size: int, alpha: float, k: float) -> Array:
     >>> denominators(np.array([[3.0, 1, 2]]), size=2, alpha=0.5, k=0.5)
     array([[5. , 5.5, 3. ]])
 
-    Source: M3; Krizhevsky, Sutskever and Hinton, 2012, section 3.3.
+    Source: lecture row M3 (SOURCES.md); Krizhevsky, Sutskever and Hinton, 2012, section 3.3.
     """
     M, C = x.shape
     d = np.full((M, C), k, x.dtype)
@@ -76,7 +77,7 @@ def local_response_norm_dx(dy: Array, size: int, alpha: float, beta: float, k: f
     >>> local_response_norm_dx(dy, x=x, size=2, alpha=0.5, beta=1, k=0.5)
     array([[-12.,  18.,   0.]])
 
-    Source: M3; the chain rule.
+    Source: lecture row M3 (SOURCES.md); the chain rule.
     """
     M, C = x.shape
     d, dx = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)

@@ -44,7 +44,7 @@ def depthwise_conv2d(x: Array, w: Array, bias: Array | None, window: Window) -> 
     array([[ 201., 8070.],
            [ 302., 9080.]])
 
-    Source: C7.
+    Source: lecture row C7 (SOURCES.md).
     """
     (N, *size, C), (kh, kw, _C, Q) = x.shape, w.shape
     (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
@@ -78,7 +78,7 @@ def depthwise_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
     array([[ 21., 174.],
            [ 32., 196.]])
 
-    Source: C7, B3.
+    Source: lecture rows C7 and B3 (SOURCES.md).
     """
     (N, rows, columns, O), (kh, kw), C = dy.shape, window.kernel, x.shape[-1]
     (S_h, S_w), (D_h, D_w), Q = window.stride, window.dilation, O // C
@@ -115,7 +115,7 @@ def depthwise_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) 
            [ 13.,  50.],
            [ 30., 100.]])
 
-    Source: C7, B4.
+    Source: lecture rows C7 and B4 (SOURCES.md).
     """
     (N, rows, columns, _O), (kh, kw, C, Q) = dy.shape, w.shape
     (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
@@ -143,7 +143,7 @@ def depthwise_conv2d_db(dy: Array) -> Array:
     >>> depthwise_conv2d_db(np.array([[1.0, 2], [3, 5]]).reshape(1, 2, 1, 2))
     array([4., 7.])
 
-    Source: C7.
+    Source: lecture row C7 (SOURCES.md).
     """
     N, rows, columns, O = dy.shape
     db = np.zeros(O, dy.dtype)
@@ -172,7 +172,7 @@ def separable_conv2d(x: Array, depthwise: Array, pointwise: Array, bias: Array |
     array([[16743.],
            [19066.]])
 
-    Source: C7.
+    Source: lecture row C7 (SOURCES.md).
     """
     z = depthwise_conv2d(x, depthwise, None, window)
     y = np.zeros((*z.shape[:3], pointwise.shape[-1]), x.dtype)
@@ -207,7 +207,7 @@ def separable_conv2d_grads(
     >>> dx.ravel(), ddepthwise.ravel(), dpointwise.ravel()
     (array([   3.,  330., 3000.]), array([603., 906.]), array([3221.]))
 
-    Source: C7, B3, B4.
+    Source: lecture rows C7, B3 and B4 (SOURCES.md).
     """
     z = depthwise_conv2d(x, depthwise, None, window)
     dz, dpointwise = np.zeros_like(z), np.zeros_like(pointwise)

@@ -31,8 +31,8 @@ def sgd(theta: Array, v: Array, g: Array, lr: float, momentum: float, decay: flo
     >>> theta, v
     (array([ 3.   , -1.375]), array([ 0.   , -0.375]))
 
-    Source: A12; Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012;
-    Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
+    Source: lecture row A12 (SOURCES.md); Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
+    neural networks", 2012; Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
     """
     for i in range(theta.size):
         fall = lr * (g.flat[i] + decay * theta.flat[i])
@@ -69,8 +69,8 @@ def rmsprop(
     >>> theta, s, v
     (array([3.125]), array([15.]), array([0.125]))
 
-    Source: A20; Tieleman and Hinton, "Lecture 6.5: rmsprop", 2012; Szegedy et al., "Rethinking the Inception architecture",
-    2016, section 8.
+    Source: lecture row A20 (SOURCES.md); Tieleman and Hinton, "Lecture 6.5: rmsprop", 2012; Szegedy et al., "Rethinking the
+    Inception architecture", 2016, section 8.
     """
     for i in range(theta.size):
         h = g.flat[i] + decay * theta.flat[i]
@@ -146,7 +146,8 @@ def sum_of_squares(g: Array, scale: float = 1) -> Any:
     >>> float(sum_of_squares(np.array([[3.0, -4.0], [12.0, 0.0]])))
     169.0
 
-    Source: A20; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
+    Source: lecture row A20 (SOURCES.md); Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
+    networks", 2013.
     """
     total = 0
     for i in range(g.size):

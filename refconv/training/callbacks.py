@@ -21,8 +21,8 @@ __all__ = ["CSVLogger", "Callback", "EarlyStopping", "in_order"]
 class Callback:
     """Base class for callbacks of :func:`fit`; override what you need.
 
-    Each method gets the :class:`Run`: its ``model``, ``optimizer``, ``epoch``, ``step``, ``metrics`` and ``history``. A
-    callback may set ``run.stop = True``, which ends the run after the current step; it may change nothing else.
+    Each method gets the :class:`Run`, with ``model``, ``optimizer``, ``epoch``, ``step``, ``metrics`` and ``history``. A
+    callback may set ``run.stop = True``, which ends the run after the current step. Your callbacks should change nothing else.
 
     Examples
     --------
@@ -44,10 +44,10 @@ class Callback:
     Source: lecture row A12 (SOURCES.md).
     """
 
-    comes_last = False  # True if it must see what the other callbacks have decided
+    comes_last = False  # True for a callback that must be called after all others, such as Checkpoint
 
     def restore(self, run: Run) -> None:
-        """Set the run to a saved state; called once, before ``on_train_begin`` of any callback."""
+        """Restore a saved state of the run. Called once, before ``on_train_begin`` of all callbacks."""
 
     def on_train_begin(self, run: Run) -> None:
         """Called before the first step."""
@@ -56,28 +56,31 @@ class Callback:
         """Called after each step."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """Called after each epoch and its validation and test; ``run.history.epochs[-1]`` is its record.
+        """Called after each epoch, with its validation and test; ``run.history.epochs[-1]`` is its record.
 
-        If the run was stopped within the epoch, it is called as well, and ``run.epoch_done`` is False.
+        This includes an epoch in which the run was stopped; ``run.epoch_done`` is then False.
         """
 
     def on_train_end(self, run: Run) -> None:
-        """Called once the run has ended, also if an error ended it."""
+        """Called at the end of the run, even if an error ended it."""
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the result of the run, for the comparison with a checkpoint; JSON-serialisable."""
+        """Return the arguments that affect the result; a resumed run compares them with its checkpoint. JSON-serialisable."""
         return {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
 
 
 class EarlyStopping(Callback):
-    """Stop the run once the validation loss has not reached a new minimum for some epochs.
+    """Stop the run when the validation loss has had no new minimum for some epochs.
 
-    The weights stay those of the last epoch; :class:`Checkpoint` keeps the best ones.
+    The model keeps the weights of the last epoch; :class:`Checkpoint` saves the best ones.
 
     Parameters
     ----------
     patience : int
-        Epochs without a new minimum.
+        Number of epochs without a new minimum after which the run stops.
 
     Raises
     ------
@@ -97,7 +100,7 @@ class EarlyStopping(Callback):
     def on_train_begin(self, run: Run) -> None:
         if run.validation is None:
             raise ArgumentValueError("validation must be given where patience waits for its loss, got None")
-        self._stop_if_exhausted(run)  # the saved run may have been over
+        self._stop_if_exhausted(run)  # a resumed run may have been stopped already
 
     def on_epoch_end(self, run: Run) -> None:
         self._stop_if_exhausted(run)
@@ -112,12 +115,12 @@ class EarlyStopping(Callback):
 
 
 class CSVLogger(Callback):
-    """Write the history to a file with comma-separated values after each epoch.
+    """Write the history to a CSV file after each epoch.
 
     Parameters
     ----------
     path : path
-        The file; it is replaced as a whole, so it is complete at any time. Its folder must exist.
+        The file. It is replaced as a whole after each epoch, so it is never incomplete. Its folder is created if missing.
 
     Examples
     --------
@@ -134,11 +137,22 @@ class CSVLogger(Callback):
 
 
 def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
-    """Return callbacks in the order of their calls; raise ``TypeError`` if they are none."""
+    """Return the callbacks in the order of their calls; raise ``TypeError`` if one is not a Callback."""
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
         raise ArgumentTypeError(f"callbacks must be a sequence of Callback, got {callbacks!r}")
     callbacks = list(callbacks)
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentTypeError(f"callbacks must be objects derived from Callback, got {callback!r}")
+        _refuse_unknown_hooks(callback)
     return sorted(callbacks, key=lambda callback: callback.comes_last)
+
+
+def _refuse_unknown_hooks(callback: Callback) -> None:
+    """Raise ``TypeError`` for a method such as ``on_batch_end``, which :func:`fit` would never call."""
+    hooks = [name for name in dir(Callback) if name.startswith("on_")]
+    for name in dir(type(callback)):
+        if name.startswith("on_") and name not in hooks:
+            raise ArgumentTypeError(
+                f"callbacks must have methods among {', '.join(hooks)}, got {type(callback).__name__}.{name}"
+            )

@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from refconv.nn import Layer
     from refconv.typing import Array
 
-__all__ = ["cause_of_divergence"]
+__all__ = ["ADVICE", "cause_of_divergence"]
+
+ADVICE = "; try a smaller lr"
 
 
 def cause_of_divergence(model: Layer, x: Array) -> str:
-    """Return a phrase that names the origin of non-finite scores for this batch, "" if it is unknown."""
+    """Return a phrase that names the origin of non-finite scores for this batch, if it is known, and what to do."""
     if not np.isfinite(x).all():
-        return ", with a batch that holds numbers that are not finite"
+        return ", with a batch that holds numbers that are not finite; clean the data"
     layer = first_not_finite(model, x)
-    return f", in layer {layer}" if layer else ""
+    return (f", in layer {layer}" if layer else "") + ADVICE
 
 
 def first_not_finite(layer: Layer, x: Array, name: str = "") -> str:

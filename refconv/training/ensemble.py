@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refconv._arguments import integer, per_axis
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data.resample import resize
 from refconv.ops.loss import softmax
 
@@ -58,7 +58,15 @@ class Ensemble:
             models = tuple(models[0])
         if not models:
             raise ArgumentValueError("models must be at least one network, got none")
+        makers: tuple[Any, ...] = (ten_crops, scales, crops_144)
+        if views in makers:
+            name = getattr(views, "__name__", "")
+            raise ArgumentTypeError(f"views must be a function of a batch, got the function {name}: call it, as in {name}(…)")
         self.models, self.views = models, views
+
+    def __repr__(self) -> str:
+        count = len(self.models)
+        return f"Ensemble({count} model{'s' if count > 1 else ''})"
 
     def __call__(self, x: Array) -> Array:
         """Return the scores of a batch, (N, classes)."""

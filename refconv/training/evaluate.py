@@ -66,6 +66,8 @@ class Evaluation:
                [0, 0, 2],
                [0, 0, 1]])
         """
+        if self.labels is None or self.predictions is None:
+            raise ArgumentValueError("labels and predictions must be classes of examples, got none: it was no classification")
         labels = class_labels(self.labels)
         predictions = class_labels(self.predictions, len(labels), name="predictions")
         classes = int(max(labels.max(initial=-1), predictions.max(initial=-1))) + 1
@@ -181,7 +183,9 @@ def predict(model: Callable[[Array], Array], x: Array, batch_size: int = 256) ->
     Raises
     ------
     TypeError, ValueError
-        If x is not an array or empty, or batch_size is not a positive integer.
+        If x is not an array or empty, batch_size is not a positive integer, or the network has a single score: it is a
+        regression, or a binary classifier, whose class is ``model(x) > 0`` and whose probability is
+        ``refconv.sigmoid(model(x))``.
 
     Examples
     --------
@@ -228,4 +232,10 @@ def _scores(model: Callable[[Array], Array], x: Array, batch_size: int) -> Itera
     if not len(x):
         raise ArgumentValueError("x must have at least one example, got none")
     for first in range(0, len(x), batch_size):
-        yield model(x[first : first + batch_size])
+        scores = model(x[first : first + batch_size])
+        if scores.shape[-1] < 2:  # argmax would be 0 and softmax 1, whatever the score
+            raise ArgumentValueError(
+                f"model must return scores of at least two classes, got shape {scores.shape}: for one score the class is "
+                "model(x) > 0, and its probability refconv.sigmoid(model(x))"
+            )
+        yield scores

@@ -43,26 +43,28 @@ def fit(
     model : Layer
         A built network.
     batches : iterable of (x, targets)
-        The training data; each iteration is one epoch. :class:`refconv.data.Batches`, any other iterable, such as an object
-        that reads data from disk, or a pair of arrays (x, targets), which are shuffled in batches of 32. An iterable without
-        ``len`` keeps the schedule at the beginning of the first epoch until that epoch is over.
+        The training data: :class:`refconv.data.Batches`, or any other iterable, such as an object that reads from disk. One
+        iteration over it is one epoch. A pair of arrays (x, targets) is also accepted; it is shuffled and cut into batches of
+        32. If the iterable has no ``len``, the schedule stays at its first value during the first epoch.
     optimizer : Optimizer
         Made for this network: ``optim.SGD(model, lr=0.01)``.
     epochs : int
         Number of passes over the data.
     validation, test : iterable of (x, targets), optional
-        Measured after each epoch in inference mode. Nothing depends on the test. The validation loss decides which epoch is
-        the best, when :class:`EarlyStopping` ends the run, and when :class:`refconv.optim.Plateau` lowers the learning rate.
+        Evaluated after each epoch, in inference. The validation loss decides which epoch is the best, when
+        :class:`EarlyStopping` ends the run, and when :class:`refconv.optim.Plateau` lowers the learning rate. The test data
+        decide nothing.
     loss : callable
-        ``loss(scores, targets)`` returns the loss and ∂e/∂scores. If it has ``check_targets``, as the losses of this package
-        do, targets are checked before the first step.
+        ``loss(scores, targets)`` returns the loss e and ∂e/∂scores. If it has a method ``check_targets``, as the losses of
+        this package do, targets are checked before the first step.
     metrics : dict of callable, optional
         ``{name: metric}``, measured in training, validation and test; see :mod:`refconv.training.metrics`. By default the
         accuracy for :class:`CrossEntropy` and :class:`BinaryCrossEntropy`, and none for other losses.
     schedule : callable, optional
-        ``schedule(progress)`` is the factor of the learning rate at this fraction of the run, such as ``optim.cosine``.
+        ``schedule(progress)`` returns the factor of the learning rate, where progress is the fraction of the run that is done,
+        from 0 to 1; such as ``optim.cosine``.
     clip_norm : float, optional
-        Largest norm of all gradients together, as in :func:`refconv.optim.clip_by_global_norm`.
+        Maximum of the norm of the gradient of all parameters together: see :func:`refconv.optim.clip_by_global_norm`.
     callbacks : sequence of Callback
         Called after each step and each epoch: :class:`ProgressBar`, :class:`Checkpoint`, :class:`EarlyStopping`, your own.
 
@@ -73,12 +75,12 @@ def fit(
     Raises
     ------
     Diverged
-        If the loss of a step, or of the test or validation, is not finite: the step before made the weights too large, or the
-        data hold NaN. The message names the step and the layer. The error is a ``FloatingPointError`` and holds the
-        ``history`` until then. However the run ends, ``optimizer.lr`` is as before.
+        If the loss of a step, of the validation or of the test is not finite: the last step made the weights too large, or the
+        data contain NaN. The message names the step and the layer. The error is a ``FloatingPointError``; its ``history`` has
+        the epochs so far. ``optimizer.lr`` is restored, as after every run.
     TypeError, ValueError
-        If an argument does not fit; the message names it. If targets do not suit the loss, such as labels that are not
-        classes of the model: the targets of all :class:`refconv.data.Batches` are checked before the first step.
+        If an argument is not valid; the message names it. If targets do not suit the loss, such as labels that are not
+        classes of the model. The targets of all :class:`refconv.data.Batches` are checked before the first step.
 
     Examples
     --------

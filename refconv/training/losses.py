@@ -1,7 +1,7 @@
 """Losses as objects: the value of a batch, its derivative, and a check of the targets before anything is computed.
 
-``value, dscores = loss(scores, targets)``. A network with auxiliary heads returns, in training, a tuple of scores, its own
-first; each loss then is e = e_main + w Σ_k e_k, and its derivative a tuple.
+``value, dscores = loss(scores, targets)`` returns e and ∂e/∂scores. In training, a network with auxiliary heads returns a
+tuple: its own scores first, then those of each head. The loss is then e = e_main + w Σ_k e_k, and its derivative is a tuple.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ __all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanSquaredError"]
 
 
 class Loss(ABC):
-    r"""Base class for losses: adds the losses of auxiliary heads.
+    r"""Base class for losses; it adds the losses of auxiliary heads.
 
     .. math:: e = e_{\mathrm{main}} + w \sum_k e_k
 
-    A subclass implements :meth:`of_one_head`. Any other callable ``loss(scores, targets)`` that returns the loss and its
-    derivative can be trained with as well, if the network has no auxiliary heads.
+    A subclass implements :meth:`of_one_head` and :meth:`check_targets`. For a network without auxiliary heads, any function
+    ``loss(scores, targets)`` that returns e and ∂e/∂scores can be used in place of a Loss.
 
     Parameters
     ----------
     aux_weight : float
-        w, what the loss of each auxiliary head counts; GoogLeNet's is 0.3.
+        w, the weight of the loss of each auxiliary head; 0.3 in GoogLeNet.
 
     Source: lecture row A22 (SOURCES.md); Szegedy et al., "Going deeper with convolutions", 2015, section 5.
     """
@@ -42,21 +42,21 @@ class Loss(ABC):
         self.aux_weight = real("aux_weight", aux_weight, least=0)
 
     def __call__(self, scores: Any, targets: Any) -> tuple[Any, Any]:
-        """Return the loss, and its derivative: an array, or a tuple of them if the scores are a tuple."""
+        """Return the loss and its derivative: an array, or a tuple of arrays if the scores are a tuple."""
         if not isinstance(scores, tuple):
             return self.of_one_head(scores, targets)
         weights = (1.0, *(self.aux_weight for _ in scores[1:]))
-        losses, slopes = zip(*(self.of_one_head(s, targets) for s in scores), strict=True)
+        losses, gradients = zip(*(self.of_one_head(s, targets) for s in scores), strict=True)
         total = sum(w * loss for w, loss in zip(weights, losses, strict=True))
-        return total, tuple(w * slope for w, slope in zip(weights, slopes, strict=True))
+        return total, tuple(w * gradient for w, gradient in zip(weights, gradients, strict=True))
 
     @abstractmethod
     def of_one_head(self, scores: Array, targets: Any) -> tuple[Any, Array]:
-        """Return the loss of one array of scores, and its derivative by them."""
+        """Return the loss of one array of scores, and its derivative with respect to the scores."""
 
     @abstractmethod
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` or ``TypeError`` if the targets do not belong to scores of this shape.
+        """Raise ``ValueError`` or ``TypeError`` if the targets do not suit scores of this shape.
 
         A training step calls this before the forward pass, so nothing changes if the targets are wrong.
         """
@@ -66,7 +66,7 @@ class Loss(ABC):
         return len(targets)
 
     def settings(self) -> dict[str, Any]:
-        """Return all that decides the value of the loss, as data for JSON."""
+        """Return the arguments that determine the loss, as JSON-serialisable data."""
         return {"aux_weight": self.aux_weight}
 
     def __repr__(self) -> str:
@@ -74,20 +74,20 @@ class Loss(ABC):
 
 
 class CrossEntropy(Loss):
-    """Softmax cross-entropy against the right classes, of images or of pixels.
+    """Cross-entropy of the softmax of the scores, for one label per image or per pixel.
 
     Parameters
     ----------
     label_smoothing, class_weights
         As in :func:`refconv.softmax_cross_entropy`; the lecture's smoothing is 0.1.
     aux_weight : float
-        What the loss of each auxiliary head counts; GoogLeNet's is 0.3.
+        Weight of the loss of each auxiliary head; 0.3 in GoogLeNet.
 
     Raises
     ------
     TypeError, ValueError
-        If label_smoothing is not a number from 0 to 1, aux_weight not a finite one from 0 on, or class_weights not a sequence
-        of such numbers.
+        If label_smoothing is not a number from 0 to 1, aux_weight is negative or not finite, or class_weights is not a
+        sequence of numbers that are finite and not negative.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class CrossEntropy(Loss):
         return len(targets) if self.class_weights is None else float(np.asarray(self.class_weights)[targets].sum())
 
     def settings(self) -> dict[str, Any]:
-        """Return all that decides the value of the loss, as data for JSON."""
+        """Return the arguments that determine the loss, as JSON-serialisable data."""
         return {**super().settings(), "label_smoothing": self.label_smoothing, "class_weights": self.class_weights}
 
 
@@ -132,7 +132,7 @@ class MeanSquaredError(Loss):
     Parameters
     ----------
     aux_weight : float
-        What the loss of each auxiliary head counts.
+        Weight of the loss of each auxiliary head.
 
     Examples
     --------
@@ -156,19 +156,19 @@ class MeanSquaredError(Loss):
 
 
 class BinaryCrossEntropy(Loss):
-    """Cross-entropy of yes-or-no answers; the outputs are logits, and a sigmoid layer after them is not needed.
+    """Cross-entropy of yes-or-no predictions; the outputs are logits, so add no sigmoid layer.
 
     Parameters
     ----------
     pos_weight : float
         As in :func:`refconv.binary_cross_entropy`.
     aux_weight : float
-        What the loss of each auxiliary head counts.
+        Weight of the loss of each auxiliary head.
 
     Raises
     ------
     TypeError, ValueError
-        If pos_weight is not a finite number above 0, or aux_weight not one from 0 on.
+        If pos_weight is not positive and finite, or aux_weight is negative or not finite.
 
     Examples
     --------
@@ -194,7 +194,7 @@ class BinaryCrossEntropy(Loss):
             raise ArgumentValueError(f"targets must be from 0 to 1, got {wrong[0]}")
 
     def settings(self) -> dict[str, Any]:
-        """Return all that decides the value of the loss, as data for JSON."""
+        """Return the arguments that determine the loss, as JSON-serialisable data."""
         return {**super().settings(), "pos_weight": self.pos_weight}
 
 
@@ -206,7 +206,7 @@ def _list_of_weights(class_weights: Any) -> list[float]:
 
 
 def _same_shape(targets: Any, scores_shape: tuple[int, ...]) -> Array:
-    """Return the targets as an array of numbers; an error if their shape is another one, even one that would broadcast."""
+    """Return the targets as an array of numbers; raise an error if the shape differs, even if it would broadcast."""
     if isinstance(targets, np.ma.MaskedArray):
         raise ArgumentTypeError("targets must be a plain array, got a masked array, whose mask would be lost")
     array, shape = np.asarray(targets), tuple(scores_shape)

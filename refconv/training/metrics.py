@@ -1,4 +1,4 @@
-"""Metrics: functions of a batch's scores and targets that :func:`fit` and :func:`evaluate` average over all batches.
+"""Metrics: numbers that :func:`fit` and :func:`evaluate` compute for each batch and average over all batches.
 
 A metric is any function ``metric(scores, targets)`` that returns a number. The averages weight each batch by its number of
 examples.
@@ -35,14 +35,14 @@ __all__ = [
 
 
 def accuracy(scores: Array, targets: Array) -> float:
-    """Compute the fraction of labels that have the highest score; of equal scores the first counts.
+    """Compute the fraction of examples whose label has the highest score; ties go to the first class.
 
     Parameters
     ----------
     scores : float array (…, K)
         Scores of K classes: for each image (N, K), or for each pixel (N, H, W, K).
     targets : integer array (…)
-        The right classes.
+        The labels.
 
     Returns
     -------
@@ -65,14 +65,14 @@ def accuracy(scores: Array, targets: Array) -> float:
 
 
 def top_k_accuracy(k: int) -> Metric:
-    """Return a metric: the fraction of labels that are among the k highest scores.
+    """Return a metric: the fraction of examples whose label is among the k highest scores.
 
-    Of equal scores the lower classes come first, as in argmax. A NaN score is never among them.
+    Of equal scores the lower class counts as the higher score, as in argmax. A label whose score is NaN is never counted.
 
     Parameters
     ----------
     k : int
-        Number of classes that count, 5 for ImageNet's top-5 accuracy.
+        Number of highest scores; 5 for ImageNet's top-5 accuracy.
 
     Returns
     -------
@@ -90,7 +90,8 @@ def top_k_accuracy(k: int) -> Metric:
     >>> top_k_accuracy(2)(scores, np.array([3, 2])), top_k_accuracy(3)(scores, np.array([3, 2]))
     (0.5, 1.0)
 
-    Source: lecture row M2 (SOURCES.md).
+    Source: lecture row M3 (SOURCES.md); Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
+    neural networks", 2012, section 2.
     """
     k = integer("k", k)
 
@@ -110,9 +111,9 @@ def binary_accuracy(logits: Array, targets: Array) -> float:
     Parameters
     ----------
     logits : float array (…)
-        Logarithms of the odds: positive for a probability above one half.
+        Logarithms of the odds, p / (1 − p): positive for a probability p above one half.
     targets : array (…)
-        0 or 1, or probabilities, which count as 1 above one half.
+        0 or 1, or probabilities; above one half they count as 1, else as 0.
 
     Returns
     -------
@@ -129,13 +130,13 @@ def binary_accuracy(logits: Array, targets: Array) -> float:
     >>> binary_accuracy(np.array([2.0, -1.0, 0.5, 3.0]), np.array([1, 0, 0, 1]))
     0.75
 
-    Source: lecture row A19 (SOURCES.md).
+    Source: lecture row B6 (SOURCES.md) for the sigmoid, whose input is the logit.
     """
     return float(np.mean((logits > 0) == (_same_shape(logits, targets) > 0.5)))
 
 
 def mean_absolute_error(y: Array, targets: Array) -> float:
-    r"""Compute the mean distance between outputs and targets.
+    r"""Compute the mean absolute difference between outputs and targets.
 
     .. math:: \operatorname{mean} | y - t |
 
@@ -166,21 +167,25 @@ def mean_absolute_error(y: Array, targets: Array) -> float:
 
 
 def intersection_over_union(scores: Array, targets: Array) -> float:
-    r"""Compute the overlap of predicted and true areas: the mean over the classes that occur.
+    r"""Compute the mean intersection over union of predicted and true areas.
 
     .. math:: \operatorname{mean}_k \frac{|A_k \cap B_k|}{|A_k \cup B_k|}
+
+    A_k are the pixels predicted as class k, and B_k those with the label k. The mean is over the classes that occur in the
+    predictions or in the targets.
 
     Parameters
     ----------
     scores : float array (…, K)
-        Scores of K classes for each pixel; the highest decides.
+        Scores of K classes for each pixel; the highest one is the prediction.
     targets : integer array (…)
-        The right class of each pixel.
+        The label of each pixel.
 
     Returns
     -------
     float
-        From 0 to 1. An average over batches, which is not the overlap in all images together.
+        From 0 to 1. :func:`evaluate` averages it over batches, so its result depends on the batch size; it is not the ratio
+        for all images together.
 
     Raises
     ------
@@ -204,14 +209,14 @@ def intersection_over_union(scores: Array, targets: Array) -> float:
 
 
 def default_metrics(loss: object) -> dict[str, Metric]:
-    """Return the metrics that are measured if none are given: the accuracy for classification, else none."""
+    """Return the metrics that are used by default: the accuracy for classification, none for other losses."""
     if isinstance(loss, CrossEntropy):
         return {"accuracy": accuracy}
     return {"accuracy": binary_accuracy} if isinstance(loss, BinaryCrossEntropy) else {}
 
 
 def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[str, Metric]:
-    """Return metrics as a dict of functions; None stands for :func:`default_metrics`."""
+    """Return the metrics as a dict of functions; None means :func:`default_metrics`."""
     if metrics is None:
         return default_metrics(loss)
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) and callable(f) for name, f in metrics.items()):
@@ -242,12 +247,14 @@ def measure(metrics: Mapping[str, Metric], scores: Array, targets: Array) -> dic
 
 
 def _class_targets(scores: Array, targets: Array) -> Array:
+    if np.ndim(scores) < 2:
+        raise ArgumentValueError(f"scores must be those of all classes, (N, …, K), got shape {np.shape(scores)}")
     why = "one class each"  # a label that is no class would count as the last one, or be wrong without notice
-    return class_labels(targets, scores.shape[:-1], scores.shape[-1], name="targets", why=why)
+    return class_labels(targets, np.shape(scores)[:-1], np.shape(scores)[-1], name="targets", why=why)
 
 
 def _same_shape(y: Array, targets: Array) -> Array:
     targets = np.asarray(targets)
-    if targets.shape != y.shape:  # arrays that broadcast would give the mean of a table
+    if targets.shape != y.shape:  # (N, 1) and (N,) would broadcast to (N, N), and the mean would be wrong
         raise ArgumentValueError(f"targets must have shape {y.shape}, as the outputs, got {targets.shape}")
     return targets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ __all__ = ["ProgressBar"]
 
 class ProgressBar(Callback):
     """Show a progress bar for the current epoch, and print a line for each completed one.
+
+    Output that goes to a file or a pipe gets the lines alone.
 
     Parameters
     ----------
@@ -47,7 +50,8 @@ class ProgressBar(Callback):
     def on_step_end(self, run: Run) -> None:
         if self._bar is None:
             name = f"epoch {run.epoch}/{run.epochs}"
-            self._bar = self._tqdm(total=run.images_per_epoch, desc=name, unit=" images", leave=False)
+            hidden = not _is_interactive()
+            self._bar = self._tqdm(total=run.images_per_epoch, desc=name, unit=" images", leave=False, disable=hidden)
         self._bar.update(run.images - self._bar.n)
         self._bar.set_postfix_str(in_words(run.metrics, "train_"), refresh=False)
 
@@ -68,6 +72,11 @@ class ProgressBar(Callback):
         if self._bar is not None:  # None if the run was resumed after the last step of the epoch
             self._bar.close()
         self._bar = None
+
+
+def _is_interactive() -> bool:
+    """True in a terminal, where tqdm overwrites its line, and in a notebook."""
+    return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def in_words(metrics: Mapping[str, float], prefix: str) -> str:

@@ -12,7 +12,7 @@ from refconv._arguments import integer, real
 from refconv._errors import ArgumentValueError
 from refconv.training.arguments import check_loss, check_optimizer, check_schedule, lr_factor
 from refconv.training.averages import warn_if_averages_lag
-from refconv.training.divergence import cause_of_divergence
+from refconv.training.divergence import ADVICE, cause_of_divergence
 from refconv.training.evaluate import Evaluation, Means, evaluate
 from refconv.training.history import Diverged, Epoch, History
 from refconv.training.metrics import measure, named_metrics
@@ -184,7 +184,7 @@ class Run:
                 self.history.epochs.append(self._record())
             cause = cause_of_divergence(self.model, x)
             place = f"the loss is {value} at step {self.step} of epoch {self.epoch}{cause}"
-            raise Diverged(f"{place}; try a smaller lr", self.history)
+            raise Diverged(place, self.history)
 
     def end_epoch(self) -> None:
         """Validate and test, record the epoch and call the callbacks."""
@@ -252,8 +252,8 @@ class Run:
         if epoch is not None and not math.isfinite(evaluation.loss):
             self.history.epochs.append(epoch)
             causes = (cause for x, _ in batches if (cause := cause_of_divergence(self.model, x)))
-            place = f"the {kind} loss is {evaluation.loss} after epoch {self.epoch}{next(causes, '')}"
-            raise Diverged(f"{place}; try a smaller lr", self.history)
+            place = f"the {kind} loss is {evaluation.loss} after epoch {self.epoch}{next(causes, ADVICE)}"
+            raise Diverged(place, self.history)
         return evaluation
 
     def _watch(self, epoch: Epoch) -> None:

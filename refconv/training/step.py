@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refconv._arguments import real
 from refconv.nn.layer import call_backward
 from refconv.nn.location import unlike_build
 from refconv.optim import clip_by_global_norm
@@ -31,7 +32,7 @@ def train_step(
     loss: Callable[..., Any] = CrossEntropy(),  # noqa: B008  immutable
     clip_norm: float | None = None,
 ) -> tuple[float, Array]:
-    """Train a network on one batch; a loss that is not finite changes no weight.
+    """Train a network on one batch; if the loss is not finite, no weight changes.
 
     Parameters
     ----------
@@ -40,13 +41,13 @@ def train_step(
     optimizer : Optimizer
         Made for this network: ``optim.SGD(model, lr=0.01)``.
     x : array (N, …)
-        A batch, as the network takes it.
+        A batch of inputs.
     targets : array (N, …)
-        What the loss compares the outputs with: integer labels (N,) for a :class:`CrossEntropy`.
+        The correct outputs, in the form that the loss takes: integer labels (N,) for :class:`CrossEntropy`.
     loss : callable
-        ``loss(scores, targets)`` returns the loss and its derivative ∂e/∂scores, as :class:`CrossEntropy` does.
+        ``loss(scores, targets)`` returns the loss e and its derivative ∂e/∂scores, as :class:`CrossEntropy` does.
     clip_norm : float, optional
-        Largest norm of all gradients together, as in :func:`refconv.optim.clip_by_global_norm`.
+        Maximum of the norm of the gradient of all parameters together: see :func:`refconv.optim.clip_by_global_norm`.
 
     Returns
     -------
@@ -59,7 +60,7 @@ def train_step(
     ------
     TypeError, ValueError
         If the optimiser holds parameters of another model, or of an earlier build, or if the targets do not suit the loss.
-        Nothing has changed then.
+        The model is then unchanged.
 
     Examples
     --------
@@ -78,6 +79,7 @@ def train_step(
     check_optimizer(optimizer)
     check_loss(loss)
     optimizer.check_model(model)
+    clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)  # before anything changes
     if hasattr(loss, "check_targets"):  # before the forward pass, which takes longer
         targets = check_targets(loss, targets, (len(x), *scores_shape(model, x)))
     scores, backward = model.forward(x, train=True)
@@ -92,7 +94,7 @@ def train_step(
 
 
 def scores_shape(model: Layer, x: Array) -> tuple[int, ...]:
-    """Return the shape of the scores of one example; an error says how the batch differs from what the model was built for.
+    """Return the shape of the scores of one example; an error compares the batch with the input shape of ``build``.
 
     >>> from refconv import nn
     >>> model = nn.Sequential(nn.Conv2D(4, (3, 2)))
@@ -109,7 +111,7 @@ def scores_shape(model: Layer, x: Array) -> tuple[int, ...]:
 
 
 def check_targets(loss: Callable[..., Any], targets: Any, scores_shape: tuple[int, ...]) -> Any:
-    """Return targets as an array if the loss accepts them; a loss without ``check_targets`` gets them as they are."""
+    """Return the targets as an array if the loss accepts them, or unchanged if the loss has no ``check_targets``."""
     if not hasattr(loss, "check_targets"):
         return targets
     loss.check_targets(targets, scores_shape)  # before the conversion, which removes the mask of a masked array
@@ -117,6 +119,6 @@ def check_targets(loss: Callable[..., Any], targets: Any, scores_shape: tuple[in
 
 
 def main_scores(scores: Array | tuple[Array, ...]) -> Array:
-    """Return the scores of the network itself, which come first if it has auxiliary heads."""
+    """Return the scores of the network itself: the first ones if it has auxiliary heads."""
     main: Array = scores[0] if isinstance(scores, tuple) else scores
     return main

@@ -37,7 +37,32 @@ __all__ = ["check", "check_layer", "slide_example", "table", "trace"]
 
 
 def check(function: Callable[..., Any], name: str, *, seconds: float = 5.0) -> Verdict:
-    """Compare your own function with the loop of this name: see :func:`refconv.verify.student.check.check`."""
+    """Compare your own function with the loop of this name, and print a report.
+
+    The function may take some of the options only; the others stay at their defaults. See
+    :func:`refconv.verify.student.check.check` for an example, and for how often a function is called.
+
+    Parameters
+    ----------
+    function : callable
+        Your version; it gets the arguments of the operator as float64 arrays.
+    name : str
+        Any operator of refconv, or a derivative of one: "conv2d", "conv2d_dx", "batch_norm_grads".
+    seconds : float
+        Time limit for the comparison.
+
+    Returns
+    -------
+    Verdict
+        True if nothing was wrong, so ``assert verify.check(my_conv2d, "conv2d")`` works in a test.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If refconv has no operator of this name, or seconds is out of range.
+    ImportError
+        If hypothesis is not installed.
+    """
     need("hypothesis", "verify", "verify.check")
     from refconv.verify.student.check import check
 
@@ -47,7 +72,35 @@ def check(function: Callable[..., Any], name: str, *, seconds: float = 5.0) -> V
 def check_layer(
     layer: Layer, shape: Shape, *, rng: np.random.Generator | int = 0, batch: int = 3, x: Array | None = None
 ) -> LayerVerdict:
-    """Check the derivatives of a layer of your own: see :func:`refconv.verify.student.layer.check_layer`."""
+    """Check the derivatives of a layer and the other properties that networks rely on, and print a report.
+
+    In training and in inference, ∂e/∂x and ∂e/∂θ of each trainable parameter are compared with central differences in
+    float64. The layer itself does not change: a copy is built. See
+    :func:`refconv.verify.student.layer.check_layer` for an example and all that is checked.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer or network.
+    shape : tuple of int
+        One input, without the batch. Choose different numbers, as (5, 4, 3), so that mixed-up axes show.
+    rng : numpy.random.Generator or int
+        Generator or seed of all numbers.
+    batch : int
+        Number of inputs, at least 2.
+    x : array (batch, *shape), optional
+        The inputs, for a layer that does not accept every number.
+
+    Returns
+    -------
+    LayerVerdict
+        True if nothing was wrong, so ``assert verify.check_layer(layer, shape)`` works in a test.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not valid. An error that the layer raises is part of the report.
+    """
     from refconv.verify.student.layer import check_layer
 
     return check_layer(layer, shape, rng=rng, batch=batch, x=x)
@@ -56,7 +109,30 @@ def check_layer(
 def table(
     names: Sequence[str] = (), *, quick: bool = False, engine: str | None = None, kinds: Sequence[str] | None = None
 ) -> list[Outcome]:
-    """Gather the evidence and print the table operator × evidence: see :func:`refconv.verify.evidence.table.table`."""
+    """Gather the evidence for operators and print the table operator × evidence, one row each, as it arrives.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Operators, their derivatives, optimisers such as "optim.SGD" or layers such as "nn.Conv2D"; all if empty.
+    quick : bool
+        True for fewer cases.
+    engine : str, optional
+        "kernels" or "reference": the engine for differences and oracles; by default the current one.
+    kinds : sequence of str, optional
+        Some kinds of evidence instead of all five.
+
+    Returns
+    -------
+    list of Outcome
+
+    Raises
+    ------
+    ValueError
+        If there is no operator or kind of evidence of that name.
+    ImportError
+        If hypothesis is not installed.
+    """
     need("hypothesis", "verify", "verify.table")
     from refconv.verify.evidence.table import table
 
@@ -64,7 +140,31 @@ def table(
 
 
 def trace(name: str, output: Sequence[int] | None = None, **settings: Any) -> Trace:
-    """List the products that enter one output element of a loop: see :func:`refconv.verify.tracing.trace.trace`."""
+    """List the products that enter one output element of an operator or a derivative.
+
+    See :func:`refconv.verify.tracing.trace.trace` for an example.
+
+    Parameters
+    ----------
+    name : str
+        The loop: "conv2d", "conv2d_dw", "conv2d_dx", "max_pool2d" and so on.
+    output : sequence of int, optional
+        The element, one index for each axis; by default one near a corner.
+    **settings
+        The sizes ``input``, ``kernel``, ``channels`` and ``filters``, a ``seed``, or ``arrays`` of your own by name; and the
+        options of the operator, such as ``stride``.
+
+    Returns
+    -------
+    Trace
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such loop, option or element; the message names the argument.
+    ImportError
+        If hypothesis is not installed.
+    """
     need("hypothesis", "verify", "verify.trace")
     from refconv.verify.tracing.trace import trace
 

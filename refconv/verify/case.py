@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Arguments", "Case", "fill", "floats", "fractions", "integers", "spread"]
+from refconv.typing import Array, Shape
+
+__all__ = ["Arguments", "Case", "Make", "fill", "floats", "fractions", "integers", "spread"]
+
+Make: TypeAlias = Callable[[str, Shape, np.random.Generator, bool], Array]  # make(name, shape, rng, positive) fills an array
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +36,8 @@ class Case:
     """
 
     shapes: Mapping[str, tuple[int, ...]]
-    options: Mapping[str, object] = field(default_factory=dict)
-    given: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
     positive: tuple[str, ...] = ()
     refused: str = ""
 
@@ -41,7 +46,7 @@ class Case:
         """Number of elements in all arrays, by which cases are ordered."""
         return sum(map(math.prod, self.shapes.values()))
 
-    def __str__(self):
+    def __str__(self) -> str:
         shapes = [f"{name} {shape}" for name, shape in self.shapes.items()]
         return ", ".join([*shapes, *(f"{name}={value!r}" for name, value in {**self.options, **self.given}.items())])
 
@@ -49,30 +54,30 @@ class Case:
 class Arguments:
     """A case filled with numbers: arrays and given arguments as attributes, such as ``a.x``, and ``a.options``."""
 
-    def __init__(self, arrays, options, given):
+    def __init__(self, arrays: Mapping[str, Any], options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         self.arrays, self.options, self.given = dict(arrays), dict(options), dict(given)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         for found in (self.__dict__.get("arrays", {}), self.__dict__.get("given", {})):
             if name in found:
                 return found[name]
         raise AttributeError(f"this case has no {name!r}")
 
-    def with_arrays(self, **arrays):
+    def with_arrays(self, **arrays: Any) -> Arguments:
         """Return the same arguments with some arrays replaced or added."""
         return Arguments({**self.arrays, **arrays}, self.options, self.given)
 
-    def only(self, *names):
+    def only(self, *names: str) -> dict[str, Any]:
         """Return the options with these names, for a function that does not accept the others."""
         return {name: self.options[name] for name in names if name in self.options}
 
     @property
-    def size(self):
+    def size(self) -> Shape:
         """Height and width, or length, of the images or signals x, in either data format."""
         return self.x.shape[2:] if self.options.get("data_format") == "channels_first" else self.x.shape[1:-1]
 
 
-def fill(case: Case, make, seed: int = 0) -> Arguments:
+def fill(case: Case, make: Make, seed: int = 0) -> Arguments:
     """Fill a case with numbers: ``make(name, shape, rng, positive)`` makes one array.
 
     >>> fill(Case({"x": (2, 3)}), integers).x
@@ -84,24 +89,24 @@ def fill(case: Case, make, seed: int = 0) -> Arguments:
     return Arguments(arrays, case.options, case.given)
 
 
-def integers(name, shape, rng, positive):
+def integers(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
     """Whole numbers from −3 to 3, or 1 to 7, as floats: ties in every window, and sums without rounding."""
     return (rng.integers(1, 8, shape) if positive else rng.integers(-3, 4, shape)).astype(np.float64)
 
 
-def floats(name, shape, rng, positive):
+def floats(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
     """Numbers with two decimals between −2 and 2, or 0.5 and 4, whose sums round."""
     return (rng.integers(50, 401, shape) if positive else rng.integers(-200, 201, shape)) / 100
 
 
-def spread(name, shape, rng, positive):
+def spread(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
     """Distinct numbers around zero, far enough from it and from each other that a small step crosses no kink."""
     count = int(np.prod(shape))
     low = 0.5 if positive else -2
     return rng.permutation(np.linspace(low, 2, count) + 0.37 / max(count, 1)).reshape(shape)
 
 
-def fractions(name, shape, rng, positive):
+def fractions(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
     """Random fractions in an object array, none of them 0, with which loops compute exactly."""
     made = np.empty(shape, object)
     for index in np.ndindex(made.shape):

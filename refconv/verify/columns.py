@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 __all__ = ["aligned", "width"]
 
 
-def aligned(rows, sides):
+def aligned(rows: Iterable[Sequence[object]], sides: str) -> list[str]:
     """Return rows of cells as lines, each column as wide as its widest cell.
 
     ``sides`` has "<" (left) or ">" (right) for the alignment of each column. Empty columns are left out.
@@ -26,7 +27,7 @@ def aligned(rows, sides):
     return ["  ".join(line).rstrip() for line in zip(*padded, strict=True)]
 
 
-def width(text):
+def width(text: str) -> int:
     """Return the width of a text in a terminal: combining accents count 0, East Asian characters 2.
 
     >>> width("μ̂"), width("∂e/∂w"), width("畳")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
 import refconv
 from refconv import reference
+from refconv.typing import Array
 from refconv.verify.case import Arguments, Case
 
 __all__ = ["Derivative", "Operator", "Pin", "Refuted", "lookup"]
@@ -18,12 +20,12 @@ __all__ = ["Derivative", "Operator", "Pin", "Refuted", "lookup"]
 class Refuted(AssertionError):  # noqa: N818 a verdict, as in logic
     """A claim about an operator is false; the message says where, and ``case`` is the case in which it is."""
 
-    def __init__(self, message: str, case: Case | None = None):
+    def __init__(self, message: str, case: Case | None = None) -> None:
         super().__init__(message)
         self.case = case
 
 
-def lookup(name: str) -> Callable:
+def lookup(name: str) -> Callable[..., Any]:
     """Return the public function or class of a dotted name in refconv, or the loop of a name that has no public function.
 
     >>> lookup("conv2d") is refconv.conv2d, lookup("optim.SGD") is refconv.optim.SGD
@@ -33,7 +35,7 @@ def lookup(name: str) -> Callable:
     """
     if hasattr(refconv, name.partition(".")[0]):
         return attrgetter(name)(refconv)
-    (module,) = [module for module in map(vars(reference).get, reference.__all__) if name in module.__all__]
+    (module,) = [module for module in map(vars(reference).__getitem__, reference.__all__) if name in module.__all__]
     return getattr(module, name)
 
 
@@ -54,9 +56,9 @@ class Derivative:
 
     name: str
     wrt: tuple[str, ...]
-    call: Callable[[Callable, Arguments], object]
+    call: Callable[[Callable[..., Any], Arguments], Any]
 
-    def __call__(self, a: Arguments, function=None) -> dict[str, np.ndarray]:
+    def __call__(self, a: Arguments, function: Callable[..., Any] | None = None) -> dict[str, Array]:
         """Return the derivatives by the names of their arrays; :class:`Refuted` if a shape is not that of its array."""
         result = self.call(function or lookup(self.name), a)
         if self.wrt:
@@ -78,10 +80,10 @@ class Pin:
     """
 
     words: str
-    arrays: Mapping[str, object]
-    expected: Mapping[str, object] = field(default_factory=dict)
-    options: Mapping[str, object] = field(default_factory=dict)
-    given: Mapping[str, object] = field(default_factory=dict)
+    arrays: Mapping[str, Any]
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
     refused: str = ""
 
 
@@ -138,28 +140,28 @@ class Operator:
     family: str
     ids: str
     formula: str
-    forward: Callable[[Callable, Arguments], object]
+    forward: Callable[[Callable[..., Any], Arguments], Any]
     derivatives: tuple[Derivative, ...]
     fixed: tuple[Case, ...]
-    cases: Callable[[], object]
+    cases: Callable[[], Any]
     nature: str = "linear"
     slack: float = 64.0
     draws: int = 60
     pins: tuple[Pin, ...] = ()
     worked: tuple[Pin, ...] = ()
-    definition: Callable[[Arguments], Mapping[str, object]] | None = None
+    definition: Callable[[Arguments], Mapping[str, Any]] | None = None
     like: str | None = None
     loops: tuple[str, ...] = ()
-    matrix: Callable[[Arguments], np.ndarray] | None = None
+    matrix: Callable[[Arguments], Array] | None = None
     without: tuple[str, ...] = ()
-    refused_cases: Callable[[], object] | None = None
-    further: Mapping[str, Callable[[Arguments], np.ndarray]] = field(default_factory=dict)
+    refused_cases: Callable[[], Any] | None = None
+    further: Mapping[str, Callable[[Arguments], Array]] = field(default_factory=dict)
 
-    def __call__(self, a: Arguments, function=None):
+    def __call__(self, a: Arguments, function: Callable[..., Any] | None = None) -> Any:
         """Return the output y."""
         return self.forward(function or lookup(self.name), a)
 
-    def results(self, a: Arguments) -> dict[str, np.ndarray]:
+    def results(self, a: Arguments) -> dict[str, Array]:
         """Return the output as "y" and all derivatives by the names of their arrays; ``a.dy`` is ∂e/∂y."""
         derivatives = {name: d for derivative in self.derivatives for name, d in derivative(a).items()}
         return {"y": np.asarray(self(a)), **derivatives}

@@ -106,7 +106,7 @@ def _defined(name: str) -> type[Layer] | None:
 
     The main program has another module name in each program, so ``__main__`` in the file or here matches any module.
     """
-    classes = list(dict.fromkeys(_subclasses(Layer)))  # type: ignore[type-abstract]
+    classes = list(dict.fromkeys(_subclasses(Layer)))  # type: ignore[type-abstract]  # nothing is constructed
     full = [cls for cls in classes if f"{cls.__module__}.{cls.__qualname__}" == name]
     moved = [
         cls

@@ -42,7 +42,7 @@ def test_what_is_missing_or_in_another_layout_is_named(tmp_path):
     (tmp_path / "test_batch.bin").write_bytes(bytes([10]) * 3073)
     with pytest.raises(BadDataFile, match="has a record of class 10"):
         load_cifar10("test", tmp_path)
-    with pytest.raises(ValueError, match="split is 'all'; CIFAR-10 has 'train', 'test'"):
+    with pytest.raises(ValueError, match="split must be 'train' or 'test' of CIFAR-10, got 'all'"):
         load_cifar10("all", tmp_path)
 
 

@@ -241,7 +241,7 @@ def test_a_browser_may_have_decompressed_the_file_under_its_gz_name(tmp_path):
 
 
 def test_there_is_no_other_split():
-    with pytest.raises(ValueError, match="split is 'tset'; Digits has 'all'"):
+    with pytest.raises(ValueError, match="split must be 'all' of Digits, got 'tset'"):
         a_set().files("tset")
 
 

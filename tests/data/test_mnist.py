@@ -112,7 +112,7 @@ def test_a_missing_mnist_is_reported_as_such(tmp_path):
 
 
 def test_there_are_two_splits(tmp_path):
-    with pytest.raises(ValueError, match="split is 'validation'; MNIST has 'train', 'test'"):
+    with pytest.raises(ValueError, match="split must be 'train' or 'test' of MNIST, got 'validation'"):
         load_mnist("validation", root=tmp_path, download=False)
 
 

@@ -45,3 +45,21 @@ def test_an_input_of_no_numbers_is_refused(look):
 def test_a_bias_is_there_or_not(bias):
     with pytest.raises(TypeError, match="bias must be True or False, got "):
         nn.Dense(3, bias=bias)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda **options: nn.Dense(3, **options), (5,)),
+        (lambda **options: nn.Conv1D(4, 3, **options), (7, 2)),
+        (lambda **options: nn.Conv2D(4, (3, 2), **options), (6, 5, 3)),
+        (lambda **options: nn.ConvTranspose2D(4, (3, 2), **options), (6, 5, 3)),
+        (lambda **options: nn.SeparableConv2D(4, (3, 2), **options), (6, 5, 3)),
+    ],
+)
+def test_initializer_none_is_the_default(make, shape):
+    default, none = make(), make(initializer=None)
+    default.build(shape, rng=0)
+    none.build(shape, rng=0)
+    for name, parameter in default.parameters.items():
+        np.testing.assert_array_equal(none.parameters[name].value, parameter.value)

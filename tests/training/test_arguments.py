@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refconv
-from refconv import nn, optim, training
+from refconv import data, nn, optim, training
 
 X = np.random.default_rng(0).normal(size=(12, 8, 10, 2)).astype(np.float32)
 LABELS = np.arange(12) % 3
@@ -85,6 +85,106 @@ def test_train_step_and_the_range_test_refuse_the_name_of_an_optimizer():
         training.lr_range_test(model, [(x, LABELS)], "sgd")
 
 
+@pytest.mark.parametrize("name", ["flip", "crop", "chain", "distort"])
+def test_an_augmentation_that_was_not_called_is_refused(name):
+    factory = getattr(data.augment, name)
+    with pytest.raises(refconv.ArgumentError, match=rf"^augment must be .* {name}: call it, as in augment.{name}\(…\)$"):
+        data.Batches(X, LABELS, 4, augment=factory)
+    data.Batches(X, LABELS, 4, augment=data.augment.flip())
+
+
+@pytest.mark.parametrize("views", [training.ten_crops, training.scales, training.crops_144])
+def test_views_that_were_not_called_are_refused(views):
+    with pytest.raises(refconv.ArgumentError, match=rf"^views must be .*: call it, as in {views.__name__}\(…\)$"):
+        training.Ensemble(lambda x: x, views=views)
+
+
+def test_an_optimizer_without_parameters_says_what_to_pass():
+    model = nn.Sequential(nn.Dense(3))
+    model.build((5,), rng=0)
+    with pytest.raises(refconv.ArgumentError, match="got none in Parameters: pass the model itself, as in SGD"):
+        optim.SGD(model.parameters, lr=0.01)
+    with pytest.raises(refconv.ArgumentError, match=r"got none in Sequential: is all of it frozen\?$"):
+        optim.Adam(model.freeze())
+
+
+def test_the_confusion_of_a_regression_is_refused():
+    evaluation = training.evaluate(lambda x: x, (X, X), loss=training.MeanSquaredError())
+    with pytest.raises(refconv.ArgumentError, match=r"^labels and predictions must be classes .* it was no classification$"):
+        evaluation.confusion()
+
+
+@pytest.mark.parametrize("load", [data.load_mnist, data.load_cifar10, data.load_kmnist])
+def test_an_unknown_part_of_a_data_set_is_named(load):
+    with pytest.raises(refconv.ArgumentError, match=r"^split must be 'train' or 'test' of .*, got 'validation'$"):
+        load("validation")
+
+
+def test_a_callback_with_a_method_that_is_never_called_is_refused():
+    class Logger(training.Callback):
+        def on_batch_end(self, run):
+            pass
+
+    with pytest.raises(refconv.ArgumentError, match=r"among on_epoch_end, .*, got Logger.on_batch_end$"):
+        call_fit(callbacks=[Logger()])
+
+
+@pytest.mark.parametrize("function", [training.predict, training.predict_proba])
+def test_a_single_score_has_no_class_and_no_softmax(function):
+    with pytest.raises(
+        refconv.ArgumentError, match=r"at least two classes, got shape \(12, 1\): .* refconv.sigmoid\(model\(x\)\)"
+    ):
+        function(lambda x: x, X[:, 0, 0, :1])
+
+
+def test_a_metric_that_gets_classes_for_scores_says_so():
+    with pytest.raises(refconv.ArgumentError, match=r"^scores must be those of all classes, \(N, …, K\), got shape \(12,\)$"):
+        training.accuracy(LABELS, LABELS)
+
+
+def test_a_metric_of_each_example_is_refused_by_name():
+    metrics = {"right": lambda scores, targets: scores.argmax(-1) == targets}
+    message = r"^metrics\['right'\] must return a number, got an array of shape \(12,\)$"
+    with pytest.raises(refconv.ArgumentError, match=message):
+        call_fit(metrics=metrics)
+    with pytest.raises(refconv.ArgumentError, match=message):
+        training.evaluate(lambda x: x[:, 0, 0], (X, LABELS % 2), metrics=metrics)
+
+
+def test_objects_of_a_run_show_their_settings():
+    model = nn.Dense(3)
+    model.build((5,), rng=0)
+    assert repr(optim.SGD(model, lr=0.25)) == "SGD(lr=0.25)"
+    assert repr(optim.SGD(model, 0.25, momentum=0.9, weight_decay=1e-4)) == "SGD(lr=0.25, weight_decay=0.0001, momentum=0.9)"
+    assert repr(optim.Adam(model, lr=0.5, groups={"b": {"lr": 0.1}})) == "Adam(lr=0.5, groups=1)"
+    assert repr(data.Batches(X, LABELS, 5)) == "Batches(12 examples of float32 (8, 10, 2), batch_size=5)"
+    assert repr(training.EarlyStopping(3)) == "EarlyStopping(patience=3)"
+    assert repr(training.Callback()) == "Callback()"
+    assert repr(training.Ensemble(model, model)) == "Ensemble(2 models)"
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([(X, LABELS, LABELS)], r"^batches must yield pairs of arrays \(x, targets\), got a tuple of 3 elements$"),
+        ([{"x": X, "y": LABELS}], r"^batches must yield pairs of arrays \(x, targets\), got {'x': "),
+        ([(X.tolist(), LABELS)], "^x in batches must be an array, got list$"),
+    ],
+)
+def test_batches_that_are_no_pairs_of_arrays_are_refused(batches, message):
+    with pytest.raises(refconv.ArgumentError, match=message):
+        call_fit(batches=batches)
+    with pytest.raises(refconv.ArgumentError, match=message):
+        training.evaluate(lambda x: x, batches)
+
+
+def test_the_advice_for_data_that_are_not_finite_is_no_smaller_rate():
+    x = X.copy()
+    x[5, 1, 2, 0] = np.nan
+    with pytest.raises(training.Diverged, match=r"a batch that holds numbers that are not finite; clean the data$"):
+        call_fit(batches=[(x, LABELS)])
+
+
 @pytest.mark.parametrize(
     "x", [(X, LABELS), X.tolist(), [(X, LABELS)], np.float32(3)], ids=["pair", "list", "batches", "number"]
 )
@@ -97,3 +197,19 @@ def test_a_warm_up_before_a_plateau_is_refused():
     """Nothing would call the plateau's ``watch``, and the learning rate would never fall."""
     with pytest.raises(refconv.ArgumentError, match=r"^schedule must depend on the progress alone .* got Plateau\(patience=2"):
         optim.warm_up(0.25, optim.Plateau(patience=2))
+
+
+def test_train_step_refuses_a_norm_by_its_name_before_anything_changes():
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm(), nn.Dense(3))
+    model.build((8, 10, 2), rng=0)
+    before = {name: p.value.copy() for name, p in model.named_parameters().items()}
+    with pytest.raises(refconv.ArgumentError, match=r"^clip_norm must be above 0, got -1$"):
+        training.train_step(model, optim.SGD(model, lr=0.01), X, LABELS, clip_norm=-1)
+    for name, parameter in model.named_parameters().items():
+        np.testing.assert_array_equal(parameter.value, before[name])
+
+
+def test_swapped_batches_and_optimizer_are_named_without_printing_the_data():
+    message = r"^optimizer must be .* got \(an array of shape \(12, 8, 10, 2\), an array of shape \(12,\)\)$"
+    with pytest.raises(refconv.ArgumentError, match=message):
+        call_fit(optimizer=(X, LABELS))

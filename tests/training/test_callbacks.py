@@ -114,7 +114,7 @@ def test_early_stopping_waits_for_the_loss_that_is_trained():
         (ProgressBar, "callbacks must be a sequence of Callback, got <class"),
         ([ProgressBar], "callbacks must be objects derived from Callback, got <class"),
         ([print], "callbacks must be objects derived from Callback, got <built-in function print>"),
-        (Callback(), "callbacks must be a sequence of Callback, got <refconv"),
+        (Callback(), r"callbacks must be a sequence of Callback, got Callback\(\)"),
     ],
 )
 def test_what_is_not_a_callback_is_refused(callbacks, message):
@@ -142,8 +142,9 @@ def test_the_csv_file_is_complete_after_each_epoch(tmp_path):
     assert path.read_text(encoding="utf-8") == history.to_csv()
 
 
-def test_the_progress_bar_prints_a_line_for_each_epoch(capsys):
+def test_the_progress_bar_prints_a_line_for_each_epoch(capsys, monkeypatch):
     pytest.importorskip("tqdm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     lines = []
     _, history = trained([ProgressBar(lines.append)], epochs=2, validation=BATCHES, test=BATCHES)
     assert len(lines) == 2
@@ -155,6 +156,14 @@ def test_the_progress_bar_prints_a_line_for_each_epoch(capsys):
     assert lines[1].startswith(f"epoch 2: loss {measured['train_loss']:.4f}, accuracy ")
     assert " images/s" in lines[1]
     assert "epoch 1/2" in capsys.readouterr().err
+
+
+def test_the_progress_bar_writes_no_bar_to_a_file(capsys):
+    pytest.importorskip("tqdm")
+    lines = []
+    trained([ProgressBar(lines.append)], epochs=2)
+    assert [line[:12] for line in lines] == ["epoch 1: los", "epoch 2: los"]
+    assert capsys.readouterr().err == ""
 
 
 def test_the_progress_bar_says_what_to_install(monkeypatch):

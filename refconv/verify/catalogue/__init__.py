@@ -5,10 +5,12 @@ of a family defines ``OPERATORS``, ``FORMS`` or ``UPDATES``; :mod:`refconv.verif
 """
 
 import difflib
+from collections.abc import Mapping
 
 from refconv._errors import ArgumentValueError
 from refconv.verify.catalogue import combinators, layers
 from refconv.verify.catalogue.operators import FORMS, OPERATORS, UPDATES, by_name
+from refconv.verify.operator import Operator
 
 __all__ = ["CATALOGUE", "FORMS", "LAYERS", "OPERATORS", "UPDATES", "did_you_mean", "find"]
 
@@ -16,7 +18,7 @@ LAYERS = by_name((*layers.LAYERS, *combinators.COMBINATORS))
 CATALOGUE = OPERATORS | FORMS | UPDATES | LAYERS
 
 
-def find(name, among=OPERATORS):
+def find(name: str, among: Mapping[str, Operator] = OPERATORS) -> Operator:
     """Return the operator of this name, or the one of which this is a derivative, or the optimiser that calls this loop.
 
     ``among`` is one of the dicts of this module. Raises ValueError, with similar names, if it has no such operator.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def window_axis(size, kernel, stride, padding, dilation=1, ceil_mode=False) -> A
     return Axis(size, kernel, stride, dilation, before, after, len(starts))
 
 
-def _pads(size, span, stride, padding):
+def _pads(size, span, stride, padding) -> tuple[int, int]:
     if padding == "valid":
         return 0, 0
     if padding == "full":
@@ -141,7 +142,7 @@ def transposed_axes(outputs, kernel, stride, padding, dilation=1, output_padding
     return tuple(axes)
 
 
-def pairs(padding, ndim) -> tuple:
+def pairs(padding, ndim) -> tuple[Any, ...]:
     """A name or a ``(before, after)`` pair for each axis.
 
     >>> pairs("same", 2), pairs(1, 1), pairs((1, 2), 2)
@@ -150,5 +151,5 @@ def pairs(padding, ndim) -> tuple:
     return tuple((p, p) if isinstance(p, int) else p for p in _each(padding, ndim))
 
 
-def _each(value, ndim) -> tuple:
+def _each(value, ndim) -> tuple[Any, ...]:
     return (value,) * ndim if isinstance(value, int | str) else tuple(value)

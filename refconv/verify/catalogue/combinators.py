@@ -4,6 +4,7 @@ The cases are listed here. The definition of each output is a formula of operato
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from refconv.verify.operator import Derivative, Operator
 
 __all__ = ["COMBINATORS"]
 
-FIRST = {"data_format": "channels_first"}
+FIRST: dict[str, Any] = {"data_format": "channels_first"}
 
 
 def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=(), family="combinators"):

@@ -130,7 +130,7 @@ def steps(shapes, options):
 
 
 @st.composite
-def step_cases(draw, numbers, **switches):
+def step_cases(draw, /, numbers, **switches):
     """Draw parameters of any shape, one to six steps, and options from the lists given."""
     w = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=2, unique=True)))
     k = tuple(draw(st.lists(st.integers(1, 3), min_size=4, max_size=4)))

@@ -97,7 +97,7 @@ def by_hand(words, w, b, expected, **options):
 SLIDE = dict(lr=(0.01, 0.02), momentum=0.9, weight_decay=0.0005, nesterov=False)
 ROOTS = dict(lr=(0.75, 1.5), rho=0.75, momentum=0.5, weight_decay=0.25)
 
-UPDATES = (
+UPDATES: tuple[Operator, ...] = (
     row(
         "SGD",
         "sgd",

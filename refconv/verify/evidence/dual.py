@@ -28,11 +28,11 @@ class Dual(numbers.Number):
     value, rate : number
         Of any kind that the loops compute with; fractions stay exact.
 
-    Source: B3, B4; the chain rule.
+    Source: lecture rows B3 and B4 (SOURCES.md); the chain rule.
     """
 
     __slots__ = ("rate", "value")
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # not hashable
 
     def __init__(self, value, rate=0):
         self.value, self.rate = value, rate

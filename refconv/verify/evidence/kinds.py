@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from refconv import _core
-from refconv._config import config, get_config
+from refconv._config import Engine, config, get_config
 from refconv._optional import need
 from refconv.verify.case import Case, fill, spread
 from refconv.verify.evidence.adjoint import adjoint
@@ -92,7 +93,7 @@ class Outcome:
         return f"✓ {self.cases:3} {'exact' if not self.error else f'{self.error:.0e}'}"
 
 
-def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: str | None = None) -> Outcome:
+def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: Engine | None = None) -> Outcome:
     """Gather one kind of evidence for one operator.
 
     Parameters
@@ -110,7 +111,8 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: s
     -------
     Outcome
     """
-    start, entries, refuted, case = time.perf_counter(), [], None, None
+    start, refuted, case = time.perf_counter(), None, None
+    entries: list[Any] = []
     with config(engine=engine_name or get_config().engine):
         try:
             entries += said(operator, kind, quick)
@@ -127,17 +129,17 @@ def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut
     return iter(()) if kind in operator.without else KINDS[kind](operator, quick)
 
 
-def _on_fixed_cases(check: Callable, operator: Operator, few: int | None) -> Iterator[float | None]:
+def _on_fixed_cases(check: Callable[..., Any], operator: Operator, few: int | None) -> Iterator[float | None]:
     for case in sorted(operator.fixed[:few], key=lambda case: case.elements):  # the first to fail is the smallest
         yield _blamed(check, operator, case)
 
 
-def _on_drawn_cases(check: Callable, operator: Operator, most: int) -> list[float | None]:
+def _on_drawn_cases(check: Callable[..., Any], operator: Operator, most: int) -> list[float | None]:
     """Return the error of each random case. Hypothesis shrinks a failing case before it raises."""
     return _drawn(operator.name, operator.cases(), most, partial(_blamed, check, operator))
 
 
-def _drawn(name, strategy, most, use) -> list:
+def _drawn(name, strategy, most, use) -> list[Any]:
     """Return ``use(case)`` for each random case. The cases are the same in every run, and nothing is kept on disk."""
     hypothesis = need("hypothesis", "verify", "drawing cases")
     results = []
@@ -175,7 +177,8 @@ def _on_refused_cases(operator: Operator, most: int, libraries: tuple[str, ...] 
     """
     if operator.refused_cases is None:
         return
-    messages, first = {}, {}
+    messages: dict[str, dict[str, Any]] = {}
+    first: dict[str, Case] = {}
     for case, message in _drawn(operator.name, operator.refused_cases(), most, lambda case: (case, _refusal(operator, case))):
         messages.setdefault(case.refused, {})[str(case)] = message
         first.setdefault(case.refused, case)

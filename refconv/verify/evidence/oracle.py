@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def accepting(operator: Operator, case, libraries=LIBRARIES) -> list[str]:
     return names
 
 
-def tables(operator: Operator) -> Iterator[tuple]:
+def tables(operator: Operator) -> Iterator[tuple[Any, Any]]:
     """Yield a check for each case in the tables of conventions: ``(check, case)``, where ``check(operator, case)`` returns the
     largest relative error, and raises :class:`Refuted`.
 
@@ -115,7 +116,7 @@ def _compared(operator, witness, ours, theirs, allowed=ROUNDING):
     return errors
 
 
-def written_tests(operator: Operator, left_out: list | None = None) -> Iterator[float]:
+def written_tests(operator: Operator, left_out: list[Any] | None = None) -> Iterator[float]:
     """Compare an operator with the ONNX operator tests; yields the relative error of each test.
 
     Yields nothing if they are not installed. Options that the operator lacks are appended to ``left_out``.

@@ -15,6 +15,7 @@ is wrong with a probability of 99.99 % if 2 % of the calls are.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -33,7 +34,8 @@ def parity(operator: Operator, case) -> float:
 
     Raises :class:`Refuted`.
     """
-    worst, watched = 0.0, {}
+    worst = 0.0
+    watched: dict[int, Watched] = {}
     for dtype in (np.float32, np.float64):
         for make in (floats, integers):
             a = _with_dy(operator, fill(case, _typed(make, dtype)), _typed(make, dtype))
@@ -228,6 +230,6 @@ def garbage(byte):
         yield
 
 
-def several(result):
+def several(result: Any) -> tuple[Any, ...]:
     """Return one result or several as a tuple."""
     return result if isinstance(result, tuple) else (result,)

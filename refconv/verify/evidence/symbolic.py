@@ -14,14 +14,14 @@ import numpy as np
 import sympy
 
 from refconv import _core
-from refconv._config import config
+from refconv._config import Engine, config
 from refconv.verify.case import Arguments, fill
 from refconv.verify.evidence.symbols import symbols, vanishes
 from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["pinned", "symbolic"]
 
-ENGINES = ("reference", "kernels")
+ENGINES: tuple[Engine, ...] = ("reference", "kernels")
 
 
 def symbolic(operator: Operator, case) -> float | None:

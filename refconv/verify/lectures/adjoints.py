@@ -26,5 +26,8 @@ def markdown() -> str:
 def _row(row: Adjoint):
     operator = CATALOGUE[row.operators[0]]
     names = [d.name for d in operator.derivatives if row.array in d.wrt]
-    formula = row.formula or named(names[0]).formula
-    return operator.name, formula, row.other
+    if row.formula:
+        return operator.name, row.formula, row.other
+    loop = named(names[0])
+    assert loop is not None  # the catalogue names only loops that exist
+    return operator.name, loop.formula, row.other

@@ -116,7 +116,8 @@ def select(names=()) -> list[Entry]:
             chosen.append(entry)
         elif few or places:
             chosen.append(Entry(entry.id, entry.statement, few, places, ()))
-    return [*chosen, *(Entry("", loop.formula, (loop,), (), ()) for loop in map(named, others))]
+    further = [loop for loop in map(named, others) if loop is not None]
+    return [*chosen, *(Entry("", loop.formula, (loop,), (), ()) for loop in further)]
 
 
 def named(name) -> Loop | None:
@@ -134,7 +135,7 @@ def named(name) -> Loop | None:
     if module and name in module.__all__:
         return _loop(module, operator.family, name)
     function = lookup(name)
-    place = _place(Path(inspect.getsourcefile(function)), rf"(?:def|class) {function.__name__}\b")
+    place = _place(Path(inspect.getsourcefile(function) or ""), rf"(?:def|class) {function.__name__}\b")
     tests = _tests(operator.family)
     return Loop(name, operator.family, tuple(ids(operator.ids)), operator.formula, place, None, tests, evidence(operator))
 
@@ -172,7 +173,7 @@ def _loop(module, family, name):
         family,
         tuple(id for id in STATEMENTS if id in cited),
         operator.formula if whole else formula(function),
-        _place(Path(inspect.getsourcefile(function)), rf"def {name}\("),
+        _place(Path(inspect.getsourcefile(function) or ""), rf"def {name}\("),
         _place(_core.source(family), rf"def {name}\("),
         _tests(family),
         evidence(operator),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from refconv._arguments import real
 from refconv._ascii import echo
 from refconv._config import config
-from refconv.verify.case import floats, integers
+from refconv.verify.case import Case, floats, integers
 from refconv.verify.catalogue import find
 from refconv.verify.operator import Operator
 from refconv.verify.student.drawn import drawn, forms
@@ -49,23 +51,23 @@ class Verdict:
     cases: int
     failed: int
     finding: Finding | None
-    arguments: dict
+    arguments: dict[str, Any]
     hint: str | None
     report: str
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.finding is None and self.cases > 0
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.report
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if not self.cases:
             return f"<{self.name}: not tried in any case>"
         return f"<{self.name}: {'right' if self else 'wrong'} in {self.cases if self else self.failed} of {self.cases} cases>"
 
 
-def check(function, name: str, *, seconds: float = 5.0) -> Verdict:
+def check(function: Callable[..., Any], name: str, *, seconds: float = 5.0) -> Verdict:
     """Compare your own function with the loop of this name, and print a report.
 
     The function is called with the arguments of ``refconv.name``, as float64 arrays. It may take a part of the options
@@ -146,7 +148,9 @@ def _compared(name: str, signature: Signature, operator: Operator, attempt: Atte
 MODES = ("valid", "full", "same")
 
 
-def _of_the_mode_that_fits(name, signature, cases, seconds, attempt):
+def _of_the_mode_that_fits(
+    name: str, signature: Signature, cases: Sequence[Case], seconds: float, attempt: Attempt
+) -> Verdict:
     """Return the verdict for the mode in which a function without an argument for the mode is right, or nearest to it."""
     verdicts = []
     for mode in MODES:
@@ -159,11 +163,13 @@ def _of_the_mode_that_fits(name, signature, cases, seconds, attempt):
     return replace(nearest, report=f"{nearest.report}\n  No other mode fits it either.")
 
 
-def _of_shape(verdict):
+def _of_shape(verdict: Verdict) -> bool:
     return verdict.finding is not None and verdict.finding.kind == "shape"
 
 
-def _verdict(name, signature, cases, seconds, attempt, *first_remarks):
+def _verdict(
+    name: str, signature: Signature, cases: Sequence[Case], seconds: float, attempt: Attempt, *first_remarks: str
+) -> Verdict:
     attempt.calls = attempt.failures = 0
     attempt.allow(seconds)
     trials, stopped = _all(attempt, cases, seconds)
@@ -187,34 +193,34 @@ def _verdict(name, signature, cases, seconds, attempt, *first_remarks):
     words = report(name, signature, counted, wrong, smallest, hint, remarks)
     arguments = fresh({n: v for n, v in smallest.given.items() if n in signature.takes}) if smallest else {}
     failed = len(wrong) or int(unsteady is not None)
-    return Verdict(name, len(counted), failed, smallest and smallest.finding, arguments, hint, words)
+    return Verdict(name, len(counted), failed, smallest.finding if smallest else None, arguments, hint, words)
 
 
-def _called_again(attempt, trials, seconds):
+def _called_again(attempt: Attempt, trials: list[Trial], seconds: float) -> tuple[list[Trial], Trial | None, bool]:
     """Return the trials with that of a wrong further call, an unsteady trial or None, and True if all calls were made."""
     if not trials or any(trial.late for trial in trials):
         return trials, None, True
     attempt.allow(seconds / 2)
     failed, complete = repeated(attempt, trials)
-    if failed is None or failed.finding.kind in UNSTEADY:
+    if failed is None or failed.fault.kind in UNSTEADY:
         return trials, failed, complete
     others = [trial for trial in trials if not (failed.late and trial.case is failed.case)]
     return [*others, failed], None, complete
 
 
 @contextmanager
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     """Run kernels on one thread: the cases are so small that a second one only adds waiting time."""
     with config(threads=1):
         yield
 
 
-def _all(attempt, cases, seconds):
+def _all(attempt: Attempt, cases: Sequence[Case], seconds: float) -> tuple[list[Trial], bool]:
     """Return the trials of all cases for which there is time, and True if there was no time for the others.
 
     A call that was stopped counts only if it had most of the time, or if there is no other.
     """
-    trials = []
+    trials: list[Trial] = []
     for number, case in enumerate(cases):
         trial = attempt(case, integers if number % 2 else floats)
         if trial and trial.late:
@@ -225,13 +231,14 @@ def _all(attempt, cases, seconds):
     return trials, False
 
 
-def _without_refused(trials):
+def _without_refused(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
     """Return the trials in which the function does not refuse the form of an argument, and remarks about the others.
 
     A form, such as a stride as a pair, is refused if the function raises wherever it occurs, and not wherever
     the same argument occurs in another form.
     """
-    raised, seen = Counter(), Counter()
+    raised: Counter[tuple[str, str]] = Counter()
+    seen: Counter[tuple[str, str]] = Counter()
     for trial in trials:
         for said in forms(trial.case).items():
             seen[said] += 1
@@ -240,10 +247,10 @@ def _without_refused(trials):
     refused = {(n, form) for n, form in refused if any(other == n and (n, f) not in refused for other, f in seen)}
     trials, remarks = _without_pixels(trials)
     kept = [trial for trial in trials if not refused & forms(trial.case).items()]
-    reasons = {}
+    reasons: dict[str, list[str]] = {}
     for name, form in sorted(refused):
         first = next(trial for trial in trials if forms(trial.case).get(name) == form)
-        reasons.setdefault(first.finding.words.splitlines()[0], []).append(form)
+        reasons.setdefault(first.fault.words.splitlines()[0], []).append(form)
     return kept, [*remarks, *(f"Refused, not counted: {_list(said)} ({_short(reason)})." for reason, said in reasons.items())]
 
 
@@ -255,9 +262,9 @@ def _without_pixels(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
     return plain, ["Compared with one prediction per example alone: it is wrong for several, such as one per pixel."]
 
 
-def _list(said):
+def _list(said: Iterable[str]) -> str:
     """Forms of options in one line: "dilation, stride as a number; padding='full', 'same'"."""
-    together = {}
+    together: dict[tuple[str, str], list[str]] = {}
     for form in said:
         option, separator, way = form.partition("=") if "=" in form else form.partition(" as ")
         together.setdefault((separator, option if separator == "=" else way), []).append(way if separator == "=" else option)
@@ -265,13 +272,13 @@ def _list(said):
     return "; ".join(f"{key}={many}" if sep == "=" else f"{many}{sep}{key}" for (sep, key), many in lists.items())
 
 
-def _short(reason, most=50):
+def _short(reason: str, most: int = 50) -> str:
     """Return an error without the line that raised it."""
     said = reason.removeprefix("raises ").partition(", in line ")[0]
     return said if len(said) <= most else said[: most - 1].rstrip() + "…"
 
 
-def _hint(name, trials, defaults):
+def _hint(name: str, trials: list[Trial], defaults: Mapping[str, Any]) -> str | None:
     """Return the mistake that explains all trials, or all those with every option at its default."""
     whole = explanation(name, trials, defaults)
     if whole:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 import refconv
 from refconv._optional import need
 from refconv.geometry import Window
-from refconv.verify.case import Case, fill
+from refconv.typing import Array, Shape
+from refconv.verify.case import Case, Make, fill
 from refconv.verify.operator import Operator
 from refconv.verify.student.signature import Signature, parameters
 
@@ -30,7 +32,7 @@ def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
     cases of its own.
     """
     varied = {"b", *signature.options, *signature.without}
-    kept = {}
+    kept: dict[tuple[Any, ...], dict[str, Case]] = {}
     draws = _draws(operator)
     for options, most in _levels(signature.options):
         level = options | ({"b"} & signature.demanded.keys())
@@ -46,7 +48,7 @@ def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
     return sorted({str(case): case for case in fitting if case}.values(), key=measure)
 
 
-def _levels(options):
+def _levels(options: Sequence[str]) -> Iterator[tuple[set[str], int]]:
     """Sets of options that are changed together, and how many cases each of their forms gets."""
     yield set(), 16
     for option in options:
@@ -59,9 +61,9 @@ def _levels(options):
 
 
 @cache
-def _draws(operator):
+def _draws(operator: Operator) -> list[Case]:
     hypothesis = need("hypothesis", "verify", "drawing cases")
-    cases = []
+    cases: list[Case] = []
 
     @hypothesis.settings(
         max_examples=DRAWS,
@@ -72,19 +74,19 @@ def _draws(operator):
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(operator.cases())
-    def collect(case):
+    def collect(case):  # type: ignore[no-untyped-def]  # what hypothesis draws depends on the annotations
         cases.append(case)
 
     collect()
     return [*operator.fixed, *cases]
 
 
-def _always(name):
+def _always(name: str) -> set[str]:
     """Return the options without a default, which always vary."""
     return {n for n, p in parameters(name).items() if p.default is p.empty}
 
 
-def _variants(case, name, signature):
+def _variants(case: Case, name: str, signature: Signature) -> Iterator[Case]:
     """The case; with one number for all axes; with each kind of padding, if it has one; with as many outputs as inputs."""
     case = _normal(case, name)
     yield case
@@ -98,7 +100,7 @@ def _variants(case, name, signature):
         yield _with(case, shapes={**shapes, "b": (channels,)} if "b" in shapes else shapes)
 
 
-def _suits(case, name, signature):
+def _suits(case: Case, name: str, signature: Signature) -> bool:
     """Whether the case is one that a student means, and what the function does not take follows from the rest."""
     if not all(case.shapes.values()) or not case.elements or case.elements > MOST_ELEMENTS:
         return False
@@ -110,7 +112,7 @@ def _suits(case, name, signature):
     return "w" in signature.takes or (not same and _leaves_nothing_over(case, name))
 
 
-def _leaves_nothing_over(case, name):
+def _leaves_nothing_over(case: Case, name: str) -> bool:
     """Whether the last window ends where the padded image ends, so that one size follows from the other."""
     options, size = case.options, _size(case)
     window = Window(_kernel(case), _stride(case, name), options.get("padding", "valid"), options.get("dilation", 1))
@@ -120,7 +122,7 @@ def _leaves_nothing_over(case, name):
         return False
 
 
-def _peculiar(case, name):
+def _peculiar(case: Case, name: str) -> tuple[Any, ...]:
     """What a window does at the edges: whether padding is uneven, and whether the last window hangs over."""
     if not isinstance(case.options.get("padding", case.options.get("ceil_mode")), str | bool):
         return ()
@@ -136,55 +138,60 @@ def _peculiar(case, name):
         return ()
 
 
-def _size(case):
+def _size(case: Case) -> Shape:
     return case.shapes["x"][2:] if case.options.get("data_format") == "channels_first" else case.shapes["x"][1:-1]
 
 
-def _kernel(case):
+def _kernel(case: Case) -> Shape:
     kernel = case.given.get("kernel_size", case.shapes.get("w", ())[: len(_size(case))])
     return kernel if isinstance(kernel, tuple) else (kernel,) * len(_size(case))
 
 
-def _stride(case, name):
+def _stride(case: Case, name: str) -> Any:
     """The stride of a case of this operator; pools without one step by the size of their kernel."""
     default = _kernel(case) if name.startswith(("avg_pool", "max_pool")) else 1
     return case.options.get("stride", default)
 
 
-def _spread(cases, most):
+def _spread(cases: Sequence[Case], most: int) -> list[Case]:
     """Return at most this number of cases, evenly from the smallest to the largest."""
     picked = np.unique(np.linspace(0, len(cases) - 1, min(most, len(cases))).astype(int))
     return [cases[i] for i in picked]
 
 
-def measure(case):
+def measure(case: Case) -> tuple[Any, ...]:
     """By what one case is smaller than another: fewer options count most, then fewer numbers, fewer axes, smaller options."""
     numbers = [n for value in {**case.options, **case.given}.values() for n in _numbers(value)]
     axes = sum(map(len, case.shapes.values()))
     return len(case.options) + ("b" in case.shapes), case.elements, axes, sum(numbers), str(case)
 
 
-def _numbers(value):
+def _numbers(value: Any) -> list[int]:
     if isinstance(value, tuple):
         return [n for entry in value for n in _numbers(entry)]
     return [value] if isinstance(value, int) else []
 
 
-def _with(case, shapes=None, options=None, given=None):
-    def other(new, old):
+def _with(
+    case: Case,
+    shapes: Mapping[str, Shape] | None = None,
+    options: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Case:
+    def other(new: Mapping[str, Any] | None, old: Mapping[str, Any]) -> dict[str, Any]:
         return dict(old if new is None else new)
 
     return Case(other(shapes, case.shapes), other(options, case.options), other(given, case.given), case.positive)
 
 
-def without(case: Case, names) -> Case:
+def without(case: Case, names: Collection[str]) -> Case:
     """The case with these options at their defaults; the shapes follow.
 
     >>> print(without(Case({"x": (1, 4, 7, 5), "w": (2, 3, 2, 6)}, dict(groups=2, data_format="channels_first")), {"groups"}))
     x (1, 4, 7, 5), w (2, 3, 4, 6), data_format='channels_first'
     """
     shapes, given = dict(case.shapes), dict(case.given)
-    if "b" in names and shapes.pop("b", None):
+    if "b" in names and shapes.pop("b", ()):
         given["b"] = None
     if "data_format" in names and case.options.get("data_format") == "channels_first":
         N, C, *size = shapes["x"]
@@ -195,18 +202,18 @@ def without(case: Case, names) -> Case:
     return _with(case, shapes, {n: v for n, v in case.options.items() if n not in names}, given)
 
 
-def _same_along_all_axes(case):
-    def first(value):
+def _same_along_all_axes(case: Case) -> Case:
+    def first(value: Any) -> Any:
         return first(value[0]) if isinstance(value, tuple) else value
 
     options = {n: first(v) for n, v in case.options.items()}
     return _with(case, options=options, given={n: first(v) for n, v in case.given.items()})
 
 
-def _normal(case, name):
+def _normal(case: Case, name: str) -> Case:
     """Options as one writes them: 2 for (2, 2), floats for fractions, and none that is the default."""
 
-    def plain(value):
+    def plain(value: Any) -> Any:
         if isinstance(value, tuple) and isinstance(value[0], int) and len(set(value)) == 1:
             return value[0]
         return float(value) if isinstance(value, Fraction) else value
@@ -218,7 +225,7 @@ def _normal(case, name):
     return _with(case, options={n: v for n, v in options.items() if n not in defaults or v != defaults[n]}, given=given)
 
 
-def _fitting(operator, name, case):
+def _fitting(operator: Operator, name: str, case: Case) -> Case | None:
     """The case, with images as much larger as they must be for refconv to take them; None if that does not help."""
     for _ in range(12):
         if arguments(operator, name, case, counting) is not None:
@@ -231,10 +238,10 @@ def _fitting(operator, name, case):
     return None
 
 
-def arguments(operator: Operator, name: str, case: Case, make, seed: int = 0) -> dict | None:
+def arguments(operator: Operator, name: str, case: Case, make: Make, seed: int = 0) -> dict[str, Any] | None:
     """What ``refconv.name`` is called with in a case, and the forward pass before it; None if it refuses the case."""
     a = fill(case, make, seed)
-    seen = {}
+    seen: dict[str, Any] = {}
     try:
         y = operator.forward(_spy(operator.name, seen), a)
         if name != operator.name:
@@ -248,23 +255,23 @@ def arguments(operator: Operator, name: str, case: Case, make, seed: int = 0) ->
     return {n: v[0] if isinstance(v, tuple) and len(v) == 1 and isinstance(v[0], int) else v for n, v in seen.items()}
 
 
-def _spy(name, seen):
+def _spy(name: str, seen: dict[str, Any]) -> Callable[..., Any]:
     public = getattr(refconv, name)
 
-    def call(*args, **options):
+    def call(*args: Any, **options: Any) -> Any:
         seen.update(inspect.signature(public).bind(*args, **options).arguments)
         return public(*args, **options)
 
     return call
 
 
-def counting(name, shape, rng, positive):
+def counting(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
     """1, 2, 3, …: in order in x, shuffled in every other array."""
     numbers = np.arange(1.0, np.prod(shape) + 1)
     return (numbers if name == "x" else rng.permutation(numbers)).reshape(shape)
 
 
-def equal(name, shape, rng, positive):
+def equal(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
     """x all 0 and everything else all 1: ties everywhere, and x on the kink of every activation."""
     return np.zeros(shape) if name == "x" and not positive else np.ones(shape)
 
@@ -310,26 +317,28 @@ def smaller(case: Case, name: str) -> Iterator[Case]:
                 yield _with(case, given={**case.given, option: changed})
 
 
-def _narrower(case):
+def _narrower(case: Case) -> Iterator[Case]:
     """One number for both axes of a window taken apart: 1 along one of them, and the image as much shorter; or turned."""
     k, x = case.given.get("kernel_size"), case.shapes.get("x", ())
     if isinstance(k, tuple) and len(k) == 2 and not case.options:
         yield _with(case, {**case.shapes, "x": (x[0], x[2], x[1], x[3])}, given={**case.given, "kernel_size": k[::-1]})
     first = 2 if case.options.get("data_format") == "channels_first" else 1
-    for axis in range(len(x) - 2 if isinstance(k, int) and k > 1 and len(x) == 4 else 0):
+    if not isinstance(k, int) or k <= 1 or len(x) != 4:
+        return
+    for axis in range(2):
         at = first + axis
         window = tuple(1 if other == axis else k for other in range(2))
         shorter = (*x[:at], max(x[at] - k + 1, 1), *x[at + 1 :])
         yield _with(case, {**case.shapes, "x": shorter}, given={**case.given, "kernel_size": window})
 
 
-def _resized(case, n, less):
+def _resized(case: Case, n: int, less: int) -> Case:
     shapes = {name: tuple(less if length == n else length for length in shape) for name, shape in case.shapes.items()}
     given = {name: a[:less] if isinstance(a, np.ndarray) and len(a) == n else a for name, a in case.given.items()}
     return _with(case, shapes, given=given)
 
 
-def _less(value):
+def _less(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple):
         for i, entry in enumerate(value):
             for changed in _less(entry):

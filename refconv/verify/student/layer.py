@@ -12,7 +12,8 @@ from refconv._ascii import echo
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.description import Shape, short_repr
 from refconv.nn.layer import Layer
-from refconv.verify.student.layer_gradients import Array, Comparison, Wrong
+from refconv.typing import Array
+from refconv.verify.student.layer_gradients import Comparison, Wrong
 from refconv.verify.student.layer_passes import MODES, Subject, built, check_float32, check_mode, check_span, spread
 
 __all__ = ["LayerVerdict", "check_layer"]

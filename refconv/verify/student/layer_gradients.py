@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from refconv.typing import Array
 from refconv.verify.evidence.numeric import MARGIN, STEP
 
 __all__ = ["Comparison", "Wrong", "compare", "tolerance"]
 
-Array = np.ndarray
 MOST_ELEMENTS = 100  # each takes two forward passes; of larger arrays, a random part and one direction are compared
 RELATIVE = 1e-7  # as in the evidence for operators
 KINK = 1e-3  # difference of the one-sided slopes, in units of the scale of e, above which there is a kink

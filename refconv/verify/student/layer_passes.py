@@ -14,7 +14,8 @@ import numpy as np
 
 from refconv.nn.description import Shape
 from refconv.nn.layer import Layer, Parameter, call_backward, is_channels_first
-from refconv.verify.student.layer_gradients import Array, Comparison, Wrong, compare, tolerance
+from refconv.typing import Array
+from refconv.verify.student.layer_gradients import Comparison, Wrong, compare, tolerance
 
 __all__ = ["MODES", "Subject", "built", "check_float32", "check_mode", "check_span", "spread"]
 
@@ -288,4 +289,4 @@ def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
     if outside:
         raise Wrong("span", f"input_span(…, {middle}) returns {span}, and pixels {reached} have an effect")
     if span is None and reached == middle and y.shape[axes] == x.shape[axes] and min(x.shape[axes]) > 1:
-        remarks.append("A remark: each pixel seems to depend on the same pixel of x alone; then let input_span return span.")
+        remarks.append("Note: each pixel seems to depend only on the same pixel of x; if so, let input_span return span.")

@@ -17,10 +17,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from refconv.typing import Array, Shape
 from refconv.verify.case import floats
 from refconv.verify.evidence.parity import GARBAGE, garbage
 from refconv.verify.student.drawn import smaller
@@ -65,14 +68,14 @@ def repeated(attempt: Attempt, trials: list[Trial]) -> tuple[Trial | None, bool]
     """
     steady = all(trial.finding is None for trial in trials)
     for failed in _failures(attempt, trials, steady):
-        if failed and (steady or failed.finding.kind in UNSTEADY):
+        if failed and (steady or failed.fault.kind in UNSTEADY):
             return failed, True
         if attempt.time_is_up:
             return None, False
     return None, True
 
 
-def _failures(attempt, trials, steady):
+def _failures(attempt: Attempt, trials: Sequence[Trial], steady: bool) -> Iterator[Trial | None]:
     """Yield a failed trial or None after each check."""
     right = [trial for trial in trials if trial.finding is None]
     if not steady:
@@ -88,23 +91,25 @@ def _failures(attempt, trials, steady):
         yield from _in_random_order(attempt, right)
 
 
-def _same_numbers(attempt, first):
+def _same_numbers(attempt: Attempt, first: Trial) -> tuple[Trial, Trial | None]:
     """The trial of a second call with the same arguments, and what is wrong with it, as a trial or None."""
     with garbage(GARBAGE[0]):
         second = attempt.again(first)
     return second, _diagnosed(attempt, first, second)
 
 
-def _other_numbers(attempt, first, array):
+def _other_numbers(attempt: Attempt, first: Trial, array: str) -> Trial | None:
     """What is wrong with calls that have other numbers in one array, after a call that was right; None if nothing is."""
 
-    def make(name, shape, rng, positive):
+    def make(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
         numbers = first.make(name, shape, rng, positive)  # taken from rng in any case: later arrays keep their numbers
         return first.make(name, shape, np.random.default_rng(1), positive) if name == array else numbers
 
     second = attempt(first.case, make) if first.found else None
-    then = _changed(attempt, first, second) if second else {}
-    if second and second.late:
+    if first.found is None or second is None:
+        return None
+    then = _changed(attempt, first, second)
+    if second.late:
         return _hanging(first, second, "a second call with other numbers of the same shapes", then)
     if not then:
         return None
@@ -125,13 +130,13 @@ def _other_numbers(attempt, first, array):
     return _unchanged(attempt, first, third, "array object") or _diagnosed(attempt, second, third)
 
 
-def _changed(attempt, first, second):
+def _changed(attempt: Attempt, first: Trial, second: Trial) -> dict[str, Any]:
     """Arrays that the function takes and that are not the same in the second call."""
     arrays = {n: v for n, v in second.given.items() if n in attempt.signature.takes and isinstance(v, np.ndarray)}
     return {n: v for n, v in arrays.items() if not np.array_equal(v, first.given[n])}
 
 
-def _unchanged(attempt, first, second, key):
+def _unchanged(attempt: Attempt, first: Trial, second: Trial, key: str) -> Trial | None:
     """The finding that a call with other numbers returns the first result again; None if it returns another one."""
     if not _agree(first, second):
         return None
@@ -142,7 +147,7 @@ def _unchanged(attempt, first, second, key):
     return _with(first, "cache", f"{words} ({_both(first, second)})", second, then)
 
 
-def _after_float32(attempt, right):
+def _after_float32(attempt: Attempt, right: Sequence[Trial]) -> Iterator[Trial | None]:
     """Call the function with float32 and then with float64, in cases with shapes that it has not seen."""
     seen = {str(trial.case.shapes) for trial in right}
     cases = (case for trial in reversed(right) for case in smaller(trial.case, attempt.name))
@@ -162,22 +167,22 @@ def _after_float32(attempt, right):
             yield _diagnosed(attempt, double, attempt.again(double))
 
 
-def _equal_in_float32(found, expected):
+def _equal_in_float32(found: Array, expected: Any) -> bool:
     return found.shape == np.shape(expected) and bool(close(found.astype(np.float32), expected).all())
 
 
-def _in_random_order(attempt, right):
+def _in_random_order(attempt: Attempt, right: Sequence[Trial]) -> Iterator[Trial | None]:
     """Call the function in each case once more, and go on until there are :data:`CALLS` calls in all."""
     rng = np.random.default_rng(0)
     for number in itertools.count():
         if number >= len(right) and attempt.calls >= CALLS:
             return
-        trial = right[rng.integers(len(right))]
+        trial = right[int(rng.integers(len(right)))]
         later = attempt.again(trial)
         yield _diagnosed(attempt, trial, later)
 
 
-def _diagnosed(attempt, first, second):
+def _diagnosed(attempt: Attempt, first: Trial, second: Trial) -> Trial | None:
     """Why two calls with the same arguments disagree, as a trial with that finding; None if they agree."""
     if second.late:
         return _hanging(first, second, "a further call with the same arguments")
@@ -199,7 +204,7 @@ def _diagnosed(attempt, first, second):
     return _with(first, "chance", f"{words} ({_numbers(wrong)})", wrong)
 
 
-def _hanging(first, later, call, then=None):
+def _hanging(first: Trial, later: Trial, call: str, then: dict[str, Any] | None = None) -> Trial | None:
     """The finding that a further call does not return; None if it was stopped too early to tell."""
     if later.seconds < max(SLOWDOWN * first.seconds, SHORTEST_HANG):
         return None
@@ -208,19 +213,19 @@ def _hanging(first, later, call, then=None):
     return _with(replace(shown, found=None, finding=None, results=()), "time", words, then=then)
 
 
-def _wrong(trial):
+def _wrong(trial: Trial) -> bool:
     return trial.finding is not None and not trial.late
 
 
-def _after(attempt, previous, trial):
+def _after(attempt: Attempt, previous: Trial, trial: Trial) -> Trial:
     """Call the function with the arguments of another trial first."""
     attempt.again(previous)
     return attempt.again(trial)
 
 
-def _uninitialised(attempt, first):
+def _uninitialised(attempt: Attempt, first: Trial) -> Trial | None:
     """The finding that the bytes in new memory decide about the result; None if they do not."""
-    calls = {byte: [] for byte in GARBAGE}
+    calls: dict[int, list[Trial]] = {byte: [] for byte in GARBAGE}
     for byte in (*GARBAGE, *reversed(GARBAGE), *GARBAGE):  # irregular, so that a function with a period cannot follow it
         with garbage(byte):
             calls[byte].append(attempt.again(first))
@@ -233,17 +238,17 @@ def _uninitialised(attempt, first):
     return _with(first, "memory", f"{words} ({_numbers(wrong)})", wrong)
 
 
-def _agree(one, other):
+def _agree(one: Trial, other: Trial) -> bool:
     """True if two calls had the same outcome, except for rounding."""
     if one.found is None or other.found is None:
-        return one.found is other.found and one.finding.sort == other.finding.sort
+        return one.found is other.found and one.fault.sort == other.fault.sort
     return len(one.found) == len(other.found) and all(
         a.shape == b.shape and a.dtype == b.dtype and bool(close(a, b).all())
         for a, b in zip(one.found, other.found, strict=True)
     )
 
 
-def _both(first, second):
+def _both(first: Trial, second: Trial) -> str:
     """Where two calls differ and what each returned, or the finding of the second."""
     if first.found is None or second.found is None:
         return f"second call: {second.finding.words if second.finding else 'right'}"
@@ -257,25 +262,25 @@ def _both(first, second):
     return f"first call: {first.found[0].dtype}, second call: {second.found[0].dtype}"
 
 
-def _first_wrong(found, expected):
+def _first_wrong(found: Array, expected: Any) -> tuple[int, ...] | None:
     """Index of the first element that differs, or None."""
     wrong = np.argwhere(~close(found, np.asarray(expected)))
     return tuple(wrong[0].tolist()) if len(wrong) else None
 
 
-def _numbers(trial):
+def _numbers(trial: Trial) -> str:
     """What a wrong call returned and what it should have."""
-    finding = trial.finding
+    finding = trial.fault
     if finding.index is None:
         return finding.words
     return f"{_at(finding.index)}{finding.got!r}, and {finding.expected!r} is expected"
 
 
-def _at(index):
+def _at(index: tuple[int, ...]) -> str:
     return f"at {list(index)}: " if index else ""
 
 
-def _with(trial, kind, words, wrong=None, then=None):
+def _with(trial: Trial, kind: str, words: str, wrong: Trial | None = None, then: dict[str, Any] | None = None) -> Trial:
     """The trial with a finding of this kind, whose numbers are those of the wrong call."""
     numbers = wrong.finding if wrong is not None and wrong.finding is not None else Finding(kind, words)
     return replace(trial, finding=replace(numbers, kind=kind, words=words, then=then or {}))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 
+from refconv.typing import Array
 from refconv.verify.case import floats
 from refconv.verify.student.repeated import CALLS, CHANCE, UNSTEADY, chance_of_detection
 from refconv.verify.student.signature import Signature, parameters
-from refconv.verify.student.trial import Trial
+from refconv.verify.student.trial import Attempt, Trial
 
 __all__ = ["about_arguments", "about_results", "about_right", "common_options", "report"]
 
 MAX_PRINTED = 40  # elements of an array that the report prints
 
 
-def common_options(trials, signature):
+def common_options(trials: Sequence[Trial], signature: Signature) -> list[str]:
     """Return a remark about options that all wrong cases have in common and no right case has."""
     wrong = [trial for trial in trials if trial.finding]
     right = [trial for trial in trials if not trial.finding]
@@ -28,7 +32,7 @@ def common_options(trials, signature):
     return [f"It is right in all cases that leave {' or '.join(common)} at the default."] if common else []
 
 
-def about_arguments(signature: Signature, name, smallest):
+def about_arguments(signature: Signature, name: str, smallest: Trial | None) -> list[str]:
     """Return remarks about options: which were varied, which the function does not take, and which defaults differ."""
     remarks = []
     if signature.options and not smallest:
@@ -44,38 +48,36 @@ def about_arguments(signature: Signature, name, smallest):
     return remarks
 
 
-def about_results(trials, name):
+def about_results(trials: Sequence[Trial], name: str) -> list[str]:
     """Return a remark if the function returns fewer results than refconv does."""
     one = next((trial for trial in trials if trial.found and len(trial.found) < len(trial.expected)), None)
     return [f"Only the first of the {len(one.expected)} results of refconv.{name} was compared."] if one else []
 
 
-def about_right(attempt, trials, complete):
+def about_right(attempt: Attempt, trials: Sequence[Trial], complete: bool) -> list[str]:
     """Return remarks about a function that is right: its types, shared memory, and calls for which there was no time."""
     return [*_about_float32(attempt, trials), *_about_views(trials), *_about_chance(attempt, trials, complete)]
 
 
-def _about_float32(attempt, trials):
+def _about_float32(attempt: Attempt, trials: Sequence[Trial]) -> list[str]:
     """Return a remark if float32 does not stay float32, which is no error."""
 
-    def single(*arguments):
+    def single(*arguments: Any) -> Array:
         return floats(*arguments).astype(np.float32)
 
     again = attempt(trials[0].case, single) if trials else None
     if again and again.found and again.found[0].dtype == np.float64 and again.expected[0].dtype == np.float32:
-        return ["A remark: float32 goes in and float64 comes out; refconv keeps float32, half of the memory."]
+        return ["Note: float32 goes in and float64 comes out; refconv keeps float32, which takes half the memory."]
     return []
 
 
-def _about_views(trials):
+def _about_views(trials: Sequence[Trial]) -> list[str]:
     shared = next((trial.shares for trial in trials if trial.shares), None)
-    words = (
-        "A remark: the result can share memory with {}, so that changing one changes the other; refconv returns new arrays."
-    )
+    words = "Note: the result can share memory with {}, so changing one changes the other; refconv returns new arrays."
     return [words.format(shared)] if shared else []
 
 
-def _about_chance(attempt, trials, complete):
+def _about_chance(attempt: Attempt, trials: Sequence[Trial], complete: bool) -> list[str]:
     """Return what remains uncertain if there was no time for all repeated calls."""
     remarks = []
     if trials and not complete:
@@ -86,7 +88,15 @@ def _about_chance(attempt, trials, complete):
     return remarks
 
 
-def report(name, signature, counted, wrong, smallest, hint, remarks):
+def report(
+    name: str,
+    signature: Signature,
+    counted: Sequence[Trial],
+    wrong: Sequence[Trial],
+    smallest: Trial | None,
+    hint: str | None,
+    remarks: Sequence[str],
+) -> str:
     """Return the whole report of a check.
 
     Parameters
@@ -112,25 +122,25 @@ def report(name, signature, counted, wrong, smallest, hint, remarks):
     return "\n  ".join([*lines, *remarks])
 
 
-def _outcome(cases, wrong, shown):
-    if shown.finding.kind not in UNSTEADY:
+def _outcome(cases: int, wrong: int, shown: Trial) -> str:
+    if shown.fault.kind not in UNSTEADY:
         return f"wrong in {wrong} of {cases} cases. {'One case' if shown.late else 'The smallest'}"  # a late one is not shrunk
     when = "" if wrong else ": right when called once"
     return f"wrong in {wrong or 1} of {cases} cases{when}, but the result depends on more than the arguments. One case"
 
 
-def _described(trial: Trial, signature, name):
+def _described(trial: Trial, signature: Signature, name: str) -> Iterator[str]:
     """Yield the arguments of a call as Python statements, and those that a second call changes."""
     order = [*parameters(name), *trial.given]
     for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
         if n in signature.takes and value is not None:
             yield _argument(n, value)
-    for n, value in trial.finding.then.items():
+    for n, value in trial.fault.then.items():
         if n in signature.takes:
             yield f"second call: {_argument(n, value)}"
 
 
-def _argument(name, value):
+def _argument(name: str, value: Any) -> str:
     if name == "rng":
         return f"rng = np.random.default_rng({value})"
     if not isinstance(value, np.ndarray):
@@ -141,8 +151,8 @@ def _argument(name, value):
     return f"{name} = np.array({numbers})" + (f".reshape{value.shape}" if value.ndim != 1 else "")
 
 
-def _said(trial: Trial):
-    finding = trial.finding
+def _said(trial: Trial) -> str:
+    finding = trial.fault
     which = (
         f"result {finding.part + 1} of {len(trial.expected)}: "
         if len(trial.expected) > 1 and finding.index is not None
@@ -159,5 +169,5 @@ def _said(trial: Trial):
 BY_THE_FUNCTION = ("raises", "none", "type", "count", "modifies")
 
 
-def _sentence(words):
+def _sentence(words: str) -> str:
     return words[0].upper() + words[1:]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import refconv
 from refconv.verify.operator import Operator
@@ -15,7 +17,7 @@ ALIASES = {"bias": "b", "window": "kernel_size"}
 
 # A derivative may leave out what follows from the arguments of the forward pass, if it takes those instead. A mode may be
 # left out always: then one of them is meant.
-FOLLOWS = {
+FOLLOWS: dict[str, set[str]] = {
     "argmax": {"x", "kernel_size"},
     "input_size": set(),
     "kernel_size": set(),
@@ -57,18 +59,18 @@ class Signature:
     order: tuple[str, ...]
     names: dict[str, str]
     options: tuple[str, ...]
-    demanded: dict[str, object]
+    demanded: dict[str, Any]
     without: tuple[str, ...]
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
-    differing: dict[str, tuple]
+    differing: dict[str, tuple[Any, Any]]
 
     @property
     def takes(self) -> set[str]:
         """Our names of all that it takes."""
         return {*self.order, *self.names}
 
-    def call(self, function, arguments):
+    def call(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         """Call the function with those of our arguments that it takes."""
         arguments = {**self.demanded, **arguments}
         by_name = {self.names[name]: value for name, value in arguments.items() if name in self.names}
@@ -76,12 +78,12 @@ class Signature:
 
 
 @cache
-def parameters(name: str):
+def parameters(name: str) -> Mapping[str, inspect.Parameter]:
     """The parameters of ``refconv.name``, by their names."""
     return inspect.signature(getattr(refconv, name)).parameters
 
 
-def read(function, name: str, operator: Operator) -> Signature:
+def read(function: Callable[..., Any], name: str, operator: Operator) -> Signature:
     """Match the parameters of a function with those of ``refconv.name``: by name, and the required ones else by order.
 
     Raises :class:`Unusable` if the function requires more than there is, or does not take what it needs.
@@ -124,20 +126,27 @@ def read(function, name: str, operator: Operator) -> Signature:
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def _own_parameters(function, required):
+def _own_parameters(function: Callable[..., Any], required: Sequence[str]) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # some built-in functions do not say: they get what is required, in our order
         return [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in required]
 
 
-def _differing_defaults(own, names, known):
+def _differing_defaults(
+    own: Sequence[inspect.Parameter], names: Mapping[str, str], known: Mapping[str, inspect.Parameter]
+) -> dict[str, tuple[Any, Any]]:
     """Return, by our names, the function's default and ours where they differ."""
     pairs = {names[p.name]: (p.default, known[names[p.name]].default) for p in own if p.default is not p.empty}
     return {name: (theirs, ours) for name, (theirs, ours) in pairs.items() if str(theirs) != str(ours)}
 
 
-def _match(own, known, required, public):
+def _match(
+    own: Sequence[inspect.Parameter],
+    known: Mapping[str, inspect.Parameter],
+    required: Sequence[str],
+    public: Mapping[str, inspect.Parameter],
+) -> tuple[dict[str, str], list[str]]:
     """Our name of each parameter that has one, and our names of what goes by position.
 
     A parameter's own name counts first, then an alias; what is required and bears neither is our next required argument.
@@ -156,7 +165,7 @@ def _match(own, known, required, public):
     return names, order
 
 
-def _missing(name, operator, required, takes, own):
+def _missing(name: str, operator: Operator, required: Sequence[str], takes: set[str], own: Sequence[str]) -> tuple[str, ...]:
     missing = tuple(n for n in required if n not in takes)
     for n in missing:
         case = operator.fixed[0]

@@ -8,15 +8,17 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 import refconv
 from refconv._config import config
-from refconv.verify.case import Case
+from refconv.typing import Array
+from refconv.verify.case import Case, Make
 from refconv.verify.evidence.parity import several
 from refconv.verify.operator import Operator
 from refconv.verify.student.drawn import arguments, counting, equal, measure, smaller
@@ -46,13 +48,13 @@ class Finding:
     words: str
     part: int = 0
     index: tuple[int, ...] | None = None
-    expected: object = None
-    got: object = None
+    expected: Any = None
+    got: Any = None
     wrong: int = 0
-    then: dict = field(default_factory=dict)
+    then: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def sort(self):
+    def sort(self) -> tuple[str, str]:
         """The kind and, for an exception, its type."""
         return self.kind, self.words.partition(":")[0] if self.kind == "raises" else ""
 
@@ -67,16 +69,23 @@ class Trial:
     """
 
     case: Case
-    given: dict
-    expected: tuple
-    found: tuple | None
+    given: dict[str, Any]
+    expected: tuple[Any, ...]
+    found: tuple[Array, ...] | None
     finding: Finding | None
-    make: Callable
+    make: Make
     seconds: float = 0.0
     refused: bool = False
-    passed: dict = field(default_factory=dict)
-    results: tuple = ()
+    passed: dict[str, Any] = field(default_factory=dict)
+    results: tuple[Array, ...] = ()
     previous: Trial | None = field(default=None, repr=False)
+
+    @property
+    def fault(self) -> Finding:
+        """What is wrong, of a trial in which something is."""
+        if self.finding is None:
+            raise ValueError(f"nothing is wrong in {self.case}")
+        return self.finding
 
     @property
     def late(self) -> bool:
@@ -90,12 +99,14 @@ class Trial:
         return next((n for n, v in arrays.items() if any(np.may_share_memory(v, one) for one in self.results)), None)
 
 
-def right(name: str, given: dict) -> tuple:
+def right(name: str, given: dict[str, Any]) -> tuple[Any, ...]:
     """Return the results of ``refconv.name`` on the current engine as a tuple, without arguments that it does not accept."""
     return several(getattr(refconv, name)(**{n: v for n, v in given.items() if n in parameters(name)}))
 
 
-def tried(function, signature: Signature, operator: Operator, name: str, case: Case, make, seconds) -> Trial | None:
+def tried(
+    function: Callable[..., Any], signature: Signature, operator: Operator, name: str, case: Case, make: Make, seconds: float
+) -> Trial | None:
     """Call the function in one case, filled with numbers; None if refconv or the function cannot have the case."""
     given = arguments(operator, name, case, make)
     if given is None or ("b" in signature.demanded and "b" not in given):
@@ -105,7 +116,9 @@ def tried(function, signature: Signature, operator: Operator, name: str, case: C
     return _called(function, signature, name, Trial(case, given, expected, None, None, make), fresh(given), seconds)
 
 
-def _called(function, signature, name, trial, passed, seconds):
+def _called(
+    function: Callable[..., Any], signature: Signature, name: str, trial: Trial, passed: dict[str, Any], seconds: float
+) -> Trial:
     """The trial with the outcome of one call, in which the function gets the arguments ``passed``."""
     start, error = time.perf_counter(), None
     try:
@@ -138,12 +151,13 @@ def _called(function, signature, name, trial, passed, seconds):
 class Attempt:
     """A student's function, called in cases until time is up; counts its calls and those that were wrong."""
 
-    end, calls, failures, last = 0.0, 0, 0, None
+    end, calls, failures = 0.0, 0, 0
+    last: Trial | None = None
 
-    def __init__(self, function, signature: Signature, operator: Operator, name: str):
+    def __init__(self, function: Callable[..., Any], signature: Signature, operator: Operator, name: str) -> None:
         self.function, self.signature, self.operator, self.name = function, signature, operator, name
 
-    def allow(self, seconds):
+    def allow(self, seconds: float) -> None:
         """Set the time limit to this number of seconds from now."""
         self.end = time.perf_counter() + seconds
 
@@ -157,18 +171,17 @@ class Attempt:
         """True if the time limit has passed."""
         return time.perf_counter() > self.end
 
-    def __call__(self, case, make) -> Trial | None:
+    def __call__(self, case: Case, make: Make) -> Trial | None:
         """Call the function in a case, as :func:`tried` does."""
-        return self._counted(tried(self.function, self.signature, self.operator, self.name, case, make, self.left))
+        trial = tried(self.function, self.signature, self.operator, self.name, case, make, self.left)
+        return None if trial is None else self._counted(trial)
 
-    def again(self, trial: Trial, passed: dict | None = None) -> Trial:
+    def again(self, trial: Trial, passed: dict[str, Any] | None = None) -> Trial:
         """Call the function with the arguments of a trial: with new copies, or in the arrays ``passed``."""
         passed = fresh(trial.given) if passed is None else passed
         return self._counted(_called(self.function, self.signature, self.name, trial, passed, self.left))
 
-    def _counted(self, trial):
-        if trial is None:
-            return None
+    def _counted(self, trial: Trial) -> Trial:
         if not trial.refused:
             self.calls += 1
             self.failures += trial.finding is not None and not trial.late
@@ -177,14 +190,14 @@ class Attempt:
         return self.last
 
 
-def fresh(given: dict) -> dict:
+def fresh(given: Mapping[str, Any]) -> dict[str, Any]:
     """Copies of the arguments as a function gets them: a seed is a generator that has not moved yet."""
     copies = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in given.items()}
     return {n: np.random.default_rng(v) if n == "rng" else v for n, v in copies.items()}
 
 
 @contextmanager
-def time_limit(seconds) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Raise :class:`TimeUp` inside the block after so many seconds.
 
     The block runs to its end where Python cannot be interrupted: in a thread other than the main one, on Windows, and if the
@@ -198,7 +211,7 @@ def time_limit(seconds) -> Iterator[None]:
         yield
         return
 
-    def stop(number, frame):
+    def stop(number: int, frame: object) -> None:
         raise TimeUp
 
     # Again and again after the first time: a bare "except:" in the function would swallow a single one.
@@ -210,7 +223,7 @@ def time_limit(seconds) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _raised(function, error):
+def _raised(function: Callable[..., Any], error: BaseException) -> str:
     """The error, and the innermost line that it went through of the file in which the function stands."""
     file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
@@ -218,7 +231,7 @@ def _raised(function, error):
     return f"raises {type(error).__name__}: {error}{where}"
 
 
-def _judged(result, expected, name):
+def _judged(result: Any, expected: tuple[Any, ...], name: str) -> tuple[tuple[Array, ...] | None, Finding | None]:
     """The results as arrays, or None where there is nothing to compare; and what is wrong with them, or None."""
     if result is None:
         return None, Finding("none", "returns None; is there a return at its end?")
@@ -235,11 +248,11 @@ def _judged(result, expected, name):
     return results, next((finding for finding in findings if finding), None)
 
 
-def _article(noun):
+def _article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
-def _wrong(part, found, expected):
+def _wrong(part: int, found: Array, expected: Array) -> Finding | None:
     if found.shape != expected.shape:
         words = f"the result has shape {found.shape}, and {expected.shape} is expected"
         return Finding("shape", words, part, expected=expected.shape, got=found.shape)
@@ -257,7 +270,7 @@ def _wrong(part, found, expected):
     return None
 
 
-def close(found, expected):
+def close(found: Any, expected: Any) -> Any:
     """Element by element, whether two results are the same but for rounding, in whatever order their sums were taken."""
     relative = 1e-9 if np.asarray(found).dtype.itemsize >= 8 else 1e-4
     with np.errstate(all="ignore"):
@@ -266,14 +279,14 @@ def close(found, expected):
     return same | (found == expected) | (np.isnan(found) & np.isnan(expected))
 
 
-def shrink(trial: Trial, attempt: Callable, name: str, deadline: float) -> Trial:
+def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: str, deadline: float) -> Trial:
     """A trial that is wrong in the same way, as small as can be: ``attempt(case, make)`` tries a case."""
 
-    def fails_alike(case, make):
+    def fails_alike(case: Case, make: Make) -> Trial | None:
         other = attempt(case, make)
-        return other if other and other.finding and other.finding.sort == trial.finding.sort else None
+        return other if other and other.finding and other.finding.sort == trial.fault.sort else None
 
-    def plainest(case, makes):
+    def plainest(case: Case, makes: Sequence[Make]) -> Trial | None:
         return next((found for make in makes if (found := fails_alike(case, make))), None)
 
     best, improved = trial, True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numbers
 import operator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Recorded(numbers.Number):
     """
 
     __slots__ = ("name", "operands", "operation", "value")
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # not hashable
 
     def __init__(self, value, name="", operation="", operands=()):
         self.value, self.name, self.operation, self.operands = value, name, operation, operands
@@ -120,7 +121,7 @@ def recorded_array(name, values):
     return made
 
 
-def terms(number) -> list:
+def terms(number) -> list[Any]:
     """What was added up to make a number, in the order in which it was added: pairs (term, value of the sum so far).
 
     The 0 with which a loop begins is left out.

@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ class Test:
     name: str
     op: str
     version: int
-    attributes: dict
-    inputs: list
+    attributes: dict[str, Any]
+    inputs: list[Any]
     output: np.ndarray
 
 

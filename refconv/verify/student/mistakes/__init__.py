@@ -8,14 +8,17 @@ those of one way in every case, where they are wrong and where they happen to be
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
 from refconv.families import FAMILIES
-from refconv.verify.student.mistakes.mistake import Given, Mistake, layout
-from refconv.verify.student.trial import close
+from refconv.typing import Array
+from refconv.verify.student.mistakes.mistake import Given, Mistake, Way, layout
+from refconv.verify.student.trial import Trial, close
 
 __all__ = ["MISTAKES", "Given", "Mistake", "explanation"]
 
@@ -26,7 +29,7 @@ for _family in FAMILIES:
         MISTAKES.update(import_module(_name).MISTAKES)
 
 
-def explanation(name: str, trials, defaults=None) -> str | None:
+def explanation(name: str, trials: Sequence[Trial], defaults: Mapping[str, Any] | None = None) -> str | None:
     """Return the words of the first mistake that explains all of these trials, or None.
 
     ``defaults`` are the defaults of the student's function for options that a trial does not pass.
@@ -44,7 +47,7 @@ def explanation(name: str, trials, defaults=None) -> str | None:
 COMPARED = ("numbers", "shape", "nan")
 
 
-def _explains(way, name, trial, defaults):
+def _explains(way: Way, name: str, trial: Trial, defaults: Mapping[str, Any]) -> bool:
     """Return True if the mistake gives the result of the student's function, or also fails where that function fails."""
     if trial.finding is not None and trial.finding.kind not in (*COMPARED, "raises"):
         return False
@@ -62,5 +65,5 @@ def _explains(way, name, trial, defaults):
     return all(_same(layout(name, given, np.asarray(one)), found) for one, found in zip(made, trial.found, strict=False))
 
 
-def _same(made, found):
+def _same(made: Array, found: Array) -> bool:
     return made.shape == found.shape and bool(np.all(close(found, made)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
 import refconv
 from refconv.geometry import Window
+from refconv.typing import Array, Shape
 from refconv.verify.catalogue import find
 from refconv.verify.student.signature import parameters
 
-__all__ = ["Given", "Mistake", "layout"]
+__all__ = ["Given", "Mistake", "Way", "layout"]
 
 
 class Mistake:
@@ -24,10 +26,10 @@ class Mistake:
         Each takes a :class:`Given` and returns the wrong result, or all results if there are several.
     """
 
-    def __init__(self, words: str, *ways: Callable[[Given], object]):
+    def __init__(self, words: str, *ways: Way) -> None:
         self.words, self.ways = words, ways
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Mistake({self.words!r})"
 
 
@@ -39,16 +41,16 @@ class Given:
     (2, 1, (2, 2), (1, 1, 2, 1), (1, 2, 3, 1))
     """
 
-    def __init__(self, name: str, arguments: dict):
+    def __init__(self, name: str, arguments: dict[str, Any]) -> None:
         self.name, self.arguments = name, {**arguments}
         if self.arguments.pop("data_format", None) == "channels_first":
             for image in {"x", "dy", "argmax"} & self.arguments.keys():
                 self.arguments[image] = np.moveaxis(self.arguments[image], 1, -1)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return self.argument(name)
 
-    def argument(self, name):
+    def argument(self, name: str) -> Any:
         """One argument, or its default; for an argument that bears the name of a property, such as size."""
         if name in self.arguments:
             return self.arguments[name]
@@ -57,27 +59,27 @@ class Given:
                 return parameters(function)[name].default
         raise AttributeError(f"{self.name} has no argument {name!r}")
 
-    def __call__(self, **changes):
+    def __call__(self, **changes: Any) -> Any:
         """Return the results of refconv with these arguments changed."""
         arguments = {**self.arguments, **changes}
         return getattr(refconv, self.name)(**{n: v for n, v in arguments.items() if n in parameters(self.name)})
 
-    def other(self, name, **changes):
+    def other(self, name: str, **changes: Any) -> Any:
         """Return the results of another refconv function with these arguments."""
         return Given(name, self.arguments)(**changes)
 
     @property
-    def size(self):
+    def size(self) -> Shape:
         """Height and width, or length, of the images or signals that go in."""
         return self.arguments["x"].shape[1:-1] if "x" in self.arguments else _tuple(self.input_size)
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """2 for images, 1 for signals."""
         return 1 if "1d" in self.name else 2 if "2d" in self.name else len(self.size)
 
     @property
-    def geometry(self):
+    def geometry(self) -> Window:
         """The window of the call, as :class:`refconv.Window`."""
         arguments = self.arguments
         if self.name.startswith(("avg_pool", "max_pool")):
@@ -89,18 +91,21 @@ class Given:
         return Window(kernel, self.stride, self.padding, self.dilation)
 
     @property
-    def pads(self):
+    def pads(self) -> tuple[tuple[int, int], ...]:
         """Zeros before and after, along each axis."""
         return self.geometry.pads(self.size)
 
 
-def _tuple(value, ndim=1):
+def _tuple(value: Any, ndim: int = 1) -> Shape:
     return tuple(value) if isinstance(value, tuple | list) else (value,) * ndim
 
 
-def layout(name: str, given: dict, made: np.ndarray) -> np.ndarray:
+def layout(name: str, given: dict[str, Any], made: Array) -> Array:
     """A result with its channels where the call wants them."""
     image = given.get("x", given.get("dy", made))
     if given.get("data_format") != "channels_first" or name.endswith("_dw") or made.ndim != image.ndim or image.ndim < 3:
         return made
     return np.moveaxis(made, -1, 1)
+
+
+Way: TypeAlias = Callable[[Given], Any]  # makes a mistake: the wrong result of a call, or all of its results
