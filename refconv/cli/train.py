@@ -103,7 +103,7 @@ def _add_optimisation(add: Callable[..., Any]) -> None:
         "plateau: falls whenever the validation loss stops falling (default: %(default)s)",
     )
     add("--label-smoothing", type=share, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
-    add("--clip-norm", type=non_negative, metavar="X", help="largest gradient norm (default: unlimited)")
+    add("--clip-norm", type=non_negative, metavar="X", help="maximum of the gradient norm (default: unlimited)")
     add("--patience", type=positive, metavar="N", help="stop after N epochs without a lower validation loss")
 
 

@@ -110,11 +110,10 @@ def _message(cls: type, signature: inspect.Signature, positional: tuple[Any, ...
         listed = f" ({', '.join(allowed)})" if allowed else ""
         by_name = [p.name for p in arguments if p.kind is p.KEYWORD_ONLY]
         advice = [f"others are written by name, as in {by_name[0]}=…"] if by_name else []
-        is_pool = allowed == ["kernel_size"]
-        if hasattr(cls, "output_shape") and not is_pool and {*allowed} <= {"filters", "units", "kernel_size"}:
+        is_layer = hasattr(cls, "output_shape")  # not an optimiser
+        if is_layer and not {*allowed} - {"filters", "units", "kernel_size"} and allowed != ["kernel_size"]:
             advice.insert(0, "the number of input channels is taken from the input")
-        given = [short_repr(value) if hasattr(value, "output_shape") else repr(value) for value in positional]
-        got = f"{layer} must have {count} without a name{listed}, got {', '.join(given)}"
+        got = f"{layer} must have {count} without a name{listed}, got {', '.join(map(short_repr, positional))}"
         return ": ".join([got, ", and ".join(advice)] if advice else [got])
     return f"{layer}: {error}"
 

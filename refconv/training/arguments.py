@@ -100,7 +100,7 @@ def _not_a_schedule(schedule: Any) -> str:
 
 
 def found(value: Any) -> str:
-    """Return an argument for an error message, an array by its shape.
+    """Return an argument for an error message, an array by its shape, also in a tuple or list.
 
     >>> import numpy as np
     >>> found(np.ones((3, 5))), found(dict), found(found), found(7)
@@ -108,6 +108,8 @@ def found(value: Any) -> str:
     """
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"an array of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list) and any(hasattr(part, "dtype") for part in value):
+        return f"({', '.join(map(found, value))})"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if callable(value) and hasattr(value, "__name__"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refconv._arguments import real
 from refconv.nn.layer import call_backward
 from refconv.nn.location import unlike_build
 from refconv.optim import clip_by_global_norm
@@ -78,6 +79,7 @@ def train_step(
     check_optimizer(optimizer)
     check_loss(loss)
     optimizer.check_model(model)
+    clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)  # before anything changes
     if hasattr(loss, "check_targets"):  # before the forward pass, which takes longer
         targets = check_targets(loss, targets, (len(x), *scores_shape(model, x)))
     scores, backward = model.forward(x, train=True)

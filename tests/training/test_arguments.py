@@ -197,3 +197,19 @@ def test_a_warm_up_before_a_plateau_is_refused():
     """Nothing would call the plateau's ``watch``, and the learning rate would never fall."""
     with pytest.raises(refconv.ArgumentError, match=r"^schedule must depend on the progress alone .* got Plateau\(patience=2"):
         optim.warm_up(0.25, optim.Plateau(patience=2))
+
+
+def test_train_step_refuses_a_norm_by_its_name_before_anything_changes():
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm(), nn.Dense(3))
+    model.build((8, 10, 2), rng=0)
+    before = {name: p.value.copy() for name, p in model.named_parameters().items()}
+    with pytest.raises(refconv.ArgumentError, match=r"^clip_norm must be above 0, got -1$"):
+        training.train_step(model, optim.SGD(model, lr=0.01), X, LABELS, clip_norm=-1)
+    for name, parameter in model.named_parameters().items():
+        np.testing.assert_array_equal(parameter.value, before[name])
+
+
+def test_swapped_batches_and_optimizer_are_named_without_printing_the_data():
+    message = r"^optimizer must be .* got \(an array of shape \(12, 8, 10, 2\), an array of shape \(12,\)\)$"
+    with pytest.raises(refconv.ArgumentError, match=message):
+        call_fit(optimizer=(X, LABELS))
