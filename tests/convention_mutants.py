@@ -143,10 +143,10 @@ MUTANTS = (
                 f'implementation("conv_transpose").conv_transpose{ndim}d('
                 for ndim in (1, 2)
             },
-            "def _checked(ndim, x, w, b": "def _rolled(ndim, output_padding, y, data_format):\n"
+            "def conv_transpose2d(\n": "def _rolled(ndim, output_padding, y, data_format):\n"
             "    extra = per_axis('output_padding', output_padding, ndim, least=0)\n"
             "    return restore(__import__('numpy').roll(y, extra, range(1, ndim + 1)), data_format)\n\n\n"
-            "def _checked(ndim, x, w, b",
+            "def conv_transpose2d(\n",
         },
         TRANSPOSED,
     ),

@@ -96,5 +96,5 @@ def test_the_training_run_draws_its_picture(tmp_path, capsys):
     script.draw(tmp_path / "drawn.png", "--images", "64", "--test-images", "40", "--epochs", "1")
     assert "64 training and 40 test images" in capsys.readouterr().out
     assert (tmp_path / "drawn.png").read_bytes()[1:4] == b"PNG"
-    with pytest.raises(SystemExit, match="1"):
+    with pytest.raises(SystemExit, match="2"):  # a wrong call
         script.draw(tmp_path / "none.png", "--images", "64", "--test-images", "40", "--lr", "-1")

@@ -256,10 +256,14 @@ def _without_refused(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
 
 def _without_pixels(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
     """Return the trials of one prediction per example, with a remark, if a loss is right in these and wrong in the others."""
-    plain = [trial for trial in trials if len(trial.case.shapes.get("logits", ())) == 2]
+    plain = _one_prediction_per_example(trials)
     if not plain or any(trial.finding for trial in plain) or not any(trial.finding for trial in trials):
         return trials, []
     return plain, ["Compared with one prediction per example alone: it is wrong for several, such as one per pixel."]
+
+
+def _one_prediction_per_example(trials: list[Trial]) -> list[Trial]:
+    return [trial for trial in trials if len(trial.case.shapes.get("logits", ())) == 2]
 
 
 def _list(said: Iterable[str]) -> str:
@@ -279,10 +283,10 @@ def _short(reason: str, most: int = 50) -> str:
 
 
 def _hint(name: str, trials: list[Trial], defaults: Mapping[str, Any]) -> str | None:
-    """Return the mistake that explains all trials, or all those with every option at its default."""
-    whole = explanation(name, trials, defaults)
-    if whole:
-        return f"it looks as if {whole}"
+    """Return the mistake that explains all trials, those of one prediction per example, or those with default options."""
+    for group in (trials, _one_prediction_per_example(trials)):
+        if group and (whole := explanation(name, group, defaults)):
+            return f"it looks as if {whole}"
     plain = [trial for trial in trials if not trial.case.options and "b" not in trial.given]
     part = explanation(name, plain, defaults)
     return part and f"with all options at their defaults it looks as if {part}"

@@ -1,5 +1,6 @@
 """Cases in which there is nothing to compare are counted; legal cases in which refconv raises are refuted, never dropped."""
 
+import re
 import sys
 import types
 from dataclasses import replace
@@ -74,7 +75,7 @@ def test_legal_cases_are_not_dropped_where_the_geometry_raises(name, kind, monke
     monkeypatch.setattr(Window, "output_size", refuse)
     monkeypatch.setattr(Window, "transposed_output_size", refuse)
     monkeypatch.setattr(kinds, "tables", lambda operator: iter(()))
-    assert "raises ValueError" in gather(operator, kind).refuted
+    assert re.search("raises (Argument)?ValueError", gather(operator, kind).refuted)
 
 
 def test_an_error_while_a_case_is_drawn_is_refuted():
