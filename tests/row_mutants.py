@@ -420,13 +420,11 @@ LAYERS = [
         "margins swapped",
         "nn/crop.py",
         "nn.Crop2D",
-        "margin, options = self.window.padding,",
-        "margin, options = self.window.padding[::-1],",
+        "margin, options = self.margin,",
+        "margin, options = self.margin[::-1],",
         EVERY,
     ),
-    module(
-        "inhibition half as strong", "models/cells.py", "models.SCells", "return dx + 2 * x *", "return dx + x *", "numeric"
-    ),
+    module("inhibition half as strong", "models/cells.py", "models.SCells", "dx += 2 * x *", "dx += x *", "numeric"),
     module(
         "planes do not inhibit",
         "models/cells.py",
