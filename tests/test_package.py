@@ -50,7 +50,7 @@ def test_help_of_every_check_explains_its_arguments(name):
 
 def test_plots_need_no_import_of_their_own_and_verify_says_which():
     code = "import sys, refconv; assert 'refconv.drawing' not in sys.modules; print(refconv.drawing.__name__); refconv.verify"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert run.stdout == "refconv.drawing\n"
     assert run.stderr.splitlines()[-1].startswith(
         "AttributeError: module 'refconv' has no attribute 'verify': write `from refconv import verify`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -76,7 +77,7 @@ class ProgressBar(Callback):
 
 def _is_interactive() -> bool:
     """True in a terminal, where tqdm overwrites its line, and in a notebook."""
-    return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
+    return hasattr(builtins, "__IPYTHON__") or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def in_words(metrics: Mapping[str, float], prefix: str) -> str:
