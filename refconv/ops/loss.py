@@ -349,10 +349,7 @@ def _numbers(name: str, values: ArrayLike, dtype: np.dtype[Any]) -> Array:
     if np.iscomplexobj(values):  # NumPy would drop the imaginary part
         raise ArgumentTypeError(f"{name} must be an array of real numbers, got complex numbers")
     try:
-        array = np.asarray(values)
-        if array.dtype.kind == "c":
-            raise TypeError  # NumPy would discard the imaginary part
-        return np.ascontiguousarray(array, dtype).reshape(array.shape)
+        return np.ascontiguousarray(np.asarray(values), dtype).reshape(np.shape(values))
     except (TypeError, ValueError):
         raise ArgumentTypeError(f"{name} must be an array of real numbers, got {values!r}") from None
 

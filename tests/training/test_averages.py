@@ -141,6 +141,7 @@ def digits_run(averages, momentum):
     return history.epochs[-1].metrics["train_accuracy"], evaluate(model, batches).accuracy
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_a_short_run_warns_with_the_lectures_averages_and_not_by_default():
     with pytest.warns(UserWarning, match=r"lag behind the weights: call training.recompute_averages") as caught:
