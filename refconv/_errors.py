@@ -4,7 +4,11 @@ A caller can catch ``ArgumentError``, or ``ValueError`` and ``TypeError`` as wit
 an ``ArgumentError`` in one line; any other exception is a fault of refconv and keeps its traceback.
 """
 
-__all__ = ["ArgumentError", "ArgumentTypeError", "ArgumentValueError"]
+from collections.abc import Iterable
+
+__all__ = ["ArgumentError", "ArgumentTypeError", "ArgumentValueError", "suggestion"]
+
+MOST_SUGGESTIONS = 3
 
 
 class ArgumentError(Exception):
@@ -33,3 +37,13 @@ class ArgumentTypeError(ArgumentError, TypeError):
     """An argument of a wrong type."""
 
     __module__ = "refconv"
+
+
+def suggestion(similar: Iterable[str]) -> str:
+    """Return "; did you mean …?" with the first three words, or "" if there is none: the end of an error message.
+
+    >>> suggestion(["summary"]), suggestion(["a", "b", "c", "d"]), suggestion([])
+    ('; did you mean summary?', '; did you mean a, b or c?', '')
+    """
+    *others, last = [*similar][:MOST_SUGGESTIONS] or [""]
+    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""

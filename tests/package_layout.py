@@ -62,7 +62,7 @@ _ROWS = [
         "tables, memory, receptive fields, Gabor filters and paths of networks",
         "_arguments _ascii _errors geometry models nn typing",
     ),
-    ("drawing", "drawings of architectures and plots of training runs", "_arguments _errors _optional models nn"),
+    ("drawing", "drawings of architectures and plots of training runs", "_arguments _errors _optional models nn typing"),
     ("cli", "the commands of the command line: help, arguments and run of each in one module", "*"),
     ("__init__", "the public API", "*"),
     ("__main__", "python -m refconv", "*"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from refconv.nn.description import Shape, Span
+from refconv.nn.description import Span
 from refconv.nn.layer import Layer, is_channels_first
+from refconv.typing import Shape
 
 __all__ = ["extent", "middle", "receptive_field"]
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from refconv._arguments import choice, integer
 from refconv._ascii import echo
 from refconv.analysis.receptive_field import extent, middle
-from refconv.nn.description import Description, Shape, Span, built_shape, by, short_name, short_repr
+from refconv.nn.description import Description, Span, built_shape, by, short_name, short_repr
 from refconv.nn.layer import Layer, all_layers
 from refconv.nn.parameter import is_trained
+from refconv.typing import Shape
 
 __all__ = ["Row", "rows", "stages", "summary"]
 

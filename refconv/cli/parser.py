@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from refconv._errors import suggestion
+
 __all__ = ["Parser", "did_you_mean"]
 
 
@@ -43,9 +45,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("walk", ["train", "summary"])
     ''
     """
-    return _question(difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.7))
-
-
-def _question(words: Sequence[str]) -> str:
-    *others, last = words or [""]
-    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""
+    return suggestion(difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.7))

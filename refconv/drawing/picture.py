@@ -14,8 +14,9 @@ from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
 from refconv.drawing.style import INK, Axes, Block, Point
-from refconv.nn.description import Shape, by, short_name
+from refconv.nn.description import by, short_name
 from refconv.nn.layer import Layer
+from refconv.typing import Shape
 
 __all__ = ["architecture_picture", "blocks"]
 

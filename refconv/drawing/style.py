@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from refconv.nn.description import Shape
 from refconv.nn.layer import Layer
+from refconv.typing import Shape
 
 __all__ = ["COLOURS", "INK", "PALETTE", "Axes", "Block", "Point", "colour", "follows"]
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
+from refconv.typing import Array
 
 __all__ = ["confusion_picture", "lr_range_picture", "training_picture"]
 
-Array = np.ndarray
 
 # Colours of Okabe and Ito, distinguishable with colour blindness.
 TRAIN, VALIDATION, TEST = "#0072B2", "#009E73", "#D55E00"

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import refconv.nn as nn
 from refconv.drawing.style import COLOURS, INK, Axes, Point
 from refconv.models.sizes import SizedSequential
-from refconv.nn.description import Shape, by
+from refconv.nn.description import by
 from refconv.nn.layer import Layer
+from refconv.typing import Shape
 
 __all__ = ["Level", "draw", "levels"]
 

@@ -6,8 +6,9 @@ import math
 from typing import Any, NamedTuple
 
 from refconv.drawing.style import INK, Axes, Block, colour, follows
-from refconv.nn.description import Shape, by
+from refconv.nn.description import by
 from refconv.nn.layer import Layer, is_channels_first
+from refconv.typing import Shape
 
 __all__ = ["Volume", "draw", "volumes"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentValueError, suggestion
 
 __all__ = ["ALIASES", "ELSEWHERE", "find_name", "plain"]
 
@@ -87,5 +87,4 @@ def _did_you_mean(name: str, names: dict[str, str], known: Iterable[str]) -> str
     similar: dict[str, str] = {}
     for form in beginning or difflib.get_close_matches(written, names, n=5, cutoff=0.8):
         similar.setdefault(names[form], shown[form])
-    *others, last = [*similar.values()][:3] or [""]
-    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""
+    return suggestion(similar.values())

@@ -7,12 +7,12 @@ import numpy as np
 
 from refconv._arguments import integer, per_axis, real
 from refconv.geometry import Window
-from refconv.nn.description import Shape, Span, window_caption
+from refconv.nn.description import Span, window_caption
 from refconv.nn.layer import Layer, Spec
 from refconv.nn.layout import split_shape
 from refconv.ops.conv import conv2d, conv2d_dw, conv2d_dx
 from refconv.ops.separable import depthwise_conv2d, depthwise_conv2d_dx
-from refconv.typing import Array, Backward, Padding, Size
+from refconv.typing import Array, Backward, Padding, Shape, Size
 
 __all__ = ["CCells", "SCells"]
 

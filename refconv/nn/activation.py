@@ -1,10 +1,10 @@
 """Activations as layers: no parameters, the shape stays."""
 
 from refconv._arguments import real_or_exact
-from refconv.nn.description import Shape, Span
+from refconv.nn.description import Span
 from refconv.nn.layer import Layer
 from refconv.ops import activation, loss
-from refconv.typing import Array, Backward
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 

@@ -11,10 +11,9 @@ import numpy as np
 from refconv._errors import ArgumentTypeError
 from refconv.nn.description import Description, short_repr
 from refconv.nn.parameter import Parameter, Parameters, Spec, allocate
+from refconv.typing import Shape
 
 __all__ = ["all_layers", "check_before_build", "fill_layers"]
-
-Shape = tuple[int, ...]
 
 
 class Layer(Protocol):

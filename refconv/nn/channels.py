@@ -7,9 +7,9 @@ import numpy as np
 
 from refconv._arguments import integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.nn.description import Shape, Span
+from refconv.nn.description import Span
 from refconv.nn.layer import Layer
-from refconv.typing import Array, Backward
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["PadChannels", "Select"]
 

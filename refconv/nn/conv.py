@@ -7,12 +7,12 @@ from typing import Any
 
 from refconv._arguments import divisor, flag, initializer_or_none, integer, known_format, per_axis
 from refconv.geometry import Window
-from refconv.nn.description import Shape, Span, window_caption
+from refconv.nn.description import Span, window_caption
 from refconv.nn.initializers import Initializer, he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.nn.layout import join_shape, split_shape
 from refconv.ops import conv
-from refconv.typing import Array, Backward, DataFormat, Padding, Size
+from refconv.typing import Array, Backward, DataFormat, Padding, Shape, Size
 
 __all__ = ["Conv1D", "Conv2D"]
 

@@ -7,12 +7,12 @@ from functools import partial
 
 from refconv._arguments import divisor, per_axis
 from refconv.nn.conv import _Conv
-from refconv.nn.description import Shape, Span, by, once
+from refconv.nn.description import Span, by, once
 from refconv.nn.initializers import Initializer, he_normal, zeros
 from refconv.nn.layer import Spec
 from refconv.nn.layout import join_shape, split_shape
 from refconv.ops import conv_transpose
-from refconv.typing import Array, Backward, DataFormat, Padding, Size
+from refconv.typing import Array, Backward, DataFormat, Padding, Shape, Size
 
 __all__ = ["ConvTranspose1D", "ConvTranspose2D"]
 

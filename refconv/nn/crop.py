@@ -2,11 +2,11 @@
 
 from refconv._arguments import known_format
 from refconv._errors import ArgumentValueError
-from refconv.nn.description import Shape, Span
+from refconv.nn.description import Span
 from refconv.nn.layer import Layer
 from refconv.nn.layout import join_shape, split_shape
 from refconv.ops.resize import frame, pad, pad_dx
-from refconv.typing import Array, Backward, DataFormat, Padding
+from refconv.typing import Array, Backward, DataFormat, Padding, Shape
 
 __all__ = ["Crop2D"]
 

@@ -4,11 +4,10 @@ import math
 
 from refconv._arguments import flag, initializer_or_none, integer, per_axis
 from refconv._errors import ArgumentValueError
-from refconv.nn.description import Shape
 from refconv.nn.initializers import Initializer, he_normal, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
-from refconv.typing import Array, Backward
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["Dense", "Flatten"]
 

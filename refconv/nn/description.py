@@ -10,12 +10,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from refconv.typing import Shape
+
 if TYPE_CHECKING:
     from refconv.geometry import Window
 
 __all__ = [
     "Description",
-    "Shape",
     "Span",
     "Wrapper",
     "around",
@@ -28,7 +29,6 @@ __all__ = [
     "window_settings",
 ]
 
-Shape = tuple[int, ...]
 Span = tuple[tuple[int, int], ...]  # first and last pixel along each axis
 
 LONG_NAME = 28  # characters, above which repeated parts of a name are written once

@@ -6,11 +6,11 @@ import numpy as np
 
 from refconv._arguments import generator
 from refconv._errors import ArgumentTypeError
-from refconv.nn.description import Shape, Span
+from refconv.nn.description import Span
 from refconv.nn.layer import Layer
 from refconv.ops.check import as_float
 from refconv.ops.dropout import dropout, dropout_dx, dropout_rate
-from refconv.typing import Array, Backward
+from refconv.typing import Array, Backward, Shape
 
 __all__ = ["Dropout"]
 

@@ -15,11 +15,11 @@ from refconv._arguments import entries, fresh_or_seeded
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.building import all_layers, check_before_build, fill_layers
 from refconv.nn.calls import CheckedCall
-from refconv.nn.description import Description, Shape, short_repr
+from refconv.nn.description import Description, short_repr
 from refconv.nn.foreign import Hints
 from refconv.nn.parameter import Parameter, Parameters, Spec, flatten, is_trained, not_built
 from refconv.nn.saving import Saveable
-from refconv.typing import Array, Backward, Generator
+from refconv.typing import Array, Backward, Generator, Shape
 
 __all__ = ["Layer", "Parameter", "Spec", "all_layers", "call_backward", "is_channels_first"]
 
@@ -387,10 +387,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
 
     def _made_parameters(self) -> list[Parameter]:
         """Return the parameters that exist, each once, also if some layers are not built."""
-        found = list(self.parameters.values())
-        for _, layer in self.named_layers():
-            found += layer._made_parameters()
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(p for layer in all_layers(self) for p in layer.parameters.values()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Move the parameters of a copy into common flat arrays: each is copied with its own arrays."""

@@ -4,10 +4,10 @@ from typing import Any
 
 from refconv._arguments import known_format, per_axis
 from refconv.geometry import Window
-from refconv.nn.description import Shape, Span, window_caption
+from refconv.nn.description import Span, window_caption
 from refconv.nn.layer import Layer
 from refconv.nn.layout import join_shape, split_shape
-from refconv.typing import DataFormat, Padding, Size
+from refconv.typing import DataFormat, Padding, Shape, Size
 
 __all__ = ["GlobalPool", "Pool"]
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from refconv._arguments import known_format, per_axis
-from refconv.nn.description import Shape, Span, once
+from refconv.nn.description import Span, once
 from refconv.nn.layer import Layer
 from refconv.nn.layout import join_shape, split_shape
 from refconv.ops.resize import frame, framed_size, pad, pad_dx, upsample2d, upsample2d_dx, upsample_mode, upsampled_size
-from refconv.typing import Array, Backward, DataFormat, Padding, Size
+from refconv.typing import Array, Backward, DataFormat, Padding, Shape, Size
 
 __all__ = ["Pad2D", "Upsample2D"]
 

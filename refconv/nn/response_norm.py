@@ -3,10 +3,10 @@
 from typing import Any
 
 from refconv._arguments import flag, integer, known_format, real_or_exact
-from refconv.nn.description import Shape, Span
+from refconv.nn.description import Span
 from refconv.nn.layer import Layer
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
-from refconv.typing import Array, Backward, DataFormat
+from refconv.typing import Array, Backward, DataFormat, Shape
 
 __all__ = ["LocalResponseNorm"]
 

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 from refconv.nn.recording import Recorded
+from refconv.typing import Shape
 
 __all__ = ["Saveable"]
 
-Shape = tuple[int, ...]
 Path = str | os.PathLike[str]
 
 

@@ -236,7 +236,11 @@ class Optimizer(metaclass=CheckedCall):
         # A list, since of two patterns the first one that matches counts.
         groups = [{"names": pattern, **group.settings()} for pattern, group in self.groups.items()]
         common = {"lr": self.lr, "weight_decay": self.weight_decay, "decayed": self.decayed, "groups": groups}
-        return {**common, **{name: getattr(self, name) for name in self.options}}
+        return {**common, **self.own_options()}
+
+    def own_options(self) -> dict[str, Any]:
+        """Return the arguments of this kind of optimiser alone, such as the momentum of SGD."""
+        return {name: getattr(self, name) for name in self.options}
 
     def __repr__(self) -> str:
         defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}

@@ -150,8 +150,7 @@ class RMSProp(Optimizer):
         self.eps, self.eps_inside_sqrt = real("eps", eps, above=0), flag("eps_inside_sqrt", eps_inside_sqrt)
 
     def update(self, functions: ModuleType, theta: Array, g: Array, state: list[Array], lr: float, decay: float) -> None:
-        options = {name: getattr(self, name) for name in self.options}
-        functions.rmsprop(theta, *state, g, lr=lr, decay=decay, **options)
+        functions.rmsprop(theta, *state, g, lr=lr, decay=decay, **self.own_options())
 
 
 class Adam(Optimizer):
@@ -210,8 +209,7 @@ class Adam(Optimizer):
         self.eps = real("eps", eps, above=0)
 
     def update(self, functions: ModuleType, theta: Array, g: Array, state: list[Array], lr: float, decay: float) -> None:
-        options = {name: getattr(self, name) for name in self.options}
-        functions.adam(theta, *state, g, lr=lr, t=self.steps, decay=decay, **options)
+        functions.adam(theta, *state, g, lr=lr, t=self.steps, decay=decay, **self.own_options())
 
 
 class AdamW(Adam):
@@ -264,5 +262,4 @@ class AdamW(Adam):
         super().__init__(model, lr, **betas, eps=eps, weight_decay=weight_decay, decayed=decayed, groups=groups)
 
     def update(self, functions: ModuleType, theta: Array, g: Array, state: list[Array], lr: float, decay: float) -> None:
-        options = {name: getattr(self, name) for name in self.options}
-        functions.adamw(theta, *state, g, lr=lr, t=self.steps, decay=decay, **options)
+        functions.adamw(theta, *state, g, lr=lr, t=self.steps, decay=decay, **self.own_options())

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Layer
+from refconv.typing import Array
 from refconv.weights.names import Known
 from refconv.weights.values import Decoder, Encoder, as_data
 
@@ -22,7 +22,7 @@ __all__ = ["Architecture", "describe", "distinct_layers"]
 NOT_SETTINGS = ("_arguments", "_joins_arrays", "_parameters", "input_shape", "notes")  # saved in another way, or set by build
 AFTER_BUILD = ("frozen",)  # a frozen layer cannot be built
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 Description = dict[str, Any]
 
 
@@ -66,7 +66,7 @@ class Architecture:
                     own[key] = value
 
 
-def describe(model: Layer) -> tuple[Description, dict[str, NDArray[Any]]]:
+def describe(model: Layer) -> tuple[Description, dict[str, Array]]:
     """Return a network's architecture as JSON, and the arrays in it.
 
     Parameters

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refconv.nn import Layer
 from refconv.nn.parameter import MANY
+from refconv.typing import Array
 from refconv.weights.specs import named_specs
 
 __all__ = ["with_counters"]
 
 
-def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Return the tensors, and :data:`MANY` for each counter that they lack although they have others of its layer.
 
     The averages that a counter belongs to are then complete: training goes on from them as after many batches.

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
 from refconv.nn.description import built_shape
+from refconv.typing import Array, Shape
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.counters import with_counters
 from refconv.weights.names import Known
@@ -27,8 +27,7 @@ FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 # What constructors and decoders raise for a faulty description.
 _UNFIT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-Shape = tuple[int, ...]
-Tensors = dict[str, NDArray[Any]]
+Tensors = dict[str, Array]
 Path = str | os.PathLike[str]
 
 

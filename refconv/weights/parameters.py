@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from numpy.typing import NDArray
 
 from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
+from refconv.typing import Array
 from refconv.weights.counters import with_counters
 from refconv.weights.safetensors import read_safetensors
 from refconv.weights.tensors import CHECKPOINT, WEIGHTS, refuse_newer, write_tensors
@@ -45,21 +43,21 @@ def load_weights(path: Path, model: Layer, *, strict: bool = True) -> list[str]:
     return [name for name in expected if name not in common]
 
 
-def weights_among(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> dict[str, NDArray[Any]]:
+def weights_among(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> dict[str, Array]:
     """Return the parameters of the network in a file by their dotted names."""
     if CHECKPOINT in metadata:
         return {name.removeprefix(GROUP): a for name, a in tensors.items() if name.startswith(GROUP)}
     return {name: a for name, a in tensors.items() if not name.startswith(ARRAYS)}
 
 
-def put(model: Layer, weights: Mapping[str, NDArray[Any]]) -> None:
+def put(model: Layer, weights: Mapping[str, Array]) -> None:
     """Copy arrays into the parameters of these names."""
     parameters = model.named_parameters()
     for name, a in weights.items():
         parameters[name].value[...] = a
 
 
-def kinds(arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+def kinds(arrays: Mapping[str, Array]) -> dict[str, str]:
     """Return shape and type of named arrays, in words."""
     return {name: f"{a.shape} {a.dtype}" for name, a in arrays.items()}
 

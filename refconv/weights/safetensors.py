@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
+from refconv.typing import Array
 
 __all__ = ["read_safetensors", "write_safetensors"]
 
@@ -33,7 +33,7 @@ ALIGNMENT = 8  # bytes: the first array begins at a multiple of it, and larger e
 MOST_BYTES_OF_HEADER = 100_000_000  # other readers refuse longer ones
 
 
-def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
     """Write named arrays and strings, completely or not at all.
 
     Parameters
@@ -63,7 +63,7 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, NDArra
     write_atomically(path, itertools.chain([len(text).to_bytes(8, "little"), text], arrays))
 
 
-def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
     """Read all arrays and the metadata.
 
     Parameters
@@ -103,7 +103,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[An
         return arrays, metadata
 
 
-def _type_of(name: str, array: NDArray[Any]) -> str:
+def _type_of(name: str, array: Array) -> str:
     if array.dtype.newbyteorder("<") not in NAMES:
         raise ArgumentTypeError(f"tensors must be of {', '.join(str(dtype) for dtype in NAMES)}, got {array.dtype} for {name}")
     return NAMES[array.dtype.newbyteorder("<")]
@@ -160,7 +160,7 @@ def _are_sizes(value: object) -> bool:
     return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
 
 
-def _array(file: BinaryIO, start: int, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def _array(file: BinaryIO, start: int, dtype: str, shape: tuple[int, ...]) -> Array:
     stored = np.dtype(NUMPY_TYPES[dtype])
     file.seek(start)
     a = np.fromfile(file, stored, math.prod(shape)).reshape(shape)

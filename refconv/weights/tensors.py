@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.typing import Array
 from refconv.weights.safetensors import read_safetensors, write_safetensors
 
 __all__ = [
@@ -34,7 +34,7 @@ Description = dict[str, Any]
 
 def write_tensors(
     path: str | os.PathLike[str],
-    tensors: Mapping[str, NDArray[Any]],
+    tensors: Mapping[str, Array],
     kind: str,
     description: Mapping[str, Any],
     others: Mapping[str, Mapping[str, Any]] | None = None,
@@ -65,7 +65,7 @@ def write_tensors(
     write_safetensors(path, tensors, {name: _to_json({"format": FORMAT, **found}) for name, found in descriptions.items()})
 
 
-def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, NDArray[Any]], Description]:
+def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array], Description]:
     """Read the arrays and the description that :func:`write_tensors` wrote.
 
     Parameters

@@ -14,12 +14,12 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refconv._errors import ArgumentTypeError
 from refconv.geometry import Window
 from refconv.models.sizes import SizeRule
 from refconv.nn import Layer
+from refconv.typing import Array
 from refconv.weights.names import Known, class_name, function_name
 
 __all__ = ["Decoder", "Encoder", "as_data"]
@@ -40,7 +40,7 @@ class Encoder:
     """Converts values to JSON and collects the arrays; a layer that occurs twice is written once."""
 
     def __init__(self) -> None:
-        self.arrays: dict[str, NDArray[Any]] = {}
+        self.arrays: dict[str, Array] = {}
         self.named: list[Any] = []  # classes and functions that are written as names
         self._layers: dict[int, dict[str, Json]] = {}
         self._shared = 0
@@ -94,7 +94,7 @@ class Encoder:
             return {"dict": {key: self.value(inner) for key, inner in value.items()}}
         return {"pairs": [[self.value(key), self.value(inner)] for key, inner in value.items()]}
 
-    def _array(self, value: NDArray[Any]) -> Json:
+    def _array(self, value: Array) -> Json:
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
             raise TypeError(f"{EXPECTED}, got an array of {value.dtype}")
         name = f"arrays/{len(self.arrays)}"
@@ -175,7 +175,7 @@ _ENCODERS: tuple[tuple[type, Callable[[Encoder, Any], Json]], ...] = (
 class Decoder:
     """Converts JSON of an :class:`Encoder` back to values; ``ValueError`` for what no encoder writes."""
 
-    def __init__(self, known: Known, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, known: Known, arrays: Mapping[str, Array]) -> None:
         self._known, self._arrays = known, arrays
         self._layers: dict[int, Layer] = {}
 
@@ -209,7 +209,7 @@ class Decoder:
             self._layers[entry["id"]] = layer
         return layer
 
-    def _array(self, entry: dict[str, Json]) -> NDArray[Any]:
+    def _array(self, entry: dict[str, Json]) -> Array:
         return self._arrays[entry["array"]].astype(entry["dtype"])
 
     def _scalar(self, entry: dict[str, Json]) -> Any:

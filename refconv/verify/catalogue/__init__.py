@@ -7,7 +7,7 @@ of a family defines ``OPERATORS``, ``FORMS`` or ``UPDATES``; :mod:`refconv.verif
 import difflib
 from collections.abc import Mapping
 
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentValueError, suggestion
 from refconv.verify.catalogue import combinators, layers
 from refconv.verify.catalogue.operators import FORMS, OPERATORS, UPDATES, by_name
 from refconv.verify.operator import Operator
@@ -53,5 +53,4 @@ def did_you_mean(name, known):
         return not candidate.startswith(prefix), not candidate.endswith(name)
 
     similar = [name.lower()] if name.lower() in forms else difflib.get_close_matches(name.lower(), forms, cutoff=0.65)
-    *others, last = [one for form in similar for one in sorted(forms[form], key=by_spelling)][:3] or [""]
-    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""
+    return suggestion(one for form in similar for one in sorted(forms[form], key=by_spelling))

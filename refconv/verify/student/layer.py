@@ -10,9 +10,9 @@ import numpy as np
 from refconv._arguments import generator, integer
 from refconv._ascii import echo
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.nn.description import Shape, short_repr
+from refconv.nn.description import short_repr
 from refconv.nn.layer import Layer
-from refconv.typing import Array
+from refconv.typing import Array, Shape
 from refconv.verify.student.layer_gradients import Comparison, Wrong
 from refconv.verify.student.layer_passes import MODES, Subject, built, check_float32, check_mode, check_span, spread
 

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refconv.nn.description import Shape
 from refconv.nn.layer import Layer, Parameter, call_backward, is_channels_first
-from refconv.typing import Array
+from refconv.typing import Array, Shape
 from refconv.verify.student.layer_gradients import Comparison, Wrong, compare, tolerance
 
 __all__ = ["MODES", "Subject", "built", "check_float32", "check_mode", "check_span", "spread"]
