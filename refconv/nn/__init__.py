@@ -13,6 +13,7 @@ from refconv.nn.dense import Dense, Flatten
 from refconv.nn.dropout import Dropout
 from refconv.nn.foreign import missing_name
 from refconv.nn.fractal import DropPath, Fractal
+from refconv.nn.fully_convolutional import fully_convolutional
 from refconv.nn.heads import Heads
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
@@ -66,6 +67,7 @@ __all__ = [
     "Sum",
     "Tanh",
     "Upsample2D",
+    "fully_convolutional",
     "glorot_uniform",
     "he_normal",
     "ones",
