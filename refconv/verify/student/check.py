@@ -120,7 +120,7 @@ def check(function: Callable[..., Any], name: str, *, seconds: float = 5.0) -> V
         x = np.array([1., 2.]).reshape(1, 2, 1)
         w = np.array([1., 2.]).reshape(2, 1, 1)
       The numbers are wrong: at [0, 0, 0] it gives 4.0, and 5.0 is expected.
-      Hint: it looks as if the kernel is flipped, as in a convolution: w[0] belongs on the first pixel under the window.
+      Hint: it looks as if the kernel is flipped, as in a convolution: w[0] is multiplied with the first pixel under the window.
       Not tried, since the function does not take them: b, stride, padding, dilation, groups, data_format.
     >>> bool(verdict), verdict.finding.index
     (False, (0, 0, 0))
