@@ -1,4 +1,4 @@
-"""Common mistakes and the functions that make them, from which hints for wrong results are found.
+"""Common mistakes and the functions that make them, used to find hints for wrong results.
 
 A mistake is a description and one or several ways to make it. A way takes the arguments of a call, :class:`Given`, and
 returns the wrong result, mostly by calling the right function with a changed argument. If a student's results equal the
@@ -48,7 +48,7 @@ COMPARED = ("numbers", "shape", "nan")
 
 
 def _explains(way: Way, name: str, trial: Trial, defaults: Mapping[str, Any]) -> bool:
-    """Return True if the mistake has the same outcome as the student's function: results or an error."""
+    """Return True if the mistake leads to the same results or error as the student's function."""
     if trial.finding is not None and trial.finding.kind not in (*COMPARED, "raises"):
         return False
     has_no_elements = trial.found is None or any(not found.size for found in trial.found)

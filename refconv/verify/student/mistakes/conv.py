@@ -1,4 +1,4 @@
-"""Mistakes in the convolution layer; those in its derivatives are in :mod:`refconv.verify.student.mistakes.conv_grads`."""
+"""Mistakes in the convolution layer; for its derivatives see ``conv_grads``."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def of_the_kernel(ndim):
     return (
         *along(
             ndim,
-            "the kernel is flipped{}, as in a convolution: w[0] is multiplied with the first pixel under the window",
+            "the kernel is flipped{}, as in a convolution: w[0] multiplies the first pixel under the window",
             flipped,
         ),
         Mistake("the kernel is flipped, and its channels with it", lambda a: a(w=np.flip(a.w, range(ndim + 1)))),

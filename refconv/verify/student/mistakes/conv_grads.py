@@ -68,7 +68,7 @@ def cropped_at(start):
 
 
 def overwritten(a):
-    """Compute ∂e/∂x with = instead of +=: each window overwrites the elements of earlier windows."""
+    """Compute ∂e/∂x with = instead of +=: each window overwrites earlier windows."""
     dx, w = np.zeros_like(a()), np.ones_like(a.w)
     for index in np.ndindex(a.dy.shape[SPACE]):
         at = (slice(None), *index)

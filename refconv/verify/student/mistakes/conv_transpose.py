@@ -27,7 +27,7 @@ def uncropped(a, **changes):
 
 
 def in_front(a):
-    """Compute the result with the zeros of the output padding at the beginning instead of the end."""
+    """Compute the result with the output padding at the beginning instead of the end."""
     y = a(b=None)
     for axis, n in enumerate(output_paddings(a), 1):
         y = np.roll(y, n, axis)

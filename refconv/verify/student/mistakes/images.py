@@ -67,7 +67,7 @@ def only(array, index, axis):
 
 
 def padding_as(change, *, when=lambda a: True):
-    """Return a mistake with other padding: ``change(before, after)`` computes it from the right one."""
+    """Return a mistake with other padding: ``change(before, after)`` of each pair of zeros."""
     return lambda a: a(padding=tuple(change(*pair) for pair in a.pads)) if when(a) else a()
 
 

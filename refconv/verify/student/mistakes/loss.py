@@ -90,7 +90,7 @@ def first(a):
 
 
 def along_the_first_axis(value, a):
-    """Rescale a value so that the mean is taken over the examples only."""
+    """Scale a value as if the mean were taken over the examples only."""
     shape = first(a).shape
     return value * first(a).size / (shape[0] if shape else 1)
 

@@ -18,7 +18,7 @@ def rearranged(a, rows=(0, 1, 2), columns=(0, 1, 2)):
 
 
 def overwritten(a):
-    """Compute the images with = instead of +=: each pixel keeps only the entry of its last window."""
+    """Compute the images with = instead of +=: the last window overwrites earlier ones."""
     x = np.zeros_like(a())
     for entry in range(a.columns.shape[1]):
         one = np.zeros_like(a.columns)

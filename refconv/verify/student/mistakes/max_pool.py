@@ -25,7 +25,7 @@ def maximum(ndim):
 
 
 def share_of_ties(function):
-    """Return a mistake: ``function(ties, axes)`` is the share of ∂e/∂y of each maximum of a window."""
+    """Return a mistake: ``function(ties, axes)`` is the share of ∂e/∂y of each equal maximum."""
 
     def way(a):
         x, g = padded(a, -np.inf), a.geometry

@@ -35,7 +35,7 @@ class Mistake:
 
 
 class Given:
-    """Arguments of a call by refconv's names, channels last; calling it returns the right result.
+    """Arguments of a call by refconv's names, channels last; call it for the right result.
 
     >>> a = Given("conv2d", {"x": np.ones((1, 3, 4, 1)), "w": np.ones((2, 2, 1, 1)), "stride": 2})
     >>> a.stride, a.groups, a.geometry.stride, a().shape, a(stride=1).shape

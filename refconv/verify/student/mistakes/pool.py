@@ -27,7 +27,7 @@ def padded(a, value=0.0):
 
 
 def under_each_window(function, value=0.0):
-    """Return a mistake: ``function(pixels, axes)`` of all pixels under a window, padding included."""
+    """Return a mistake: ``function(pixels, axes)`` of all pixels under a window and padding."""
 
     def way(a):
         x, y = padded(a, value), np.zeros_like(a())
