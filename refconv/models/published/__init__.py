@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from refconv._errors import ArgumentValueError
 from refconv.models.published import (
+    accuracy,
     alexnet,
     densenet,
     fractalnet,
     googlenet,
+    ilsvrc,
     inception,
     lenet,
     mobilenet,
@@ -35,6 +37,8 @@ FAMILIES = {
     "densenet": densenet,
     "mobilenet": mobilenet,
     "unet": unet,
+    "ilsvrc": ilsvrc,
+    "accuracy": accuracy,
 }
 
 
