@@ -353,7 +353,7 @@ LAYERS = [
         EVERY,
     ),
     module("join not divided", "nn/fractal.py", "nn.Fractal", "djoin * (1 / len(back))", "djoin", GRADIENT),
-    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "dx + daside", "dx", GRADIENT),
+    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "dx + dhead", "dx", GRADIENT),
     module(
         "averages of a frozen layer move",
         "nn/norm.py",
@@ -415,7 +415,7 @@ LAYERS = [
         "symbolic parity",
     ),
     module("derivative without the mask", "nn/dropout.py", "nn.Dropout", "dropout_dx(dy, mask=mask)", "dy"),
-    module("the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :there]", "dy[..., -there:]", GRADIENT),
+    module("the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :inputs]", "dy[..., -inputs:]", GRADIENT),
     module(
         "margins swapped",
         "nn/crop.py",
