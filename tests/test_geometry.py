@@ -135,7 +135,7 @@ def test_output_padding_makes_an_input_of_one_where_there_would_be_none_without(
     window = Window((2,), stride=2, padding=1)
     assert window.output_size((1,)) == (1,)
     assert window.transposed_output_size((1,), output_padding=1) == (1,)
-    with pytest.raises(ValueError, match="output_size must be that of some input, got 1 on axis 0"):
+    with pytest.raises(ValueError, match="output_size must be the output size of some input, got 1 on axis 0"):
         window.transposed_output_size((1,))
 
 
@@ -155,7 +155,7 @@ def test_five_and_six_pixels_both_give_three_and_output_padding_tells_them_apart
         (Window((3, 5), stride=(2, 3)), ((4, 4), -1), "output_padding must be at least 0"),
         (Window((3, 5), stride=(2, 3)), ((4,), 0), "output_size must have 2 axes"),
         (Window((3, 5), stride=(2, 3)), ((4, 0), 0), "output_size must be at least 1"),
-        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size must be that of some input, got 1 on axis 1"),
+        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size must be the output size of some input, got 1 on axis 1"),
     ],
 )
 def test_transposed_output_size_refuses_what_no_convolution_gives(window, arguments, message):
@@ -220,9 +220,9 @@ def test_a_signal_is_an_image_one_pixel_high(padding):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"kernel": 3}, TypeError, "kernel must hold one size for each axis.*got 3"),
-        ({"kernel": "33"}, TypeError, "kernel must hold one size for each axis.*got '33'"),
-        ({"kernel": None}, TypeError, "kernel must hold one size for each axis.*got None"),
+        ({"kernel": 3}, TypeError, "kernel must be a sequence with one size for each axis.*got 3"),
+        ({"kernel": "33"}, TypeError, "kernel must be a sequence with one size for each axis.*got '33'"),
+        ({"kernel": None}, TypeError, "kernel must be a sequence with one size for each axis.*got None"),
         ({"kernel": ()}, ValueError, "kernel must have at least one axis"),
         ({"kernel": (3, 0)}, ValueError, r"kernel must be at least 1, got \(3, 0\)"),
         ({"kernel": (3, 2.0)}, TypeError, r"kernel must be integers, got \(3, 2.0\)"),
@@ -337,8 +337,8 @@ def test_mode_window_refuses_other_modes(mode):
     ("make", "message"),
     [
         (lambda: Window((3, 3), padding=b"ab"), "padding must be an integer, got b'ab'"),
-        (lambda: Window(b"ab"), "kernel must hold one size for each axis"),
-        (lambda: Window(np.array(3)), "kernel must hold one size for each axis"),
+        (lambda: Window(b"ab"), "kernel must be a sequence with one size for each axis"),
+        (lambda: Window(np.array(3)), "kernel must be a sequence with one size for each axis"),
         (lambda: Window((3, 3), stride="22"), "stride must be an integer, got '22'"),
     ],
 )

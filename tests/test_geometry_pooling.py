@@ -59,7 +59,7 @@ def test_a_window_is_refused_exactly_if_a_place_of_it_holds_no_element(case, cei
     if holds_pixels(window, size):
         assert window.pooled_size(size) == window.output_size(size)
     else:
-        with pytest.raises(ValueError, match="got nothing but padding at"):
+        with pytest.raises(ValueError, match="got only padding at"):
             window.pooled_size(size)
 
 
@@ -72,7 +72,7 @@ def test_the_first_place_without_an_element_is_named(n, stride, before):
     starts = [i * stride - before for i in range(*window.output_size((n,)))]
     blind = [start for start in starts if not any(0 <= start + 7 * m < n for m in range(5))]
     if blind:
-        with pytest.raises(ValueError, match=f"nothing but padding at {blind[0]} on axis 0"):
+        with pytest.raises(ValueError, match=f"only padding at {blind[0]} on axis 0"):
             window.pooled_size((n,))
     else:
         assert window.pooled_size((n,)) == (len(starts),)
@@ -81,7 +81,7 @@ def test_the_first_place_without_an_element_is_named(n, stride, before):
 def test_only_the_places_that_there_are_must_hold_an_element():
     # The one window that fits begins at −6 and hits the element with its last tap; one at −5 would jump over it.
     assert Window((3,), 1, ((6, 0),), 3).pooled_size((1,)) == (1,)
-    with pytest.raises(ValueError, match="nothing but padding at -5 on axis 0"):
+    with pytest.raises(ValueError, match="only padding at -5 on axis 0"):
         Window((3,), 1, ((6, 1),), 3).pooled_size((1,))
 
 

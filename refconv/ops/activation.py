@@ -353,5 +353,5 @@ def _checked(dy: ArrayLike, **array: ArrayLike) -> tuple[Array, Array]:
     """Return dy and the array that the derivative is computed from, x or y. A single number becomes an array of one axis."""
     (name,) = array
     dy, a = floats(dy=dy, **array)
-    same_shape("dy", dy, a.shape, f"that of {name}")
+    same_shape("dy", dy, a.shape, f"the shape of {name}")
     return dy, a

@@ -68,19 +68,19 @@ def as_float(name: str, value: Any) -> Array:
         return _as_exact(name, a)
     native = a.dtype.newbyteorder("=")
     if native not in FLOATS:
-        raise ArgumentTypeError(f"{name} must hold float32, float64 or integers, got {a.dtype}")
+        raise ArgumentTypeError(f"{name} must be an array of float32, float64 or integers, got {a.dtype}")
     return np.ascontiguousarray(a, native)
 
 
 def _as_exact(name: str, a: Array) -> Array:
     if get_config().engine != "reference":
         raise ArgumentTypeError(
-            f"{name} must hold float32, float64 or integers, got Python objects; fractions and symbols run on the "
+            f"{name} must be an array of float32, float64 or integers, got Python objects; fractions and symbols run on the "
             'loops: with refconv.config(engine="reference")'
         )
     for number in a.flat:
         if not hasattr(number, "__truediv__"):
-            raise ArgumentTypeError(f"{name} must hold numbers, got {number!r}")
+            raise ArgumentTypeError(f"{name} must be an array of numbers, got {number!r}")
     return np.ascontiguousarray(a)
 
 

@@ -62,7 +62,7 @@ def checked_dw(
     x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
     window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
     check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
     return x, dy, window, groups
 

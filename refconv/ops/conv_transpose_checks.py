@@ -38,7 +38,7 @@ def checked_dx(
     groups = divisor("groups", groups, inputs=w.shape[-1], outputs=dy.shape[-1])
     if w.shape[-2] * groups != dy.shape[-1]:
         count = f"outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups}"
-        raise ArgumentValueError(f"w must give {count} channels on its axis {ndim}, got shape {w.shape}")
+        raise ArgumentValueError(f"w must have {count} channels on axis {ndim}, got shape {w.shape}")
     window = Window(w.shape[:ndim], *steps)
     _input_size(window, dy)
     return dy, w, window, groups
@@ -58,8 +58,8 @@ def checked_dw(
     x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
     window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
-    why = f"whose output can have dy's size {dy.shape[1:-1]}"
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
+    why = f"the input of an output of size {dy.shape[1:-1]}"
     same_shape("x (channels_last)", x, (len(x), *_input_size(window, dy), x.shape[-1]), why)
     return x, dy, window, groups
 
@@ -74,7 +74,7 @@ def _output_size(window: Window, size: Shape, output_padding: Size) -> Shape:
         output_size = window.transposed_output_size(size, output_padding)
         window.output_size(output_size)  # refuses what is too large to count
     except ValueError as error:
-        raise ArgumentValueError(f"x of size {size} has no transposed convolution: {error}") from None
+        raise ArgumentValueError(f"x must give a valid output size, got size {size}: {error}") from None
     return output_size
 
 
@@ -83,4 +83,4 @@ def _input_size(window: Window, dy: Array) -> Shape:
     try:
         return window.output_size(dy.shape[1:-1])
     except ValueError as error:
-        raise ArgumentValueError(f"dy of size {dy.shape[1:-1]} comes from no x: {error}") from None
+        raise ArgumentValueError(f"dy must have the size of an output, got {dy.shape[1:-1]}: {error}") from None

@@ -119,7 +119,7 @@ def dense_dw(x: ArrayLike, dy: ArrayLike) -> Array:
     x, dy = floats(x=x, dy=dy)
     _batch("x", x)
     _batch("dy", dy)
-    same_shape("dy", dy, (len(x), dy.shape[1]), "with as many examples as x")
+    same_shape("dy", dy, (len(x), dy.shape[1]), "with the batch size of x")
     return implementation("dense").dense_dw(x, dy)
 
 

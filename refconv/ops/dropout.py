@@ -93,7 +93,7 @@ def dropout_dx(dy: ArrayLike, *, mask: ArrayLike) -> Array:
     single = mask
     dy, mask = floats(dy=dy, mask=mask)
     shape = np.shape(single)
-    same_shape("dy", dy, mask.shape, "that of mask")
+    same_shape("dy", dy, mask.shape, "the shape of mask")
     return implementation("dropout").dropout_dx(dy, mask=mask).reshape(shape)
 
 

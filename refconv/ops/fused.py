@@ -58,11 +58,11 @@ def conv2d_relu_pool(x: ArrayLike, w: ArrayLike, b: ArrayLike | None, window: Wi
     x, w, b = floats(x=x, w=w, b=b)
     channels_last("x", x, 2, "channels_last")
     axes("w", w, "kernel height", "kernel width", "inputs", "outputs")
-    same_shape("x", x, (*x.shape[:3], w.shape[2]), "with the channels that w takes")
+    same_shape("x", x, (*x.shape[:3], w.shape[2]), "with the input channels of w")
     same_shape("b", b, w.shape[-1:], "one for each output channel of w")
     size = window.output_size(x.shape[1:3])
     if min(size) < 2:
-        raise ArgumentValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, got {size}")
+        raise ArgumentValueError(f"x must give a convolution output of at least 2×2 pixels, got {size}")
     return kernels().conv_relu_pool.forward(x, w, b, window)
 
 
@@ -73,7 +73,7 @@ def conv2d_relu_pool_grads(
     x, w, dy = floats(x=x, w=w, dy=dy)
     size = window.output_size(x.shape[1:3])
     same_shape("winners", winners, (len(x), size[0] // 2, size[1] // 2, w.shape[3]), "one for each window and output")
-    same_shape("dy", dy, winners.shape, "that of y")
+    same_shape("dy", dy, winners.shape, "the shape of y")
     gradients = kernels().conv_relu_pool_grads.backward(x, w, dy, winners, window, want_dx)
     return gradients or _grads_apart(x, w, dy, winners, window, want_dx)
 

@@ -213,7 +213,9 @@ def softmax_cross_entropy(
     logits = _not_empty("logits", as_float("logits", logits))
     if logits.ndim < 2:
         raise ArgumentValueError(f"logits must have at least 2 axes (examples, classes), got shape {logits.shape}")
-    labels = class_labels(labels, logits.shape[:-1], logits.shape[-1], why="that of logits without its last axis").reshape(-1)
+    labels = class_labels(
+        labels, logits.shape[:-1], logits.shape[-1], why="the shape of logits without its last axis"
+    ).reshape(-1)
     alpha = scalar("label_smoothing", label_smoothing, logits, least=0, most=1)
     weights = None if class_weights is None else weights_of_classes(class_weights, labels, logits.shape[-1], logits.dtype)
     loss, dlogits = implementation("loss").softmax_cross_entropy(_rows(logits), labels, alpha, weights)
@@ -256,7 +258,7 @@ def mean_squared_error(predictions: ArrayLike, targets: ArrayLike) -> tuple[Any,
     >>> mean_squared_error(np.array([[3.0], [-1.0]]), [2, 4])
     Traceback (most recent call last):
         ...
-    refconv.ArgumentValueError: targets must have shape (2, 1), that of predictions, got shape (2,)
+    refconv.ArgumentValueError: targets must have shape (2, 1), the shape of predictions, got shape (2,)
 
     Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2018, section 2.
     """
@@ -339,7 +341,7 @@ def weights_of_classes(weights: ArrayLike, labels: Array, classes: int, dtype: n
 
 def _targets(targets: ArrayLike, dtype: np.dtype[Any], shape: Shape, name: str) -> Array:
     """The targets, flat and of this dtype; an error unless they have the shape of the array that they are compared with."""
-    return same_shape("targets", _numbers("targets", targets, dtype), shape, f"that of {name}").reshape(-1)
+    return same_shape("targets", _numbers("targets", targets, dtype), shape, f"the shape of {name}").reshape(-1)
 
 
 def _numbers(name: str, values: ArrayLike, dtype: np.dtype[Any]) -> Array:
@@ -364,7 +366,7 @@ def _logits(name: str, value: ArrayLike, array: Array) -> Array:
 def _outputs(dy: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     dy_array, y_array = floats(dy=dy, y=y)
     _logits("y", y, y_array)
-    return same_shape("dy", dy_array, y_array.shape, "that of y"), y_array
+    return same_shape("dy", dy_array, y_array.shape, "the shape of y"), y_array
 
 
 def _rows(array: Array) -> Array:

@@ -275,7 +275,9 @@ def zero_stuff(x: ArrayLike, stride: Size, *, data_format: DataFormat = "channel
     try:
         every.output_size(every.transposed_output_size(x.shape[1:-1]))
     except ValueError as error:
-        raise ArgumentValueError(f"stride {stride} makes x of size {x.shape[1:-1]} too large: {error}") from None
+        raise ArgumentValueError(
+            f"stride must not make the output too large, got {stride} for x of size {x.shape[1:-1]}: {error}"
+        ) from None
     return restore(implementation("matrix").zero_stuff(x, stride), data_format)
 
 

@@ -326,8 +326,8 @@ def _checked_dx(
 ) -> tuple[Array, Array, Shape]:
     dy, argmax = as_float("dy", dy), np.asarray(argmax)
     if argmax.dtype.kind not in "iu":
-        raise ArgumentTypeError(f"argmax must hold integers, got {argmax.dtype}")
-    same_shape("argmax", argmax, dy.shape, "that of dy")
+        raise ArgumentTypeError(f"argmax must be an array of integers, got {argmax.dtype}")
+    same_shape("argmax", argmax, dy.shape, "the shape of dy")
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
     input_size, argmax = per_axis("input_size", input_size, ndim), np.ascontiguousarray(argmax, np.intp)
     # The kernels check each index when they use it. As unsigned numbers, negative indices are larger than all others.
@@ -340,7 +340,7 @@ def _in_bounds(dx: Array | None, argmax: Array, input_size: Shape) -> Array:
     """Return dx, which is None if an index of argmax is out of bounds."""
     if dx is None:
         raise ArgumentValueError(
-            f"argmax must lie between 0 and {math.prod(input_size) - 1} in an input of size {input_size}, "
+            f"argmax must be from 0 to {math.prod(input_size) - 1} in an input of size {input_size}, "
             f"got {argmax.min()} to {argmax.max()}"
         )
     return dx

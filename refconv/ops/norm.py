@@ -230,14 +230,14 @@ def _checked_grads(
     dy: ArrayLike, x: ArrayLike, gamma: ArrayLike, mean: ArrayLike, var: ArrayLike, eps: float, data_format: DataFormat
 ) -> tuple[Array, Array, Array, Array, Array, Any]:
     dy, x, gamma, mean, var = floats(dy=dy, x=x, gamma=gamma, mean=mean, var=var)
-    same_shape("dy", dy, x.shape, "that of x")
+    same_shape("dy", dy, x.shape, "the shape of x")
     dy, x = channels_last("dy", dy, None, data_format), channels_last("x", x, None, data_format)
     return dy, x, gamma, mean, var, checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
 
 
 def _not_empty(x: Array) -> Array:
     if not len(x):
-        raise ArgumentValueError(f"x must hold at least one example, or it has no mean, got shape {x.shape}")
+        raise ArgumentValueError(f"x must contain at least one example, got shape {x.shape}")
     return x
 
 

@@ -101,7 +101,7 @@ def pad_dx(dy: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format:
     window = frame(padding, dy.ndim - 2, mode)
     size = tuple(n - before - after for n, (before, after) in zip(dy.shape[1:-1], window.padding, strict=True))
     if min(size) < 1:
-        raise ArgumentValueError(f"dy must be larger than its frame {window.padding}, got shape {dy.shape} (channels_last)")
+        raise ArgumentValueError(f"dy must be larger than its padding {window.padding}, got shape {dy.shape} (channels_last)")
     framed_size(window, size, mode)
     dy, window, signals = _as_images(dy, window)
     dx = implementation("resize").pad_dx(dy, (1, *size) if signals else size, window, mode)
@@ -202,7 +202,7 @@ def frame(padding: Padding, ndim: int, mode: str) -> Window:
     """The frame as a 1×1 window with that padding, the mode checked."""
     choice("mode", mode, ("zeros", "reflect", "edge"))
     if isinstance(padding, str):
-        raise ArgumentTypeError(f"padding must be numbers, the width of the frame in pixels, got {padding!r}")
+        raise ArgumentTypeError(f"padding must be numbers of pixels, got {padding!r}")
     return Window((1,) * ndim, padding=padding)
 
 

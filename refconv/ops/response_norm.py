@@ -120,7 +120,7 @@ def local_response_norm_dx(
     Source: lecture rows M3 and M5 (SOURCES.md); the chain rule.
     """
     dy, x = floats(dy=dy, x=x)
-    same_shape("dy", dy, x.shape, "that of x")
+    same_shape("dy", dy, x.shape, "the shape of x")
     dy, x = (channels_last(name, array, None, data_format) for name, array in (("dy", dy), ("x", x)))
     numbers = _checked(x, size, alpha, beta, k, divide_by_size)
     dx = implementation("response_norm").local_response_norm_dx(_rows(dy), *numbers, x=_rows(x))

@@ -189,7 +189,7 @@ def depthwise_conv2d_dw(
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
     if dy.shape[-1] % x.shape[-1]:
         raise ArgumentValueError(f"dy must have a multiple of the {x.shape[-1]} channels of x, got {dy.shape[-1]}")
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
     check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
     return implementation("separable").depthwise_conv2d_dw(x, dy, window)
 
@@ -343,7 +343,7 @@ def separable_conv2d_grads(
     dy, x = channels_last("dy", dy, 2, data_format), channels_last("x", x, 2, data_format)
     depthwise, pointwise = _kernels(x, depthwise, pointwise, data_format)
     window = Window(depthwise.shape[:2], stride, padding, dilation)
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
     check_dy(dy, window, x.shape[1:-1], pointwise.shape[-1])
     dx, *kernels = implementation("separable").separable_conv2d_grads(
         dy, x=x, depthwise=depthwise, pointwise=pointwise, window=window
@@ -391,7 +391,7 @@ def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
     kernel = axes("kernel", as_float("kernel", kernel), "height", "width")
     if kernel.dtype == object:
         raise ArgumentTypeError(
-            "kernel must hold float32, float64 or integers, got Python objects: they have no singular values"
+            "kernel must be an array of float32, float64 or integers, got Python objects, which have no singular values"
         )
     if not np.isfinite(kernel).all():
         raise ArgumentValueError("kernel must be finite, got an infinity or a NaN")

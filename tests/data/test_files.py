@@ -383,7 +383,7 @@ def test_a_good_copy_behind_a_bad_one_in_the_cache_needs_no_download(tmp_path):
 
 def test_a_bad_file_in_the_cache_is_an_error_when_download_is_off(tmp_path):
     path = put(tmp_path / "cache" / "tiny" / "digits.gz", HTML)
-    with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. It stays as it is"):
+    with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. It was not changed"):
         read_data_file(a_set(), FILE, download=False)
     assert path.exists()
 

@@ -176,9 +176,9 @@ WRONG = {
         "holds t10k-labels-idx1-ubyte of MNIST; files may have been swapped",
     ),
     "training images": (IMAGES, lambda c: c[NAMES[0]], "holds train-images-idx3-ubyte of MNIST; files may have been swapped"),
-    "truncated": (IMAGES, lambda c: c[IMAGES][:-9], r"ends early: 18823 bytes, and its header says 18832"),
+    "truncated": (IMAGES, lambda c: c[IMAGES][:-9], r"ends early: got 18823 bytes, expected 18832 from the header"),
     "truncated gzip": (LABELS, lambda c: gzip.compress(c[LABELS])[:-9], "ends early: its gzip data break off"),
-    "too long": (LABELS, lambda c: c[LABELS] + b"\0", "is too long: 33 bytes, and its header says 32"),
+    "too long": (LABELS, lambda c: c[LABELS] + b"\0", "is too long: got 33 bytes, expected 32 from the header"),
     "too few images": (
         IMAGES,
         lambda c: idx(23, 28, 28),

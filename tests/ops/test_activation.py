@@ -42,12 +42,12 @@ def test_inputs_are_not_modified_and_not_returned(name):
 def test_refusals_name_the_argument(name):
     other = "y" if name in ("sigmoid", "tanh") else "x"
     function, derivative = getattr(ops, name), in_order(getattr(ops, f"{name}_dx"))
-    with pytest.raises(TypeError, match="x must hold float32, float64 or integers"):
+    with pytest.raises(TypeError, match="x must be an array of float32, float64 or integers"):
         function(X.astype(complex))
     for call in (lambda: function([[1, 2], [3]]), lambda: derivative([1.0, 2], [[1, 2], [3]])):
         with pytest.raises(ValueError, match="must have rows of one length, got rows of different lengths"):
             call()
-    with pytest.raises(ValueError, match=rf"dy must have shape \(2, 3, 5\), that of {other}"):
+    with pytest.raises(ValueError, match=rf"dy must have shape \(2, 3, 5\), the shape of {other}"):
         derivative(X[:1], X)
     with pytest.raises(TypeError, match=f"dy and {other} must have one float type"):
         derivative(X.astype(np.float32), X)

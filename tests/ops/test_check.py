@@ -55,7 +55,7 @@ def test_arguments_come_back_in_order_and_none_stays_none():
 def test_other_types_are_refused_by_name(value):
     if np.asarray(value).dtype == np.float64:
         pytest.skip("long double is float64 here")
-    with pytest.raises(TypeError, match="dw must hold float32, float64 or integers, got"):
+    with pytest.raises(TypeError, match="dw must be an array of float32, float64 or integers, got"):
         floats(x=np.ones(2), dw=value)
 
 
@@ -128,7 +128,7 @@ def test_fractions_and_symbols_pass_on_the_loops_as_they_are():
         assert [*found] == [*a]
         assert scalar("k", Fraction(1, 7), found) == Fraction(1, 7)
         assert scalar("k", sympy.Symbol("k"), found, least=0) == sympy.Symbol("k")
-        with pytest.raises(TypeError, match="a must hold numbers, got 'no'"):
+        with pytest.raises(TypeError, match="a must be an array of numbers, got 'no'"):
             as_float("a", np.array([Fraction(1), "no"], object))
         with pytest.raises(ValueError, match="k must be at least 0, got Fraction"):
             scalar("k", Fraction(-1, 7), found, least=0)

@@ -55,11 +55,11 @@ def test_the_layer_correlates():
         ),
         (lambda: convolve2d([[1, 2]], [1], "full"), ValueError, r"w must have 2 axes \(height, width\)"),
         (lambda: cross_correlate1d([], [1.0], "full"), ValueError, r"x must not be empty, got shape \(0,\)"),
-        (lambda: cross_correlate1d([1.0], [1j], "full"), TypeError, "w must hold float32, float64 or integers"),
+        (lambda: cross_correlate1d([1.0], [1j], "full"), TypeError, "w must be an array of float32, float64 or integers"),
         (lambda: fft_convolve1d([1, 2], [1, 2, 3], "valid"), ValueError, "at least as large as the kernel"),
         (lambda: fft_convolve1d([1, 2], [1], "circular"), ValueError, "mode must be 'valid', 'same' or 'full'"),
         (lambda: fft_convolve2d([1, 2], [[1]], "full"), ValueError, r"x must have 2 axes \(height, width\)"),
-        (lambda: fft_convolve2d([[1.0]], [[1j]], "full"), TypeError, "w must hold float32, float64 or integers"),
+        (lambda: fft_convolve2d([[1.0]], [[1j]], "full"), TypeError, "w must be an array of float32, float64 or integers"),
         (
             lambda: cross_correlate1d(np.ones(3, np.float32), np.ones(2), "full"),
             TypeError,

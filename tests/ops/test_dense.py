@@ -49,9 +49,9 @@ def test_the_inputs_are_left_alone():
         (lambda: dense(X, W[:, :0]), ValueError, "w must not be empty"),
         (lambda: dense(X.astype(np.float32), W), TypeError, "x and w must have one float type"),
         (lambda: dense_dx(DY[:, :1], W), ValueError, r"dy must have shape \(3, 2\).* each column of w"),
-        (lambda: dense_dw(X, DY[:2]), ValueError, r"dy must have shape \(3, 2\), with as many examples as x"),
+        (lambda: dense_dw(X, DY[:2]), ValueError, r"dy must have shape \(3, 2\), with the batch size of x"),
         (lambda: dense_db(DY[0]), ValueError, "dy must have 2 axes"),
-        (lambda: dense(X.astype(complex), W), TypeError, "x must hold float32"),
+        (lambda: dense(X.astype(complex), W), TypeError, "x must be an array of float32"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(call, error, message):

@@ -16,7 +16,7 @@ X = np.ones((2, 3))
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: dropout(X.astype(complex), 0.5, 1), TypeError, "x must hold float32, float64 or integers"),
+        (lambda: dropout(X.astype(complex), 0.5, 1), TypeError, "x must be an array of float32, float64 or integers"),
         (lambda: dropout(None, 0.5, 1), TypeError, "x must be an array"),
         (lambda: dropout(X, 1, 1), ValueError, "rate must be at least 0 and below 1, got 1"),
         (lambda: dropout(X, 1.5, 1), ValueError, "rate must be at least 0 and below 1, got 1.5"),
@@ -28,7 +28,7 @@ X = np.ones((2, 3))
         (lambda: dropout(X, 0.5, 1.5), TypeError, "rng must be a numpy.random.Generator or an integer, got 1.5"),
         (lambda: dropout(X, 0.5, True), TypeError, "rng must be a numpy.random.Generator"),
         (lambda: dropout(X, 0.5, -1), ValueError, "rng must be at least 0, got -1"),
-        (lambda: dropout_dx(X, mask=X[:1]), ValueError, r"dy must have shape \(1, 3\), that of mask, got shape \(2, 3\)"),
+        (lambda: dropout_dx(X, mask=X[:1]), ValueError, r"dy must have shape \(1, 3\), the shape of mask, got shape \(2, 3\)"),
         (lambda: dropout_dx(X, mask=X.astype(np.float32)), TypeError, "float64 for dy, float32 for mask"),
     ],
 )

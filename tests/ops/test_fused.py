@@ -205,7 +205,7 @@ def test_what_does_not_fit_is_refused():
         conv2d_relu_pool(p.x[..., :5], p.w, p.b, p.window)
     with pytest.raises(ValueError, match="b must have shape"):
         conv2d_relu_pool(p.x, p.w, p.b[:5], p.window)
-    with pytest.raises(ValueError, match="2×2 outputs of the convolution or more, got \\(1, 11\\)"):
+    with pytest.raises(ValueError, match="a convolution output of at least 2×2 pixels, got \\(1, 11\\)"):
         conv2d_relu_pool(p.x[:, :5], p.w, p.b, p.window)
     _, winners = conv2d_relu_pool(p.x, p.w, p.b, p.window)
     with pytest.raises(ValueError, match="dy must have shape"):
@@ -254,7 +254,7 @@ def test_what_kernels_do_not_take_is_no_array_to_write_over():
     columns = np.asfortranarray(small_floats((3, 5), 0))
     np.testing.assert_array_equal(relu_in_place(columns), np.maximum(columns, 0))
     np.testing.assert_array_equal(relu_in_place(np.array([[1, -2]])), [[1.0, 0.0]])
-    with pytest.raises(TypeError, match="y must hold float32, float64 or integers"):
+    with pytest.raises(TypeError, match="y must be an array of float32, float64 or integers"):
         relu_in_place(columns.astype(np.float16))
 
 

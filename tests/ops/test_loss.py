@@ -102,7 +102,7 @@ def test_labels_may_be_integers_of_any_kind(kind):
             TypeError,
             "labels must be a plain array, got a masked array",
         ),
-        (lambda: softmax_dx(DY[:2], y=X), ValueError, r"dy must have shape \(3, 5\), that of y"),
+        (lambda: softmax_dx(DY[:2], y=X), ValueError, r"dy must have shape \(3, 5\), the shape of y"),
         (lambda: log_softmax_dx(DY.astype(np.float32), y=X), TypeError, "dy and y must have one float type"),
         (lambda: softmax_cross_entropy(X[:0], LABELS[:0]), ValueError, "logits must not be empty"),
         (
@@ -246,7 +246,7 @@ def test_the_losses_leave_their_inputs_alone():
         (
             lambda: softmax_cross_entropy(PIXELS, CLASSES[:, 0]),
             ValueError,
-            r"labels must have shape \(2, 3, 1, 4\), that of logits without its last axis, got \(2, 1, 4\)",
+            r"labels must have shape \(2, 3, 1, 4\), the shape of logits without its last axis, got \(2, 1, 4\)",
         ),
         (
             lambda: softmax_cross_entropy(PIXELS, np.where(CLASSES == 3, 5, CLASSES)),
@@ -282,17 +282,21 @@ def test_the_losses_leave_their_inputs_alone():
         (
             lambda: mean_squared_error(X[:, :1], T[:, 0]),
             ValueError,
-            r"targets must have shape \(3, 1\), that of predictions, got shape \(3,\)",
+            r"targets must have shape \(3, 1\), the shape of predictions, got shape \(3,\)",
         ),
         (lambda: mean_squared_error(X, 0.0), ValueError, r"targets must have shape \(3, 5\), .* got shape \(\)"),
         (lambda: mean_squared_error(X, "yes"), TypeError, "targets must be an array of real numbers, got 'yes'"),
         (lambda: mean_squared_error(X, np.ma.array(T)), TypeError, "targets must be a plain array, got a masked array"),
-        (lambda: mean_squared_error(X.astype(np.float16), T), TypeError, "predictions must hold float32, float64 or int"),
+        (
+            lambda: mean_squared_error(X.astype(np.float16), T),
+            TypeError,
+            "predictions must be an array of float32, float64 or int",
+        ),
         (lambda: binary_cross_entropy(X[:0], T[:0]), ValueError, r"logits must not be empty, got shape \(0, 5\)"),
         (
             lambda: binary_cross_entropy(X, ANSWERS[0]),
             ValueError,
-            r"targets must have shape \(3, 5\), that of logits, got shape \(5,\)",
+            r"targets must have shape \(3, 5\), the shape of logits, got shape \(5,\)",
         ),
         (lambda: binary_cross_entropy(X, 2 * ANSWERS), ValueError, r"targets must be from 0 to 1, got 2.0"),
         (lambda: binary_cross_entropy(X, -ANSWERS), ValueError, r"targets must be from 0 to 1, got -1.0"),

@@ -105,11 +105,11 @@ def test_the_inputs_are_left_alone():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: batch_norm(X[:0], GAMMA, BETA), ValueError, "x must hold at least one example"),
+        (lambda: batch_norm(X[:0], GAMMA, BETA), ValueError, "x must contain at least one example"),
         (
             lambda: batch_norm_grads(X[:0], x=X[:0], gamma=GAMMA, mean=MEAN, var=VAR),
             ValueError,
-            "x must hold at least one example",
+            "x must contain at least one example",
         ),
         (lambda: batch_norm(X[:, :0], GAMMA, BETA), ValueError, "x must not be empty"),
         (lambda: batch_norm(X[0], GAMMA, BETA), ValueError, r"x must have 2, 3 or 4 axes .*got shape \(3,\)"),
@@ -122,7 +122,7 @@ def test_the_inputs_are_left_alone():
         (
             lambda: batch_norm_grads(DY[:2], x=X, gamma=GAMMA, mean=MEAN, var=VAR),
             ValueError,
-            r"dy must have shape \(6, 3\), that of x",
+            r"dy must have shape \(6, 3\), the shape of x",
         ),
         (lambda: batch_norm_grads(DY, x=X, gamma=GAMMA, mean=MEAN[:1], var=VAR), ValueError, r"mean must have shape \(3,\)"),
         (

@@ -31,9 +31,9 @@ def passes(dtype=np.float64, **options):
     ("call", "error", "message"),
     [
         (lambda: pad(X[0, 0], 1), ValueError, r"x must have 4 axes, a batch of images, or 3.*\(4, 5\)"),
-        (lambda: pad(X.astype(complex), 1), TypeError, "x must hold float32"),
+        (lambda: pad(X.astype(complex), 1), TypeError, "x must be an array of float32"),
         (lambda: pad(X, 1, mode="symmetric"), ValueError, "mode must be 'zeros', 'reflect' or 'edge', got 'symmetric'"),
-        (lambda: pad(X, "same"), TypeError, "padding must be numbers, .*got 'same'"),
+        (lambda: pad(X, "same"), TypeError, "padding must be numbers of pixels, got 'same'"),
         (lambda: pad(X, -1), ValueError, "padding must be at least 0"),
         (lambda: pad(X, 1.5), TypeError, "padding must be an integer"),
         (lambda: pad(X, ((1, 2),)), ValueError, "padding must be a name, an integer, 2 integers"),
@@ -42,7 +42,7 @@ def passes(dtype=np.float64, **options):
         (lambda: pad(X, ((0, 3), (0, 0)), mode="reflect"), ValueError, r"0 \+ 3 on axis 0 of 3 pixels"),
         (lambda: pad(X, 2**30), ValueError, "padding must leave the input at most"),
         (lambda: pad(X, 1, data_format="NHWC"), ValueError, "data_format must be"),
-        (lambda: pad_dx(X, (1, 2)), ValueError, r"dy must be larger than its frame .*\(2, 3, 4, 5\)"),
+        (lambda: pad_dx(X, (1, 2)), ValueError, r"dy must be larger than its padding .*\(2, 3, 4, 5\)"),
         (lambda: pad_dx(X, (1, 1), mode="reflect"), ValueError, r"1 \+ 1 on axis 0 of 1 pixels"),
         (lambda: pad_dx(X[0, 0], 1), ValueError, "dy must have 4 axes"),
         (lambda: pad_dx(X, 1, mode="mirror"), ValueError, "mode must be"),
@@ -55,7 +55,7 @@ def passes(dtype=np.float64, **options):
         (lambda: upsample2d(X, 2, data_format="first"), ValueError, "data_format must be"),
         (lambda: upsample2d_dx(X, (3, 3)), ValueError, r"dy must have a multiple of \(3, 3\) pixels.*\(2, 3, 4, 5\)"),
         (lambda: upsample2d_dx(X, (3, 2), mode="area"), ValueError, "mode must be"),
-        (lambda: upsample2d_dx(X.astype(complex), (3, 2)), TypeError, "dy must hold float32"),
+        (lambda: upsample2d_dx(X.astype(complex), (3, 2)), TypeError, "dy must be an array of float32"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(call, error, message):

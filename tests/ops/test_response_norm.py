@@ -131,7 +131,7 @@ def test_types_are_kept_and_inputs_left_alone():
     [
         (ValueError, r"x must have 2, 3 or 4 axes .*got shape \(7,\)", lambda: local_response_norm(X[0])),
         (ValueError, "x must not be empty", lambda: local_response_norm(X[:, :0])),
-        (TypeError, "x must hold float32, float64 or integers", lambda: local_response_norm(X.astype(complex))),
+        (TypeError, "x must be an array of float32, float64 or integers", lambda: local_response_norm(X.astype(complex))),
         (ValueError, "size must be at least 1, got 0", lambda: local_response_norm(X, 0)),
         (TypeError, "size must be an integer, got 2.5", lambda: local_response_norm(X, 2.5)),
         (TypeError, "size must be an integer", lambda: local_response_norm(X, (3, 3))),
@@ -141,7 +141,7 @@ def test_types_are_kept_and_inputs_left_alone():
         (ValueError, "k must be above 0, got 0", lambda: local_response_norm(X, k=0)),
         (ValueError, "k must be above 0, got -2", lambda: local_response_norm(X, k=-2)),
         (ValueError, "data_format must be", lambda: local_response_norm(X, data_format="NHWC")),
-        (ValueError, r"dy must have shape \(6, 7\), that of x", lambda: local_response_norm_dx(DY[:2], x=X)),
+        (ValueError, r"dy must have shape \(6, 7\), the shape of x", lambda: local_response_norm_dx(DY[:2], x=X)),
         (TypeError, "dy and x must have one float type", lambda: local_response_norm_dx(DY.astype(np.float32), x=X)),
     ],
 )

@@ -61,7 +61,7 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (lambda: depthwise_conv2d_dx(DY, W, (5, 7)), ValueError, r"dy .*must have shape \(2, 4, 5, 12\)"),
         (lambda: depthwise_conv2d_dx(DZ, W, (5, 0)), ValueError, "input_size must be at least 1"),
         (lambda: depthwise_conv2d_dw(X, DZ[..., :10], (2, 3)), ValueError, "multiple of the 3 channels of x, got 10"),
-        (lambda: depthwise_conv2d_dw(X, DZ[:1], (2, 3)), ValueError, "dy must have shape .*as many images as x"),
+        (lambda: depthwise_conv2d_dw(X, DZ[:1], (2, 3)), ValueError, "dy must have shape .*with the batch size of x"),
         (lambda: depthwise_conv2d_dw(X, DZ, (3, 3)), ValueError, r"dy .*must have shape \(2, 3, 5, 12\)"),
         (lambda: depthwise_conv2d_dw(X, DZ, "3"), TypeError, "kernel_size must be an integer"),
         (lambda: separable_conv2d(X, W[:, :, :2], P), ValueError, "x must have 2 channels, as depthwise of shape"),
@@ -73,7 +73,7 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (
             lambda: separable_conv2d_grads(DY[:1], x=X, depthwise=W, pointwise=P),
             ValueError,
-            "dy must have shape .*as many images as x",
+            "dy must have shape .*with the batch size of x",
         ),
         (
             lambda: separable_conv2d_grads(DZ, x=X, depthwise=W, pointwise=P),
@@ -89,7 +89,7 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (lambda: separate_rank1([[1, np.nan]]), ValueError, "kernel must be finite"),
         (lambda: separate_rank1([[1, 2], [3, 4]]), ValueError, "kernel must be of rank 1, got numerical rank 2"),
         (lambda: separate_rank1(np.diag([1, 1e-3, 1e-12])), ValueError, "numerical rank 3"),
-        (lambda: separate_rank1([[1j]]), TypeError, "kernel must hold float32, float64 or integers"),
+        (lambda: separate_rank1([[1j]]), TypeError, "kernel must be an array of float32, float64 or integers"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(call, error, message):
@@ -124,7 +124,7 @@ def test_fractions_stay_exact_on_the_loops():
     x, w, p = (np.full(shape, Fraction(1, 3)) for shape in ((1, 2, 2, 1), (2, 1, 1, 2), (1, 1, 2, 1)))
     with config(engine="reference"):
         assert separable_conv2d(x, w, p).ravel().tolist() == [Fraction(4, 27)] * 2
-        with pytest.raises(TypeError, match=r"kernel must hold .* no singular values"):
+        with pytest.raises(TypeError, match=r"kernel must be an array of .* no singular values"):
             separate_rank1(w[..., 0, 0])
 
 

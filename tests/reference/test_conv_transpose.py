@@ -170,7 +170,7 @@ def test_the_zero_stuffed_form_agrees_for_every_window(p):
 
 def test_turned_flips_the_kernel_and_exchanges_the_channels_of_each_group():
     w = small_integers((2, 3, 3, 4), 1)  # two groups of two inputs and three outputs
-    t = conv_transpose.turned(w, 2)
+    t = conv_transpose.flip_kernel(w, 2)
     assert t.shape == (2, 3, 2, 6)
     for m, n, o, c in np.ndindex(w.shape):
         assert t[1 - m, 2 - n, c % 2, 3 * (c // 2) + o] == w[m, n, o, c]

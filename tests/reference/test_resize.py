@@ -7,7 +7,7 @@ import pytest
 
 from evidence import assert_adjoint, assert_is_derivative, fractions
 from refconv.geometry import Window
-from refconv.reference.resize import pad, pad_dx, readings, source, upsample2d, upsample2d_dx
+from refconv.reference.resize import axis_weights, pad, pad_dx, source_index, upsample2d, upsample2d_dx
 from strategies import small_floats
 
 PAD_MODES = ("zeros", "reflect", "edge")
@@ -26,7 +26,7 @@ def test_frames_by_hand():
     assert pad(x, around, "zeros")[0, ..., 0].tolist() == [[0] * 6, [0, 1, 2, 3, 0, 0], [0, 4, 5, 6, 0, 0]]
     assert pad(x, around, "edge")[0, ..., 0].tolist() == [[1, 1, 2, 3, 3, 3], [1, 1, 2, 3, 3, 3], [4, 4, 5, 6, 6, 6]]
     assert pad(x, around, "reflect")[0, ..., 0].tolist() == [[5, 4, 5, 6, 5, 4], [2, 1, 2, 3, 2, 1], [5, 4, 5, 6, 5, 4]]
-    assert [source(i, 4, "reflect") for i in range(-3, 7)] == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert [source_index(i, 4, "reflect") for i in range(-3, 7)] == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
 
 
 @pytest.mark.parametrize("pads", FRAMES)
@@ -54,7 +54,7 @@ def test_upsampling_by_hand():
 def test_the_weights_of_one_output_sum_to_one_and_their_centre_is_its_own(n, S):
     for i in range(n * S):
         for mode in MODES:
-            read = readings(i, n, S, mode)
+            read = axis_weights(i, n, S, mode)
             assert all(0 <= u < n and p > 0 for u, p, _ in read)
             assert sum(Fraction(p, q) for _, p, q in read) == 1
         centre = Fraction(2 * i + 1, 2 * S) - Fraction(1, 2)

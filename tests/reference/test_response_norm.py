@@ -72,7 +72,7 @@ def test_on_fractions_whole_powers_are_exact_and_others_are_refused():
     y = local_response_norm(x, 2, Fraction(1, 5), 2, Fraction(1, 3))
     d = [Fraction(1, 3) + Fraction(1, 5) * s for s in (Fraction(1, 4), Fraction(1, 4) + Fraction(4, 9))]
     assert y.tolist() == [[Fraction(1, 2) / d[0] ** 2, Fraction(2, 3) / d[1] ** 2]]
-    with pytest.raises(TypeError, match=r"a fraction has whole powers only, but the exponent is 0\.75"):
+    with pytest.raises(TypeError, match=r"exponent of a fraction must be an integer, got 0\.75"):
         local_response_norm(x, 2, Fraction(1, 5), 0.75, Fraction(1, 3))
 
 

@@ -84,7 +84,7 @@ def test_what_no_pool_can_have_is_known_without_the_geometry(arguments, refusal)
     assert window_axis(*arguments).refusal == refusal
     window = Window((k,), S, padding if isinstance(padding, str) else (padding,), *more)
     if refusal:
-        words = "nothing but padding" if "padding" in refusal else "at least as large as the kernel"
+        words = "only padding" if "padding" in refusal else "at least as large as the kernel"
         with pytest.raises(ValueError, match=words):
             window.pooled_size((size,))
     else:
