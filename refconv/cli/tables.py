@@ -1,4 +1,4 @@
-"""``refconv tables``: the figures that papers print about architectures beside our counts, with a verdict for each."""
+"""Command ``refconv tables``: compare figures in papers about architectures with our counts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from refconv.cli.parser import Parser
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Print the figures that papers, lectures and other libraries give for the architectures, each beside our count.
+Compare the figures that papers, lectures and other libraries give for the architectures with our counts.
 
+<<<<<<< HEAD
 The family "accuracy" lists the error rates on the slides, each beside the same measurement in other tables and papers.
 
 A figure is equal if it matches the count to the last printed digit, rounded or truncated. Where it differs, the reason
 follows: a slip in the paper, or a difference between the paper's network and the one in common use. Exit status 1 if a
 figure differs without a reason.
+=======
+A figure is equal if it matches the count to the last printed digit, rounded or truncated. If it differs, the reason is
+printed: an error in the paper, or a difference between the paper's network and the one in common use. The exit status is 1 if
+a figure differs for an unknown reason.
+>>>>>>> main
 """
 
 
@@ -27,11 +33,11 @@ def add_arguments(parser: Parser) -> None:
 
     family = {**one_of(*FAMILIES), "metavar": "FAMILY"}
     parser.add_argument("families", nargs="*", **family, help=f"any of: {', '.join(FAMILIES)} (default: all)")
-    parser.add_argument("--format", **one_of("text", "markdown"), default="text", help="(default: %(default)s)")
+    parser.add_argument("--format", **one_of("text", "markdown"), default="text", help="output format (default: %(default)s)")
 
 
 def run(options: Namespace) -> int:
-    """Print the tables; return 1 if a figure differs without a reason, else 0."""
+    """Print the tables; return 1 if a figure differs for an unknown reason, else 0."""
     from refconv.models.published import tables
 
     form = {"text": _text, "markdown": _markdown}[options.format]
@@ -40,12 +46,20 @@ def run(options: Namespace) -> int:
         head = ("", "printed", table.beside, "verdict")
         rows = [(line.what, line.printed, line.beside, line.verdict(table.kilo)) for line in table.claims]
         verdicts += [row[-1] for row in rows]
+<<<<<<< HEAD
         print("\n".join(form(table.title, [head, *rows])), end="\n\n")
     equal, unexplained, once = (verdicts.count(verdict) for verdict in ("equal", "DIFFERS", "printed once"))
     reasons = len(verdicts) - equal - unexplained - once
     print(
         f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the reason given, {unexplained} differ without one"
         + (f", {once} printed once" if once else "")
+=======
+        print("\n".join(form(table.title, rows)), end="\n\n")
+    equal, unexplained = verdicts.count("equal"), verdicts.count("DIFFERS")
+    reasons = len(verdicts) - equal - unexplained
+    print(
+        f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the given reason, {unexplained} differ without a reason"
+>>>>>>> main
     )
     return int(unexplained > 0)
 
