@@ -14,17 +14,15 @@ __all__ = ["COMMAND"]
 DESCRIPTION = """\
 Compare the figures that papers, lectures and other libraries give for the architectures with our counts.
 
-<<<<<<< HEAD
-The family "accuracy" lists the error rates on the slides, each beside the same measurement in other tables and papers.
+        print("
+".join(form(table.title, [head, *rows])), end="
 
-A figure is equal if it matches the count to the last printed digit, rounded or truncated. Where it differs, the reason
-follows: a slip in the paper, or a difference between the paper's network and the one in common use. Exit status 1 if a
-figure differs without a reason.
-=======
-A figure is equal if it matches the count to the last printed digit, rounded or truncated. If it differs, the reason is
-printed: an error in the paper, or a difference between the paper's network and the one in common use. The exit status is 1 if
-a figure differs for an unknown reason.
->>>>>>> main
+")
+    equal, unexplained, once = (verdicts.count(verdict) for verdict in ("equal", "DIFFERS", "printed once"))
+    reasons = len(verdicts) - equal - unexplained - once
+    print(
+        f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the given reason, {unexplained} differ without a reason"
+        + (f", {once} printed once" if once else "")
 """
 
 
@@ -46,20 +44,15 @@ def run(options: Namespace) -> int:
         head = ("", "printed", table.beside, "verdict")
         rows = [(line.what, line.printed, line.beside, line.verdict(table.kilo)) for line in table.claims]
         verdicts += [row[-1] for row in rows]
-<<<<<<< HEAD
-        print("\n".join(form(table.title, [head, *rows])), end="\n\n")
+        print("
+".join(form(table.title, [head, *rows])), end="
+
+")
     equal, unexplained, once = (verdicts.count(verdict) for verdict in ("equal", "DIFFERS", "printed once"))
     reasons = len(verdicts) - equal - unexplained - once
     print(
-        f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the reason given, {unexplained} differ without one"
-        + (f", {once} printed once" if once else "")
-=======
-        print("\n".join(form(table.title, rows)), end="\n\n")
-    equal, unexplained = verdicts.count("equal"), verdicts.count("DIFFERS")
-    reasons = len(verdicts) - equal - unexplained
-    print(
         f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the given reason, {unexplained} differ without a reason"
->>>>>>> main
+        + (f", {once} printed once" if once else "")
     )
     return int(unexplained > 0)
 
