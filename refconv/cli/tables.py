@@ -14,10 +14,7 @@ __all__ = ["COMMAND"]
 DESCRIPTION = """\
 Compare the figures that papers, lectures and other libraries give for the architectures with our counts.
 
-        print("
-".join(form(table.title, [head, *rows])), end="
-
-")
+        print("\n".join(form(table.title, [head, *rows])), end="\n\n")
     equal, unexplained, once = (verdicts.count(verdict) for verdict in ("equal", "DIFFERS", "printed once"))
     reasons = len(verdicts) - equal - unexplained - once
     print(
@@ -44,10 +41,7 @@ def run(options: Namespace) -> int:
         head = ("", "printed", table.beside, "verdict")
         rows = [(line.what, line.printed, line.beside, line.verdict(table.kilo)) for line in table.claims]
         verdicts += [row[-1] for row in rows]
-        print("
-".join(form(table.title, [head, *rows])), end="
-
-")
+        print("\n".join(form(table.title, [head, *rows])), end="\n\n")
     equal, unexplained, once = (verdicts.count(verdict) for verdict in ("equal", "DIFFERS", "printed once"))
     reasons = len(verdicts) - equal - unexplained - once
     print(
