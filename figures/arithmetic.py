@@ -40,7 +40,7 @@ class Sliding:
 
     @property
     def pads(self):
-        """Number of zeros before and after the image along each axis."""
+        """Zeros before and after the image along each axis, as pairs of counts."""
         return self.window.pads(self.x.shape)
 
     def products(self, pixel):

@@ -5,8 +5,7 @@
 On the left, an F and the same F one pixel further to the right, after a convolution with a kernel that responds to vertical
 edges, and then after max pooling. On the right, how much the pooled output changes when the F moves, averaged over 64 start
 positions: the norm of the difference, in percent of the norm of the output. Global pooling does not change at all. Pooling
-does not compensate for shifts that are larger than its window.
-Source: lecture rows F18, A11 and C10 (SOURCES.md).
+does not compensate for shifts that are larger than its window. Source: lecture rows F18, A11 and C10 (SOURCES.md).
 """
 
 import canvas
@@ -31,11 +30,11 @@ def pooled(answer, window):
 
 def change(window, shift, places):
     """Return the mean change of the pooled output by a shift, in percent, over the start places."""
-    found = []
+    changes = []
     for right, down in places:
         before, after = pooled(seen(right, down), window), pooled(seen(right + shift, down), window)
-        found.append(100 * np.linalg.norm(after - before) / np.linalg.norm(before))
-    return np.mean(found)
+        changes.append(100 * np.linalg.norm(after - before) / np.linalg.norm(before))
+    return np.mean(changes)
 
 
 def draw():
