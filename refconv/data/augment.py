@@ -1,4 +1,4 @@
-"""Augmentation: random changes of images, so that a network sees a different version each time.
+"""Random changes of images, so that a network sees a different version in each pass.
 
 Each function here returns a function ``augment(images, rng)`` for :class:`refconv.data.Batches`. Images are batches in their
 stored form, uint8 of shape (N, H, W) or (N, H, W, C), and stay uint8. Pixels from outside an image are 0, MNIST's background.

@@ -1,4 +1,4 @@
-"""Mini-batches in random order, input of LeNet-5, and split into training and validation data."""
+"""Mini-batches, the input of LeNet-5, and the split into training and validation data."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class Batches:
         return dict(self.rng.bit_generator.state)
 
     def resume(self, state: dict[str, Any], done: int) -> None:
-        """Repeat the pass that started in this state as the next one, without its first ``done`` batches."""
+        """Make the next pass continue, after ``done`` batches, the pass that started in this state."""
         self.rng.bit_generator.state = state
         self._done = done
 

@@ -148,7 +148,9 @@ def test_images_and_labels_that_are_not_verified_come_from_the_same_folder(tmp_p
     (tmp_path / "FashionMNIST" / "raw" / IMAGES).unlink()
     with (
         pytest.warns(UserWarning, match="is not verified"),
-        pytest.raises(DataNotFound, match=rf"{LABELS} is not used: it is not verified, and not all files are in its folder"),
+        pytest.raises(
+            DataNotFound, match=rf"{LABELS} is not used: it is not verified, and other files are missing in its folder"
+        ),
     ):
         data.load_fashion_mnist("test", tmp_path, download=False)
 
