@@ -103,8 +103,8 @@ def max_pool2d_with_argmax(
     .. math:: \mathrm{argmax}_{i,j,c} = u W + v, \quad (u, v) = (i S + m D,\; j S + n D)
               \text{ with } x_{u,v,c} = y_{i,j,c}
 
-    If several elements are the maximum, argmax is the position of the first in row-major order. If there are several NaNs, it
-    is the position of the last.
+    If several elements are the maximum, argmax is the position of the first one in row-major order. If there are several
+    NaNs, it is the position of the last one.
 
     Parameters
     ----------
