@@ -98,7 +98,7 @@ def test_an_iterator_is_refused_for_more_than_one_epoch(name, make):
 @pytest.mark.parametrize(
     ("batches", "error", "message"),
     [
-        ([], ValueError, "batches must not be empty, got none"),
+        ([], ValueError, "batches must contain at least one batch, got none"),
         (FromDisk([]), ValueError, "batches yielded nothing; is it an exhausted iterator"),
         (5, TypeError, "batches must be Batches, an iterable of .* or a pair of arrays, got 5"),
     ],
