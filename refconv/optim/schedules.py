@@ -122,7 +122,8 @@ def step_down(at: Iterable[float] = (0.25, 0.5, 0.75), factor: float = 0.1) -> S
 
     Source: lecture row A20 (SOURCES.md); Huang et al., "Densely connected convolutional networks", 2017.
     """
-    at, factor = [real("at", mark, least=0) for mark in at], real("factor", factor, least=0)
+    at = [real("at", mark, least=0) for mark in at]
+    factor = real("factor", factor, least=0)
     if any(before > after for before, after in pairwise([*at, 1.0])):
         raise ArgumentValueError(f"at must be in ascending order, at most 1, got {at}")
     return Schedule("step_down", lambda progress: factor ** sum(progress >= mark for mark in at), at=at, factor=factor)
