@@ -104,7 +104,7 @@ def test_an_optimizer_without_parameters_says_what_to_pass():
     model.build((5,), rng=0)
     with pytest.raises(refconv.ArgumentError, match="got none in Parameters: pass the model itself, as in SGD"):
         optim.SGD(model.parameters, lr=0.01)
-    with pytest.raises(refconv.ArgumentError, match=r"got none in Sequential: is all of it frozen\?$"):
+    with pytest.raises(refconv.ArgumentError, match=r"got none in Sequential: are all parameters frozen\?$"):
         optim.Adam(model.freeze())
 
 
@@ -199,7 +199,7 @@ def test_predict_refuses_what_is_not_an_array_of_examples(x):
 
 def test_a_warm_up_before_a_plateau_is_refused():
     """Nothing would call the plateau's ``watch``, and the learning rate would never fall."""
-    with pytest.raises(refconv.ArgumentError, match=r"^schedule must depend on the progress alone .* got Plateau\(patience=2"):
+    with pytest.raises(refconv.ArgumentError, match=r"^schedule must depend only on the progress .* got Plateau\(patience=2"):
         optim.warm_up(0.25, optim.Plateau(patience=2))
 
 
