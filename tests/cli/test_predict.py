@@ -134,4 +134,4 @@ def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):
     model.save(folder / "nan.safetensors")
     pillow.fromarray(255 - 255 * np.eye(30, dtype=np.uint8)).save(folder / "stroke.png")
     printed = refconv("predict", "nan.safetensors", "stroke.png", cwd=folder, status=1)
-    assert printed == "refconv: nan.safetensors must hold finite weights, got non-finite values in conv2.w\n"
+    assert printed == "refconv: nan.safetensors must contain finite weights, got non-finite values in conv2.w\n"
