@@ -269,5 +269,5 @@ def _refuse_factory(augment: Any) -> None:
     name = getattr(augment, "__qualname__", "")
     if getattr(augment, "__module__", "") == "refconv.data.augment" and "<locals>" not in name:
         raise ArgumentTypeError(
-            f"augment must be a function of images and rng, got {name}, which returns one: call it, as in augment.{name}(…)"
+            f"augment must be a function of images and rng, got the function {name}: call it, as in augment.{name}(…)"
         )
