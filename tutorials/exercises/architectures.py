@@ -13,7 +13,7 @@ from refconv.models.published.claim import count_weights
 
 @checked("two numbers: layers and share")
 def check_1(answer):
-    """Check how many 3 × 3 layers see 11 × 11 pixels, and their share of an 11 × 11 layer's weights."""
+    """Check how many 3 × 3 layers see 11 × 11 pixels, and their share of the weights."""
     layers, share = answer
     assert layers == 5, f"{layers} layers of 3 × 3 see {1 + 2 * layers} pixels along each axis, not 11: each layer adds 2"
     assert math.isclose(share, 45 / 121, rel_tol=0.01), (

@@ -1,4 +1,4 @@
-"""04 · Pooling and normalisation: gradients of ELU, maximum and normalisation; shifts; averages."""
+"""04 · Pooling and normalisation: gradients, shifts and running averages."""
 
 import inspect
 
