@@ -81,7 +81,7 @@ class Window:
     ) -> None:
         sizes = entries(kernel)
         if sizes is None:
-            raise ArgumentTypeError(f"kernel must hold one size for each axis, such as (3, 5), got {kernel!r}")
+            raise ArgumentTypeError(f"kernel must be a sequence with one size for each axis, such as (3, 5), got {kernel!r}")
         if not sizes:
             raise ArgumentValueError("kernel must have at least one axis, got ()")
         ndim = len(sizes)
@@ -149,7 +149,7 @@ class Window:
             start = _blind_start(n, before, outputs, self.kernel[axis], self.stride[axis], self.dilation[axis])
             if start is not None:
                 raise ArgumentValueError(
-                    f"padding must leave an element of the input in each window, got nothing but padding at {start} on axis "
+                    f"padding must leave an input element in each window, got only padding at {start} on axis "
                     f"{axis} with window {self.kernel}, stride {self.stride}, dilation {self.dilation}, padding {pads} and an "
                     f"input of size {tuple(input_size)}"
                 )
@@ -231,8 +231,8 @@ class Window:
         size = (n - 1) * S + span - before - after + extra
         if size < 1:
             raise ArgumentValueError(
-                f"output_size must be that of some input, got {n} on axis {axis}: with kernel span {span}, stride {S}, "
-                f"padding {before} + {after} and output_padding {extra} the input would have {size} elements"
+                f"output_size must be the output size of some input, got {n} on axis {axis}: with kernel span {span}, "
+                f"stride {S}, padding {before} + {after} and output_padding {extra} the input would have {size} elements"
             )
         return size
 

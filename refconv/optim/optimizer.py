@@ -136,13 +136,13 @@ class Optimizer(metaclass=CheckedCall):
         own = {id(parameter) for layer in all_layers(model) for parameter in layer.parameters.values()}
         if not own.issuperset(map(id, self.parameters.values())):
             raise ArgumentValueError(
-                "optimizer must hold the parameters of model, got those of another model (or of an earlier build): "
+                "optimizer must be made for the parameters of model, got those of another model or an earlier build: "
                 "make a new optimizer"
             )
         unfrozen = [name for name, p in self._frozen_before.items() if p.trainable and id(p) in own]
         if unfrozen:
             raise ArgumentValueError(
-                f"optimizer must hold the parameters that were unfrozen, got one made before for {len(unfrozen)} of them, "
+                f"optimizer must include the parameters that were unfrozen, got one without {len(unfrozen)} of them, "
                 f"such as {unfrozen[0]}: make a new optimizer"
             )
         if not any(p.trainable for p in self.parameters.values()):

@@ -183,9 +183,9 @@ def test_a_missing_file_without_download_says_where_it_was_looked_for(tmp_path, 
         f"  {tmp_path / 'cache' / 'tiny'}",
         f"  {tmp_path / 'cache'}",
         "Downloading is off (download=False).",
-        "By hand: get the files of https://mirror.example/digits/, put them into a folder,",
+        "By hand: download the files from https://mirror.example/digits/, put them into a folder,",
         "and pass that folder as root=, or set REFCONV_DATA_DIR to it.",
-        "Without a network: use the digits embedded in refconv.",
+        "Without a network: use the drawn digits of refconv.data.draw_digits.",
     ]
 
 
@@ -348,7 +348,7 @@ def test_when_all_mirrors_fail_each_is_listed_with_its_reason(tmp_path, mirrored
     }.items():
         assert re.search(rf"(?m)^  {url}/digits\.gz{reason}", message), message
     assert "REFCONV_DATA_DIR" in message
-    assert "embedded" in message
+    assert "draw_digits" in message
     assert files_below(tmp_path) == []
 
 
@@ -383,7 +383,7 @@ def test_a_good_copy_behind_a_bad_one_in_the_cache_needs_no_download(tmp_path):
 
 def test_a_bad_file_in_the_cache_is_an_error_when_download_is_off(tmp_path):
     path = put(tmp_path / "cache" / "tiny" / "digits.gz", HTML)
-    with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. It stays as it is"):
+    with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. It was not changed"):
         read_data_file(a_set(), FILE, download=False)
     assert path.exists()
 

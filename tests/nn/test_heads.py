@@ -92,7 +92,7 @@ def test_the_loss_weighs_the_heads_and_its_gradient_is_that():
     [
         (lambda: nn.Heads(nn.Dense(2)), TypeError, "trunk must be a Sequential"),
         (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU())), ValueError, "heads must be named after layers"),
-        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), b=nn.ReLU()), ValueError, r"before its last.*\['a'\]"),
+        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), b=nn.ReLU()), ValueError, r"without the last one.*\['a'\]"),
         (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), c=nn.ReLU()), ValueError, "heads must be named after"),
         (
             lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU(), c=nn.ReLU()), b=nn.ReLU(), a=nn.ReLU()),
