@@ -14,11 +14,11 @@ def check_1(softplus_dx):
     """Check the derivative of softplus."""
     rng = np.random.default_rng(1)
     x, dy = rng.normal(size=(2, 3, 5)), rng.normal(size=(2, 3, 5))
-    found, expected = np.asarray(softplus_dx(dy, x)), dy / (1 + np.exp(-x))
-    assert found.shape == x.shape, f"∂e/∂x must have the shape of x, {x.shape}, got {found.shape}"
-    wrong = ~np.isclose(found, expected)
+    result, expected = np.asarray(softplus_dx(dy, x)), dy / (1 + np.exp(-x))
+    assert result.shape == x.shape, f"∂e/∂x must have the shape of x, {x.shape}, got {result.shape}"
+    wrong = ~np.isclose(result, expected)
     at = tuple(int(k) for k in np.argwhere(wrong)[0]) if wrong.any() else ()
-    assert not wrong.any(), f"for x = {x[at]:.3f} and dy = {dy[at]:.3f} it must be {expected[at]:.3f}, got {found[at]:.3f}"
+    assert not wrong.any(), f"for x = {x[at]:.3f} and dy = {dy[at]:.3f} it must be {expected[at]:.3f}, got {result[at]:.3f}"
 
 
 @checked("a class derived from nn.Layer")
@@ -44,8 +44,8 @@ def check_2(cls):
 def check_3(output_shape):
     """Check the output shape of space to depth."""
     for shape, expected in {(8, 6, 3): (4, 3, 12), (5, 7, 2): (2, 3, 8), (28, 28, 1): (14, 14, 4)}.items():
-        found = tuple(output_shape(shape))
-        assert found == expected, f"for an input {shape} the output shape must be {expected}, got {found}"
+        result = tuple(output_shape(shape))
+        assert result == expected, f"for an input {shape} the output shape must be {expected}, got {result}"
 
 
 @checked("a function of shape and span that returns two pairs")
@@ -56,5 +56,5 @@ def check_4(input_span):
         ((10, 8, 3), ((0, 3), (1, 5)), ((6, 9), (1, 5))),
         ((7, 9, 2), ((-1, 2), (0, 8)), ((4, 7), (0, 8))),
     ):
-        found = tuple(tuple(axis) for axis in input_span(shape, span))
-        assert found == expected, f"H = {shape[0]}, span {span}: the input span must be {expected}, got {found}"
+        result = tuple(tuple(axis) for axis in input_span(shape, span))
+        assert result == expected, f"H = {shape[0]}, span {span}: the input span must be {expected}, got {result}"
