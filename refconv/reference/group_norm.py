@@ -64,9 +64,10 @@ def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, 
 
     .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_n}{\sqrt{\sigma^2_n + \varepsilon}} + \beta_c
 
-    ``x`` (N, M, C), ``gamma`` and ``beta`` (C,), ``eps`` a number; returns y (N, M, C), the mean (N, 1) and the variance (N, 1).
+    ``x`` (N, M, C), ``gamma`` and ``beta`` (C,), ``eps`` a number; returns y (N, M, C), the mean (N, 1) and the
+    variance (N, 1).
 
-    >>> y, mean, var = layer_norm(np.array([[[1.0], [9]], [[5, ], [3]]]), np.array([2.0]), np.array([7.0]), eps=0)
+    >>> y, mean, var = layer_norm(np.array([[[1.0], [9]], [[5], [3]]]), np.array([2.0]), np.array([7.0]), eps=0)
     >>> y[..., 0], mean[:, 0], var[:, 0]
     (array([[5., 9.],
            [9., 5.]]), array([5., 4.]), array([16.,  1.]))
@@ -81,7 +82,8 @@ def instance_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Arra
 
     .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_{n,c}}{\sqrt{\sigma^2_{n,c} + \varepsilon}} + \beta_c
 
-    ``x`` (N, M, C), ``gamma`` and ``beta`` (C,), ``eps`` a number; returns y (N, M, C), the mean (N, C) and the variance (N, C).
+    ``x`` (N, M, C), ``gamma`` and ``beta`` (C,), ``eps`` a number; returns y (N, M, C), the mean (N, C) and the
+    variance (N, C).
 
     >>> y, mean, var = instance_norm(np.array([[[1.0, 5], [3, 13]]]), np.array([1.0, 10]), np.array([0.0, 7]), eps=0)
     >>> y, mean, var

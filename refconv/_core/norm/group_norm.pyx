@@ -1,15 +1,15 @@
 """Group normalisation and its derivatives, on arrays (N, M, C): N examples with M positions and C channels.
 
-Layer and instance normalisation are group normalisation with one group and with C groups. Memory bandwidth limits the speed, as
-in batch normalisation, and the same functions read the rows (moments.pxi): a task is a chunk of the rows of one example.
+Layer and instance normalisation are group normalisation with one group and with C groups. Memory bandwidth limits the speed,
+as in batch normalisation, and the same functions read the rows (moments.pxi): a task is a chunk of the rows of one example.
 
 First the moments μ_c and σ²_c of each channel of an example are computed, as if the example were a batch. A group g of K
 channels then has
 
     μ_g = Σ_c μ_c / K        σ²_g = Σ_c (σ²_c + (μ_c − μ_g)²) / K
 
-The second pass needs one scale and one shift for each channel of each example, so it is the second pass of batch normalisation.
-The derivative works in the same way: the sums of each channel are added to the sums of its group.
+The second pass needs one scale and one shift for each channel of each example, so it is the second pass of batch
+normalisation. The derivative works in the same way: the sums of each channel are added to the sums of its group.
 """
 import numpy as np
 
@@ -62,14 +62,14 @@ def group_norm(const real[:, :, ::1] x, const real[::1] gamma, const real[::1] b
     return y, mean, var
 
 
-def layer_norm(const real[:, :, ::1] x, const real[::1] gamma, const real[::1] beta, double eps):
+def layer_norm(x, gamma, beta, double eps):
     """Return group_norm with one group."""
-    return group_norm[real](x, gamma, beta, 1, eps)
+    return group_norm(x, gamma, beta, 1, eps)
 
 
-def instance_norm(const real[:, :, ::1] x, const real[::1] gamma, const real[::1] beta, double eps):
+def instance_norm(x, gamma, beta, double eps):
     """Return group_norm with one group for each channel."""
-    return group_norm[real](x, gamma, beta, x.shape[2], eps)
+    return group_norm(x, gamma, beta, x.shape[2], eps)
 
 
 cdef void group_moments(Py_ssize_t C, Py_ssize_t groups, const double *means, const double *variances, const real *gamma,
@@ -139,7 +139,8 @@ def group_norm_grads(const real[:, :, ::1] dy, *, const real[:, :, ::1] x, const
         first = t % chunks * step
         chunk_sums(&dy[n, first, 0], &x[n, first, 0], min(step, M - first), C, &coefficients[n, 0], &sums[t, 0])
 
-    cdef double[:, ::1] scratch = np.empty((threads, 6 * C)), examples = np.empty((N, 2 * C))   # ∂e/∂γ and ∂e/∂β of each example
+    cdef double[:, ::1] scratch = np.empty((threads, 6 * C))
+    cdef double[:, ::1] examples = np.empty((N, 2 * C))   # ∂e/∂γ and ∂e/∂β of each example
     for n in prange(N, nogil=True, num_threads=threads):
         memset(&scratch[threadid(), 0], 0, 6 * C * sizeof(double))
         merge_chunks(chunks, 2 * C, &sums[n * chunks, 0], &scratch[threadid(), 0])
