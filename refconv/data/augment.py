@@ -386,14 +386,16 @@ def _gather(images: Array, field: Array, share: int) -> Array:
     large as float32; positions are rounded to 1/128 of a pixel.
     """
     _, groups, height, width = field.shape
-    count, padded_height, pitch = len(images), height + 3, width + 3
+    count = len(images)
+    padded_height, pitch = height + 3, width + 3
     padded = np.zeros((groups * share, padded_height, pitch, images[0, 0, 0].size), np.int16)  # with a margin of background
     padded[:count, 1:-2, 1:-2] = images.reshape(count, height, width, -1)
     grouped = np.moveaxis(padded.reshape(groups, share, -1, padded.shape[-1]), 1, 2)
     pixels = np.ascontiguousarray(grouped).reshape(groups * padded_height * pitch, -1)
     positions = np.rint(128 * field).astype(np.intp) + 128
     positions = np.clip(positions, 0, 128 * np.array([height + 1, width + 1]).reshape(2, 1, 1, 1))
-    (top, left), fractions = positions >> 7, (positions & 127).astype(np.int16)
+    top, left = positions >> 7
+    fractions = (positions & 127).astype(np.int16)
     down, right = (t.reshape(-1, 1).repeat(pixels.shape[1], 1) for t in fractions)
     first = ((np.arange(groups)[:, None, None] * padded_height + top) * pitch + left).reshape(-1)
 

@@ -136,7 +136,8 @@ class Fractal(RandomContainer):
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
             dinputs: list[Any] = [dy] * self.columns  # ∂e/∂ input of each column's next layer
             for row in reversed(self.every_row()):
-                ending, back = self.ending(row), backs[row - 1]
+                ending = self.ending(row)
+                back = backs[row - 1]
                 arriving = [dinputs[c] for c in ending if dinputs[c] is not None]
                 djoin = dy if row == self.rows else sum_of(arriving) if arriving else None
                 for c in ending:
@@ -181,7 +182,8 @@ class Fractal(RandomContainer):
         The output of a join stays in memory until the last column that reads it has run.
         """
         at = {name: inner for name, _, inner in self.children(shape)}
-        size, peak = math.prod(self.output_shape(shape)), 0
+        size = math.prod(self.output_shape(shape))
+        peak = 0
         read = dict.fromkeys(range(self.columns), 0)  # the row whose join each column reads next; 0 is the input
         kept = {0} if keep_input else set()
 
@@ -191,7 +193,8 @@ class Fractal(RandomContainer):
         for row in self.every_row():
             ending = self.ending(row)
             for done, c in enumerate(ending):
-                name, source = self.name(c, row), read.pop(c)
+                name = self.name(c, row)
+                source = read.pop(c)
                 read_again = source in kept or source in read.values()
                 others = live({*read.values(), *kept} - {source}) + done * size
                 peak = max(peak, others + self.layers[name].peak_activations(at[name], read_again))
@@ -227,7 +230,8 @@ class DropPath(Wrapper, RandomContainer):
 
     def __init__(self, network: Layer, share: float = 0.5) -> None:
         super().__init__(network=network)
-        self.network, self.share = network, real("share", share, least=0, most=1)
+        self.network = network
+        self.share = real("share", share, least=0, most=1)
         self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             columns = [fractal.columns for fractal in self.fractals]
