@@ -221,14 +221,14 @@ class Window:
     def _output_count(self, n: int, before: int, after: int, axis: int) -> int:
         span, S = self.span[axis], self.stride[axis]
         last_start = n + before + after - span
-        places = -(-last_start // S) + 1 if self.ceil_mode else last_start // S + 1
-        if places < 1:
+        positions = -(-last_start // S) + 1 if self.ceil_mode else last_start // S + 1
+        if positions < 1:
             hint = f"; with ceil_mode fewer than {S} elements, the stride, may be missing" if self.ceil_mode else ""
             raise ArgumentValueError(
                 f"the padded input must be at least as large as the kernel's span {span} on axis {axis}, got {n} elements and "
                 f"{before} + {after} of padding{hint}"
             )
-        return places - 1 if self.ceil_mode and (places - 1) * S >= n + before else places
+        return positions - 1 if self.ceil_mode and (positions - 1) * S >= n + before else positions
 
     def _transposed_size(self, n: int, extra: int, axis: int) -> int:
         S, span = self.stride[axis], self.span[axis]
