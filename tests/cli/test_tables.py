@@ -13,7 +13,9 @@ def test_each_figure_has_a_verdict(capsys):
     assert main(["tables", "googlenet"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"inception \(3a\), size +28×28×256 +28×28×256 +equal$", printed, re.M)
-    assert re.search(r"inception \(4c\), params +463K +509,440 +differs: the row's own columns", printed, re.M)
+    assert re.search(
+        r"inception \(4c\), params +463K +509,440 +differs: the count follows from the other columns", printed, re.M
+    )
     assert re.search(r"^43 figures: 32 equal, 11 differ for the given reason, 0 differ without a reason$", printed, re.M)
 
 

@@ -129,6 +129,6 @@ def test_warming_up_ends_where_the_other_schedule_begins():
         (lambda: Plateau(patience=0), "patience must be at least 1"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, message):
+def test_invalid_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
