@@ -39,9 +39,10 @@ class Window:
     stride : int or one int for each axis
         Step S between neighbouring outputs, in input elements.
     padding : str, int, one int for each axis, or one ``(before, after)`` pair for each axis
-        Zeros around the input, in elements. ``"valid"``: none. ``"same"``: the output has ``⌈n / S⌉`` elements, and an odd
-        zero is added at the end. ``"same_lower"``: an odd zero is added at the beginning. ``"full"``: span − 1 zeros on each
-        side, so that every overlap of kernel and input is an output. Names may be in upper or lower case.
+        Zeros around the input, in elements. ``"valid"``: none. ``"same"``: the output has ``⌈n / S⌉`` elements; if the number
+        of zeros is odd, the extra one is at the end. ``"same_lower"``: as "same", but the extra zero is at the beginning.
+        ``"full"``: span − 1 zeros on each side, so that every overlap of kernel and input is an output. Names may be in upper
+        or lower case.
     dilation : int or one int for each axis
         Distance D between neighbouring taps of the kernel, in input elements.
     ceil_mode : bool
@@ -256,7 +257,7 @@ class Window:
 def mode_window(kernel: Sequence[int], mode: str) -> Window:
     """Return the window of a plain convolution or cross-correlation with a mode.
 
-    ``mode`` is "valid", "same" or "full". With an even kernel, "same" adds the odd zero at the beginning, as NumPy and
+    ``mode`` is "valid", "same" or "full". With an even kernel, "same" adds the extra zero at the beginning, as NumPy and
     ``scipy.signal.correlate`` do. A convolution *layer* and ``scipy.signal.correlate2d`` add it at the end.
 
     >>> mode_window((4,), "same").pads((6,))

@@ -41,8 +41,9 @@ def conv2d(
     stride, dilation : int or (int, int)
         S and D of the formula, in pixels, for height and width.
     padding : str, int, (int, int) or ((top, bottom), (left, right))
-        Zeros around the image: "valid" (none), "same" (the output has ⌈H / S⌉ × ⌈W / S⌉ pixels; an odd zero is added at the
-        end), "same_lower" (an odd zero is added at the beginning), "full" (every overlap), or numbers of pixels.
+        Zeros around the image: "valid" (none), "same" (the output has ⌈H / S⌉ × ⌈W / S⌉ pixels; if the number of zeros is odd,
+        the extra one is at the end), "same_lower" (the extra zero is at the beginning), "full" (every overlap of kernel and
+        image is an output), or numbers of pixels.
     groups : int
         Number of groups of channels. The output channels of a group read only the C / groups input channels of this group
         (lecture row C5).
