@@ -247,11 +247,11 @@ class Window:
     def _checked(self, name: str, size: Sequence[int]) -> Shape:
         if len(self.kernel) == 2 and are_two_integers(size, 1):
             return size
-        listed = entries(size)
-        if listed is None or len(listed) != self.ndim:
-            got = size if listed is None else listed
+        elements = entries(size)
+        if elements is None or len(elements) != self.ndim:
+            got = size if elements is None else elements
             raise ArgumentValueError(f"{name} must have {self.ndim} axes like the kernel {self.kernel}, got {got!r}")
-        return per_axis(name, listed, self.ndim)
+        return per_axis(name, elements, self.ndim)
 
 
 def mode_window(kernel: Sequence[int], mode: str) -> Window:
@@ -375,10 +375,10 @@ def _padding(padding: Padding, ndim: int) -> str | Pads:
         return padding.lower()
     if type(padding) is int and 0 <= padding <= LARGEST:
         return ((padding, padding),) * ndim
-    listed = entries(padding)
-    pairs = [entries(entry) for entry in listed or ()]
+    elements = entries(padding)
+    pairs = [entries(entry) for entry in elements or ()]
     if not any(pairs):
-        return tuple((p, p) for p in per_axis("padding", padding if listed is None else listed, ndim, least=0))
+        return tuple((p, p) for p in per_axis("padding", padding if elements is None else elements, ndim, least=0))
     if len(pairs) != ndim or not all(pair and len(pair) == 2 for pair in pairs):
         expected = f"a name, an integer, {ndim} integers, or {ndim} (before, after) pairs"
         raise ArgumentValueError(f"padding must be {expected}, got {padding!r}")
