@@ -1,6 +1,6 @@
-"""Student functions that are right when they are called once, with what :func:`refconv.verify.check` has to say about each.
+"""Students' functions that are correct when called once, with the expected findings.
 
-Each entry of :data:`UNSTEADY` makes a new function with a state of its own.
+:func:`refconv.verify.check` calls them repeatedly. Each entry of :data:`UNSTEADY` makes a new function with its own state.
 """
 
 import time
@@ -15,12 +15,15 @@ __all__ = ["STEADY", "UNSTEADY", "Unsteady", "hangs_when_called_again", "sleeps_
 
 @dataclass(frozen=True)
 class Unsteady:
-    """A function that makes the student's; the operator; the kind of finding and the words that the report must contain."""
+    """Factory of a student's function, with the operator and the expected finding.
+
+    ``kind`` is the kind of the finding, and ``message`` must occur in the report.
+    """
 
     make: object
     name: str
     kind: str
-    words: str
+    message: str
 
     def __str__(self):
         return f"{self.name}-{self.make.__name__}"
@@ -29,15 +32,15 @@ class Unsteady:
 UNSTEADY, STEADY = [], []
 
 
-def unsteady(name, kind, words):
-    return lambda make: UNSTEADY.append(Unsteady(make, name, kind, words)) or make
+def unsteady(name, kind, message):
+    return lambda make: UNSTEADY.append(Unsteady(make, name, kind, message)) or make
 
 
 def steady(name):
     return lambda make: STEADY.append((make, name)) or make
 
 
-SECOND = "The second call with the same input returns something else: it keeps state between calls"
+SECOND = "The second call with the same input returns a different result: the function keeps state between calls"
 
 
 @unsteady("conv2d", "state", SECOND)
@@ -88,7 +91,7 @@ def normalises_with_a_running_mean():
     return batch_norm
 
 
-@unsteady("relu", "state", "The same input returns something else after a call with x")
+@unsteady("relu", "state", "The same input gives a different result after a call with x")
 def depends_on_the_shape_of_the_call_before():
     shapes = [()]
 
@@ -112,7 +115,7 @@ def keeps_a_buffer_of_the_first_type():
     return relu
 
 
-@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: it caches by shape")
+@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: the function caches by shape")
 def caches_by_shape():
     cache = {}
 
@@ -125,7 +128,7 @@ def caches_by_shape():
     return conv2d
 
 
-@unsteady("max_pool2d_dx", "cache", "it caches by shape")
+@unsteady("max_pool2d_dx", "cache", "the function caches by shape")
 def caches_a_derivative_by_shape():
     from verify.student.student_versions import max_pool2d_dx_of_x
 
@@ -153,7 +156,7 @@ def caches_by_the_numbers_of_x_alone():
     return conv2d
 
 
-@unsteady("relu", "cache", "The result does not change when the numbers in x change: it caches by array object")
+@unsteady("relu", "cache", "The result does not change when the numbers in x change: the function caches by array object")
 def caches_by_the_array_object():
     cache = []
 
@@ -167,9 +170,9 @@ def caches_by_the_array_object():
     return relu
 
 
-@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: it caches by array object")
+@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: the function caches by array object")
 def caches_by_the_identity_of_all_arrays():
-    """Keeps the arrays, so that no other array gets the id of one of them."""
+    """Store the arrays, so that no later array has the id of one of them."""
     cache = {}
 
     def conv2d(x, w):
@@ -206,7 +209,7 @@ def returns_a_view_of_a_kept_buffer():
 
 @unsteady("conv2d", "memory", "The result depends on memory that is not initialised")
 def leaves_the_last_pixel_unwritten():
-    """Adds to what is in memory; zeros, if it is new."""
+    """Add the last pixel to uninitialised memory, which often contains zeros."""
 
     def conv2d(x, w):
         right = conv2d_all(x, w)
@@ -257,7 +260,7 @@ def hangs_when_called_again():
 
 
 def sleeps_on_a_shape_seen_before():
-    """As from a lock that the first call with these shapes did not release."""
+    """Wait in the second call with the same shapes, as for a lock that was not released."""
     seen = set()
 
     def conv2d(x, w):
@@ -271,7 +274,7 @@ def sleeps_on_a_shape_seen_before():
 
 
 def wrong_by_chance(seed, probability=0.02):
-    """A ReLU that is wrong in some of its calls."""
+    """Return a ReLU that is wrong in some of its calls."""
     rng = np.random.default_rng(seed)
 
     def relu(x):
@@ -280,7 +283,7 @@ def wrong_by_chance(seed, probability=0.02):
     return relu
 
 
-# --------------------------------------------------------------------------------- right: their state changes no result
+# --------------------------------------------------------------------------------- correct: their state changes no result
 
 
 @steady("conv2d")
