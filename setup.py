@@ -171,7 +171,7 @@ def headers(source):
 def report(text):
     """Print a line of progress, also when pip hides the output of the build.
 
-    Under pip, the line is written to the terminal, too.
+    Under pip, the line is also written to the terminal.
     """
     print(text, flush=True)
     if "PIP_BUILD_TRACKER" in os.environ:

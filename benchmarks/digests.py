@@ -1,4 +1,4 @@
-"""SHA-256 digests of the kernels' results, to check that a change leaves every bit as it was.
+"""SHA-256 digests of the kernels' results, which show whether a change alters any bit.
 
     python -m benchmarks.digests write before.json      with the old code
     python -m benchmarks.digests compare before.json    with the new code, on the same machine with the same compiler

@@ -116,7 +116,7 @@ class Convolution(Problem):
 
 @dataclass(frozen=True)
 class Transposed(Convolution):
-    """Transposed convolution; its kernel is that of the convolution from outputs to inputs."""
+    """Transposed convolution; its kernel is the one of the convolution from outputs to inputs."""
 
     @property
     def output_shape(self):

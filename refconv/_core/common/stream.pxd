@@ -1,4 +1,4 @@
-"""Cython's view of stream.h."""
+"""Cython declarations of stream.h."""
 
 cdef extern from "common/stream.h" nogil:
     bint exceeds_caches(size_t size)

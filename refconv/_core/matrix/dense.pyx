@@ -94,7 +94,7 @@ cdef inline const real *first(const real[:, ::1] matrix) noexcept nogil:
 cdef inline Py_ssize_t steps_of(const Product *m) noexcept nogil:
     """Return the steps (threads.h) of a product.
 
-    There are twice as many steps per product as in a convolution, because each number of b is loaded for few products.
+    A product takes twice the steps of a product in a convolution, because each loaded number of b is used for few products.
     """
     return 2 * m.rows * m.columns * m.depth // MULTIPLY_ADDS_PER_STEP
 
