@@ -24,7 +24,7 @@ Before = Callable[[Span], Span | None]
 class Row(NamedTuple):
     """Row of the table, with the figures of one layer.
 
-    ``parameters`` is the number of trainable parameters. ``untrained`` is the number of frozen parameters and running averages.
+    ``parameters`` is the number of trainable parameters, and ``untrained`` that of frozen parameters and running averages.
     The receptive field belongs to the middle output pixel; None means the whole input. Layers with ``training_only`` are not
     used in inference.
     """
