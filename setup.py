@@ -81,7 +81,7 @@ def extensions():
 
 
 def translate(sources):
-    """Translate the kernels to C and return an extension for each, then one for their shared code.
+    """Translate the kernels to C; return an extension for each, then one for shared code.
 
     All instruction sets use the same C files, so these do not contain the name of a set. The shared code is Cython's code for
     arrays, which would otherwise be repeated in each module.

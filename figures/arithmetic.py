@@ -40,7 +40,7 @@ class Sliding:
 
     @property
     def pads(self):
-        """Number of zeros before and after the image along each axis."""
+        """Zeros before and after the image along each axis, as pairs of counts."""
         return self.window.pads(self.x.shape)
 
     def products(self, pixel):
@@ -60,7 +60,7 @@ class Sliding:
         return [(u + m * D_h, v + n * D_w) for m in range(kh) for n in range(kw)]
 
 
-def look(axes, sliding, pixel, image_at, filter_at, *, pads=None, real=None, labels=("input", "filter")):
+def draw_step(axes, sliding, pixel, image_at, filter_at, *, pads=None, real=None, labels=("input", "filter")):
     """Draw the image with the window of one output pixel, the filter, the products and the sum.
 
     ``pads`` is the padding to draw if it is smaller than the actual padding. ``real`` is True at pixels and False at

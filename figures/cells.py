@@ -23,8 +23,8 @@ def cells(axes, values, at, *, fill="white", colours=None, size=13, label=None):
         for j, value in enumerate(row):
             colour = (colours or {}).get((i, j), fill)
             axes.add_patch(Rectangle((left + j, top + i), 1, 1, facecolor=colour, edgecolor=GREY, linewidth=0.8))
-            words = "" if value is None else value if isinstance(value, str) else signed(value)
-            axes.text(left + j + 0.5, top + i + 0.52, words, ha="center", va="center", fontsize=size, color=INK)
+            text = "" if value is None else value if isinstance(value, str) else signed(value)
+            axes.text(left + j + 0.5, top + i + 0.52, text, ha="center", va="center", fontsize=size, color=INK)
     if label:
         axes.text(left + len(values[0]) / 2, top - 0.3, label, ha="center", va="bottom", fontsize=size + 1)
 

@@ -9,7 +9,7 @@ only the middle window is shown. Source: lecture rows F3 and C4 (SOURCES.md).
 
 import canvas
 import numpy as np
-from arithmetic import SIZE, Sliding, filled, look
+from arithmetic import SIZE, Sliding, draw_step, filled
 from cells import board
 
 from refconv import Window
@@ -33,7 +33,7 @@ def _frame(slides, steps):
     axes = board(figure, 18.6, 10.9)
     dilation, now = steps[-1]
     sliding = slides[dilation]
-    look(axes, sliding, now, (0, 1.2), (8.6, 1.2))
+    draw_step(axes, sliding, now, (0, 1.2), (8.6, 1.2))
     for D, at in OUTPUTS.items():
         done = [pixel for other, pixel in steps if other == D] if D > 1 else list(np.ndindex(slides[1].y.shape))
         if done:

@@ -9,7 +9,7 @@ does not change the others. Grey cells with dashed edges are padding. Source: le
 
 import canvas
 import numpy as np
-from arithmetic import SIZE, Sliding, filled, look
+from arithmetic import SIZE, Sliding, draw_step, filled
 from cells import board
 from matplotlib.patches import Rectangle
 
@@ -46,7 +46,7 @@ def _frame(full, slides, ring, done):
     axes = board(figure, 20.4, 10.7)
     now = done[-1]
     rings = int(ring[now])
-    look(axes, full, now, (0, 1.2), (9.7, 1.2), pads=((rings, rings), (rings, rings)))
+    draw_step(axes, full, now, (0, 1.2), (9.7, 1.2), pads=((rings, rings), (rings, rings)))
     colours = {pixel: COLOURS[ring[pixel]] for pixel in done}
     filled(axes, full.y, OUTPUT, done, now=now, colours=colours, label="output")
     for number, (padding, zeros) in enumerate(PADDINGS.items()):

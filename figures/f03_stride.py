@@ -9,7 +9,7 @@ they are also marked in the output of stride 1. Source: lecture rows F3, A7 and 
 
 import canvas
 import numpy as np
-from arithmetic import SIZE, Sliding, filled, look
+from arithmetic import SIZE, Sliding, draw_step, filled
 from cells import board
 
 from refconv import Window
@@ -40,7 +40,7 @@ def _frame(slides, number, done):
     figure = canvas.canvas("Stride 2 keeps every second window in each direction")
     axes = board(figure, 18.4, 10.7)
     now = done[number][-1]
-    look(axes, slides[number], now, (0, 1.2), (8.6, 1.2))
+    draw_step(axes, slides[number], now, (0, 1.2), (8.6, 1.2))
     kept = {(2 * i, 2 * j): KEPT for i, j in done[1]}, dict.fromkeys(done[1], KEPT)
     for k, S in enumerate(STRIDES):
         if k <= number:

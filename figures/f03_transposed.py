@@ -10,7 +10,7 @@ convolution's change of shape, not its change of values. Source: lecture rows F3
 
 import canvas
 import numpy as np
-from arithmetic import FILTER, PRODUCT, SIZE, WINDOW, Sliding, filled, grid, look
+from arithmetic import FILTER, PRODUCT, SIZE, WINDOW, Sliding, draw_step, filled, grid
 from cells import board, cells, frame, sign
 
 from refconv import Window, conv_transpose2d, zero_stuff
@@ -104,7 +104,7 @@ def _window(x, w, y, done):
     assert np.array_equal(sliding.y, y)
     figure = canvas.canvas("The same, as a convolution of the zero-stuffed input")
     axes = board(figure, 18, 11.3)
-    look(axes, sliding, done[-1], (0, 1.2), (9, 1.2), real=real == 1, labels=("zero-stuffed input", "rotated filter"))
+    draw_step(axes, sliding, done[-1], (0, 1.2), (9, 1.2), real=real == 1, labels=("zero-stuffed input", "rotated filter"))
     filled(axes, y, (13, 1.2), done, now=done[-1], label="output")
     cells(axes, y, (13, 7.1), size=SIZE, label="from the stamps")
     zeros = np.count_nonzero(~np.pad(real == 1, sliding.pads)[tuple(np.transpose(sliding.taps(done[-1])))])

@@ -3,7 +3,7 @@
     python figures/f04_volumes.py --show
 
 Each sheet is a feature map, drawn to scale: a pixel has the same size everywhere. The marked pixel of a stage is computed
-from the marked window of the stage before, over every map. Sizes, weights and multiply-adds come from ``models.lenet()``:
+from the marked window in every map of the previous stage. Sizes, weights and multiply-adds come from ``models.lenet()``:
 most multiply-adds are in the convolutions, most weights in the first dense layer. Source: lecture rows F4 and M2 (SOURCES.md).
 """
 

@@ -2,10 +2,10 @@
 
     python figures/f07_max_pool.py --show
 
-Left, windows of 3×3 pixels with stride 2, so that they overlap: the 9 is the maximum of two windows and gets the sum of their
-gradients, 2 + 3; pixels that are no maximum get 0. Right, the slide's example without overlap, with max pooling and with
-average pooling. ``max_pool2d_with_argmax``, ``max_pool2d_dx`` and ``avg_pool2d`` compute the numbers.
-Source: lecture rows F7, A11, B5 and C9 (SOURCES.md).
+Left, windows of 3×3 pixels with stride 2, so that they overlap: the 9 is the maximum of two windows and gets the sum of
+their gradients, 2 + 3; pixels that are not a maximum get 0. Right, the slide's example without overlap, with max pooling and
+with average pooling. ``max_pool2d_with_argmax``, ``max_pool2d_dx`` and ``avg_pool2d`` compute the numbers. Source: lecture
+rows F7, A11, B5 and C9 (SOURCES.md).
 """
 
 import canvas

@@ -3,9 +3,9 @@
     python figures/f08_activations.py --show
 
 ``relu_dx`` and the other derivative functions, called with ∂e/∂y = 1, give the derivatives; central differences of the
-functions agree with them. The dashed lines show what the backward pass multiplies the gradient by: through twenty sigmoids
-it shrinks to 1/4²⁰ at best, through twenty active ReLUs not at all. A leaky ReLU and an ELU pass some gradient below 0.
-Source: lecture rows F8 and B6 (SOURCES.md).
+functions agree with them. The dashed lines show the factor of the gradient in the backward pass: through twenty sigmoids the
+gradient shrinks to 1/4²⁰ at best, through twenty active ReLUs not at all. A leaky ReLU and an ELU pass some gradient below
+0. Source: lecture rows F8 and B6 (SOURCES.md).
 """
 
 import canvas

@@ -34,9 +34,9 @@ def draw():
     figure = canvas.canvas("Dense block: each layer reads all earlier outputs, adds 32 channels")
     axes = figure.add_subplot()
     for k in range(len(channels) + 1):
-        for made, (low, high) in enumerate(pairwise(edges[: k + 2])):
+        for source, (low, high) in enumerate(pairwise(edges[: k + 2])):
             axes.add_patch(
-                Rectangle((PITCH * k, low), WIDTH, high - low, facecolor=colours[made], edgecolor="white", linewidth=1.5)
+                Rectangle((PITCH * k, low), WIDTH, high - low, facecolor=colours[source], edgecolor="white", linewidth=1.5)
             )
         axes.text(PITCH * k + WIDTH / 2, edges[k + 1] + 4, str(edges[k + 1]), ha="center", va="bottom")
     for k, (before, after) in enumerate(channels):

@@ -2,11 +2,11 @@
 
     python figures/f11_deep_image_prior.py --measure --show
 
-A small hourglass network with random weights and a fixed noise input is fitted to one image of 96 × 96 pixels; it never
-sees another. Above, this image is a photograph with noise (σ = 25/255), or a photograph without half of its pixels. The
-PSNR compares with the true photograph, which is not used for fitting. The restored image is an average over the last steps.
-Below are the errors for the photograph, for the noisy photograph and for noise alone. Seed 0; the photograph of Grace Hopper
-comes with matplotlib. Source: lecture rows F11 and M17 (SOURCES.md).
+A small hourglass network with random weights and a fixed noise input is fitted to one image of 96 × 96 pixels; it never sees
+another. Above, this image is a photograph with noise (σ = 25/255), or a photograph with half of its pixels missing. The PSNR
+compares with the true photograph, which is not used for fitting. The restored image is an average over the last steps. Below
+are the errors for the photograph, for the noisy photograph and for noise alone. Seed 0; the photograph of Grace Hopper comes
+with matplotlib. Source: lecture rows F11 and M17 (SOURCES.md).
 """
 
 import base64
@@ -27,33 +27,33 @@ def measure():
     For an error, ``at`` is the step and ``value`` the error; for a picture, ``at`` is the row and ``value`` its pixels.
     """
     truth = photograph(SIZE)
-    noisy, known = spoilt(truth)
+    noisy, known = degraded(truth)
     noise = np.random.default_rng(SEED + 1).random(truth.shape, np.float32)
     rows = []
-    clean = learnt(noisy, "photograph with noise", LONG_STEPS, rows)
-    learnt(truth, "photograph", STEPS + 1, rows)
-    learnt(noise, "noise", STEPS + 1, rows)
+    clean = fit_and_log(noisy, "photograph with noise", LONG_STEPS, rows)
+    fit_and_log(truth, "photograph", STEPS + 1, rows)
+    fit_and_log(noise, "noise", STEPS + 1, rows)
     filled = fit_image(truth * known, known, steps=LONG_STEPS, seed=SEED)
     for name, picture in (("truth", truth), ("cleaned", clean), ("filled", filled)):
         rows += [{"what": name, "at": k, "value": encoded(line)} for k, line in enumerate(picture)]
     return rows
 
 
-def spoilt(truth):
+def degraded(truth):
     """Return the photograph with noise, and a mask of its known (1) and missing (0) pixels."""
     rng = np.random.default_rng(SEED)
     noisy = np.clip(truth + NOISE * rng.standard_normal(truth.shape, np.float32), 0, 1)
     return noisy, (rng.random((SIZE, SIZE, 1)) >= MISSING).astype(np.float32)
 
 
-def learnt(target, name, steps, rows):
+def fit_and_log(target, name, steps, rows):
     """Fit the network to an image, append its errors to rows, and return the smoothed image."""
 
-    def look(step, image):
+    def log_error(step, image):
         if step in LOGGED_STEPS:
             rows.append({"what": name, "at": step, "value": float(f"{np.mean((image - target) ** 2):.4g}")})
 
-    return fit_image(target, steps=steps, seed=SEED, jitter=1 / 30, on_step=look)
+    return fit_image(target, steps=steps, seed=SEED, jitter=1 / 30, on_step=log_error)
 
 
 def encoded(line):
@@ -72,7 +72,7 @@ def draw(rows):
     figure = canvas.canvas("An untrained network fits photographs faster than noise")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1))
     truth, clean, filled = (picture_of(rows, name) for name in ("truth", "cleaned", "filled"))
-    noisy, known = spoilt(truth)
+    noisy, known = degraded(truth)
     shown = {
         "noisy": noisy,
         "… restored": clean,

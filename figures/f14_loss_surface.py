@@ -1,12 +1,13 @@
-"""F14: a residual network has a loss like a wide bowl, a plain one a plateau with cliffs.
+"""F14: the loss surface is a wide bowl with shortcuts, a plateau with cliffs without them.
 
     python figures/f14_loss_surface.py --measure --show
 
-The networks of F13, with 44 layers, after the same eight epochs. The trained weights are in the middle. The plane has two
-random directions, scaled so that each filter's part is as long as the filter: at 0.5, each filter has moved by half of its
-length (Li et al., 2018). Biases and batch normalisation do not change. The loss is computed on 256 training digits;
-guessing gives 2.3. Plain networks with fewer layers or longer training can have a bowl too. Both panels share one colour
-scale and one set of contours; seed 0 for the networks, 1 for the directions. Source: lecture rows F14 and M9 (SOURCES.md).
+The networks are the residual and the plain network of F13, with 44 layers, after the same eight epochs. The trained weights
+are in the middle. The plane has two random directions, scaled so that each filter's part is as long as the filter: at 0.5,
+each filter has moved by half of its length (Li et al., 2018). Biases and batch normalisation do not change. The loss is
+computed on 256 training digits; guessing gives 2.3. With fewer layers or longer training, plain networks can also have a
+bowl. Both panels share one colour scale and one set of contours; seed 0 for the networks, 1 for the directions. Source:
+lecture rows F14 and M9 (SOURCES.md).
 """
 
 import canvas

@@ -2,11 +2,11 @@
 
     python figures/f16_operations.py --show
 
-It also has only a sixth of the parameters. refconv counts operations and parameters of the full-size networks. The accuracies
-are printed in the papers (100 % minus the top-1 error of one network on the validation images); nothing was trained for this
-figure. Compare points on a horizontal line: equally good networks have very different costs. The pale networks were tested on
-more than one crop of each image, which adds one or two percent.
-Source: lecture rows F16, M3, M5, M7–M10, M14 and M15 (SOURCES.md).
+ResNet-50 also has only a sixth of the parameters. refconv counts operations and parameters of the full-size networks. The
+accuracies are printed in the papers (100 % minus the top-1 error of one network on the validation images); nothing was
+trained for this figure. Compare points on a horizontal line: equally good networks have very different costs. The pale
+networks were tested on more than one crop of each image, which adds one or two percent. Source: lecture rows F16, M3, M5,
+M7–M10, M14 and M15 (SOURCES.md).
 """
 
 from typing import NamedTuple
@@ -77,7 +77,7 @@ FAMILIES = (
 )
 
 
-def counted(name):
+def count(name):
     """Count multiply-adds (10⁹) and parameters (10⁶) of a network without auxiliary heads."""
     options = {"heads": False} if name in ("googlenet", "inception-v3") else {}
     if name in ("resnet50", "resnet101", "resnet152"):
@@ -88,7 +88,7 @@ def counted(name):
 
 def draw():
     """Draw a bubble for each network and a line for each family."""
-    counts = {network.name: counted(network.name) for _, family in FAMILIES for network in family}
+    counts = {network.name: count(network.name) for _, family in FAMILIES for network in family}
     (deep, weights), (vgg, vgg_weights) = counts["resnet50"], counts["vgg-e"]
     assert 4.5 < vgg / deep < 5.5
     assert 5.5 < vgg_weights / weights < 6.5
@@ -96,7 +96,7 @@ def draw():
     figure = canvas.canvas("ResNet-50 beats VGG-19 with a fifth of its operations")
     axes = figure.add_subplot()
     for colour, family in FAMILIES:
-        show(axes, colour, family, counts)
+        draw_family(axes, colour, family, counts)
     axes.set_xscale("log")
     axes.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
     axes.minorticks_off()
@@ -104,11 +104,11 @@ def draw():
     axes.set_ylabel("ImageNet accuracy, top-1 (%)")
     axes.grid(color=canvas.PALE)
     axes.set_axisbelow(True)
-    scale(axes)
+    draw_legend(axes)
     return figure
 
 
-def show(axes, colour, family, counts):
+def draw_family(axes, colour, family, counts):
     """Draw the labelled bubbles of one family; networks tested on several crops are pale."""
     x, y = [counts[network.name][0] for network in family], [100 - network.error for network in family]
     axes.plot(x, y, color=colour, linewidth=1, alpha=0.6)
@@ -123,7 +123,7 @@ def show(axes, colour, family, counts):
         axes.annotate(network.label, (across, up), (dx, dy), textcoords="offset points", fontsize=12, weight=weight, **place)
 
 
-def scale(axes):
+def draw_legend(axes):
     """Draw the legend: the areas of the bubbles and the pale colour."""
     for millions, across in ((5, 10.3), (25, 13), (140, 18.5)):
         axes.scatter([across], [60.8], AREA * millions, color=canvas.GREY, alpha=0.5, edgecolor="white")

@@ -2,10 +2,10 @@
 
     python figures/f18_equivariance.py --show
 
-Each row compares, from left to right, changing first and convolving second with convolving first and changing second. The
+Each row compares two orders, from left to right: change the image and convolve it, or convolve it and change the result. The
 kernel responds to vertical edges: it finds other edges in the rotated letter, and narrower ones relative to the enlarged
-letter. The number is the norm of the difference, in percent of the norm of the convolution.
-Source: lecture rows F18, C8 and C11 (SOURCES.md).
+letter. The number is the norm of the difference, in percent of the norm of the convolution. Source: lecture rows F18, C8 and
+C11 (SOURCES.md).
 """
 
 import canvas

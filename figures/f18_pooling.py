@@ -5,8 +5,7 @@
 On the left, an F and the same F one pixel further to the right, after a convolution with a kernel that responds to vertical
 edges, and then after max pooling. On the right, how much the pooled output changes when the F moves, averaged over 64 start
 positions: the norm of the difference, in percent of the norm of the output. Global pooling does not change at all. Pooling
-does not compensate for shifts that are larger than its window.
-Source: lecture rows F18, A11 and C10 (SOURCES.md).
+does not compensate for shifts that are larger than its window. Source: lecture rows F18, A11 and C10 (SOURCES.md).
 """
 
 import canvas
@@ -20,7 +19,7 @@ SHOWN, FARTHEST, PHASES = (1, 2, 4), 4, 8
 CROP = slice(4, 36)  # pixels around the F
 
 
-def seen(right=0, down=0):
+def response(right=0, down=0):
     """Return the convolution of a shifted F after ReLU."""
     return relu(convolved(np.roll(letter(), (down, right), (0, 1))))
 
@@ -31,11 +30,11 @@ def pooled(answer, window):
 
 def change(window, shift, places):
     """Return the mean change of the pooled output by a shift, in percent, over the start places."""
-    found = []
+    changes = []
     for right, down in places:
-        before, after = pooled(seen(right, down), window), pooled(seen(right + shift, down), window)
-        found.append(100 * np.linalg.norm(after - before) / np.linalg.norm(before))
-    return np.mean(found)
+        before, after = pooled(response(right, down), window), pooled(response(right + shift, down), window)
+        changes.append(100 * np.linalg.norm(after - before) / np.linalg.norm(before))
+    return np.mean(changes)
 
 
 def draw():
@@ -44,7 +43,7 @@ def draw():
     left, right = figure.subfigures(1, 2, width_ratios=[1.6, 1], wspace=0.03)
     panels = left.subplots(2, len(SHOWN))
     for column, window in enumerate(SHOWN):
-        answers = [pooled(seen(shift), window) for shift in (0, 1)]
+        answers = [pooled(response(shift), window) for shift in (0, 1)]
         for row, (axes, answer) in enumerate(zip(panels[:, column], answers, strict=True)):
             part = slice(CROP.start // window, CROP.stop // window)
             axes.imshow(answer[part, part], cmap="Oranges", vmin=0, vmax=answers[0].max())

@@ -197,7 +197,7 @@ def test_receptive_field_grows_with_dilation_and_with_the_strides_of_earlier_lay
 
 @pytest.mark.parametrize("stack", [[], [Window((3,)), Window((3, 3))]])
 def test_receptive_field_refuses_no_windows_and_windows_of_different_ranks(stack):
-    with pytest.raises(ValueError, match="windows must be at least one, all with the same number of axes"):
+    with pytest.raises(ValueError, match="windows must contain at least one window, all with the same number of axes"):
         receptive_field(stack)
 
 

@@ -127,12 +127,12 @@ def shift(most: int) -> Augment:
 
 
 def flip(probability: float = 0.5) -> Augment:
-    """Return an augmentation that mirrors images at random, left to right.
+    """Return an augmentation that flips images horizontally at random.
 
     Parameters
     ----------
     probability : float
-        Probability of mirroring, drawn independently for each image.
+        Probability of flipping, independent for each image.
 
     Returns
     -------
@@ -284,7 +284,8 @@ def distort(
     rotation : float
         Largest angle, in degrees.
     zoom, shear : float
-        Largest difference of the scale from 1, drawn separately for height and width, and largest slant, x per y.
+        Largest difference of the scale from 1, drawn separately for height and width; and largest shear, in pixels of x per
+        pixel of y.
     elastic, sigma : float
         Standard deviation of each pixel's displacement, and of the Gaussian that smooths the displacements, in pixels.
     move : float

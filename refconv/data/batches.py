@@ -160,8 +160,8 @@ class Batches:
     def settings(self) -> dict[str, Any]:
         """Return all settings that determine the batches, except the random generator.
 
-        They are compared with a checkpoint's. The data are represented by a fingerprint: shapes, types, and a SHA-256 of 256
-        evenly spaced examples.
+        They are compared with the settings in a checkpoint. The data are represented by a fingerprint: shapes, types, and a
+        SHA-256 of 256 evenly spaced examples.
         """
         return {
             "batch_size": self.batch_size,
@@ -187,7 +187,7 @@ class Batches:
         return dict(self.rng.bit_generator.state)
 
     def resume(self, state: dict[str, Any], done: int) -> None:
-        """Make the next pass continue, after ``done`` batches, the pass that started in this state."""
+        """Start the next pass from this state and skip its first ``done`` batches."""
         self.rng.bit_generator.state = state
         self._done = done
 
@@ -230,9 +230,9 @@ def split(
     count = max(1, round(real("share", share, above=0, below=1) * len(images)))
     if count == len(images):
         raise ArgumentValueError(f"share must leave at least one of {len(images)} images for training, got {share!r}")
-    held = np.zeros(len(images), bool)
-    held[fresh_or_seeded("rng", rng).permutation(len(images))[:count]] = True
-    return (images[~held], labels[~held]), (images[held], labels[held])
+    validation = np.zeros(len(images), bool)
+    validation[fresh_or_seeded("rng", rng).permutation(len(images))[:count]] = True
+    return (images[~validation], labels[~validation]), (images[validation], labels[validation])
 
 
 def _pair(images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
@@ -269,5 +269,5 @@ def _refuse_factory(augment: Any) -> None:
     name = getattr(augment, "__qualname__", "")
     if getattr(augment, "__module__", "") == "refconv.data.augment" and "<locals>" not in name:
         raise ArgumentTypeError(
-            f"augment must be a function of images and rng, got {name}, which returns one: call it, as in augment.{name}(…)"
+            f"augment must be a function of images and rng, got the function {name}: call it, as in augment.{name}(…)"
         )

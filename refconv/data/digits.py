@@ -285,7 +285,7 @@ def _centre(boxes: Array) -> Array:
 class _Alphabet(NamedTuple):
     """The table of styles as arrays, with a row for each style."""
 
-    cumulative: Array  # (styles,): digit + cumulative frequency of its styles, from digit to digit + 1
+    cumulative: Array  # (styles,): digit + cumulative frequency of its styles up to this one, at most digit + 1
     stations: Array  # (styles, 2, stations), padded with zeros
     path: Array  # (styles, stations, _POSITIONS): stations @ path gives the pen positions
     length: Array  # (styles,): length of the path, in units of the grid

@@ -256,7 +256,7 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
     try:
         content = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
     except EOFError:
-        raise BadDataFile(source, f"ends early: its gzip data break off after {len(raw)} bytes") from None
+        raise BadDataFile(source, f"ends early: its gzip data stop after {len(raw)} bytes") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadDataFile(source, f"is damaged gzip data: {error}") from error
     return content

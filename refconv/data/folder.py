@@ -67,7 +67,7 @@ def load_folder(
     DataNotFound
         If the folder does not exist or contains no images.
     BadDataFile
-        If a file with the extension of an image is not a readable one, or has pixels of more than 8 bits.
+        If a file with an image's extension is not a readable image, or has pixels of more than 8 bits.
     TypeError
         If `classes` is not a sequence of strings.
     ValueError

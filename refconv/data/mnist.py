@@ -142,8 +142,8 @@ KMNIST = DataSet(
 def load_mnist(split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True) -> tuple[Array, Array]:
     """Load the images and labels of MNIST.
 
-    The files are searched in `root` if it is given. Otherwise they are searched in the folder named by the environment
-    variable ``REFCONV_DATA_DIR``, then in the user's cache. Missing files are downloaded into the first of these folders.
+    If `root` is given, the files are searched for in this folder; otherwise in the folder named by the environment variable
+    ``REFCONV_DATA_DIR``, then in the user's cache. Missing files are downloaded into the first of these folders.
     In each of them the search order is: ``mnist``, torchvision's ``MNIST/raw``, ``MNIST``, ``raw`` if the folder itself is
     called ``MNIST``, and the folder itself. In each place a file may be called ``train-images-idx3-ubyte``, or
     ``train-images.idx3-ubyte`` as 7-Zip and Kaggle write it, with ``.gz`` or without, or be in a folder called
@@ -197,10 +197,11 @@ def load_fashion_mnist(
     """Load Fashion-MNIST: 70,000 pictures of ten kinds of clothes, in MNIST's format.
 
     The classes are T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot. Parameters, results
-    and errors are the same as for :func:`load_mnist`. The download has 30.9 MB. The searched folders are ``fashion-mnist``,
-    ``FashionMNIST/raw``, ``FashionMNIST``, ``raw`` inside a folder called ``FashionMNIST``, and the folder itself. Only the
-    ``.gz`` files of the mirrors can be verified. Unpacked or repacked files are recognised by their shape and counts, with a
-    ``UserWarning`` that they are not verified. Images and labels that are not verified are taken from the same folder.
+    and errors are the same as for :func:`load_mnist`. The download size is 30.9 MB. The searched folders are
+    ``fashion-mnist``, ``FashionMNIST/raw``, ``FashionMNIST``, ``raw`` inside a folder called ``FashionMNIST``, and the folder
+    itself. Only the ``.gz`` files of the mirrors can be verified. Unpacked or repacked files are recognised by their shape and
+    counts, with a ``UserWarning`` that they are not verified. Images and labels that are not verified are taken from the same
+    folder.
 
     Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset", 2017.
     """
@@ -213,7 +214,7 @@ def load_kmnist(
     """Load Kuzushiji-MNIST: 70,000 cursive Japanese letters from old books, in MNIST's format.
 
     The classes are o, ki, su, tsu, na, ha, ma, ya, re and wo. Parameters, results and errors are the same as for
-    :func:`load_mnist`. The download has 21.3 MB. The searched folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw``
+    :func:`load_mnist`. The download size is 21.3 MB. The searched folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw``
     inside a folder called ``KMNIST``, and the folder itself. Unpacked or repacked files are recognised in the same way as by
     :func:`load_fashion_mnist`.
 

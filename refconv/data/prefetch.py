@@ -21,9 +21,9 @@ END = object()  # follows the last batch of a pass in the queue
 
 
 class Prefetch:
-    """Iterable of the same batches, which another thread prepares while the network computes.
+    """Iterable of batches that another thread prepares while the network computes.
 
-    The order of the batches stays the same. The thread uses the settings of the code that iterates, such as the engine of
+    It yields the same batches in the same order. The thread uses the settings of the code that iterates, such as the engine of
     :func:`refconv.config`.
 
     Parameters
@@ -71,7 +71,7 @@ class Prefetch:
     def __getattr__(self, name: str) -> Any:
         """Return ``state`` or ``resume`` of the batches.
 
-        They are looked up here because only :class:`Batches` must have them, and other iterables may not.
+        They are looked up dynamically, because iterables other than :class:`Batches` may not have them.
         """
         if name in ("state", "resume"):
             return getattr(self.batches, name)

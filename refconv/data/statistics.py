@@ -155,7 +155,7 @@ def _for_each_channel(name: str, value: ArrayLike, channels: int) -> Array:
 def _blocks(images: Array) -> Iterator[Array]:
     """Yield consecutive views of the images, each of at most BLOCK_ELEMENTS elements.
 
-    A view is larger only if a single pixel has more channels.
+    A view is larger only if one pixel has more than BLOCK_ELEMENTS channels.
     """
     size = math.prod(images.shape[1:])
     if size > BLOCK_ELEMENTS and images.ndim > 2:

@@ -105,19 +105,19 @@ def fill_layers(
     in the same arrays, so an existing optimizer still trains them. Otherwise every layer gets new parameters. If an error is
     raised, no layer changes.
     """
-    kept = _parameters_that_fit(layers, specs, dtype)
-    with _undone_on_error([layer for layer, _ in layers], kept or ()):
-        made = iter(allocate([spec for own in specs for spec in own.values()], dtype)) if kept is None else None
+    existing = _parameters_that_fit(layers, specs, dtype)
+    with _undone_on_error([layer for layer, _ in layers], existing or ()):
+        allocated = iter(allocate([spec for own in specs for spec in own.values()], dtype)) if existing is None else None
         for (layer, shape), own in zip(layers, specs, strict=True):
-            if made is not None:
-                layer.parameters = Parameters({name: next(made) for name in own})
+            if allocated is not None:
+                layer.parameters = Parameters({name: next(allocated) for name in own})
                 for parameter in layer.parameters.values():
                     parameter.value.fill(0)  # make may not write all elements
             elif not own and not layer.parameters:
                 layer.parameters = Parameters()  # counts as built, although it has no parameters
             layer.make(shape, rng, dtype)
             layer.input_shape = shape
-    for parameter in kept or ():
+    for parameter in existing or ():
         if parameter.grad is not None and parameter.grad.any():  # writing to untouched zeros would allocate their memory
             parameter.grad.fill(0)
 
@@ -126,7 +126,7 @@ def _parameters_that_fit(
     layers: Sequence[tuple[Layer, Shape]], specs: Sequence[dict[str, Spec]], dtype: np.dtype[Any]
 ) -> list[Parameter] | None:
     """Return the existing parameters if they match the specifications, else None."""
-    kept = []
+    existing = []
     for (layer, _), own in zip(layers, specs, strict=True):
         if not layer.parameters.keys() >= own.keys():
             return None
@@ -137,8 +137,8 @@ def _parameters_that_fit(
                 return None
             if (parameter.value.shape, has_gradient) != (tuple(spec.shape), spec.trainable):
                 return None
-            kept.append(parameter)
-    return kept
+            existing.append(parameter)
+    return existing
 
 
 @contextmanager

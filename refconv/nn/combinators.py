@@ -150,11 +150,11 @@ class Sequential(Container):
         return 0
 
     def peak_activations(self, shape: Shape, keep_input: bool = False) -> int:
-        peak = kept = 0
+        peak = kept_input = 0
         for _, layer, inner in self.children(shape):
-            peak = max(peak, kept + layer.peak_activations(inner, keep_input and not kept))
+            peak = max(peak, kept_input + layer.peak_activations(inner, keep_input and not kept_input))
             if keep_input and layer.all_activations(inner) > 0:
-                kept = math.prod(shape)  # while later layers run, the input stays in memory too
+                kept_input = math.prod(shape)  # while later layers run, the input stays in memory too
         return peak
 
     @overload

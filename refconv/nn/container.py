@@ -64,7 +64,7 @@ class Container(Layer):
     def _own_parameters(self) -> Parameters:
         """Return the container's own parameters, even if ``build`` was not called on it.
 
-        Usually there are none, so a container of built layers is built.
+        Usually there are none, so a container of built layers counts as built.
         """
         return self.parameters
 
@@ -113,9 +113,9 @@ def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> st
         key: repr(layer) for key, layer in layers.items()
     }  # computed once: the cost of two calls would double with each level
     arguments = [text if key.isdigit() else f"{key}={text}" for key, text in texts.items()]
-    line = f"{name}({', '.join([*arguments, *settings])})"
-    if len(line) <= MAX_REPR_LENGTH and "\n" not in line:
-        return line
+    one_line = f"{name}({', '.join([*arguments, *settings])})"
+    if len(one_line) <= MAX_REPR_LENGTH and "\n" not in one_line:
+        return one_line
     body = "\n".join([*(f"{key}: {text}" for key, text in texts.items()), *settings])
     return f"{name}(\n{textwrap.indent(body, '  ')}\n)"
 

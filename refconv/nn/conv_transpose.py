@@ -97,7 +97,7 @@ class _ConvTranspose(_Conv):
 
         Each input pixel adds a copy of the kernel to the output, and neighbouring copies are shifted by S. So of the k taps,
         only those with the same m·D mod S contribute to the same output. This remainder takes S / gcd(S, D) values, or k if
-        there are fewer taps. The mean is over the outputs under one copy.
+        there are fewer taps. The mean is over the outputs that one copy covers.
         """
         window = self.window
         taps = [k / min(k, S // math.gcd(S, D)) for k, S, D in zip(window.kernel, window.stride, window.dilation, strict=True)]

@@ -150,7 +150,7 @@ class Description:
 
         A layer needs memory for its input and its output. The default assumes that inner layers run one after the other, that
         each of them may read the input, and that their outputs are kept until the end. Parameters and the buffers of
-        kernels are not included.
+        compiled kernels are not included.
 
         Parameters
         ----------

@@ -107,13 +107,11 @@ class Heads(Wrapper, Container):
 
 
 def _cut(trunk: Sequential, names: list[str]) -> list[Sequential]:
-    """Cut the trunk into pieces after each of these layers; the last piece is the rest."""
+    """Cut the trunk into pieces after each of these layers; the last piece is the remainder."""
     layers = [*trunk.layers.items()]
     position = {name: k for k, (name, _) in enumerate(layers, 1)}
     ends = [position.get(name, 0) for name in names]  # 0 for an unknown name
     if not ends or 0 in ends or ends != sorted(set(ends)) or ends[-1] == len(layers):
         allowed = [*trunk.layers][:-1]
-        raise ArgumentValueError(
-            f"heads must be named after layers of the trunk, in order and without the last one, {allowed}, got {names}"
-        )
+        raise ArgumentValueError(f"heads must have one or more names from {allowed}, in this order, got {names}")
     return [Sequential(**dict(layers[low:high])) for low, high in zip([0, *ends], [*ends, len(layers)], strict=True)]

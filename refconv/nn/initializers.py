@@ -29,7 +29,7 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 
 def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
-    r"""Draw weights uniformly from ±√(6 / (fan-in + fan-out)).
+    r"""Draw weights uniformly between −a and a, with a = √(6 / (fan-in + fan-out)).
 
     This preserves the variance of outputs and gradients if the units are nearly linear.
 

@@ -32,7 +32,7 @@ Self = TypeVar("Self", bound="Layer")
 def call_backward(backward: Backward, dy: Any, want_dx: bool = True) -> Any:
     """Call a backward function with or without ``want_dx`` and return ∂e/∂x.
 
-    Some backward functions accept only dy. Code that passes ``want_dx`` on must use this function. The result is None if the
+    Some backward functions accept only dy. Code that passes on ``want_dx`` must use this function. The result is None if the
     backward function skips ∂e/∂x.
 
     >>> call_backward(lambda dy: 2 * dy, 3.0, want_dx=False), call_backward(lambda dy, want_dx: want_dx, 3.0, want_dx=False)
@@ -68,8 +68,8 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     Your own layer must implement ``forward``, and the following methods and attributes if it needs them:
 
     - ``output_shape``, if the output does not have the shape of the input;
-    - ``specs``, if it has parameters: it returns a :class:`Spec`, shape and initial values, for each name. :meth:`build` makes
-      the parameters, and ``forward`` reads ``self.parameters["w"].value``;
+    - ``specs``, if it has parameters: it returns a :class:`Spec`, shape and initial values, for each name. :meth:`build`
+      creates the parameters, and ``forward`` reads ``self.parameters["w"].value``;
     - ``named_layers`` and ``children``, if it has inner layers (a subclass of ``Sequential`` or ``Sum`` inherits both);
     - ``multiply_adds``, ``input_span``, ``own_activations``, ``caption``, ``category``, ``wiring``, for tables and diagrams.
 
@@ -175,12 +175,12 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return iter(())
 
     def build(self, shape: Shape, rng: Generator = None, dtype: DTypeLike = np.float32) -> Shape:
-        """Make the parameters for inputs of this shape, or reset existing ones of the right shapes.
+        """Create the parameters for inputs of this shape, or reset existing parameters that fit.
 
         All values are views of one flat array, and all gradients are views of another; see :class:`Parameter`. If the layer
         is already built and its parameters keep their shapes and type, they get new initial values in place, and an existing
-        optimizer still trains them. Otherwise ``build`` makes new parameters, which need a new optimizer. If ``build`` raises
-        an error, the layer does not change.
+        optimizer still trains them. Otherwise ``build`` creates new parameters, which need a new optimizer. If ``build``
+        raises an error, the layer does not change.
 
         Parameters
         ----------

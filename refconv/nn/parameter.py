@@ -159,7 +159,7 @@ class Parameter:
 class Parameters(dict[str, Parameter]):
     """Dict of the parameters of one layer by name.
 
-    A missing name raises an error that lists the names. If the layer is not built, the error recommends to call ``build``.
+    A missing name raises an error that lists the names. If the layer is not built, the error recommends calling ``build``.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def not_built(layer: object) -> str:
 
 
 def _write(name: str, array: Array, new: ArrayLike) -> None:
-    """Copy ``new`` into an array of its shape; floats are rounded to the array's type."""
+    """Copy ``new`` into an array of the same shape; floats are rounded to the array's type."""
     if np.shape(new) != array.shape:
         got = "None" if new is None else f"shape {np.shape(new)}"
         raise ArgumentValueError(f"{name} must have shape {array.shape}, got {got}")

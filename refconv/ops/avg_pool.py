@@ -115,7 +115,8 @@ def avg_pool2d_dx(
 
     Source: lecture row A11 (SOURCES.md).
     """
-    dy, input_size = channels_last("dy", as_float("dy", dy), 2, data_format), per_axis("input_size", input_size, 2)
+    dy = channels_last("dy", as_float("dy", dy), 2, data_format)
+    input_size = per_axis("input_size", input_size, 2)
     window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
@@ -208,7 +209,8 @@ def avg_pool1d_dx(
 
     Source: lecture row A11 (SOURCES.md).
     """
-    dy, input_size = channels_last("dy", as_float("dy", dy), 1, data_format), per_axis("input_size", input_size, 1)
+    dy = channels_last("dy", as_float("dy", dy), 1, data_format)
+    input_size = per_axis("input_size", input_size, 1)
     window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
@@ -283,7 +285,8 @@ def global_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     Source: lecture rows A11 and M6 (SOURCES.md).
     """
     known_format(data_format)
-    dy, input_size = axes("dy", as_float("dy", dy), "batch", "channels"), per_axis("input_size", input_size, 2)
+    dy = axes("dy", as_float("dy", dy), "batch", "channels")
+    input_size = per_axis("input_size", input_size, 2)
     return restore(implementation("avg_pool").global_avg_pool2d_dx(dy, input_size), data_format)
 
 
@@ -350,7 +353,8 @@ def global_avg_pool1d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     Source: lecture row A11 (SOURCES.md).
     """
     known_format(data_format)
-    dy, input_size = axes("dy", as_float("dy", dy), "batch", "channels"), per_axis("input_size", input_size, 1)
+    dy = axes("dy", as_float("dy", dy), "batch", "channels")
+    input_size = per_axis("input_size", input_size, 1)
     return restore(implementation("avg_pool").global_avg_pool1d_dx(dy, input_size), data_format)
 
 

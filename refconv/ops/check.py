@@ -138,7 +138,8 @@ def input_channels(x: Array, count: int, name: str, w: Array, data_format: DataF
     if x.shape[-1] == count:
         return
     weights = f"{name} of shape {w.shape}" + (f" in {groups} groups" if groups > 1 else "")
-    last, space = data_format == "channels_last", ("H", "W")[-(x.ndim - 2) :] if x.ndim > 2 else ()
+    last = data_format == "channels_last"
+    space = ("H", "W")[-(x.ndim - 2) :] if x.ndim > 2 else ()
     got, other = (x.shape, x.shape[1]) if last else ((len(x), x.shape[-1], *x.shape[1:-1]), x.shape[-2])
     hint = ""
     if other == count and space:

@@ -162,7 +162,7 @@ def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
     n is at least the length of the full convolution, so that nothing wraps around. The loops compute these sums directly. The
     kernel uses the fast Fourier transform, which needs about n·log n products; :func:`convolve1d` needs n·k. The rounding
-    error of every output is proportional to the largest output, so small outputs are less accurate than those of
+    error of every output is proportional to the largest output, so small outputs are less accurate than with
     :func:`convolve1d`. An infinity or a NaN in the input spreads to all outputs.
 
     Parameters

@@ -103,8 +103,8 @@ def max_pool2d_with_argmax(
     .. math:: \mathrm{argmax}_{i,j,c} = u W + v, \quad (u, v) = (i S + m D,\; j S + n D)
               \text{ with } x_{u,v,c} = y_{i,j,c}
 
-    If several elements are the maximum, argmax is the position of the first in row-major order. If there are several NaNs, it
-    is the position of the last.
+    If several elements are the maximum, argmax is the position of the first one in row-major order. If there are several
+    NaNs, it is the position of the last one.
 
     Parameters
     ----------
@@ -331,7 +331,8 @@ def _checked_dx(
         raise ArgumentTypeError(f"argmax must be an array of integers, got {argmax.dtype}")
     same_shape("argmax", argmax, dy.shape, "the shape of dy")
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
-    input_size, argmax = per_axis("input_size", input_size, ndim), np.ascontiguousarray(argmax, np.intp)
+    input_size = per_axis("input_size", input_size, ndim)
+    argmax = np.ascontiguousarray(argmax, np.intp)
     # The kernels check each index when they use it. As unsigned numbers, negative indices are larger than all others.
     if get_config().engine == "reference" and argmax.size and argmax.view(np.uintp).max() >= math.prod(input_size):
         _in_bounds(None, argmax, input_size)

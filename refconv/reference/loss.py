@@ -57,7 +57,8 @@ def softmax(x: Array) -> Array:
     N, K = x.shape
     y = np.zeros((N, K), x.dtype)
     for b in range(N):
-        total, largest = 0, shift(x[b])
+        largest = shift(x[b])
+        total = 0
         for k in range(K):
             y[b, k] = exp(x[b, k] - largest)
             total += y[b, k]
@@ -106,7 +107,8 @@ def log_softmax(x: Array) -> Array:
     N, K = x.shape
     y = np.zeros((N, K), x.dtype)
     for b in range(N):
-        total, largest = 0, shift(x[b])
+        largest = shift(x[b])
+        total = 0
         for k in range(K):
             total += exp(x[b, k] - largest)
         for k in range(K):
@@ -161,7 +163,8 @@ def softmax_cross_entropy(logits: Array, labels: Array, alpha: float, class_weig
     section 7.
     """
     N, K = logits.shape
-    loss, dlogits, log_p = np.zeros((), logits.dtype), np.zeros((N, K), logits.dtype), log_softmax(logits)
+    loss, dlogits = np.zeros((), logits.dtype), np.zeros((N, K), logits.dtype)
+    log_p = log_softmax(logits)
     weights = [1] * N if class_weights is None else class_weights[labels]
     total = sum(weights)
     for b in range(N):

@@ -52,7 +52,7 @@ def max_pool2d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
     .. math:: y_{b,i,j,c} = \max_{m,n} \; x_{b,\; i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
 
     ``x`` (N, H, W, C); returns y (N, rows, columns, C) and the positions u·W + v of the maxima, of the same shape. If several
-    elements are the maximum, the position is that of the first in row-major order (:func:`wins`).
+    elements are the maximum, the first one in row-major order counts (:func:`wins`).
 
     >>> from refconv.geometry import Window
     >>> x = np.array([[1.0, 7, 3], [4, 5, 7]]).reshape(1, 2, 3, 1)

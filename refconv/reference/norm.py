@@ -86,7 +86,8 @@ def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Arr
     M, C = x.shape
     dx, dgamma, dbeta = np.zeros((M, C), x.dtype), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
     for c in range(C):
-        std, dmean, dvar = sqrt(var[c] + eps), 0, 0
+        std = sqrt(var[c] + eps)
+        dmean, dvar = 0, 0
         for m in range(M):
             dxhat = dy[m, c] * gamma[c]
             # forward: y[m, c] = gamma[c] * (x[m, c] - mean[c]) / std + beta[c]

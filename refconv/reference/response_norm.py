@@ -34,7 +34,8 @@ def local_response_norm(x: Array, size: int, alpha: float, beta: float, k: float
     neural networks", 2012.
     """
     M, C = x.shape
-    d, y = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)
+    d = denominators(x, size, alpha, k)
+    y = np.zeros((M, C), x.dtype)
     for m in range(M):
         for c in range(C):
             y[m, c] = x[m, c] / power(d[m, c], beta)
@@ -80,7 +81,8 @@ def local_response_norm_dx(dy: Array, size: int, alpha: float, beta: float, k: f
     Source: lecture row M3 (SOURCES.md); the chain rule.
     """
     M, C = x.shape
-    d, dx = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)
+    d = denominators(x, size, alpha, k)
+    dx = np.zeros((M, C), x.dtype)
     for m in range(M):
         for c in range(C):
             # forward: y[m, c] = x[m, c] / power(d[m, c], beta)

@@ -60,13 +60,13 @@ class Architecture:
         ``build`` may have reset them or created the attributes that they are assigned to.
         """
         for name, settings in self._settings.items():
-            own = vars(self._layers[name])
+            attributes = vars(self._layers[name])
             for key, value in settings.items():
-                current = own.get(key)
+                current = attributes.get(key)
                 if isinstance(value, np.ndarray) and isinstance(current, np.ndarray) and current.shape == value.shape:
                     current[...] = value  # in place: the array may belong to a parameter
                 else:
-                    own[key] = value
+                    attributes[key] = value
 
 
 def describe(model: Layer) -> tuple[Description, dict[str, Array]]:
@@ -133,7 +133,7 @@ def distinct_layers(model: Layer) -> dict[str, Layer]:
 
 
 def _changed_settings(name: str, layer: Layer, constructed: Layer) -> dict[str, Any]:
-    """Return the attributes of a layer whose values were not set by its constructor."""
+    """Return the attributes of a layer that differ from the values set by its constructor."""
     changed = {}
     for key, value in vars(layer).items():
         if key in NOT_SETTINGS:

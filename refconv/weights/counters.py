@@ -20,8 +20,8 @@ __all__ = ["with_counters"]
 def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Return the tensors, with :data:`MANY` added for each missing counter.
 
-    A counter counts as missing if the tensors contain other parameters of its layer. With :data:`MANY`, further training
-    treats the running averages as averages over many batches.
+    A counter is missing if the tensors contain other parameters of its layer, but not the counter. With :data:`MANY`, further
+    training treats the running averages as averages over many batches.
 
     >>> from refconv import nn
     >>> with_counters(nn.BatchNorm(), (5,), {"mean": np.zeros(5, np.float32)})["updates"]

@@ -1,4 +1,4 @@
-"""Save and load a network with its architecture, weights, input shape and notes."""
+"""Saving and loading of a network: architecture, weights, input shape and notes."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _check_weights(model: Layer, shape: Shape, weights: Tensors) -> np.dtype[Any
         raise ArgumentValueError(f"the weights must all be float32 or all float64, got {', '.join(sorted(map(str, dtypes)))}")
     dtype = dtypes.pop()
     expected = {name: f"{spec.shape} {dtype}" for name, spec in named_specs(model, shape).items()}
-    found = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer's make may add parameters
-    if difference := differences(expected, found):
+    actual = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer's make may add parameters
+    if difference := differences(expected, actual):
         raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
     return dtype

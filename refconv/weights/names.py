@@ -55,9 +55,9 @@ class Known:
     def __init__(self, given: Iterable[Any] = ()) -> None:
         self.given = list(given)
         self._classes: dict[str, type[Layer]] = {}  # cache of lookups by name
-        for thing in self.given:
-            if not (_is_layer_class(thing) or isinstance(thing, FunctionType)):
-                raise ArgumentTypeError(f"layers must contain layer classes or functions, got {thing!r}")
+        for item in self.given:
+            if not (_is_layer_class(item) or isinstance(item, FunctionType)):
+                raise ArgumentTypeError(f"layers must contain layer classes or functions, got {item!r}")
 
     def layer_class(self, name: str) -> type[Layer]:
         """Return the layer class of this name; raise ``ValueError`` if it is not defined."""
@@ -81,7 +81,7 @@ class Known:
         Raises ``ValueError`` if it was not passed to ``load`` and is not part of refconv or the main program.
         """
         module, _, short = name.rpartition(".")
-        function = self._given(name, lambda thing: isinstance(thing, FunctionType)) or _public(name)
+        function = self._given(name, lambda item: isinstance(item, FunctionType)) or _public(name)
         if function is None and module == MAIN:
             function = _attribute(module, short)
         if not isinstance(function, FunctionType):
@@ -93,15 +93,15 @@ class Known:
 
         A match of module and name takes precedence over a match of the name alone.
         """
-        same_kind = [thing for thing in self.given if is_kind(thing)]
-        full = [thing for thing in same_kind if f"{thing.__module__}.{thing.__qualname__}" == name]
-        short = [thing for thing in same_kind if thing.__name__ == name.rpartition(".")[2]]
+        same_kind = [item for item in self.given if is_kind(item)]
+        full = [item for item in same_kind if f"{item.__module__}.{item.__qualname__}" == name]
+        short = [item for item in same_kind if item.__name__ == name.rpartition(".")[2]]
         return next(iter(full or short), None)
 
 
-def _public_name(thing: Any) -> str | None:
-    modules = (module.__name__ for module in PUBLIC if getattr(module, thing.__name__, None) is thing)
-    return next((f"{module}.{thing.__name__}" for module in modules), None)
+def _public_name(item: Any) -> str | None:
+    modules = (module.__name__ for module in PUBLIC if getattr(module, item.__name__, None) is item)
+    return next((f"{module}.{item.__name__}" for module in modules), None)
 
 
 def _public(name: str) -> Any:
@@ -139,5 +139,5 @@ def _attribute(module: str, name: str) -> Any:
     return getattr(sys.modules.get(module), name, None)
 
 
-def _is_layer_class(thing: Any) -> bool:
-    return isinstance(thing, type) and issubclass(thing, Layer)
+def _is_layer_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Layer)

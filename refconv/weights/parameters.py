@@ -1,4 +1,4 @@
-"""Save and load the parameters of a network by their dotted names, without the architecture."""
+"""Saving and loading of a network's parameters by dotted name, without the architecture."""
 
 from __future__ import annotations
 

@@ -98,8 +98,8 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
             raise ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
         for name, (_, dtype, _) in entries.items():
             if dtype not in NUMPY_TYPES:
-                found = f"{dtype} in tensor {name}; convert it to F32"
-                raise ArgumentValueError(f"{path} must contain types that NumPy supports, got {found}")
+                got = f"{dtype} in tensor {name}; convert it to F32"
+                raise ArgumentValueError(f"{path} must contain types that NumPy supports, got {got}")
         arrays = {name: _array(file, start + first, dtype, shape) for name, (first, dtype, shape) in entries.items()}
         return arrays, metadata
 

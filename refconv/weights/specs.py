@@ -10,7 +10,7 @@ __all__ = ["named_specs"]
 def named_specs(model: Layer, shape: tuple[int, ...]) -> dict[str, Spec]:
     """Return the specifications of all parameters that ``build`` would allocate.
 
-    They have the names of ``named_parameters``.
+    The names are the same as in ``named_parameters``.
 
     >>> from refconv import nn
     >>> {name: spec.shape for name, spec in named_specs(nn.Sequential(scores=nn.Dense(3)), (5,)).items()}

@@ -99,9 +99,9 @@ def description_of(path: str | os.PathLike[str], metadata: Mapping[str, str], ki
     Raises the same errors as :func:`read_tensors`.
     """
     if kind not in metadata:
-        others = [thing for other, thing in KINDS.items() if other in metadata]
-        found = " and ".join(others) or "tensors without a description"
-        raise ArgumentValueError(f"{path} must be {KINDS.get(kind, kind)}, got {found}")
+        others = [description for other, description in KINDS.items() if other in metadata]
+        content = " and ".join(others) or "tensors without a description"
+        raise ArgumentValueError(f"{path} must be {KINDS.get(kind, kind)}, got {content}")
     return _description(path, metadata[kind])
 
 
@@ -136,7 +136,7 @@ def _to_json(description: Mapping[str, Any]) -> str:
         raise ArgumentValueError(f"notes must be JSON-serialisable, got {error}") from error
 
 
-def _as_list(thing: object) -> Any:
-    if not isinstance(thing, np.ndarray | np.generic):
-        raise ArgumentTypeError(f"notes must be JSON-serialisable, got {thing!r}")
-    return thing.tolist()
+def _as_list(value: object) -> Any:
+    if not isinstance(value, np.ndarray | np.generic):
+        raise ArgumentTypeError(f"notes must be JSON-serialisable, got {value!r}")
+    return value.tolist()

@@ -81,7 +81,7 @@ def test_the_loss_of_many_float32_rows_is_added_in_double_precision():
 def test_exponentials_of_float32_logits_are_the_exact_ones_rounded():
     x = np.concatenate([np.linspace(-110, 0, 20_001), np.geomspace(-1e-6, -0.7, 1_000), [-1e4, -1e30, -np.inf]])
     x = x.astype(np.float32)
-    # A row of two: with a = exp(x) it is a / (1 + a): two roundings, the first worth up to one ulp of the result.
+    # For the logits x and 0, softmax is a / (1 + a) with a = exp(x). It has two roundings; the first is at most one ulp.
     y = softmax(np.stack([x, np.zeros_like(x)], axis=1))[:, 0]
     powers = np.exp(x.astype(np.float64))
     exact = powers / (1 + powers)

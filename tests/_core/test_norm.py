@@ -187,7 +187,7 @@ def test_nothing_outside_the_arrays_is_read(side, C):
 @pytest.mark.parametrize("C", [3, 1030])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_outputs_larger_than_the_caches_equal_their_parts(C, dtype):
-    # Large outputs bypass the caches if C allows it; a part of the rows is small enough not to.
+    # Large outputs bypass the caches if C allows it; parts of the rows are too small for that.
     M = (1 << 24) // np.dtype(dtype).itemsize // C + 7
     x, dy = small_floats((M, C), 1, dtype), small_floats((M, C), 2, dtype)
     gamma, beta, mean, var = (small_floats((C,), i, dtype) for i in range(3, 7))

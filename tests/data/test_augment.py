@@ -183,6 +183,6 @@ def test_resampling_at_the_pixels_themselves_gives_them_back_and_between_them_th
         (lambda: augment.colour(saturation=None), "saturation must be a number, got None"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, message):
+def test_invalid_arguments_are_refused_by_name(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()

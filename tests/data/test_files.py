@@ -198,9 +198,9 @@ WRONG = {
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer, not gzip data"),
     "a zip archive": (b"PK\x03\x04 and so on", "is a zip archive, not gzip data"),
     "empty": (b"", "is empty"),
-    "cut in the data": (PACKED[:200], "ends early: its gzip data break off after 200 bytes"),
-    "cut in the header": (PACKED[:5], "ends early: its gzip data break off after 5 bytes"),
-    "cut in the check sum": (PACKED[:-3], "ends early: its gzip data break off"),
+    "cut in the data": (PACKED[:200], "ends early: its gzip data stop after 200 bytes"),
+    "cut in the header": (PACKED[:5], "ends early: its gzip data stop after 5 bytes"),
+    "cut in the check sum": (PACKED[:-3], "ends early: its gzip data stop"),
     "a flipped sum": (PACKED[:-8] + bytes(4) + PACKED[-4:], "is damaged gzip data: CRC check failed"),
     "overwritten": (PACKED[:30] + b"\xff" * 99 + PACKED[129:], "is damaged gzip data: "),
     "other data": (

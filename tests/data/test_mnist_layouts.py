@@ -179,7 +179,7 @@ WRONG = {
     ),
     "training images": (IMAGES, lambda c: c[NAMES[0]], "holds train-images-idx3-ubyte of MNIST; files may have been swapped"),
     "truncated": (IMAGES, lambda c: c[IMAGES][:-9], r"ends early: got 18823 bytes, expected 18832 from the header"),
-    "truncated gzip": (LABELS, lambda c: gzip.compress(c[LABELS])[:-9], "ends early: its gzip data break off"),
+    "truncated gzip": (LABELS, lambda c: gzip.compress(c[LABELS])[:-9], "ends early: its gzip data stop"),
     "too long": (LABELS, lambda c: c[LABELS] + b"\0", "is too long: got 33 bytes, expected 32 from the header"),
     "too few images": (
         IMAGES,

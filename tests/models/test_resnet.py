@@ -113,6 +113,6 @@ def test_any_width_leaves_each_group_equally_many_filters(width):
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, message):
+def test_invalid_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()

@@ -99,9 +99,9 @@ def test_channels_move_to_the_end_and_back(ndim, shape, last):
     assert moved.shape == last
     assert moved.flags.c_contiguous
     assert moved[(1,) + (2,) * ndim + (0,)] == a[(1, 0) + (2,) * ndim]
-    back = restore(moved, "channels_first")
-    assert back.flags.c_contiguous
-    np.testing.assert_array_equal(back, a)
+    restored = restore(moved, "channels_first")
+    assert restored.flags.c_contiguous
+    np.testing.assert_array_equal(restored, a)
     assert channels_last("x", a, ndim, "channels_last") is a
     assert restore(a, "channels_last") is a
 

@@ -198,10 +198,10 @@ def test_a_run_that_goes_on_from_the_state_is_the_run_that_never_stopped(make):
     after.restore(state)
     go(second, after, gradients[2:])
     assert second.value.tobytes() == whole.value.tobytes()
-    with pytest.raises(ValueError, match="of the same parameters"):
+    with pytest.raises(ValueError, match="for the same parameters"):
         make({"v": second}).restore(state)
     narrow = {name: a.astype(np.float32) if name != "steps" else a for name, a in state.items()}
-    with pytest.raises(ValueError, match="of the same parameters"):
+    with pytest.raises(ValueError, match="for the same parameters"):
         after.restore(narrow)
 
 

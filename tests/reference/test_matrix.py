@@ -102,8 +102,8 @@ class TestToeplitz:
         x, w, dy = in_fractions(input_size, window, groups)
         T = self.matrix(w, input_size, window, groups)
         dx = getattr(conv, f"conv{window.ndim}d_dx")(dy, w, input_size, window, groups)
-        for d, back in zip(dy, dx, strict=True):
-            np.testing.assert_array_equal((T.T @ d.ravel()).reshape(x.shape[1:]), back, strict=True)
+        for d, expected in zip(dy, dx, strict=True):
+            np.testing.assert_array_equal((T.T @ d.ravel()).reshape(x.shape[1:]), expected, strict=True)
 
     def test_inner_products_agree_with_the_layer_and_its_dx(self, input_size, window, groups):
         x, w, dy = in_fractions(input_size, window, groups)

@@ -13,7 +13,7 @@ from refconv.models.published.claim import count_weights
 
 @checked("two numbers: layers and share")
 def check_1(answer):
-    """Check how many 3 × 3 layers see 11 × 11 pixels, and their share of an 11 × 11 layer's weights."""
+    """Check how many 3 × 3 layers see 11 × 11 pixels, and their share of the weights."""
     layers, share = answer
     assert layers == 5, f"{layers} layers of 3 × 3 see {1 + 2 * layers} pixels along each axis, not 11: each layer adds 2"
     assert math.isclose(share, 45 / 121, rel_tol=0.01), (
@@ -28,23 +28,23 @@ def check_2(block):
     It has ``before`` input and ``after`` output channels, and halves the image's size.
     """
     shape, before, after = (14, 18, 6), 6, 10
-    made = block(before, after)
+    layer = block(before, after)
     try:
-        output = made.output_shape(shape)
+        output = layer.output_shape(shape)
     except ValueError as error:
         raise AssertionError(f"the outputs of the two branches cannot be added: {error}") from error
     assert output == (7, 9, after), f"the output must have shape {(7, 9, after)} for an input of {shape}, got {output}"
-    assert analysis.count_paths(made) == 2, f"there must be two paths from input to output, got {analysis.count_paths(made)}"
+    assert analysis.count_paths(layer) == 2, f"there must be two paths from input to output, got {analysis.count_paths(layer)}"
     weights = 9 * before * after + 9 * after * after + before * after
-    counted = count_weights(made, shape)
+    counted = count_weights(layer, shape)
     assert counted == weights, f"its kernels must have {weights} weights together, got {counted}"
-    relus, norms = (_count(made, kind) for kind in (nn.ReLU, nn.BatchNorm))
+    relus, norms = (_count(layer, kind) for kind in (nn.ReLU, nn.BatchNorm))
     assert norms == 3, f"there must be three batch normalisations, one after each convolution, got {norms}"
     assert relus == 2, f"there must be two ReLUs, one between the 3 × 3 convolutions and one at the end, got {relus}"
-    made.build(shape, rng=0)
-    biases = [name for name in made.named_parameters() if name.endswith(".b")]
+    layer.build(shape, rng=0)
+    biases = [name for name in layer.named_parameters() if name.endswith(".b")]
     assert not biases, f"normalisation cancels a bias, so leave out {', '.join(biases)}"
-    assert (made(np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)) >= 0).all(), "a ReLU must come last"
+    assert (layer(np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)) >= 0).all(), "a ReLU must come last"
 
 
 @checked_function("of depth, growth and channels that returns a number")
@@ -52,9 +52,9 @@ def check_3(weights):
     """Check the number of 3 × 3 weights of a dense block without bottlenecks."""
     for depth, growth, channels in ((1, 5, 7), (3, 4, 11), (12, 12, 24)):
         expected = count_weights(dense_block(depth, growth, bottleneck=False), (8, 9, channels))
-        found = weights(depth, growth, channels)
-        assert found == expected, (
-            f"{depth} layers with a growth of {growth} after {channels} channels have {expected} weights, got {found}"
+        result = weights(depth, growth, channels)
+        assert result == expected, (
+            f"{depth} layers with a growth of {growth} after {channels} channels have {expected} weights, got {result}"
         )
 
 
@@ -66,9 +66,9 @@ def check_4(behind_concat):
         a, b = rng.normal(size=(2, 3, 5, of_a)), rng.normal(size=(2, 3, 5, of_b))
         w = rng.normal(size=(1, 1, of_a + of_b, 6))
         expected = refconv.conv2d(np.concatenate([a, b], axis=-1), w)
-        found = np.asarray(behind_concat(a, b, w))
-        assert found.shape == expected.shape, f"the output must have shape {expected.shape}, got {found.shape}"
-        assert np.allclose(found, expected), f"the numbers are wrong for {of_a} channels of a and {of_b} of b"
+        result = np.asarray(behind_concat(a, b, w))
+        assert result.shape == expected.shape, f"the output must have shape {expected.shape}, got {result.shape}"
+        assert np.allclose(result, expected), f"the numbers are wrong for {of_a} channels of a and {of_b} of b"
 
 
 @checked("a network of one input and one output")

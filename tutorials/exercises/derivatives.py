@@ -23,17 +23,17 @@ def check_1(answer):
 
 
 @checked("a function of x, dy, kernel_size and stride that returns an array")
-def check_2(mine):
+def check_2(function):
     """Check a function that computes ∂e/∂w of the layer."""
-    assert verify.check(mine, "conv2d_dw", seconds=2), SHOWN_ABOVE
-    assert "stride" in inspect.signature(mine).parameters, NO_STRIDE
+    assert verify.check(function, "conv2d_dw", seconds=2), SHOWN_ABOVE
+    assert "stride" in inspect.signature(function).parameters, NO_STRIDE
 
 
 @checked("a function of dy, w, input_size and stride that returns an array")
-def check_3(mine):
+def check_3(function):
     """Check a function that computes ∂e/∂x of the layer with a stride."""
-    assert verify.check(mine, "conv2d_dx", seconds=2), SHOWN_ABOVE
-    assert "stride" in inspect.signature(mine).parameters, NO_STRIDE
+    assert verify.check(function, "conv2d_dx", seconds=2), SHOWN_ABOVE
+    assert "stride" in inspect.signature(function).parameters, NO_STRIDE
 
 
 @checked_function("of dy, w and input_size that returns an array")
@@ -50,6 +50,6 @@ def check_4(fooling):
 
 
 @checked("a function of dy that returns an array")
-def check_5(mine):
+def check_5(function):
     """Check a function that computes ∂e/∂bias of the layer."""
-    assert verify.check(mine, "conv2d_db", seconds=2), SHOWN_ABOVE
+    assert verify.check(function, "conv2d_db", seconds=2), SHOWN_ABOVE

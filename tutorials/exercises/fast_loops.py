@@ -16,19 +16,19 @@ def check_1(answer):
     """Check the operations and bytes of a layer and the bytes of its im2col matrix."""
     shape, layer = (224, 224, 64), nn.Conv2D(64, 3, padding="same")
     pixels, weights = 4 * 224 * 224 * 64, 4 * 3 * 3 * 64 * 64
-    right = {
+    expected_values = {
         "operations": (2 * layer.multiply_adds(shape), "two for each of 224·224·64 outputs times 3·3·64 products"),
         "bytes of the arrays": (2 * pixels + weights, "four for each number of x, w and y; padding is not part of x"),
         "bytes of the columns": (9 * pixels, "each of 224·224 columns has 3·3·64 numbers, including zeros of the padding"),
     }
-    for number, (name, (expected, hint)) in zip(answer, right.items(), strict=True):
+    for number, (name, (expected, hint)) in zip(answer, expected_values.items(), strict=True):
         assert number == expected, f"the {name} are not {number:,}: {hint}"
 
 
 @checked("a function of x, w and stride that returns an array")
-def check_2(mine):
+def check_2(function):
     """Check a function that computes the layer with one matrix product for each tap."""
-    assert verify.check(mine, "conv2d", seconds=1), SHOWN_ABOVE
+    assert verify.check(function, "conv2d", seconds=1), SHOWN_ABOVE
 
 
 SIZES = {"p": 24, "c": 32, "o": 48}
@@ -88,10 +88,10 @@ def check_5(A_T):
     D, g = (np.array([[Fraction(int(v)) for v in row] for row in rng.integers(-9, 10, (n, n))]) for n in (4, 3))
     for t in range(4):
         d, taps = D[t], g[t % 3]
-        y, found = (taps @ d[:3], taps @ d[1:]), A.T @ ((K @ taps) * (B.T @ d))
+        y, result = (taps @ d[:3], taps @ d[1:]), A.T @ ((K @ taps) * (B.T @ d))
         for place in (0, 1):
-            assert found[place] == y[place], (
-                f"y_{place} for d = {[*map(int, d)]}, g = {[*map(int, taps)]} must be {y[place]}, got {found[place]}"
+            assert result[place] == y[place], (
+                f"y_{place} for d = {[*map(int, d)]}, g = {[*map(int, taps)]} must be {y[place]}, got {result[place]}"
             )
     with refconv.config(engine="reference"):
         plain = refconv.cross_correlate2d(D, g, "valid")

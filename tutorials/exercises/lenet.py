@@ -14,9 +14,9 @@ def check_1(read):
     for shape in ((5,), (2, 3, 4), (1, 300, 2)):
         array = rng.integers(0, 256, shape).astype(np.uint8)
         header = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
-        got = np.asarray(read(header + array.tobytes()))
-        assert got.shape == shape, f"the array must have the header's shape {shape}, got {got.shape}"
-        assert np.array_equal(got, array), "the shape is right, but the numbers are not"
+        result = np.asarray(read(header + array.tobytes()))
+        assert result.shape == shape, f"the array must have the header's shape {shape}, got {result.shape}"
+        assert np.array_equal(result, array), "the shape is right, but the numbers are not"
 
 
 @checked("a number")
@@ -31,16 +31,16 @@ def check_3(step):
     """Check a function that takes a training step."""
     images, labels = data.draw_digits(12, seed=3)
     x = data.lenet_input(images, np.float64)
-    (mine, my_optimizer), (ours, our_optimizer) = (_beginner() for _ in range(2))
+    (student, student_optimizer), (reference, reference_optimizer) = (_beginner() for _ in range(2))
     for k in range(3):
         part = slice(4 * k, 4 * k + 4)
-        loss = step(mine, my_optimizer, x[part], labels[part])
-        expected, _ = train_step(ours, our_optimizer, x[part], labels[part])
+        loss = step(student, student_optimizer, x[part], labels[part])
+        expected, _ = train_step(reference, reference_optimizer, x[part], labels[part])
         assert loss is not None, "the loss must be returned"
         assert not isinstance(loss, tuple), "only the loss must be returned"
         assert np.isclose(loss, expected), f"step {k + 1}: the loss must be {expected:.6f}, got {loss}"
-        for name, parameter in ours.named_parameters().items():
-            same = np.allclose(mine.named_parameters()[name].value, parameter.value)
+        for name, parameter in reference.named_parameters().items():
+            same = np.allclose(student.named_parameters()[name].value, parameter.value)
             assert same, f"after step {k + 1} your {name} differs; are the gradients of earlier steps set to zero?"
 
 
@@ -57,8 +57,8 @@ def check_4(most_confused):
     first = np.array([[90, 0, 4], [1, 80, 3], [2, 6, 70]])  # 0 and 1: 1, 0 and 2: 6, 1 and 2: 9
     second = np.array([[9, 5, 4, 0], [0, 9, 0, 0], [3, 0, 9, 0], [0, 1, 0, 9]])  # 5 is the largest, but 0 and 2 have 4 + 3
     for confusion, pair in ((first, (1, 2)), (second, (0, 2))):
-        got = tuple(int(k) for k in most_confused(confusion.copy()))
-        assert got == pair, f"for\n{confusion}\nthe pair must be {pair}, got {got}"
+        result = tuple(int(k) for k in most_confused(confusion.copy()))
+        assert result == pair, f"for\n{confusion}\nthe pair must be {pair}, got {result}"
 
 
 @checked_function("of an image that returns an image")
@@ -67,12 +67,14 @@ def check_5(centred):
     images, _ = data.draw_digits(20, seed=8)
     for number, image in enumerate(images):
         down, right = (number % 5) - 2, (number % 7) - 3
-        given = np.roll(image, (down, right), (0, 1))
-        got = np.asarray(centred(given.copy()))
-        assert got.shape == (28, 28), f"the image must stay 28 × 28, got shape {got.shape}"
-        assert np.array_equal(np.sort(got.ravel()), np.sort(given.ravel())), "pixels were lost or changed"
-        off = np.array(centre_of_mass(got)) - 13.5
-        assert np.abs(off).max() <= 0.5, f"a digit is {off[0]:+.1f} pixels below and {off[1]:+.1f} pixels right of the middle"
+        moved = np.roll(image, (down, right), (0, 1))
+        result = np.asarray(centred(moved.copy()))
+        assert result.shape == (28, 28), f"the image must stay 28 × 28, got shape {result.shape}"
+        assert np.array_equal(np.sort(result.ravel()), np.sort(moved.ravel())), "pixels were lost or changed"
+        offset = np.array(centre_of_mass(result)) - 13.5
+        assert np.abs(offset).max() <= 0.5, (
+            f"a digit is {offset[0]:+.1f} pixels below and {offset[1]:+.1f} pixels right of the middle"
+        )
 
 
 def centre_of_mass(image):

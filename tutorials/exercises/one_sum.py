@@ -18,11 +18,11 @@ def check_1(answer):
 
 
 @checked("a function of x and w that returns an array")
-def check_2(mine):
+def check_2(function):
     """Check a function that computes the full convolution with loops."""
-    count = np.size(mine(np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3])))
+    count = np.size(function(np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3])))
     assert count == 6, f"full: every overlap counts, so 4 and 3 numbers must give 4 + 3 − 1 = 6, got {count}"
-    verdict = verify.check(mine, "convolve1d", seconds=2)
+    verdict = verify.check(function, "convolve1d", seconds=2)
     assert verdict, SHOWN_ABOVE
 
 
@@ -37,8 +37,8 @@ def check_3(both):
         assert c.shape == (i + j - 1,), (
             f"c must have shape ({i + j - 1},), since kernels of {i} and {j} together read {i + j - 1} inputs, got {c.shape}"
         )
-        found = cross_correlate1d(x, c, "valid")
-        assert np.allclose(found, expected), f"with a = {a} and b = {b}: c ⋆ x is not b ⋆ (a ⋆ x); try an x with a single 1"
+        result = cross_correlate1d(x, c, "valid")
+        assert np.allclose(result, expected), f"with a = {a} and b = {b}: c ⋆ x is not b ⋆ (a ⋆ x); try an x with a single 1"
 
 
 @checked_function("of w and n that returns a matrix")
@@ -61,5 +61,5 @@ def check_5(K):
     assert K.shape == (3, 3), f"K must have three rows of three numbers, got shape {K.shape}"
     image = np.random.default_rng(5).integers(0, 9, (5, 6)).astype(float)
     neighbour = np.pad(image, ((0, 1), (0, 1)))[1:, 1:]
-    found = cross_correlate2d(image, K, "same")
-    assert np.allclose(found, image - neighbour), "which number of K lies on the pixel below and to the right?"
+    result = cross_correlate2d(image, K, "same")
+    assert np.allclose(result, image - neighbour), "which number of K lies on the pixel below and to the right?"

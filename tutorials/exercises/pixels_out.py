@@ -21,8 +21,8 @@ def check_2(output_side):
     """Check a function that returns the side of an unpadded U-Net's output, or None."""
     for depth in (1, 2, 3, 4):
         for side in range(1, 160):
-            expected, got = _built(side, depth), output_side(side, depth)
-            assert got == expected, f"a U-Net of depth {depth} must give {expected} for {side} pixels, got {got}"
+            expected, result = _built(side, depth), output_side(side, depth)
+            assert result == expected, f"a U-Net of depth {depth} must give {expected} for {side} pixels, got {result}"
 
 
 def _built(side, depth):
@@ -35,24 +35,24 @@ def _built(side, depth):
 @checked("a function of one or more numbers of filters that returns a layer")
 def check_3(adding_u):
     """Check a padded U-Net that adds instead of concatenating."""
-    made = adding_u(5, 7)
-    assert isinstance(made, nn.Layer), f"the function must return a layer, got {made!r}"
-    shape = made.output_shape((8, 12, 3))
+    layer = adding_u(5, 7)
+    assert isinstance(layer, nn.Layer), f"the function must return a layer, got {layer!r}"
+    shape = layer.output_shape((8, 12, 3))
     assert shape == (8, 12, 5), f"the U of 5 and 7 filters must give (8, 12, 5) for (8, 12, 3), got {shape}"
     expected = (3 * 9 * 5 + 5) + (5 * 9 * 5 + 5) + (5 * 9 * 7 + 7) + (7 * 9 * 7 + 7) + (7 * 4 * 5 + 5) + 2 * (5 * 9 * 5 + 5)
-    got = made.count_parameters((8, 12, 3))
-    assert got == expected, f"a U that adds must have {expected} parameters, got {got}"
+    result = layer.count_parameters((8, 12, 3))
+    assert result == expected, f"a U that adds must have {expected} parameters, got {result}"
     deeper = adding_u(2, 3, 5).output_shape((8, 12, 1))
     assert deeper == (8, 12, 2), f"the U of 2, 3 and 5 filters must give (8, 12, 2) for (8, 12, 1), got {deeper}"
-    made.build((8, 12, 3), rng=0, dtype=np.float64)
-    assert _sees_from_afar(made), "an input pixel must affect outputs 6 pixels away, which takes pooling and upsampling"
+    layer.build((8, 12, 3), rng=0, dtype=np.float64)
+    assert _sees_from_afar(layer), "an input pixel must affect outputs 6 pixels away, which takes pooling and upsampling"
 
 
-def _sees_from_afar(made):
+def _sees_from_afar(layer):
     x = np.zeros((1, 8, 12, 3))
     other = x.copy()
     other[0, 4, 2] = 100.0
-    return np.abs(made(other) - made(x))[0, 4, 8:].max() > 0
+    return np.abs(layer(other) - layer(x))[0, 4, 8:].max() > 0
 
 
 @checked_function("of n, kernel and stride that returns an array of counts")
@@ -62,8 +62,8 @@ def check_4(stamps):
         expected = np.zeros((n - 1) * stride + kernel, int)
         for i in range(n):
             expected[i * stride : i * stride + kernel] += 1
-        got = np.asarray(stamps(n, kernel, stride)).tolist()
-        assert got == expected.tolist(), f"stamps({n}, {kernel}, {stride}) must be {expected.tolist()}, got {got}"
+        result = np.asarray(stamps(n, kernel, stride)).tolist()
+        assert result == expected.tolist(), f"stamps({n}, {kernel}, {stride}) must be {expected.tolist()}, got {result}"
 
 
 @checked_function("of image, spoilt and known that returns the loss and its derivative")

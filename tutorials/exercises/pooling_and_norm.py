@@ -1,4 +1,4 @@
-"""04 · Pooling and normalisation: gradients of ELU, maximum and normalisation; shifts; averages."""
+"""04 · Pooling and normalisation: gradients, shifts and running averages."""
 
 import inspect
 
@@ -15,10 +15,10 @@ def check_1(elu_gradient):
     for alpha in (1.0, 0.3, 2.5):
         x, dy = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
         y = elu(x, alpha)
-        found, expected = np.asarray(elu_gradient(dy, y, alpha)), elu_dx(dy, x=x, alpha=alpha)
-        assert found.shape == x.shape, f"the shape must be {x.shape}, like x's, got {found.shape}"
+        result, expected = np.asarray(elu_gradient(dy, y, alpha)), elu_dx(dy, x=x, alpha=alpha)
+        assert result.shape == x.shape, f"the shape must be {x.shape}, like x's, got {result.shape}"
         for sign, where in (("above", y > 0), ("below", y < 0)):
-            right = np.allclose(found[where], expected[where])
+            right = np.allclose(result[where], expected[where])
             assert right, f"wrong where y is {sign} 0, with alpha = {alpha}: write down f'(x) and express it by y"
 
 

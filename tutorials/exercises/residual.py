@@ -18,9 +18,9 @@ def check_1(block_backward):
     x, dy = rng.normal(size=(2, *shape)), rng.normal(size=(2, *shape))
     y, backward = block.forward(x)
     _, back = block.layers["0"].layers["0"].forward(x)
-    found, expected = np.asarray(block_backward(dy, y, back)), backward(dy)
-    assert found.shape == expected.shape, f"∂e/∂x must have the shape of x, {expected.shape}, got {found.shape}"
-    wrong = ~np.isclose(found, expected)
+    result, expected = np.asarray(block_backward(dy, y, back)), backward(dy)
+    assert result.shape == expected.shape, f"∂e/∂x must have the shape of x, {expected.shape}, got {result.shape}"
+    wrong = ~np.isclose(result, expected)
     assert not wrong.any(), f"{wrong.mean():.0%} of the numbers are wrong; where y is 0, {wrong[y == 0].mean():.0%} are"
 
 
@@ -31,12 +31,12 @@ def check_2(paths_left):
         lengths = analysis.path_lengths(nn.Sequential(*(nn.Sum(nn.ReLU(), nn.Identity()) for _ in range(n - m))))
         count = sum(lengths.values())
         average = sum(length * times for length, times in lengths.items()) / count
-        found_share, found_average = paths_left(n, m)
-        assert math.isclose(found_share, count / 2**n), (
-            f"after deleting {m} of {n} blocks, {count} of {2**n} paths are left, got a share of {found_share:g}"
+        share, average_length = paths_left(n, m)
+        assert math.isclose(share, count / 2**n), (
+            f"after deleting {m} of {n} blocks, {count} of {2**n} paths are left, got a share of {share:g}"
         )
-        assert math.isclose(found_average, average), (
-            f"with {n - m} blocks left, the average path must go through {average:g} blocks, got {found_average:g}"
+        assert math.isclose(average_length, average), (
+            f"with {n - m} blocks left, the average path must go through {average:g} blocks, got {average_length:g}"
         )
 
 
@@ -47,9 +47,9 @@ def check_3(probability):
         model = models.cifar_resnet(6 * depth + 2, survival=last)
         layers = [layer for _, layer, _ in model.distinct_layers((32, 32, 3)) if isinstance(layer, nn.StochasticDepth)]
         for number in (1, 2, depth, 3 * depth):
-            found, expected = probability(number, 3 * depth, last), layers[number - 1].survival
-            assert math.isclose(found, expected), (
-                f"block {number} of {3 * depth}, p_L = {last}: must be {expected:.4f}, got {found:.4f}"
+            result, expected = probability(number, 3 * depth, last), layers[number - 1].survival
+            assert math.isclose(result, expected), (
+                f"block {number} of {3 * depth}, p_L = {last}: must be {expected:.4f}, got {result:.4f}"
             )
 
 
@@ -62,15 +62,15 @@ def check_4(step):
         calls.append(x)
         return 10 * x
 
-    x, survival, there = np.array([[1.0, -2.0, 5.0]]), 0.7, 0
+    x, survival, survivals = np.array([[1.0, -2.0, 5.0]]), 0.7, 0
     for seed in range(200):
         calls.clear()
-        found = step(x, main, survival, np.random.default_rng(seed))
+        result = step(x, main, survival, np.random.default_rng(seed))
         survives = np.random.default_rng(seed).random() < survival
         expected = x + 10 * x if survives else x
-        assert np.allclose(found, expected), (
-            f"rng.random() is {'below' if survives else 'not below'} {survival}: {x} must give {expected}, got {found}"
+        assert np.allclose(result, expected), (
+            f"rng.random() is {'below' if survives else 'not below'} {survival}: {x} must give {expected}, got {result}"
         )
         assert len(calls) == survives, f"f must be called {'once' if survives else 'not at all'}, got {len(calls)} calls"
-        there += survives
-    assert 0 < there < 200
+        survivals += survives
+    assert 0 < survivals < 200

@@ -34,16 +34,16 @@ def check_2(answer):
     }
     assert len(answer) == 4, f"the answer must be four numbers, a, b, c and d, got {len(answer)}"
     for (name, (layer, shape)), count in zip(layers.items(), answer, strict=True):
-        found = layer.count_parameters(shape)
-        assert count == found, f"({name}) is not {count}: kh · kw · C / groups · O weights and O biases, at any image size"
+        result = layer.count_parameters(shape)
+        assert count == result, f"({name}) is not {count}: kh · kw · C / groups · O weights and O biases, at any image size"
 
 
 @checked("a function of x, w and stride that returns an array")
-def check_3(mine):
+def check_3(function):
     """Check a function that computes the layer with loops."""
-    verdict = verify.check(mine, "conv2d", seconds=2)
+    verdict = verify.check(function, "conv2d", seconds=2)
     assert verdict, SHOWN_ABOVE
-    assert "stride" in inspect.signature(mine).parameters, "right with stride 1; now add the argument stride"
+    assert "stride" in inspect.signature(function).parameters, "right with stride 1; now add the argument stride"
 
 
 @checked("an array of shape (1, 1, 3, 2)")
@@ -54,8 +54,8 @@ def check_4(w):
     x = np.random.default_rng(4).random((1, 3, 4, 3))
     r, g, b = np.moveaxis(x, 3, 0)
     for o, (name, expected) in enumerate((("brightness", 0.3 * r + 0.6 * g + 0.1 * b), ("redness", r - b))):
-        found = conv2d(x, w)[..., o]
-        assert np.allclose(found, expected), f"output {o} is not the {name}: w[0, 0, c, {o}] is the weight of channel c in it"
+        result = conv2d(x, w)[..., o]
+        assert np.allclose(result, expected), f"output {o} is not the {name}: w[0, 0, c, {o}] is the weight of channel c in it"
 
 
 @checked_function("of w and groups that returns an array")

@@ -12,11 +12,11 @@ def check_1(step):
     rng = np.random.default_rng(3)
     theta, v = rng.normal(size=4), np.zeros(4)
     parameter = nn.Parameter(theta.copy())
-    ours = optim.SGD({"theta": parameter}, lr=0.1, momentum=0.9, weight_decay=0.0005)
+    reference = optim.SGD({"theta": parameter}, lr=0.1, momentum=0.9, weight_decay=0.0005)
     for k, lr in enumerate((0.1, 0.1, 0.01)):
         g = rng.normal(size=4)
-        parameter.grad[...], ours.lr = g, lr
-        ours.step()
+        parameter.grad[...], reference.lr = g, lr
+        reference.step()
         theta, v = step(theta, v, g, lr)
         message = f"step {k + 1}, learning rate {lr}: θ must be {parameter.value.round(5)}, got {np.round(theta, 5)}"
         assert np.allclose(theta, parameter.value, rtol=0, atol=1e-9), message
@@ -47,8 +47,8 @@ def check_4(folded):
     gamma, beta, mean, var = rng.normal(size=4), rng.normal(size=4), rng.normal(size=4), rng.uniform(0.5, 3, 4)
     new_w, new_b = folded(w, gamma, beta, mean, var, 1e-3)
     expected = batch_norm_inference(conv2d(x, w), gamma, beta, mean, var, eps=1e-3)
-    got = conv2d(x, np.ascontiguousarray(new_w), np.ascontiguousarray(new_b))
-    worst = np.abs(got - expected).max()
+    result = conv2d(x, np.ascontiguousarray(new_w), np.ascontiguousarray(new_b))
+    worst = np.abs(result - expected).max()
     assert worst < 1e-9, f"conv2d with your kernel and bias differs by up to {worst:.3g}"
 
 
@@ -59,5 +59,5 @@ def check_5(least_loss):
         target = np.full((1, classes), alpha / classes)
         target[0, 0] += 1 - alpha
         expected, _ = softmax_cross_entropy(np.log(target), [0], label_smoothing=alpha)
-        got = least_loss(alpha, classes)
-        assert np.isclose(got, expected), f"with α = {alpha} and {classes} classes it must be {expected:.5f}, got {got}"
+        result = least_loss(alpha, classes)
+        assert np.isclose(result, expected), f"with α = {alpha} and {classes} classes it must be {expected:.5f}, got {result}"

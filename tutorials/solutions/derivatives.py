@@ -18,7 +18,7 @@ def windows(dy, stride):
 
 
 def answer_2(x, dy, kernel_size, stride=1):
-    """Add for each output its window of x times its ∂e/∂y; the matrix product sums over the batch."""
+    """Add for each output its window of x times ∂e/∂y; the matrix product sums over the batch."""
     kh, kw = kernel_size
     dw = np.zeros((kh, kw, x.shape[3], dy.shape[3]))
     for i, j, top, left in windows(dy, stride):
@@ -29,7 +29,7 @@ def answer_2(x, dy, kernel_size, stride=1):
 
 
 def mistake_2(x, dy, kernel_size, stride=1):
-    """Average over the batch, although ∂e/∂y already contains the average if the error is a mean."""
+    """Average over the batch, although ∂e/∂y already contains the average of a mean error."""
     return answer_2(x, dy, kernel_size, stride) / len(x)
 
 

@@ -1,4 +1,4 @@
-"""The convolution layer and its derivatives, computed by the algorithm that choose.py selects.
+"""The convolution layer and its derivatives, with the algorithm that choose.py selects.
 
 An algorithm returns None if its result would differ from the formula, or if it has no kernel for these channels. Then the next
 algorithm in the table is tried. The last one, direct.pyx, always returns a result.

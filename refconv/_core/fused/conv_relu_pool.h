@@ -121,7 +121,7 @@ typedef double patch_double;
     {                                                                                                                  \
         enum { LANES = PATCH_LANES_##real };                                                                           \
         patch_##real sum[ROWS][VECTORS] = {{{0}}};                                                                     \
-        const real *row[ROWS]; /* so that an address is one of these, at[k], and a constant */                         \
+        const real *row[ROWS]; /* an address is then row[r] + at[k] + a constant */                                    \
         UNROLLED_FOR (int r = 0; r < ROWS; r++)                                                                        \
             row[r] = source + r * pitch;                                                                               \
         for (ptrdiff_t k = 0; k < count; k++)                                                                          \
