@@ -60,7 +60,7 @@ def _listed():
 
 
 def _plan(parser, options):
-    """Return the variants to run for each experiment; exit with status 2 if an option does not fit."""
+    """Return the variants to run for each experiment; exit with status 2 for an invalid option."""
     if unknown := set(options.names) - set(EXPERIMENTS):
         first = sorted(unknown)[0]
         parser.error(f"NAME must be one of {', '.join(EXPERIMENTS)}, got {first!r}{did_you_mean(first, EXPERIMENTS)}")

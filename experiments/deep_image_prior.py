@@ -111,7 +111,7 @@ class MaskedSquaredError:
 
 
 class AverageOutput(Callback):
-    """Callback with the running average of the network's outputs; its initial value is the first one."""
+    """Callback that computes a running average of the network's outputs, from the first one on."""
 
     def __init__(self, smooth, on_step):
         self.smooth, self.on_step, self.image = smooth, on_step, None

@@ -30,7 +30,7 @@ class Settings:
         Digits drawn by refconv, or MNIST. Like ``images`` and ``epochs``, it is only for experiments whose ``options`` include
         it.
     images, epochs : int, optional
-        Numbers that override those of the experiment.
+        Numbers that override the experiment's defaults.
 
     Raises
     ------

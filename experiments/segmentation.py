@@ -76,7 +76,7 @@ def mask_overlap(predicted, truth) -> float:
 
 
 def segment(settings, size=SIZE):
-    """Train the small U-Net with padding on generated cells, and measure its overlap on other cells."""
+    """Train the small U-Net with padding on generated cells, and test it on other cells."""
     images, seed = settings.number("images", 240, quick=16), settings.seed
     epochs = settings.number("epochs", 16, quick=1)
     (x, inside), (test, truth) = draw_cells(images, seed, size), draw_cells(40, seed + 1, size)

@@ -1,7 +1,7 @@
-r"""Gabor functions, which first layers of networks learn, like simple cells in the visual cortex.
+r"""Gabor functions: filters that the first layers of networks learn.
 
 A Gabor function is a wave with a Gaussian envelope. As a filter it detects edges or lines of one direction, width and
-position.
+position. Simple cells of the primary visual cortex respond like such filters.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def gabor_layer(
 
 
 class Likeness(NamedTuple):
-    """Gabor function most similar to a filter, and the fraction of its energy that this explains."""
+    """Gabor function most similar to a filter; it explains a fraction of the filter's energy."""
 
     explained: float
     wavelength: float

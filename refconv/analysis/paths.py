@@ -122,7 +122,9 @@ def _convolved(a: Counter[int], b: Counter[int]) -> Counter[int]:
 
 
 def deletable(network: Sequential, shape: Shape) -> list[str]:
-    """Return the dotted names of the blocks that can be removed, because they do not change the shape.
+    """Return the dotted names of the blocks that can be removed.
+
+    These are the blocks that do not change the shape.
 
     >>> from refconv import models
     >>> deletable(models.cifar_resnet(20), (32, 32, 3))[:4]

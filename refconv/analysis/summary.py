@@ -1,4 +1,4 @@
-"""Tables of networks: output size, receptive field, parameters and multiply-adds of each layer."""
+"""Tables of networks: output size, receptive field, parameters and multiply-adds per layer."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Before = Callable[[Span], Span | None]
 class Row(NamedTuple):
     """Row of the table, with the figures of one layer.
 
-    ``parameters`` is the number of trainable parameters, and ``untrained`` that of frozen parameters and running averages.
-    The receptive field belongs to the middle output pixel; None means the whole input. Layers with ``training_only`` are not
-    used in inference.
+    ``parameters`` counts trainable parameters, and ``untrained`` counts frozen parameters and running averages. The receptive
+    field belongs to the middle output pixel; None means the whole input. Layers with ``training_only`` are not used in
+    inference.
     """
 
     name: str
@@ -104,7 +104,7 @@ def _inside(layer: Layer, shape: Shape, before: Before) -> Iterator[tuple[str, L
 
 
 def _is_encoder_decoder(layer: Layer, shape: Shape) -> bool:
-    """Return True if a layer enlarges images inside, but its output is not larger than its input."""
+    """Return True if a layer enlarges images but its output is not larger than its input."""
     enlarges = any(inner.category == "up" for inner in all_layers(layer))
     return enlarges and math.prod(layer.output_shape(shape)[:-1]) <= math.prod(shape[:-1])
 
@@ -153,7 +153,7 @@ def _dotted(name: str, inner: str) -> str:
 
 
 def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None = None, form: str = "text") -> None:
-    """Print a table of the layers of a network: output sizes, parameters, multiply-adds and memory.
+    """Print a table of a network's layers: output sizes, parameters, multiply-adds and memory.
 
     The column of parameters counts trainable parameters. Frozen parameters and the running averages of batch normalisation are
     counted in a separate column. Layers that are not used in inference, such as auxiliary heads, have a separate total. No

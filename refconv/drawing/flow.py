@@ -25,7 +25,9 @@ MOST_LINES = 7  # number of lines in the box of a layer whose inner layers are l
 
 @dataclass
 class Node:
-    """Piece of a diagram; its ``parts`` are below each other in a chain and side by side in branches.
+    """Piece of a diagram, which may consist of smaller pieces.
+
+    Its ``parts`` are below each other in a chain, and side by side in branches.
 
     Its input and output are on a vertical axis; ``left`` and ``right`` are the distances from the axis to its sides.
     """
@@ -168,7 +170,7 @@ def draw(axes: Axes, piece: Node, x: float, top: float) -> float:
 
 
 def connect(axes: Axes, following: Node, start: Point, end: Point) -> None:
-    """Draw an arrow to the next piece, or a line if it starts with a fork, whose branches have arrows."""
+    """Draw an arrow to the next piece, or a line if the next piece starts with a fork."""
     if following.parts_at_once:
         line(axes, [start, end])
     else:

@@ -79,7 +79,7 @@ def architecture_picture(model: Layer, shape: Shape, title: str, *, block: str |
 
 
 def blocks(model: Layer, shape: Shape) -> list[Block]:
-    """Return one block of each kind, in order, as many as fit into the width of the page."""
+    """Return one block of each kind, in order, until the width of the page is full."""
     first_of_kind: dict[tuple[Any, ...], Block] = {}
     for name, layer, at in volumes.stages(model, shape):
         for inner_name, inner, inner_at in _units(name, layer, at):

@@ -34,7 +34,7 @@ FOLLOWERS = ("norm", "activation", "dropout")
 
 
 def colour(category: str) -> str:
-    """Return the fill colour for a category of layers; unknown categories have the colour of "other"."""
+    """Return the fill colour for a category of layers; unknown categories are "other"."""
     return COLOURS.get(category, COLOURS["other"])
 
 

@@ -1,4 +1,4 @@
-"""Plots of training: curves, misclassified images, confusion matrix, learning-rate range test."""
+"""Plots of training: curves, misclassified images, confusion matrix and learning-rate test."""
 
 from __future__ import annotations
 

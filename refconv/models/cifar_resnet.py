@@ -20,7 +20,7 @@ FILTERS = (16, 32, 64)  # in the stages with 32 × 32, 16 × 16 and 8 × 8 pixel
 def cifar_resnet(
     depth: int = 20, classes: int = 10, width: float = 1, *, shortcut: str = "A", plain: bool = False, survival: float = 1
 ) -> Sequential:
-    """Create a residual network for images of 32 × 32 pixels, or the same network without shortcuts.
+    """Create a residual network for 32 × 32 pixels, or the same network without shortcuts.
 
     Parameters
     ----------

@@ -118,7 +118,10 @@ def figure_6(conv: Block, inner: int) -> Concat:
 
 
 def figure_7(conv: Block) -> Concat:
-    """Create a block with four branches: 1 × 1; 1 × 3 and 3 × 1 in parallel; the same after a 3 × 3; a pooling."""
+    """Create a block with four branches, two of which end in a 1 × 3 beside a 3 × 1 convolution.
+
+    The branches are: 1 × 1; 1 × 3 beside 3 × 1; the same after a 3 × 3; a pooling.
+    """
     return Concat(
         one=conv(320),
         three=Sequential(conv(384), Concat(conv(384, (1, 3)), conv(384, (3, 1)))),

@@ -116,10 +116,11 @@ def paper(classes: int, width: float) -> Sequential:
 
 
 def subsampling(maps: int) -> Sequential:
-    """Create an S layer of the paper: average pooling, a coefficient and a bias for each map, tanh.
+    """Create a sub-sampling layer of the paper (S2 and S4).
 
-    A 1 × 1 convolution with one group per map multiplies each map by a coefficient. The paper adds the four pixels and this
-    function computes their mean, so the coefficient here is four times the paper's.
+    It consists of average pooling, a coefficient and a bias for each map, and tanh. A 1 × 1 convolution with one group per map
+    multiplies each map by a coefficient. The paper adds the four pixels and this function computes their mean, so the
+    coefficient here is four times the paper's.
 
     >>> subsampling(6).count_parameters((28, 28, 6))
     12

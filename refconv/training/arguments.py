@@ -1,6 +1,6 @@
 """Checks of the arguments of :func:`fit`.
 
-They detect a name, a class or a factory function in place of the expected object or function.
+They detect a name, a class or a factory function where an object or a function is expected.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def check_schedule(schedule: Any) -> None:
 
 
 def lr_factor(schedule: Callable[[float], Any], progress: float) -> Any:
-    """Return the factor of the learning rate; raise an error if the schedule returns no valid one.
+    """Return the factor of the learning rate; raise an error if it is not valid.
 
     >>> from refconv import optim
     >>> lr_factor(optim.step_down, 0.0)
@@ -109,7 +109,7 @@ def _not_a_schedule(schedule: Any) -> str:
 
 
 def found(value: Any) -> str:
-    """Describe an argument in an error message; describe arrays by their shape, also in a sequence.
+    """Describe an argument in an error message; arrays are described by their shape.
 
     >>> import numpy as np
     >>> found(np.ones((3, 5))), found(dict), found(found), found(7)

@@ -142,7 +142,7 @@ class CSVLogger(Callback):
 
 
 def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
-    """Return the callbacks in the order of their calls; raise ``TypeError`` if one is not a Callback."""
+    """Return the callbacks in the order of their calls, after checking their types."""
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
         raise ArgumentTypeError(f"callbacks must be a sequence of Callback, got {callbacks!r}")
     callbacks = list(callbacks)
@@ -154,7 +154,7 @@ def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
 
 
 def _refuse_unknown_hooks(callback: Callback) -> None:
-    """Raise ``TypeError`` if a callback defines a hook that :func:`fit` never calls: ``on_batch_end``."""
+    """Raise ``TypeError`` for a hook that :func:`fit` never calls, such as ``on_batch_end``."""
     hooks = [name for name in dir(Callback) if name.startswith("on_")]
     for name in dir(type(callback)):
         if name.startswith("on_") and name not in hooks:

@@ -151,7 +151,7 @@ def lr_range_test(
 
 
 def _repeated(batches: Any, steps: int) -> Iterator[Any]:
-    """Yield ``steps`` batches, in several passes if necessary, then restore the state of the batches."""
+    """Yield ``steps`` batches, in several passes if necessary, then restore their state."""
     batches = pairs(batches, shuffle=True)
     state = batches.state() if hasattr(batches, "state") else None
     try:

@@ -211,7 +211,7 @@ def intersection_over_union(scores: Array, targets: Array) -> float:
 
 
 def default_metrics(loss: object) -> dict[str, Metric]:
-    """Return the default metrics of a loss: the accuracy for classification, none for other losses."""
+    """Return the default metrics of a loss: the accuracy for classification, else none."""
     if isinstance(loss, CrossEntropy):
         return {"accuracy": accuracy}
     return {"accuracy": binary_accuracy} if isinstance(loss, BinaryCrossEntropy) else {}

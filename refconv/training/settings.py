@@ -100,7 +100,10 @@ def differences(saved: Any, current: Any, name: str = "") -> list[str]:
 
 
 def _kind(settings: Mapping[str, Any]) -> Any:
-    """Return the type of an object or the class of a layer; only equal kinds are compared in detail."""
+    """Return the type of an object or the class of a layer.
+
+    Only objects of the same kind are compared setting by setting.
+    """
     return settings.get("type"), settings.get("layer")
 
 
