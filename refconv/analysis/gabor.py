@@ -132,7 +132,10 @@ def gabor_layer(
 
 
 class Likeness(NamedTuple):
-    """Gabor function most similar to a filter; it explains a fraction of the filter's energy."""
+    """Gabor function that is most similar to a filter.
+
+    ``explained`` is the fraction of the filter's energy that it explains, from 0 to 1.
+    """
 
     explained: float
     wavelength: float

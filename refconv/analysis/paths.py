@@ -122,7 +122,7 @@ def _convolved(a: Counter[int], b: Counter[int]) -> Counter[int]:
 
 
 def deletable(network: Sequential, shape: Shape) -> list[str]:
-    """Return the dotted names of the blocks that can be removed.
+    """Return the dotted names of the blocks that can be removed, one at a time.
 
     These are the blocks that do not change the shape.
 

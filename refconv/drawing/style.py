@@ -34,7 +34,7 @@ FOLLOWERS = ("norm", "activation", "dropout")
 
 
 def colour(category: str) -> str:
-    """Return the fill colour for a category of layers; unknown categories are "other"."""
+    """Return the fill colour for a category of layers, by default the colour of "other"."""
     return COLOURS.get(category, COLOURS["other"])
 
 

@@ -70,7 +70,7 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
     width : float
         Factor for the numbers of filters and units of all layers but the last.
     small_images : bool
-        True for a first layer for 32 × 32 pixels; the other layers do not change.
+        True for a first layer that suits images of 32 × 32 pixels; the other layers do not change.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Residual networks for CIFAR with 6n + 2 layers, and the same networks without shortcuts.
 
 They have three stages of n blocks for images of 32 × 32 pixels. The networks without shortcuts are called plain networks. A
-plain network learns with 20 layers, but it becomes worse with 56 layers, while a residual network becomes better.
+plain network with 20 layers learns, but with 56 layers it is worse, while a residual network is better with 56 layers.
 """
 
 from refconv._arguments import integer

@@ -3,10 +3,10 @@
 Two 3 × 3 convolutions replace a 5 × 5, and a 1 × 7 and a 7 × 1 convolution replace a 7 × 7.
 
 The network that the authors released differs from the paper's Table 1. All published weights belong to the released network,
-so it is implemented here. There are three differences, which do not change the sizes. In the stem, the paper has three 3 × 3
-convolutions (the last with stride 2 at 71 → 35), and the released network a 1 × 1, a 3 × 3 and a max pooling. The paper's
-Figure 5 replaces all 5 × 5 convolutions, while each released block keeps one. Of the paper's five blocks like Figure 6, the
-first one is the block that halves the size.
+so it is implemented here. In the stem, the paper has three 3 × 3 convolutions (the last with stride 2 at 71 → 35). The
+released network has a 1 × 1, a 3 × 3 and a max pooling, with the same sizes. The paper's Figure 5 replaces all 5 × 5
+convolutions, while each released block keeps one. Of the paper's five blocks like Figure 6, the first is the block that halves
+the size.
 """
 
 from typing import Any

@@ -60,7 +60,7 @@ def unet(classes: int = 2, width: float = 1, *, padding: Padding = "valid", dept
 
 
 def size_rule(padding: Padding, depth: int) -> SizeRule:
-    """Return the sizes that are even at each of the depth − 1 halvings and leave an output.
+    """Return the rule for image sizes that can be halved depth − 1 times and leave an output.
 
     >>> size_rule("same", 5), size_rule("valid", 5)
     (SizeRule(step=16, remainder=0, least=16), SizeRule(step=16, remainder=12, least=188))

@@ -47,7 +47,7 @@ class Callback:
     comes_last = False  # True for a callback that must be called after all others, such as Checkpoint
 
     def restore(self, run: Run) -> None:
-        """Restore a saved state of the run; runs once, before ``on_train_begin`` of all callbacks."""
+        """Restore a saved state of the run; called once, before ``on_train_begin`` of all callbacks."""
 
     def on_train_begin(self, run: Run) -> None:
         """Override to act before the first step."""
@@ -77,7 +77,7 @@ class Callback:
 
 
 class EarlyStopping(Callback):
-    """Stop the run when the validation loss has had no new minimum for some epochs.
+    """Callback that stops the run if the validation loss has no new minimum for some epochs.
 
     The model keeps the weights of the last epoch; :class:`Checkpoint` saves the best ones.
 
@@ -119,7 +119,7 @@ class EarlyStopping(Callback):
 
 
 class CSVLogger(Callback):
-    """Write the history to a CSV file after each epoch.
+    """Callback that writes the history to a CSV file after each epoch.
 
     Parameters
     ----------

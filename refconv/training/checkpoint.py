@@ -96,7 +96,7 @@ class Checkpoint(Callback):
             raise ArgumentTypeError(
                 f"batches must have state() and resume(), like Batches, to be saved in a checkpoint, got {run.batches!r}"
             )
-        _settings(run)  # recorded before the first step, which may change attributes of the settings
+        _settings(run)  # recorded before the first step, because training may change attributes of these objects
         if self.resume and self.last.exists():
             for path in (self.last, self.best):
                 clear_unfinished(path)

@@ -13,8 +13,8 @@ import numpy as np
 __all__ = ["describe", "differences"]
 
 PLAIN = (bool, int, float, str, type(None))
-LARGEST_HASHED = 2**16  # elements; arrays such as the mean image that a function subtracts are smaller
-MAX_DEPTH = 5  # nested functions; without a limit, a recursive function would be described for ever
+LARGEST_HASHED = 2**16  # elements; larger arrays are compared only by their shape and dtype
+MAX_DEPTH = 5  # nested functions; a recursive function contains itself, so its description would not end
 
 
 def describe(value: Any, depth: int = 0) -> Any:
