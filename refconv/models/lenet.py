@@ -1,7 +1,7 @@
 r"""LeNet-5, which read digits on cheques: 32 → 28 → 14 → 10 → 5, then 120, 84 and 10 units.
 
 There are two styles of the same architecture. The *paper* style of 1998 has tanh and a trained sub-sampling, which averages
-four pixels, scales the mean by a coefficient and adds a bias. Each map of its third layer sees only some of the maps before it.
+four pixels, scales the mean by a coefficient and adds a bias. Each map of the third layer sees only some of the previous maps.
 The *modern* style has ReLU, max pooling and full connections between the maps.
 
 The output layer in the paper measured distances to ten fixed drawings. Both styles here end in ten scores for a softmax, as
