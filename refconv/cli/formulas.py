@@ -29,7 +29,7 @@ HEAD = ("id", "statement", "code", "kernel", "tests", "evidence")
 def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="slides such as B3, or operators such as conv2d_dx (default: all)")
-    add("--adjoints", action="store_true", help="the table of adjoints: operator, its derivative, which operator that is")
+    add("--adjoints", action="store_true", help="the table of adjoints: operator, its derivative, equivalent operator")
     add("--format", **one_of("text", "markdown"), default="text", help="(default: %(default)s)")
 
 

@@ -146,7 +146,7 @@ def _on_drawn_cases(check: Callable[..., Any], operator: Operator, max_cases: in
     return _drawn(operator.name, operator.cases(), max_cases, partial(_check_case, check, operator))
 
 
-def _drawn(name, strategy, max_cases, use) -> list[Any]:
+def _drawn(name, strategy, most, use) -> list[Any]:
     """Return ``use(case)`` for each random case.
 
     The cases are the same in every run, and nothing is saved to disk.
@@ -155,7 +155,7 @@ def _drawn(name, strategy, max_cases, use) -> list[Any]:
     results = []
 
     @hypothesis.settings(
-        max_examples=max_cases,
+        max_examples=most,
         deadline=None,
         derandomize=True,
         database=None,
@@ -164,7 +164,7 @@ def _drawn(name, strategy, max_cases, use) -> list[Any]:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(strategy)
-    def run(case):  # hypothesis derives the seed from the source code of this function
+    def run(case):  # its source text seeds the draws
         results.append(use(case))
 
     try:

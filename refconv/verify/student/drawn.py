@@ -74,7 +74,7 @@ def _draws(operator: Operator) -> list[Case]:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(operator.cases())
-    def collect(case):  # type: ignore[no-untyped-def]  # hypothesis evaluates annotations
+    def collect(case):  # type: ignore[no-untyped-def]  # what hypothesis draws depends on the annotations
         cases.append(case)
 
     collect()

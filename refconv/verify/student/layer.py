@@ -53,7 +53,7 @@ class LayerVerdict:
 
 
 def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: Array | None = None) -> LayerVerdict:
-    r"""Check the derivatives of a layer and the other properties that networks rely on.
+    r"""Check the derivatives of a layer and other properties that networks rely on.
 
     A report is printed. The check runs in float64, for a random ∂e/∂y, in training and in inference:
 

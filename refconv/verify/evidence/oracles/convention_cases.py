@@ -1,4 +1,4 @@
-"""The rows of :mod:`refconv.verify.evidence.oracles.tables` as cases of each operator that uses the convention."""
+"""Rows of the tables of conventions as cases of each operator that uses the convention."""
 
 from itertools import chain
 
@@ -23,7 +23,7 @@ __all__ = ["cases"]
 
 
 def cases(name):
-    """Yield the cases of an operator, each with what the table decides for it: see ``conventions.evaluate``.
+    """Yield the cases of an operator with their conventions, as for ``conventions.evaluate``.
 
     >>> case, (axis,) = next(cases("cross_correlate1d"))
     >>> print(case, (axis.before, axis.after, axis.outputs))
@@ -34,28 +34,28 @@ def cases(name):
 
 
 def by_axes(rows, ndim):
-    """One window per row, with another row along the second axis of an image."""
+    """Return one window per row; for images, the second axis uses the next row."""
     return zip(rows, *([[*rows[1:], rows[0]]] if ndim == 2 else []), strict=True)
 
 
 def padding_option(padding, axes):
-    """The option ``padding``: the name, or one (before, after) pair for each axis."""
+    """Return the option ``padding``: the name, or one (before, after) pair for each axis."""
     return tuple((axis.before, axis.after) for axis in axes) if padding == "numbers" else padding
 
 
 def column(axes, name):
-    """One number for each axis."""
+    """Return one attribute of each axis."""
     return tuple(getattr(axis, name) for axis in axes)
 
 
 def layout(number, *shape):
-    """The shape (batch, *size, channels), and for every other case the layout with channels first."""
+    """Return a shape (batch, *size, channels); odd numbers give channels first, with its option."""
     N, *size, C = shape
     return ((N, C, *size), {"data_format": FIRST}) if number % 2 else ((N, *size, C), {})
 
 
 def windows(ndim):
-    """Options and axes of each window."""
+    """Yield the options and axes of each window."""
     for padding, rows in WINDOWS.items():
         for entries in by_axes(rows, ndim):
             axes = tuple(Axis(*row) for row in entries)
@@ -109,7 +109,7 @@ def conv_transpose(ndim):
     number = 0
     for padding, rows in TRANSPOSED.items():
         for entries in by_axes(rows, ndim):
-            # A row begins with what is the window's output and the input here.
+            # The columns "inputs" and "outputs" are the outputs and inputs of the window.
             axes = tuple(Axis(size, k, S, D, cut, end, n) for n, k, S, D, _, cut, end, size in entries)
             x, first = layout(number, 1, *column(axes, "outputs"), 4)
             options = dict(
@@ -128,7 +128,7 @@ def zero_stuff():
 
 
 def pools(ndim, average):
-    """Options and axes of each window of a pool; those with dilation are for maxima alone."""
+    """Yield the options and axes of each pooling window; dilation is only for max pooling."""
     for (padding, ceil_mode), rows in POOLS.items():
         for entries in by_axes([row for row in rows if row[-1] or not average], ndim):
             axes = tuple(Axis(*row[:-2], divisors=row[-2:] if row[-1] else None) for row in entries)
@@ -158,7 +158,7 @@ def sliding(ndim):
 
 
 def pad():
-    """Signals and images in each mode; a matrix decides what an axis reads."""
+    """Yield signals and images in each mode, with the matrix along each axis."""
     for mode, rows in FRAMES.items():
         for number, entries in enumerate(chain(by_axes(rows, 1), by_axes(rows, 2))):
             sizes, before, after, reads = zip(*entries, strict=True)
@@ -186,7 +186,7 @@ def local_response_norm():
         yield Case({"x": x}, {"size": size, "alpha": 0.5, **first}), neighbours
 
 
-# By the names of the operators: what makes the cases, and for how many axes.
+# The function that yields the cases and its number of axes, by name of operator.
 CASES = {
     "convolve1d": (sliding, 1),
     "convolve2d": (sliding, 2),
