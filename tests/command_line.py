@@ -1,4 +1,4 @@
-"""Run the command ``refconv`` as a user does: in a process of its own."""
+"""Helper that runs the command ``refconv`` in a separate process, as a user does."""
 
 import csv
 import os
@@ -15,7 +15,7 @@ SMALL = ("train", "lenet", "--images", "400", "--epochs", "2", "--batch-size", "
 
 def refconv(*arguments, cwd, status=0, **environment):
     if _core.ISA is None and arguments[0] == "train" and "reference" not in arguments and status == 0:
-        pytest.skip("on the loops this would take hours")
+        pytest.skip("training on the loops would take hours")
     run = subprocess.run(
         [sys.executable, *WARNINGS, "-m", "refconv", *map(str, arguments)],
         cwd=cwd,

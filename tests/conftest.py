@@ -1,11 +1,17 @@
-"""Fixtures of several test folders. The two test lanes and the profiles of Hypothesis are in ../conftest.py."""
+"""Fixtures for several test folders.
+
+The two test lanes and the profiles of Hypothesis are in ../conftest.py.
+"""
 
 import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
 def public_names():
-    """Import every public name now: one that is first used while a test replaces a function would keep the replacement."""
+    """Import every public name before the first test.
+
+    A name that is first imported while a test replaces a function would keep the replacement.
+    """
     import refconv
 
     for name in refconv.__all__:
@@ -14,7 +20,7 @@ def public_names():
 
 @pytest.fixture(scope="module", params=["reference", "kernels"])
 def each_engine(request):
-    """The tests of a module that uses this fixture run on the loops, and once more on the kernels."""
+    """Run each test of the module on the loops and then on the kernels."""
     from refconv import _core
     from refconv._config import config
 

@@ -1,8 +1,9 @@
-"""Wrong conventions that loops and kernels share, and the operators for which the oracle must refute them.
+"""Mutants with wrong conventions shared by loops and kernels, and the operators they affect.
 
-A mutant is a module with a mistake in it, the same one forward and back. Its functions replace the right ones while it is
-tried: the methods of ``Window``, and each function in every module that imported it by name. ``python
-tests/convention_mutants.py`` prints, for each mutant and operator, what refutes it.
+The oracle must refute each mutant for each of its operators. A mutant is a module with the same mistake in the forward and
+the backward pass. While it is tested, its functions replace the correct ones: the methods of ``Window``, and each function in
+every module that imported it by name. ``python tests/convention_mutants.py`` prints which kinds of evidence refute each
+mutant, for each operator.
 """
 
 import importlib
@@ -25,8 +26,8 @@ PACKAGE = Path(refconv.__file__).parent
 class Convention:
     """One wrong convention.
 
-    ``file`` lies below ``refconv/``; each text on the left of ``changes`` occurs in it, and the text on the right replaces it
-    everywhere. ``operators`` are the entries of the catalogue that use the convention.
+    ``file`` is a path relative to ``refconv/``. Each key of ``changes`` must occur in the file; its value replaces every
+    occurrence. ``operators`` are the entries of the catalogue that use the convention.
     """
 
     name: str
@@ -35,21 +36,21 @@ class Convention:
     operators: tuple
 
     def module(self):
-        """The module with the mistake in it, under the name of the right one."""
+        """Return the module with the mistake, under the name of the original module."""
         path = PACKAGE / self.file
         source = path.read_text("utf-8")
         for old, new in self.changes.items():
             assert old in source, f"{self.file} must contain {old!r}"
             source = source.replace(old, new)
         module = types.ModuleType(f"refconv.{self.file.removesuffix('.py').replace('/', '.')}")
-        with mock.patch.dict(sys.modules, {module.__name__: module}):  # where dataclasses look for their module
+        with mock.patch.dict(sys.modules, {module.__name__: module}):  # dataclasses look their module up here
             exec(compile(source, str(path), "exec"), vars(module))
         return module
 
 
 @contextmanager
 def applied(mutant):
-    """Run the block with the wrong convention in place of the right one, wherever it is used."""
+    """Replace the correct convention by the wrong one, wherever it is used, inside the block."""
     wrong = mutant.module()
     right = importlib.import_module(wrong.__name__)
     functions = {id(f): getattr(wrong, name) for name, f in vars(right).items() if isinstance(f, types.FunctionType)}
@@ -58,7 +59,7 @@ def applied(mutant):
             for name, method in vars(wrong.Window).items():
                 if isinstance(method, types.FunctionType):
                     stack.enter_context(mock.patch.object(geometry.Window, name, method))
-            wrong.Window = geometry.Window  # the class of which its methods make instances
+            wrong.Window = geometry.Window  # the wrong methods must create instances of the original class
         for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "refconv"]:
             for name, value in list(vars(module).items()):
                 if id(value) in functions:
@@ -113,7 +114,12 @@ MUTANTS = (
     of_window("ceil_mode_ignored", "-(-last_start // S) + 1 if self.ceil_mode else ", "", POOLS),
     of_window("ceil_mode_keeps_a_window_in_the_padding", "(places - 1) * S >= n + before", "False", POOLS),
     of_window("ceil_mode_drops_a_window_on_the_last_element", "* S >= n + before", "* S >= n + before - 1", POOLS),
-    of_window("output_padding_ignored", "self._unfit(n, extra[axis], axis)", "self._unfit(n, 0, axis)", TRANSPOSED),
+    of_window(
+        "output_padding_ignored",
+        "self._transposed_size(n, extra[axis], axis)",
+        "self._transposed_size(n, 0, axis)",
+        TRANSPOSED,
+    ),
     of_window("transposed_same_is_n_times_stride", "(n - 1) * S + 1 + extra", "n * S + extra", TRANSPOSED),
     of_window(
         "transposed_size_ignores_dilation",
@@ -191,7 +197,7 @@ MUTANTS = (
 
 
 def main():
-    """Print what the evidence says of each operator under each mutant, on the loops."""
+    """Print which kinds of evidence refute each operator under each mutant, on the loops."""
     from refconv.verify.catalogue import find
     from refconv.verify.evidence.kinds import gather
 

@@ -1,4 +1,7 @@
-"""Evidence that is gathered in a second process while the other tests run: one process of Python uses one processor only."""
+"""Evidence gathered in a second process while the other tests run.
+
+One Python process keeps only one processor busy, so a second process shortens the test run.
+"""
 
 import warnings
 from concurrent.futures import ProcessPoolExecutor
@@ -13,25 +16,30 @@ __all__ = ["Gathering", "gathered"]
 
 
 def gathered(name, kind, quick):
-    """An outcome, and its report. The outcome is without its case, which may hold a function and then cannot be sent."""
+    """Return an outcome and its report.
+
+    The case is removed from the outcome: it may contain a function, which cannot be sent to another process.
+    """
     outcome = gather(CATALOGUE[name], kind, quick=quick)
     return replace(outcome, case=None), report(outcome)
 
 
 class Gathering:
-    """Outcomes by (name, kind, quick): a second process starts with the last ones, and those it has not begun are computed
-    here when they are needed."""
+    """Outcomes by (name, kind, quick), computed in a second process or here.
 
-    def __init__(self, wanted=()):
-        # Spawned, since a forked child would inherit the kernels' threads. Warnings are errors there too.
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), warnings.simplefilter, ("error",)) if wanted else None
-        self._begun = {task: self._pool.submit(gathered, *task) for task in reversed(wanted)}
+    The second process starts with the last tasks. A task that it has not started when its outcome is needed is computed here.
+    """
+
+    def __init__(self, tasks=()):
+        # The process is spawned: a forked child would inherit the kernels' threads. Its warnings are errors, as in pytest.
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), warnings.simplefilter, ("error",)) if tasks else None
+        self._futures = {task: self._pool.submit(gathered, *task) for task in reversed(tasks)}
 
     def __getitem__(self, task):
-        future = self._begun.get(task)
+        future = self._futures.get(task)
         return gathered(*task) if future is None or future.cancel() else future.result()
 
     def stop(self):
-        """Begin nothing more."""
+        """Cancel the tasks that have not started."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,9 @@
-"""Compile one mutant of a kernel and say whether parity refutes it: ``python tests/kernel_mutant.py NUMBER DIRECTORY``.
+"""Program that compiles one mutant of a kernel and prints how parity refutes it.
 
-It is a program of its own, so that the wrong kernel is in nobody else's process. It is compiled plainly and without OpenMP,
-and imported in place of the right one by all of its siblings as well.
+    python tests/kernel_mutant.py NUMBER DIRECTORY
+
+It runs as a separate program, so that no other process loads the wrong kernel. The mutant is compiled without the usual
+optimisations and without OpenMP. All other kernels that import the original kernel import the mutant instead.
 """
 
 import sys
@@ -16,7 +18,7 @@ CORE = Path(find_spec("refconv").origin).parent / "_core"
 
 
 def compiled(mutant, directory):
-    """The mutant as an extension module for the baseline, in this directory; returns its file."""
+    """Compile the mutant for the baseline in this directory; return the extension module's file."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
@@ -38,8 +40,8 @@ def compiled(mutant, directory):
     return directory / f"refconv/_core/isa/baseline/{mutant.family}{EXTENSION_SUFFIXES[0]}"
 
 
-class Instead(MetaPathFinder):
-    """Finds one module in a file that is not where it would be looked for."""
+class FileOverride(MetaPathFinder):
+    """Import hook that loads one module from another file."""
 
     def __init__(self, name, file):
         self.name, self.file = name, file
@@ -51,7 +53,7 @@ class Instead(MetaPathFinder):
 def main(number, directory):
     mutant = KERNELS[int(number)]
     file = compiled(mutant, Path(directory))
-    sys.meta_path.insert(0, Instead(f"refconv._core.isa.baseline.{mutant.family}", file))
+    sys.meta_path.insert(0, FileOverride(f"refconv._core.isa.baseline.{mutant.family}", file))
 
     from refconv._core import kernels
     from refconv.verify.catalogue import OPERATORS

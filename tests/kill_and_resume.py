@@ -1,10 +1,10 @@
-"""Kill a training run with SIGKILL again and again, let it go on each time, and compare it with one that was left in peace.
+"""Program that repeatedly kills and resumes a run and compares it with an uninterrupted run.
 
     python tests/kill_and_resume.py --kills 20
 
-The network has all that has a state of its own: batch normalisation, dropout, stochastic depth, momentum; the data come in
-random order, augmented, through a prefetching thread; the learning rate waits for a plateau. Both runs must end with the
-same bits.
+The run uses every component that has state: batch normalisation, dropout, stochastic depth, momentum, shuffled and augmented
+data that a thread prefetches, and a learning rate that drops on a plateau. The run is killed with SIGKILL. Both runs must end
+with the same bits.
 """
 
 import argparse
@@ -21,7 +21,7 @@ EPOCHS, IMAGES, BATCH = 4, 600, 16
 
 
 def train(folder, pause, every):
-    """One run, or the rest of it; writes the parameters' sum into the folder when it is through."""
+    """Start or resume the run; write the hash of the final parameters into the folder."""
     import numpy as np
 
     from refconv import data, nn, optim
@@ -64,26 +64,26 @@ def child(folder, pause, every):
 
 
 def killed_and_resumed(kills, seed=0):
-    """Whether a run that was killed so often ends with the bits of one that was not."""
+    """Return True if a run killed this many times ends with the bits of an uninterrupted run."""
     rng, pause = random.Random(seed), 0.004
-    # Each life lasts some steps, so that the kills are spread over the run, which goes on from what it has saved.
-    life = EPOCHS * -(-IMAGES // BATCH) * pause / (kills + 1)
-    with tempfile.TemporaryDirectory() as peaceful, tempfile.TemporaryDirectory() as hunted:
+    # Each process trains for about this many seconds, so that the kills are spread over the run.
+    seconds = EPOCHS * -(-IMAGES // BATCH) * pause / (kills + 1)
+    with tempfile.TemporaryDirectory() as uninterrupted, tempfile.TemporaryDirectory() as interrupted:
         for kill in range(kills):
-            process = child(Path(hunted), pause, every=3)
-            wait_for_a_change(Path(hunted) / "last.safetensors", process)
-            time.sleep(rng.uniform(0, 2) * life)
+            process = child(Path(interrupted), pause, every=3)
+            wait_for_checkpoint(Path(interrupted) / "last.safetensors", process)
+            time.sleep(rng.uniform(0, 2) * seconds)
             process.kill()
             if process.wait() != -signal.SIGKILL:
-                raise RuntimeError(f"the run ended by itself after {kill} kills")
-        for folder in (hunted, peaceful):
+                raise RuntimeError(f"the run ended before it was killed, after {kill} kills")
+        for folder in (interrupted, uninterrupted):
             if child(Path(folder), 0, every=1000).wait():
                 raise RuntimeError("the run failed")
-        return (Path(hunted) / "sum").read_bytes() == (Path(peaceful) / "sum").read_bytes()
+        return (Path(interrupted) / "sum").read_bytes() == (Path(uninterrupted) / "sum").read_bytes()
 
 
-def wait_for_a_change(path, process):
-    """Until the child has written a checkpoint of its own, so that it is training and not importing."""
+def wait_for_checkpoint(path, process):
+    """Wait until the child process has written a checkpoint: it is then training, not importing."""
     before = path.stat().st_mtime_ns if path.exists() else None
     while process.poll() is None and (path.stat().st_mtime_ns if path.exists() else None) == before:
         time.sleep(0.002)
@@ -101,5 +101,5 @@ if __name__ == "__main__":
         train(options.train, options.pause, options.every)
     else:
         same = killed_and_resumed(options.kills, options.seed)
-        print(f"killed {options.kills} times; the bits at the end are {'the same' if same else 'OTHERS'}")
+        print(f"killed {options.kills} times; the final bits are {'the same' if same else 'DIFFERENT'}")
         sys.exit(not same)

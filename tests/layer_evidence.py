@@ -1,4 +1,4 @@
-"""What holds for every layer: shapes foreseen, derivatives right, nothing counted wrong, nothing kept between passes."""
+"""Assertions for every layer: shapes, derivatives, counts, and no state between passes."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ __all__ = ["assert_consecutive", "assert_layer", "built", "random_input"]
 
 
 def built(layer, shape, seed=1, dtype=np.float64):
-    """The layer with parameters, none of which is left at its special first value such as zero or one."""
+    """Build the layer, move its parameters away from zero and one, and return it."""
     layer.build(shape, rng=seed, dtype=dtype)
     rng = np.random.default_rng(seed + 1)
     for name, parameter in layer.named_parameters().items():
@@ -22,19 +22,25 @@ def built(layer, shape, seed=1, dtype=np.float64):
 
 
 def random_input(shape, seed=5, dtype=np.float64):
-    """Distinct numbers around zero, none so close to it or to another that a small step crosses a kink."""
+    """Return distinct numbers around zero.
+
+    Their distances from zero and from one another are so large that the small steps of central differences cross no kink.
+    """
     size = int(np.prod(shape)) * N
     numbers = np.random.default_rng(seed).permutation(np.linspace(-2, 2, size) + 0.37 / size)
     return numbers.reshape(N, *shape).astype(dtype)
 
 
 def assert_layer(layer, shape, train=True, positive=()):
-    """All that a layer promises, for inputs of this shape; the arrays named get positive numbers only."""
+    """Assert everything that a layer guarantees, for inputs of this shape.
+
+    The arrays named in ``positive`` contain only positive numbers.
+    """
     layer.output_shape(shape)
-    assert not layer.is_built, "looking at shapes must not make parameters"
+    assert not layer.is_built, "computing a shape must not create parameters"
     counted, trainable = layer.count_parameters(shape), layer.count_parameters(shape, trainable_only=True)
     case = layer_case(Make(lambda: layer), shape, train, positive)
-    # The output shape, the gradients, that they are added, and that neither the input nor the layer changes.
+    # Checks the output shape and the gradients, that gradients are added, and that neither the input nor the layer changes.
     numeric(row("nn.Layer", "", "", case), case)
     parameters = layer.named_parameters().values()
     counters = sum(spec.counter for _, inner, at in layer.distinct_layers(shape) for spec in inner.specs(at).values())
@@ -43,7 +49,10 @@ def assert_layer(layer, shape, train=True, positive=()):
 
 
 def assert_consecutive(layer):
-    """Every value and gradient is a view of one flat array, in order, and those without a gradient come last."""
+    """Assert that all values and gradients are views of two flat arrays, in order.
+
+    Parameters without a gradient come last.
+    """
     trainable = [p for p in layer.named_parameters().values() if p.grad is not None]
     (flat,) = {p.flat for p in layer.named_parameters().values()}
     in_order = [*trainable, *(p for p in layer.named_parameters().values() if p.grad is None)]

@@ -1,8 +1,8 @@
 """Wrong versions of loops and kernels, and the evidence that must refute them.
 
-A mutant is a line of the package with a mistake in it: a text that occurs exactly once in its file, and what stands there
-instead. First, in the loops and in the kernels, come five bugs that published reference code has had, then mistakes that
-are easily made. The evidence of :mod:`refconv.verify` has to see each of them; what it would not see, it does not prove.
+A mutant is a mistake in a line of the package: a text that occurs exactly once in its file, and the text that replaces it.
+The lists of loops and of kernels each begin with five bugs that published reference code has had; common mistakes follow.
+The evidence of :mod:`refconv.verify` has to refute each mutant; it does not prove properties whose violation it overlooks.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ __all__ = ["KERNELS", "LOOPS", "Mutant"]
 class Mutant:
     """One mistake.
 
-    ``file`` lies below ``refconv/`` and belongs to the family; ``operator`` is the entry of the catalogue that is refuted,
-    and ``kinds`` are the kinds of evidence that refute it.
+    ``file`` is a path relative to ``refconv/`` and belongs to the family. ``operator`` is the entry of the catalogue that is
+    refuted, and ``kinds`` are the kinds of evidence that refute it.
     """
 
-    words: str
+    description: str
     family: str
     file: str
     operator: str
@@ -28,10 +28,10 @@ class Mutant:
     kinds: frozenset = frozenset({"parity"})
 
     def __str__(self):
-        return f"{self.operator}-{self.words.replace(' ', '_')}"
+        return f"{self.operator}-{self.description.replace(' ', '_')}"
 
     def patched(self, source):
-        """The source with the mistake in it."""
+        """Return the source code with the mistake."""
         assert source.count(self.old) == 1, f"{self.file} must contain {self.old!r} once"
         return source.replace(self.old, self.new)
 
@@ -40,19 +40,19 @@ INDENT = 32 * " "
 CONV2D_FORWARD = f"{INDENT}# forward: y[b, i, j, o] += x[pixel] * w[m, n, c, o]\n"
 
 
-def loop(words, family, operator, old, new, kinds="symbolic numeric adjoint parity oracle"):
-    return Mutant(words, family, f"reference/{family}.py", operator, old, new, frozenset(kinds.split()))
+def loop(description, family, operator, old, new, kinds="symbolic numeric adjoint parity oracle"):
+    return Mutant(description, family, f"reference/{family}.py", operator, old, new, frozenset(kinds.split()))
 
 
-def kernel(words, file, operator, old, new, family=None):
-    return Mutant(words, family or PurePath(file).stem, f"_core/{file}", operator, old, new)
+def kernel(description, file, operator, old, new, family=None):
+    return Mutant(description, family or PurePath(file).stem, f"_core/{file}", operator, old, new)
 
 
-# What no derivative contradicts, because forward and backward share the mistake, only comparisons show.
+# Forward and backward share the mistake, so the derivatives agree and only comparisons show it.
 ALIKE = "parity oracle"
-# What is wrong on a kink alone: a proof there, and equal numbers in the comparison, show it.
+# The mistake shows only on a kink: in a proof there, and in comparisons of inputs with equal numbers.
 KINK = "symbolic parity oracle"
-# What is wrong in the derivative of an operator whose conventions have no table.
+# The mistake is in the derivative of an operator whose conventions have no table.
 DERIVATIVE = "symbolic numeric adjoint parity"
 
 LOOPS = [
@@ -95,7 +95,7 @@ LOOPS = [
         "x[b, u, v, c], (u + top) * (left + W + _right) + left + v",
     ),
     loop(
-        "height and width of the window swapped on the way back",
+        "height and width of the window swapped in the backward pass",
         "avg_pool",
         "avg_pool2d",
         "(N, _, _, C), (H, W), (kh, kw) = dy.shape",
@@ -109,7 +109,7 @@ LOOPS = [
         "  y[b, i, j, o] += x[pixel] * w[kh - 1 - m, kw - 1 - n, c, o]",
     ),
     loop(
-        "stride of the height used for the width on the way back",
+        "stride of the height used for the width in the backward pass",
         "conv",
         "conv2d",
         f"j * S_w + n * D_w, o // O_g * C_g + c)\n{CONV2D_FORWARD}{INDENT}dx[pixel]",
@@ -137,7 +137,7 @@ LOOPS = [
         "y[b, i, j, o] = 0 if bias is None else bias[o]",
         "y[b, i, j, o] = 0 if bias is None else 2 * bias[o]",
     ),
-    loop("of equal values the last wins", "max_pool", "max_pool1d", "value > best", "value >= best", KINK),
+    loop("last of equal maxima wins", "max_pool", "max_pool1d", "value > best", "value >= best", KINK),
     loop(
         "derivative 1 at zero",
         "activation",
@@ -147,8 +147,8 @@ LOOPS = [
         "symbolic parity",
     ),
     loop("unbiased variance", "norm", "batch_norm", "(x[m, c] - mean[c]) ** 2 / M", "(x[m, c] - mean[c]) ** 2 / (M - 1)"),
-    loop("no way back through the mean", "norm", "batch_norm", " + dmean / M", "", DERIVATIVE),
-    loop("smoothing shared by the wrong classes alone", "loss", "softmax_cross_entropy", "alpha / K", "alpha / (K - 1)"),
+    loop("no gradient through the mean", "norm", "batch_norm", " + dmean / M", "", DERIVATIVE),
+    loop("smoothing over the wrong classes only", "loss", "softmax_cross_entropy", "alpha / K", "alpha / (K - 1)"),
     loop("softmax as if its outputs were independent", "loss", "softmax", "(dy[b, k] - mean)", "dy[b, k]", DERIVATIVE),
     loop("only the last example counts", "dense", "dense", "dw[c, o] += ", "dw[c, o] = ", DERIVATIVE),
     loop(
@@ -180,7 +180,7 @@ LOOPS = [
     ),
 ]
 
-# None of them writes or reads outside of an array: what such a mutant gives would be an accident.
+# No mutant accesses memory outside an array: its results would be random.
 KERNELS = [
     kernel(
         "summed over the batch instead of the channels",
@@ -213,7 +213,7 @@ KERNELS = [
         "return result, winners + p.top * p.W + p.left",
     ),
     kernel(
-        "height and width of the window swapped on the way back",
+        "height and width of the window swapped in the backward pass",
         "pool/avg_pool.pyx",
         "avg_pool2d",
         "pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)\n",
@@ -239,7 +239,7 @@ KERNELS = [
     kernel("every group reads the first", "conv/direct.pyx", "conv2d", "x + g * c.C_g, packed", "x, packed"),
     kernel("bias added twice", "conv/conv_transpose.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
     kernel(
-        "of equal values the last wins", "pool/pool.h", "max_pool2d", "(value[c] > best[c])", "value[c] >= best[c]", "max_pool"
+        "last of equal maxima wins", "pool/pool.h", "max_pool2d", "(value[c] > best[c])", "value[c] >= best[c]", "max_pool"
     ),
     kernel(
         "returns a buffer that the next call overwrites",
@@ -255,9 +255,9 @@ KERNELS = [
     kernel(
         "unbiased variance", "norm/norm.pyx", "batch_norm", "deviation * deviation) / M", "deviation * deviation) / (M - 1)"
     ),
-    kernel("no way back through the mean", "norm/norm.pyx", "batch_norm", " * slope[c] - offset[c]", " * slope[c]"),
+    kernel("no gradient through the mean", "norm/norm.pyx", "batch_norm", " * slope[c] - offset[c]", " * slope[c]"),
     kernel(
-        "smoothing shared by the wrong classes alone",
+        "smoothing over the wrong classes only",
         "pointwise/loss.pyx",
         "softmax_cross_entropy",
         "alpha / K",

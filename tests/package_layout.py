@@ -1,6 +1,6 @@
-"""The packages of refconv, in the order of their imports: what each holds, which others it may import, and which it does.
+"""Packages of refconv in import order: purpose, allowed imports and actual imports.
 
-tests/test_imports.py enforces the list; docs/architecture.md is made from it.
+tests/test_imports.py enforces the list; docs/architecture.md is generated from it.
 """
 
 import ast
@@ -18,7 +18,7 @@ ANY = frozenset("*")  # may import every package
 
 
 class Package(NamedTuple):
-    """A folder or a module directly in refconv."""
+    """Folder or module directly in refconv."""
 
     purpose: str
     imports: frozenset
@@ -68,7 +68,7 @@ _ROWS = [
     ("__main__", "python -m refconv", "*"),
 ]
 
-# Imports of packages further down this list, inside methods: they happen when the method is called.
+# Imports of packages further down this list, inside methods: they are executed when the method is called.
 DEFERRED = {
     "nn/description.py": {"analysis", "drawing"},  # model.summary() and the diagram of a model in a notebook
     "nn/saving.py": {"weights"},  # model.save(path) is a method, and saving needs the classes of all layers
@@ -78,13 +78,13 @@ PACKAGES = {name: Package(purpose, frozenset(imports.split())) for name, purpose
 
 
 def package_of(path):
-    """Name of the package or module directly in refconv that a file belongs to."""
+    """Return the name of the package or module directly in refconv that a file belongs to."""
     inside = path.relative_to(PACKAGE)
     return inside.parts[0] if len(inside.parts) > 1 else inside.stem
 
 
 def imported(path):
-    """Dotted names of everything that a module imports, at its top or inside a function."""
+    """Return the dotted names of all imports of a module, at its top or inside a function."""
     if path.suffix != ".py":
         return {a or b for a, b in CYTHON_IMPORT.findall(path.read_text(encoding="utf-8"))}
     names = set()
@@ -98,11 +98,11 @@ def imported(path):
 
 
 def packages_imported(path):
-    """Names of the other packages of refconv that a file imports."""
+    """Return the names of the other packages of refconv that a file imports."""
     parts = [name.split(".") for name in imported(path) if name.split(".")[0] == "refconv"]
     return {names[1] if len(names) > 1 else "__init__" for names in parts} - {package_of(path)} - deferred(path)
 
 
 def deferred(path):
-    """Names of the packages that a file may import inside methods, against the order of the list."""
+    """Return the packages that a file may import inside methods, against the list's order."""
     return DEFERRED.get(path.relative_to(PACKAGE).as_posix(), set()) if path.is_relative_to(PACKAGE) else set()

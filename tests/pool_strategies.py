@@ -1,4 +1,8 @@
-"""What the tests of max and average pooling share: windows that never hold only padding, and an independent definition."""
+"""Strategies and helpers for the tests of max and average pooling.
+
+Each window that is drawn contains an element of the input at positions position. ``flat_patches`` is a definition of pooling
+windows that does not depend on the package.
+"""
 
 import numpy as np
 import pytest
@@ -12,10 +16,10 @@ __all__ = ["CHANNELS", "FENCED", "NDIMS", "PROBLEMS", "SLIDE", "flat_patches", "
 
 NDIMS = pytest.mark.parametrize("ndim", [1, 2])
 
-# Just below, at and just above the lanes of pool.h, and several rounds of them.
+# Numbers of channels just below, at and just above the vector length of pool.h, and several multiples of it.
 CHANNELS = pytest.mark.parametrize("C", [1, 3, 15, 16, 17, 33, 70])
 
-# On an image of 4×5: windows that reach over each edge, that hang over the end, and that are larger than the image.
+# For an image of 4×5: windows that extend over each edge, extend over the end only, or are larger than the image.
 FENCED = pytest.mark.parametrize(
     ("window", "more"),
     [((3, 2), {"padding": 1}), ((3, 4), {"ceil_mode": True}), ((6, 9), {"padding": (1, 0), "ceil_mode": True})],
@@ -23,7 +27,8 @@ FENCED = pytest.mark.parametrize(
 
 SLIDE = np.array([[1.0, 0, 3, 5], [3, 4, 2, 2], [1, 3, 3, 9], [5, 7, 8, 4]]).reshape(1, 4, 4, 1)
 
-# Kernels not square, stride unlike the window, asymmetric padding, overlap: a window and an input size.
+# Each problem is a window and an input size, with non-square kernels, strides that differ from the kernel, asymmetric
+# padding and overlap.
 PROBLEMS = pytest.mark.parametrize(
     ("window", "size"),
     [
@@ -39,9 +44,9 @@ PROBLEMS = pytest.mark.parametrize(
 
 @st.composite
 def pool_problems(draw, ndim=2, *, values=small_integers, dtypes=dtypes, most_dilation=2, most_channels=4):
-    """A batch x and a window for it, with every stride, padding, dilation and ceil_mode.
+    """Draw a batch x and a window for it, with any stride, padding, dilation and ceil_mode.
 
-    Integers by default: with them, ties are everywhere and sums are exact.
+    The elements are integers by default, so that ties are frequent and sums are exact.
     """
     window = draw(windows(ndim, most_dilation=most_dilation))
     window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode=draw(st.booleans()))
@@ -51,7 +56,10 @@ def pool_problems(draw, ndim=2, *, values=small_integers, dtypes=dtypes, most_di
 
 
 def options(window):
-    """The keyword arguments of the public max pooling operators; those of average pooling have no dilation."""
+    """Return the keyword arguments of the public max pooling operators.
+
+    The average pooling operators accept the same ones except dilation.
+    """
     return {
         "stride": window.stride,
         "padding": window.padding,
@@ -61,20 +69,26 @@ def options(window):
 
 
 def _patches(x, window, fill):
-    """x under the window, by NumPy's own slices: (N, *outputs, C, *kernel). ``fill`` lies outside of the image."""
+    """Return the elements of x under each window, (N, *outputs, C, *kernel), using NumPy slices.
+
+    Elements outside the image have the value ``fill``.
+    """
     size = x.shape[1:-1]
     pads = window.pads(size)
-    # More than enough at the end: ceil_mode may reach beyond the declared padding.
-    around = [(0, 0), *[(p0, p1 + S) for (p0, p1), S in zip(pads, window.stride, strict=True)], (0, 0)]
-    x = np.pad(x, around, constant_values=fill)
+    # One stride more at the end: with ceil_mode, a window may extend beyond the declared padding.
+    pad_width = [(0, 0), *[(p0, p1 + S) for (p0, p1), S in zip(pads, window.stride, strict=True)], (0, 0)]
+    x = np.pad(x, pad_width, constant_values=fill)
     axes = tuple(range(1, 1 + window.ndim))
-    every = np.lib.stride_tricks.sliding_window_view(x, window.span, axis=axes)
+    positions = np.lib.stride_tricks.sliding_window_view(x, window.span, axis=axes)
     outputs = tuple(slice(0, n * S, S) for n, S in zip(window.output_size(size), window.stride, strict=True))
     taps = tuple(slice(None, None, D) for D in window.dilation)
-    return every[(slice(None), *outputs, slice(None), *taps)]
+    return positions[(slice(None), *outputs, slice(None), *taps)]
 
 
 def flat_patches(x, window, fill):
-    """x under the window: (N, *outputs, C, entries). ``fill`` lies outside of the image."""
-    under = _patches(x, window, fill)
-    return under.reshape(*under.shape[: -window.ndim], -1)
+    """Return the elements of x under each window, (N, *outputs, C, kernel elements).
+
+    Elements outside the image have the value ``fill``.
+    """
+    patches = _patches(x, window, fill)
+    return patches.reshape(*patches.shape[: -window.ndim], -1)

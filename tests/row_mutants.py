@@ -1,18 +1,19 @@
-"""Wrong versions of optimisers, running averages, other forms of operators and layers, and the evidence that refutes them."""
+"""Wrong versions of optimisers, averages, operators and layers, with the refuting evidence."""
 
 from mutants import Mutant, loop
 
 __all__ = ["ROWS"]
 
-# An optimiser has no derivative: its definition, proved on symbols and compared with the kernels, and its examples refute it.
+# An optimiser has no derivative. Its definition, proved on symbols and compared with the kernels, refutes the mutant, and
+# so do its examples.
 UPDATE = "symbolic parity oracle"
-# What the row of an optimiser checks in each run shows wherever it is called.
+# The row of an optimiser checks this in each run, so every kind of evidence that runs the optimiser refutes the mutant.
 STEPS = "symbolic numeric parity oracle"
-# The definition of a layer that computes one operator has derivatives, so parity compares gradients.
+# The definition of a layer that computes one operator has derivatives, so parity compares the gradients.
 LAYER = "symbolic numeric adjoint parity"
 GRADIENT = "symbolic numeric adjoint"
-# A layer that raises, or changes what it is given, is refuted wherever it is called.
-EVERY = "symbolic numeric adjoint parity oracle"
+# Every kind of evidence refutes a layer that raises an error or changes its arguments.
+ALL_KINDS = "symbolic numeric adjoint parity oracle"
 
 FALL = "lr * (g.flat[i] + decay * theta.flat[i])"
 MOVE = "        theta.flat[i] += momentum * v.flat[i] - fall if nesterov else v.flat[i]"
@@ -22,36 +23,36 @@ ADAM = "beta2: float = 0.999,\n        eps: float = 1e-8,\n        weight_decay:
 MEAN_SQUARE = "s.flat[i] = rho * s.flat[i] + (1 - rho) * h * h"
 
 
-def update(words, optimizer, old, new, kinds=UPDATE):
-    return loop(words, "update", f"optim.{optimizer}", old, new, kinds)
+def update(description, optimizer, old, new, kinds=UPDATE):
+    return loop(description, "update", f"optim.{optimizer}", old, new, kinds)
 
 
-def module(words, file, operator, old, new, kinds=LAYER):
-    """A mutant of a module of layers, optimisers or operators."""
-    return Mutant(words, file.rpartition("/")[2].removesuffix(".py"), file, operator, old, new, frozenset(kinds.split()))
+def module(description, file, operator, old, new, kinds=LAYER):
+    """Return a mutant of a module of layers, optimisers or operators."""
+    return Mutant(description, file.rpartition("/")[2].removesuffix(".py"), file, operator, old, new, frozenset(kinds.split()))
 
 
 UPDATES = [
     update("weight decay not scaled by the rate", "SGD", FALL, "lr * g.flat[i] + decay * theta.flat[i]"),
     update("weight decay subtracted", "SGD", FALL, "lr * (g.flat[i] - decay * theta.flat[i])"),
-    update("decay outside of the velocity", "SGD", VELOCITY, f"{VELOCITY}        v.flat[i] += lr * decay * theta.flat[i]\n"),
+    update("decay outside the velocity", "SGD", VELOCITY, f"{VELOCITY}        v.flat[i] += lr * decay * theta.flat[i]\n"),
     update("velocity without the rate", "SGD", VELOCITY, f"{VELOCITY}        v.flat[i] *= lr\n"),
     update("no momentum", "SGD", VELOCITY, "v.flat[i] = -fall\n"),
-    update("Nesterov without its look ahead", "SGD", MOVE, "        theta.flat[i] += v.flat[i]"),
-    update("epsilon always beside the root", "RMSProp", "if eps_inside_sqrt else", "if False else"),
+    update("Nesterov without look-ahead", "SGD", MOVE, "        theta.flat[i] += v.flat[i]"),
+    update("epsilon always outside the root", "RMSProp", "if eps_inside_sqrt else", "if False else"),
     update("epsilon always in the root", "RMSProp", "if eps_inside_sqrt else", "if True else"),
     update("decay left out of the squares", "RMSProp", MEAN_SQUARE, MEAN_SQUARE.replace("h * h", "g.flat[i] ** 2")),
     update("weights of the mean swapped", "RMSProp", MEAN_SQUARE, "s.flat[i] = (1 - rho) * s.flat[i] + rho * h * h"),
     update("mean not corrected", "Adam", CORRECTED, CORRECTED.replace(" / (1 - beta1**t)", "")),
-    update("every step corrected like the first", "Adam", CORRECTED, CORRECTED.replace("beta2**t", "beta2")),
+    update("every step corrected as the first", "Adam", CORRECTED, CORRECTED.replace("beta2**t", "beta2")),
     update(
-        "corrected like the third step from then on",
+        "later steps corrected as the third",
         "Adam",
         CORRECTED,
         CORRECTED.replace("beta2**t", "beta2 ** min(t, 3)"),
         "parity oracle",
     ),
-    update("decay apart from the gradient", "Adam", "-= lr * mean /", "-= lr * decay * theta.flat[i] + lr * mean /"),
+    update("decay separate from the gradient", "Adam", "-= lr * mean /", "-= lr * decay * theta.flat[i] + lr * mean /"),
     update(
         "decay not scaled by the rate",
         "AdamW",
@@ -65,7 +66,11 @@ UPDATES = [
         "        m.flat[i] = beta1 * m.flat[i] + (1 - beta1) * (g.flat[i] + decay * theta.flat[i])\n",
     ),
     update(
-        "the last element alone", "clip_by_global_norm", "total += scaled * scaled", "total = scaled * scaled", "parity oracle"
+        "only the last element counts",
+        "clip_by_global_norm",
+        "total += scaled * scaled",
+        "total = scaled * scaled",
+        "parity oracle",
     ),
 ]
 
@@ -106,7 +111,7 @@ OPTIMIZERS = [
     ),
     module("a frozen parameter moves", "optim/optimizer.py", "optim.SGD", "items() if p.trainable]", "items()]", UPDATE),
     module(
-        "frozen parameters are taken",
+        "frozen parameters accepted",
         "optim/optimizer.py",
         "optim.SGD",
         "trainable_parameters(model)",
@@ -226,7 +231,7 @@ FORMS = [
         UPDATE,
     ),
     module(
-        "plain mean follows the newest batch", "nn/norm.py", "corrected_average", "else 1 / t", "else 1.0", "symbolic parity"
+        "plain mean equals the newest batch", "nn/norm.py", "corrected_average", "else 1 / t", "else 1.0", "symbolic parity"
     ),
     module(
         "two calls of a backward function count twice",
@@ -238,22 +243,22 @@ FORMS = [
     ),
     module("momentum 0.9 by default", "nn/norm.py", "running_average", '"lecture": 0.99', '"lecture": 0.9', "oracle"),
     module("epsilon 1e-5 by default", "nn/norm.py", "nn.BatchNorm", "eps: float = 1e-3", "eps: float = 1e-5", "oracle"),
-    loop("filter not flipped", "conv", "centred_correlation", "w[f - i, f - j]", "w[f + i, f + j]", EVERY),
+    loop("filter not flipped", "conv", "centred_correlation", "w[f - i, f - j]", "w[f + i, f + j]", ALL_KINDS),
     loop(
         "filter flipped in the forward form",
         "conv",
         "centred_correlation",
         "  z[k, l] += w[f + i, f + j] * at",
         "  z[k, l] += w[f - i, f - j] * at",
-        EVERY,
+        ALL_KINDS,
     ),
     loop(
-        "image one pixel too far",
+        "image shifted by one pixel",
         "conv",
         "centred_correlation",
         "dz[k, l] * at(x, k + i, l + j)",
         "dz[k, l] * at(x, k + i + 1, l + j)",
-        EVERY,
+        ALL_KINDS,
     ),
     loop(
         "one zero fewer between pixels",
@@ -261,31 +266,31 @@ FORMS = [
         "zero_stuffed_conv_transpose2d",
         "stuffed = (i * S for",
         "stuffed = (i * max(S - 1, 1) for",
-        EVERY,
+        ALL_KINDS,
     ),
     loop(
-        "kernel not turned",
+        "kernel not flipped",
         "conv_transpose",
         "zero_stuffed_conv_transpose2d",
         "w[kh - 1 - m, kw - 1 - n, o, c]",
         "w[m, n, o, c]",
-        EVERY,
+        ALL_KINDS,
     ),
     loop(
         "channels of groups interleaved",
         "conv_transpose",
         "zero_stuffed_conv_transpose2d",
-        "turned_w[m, n, c % C_g, c // C_g * O_g + o]",
-        "turned_w[m, n, c // groups, c % groups * O_g + o]",
+        "flipped[m, n, c % C_g, c // C_g * O_g + o]",
+        "flipped[m, n, c // groups, c % groups * O_g + o]",
         "numeric adjoint parity",
     ),
-    module("higher rank taken", "ops/separable.py", "separate_rank1", "if rank > 1:", "if rank > 2:", "oracle"),
+    module("higher rank accepted", "ops/separable.py", "separate_rank1", "if rank > 1:", "if rank > 2:", "oracle"),
     module("row not scaled", "ops/separable.py", "separate_rank1", "* largest, row / one", "* largest, row", "parity oracle"),
 ]
 
 LAYERS = [
     module("gradient overwritten", "nn/dense.py", "nn.Dense", "w.grad += dense_dw", "w.grad[...] = dense_dw"),
-    module("bias gradient overwritten", "nn/conv.py", "nn.Conv2D", "b.grad += self", "b.grad[...] = self", EVERY),
+    module("bias gradient overwritten", "nn/conv.py", "nn.Conv2D", "b.grad += self", "b.grad[...] = self", ALL_KINDS),
     module(
         "dx ignores dy", "nn/activation.py", "nn.ReLU", "activation.relu_dx(dy, x=x)", "activation.relu_dx(0 * dy + 1, x=x)"
     ),
@@ -302,7 +307,7 @@ LAYERS = [
         "nn.Tanh",
         "activation.tanh_dx(dy, y=y)",
         "np.multiply(dy, 1 - y * y, out=dy)",
-        EVERY,
+        ALL_KINDS,
     ),
     module(
         "statistics of the batch held constant",
@@ -321,7 +326,7 @@ LAYERS = [
     ),
     module("gradient not divided", "nn/branches.py", "nn.Mean", "[dy * (1 / len(shapes))]", "[dy]", GRADIENT),
     module(
-        "parts of the gradient from the other end",
+        "parts of the gradient reversed",
         "nn/branches.py",
         "nn.Concat",
         "np.split(dy, ends, axis)",
@@ -342,7 +347,7 @@ LAYERS = [
         "nn.StochasticDepth",
         "return y * self.survival, lambda dy, want_dx=True: call_backward(back, dy * self.survival, want_dx)",
         "return y, lambda dy, want_dx=True: call_backward(back, dy, want_dx)",
-        EVERY,
+        ALL_KINDS,
     ),
     module(
         "backward functions in forward order",
@@ -350,10 +355,10 @@ LAYERS = [
         "nn.Sequential",
         "reversed(backwards[first + 1 :])",
         "backwards[first + 1 :]",
-        EVERY,
+        ALL_KINDS,
     ),
     module("join not divided", "nn/fractal.py", "nn.Fractal", "djoin * (1 / len(back))", "djoin", GRADIENT),
-    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "dx + daside", "dx", GRADIENT),
+    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "dx + dhead", "dx", GRADIENT),
     module(
         "averages of a frozen layer move",
         "nn/norm.py",
@@ -368,7 +373,7 @@ LAYERS = [
         "nn.Sequential",
         "            x = step(x)\n        return x",
         "            x = step(x)\n        return 2 * x",
-        EVERY,
+        ALL_KINDS,
     ),
     *(
         module(
@@ -377,7 +382,7 @@ LAYERS = [
             f"nn.{name}",
             "self._join([layer(x) for layer in self.layers.values()])",
             "2 * self._join([layer(x) for layer in self.layers.values()])",
-            EVERY,
+            ALL_KINDS,
         )
         for name in ("Sum", "Concat")
     ),
@@ -387,7 +392,7 @@ LAYERS = [
         "nn.StochasticDepth",
         "return self.layer(x) * self.survival",
         "return self.layer(x)",
-        EVERY,
+        ALL_KINDS,
     ),
     module(
         "gradient of ones where the layer is dropped",
@@ -398,14 +403,16 @@ LAYERS = [
         GRADIENT,
     ),
     module(
-        "the same chance in every pass",
+        "the same random number in every pass",
         "nn/combinators.py",
         "nn.StochasticDepth",
         "self.generator().random() >=",
         "__import__('copy').deepcopy(self.generator()).random() >=",
         "symbolic parity",
     ),
-    module("dropout in inference", "nn/dropout.py", "nn.Dropout", "if not train or self.frozen:", "if self.frozen:", EVERY),
+    module(
+        "dropout in inference", "nn/dropout.py", "nn.Dropout", "if not train or self.frozen:", "if self.frozen:", ALL_KINDS
+    ),
     module(
         "the same mask in every pass",
         "nn/dropout.py",
@@ -415,14 +422,16 @@ LAYERS = [
         "symbolic parity",
     ),
     module("derivative without the mask", "nn/dropout.py", "nn.Dropout", "dropout_dx(dy, mask=mask)", "dy"),
-    module("the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :there]", "dy[..., -there:]", GRADIENT),
+    module(
+        "gradient of the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :inputs]", "dy[..., -inputs:]", GRADIENT
+    ),
     module(
         "margins swapped",
         "nn/crop.py",
         "nn.Crop2D",
         "margin, options = self.margin,",
         "margin, options = self.margin[::-1],",
-        EVERY,
+        ALL_KINDS,
     ),
     module("inhibition half as strong", "models/cells.py", "models.SCells", "dx += 2 * x *", "dx += x *", "numeric"),
     module(

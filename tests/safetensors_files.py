@@ -1,4 +1,4 @@
-"""Bytes of safetensors files, written by the specification and not by the library."""
+"""Helpers that build safetensors files from the specification, without the library."""
 
 import json
 
@@ -6,7 +6,7 @@ HEADER = {"__metadata__": {"refconv": json.dumps({"name": "lenet", "arguments": 
 
 
 def as_safetensors(header, data=b""):
-    """Bytes of a safetensors file, by its specification: the length of the header, the header, the data."""
+    """Return the bytes of a safetensors file: the length of the header, the header and the data."""
     header = header if isinstance(header, bytes) else json.dumps(header).encode()
     return len(header).to_bytes(8, "little") + header + data
 

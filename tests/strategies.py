@@ -1,8 +1,8 @@
-"""What hypothesis draws for the tests, by the names of what is made.
+"""Hypothesis strategies for the tests.
 
-Sizes, windows and a seed are drawn; the bulk of the values comes from NumPy's generator with that seed. So an example
-is made fast, and shrinks where it matters: to small sizes, a plain window and seed 0. Sizes in one example are mutually
-distinct, so that two exchanged axes show.
+Hypothesis draws sizes, windows and a seed; NumPy's generator with this seed produces the values of the arrays. Examples are
+therefore generated fast, and they shrink to small sizes, a simple window and seed 0. The sizes in one example are mutually
+distinct, so that a test fails if two axes are exchanged.
 """
 
 from dataclasses import dataclass
@@ -39,39 +39,48 @@ dtypes = st.sampled_from([np.float32, np.float64])
 
 
 def max_examples(number):
-    """Let Hypothesis draw this number of examples under ``pytest --all``, and fewer in the fast lane by the same ratio."""
+    """Return settings that draw this number of examples under ``pytest --all``.
+
+    In the fast lane the number is reduced by the same ratio as the default number.
+    """
     running, full = settings.default.max_examples, settings.get_profile("full").max_examples
     return settings(max_examples=max(1, number * running // full))
 
 
 def small_floats(shape, seed, dtype=np.float64):
-    """Numbers of two decimals between −2 and 2: small enough to read, and their sums do round."""
+    """Return numbers with two decimals between −2 and 2; they are short, and sums round."""
     values = np.random.default_rng(seed).integers(-200, 201, shape)
     return (values / 100).astype(dtype)
 
 
 def small_integers(shape, seed, dtype=np.float64, most=3):
-    """Integers from −most to most in a float array: ties in every window, and sums of products without any rounding."""
+    """Return integers from −most to most in a float array.
+
+    They cause ties in most windows, and sums of their products are exact.
+    """
     return np.random.default_rng(seed).integers(-most, most + 1, shape).astype(dtype)
 
 
 @st.composite
 def float_arrays(draw, shape, dtypes=dtypes):
-    """Arrays of :func:`small_floats`; the shape is a tuple or a strategy for one."""
+    """Draw arrays of :func:`small_floats`; the shape is a tuple or a strategy for one."""
     shape = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     return small_floats(shape, draw(seeds), draw(dtypes))
 
 
 @st.composite
 def integer_arrays(draw, shape, dtypes=dtypes, most=3):
-    """Arrays of :func:`small_integers`; the shape is a tuple or a strategy for one."""
+    """Draw arrays of :func:`small_integers`; the shape is a tuple or a strategy for one."""
     shape = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     return small_integers(shape, draw(seeds), draw(dtypes), most)
 
 
 @st.composite
 def image_batches(draw, window, *, dtypes=dtypes, most_batch=3, most_channels=4, values=small_floats, extra=4):
-    """Batches (N, *size, C) of images or signals that a window fits; N, the sizes and C mutually distinct."""
+    """Draw batches (N, *size, C) of images or signals that the window fits.
+
+    N, the sizes and C are mutually distinct.
+    """
     C = draw(st.integers(1, most_channels))
     N = draw(unlike({C}, 1, most_batch))
     size = draw(input_sizes(window, unlike_these={N, C}, extra=extra))
@@ -80,7 +89,7 @@ def image_batches(draw, window, *, dtypes=dtypes, most_batch=3, most_channels=4,
 
 @dataclass(frozen=True, repr=False, eq=False)
 class ConvProblem:
-    """Everything that one convolution layer needs, forward and back."""
+    """Arrays, window and groups for the forward and backward pass of one convolution layer."""
 
     x: np.ndarray  # (N, *size, C)
     w: np.ndarray  # (*kernel, C / groups, O)
@@ -96,7 +105,7 @@ class ConvProblem:
 
     @property
     def options(self):
-        """The keyword arguments of the public operators."""
+        """Keyword arguments of the public operators."""
         window = self.window
         return {
             "stride": window.stride,
@@ -109,12 +118,12 @@ class ConvProblem:
         shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in ("x", "w", "dy"))
         return f"<{self.x.dtype} {shapes}, groups {self.groups}, {self.window}>"
 
-    def _repr_pretty_(self, printer, cycle):  # hypothesis would print every element
+    def _repr_pretty_(self, printer, cycle):  # without it, Hypothesis would print every element
         printer.text(repr(self))
 
 
 def problem(size, window, *, N=2, C_g=2, O_g=3, groups=1, seed=0, dtype=np.float64, values=small_floats):
-    """One :class:`ConvProblem` of these very sizes."""
+    """Return a :class:`ConvProblem` of exactly these sizes."""
     x = values((N, *size, C_g * groups), seed, dtype)
     w = values((*window.kernel, C_g, O_g * groups), seed + 1, dtype)
     b = values((O_g * groups,), seed + 2, dtype)
@@ -126,9 +135,10 @@ def problem(size, window, *, N=2, C_g=2, O_g=3, groups=1, seed=0, dtype=np.float
 def conv_problems(
     draw, ndim=2, *, dtypes=dtypes, values=small_floats, most_channels=3, most_groups=3, most_batch=3, extra=3, **window
 ):
-    """:class:`ConvProblem` with every window, and groups of up to most_channels inputs and as many outputs each.
+    """Draw a :class:`ConvProblem` with any window and any number of groups.
 
-    Batch, sizes, channels and outputs are mutually distinct; ``window`` goes to :func:`windows`.
+    Each group has up to ``most_channels`` input channels and up to ``most_channels`` output channels. Batch, sizes, channels
+    and outputs are mutually distinct. The arguments ``window`` are passed to :func:`windows`.
     """
     window = draw(windows(ndim, **window))
     groups = draw(st.integers(1, most_groups))

@@ -1,4 +1,4 @@
-"""Every check returns the argument in one type, or names the argument, what is expected and what it got."""
+"""Tests of the argument checks: results have one type; errors name argument and value."""
 
 import math
 from fractions import Fraction
@@ -30,7 +30,7 @@ def test_integers_of_any_type_become_int(value):
 
 
 @pytest.mark.parametrize("value", [True, np.True_, 3.0, np.float32(3), "3", None, (3,), [3], np.array([3]), Fraction(3)])
-def test_other_types_are_no_integers(value):
+def test_other_types_are_refused_as_integers(value):
     with pytest.raises(TypeError, match=r"^n must be an integer, got "):
         integer("n", value)
 
@@ -57,7 +57,7 @@ def test_the_bounds_of_an_integer_are_inclusive():
     assert integer("n", 2**70, most=math.inf) == 2**70
 
 
-def test_per_axis_takes_ints_of_any_kind_and_any_sequence_of_them():
+def test_per_axis_accepts_integers_of_any_type_and_any_sequence_of_them():
     assert per_axis("n", 3, 2) == (3, 3)
     assert per_axis("n", [3, np.int32(4)], 2) == (3, 4)
     assert per_axis("n", np.array([3, 4]), 2) == (3, 4)
@@ -65,7 +65,7 @@ def test_per_axis_takes_ints_of_any_kind_and_any_sequence_of_them():
     assert per_axis("n", 0, 1, least=0) == (0,)
 
 
-def test_per_axis_calls_the_argument_by_the_name_it_was_given():
+def test_per_axis_names_the_argument_in_its_errors():
     with pytest.raises(ValueError, match=r"pool size must be at least 2, got \(2, 1\)$"):
         per_axis("pool size", (2, 1), 2, least=2)
     with pytest.raises(TypeError, match="pool size must be an integer, got 'ab'"):
@@ -85,7 +85,7 @@ def test_per_axis_calls_the_argument_by_the_name_it_was_given():
         ((1, LARGEST + 1), 2, ValueError, rf"from 1 to {LARGEST}, got \(1, {LARGEST + 1}\)"),
     ],
 )
-def test_per_axis_refuses_other_values_with_the_whole_argument(value, ndim, error, message):
+def test_errors_of_per_axis_show_the_complete_argument(value, ndim, error, message):
     with pytest.raises(error, match=f"^stride must be {message}$"):
         per_axis("stride", value, ndim)
 
@@ -106,13 +106,13 @@ def test_a_divisor_is_an_integer_of_at_least_one(groups, error):
 
 @pytest.mark.parametrize("value", [0.25, np.float32(0.25), Fraction(1, 4)])
 def test_real_numbers_become_float(value):
-    found = real("share", value, least=0, most=1)
-    assert (type(found), found) == (float, 0.25)
+    result = real("share", value, least=0, most=1)
+    assert (type(result), result) == (float, 0.25)
 
 
 @pytest.mark.parametrize("check", [real, real_or_exact])
 @pytest.mark.parametrize("value", [True, np.True_, "1", None, np.array([1.0]), (1.0,)])
-def test_other_types_are_no_numbers(check, value):
+def test_other_types_are_refused_as_numbers(check, value):
     with pytest.raises(TypeError, match=r"^k must be a number, got "):
         check("k", value)
 
@@ -136,7 +136,7 @@ def test_a_number_out_of_bounds_is_refused_with_the_bounds(check, value, bounds,
         check("k", value, **bounds)
 
 
-def test_bounds_that_may_be_reached_and_bounds_that_may_not():
+def test_least_and_most_are_inclusive_and_above_and_below_are_exclusive():
     assert [real("k", k, least=0, most=1) for k in (0, 1)] == [0, 1]
     assert real("k", 1e-300, above=0, below=1) == 1e-300
     for k in (0, 1):
@@ -144,7 +144,7 @@ def test_bounds_that_may_be_reached_and_bounds_that_may_not():
             real("k", k, above=0, below=1)
 
 
-def test_fractions_and_symbols_stay_what_they_are():
+def test_real_or_exact_returns_fractions_and_symbols_unchanged():
     sympy = pytest.importorskip("sympy")
     third, k = Fraction(1, 3), sympy.Symbol("k")
     assert real_or_exact("k", third) is third
@@ -161,25 +161,25 @@ def test_a_flag_is_true_or_false(value):
 
 
 @pytest.mark.parametrize("value", ["no", 1, 0, None, np.array([1, 0]), np.array(True)])
-def test_other_values_are_no_flags(value):
+def test_other_values_are_refused_as_flags(value):
     with pytest.raises(TypeError, match=r"^ceil_mode must be True or False, got "):
         flag("ceil_mode", value)
 
 
 @pytest.mark.parametrize("value", ["ab", "A", "", None, 1, ["a"], np.array(["a"])])
-def test_a_choice_lists_the_options(value):
+def test_an_invalid_choice_is_refused_with_the_options(value):
     with pytest.raises(ValueError, match=r"^mode must be 'a', 'b' or 'c', got "):
         choice("mode", value, {"a": 1, "b": 2, "c": 3})
 
 
-def test_a_choice_is_returned_as_it_is():
+def test_a_valid_choice_is_returned_unchanged():
     assert choice("mode", "b", "abc") == "b"
     assert choice("depth", 18, {18: (2, 2)}) == 18
     with pytest.raises(ValueError, match=r"^depth must be 18, got 34$"):
         choice("depth", 34, {18: (2, 2)})
 
 
-def test_the_formats_of_data():
+def test_known_format_accepts_both_data_formats_and_no_other():
     assert [known_format(f) for f in ("channels_last", "channels_first")] == ["channels_last", "channels_first"]
     with pytest.raises(ValueError, match=r"^data_format must be 'channels_last' or 'channels_first', got 'NHWC'$"):
         known_format("NHWC")
@@ -208,12 +208,12 @@ def test_a_generator_is_used_itself_and_an_integer_seeds_one():
         (-1, ValueError, "rng must be at least 0, got -1"),
     ],
 )
-def test_other_values_seed_no_generator(value, error, message):
+def test_other_values_are_refused_as_generators(value, error, message):
     with pytest.raises(error, match=f"^{message}$"):
         generator("rng", value)
 
 
-def test_trainable_parameters_are_those_that_are_not_frozen():
+def test_trainable_parameters_leaves_frozen_parameters_out():
     w, b = nn.Parameter(np.zeros(2)), nn.Parameter(np.zeros(1))
     b.frozen = True
     assert trainable_parameters({"w": w, "b": b}) == {"w": w}

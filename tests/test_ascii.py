@@ -1,4 +1,4 @@
-"""Output on terminals whose encoding lacks mathematical characters."""
+"""Tests of the output on terminals whose encoding lacks mathematical characters."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from refconv.cli import COMMANDS, main
 
 ROOT = Path(refconv.__file__).parents[1]
 ENCODINGS = ("cp1252", "ascii", "gbk", "cp850")
-NO_MEANING = "畳"  # an example of a wide character in a doctest
+NO_ASCII_FORM = "畳"  # a doctest shows this wide character as an example
 OUTPUTS = {
     "formulas": ["formulas"],
     "formulas as Markdown": ["formulas", "--format", "markdown"],
@@ -29,7 +29,7 @@ OUTPUTS = {
 
 @pytest.fixture
 def printed(monkeypatch):
-    """What a command prints to streams of an encoding, decoded again."""
+    """Return a function that runs a command with streams of an encoding and decodes its output."""
 
     def run(arguments, encoding):
         page = io.BytesIO()
@@ -49,11 +49,11 @@ def printed(monkeypatch):
 def test_no_character_is_lost_on_a_narrow_terminal(printed, arguments):
     pytest.importorskip("hypothesis")
     pytest.importorskip("sympy")
-    whole = printed(arguments, "utf-8")
-    assert len(whole) > 100
+    unicode = printed(arguments, "utf-8")
+    assert len(unicode) > 100
     for encoding in ENCODINGS:
         narrow = printed(arguments, encoding)
-        assert narrow.count("?") == whole.count("?"), encoding
+        assert narrow.count("?") == unicode.count("?"), encoding
         assert "\\u" not in narrow, encoding
 
 
@@ -62,7 +62,7 @@ def test_every_character_in_the_sources_has_an_ascii_form(folder):
     files = [path for path in (ROOT / folder).rglob("*.py") if "-checkpoint" not in path.name]
     if not files:
         pytest.skip(f"{folder}/ is in the source distribution only")
-    characters = {c for file in files for c in file.read_text(encoding="utf-8") if not c.isascii()} - set(NO_MEANING)
+    characters = {c for file in files for c in file.read_text(encoding="utf-8") if not c.isascii()} - set(NO_ASCII_FORM)
     assert {c for c in characters if "\\" in ascii_form(c)} == set()
 
 
@@ -92,7 +92,7 @@ def content(stream):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_functions_of_the_library_print_on_a_narrow_stream(monkeypatch, encoding):
-    """Without a command, which sets up its streams itself."""
+    """Check library functions outside a command; a command would set up its streams itself."""
     pytest.importorskip("hypothesis")
     stream = narrow(encoding)
     monkeypatch.setattr(sys, "stdout", stream)
@@ -110,7 +110,7 @@ def test_functions_of_the_library_print_on_a_narrow_stream(monkeypatch, encoding
     assert stream.errors == "strict"
 
 
-def test_echo_prints_as_print_does_where_the_encoding_has_every_character(monkeypatch):
+def test_echo_replaces_only_characters_that_the_encoding_lacks(monkeypatch):
     for stream, printed in (
         (narrow("utf-8"), "√2 → 3 ²!"),
         (narrow("cp1252"), "sqrt(2) -> 3 ²!"),
@@ -123,7 +123,7 @@ def test_echo_prints_as_print_does_where_the_encoding_has_every_character(monkey
     assert text.getvalue() == "√2\n"
 
 
-def test_encodable_characters_are_printed_as_they_are(monkeypatch):
+def test_ascii_forms_replace_only_characters_that_the_encoding_lacks(monkeypatch):
     page = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(page, encoding="cp1252", write_through=True))
     use_ascii_forms()

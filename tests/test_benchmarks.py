@@ -1,4 +1,4 @@
-"""The benchmarks compare the same functions, and count and write as they say. No speed is asserted."""
+"""Tests of the benchmarks: equal results, correct counts and correct output, but no speed."""
 
 import csv
 import itertools
@@ -27,12 +27,12 @@ from benchmarks import choose, limits, measure, peers, roofline, rows, scaling, 
 from benchmarks.problem import Problem, Row  # noqa: E402
 from benchmarks.side import Side  # noqa: E402
 
-# Compiling takes JAX long; these rows take every way of asking it.
-ASK_JAX = (
+# JAX compiles slowly, so only these rows are tested; together they use each way of calling JAX.
+JAX_ROWS = (
     *("LeNet conv1, backward", "3×3, float64, backward", "3×3, 32 groups, forward", "transposed 2×2 stride 2, backward"),
     *("max pool 3×3 stride 2, backward", "batch norm, training, backward", "softmax and cross-entropy, both"),
 )
-ASKED = [(row, library) for row in rows.ROWS for library in peers.PEERS if library != "jax" or row.name in ASK_JAX]
+COMPARED = [(row, library) for row in rows.ROWS for library in peers.PEERS if library != "jax" or row.name in JAX_ROWS]
 MACHINE = limits.Limits({"float32": 400e9, "float64": 200e9}, {1 << 20: 100e9, 1 << 28: 20e9})
 
 
@@ -44,29 +44,29 @@ def _threads():
 
 
 @needs_kernels
-@pytest.mark.parametrize(("row", "library"), ASKED, ids=[f"{row.name}, {library}" for row, library in ASKED])
-def test_every_library_computes_the_same(row, library):
+@pytest.mark.parametrize(("row", "library"), COMPARED, ids=[f"{row.name}, {library}" for row, library in COMPARED])
+def test_every_library_computes_the_same_result(row, library):
     if not peers.installed(library):
         pytest.skip(f"{library} is not installed")
     problem = row.problem.small()
     sides = problem.sides(row.work, peers.PEERS[library])
-    found = {name: side.read(side.run()) for name, side in sides.items()}
+    results = {name: side.read(side.run()) for name, side in sides.items()}
     if library == "torch":
-        assert "PyTorch NCHW" in found
-    for result in found.values():
-        assert measure.differences(found["refconv"], result) < (1e-5 if problem.dtype == "float32" else 1e-13)
+        assert "PyTorch NCHW" in results
+    for result in results.values():
+        assert measure.differences(results["refconv"], result) < (1e-5 if problem.dtype == "float32" else 1e-13)
         assert all(array.dtype == problem.dtype for array in result if array.ndim)
 
 
-def test_jax_is_asked_in_rows_that_exist():
-    assert set(ASK_JAX) <= {row.name for row in rows.ROWS}
+def test_the_rows_for_jax_exist():
+    assert set(JAX_ROWS) <= {row.name for row in rows.ROWS}
 
 
-def test_rows_are_told_apart_by_their_names():
+def test_names_of_rows_are_unique():
     assert len({row.name for row in rows.ROWS}) == len(rows.ROWS)
 
 
-def test_counts_of_a_convolution_are_those_of_its_definition():
+def test_counts_of_a_convolution_follow_from_its_definition():
     problem = rows.chosen(["LeNet conv2"])[0].problem
     a = problem.draw("forward")
     y = problem.refconv("forward", a).run()
@@ -79,14 +79,14 @@ def test_counts_of_a_convolution_are_those_of_its_definition():
     assert "w" not in first.draw("backward")
 
 
-def test_counts_of_the_training_step():
+def test_counts_of_the_training_step_are_sums_over_its_layers():
     step = rows.chosen(["LeNet-5, batch 64"])[0].problem
     layers = {"conv1": 28 * 28 * 6 * 25, "conv2": 100 * 16 * 150, "dense": 400 * 120 + 120 * 84 + 84 * 10}
     assert step.flops("training step", {}, []) == 2 * 64 * (3 * sum(layers.values()) - layers["conv1"])
 
 
 class Clock:
-    """A clock that only runs inside of the callables that it makes, and a list of who ran."""
+    """Clock that advances only inside the functions it creates, with a list of the calls."""
 
     def __init__(self):
         self.now, self.ran = 0.0, []
@@ -104,7 +104,7 @@ class Clock:
         return run
 
 
-def test_a_block_is_as_long_as_asked_within_bounds():
+def test_the_number_of_repetitions_depends_on_the_duration_within_bounds():
     clock = Clock()
     assert measure.repetitions(clock.takes("a", [measure.BLOCK / 8.5]), clock) == 8
     assert measure.repetitions(clock.takes("a", [1e-9]), clock) == measure.MOST
@@ -112,14 +112,15 @@ def test_a_block_is_as_long_as_asked_within_bounds():
     assert measure.repetitions(clock.takes("a", [2 * measure.SLOW]), clock) == 1
 
 
-def test_a_block_gives_its_median():
+def test_median_block_returns_the_median_of_the_durations():
     clock = Clock()
     assert measure.median_block(clock.takes("a", [5, 1, 2]), 3, clock) == 2
 
 
-def test_of_several_blocks_taken_in_turns_the_least_median_counts():
+def test_interleaved_returns_the_smallest_median_of_several_blocks():
     clock = Clock()
-    # Three calls find out the count after one that warms up; then three blocks of three, of which the second is best.
+    # One call warms up and three calls determine the number of repetitions; then three blocks of three calls follow. The
+    # second block has the smallest median.
     warm = [0.02] * 4
     a = clock.takes("a", [*warm, 0.04, 0.03, 0.01, 0.02, 0.025, 0.001, 0.06, 0.05, 0.07])
     b = clock.takes("b", [0.015])
@@ -129,7 +130,7 @@ def test_of_several_blocks_taken_in_turns_the_least_median_counts():
     assert "".join(clock.ran) == "aaaabbbb" + 3 * "aaabbb"
 
 
-def test_who_is_slow_takes_one_turn():
+def test_a_slow_function_runs_in_one_block_only():
     clock = Clock()
     best = measure.interleaved({"a": clock.takes("a", [2.0]), "b": clock.takes("b", [0.02])}, 4, clock)
     assert best["a"] == 2
@@ -146,7 +147,7 @@ def test_differences_are_relative_to_the_largest_number():
     assert measure.differences([np.zeros(3), np.zeros(0)], [np.zeros(3), np.zeros(0)]) == 0
 
 
-def test_the_limit_is_the_larger_of_two_and_small_arrays_come_from_a_cache():
+def test_the_limit_is_the_larger_of_two_times_and_depends_on_the_cache():
     assert MACHINE.seconds(400e9, 20e9, "float32") == pytest.approx(1)
     assert MACHINE.seconds(400e9, 20e9, "float64") == pytest.approx(2)
     assert MACHINE.seconds(1, 40e9, "float32") == pytest.approx(2)
@@ -155,7 +156,7 @@ def test_the_limit_is_the_larger_of_two_and_small_arrays_come_from_a_cache():
 
 
 @needs_kernels
-def test_the_kernels_of_the_limits_do_what_they_count():
+def test_the_kernels_of_the_limits_do_the_work_that_they_count():
     lanes = {"baseline": 4, "v3": 8, "v4": 16}
     for isa in _core.instruction_sets():
         kernels = _core.load("limits", isa)
@@ -169,7 +170,7 @@ def test_the_kernels_of_the_limits_do_what_they_count():
 
 
 @needs_kernels
-def test_limits_are_measured(monkeypatch):
+def test_limits_are_measured_for_each_size(monkeypatch):
     monkeypatch.setattr(limits, "LARGEST", 1 << 18)
     monkeypatch.setattr(measure, "BLOCK", 0)
     machine = limits.measure(2, rounds=1)
@@ -183,7 +184,7 @@ MEASURED = table.Measured(
 )
 
 
-def test_a_row_of_the_table():
+def test_a_row_of_the_table_has_its_cells_in_order():
     cells = ["conv", "forward", "2.000", "50 %", "4.000", "3.000", "12.000", "–", "1.50", "1.50", "✓"]
     assert MEASURED.cells() == cells
     assert table.line(cells).split("  ")[0] == "conv"
@@ -191,13 +192,13 @@ def test_a_row_of_the_table():
     assert len(table.line(table.COLUMNS)) < len(table.rule()) + 1
 
 
-def test_verdicts():
+def test_the_verdict_depends_on_the_bar():
     assert replace(MEASURED, bar=1.51).verdict == "✗"
     assert replace(MEASURED, bar=None).cells()[-3:] == ["1.50", "–", ""]
     assert replace(MEASURED, seconds={"refconv": 1.0}).cells()[4:] == ["–"] * 5 + ["1.50", ""]
 
 
-def test_markdown_and_csv_hold_the_same_rows():
+def test_markdown_and_csv_contain_the_same_rows():
     lines = table.to_markdown([MEASURED, MEASURED]).splitlines()
     assert len(lines) == 4
     assert all(line.count("|") == 12 for line in lines)
@@ -206,7 +207,7 @@ def test_markdown_and_csv_hold_the_same_rows():
     assert (float(row["limit"]), int(row["flops"]), int(row["bytes"])) == (1.0, 10**6, 10**5)
 
 
-def test_numbers_lie_beside_their_points_and_on_nothing_else():
+def test_numbers_are_near_their_points_and_overlap_nothing():
     spots = [(100 + 3 * (k % 4), 50 + 2 * (k // 4)) for k in range(20)]
     taken = [roofline.Box(x, y, 6, 6) for x, y in spots]
     boxes = roofline.numbers_beside(spots, [(10, 9)] * 20, taken)
@@ -216,7 +217,7 @@ def test_numbers_lie_beside_their_points_and_on_nothing_else():
 
 
 class Doubled(Problem):
-    """x doubled, which PyTorch's channels_last side gets wrong."""
+    """Problem that doubles x; PyTorch's channels_last side computes it wrongly."""
 
     dtype = "float32"
 
@@ -245,7 +246,7 @@ def run(capsys, *arguments):
 
 
 @needs_kernels
-def test_a_side_with_another_result_is_named_and_not_timed(monkeypatch, capsys, quick):
+def test_a_side_with_a_different_result_is_named_and_not_timed(monkeypatch, capsys, quick):
     monkeypatch.setattr(rows, "ROWS", [Row(Doubled("doubled"), "forward", 0.0)])
     monkeypatch.setattr(command, "wanted_peers", lambda text: ["torch"])
     monkeypatch.setattr(peers, "set_num_threads", lambda n, names: None)
@@ -259,7 +260,7 @@ def test_a_side_with_another_result_is_named_and_not_timed(monkeypatch, capsys, 
 
 
 @needs_kernels
-def test_the_command_writes_what_is_asked_for(monkeypatch, capsys, quick, tmp_path):
+def test_the_command_writes_the_requested_files(monkeypatch, capsys, quick, tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("torch")
     small = [Row(row.problem.small(), row.work, row.bar) for row in rows.chosen(["conv2", "float64", "softmax"])]
@@ -295,14 +296,14 @@ def test_without_peers_refconv_is_measured_alone(monkeypatch, capsys, quick):
         (["--threads", "0"], "argument --threads: must be at least 1, but is 0"),
     ],
 )
-def test_the_command_refuses_by_name(arguments, message, monkeypatch, capsys):
+def test_the_command_names_the_wrong_argument(arguments, message, monkeypatch, capsys):
     monkeypatch.setattr(peers, "installed", lambda name: name == "torch")
     with pytest.raises(SystemExit, match="2"):
         command.main(arguments)
     assert message in capsys.readouterr().err
 
 
-def test_without_kernels_there_is_nothing_to_time(monkeypatch, capsys):
+def test_the_command_refuses_to_time_a_build_without_kernels(monkeypatch, capsys):
     monkeypatch.setattr(_core, "ISA", None)
     with pytest.raises(SystemExit, match="2"):
         command.main(["--rows", "relu"])
@@ -315,12 +316,12 @@ def test_rows_are_chosen_by_any_of_several_parts_of_their_names():
     assert rows.chosen([]) == list(rows.ROWS)
 
 
-def test_the_exponent_of_a_power_law_is_found():
+def test_slope_returns_the_exponent_of_a_power_law():
     assert scaling.slope([1, 2, 4, 8], [5.0, 5 * 2**1.5, 5 * 4**1.5, 5 * 8**1.5]) == pytest.approx(1.5)
 
 
 @needs_kernels
-def test_what_one_would_write_by_hand_is_the_same_convolution():
+def test_hand_written_alternatives_compute_the_same_convolution():
     problem = scaling.PLAIN.small()
     a = problem.draw("forward")
     expected = problem.refconv("forward", a).run()
@@ -347,14 +348,14 @@ def test_scaling_prints_each_part(monkeypatch, capsys):
 
 
 @needs_kernels
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the memory of a process is Linux's count")
-def test_memory_is_measured_in_a_process_of_its_own():
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is measured on Linux only")
+def test_memory_is_measured_in_a_separate_process():
     from benchmarks import memory
 
-    found = memory.elsewhere("LeNet-5, training, batch 64", "refconv", threads=2)
-    assert 1e5 < found["peak"] < 100e6
-    assert 0 <= found["faults"] < 100
-    assert memory.cell(**found).endswith("faults")
+    measured = memory.elsewhere("LeNet-5, training, batch 64", "refconv", threads=2)
+    assert 1e5 < measured["peak"] < 100e6
+    assert 0 <= measured["faults"] < 100
+    assert memory.cell(**measured).endswith("faults")
 
 
 DISASSEMBLY = """
@@ -378,7 +379,7 @@ DISASSEMBLY = """
 """
 
 
-def test_the_hot_loop_is_the_innermost_one_and_its_spills_are_seen(monkeypatch):
+def test_the_hot_loop_is_the_innermost_loop_and_its_spills_are_counted(monkeypatch):
     from benchmarks import assembly
 
     printed = subprocess.CompletedProcess([], 0, stdout=DISASSEMBLY)
@@ -395,7 +396,7 @@ def test_the_hot_loop_is_the_innermost_one_and_its_spills_are_seen(monkeypatch):
 @needs_kernels
 def test_both_algorithms_are_timed_around_each_threshold(monkeypatch, capsys):
     monkeypatch.setattr(measure, "BLOCK", 0)
-    for threshold in choose.THRESHOLDS:  # and both compute the layer
+    for threshold in choose.THRESHOLDS:  # both algorithms compute the same result
         first, second = (run() for run in threshold.runs(threshold.values[0]).values())
         assert measure.differences([first], [second]) < 1e-4
     choose.main(["COLUMNS_MOST_BYTES", "LARGE_TILES_LEAST_PIXELS", "--rounds", "1"])

@@ -1,4 +1,4 @@
-"""The measurement beside busy processes: that it trains, takes turns and prints what it measured. No speed is asserted."""
+"""Tests of the measurement beside busy processes: turns and output, but no speed."""
 
 import importlib
 import re
@@ -19,7 +19,7 @@ busy = importlib.import_module("benchmarks.busy")
 
 
 class Side:
-    """Reports times from a list."""
+    """Side of a comparison that returns durations from a list."""
 
     def __init__(self, *times):
         self.times = list(times)
@@ -28,7 +28,7 @@ class Side:
         return self.times.pop(0)
 
 
-def test_each_side_takes_a_turn_beside_each_number_and_the_median_counts():
+def test_each_side_is_measured_beside_each_number_of_processes_and_the_median_counts():
     sides = {"new": Side(1.0, 3.0, 9.0, 5.0, 2.0, 4.0), "old": Side(10.0, 30.0, 20.0, 50.0, 70.0, 40.0)}
     seconds = busy.measure(sides, [0, 1], rounds=3)
     assert seconds == {("new", 0): 2.0, ("new", 1): 4.0, ("old", 0): 20.0, ("old", 1): 40.0}

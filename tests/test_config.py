@@ -1,3 +1,5 @@
+"""Tests of the settings in blocks, threads, tasks and processes."""
+
 import asyncio
 import concurrent.futures
 import contextvars
@@ -23,7 +25,7 @@ ROOT = Path(refconv.__file__).parents[1]
 
 
 def run_python(script, root=ROOT, **environment):
-    """The output of a script in a fresh interpreter that finds the refconv in this folder."""
+    """Return the output of a script in a new interpreter that imports refconv from this folder."""
     environment = {**os.environ, "PYTHONPATH": str(root), **environment}
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", env=environment, timeout=120)
@@ -78,7 +80,7 @@ WRONG = [
 
 @pytest.mark.parametrize("change", [config, set_config])
 @pytest.mark.parametrize(("wrong", "error", "message"), WRONG)
-def test_a_wrong_argument_is_refused_by_its_name_and_changes_nothing(change, wrong, error, message):
+def test_an_error_about_a_setting_names_it_and_changes_nothing(change, wrong, error, message):
     before = get_config()
     arguments = {"engine": "reference", "threads": 3, "precision": "fast", "fusion": False, **wrong}
     with pytest.raises(error, match=re.escape(message)) as caught:
@@ -110,7 +112,7 @@ def test_config_outside_a_with_statement_warns_that_nothing_changed():
     assert get_config() == before
 
 
-def test_config_is_neither_entered_twice_nor_called():
+def test_config_cannot_be_entered_twice_or_called():
     block = config(threads=3)
     with block, pytest.raises(RuntimeError, match="config must be entered once"), block:
         pass
@@ -125,7 +127,7 @@ def test_config_stays_a_class_whatever_modules_are_imported():
 
 @pytest.fixture
 def defaults():
-    """The defaults, which are restored after the test."""
+    """Return the defaults, and restore them after the test."""
     before = get_config()
     yield before
     set_config(**before._asdict())
@@ -146,7 +148,7 @@ def test_inside_a_block_set_config_changes_the_settings_that_the_block_leaves_op
 
 
 def in_a_thread(function, run=lambda function: function()):
-    """Result of a function that another thread computes."""
+    """Return the result of a function that runs in another thread."""
     results = []
     worker = threading.Thread(target=lambda: results.append(run(function)))
     worker.start()
@@ -163,16 +165,16 @@ def test_a_thread_of_the_program_has_the_defaults_unless_it_runs_in_a_copy_of_th
 
 
 def test_overlapping_blocks_of_two_threads_do_not_disturb_each_other():
-    """The first thread enters and leaves its block while the second one is in its own."""
-    before, found = get_config(), []
+    """Let the first thread enter and leave its block while the second thread is inside its own."""
+    before, settings = get_config(), []
     second_is_inside, first_is_done = threading.Event(), threading.Event()
 
     def second():
         with config(engine="reference", threads=7):
             second_is_inside.set()
             assert first_is_done.wait(10)
-            found.append(get_config())
-        found.append(get_config())
+            settings.append(get_config())
+        settings.append(get_config())
 
     with config(threads=3, precision="fast"):
         worker = threading.Thread(target=second, args=())
@@ -183,12 +185,12 @@ def test_overlapping_blocks_of_two_threads_do_not_disturb_each_other():
     first_is_done.set()
     worker.join()
     if not getattr(sys.flags, "thread_inherit_context", False):
-        assert found == [before._replace(engine="reference", threads=7), before]
+        assert settings == [before._replace(engine="reference", threads=7), before]
 
 
 @needs_kernels
 def test_kernels_compute_with_the_settings_of_the_thread_that_calls_them():
-    """Two threads take turns: one computes with standard precision, the other with fast."""
+    """Let two threads compute in turns, one with standard precision and the other with fast."""
     rng = np.random.default_rng(3)
     x, w = rng.standard_normal((2, 61, 47, 50), np.float32), rng.standard_normal((3, 3, 50, 53), np.float32)
     expected = {}
@@ -209,8 +211,8 @@ def test_kernels_compute_with_the_settings_of_the_thread_that_calls_them():
             future.result()
 
 
-def test_asyncio_tasks_have_settings_of_their_own():
-    """Each task waits inside its block until the others are inside theirs."""
+def test_each_asyncio_task_has_its_own_settings():
+    """Let each task wait inside its block until the other tasks are inside their blocks."""
 
     async def computes(threads):
         with config(threads=threads):
@@ -232,7 +234,7 @@ def kernel_settings():
 
 
 @needs_kernels
-def test_a_block_gives_its_settings_to_the_kernels_and_takes_them_back():
+def test_a_block_passes_its_settings_to_the_kernels_and_restores_the_old_ones():
     before = kernel_settings()
     with config(threads=5, precision="fast"):
         assert kernel_settings() == (5, 4)
@@ -241,17 +243,17 @@ def test_a_block_gives_its_settings_to_the_kernels_and_takes_them_back():
     assert kernel_settings() == before
 
 
-def test_the_thread_of_prefetch_runs_on_the_settings_of_the_loop_over_it():
-    found = []
+def test_the_thread_of_prefetch_uses_the_settings_of_the_thread_that_iterates():
+    settings = []
 
     def prepare(images):
-        found.append(get_config())
+        settings.append(get_config())
         return images
 
     batches = Prefetch(Batches(np.ones((5, 4, 3)), np.arange(5), 2, prepare=prepare))
     with config(engine="reference", threads=3, fusion=False) as inside:
         assert len(list(batches)) == 3
-    assert found == [inside] * 3
+    assert settings == [inside] * 3
 
 
 CONVOLUTION = """
@@ -261,19 +263,19 @@ from refconv import _core
 from refconv.ops.conv import conv2d
 from refconv._config import Settings, config, get_config, set_config
 from refconv.data import Batches, Prefetch
-x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # work for more threads than a few
+x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # enough work for several threads
 """
 
 
 @pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
-@pytest.mark.parametrize(("asked", "n"), [("3", 3), ("1025", 1024), ("7,2", 7)])
-def test_omp_num_threads_is_the_default_number_of_threads(asked, n):
-    assert run_python(CONVOLUTION + "print(get_config().threads)", OMP_NUM_THREADS=asked) == str(n)
+@pytest.mark.parametrize(("value", "n"), [("3", 3), ("1025", 1024), ("7,2", 7)])
+def test_omp_num_threads_is_the_default_number_of_threads(value, n):
+    assert run_python(CONVOLUTION + "print(get_config().threads)", OMP_NUM_THREADS=value) == str(n)
 
 
 @needs_kernels
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no CPU affinity on this system")
-def test_the_default_number_of_threads_is_at_most_that_of_the_processors_of_the_affinity():
+def test_the_default_number_of_threads_does_not_exceed_the_cpu_affinity():
     script = "import os; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])\n"
     environment = {"OMP_NUM_THREADS": "", "OMP_THREAD_LIMIT": ""}
     assert run_python(script + CONVOLUTION + "print(get_config().threads)", **environment) == "1"
@@ -302,7 +304,7 @@ def test_a_forked_child_of_a_build_without_openmp_may_set_any_number_of_threads(
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
 @pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
-def test_kernels_run_on_as_many_threads_as_they_are_told():
+def test_kernels_run_on_the_number_of_threads_that_is_set():
     script = CONVOLUTION + (
         "count = lambda: len(os.listdir('/proc/self/task'))\n"
         "set_config(threads=1); conv2d(x, w); before = count()\n"
@@ -318,7 +320,7 @@ def test_a_forked_child_computes_the_same_after_the_parent_used_threads():
         "set_config(threads=2); y = conv2d(x, w)\n"
         "child = os.fork()\n"
         "if not child:\n"
-        "    signal.alarm(60)\n"  # a child that waits for threads it does not have is killed
+        "    signal.alarm(60)\n"  # kills a child that waits for threads which the fork did not copy
         "    os._exit(0 if get_config().threads == 1 and np.array_equal(conv2d(x, w), y) else 1)\n"
         "_, status = os.waitpid(child, 0)\n"
         "assert status == 0, status\n"
@@ -367,15 +369,15 @@ import refconv
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
-def step():  # arrays of many sizes, which all end with it: 200 MB at once
+def step():  # allocates arrays of many sizes, 200 MB in total, and frees them at its end
     before, arrays = faults(), [np.ones(n << 20, np.uint8) for n in (80, 1, 33, 7, 63, 16)]
     return faults() - before
 
 step()
-apart = step()
+default = step()
 kept = refconv.keep_freed_memory()
 step()
-print(apart, step() if kept else None)
+print(default, step() if kept else None)
 """
 
 
@@ -383,15 +385,15 @@ print(apart, step() if kept else None)
 @needs_kernels
 def test_memory_that_is_kept_costs_no_page_faults():
     pytest.importorskip("resource")
-    apart, kept = run_python(STEPS).split()
+    default, kept = run_python(STEPS).split()
     if kept == "None":
         pytest.skip("not glibc")
-    assert int(apart) > 90  # even with pages of two megabytes
+    assert int(default) > 90  # even with pages of two megabytes
     assert int(kept) < 30
 
 
 @needs_kernels
-def test_an_instruction_set_that_is_not_there_is_refused_by_name():
+def test_an_unknown_instruction_set_is_refused_by_name():
     script = "try:\n    import refconv._core\nexcept ImportError as error:\n    print(error)"
     message = run_python(script, REFCONV_ISA="v9")
     assert message.startswith("REFCONV_ISA must be one of")
@@ -400,7 +402,7 @@ def test_an_instruction_set_that_is_not_there_is_refused_by_name():
 
 @pytest.fixture
 def copied(tmp_path):
-    """A copy of the package that a test may break."""
+    """Return the folder of a copy of the package, which a test may damage."""
     shutil.copytree(ROOT / "refconv", tmp_path / "refconv", ignore=shutil.ignore_patterns("__pycache__", "*.pyx"))
     return tmp_path
 
@@ -411,7 +413,7 @@ def compiled(root):
 
 @needs_kernels
 @pytest.mark.parametrize(("isa", "module"), [("baseline", "cpu"), (_core.ISA, "loss")])
-def test_a_build_that_lacks_a_kernel_is_not_taken_for_one_without_kernels(copied, isa, module):
+def test_a_build_that_lacks_one_kernel_does_not_count_as_a_build_without_kernels(copied, isa, module):
     (missing,) = (f for f in compiled(copied) if (f.parent.name, f.name.partition(".")[0]) == (isa, module))
     missing.unlink()
     script = "try:\n    import refconv\nexcept ImportError as error:\n    print(error)"
@@ -426,7 +428,7 @@ IMPORT = (
 
 
 @needs_kernels
-def test_a_package_without_kernels_is_not_imported_unless_it_was_built_so(copied):
+def test_a_package_without_kernels_can_be_imported_only_if_it_was_built_without_them(copied):
     for file in compiled(copied):
         file.rename(file.with_name(f"{file.name.partition('.')[0]}.cpython-27-x86_64-linux-gnu{file.suffix}"))
     assert "has kernels for another version of Python only. Build them with 'pip install -e .'" in run_python(IMPORT, copied)

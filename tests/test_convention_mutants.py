@@ -1,4 +1,4 @@
-"""A wrong convention that loops and kernels share is refuted for each operator that uses it, with NumPy and SciPy alone."""
+"""Tests that wrong conventions shared by loops and kernels are refuted."""
 
 import pytest
 
@@ -7,12 +7,14 @@ from refconv.verify.catalogue import find
 from refconv.verify.evidence import oracle
 from refconv.verify.evidence.kinds import gather
 
-PAIRS = [pytest.param(mutant, name, id=f"{mutant.name} refutes {name}") for mutant in MUTANTS for name in mutant.operators]
+PAIRS = [
+    pytest.param(mutant, name, id=f"{mutant.name} is refuted for {name}") for mutant in MUTANTS for name in mutant.operators
+]
 
 
 @pytest.fixture(autouse=True)
 def verify_extra_alone(monkeypatch):
-    """As if torch, JAX and ONNX were not installed."""
+    """Hide torch, JAX and ONNX, so that NumPy and SciPy alone must refute the mutants."""
     monkeypatch.setattr(oracle, "importable", lambda name: name == "scipy")
 
 
@@ -20,7 +22,7 @@ def verify_extra_alone(monkeypatch):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(("mutant", "name"), PAIRS)
 def test_a_shared_convention_that_is_wrong_is_refuted(mutant, name):
-    # On the loops: a kernel with a wrong geometry could read outside of its arrays.
+    # The loops run, because a kernel with a wrong geometry could access memory outside its arrays.
     with applied(mutant):
         outcome = gather(find(name), "oracle", quick=True, engine_name="reference")
     assert outcome.refuted is not None

@@ -1,4 +1,4 @@
-"""benchmarks.digests: which numbers a change of the code changes."""
+"""Tests of benchmarks.digests, which lists the results that a change of the code changes."""
 
 import json
 
@@ -13,11 +13,11 @@ from refconv import get_config
 
 @pytest.fixture
 def tasks(monkeypatch):
-    """One instruction set that computes two arrays, the second of which a test may change."""
-    found = {"a": np.array([1.0, 2.0]), "b": np.array([[3.0]])}
+    """Replace the computations by two arrays on one instruction set; return the arrays by name."""
+    arrays = {"a": np.array([1.0, 2.0]), "b": np.array([[3.0]])}
     monkeypatch.setattr(digests._core, "instruction_sets", lambda: ["v3"])
-    monkeypatch.setattr(digests, "elsewhere", lambda isa: {name: digests.digest([array]) for name, array in found.items()})
-    return found
+    monkeypatch.setattr(digests, "elsewhere", lambda isa: {name: digests.digest([array]) for name, array in arrays.items()})
+    return arrays
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_compare_lists_a_changed_bit_shape_or_dtype(tasks, tmp_path, capsys, cha
     assert "v3: a" not in printed
 
 
-def test_compare_lists_what_is_no_longer_computed(tasks, tmp_path, capsys):
+def test_compare_lists_results_that_are_new_or_no_longer_computed(tasks, tmp_path, capsys):
     file = tmp_path / "before.json"
     digests.main(["write", str(file)])
     assert len(json.loads(file.read_text(encoding="utf-8"))) == 2

@@ -1,4 +1,4 @@
-"""The pages of docs/: links and paths exist, names resolve, and the generated parts are those of today's sources."""
+"""Tests of the pages of docs/: links, paths, names and generated parts are up to date."""
 
 import importlib
 import inspect
@@ -33,7 +33,7 @@ def each_page(pages=PAGES):
 
 
 def missing(page):
-    """Links and paths of a page that lead nowhere."""
+    """Return the links and paths of a page whose target does not exist."""
     text = page.read_text("utf-8")
     links = {link for link in LINK.findall(text) if "://" not in link and not (page.parent / link).exists()}
     return links | {path for path in PATH.findall(text) if not any(ROOT.glob(path.rstrip("/")))}
@@ -57,6 +57,15 @@ def test_names_of_refconv_resolve(page):
         assert pkgutil.resolve_name(name) is not None
 
 
+def test_names_of_refconv_in_the_glossary_resolve():
+    rows = [line.split(" | ") for line in (DOCS / "glossary.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    names = [name for row in rows for name in re.findall(r"`([a-z]+\.[A-Z]\w+|[a-z]+\.[a-z_]+)`", row[2])]
+    names = [name for name in names if name.partition(".")[0] not in ("layer", "model", "parameter")]
+    assert len(names) > 20
+    for name in names:
+        assert pkgutil.resolve_name(f"refconv.{name.removeprefix('refconv.')}") is not None
+
+
 def test_the_generated_parts_are_up_to_date():
     text = generator.PAGE.read_text("utf-8")
     assert generator.updated(text) == text, "run: python -m docs"
@@ -68,7 +77,7 @@ def test_every_folder_with_code_is_in_the_tree():
     assert folders == set(generator.FOLDERS)
 
 
-def test_a_package_stands_one_level_above_the_highest_that_it_imports(monkeypatch):
+def test_a_package_is_one_level_above_the_highest_package_that_it_imports(monkeypatch):
     monkeypatch.setattr(generator, "imports", lambda: {"a": set(), "b": {"a"}, "c": set(), "d": {"a", "b"}})
     assert generator.levels() == [" 2   d", " 1   b", " 0   a   c"]
     assert [line.split() for line in generator.matrix()[1:]] == [

@@ -1,4 +1,4 @@
-"""Errors about arguments: one base class, and the built-in types that callers of other libraries catch."""
+"""Tests of errors about arguments: one base class, and built-in types that users can catch."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""The check of each exercise accepts the worked answer, and says what is wrong with any other without a traceback."""
+"""Tests that the checks of the exercises accept worked answers and explain wrong ones."""
 
 import importlib
 import re
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an installed packag
 
 @pytest.fixture(scope="module", autouse=True)
 def exercises_find_their_neighbours():
-    """A notebook runs in its folder, where the exercises and their solutions are."""
+    """Let tests import exercises and solutions, as notebooks do, which run in their folder."""
     sys.path.insert(0, str(FOLDER))
     yield
     sys.path.remove(str(FOLDER))
@@ -64,7 +64,7 @@ def test_every_notebook_has_three_to_five_exercises():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("module", "number"), CHECKS)
-def test_an_exercise_tells_its_answer_from_a_mistake_and_from_none(module, number, said):
+def test_an_exercise_distinguishes_the_answer_from_a_mistake_and_from_no_answer(module, number, said):
     assert said(module, number, solution("answer", module, number)).endswith("Right.\n")
     assert said(module, number, ...) == OPEN
     assert "Not yet: " in said(module, number, solution("mistake", module, number))
@@ -144,7 +144,10 @@ def test_no_answer_makes_a_check_raise(module, number, said, monkeypatch):
 
 
 class Impatient:
-    """`refconv.verify` with a short time for each comparison: it needs few cases to see that an answer is wrong."""
+    """Replacement for `refconv.verify` with a short time for each comparison.
+
+    A few cases are enough to refute a wrong answer.
+    """
 
     @staticmethod
     def check(function, name, seconds):
@@ -157,7 +160,7 @@ OPEN = "Still open: put your answer in place of the dots, and run the cell again
 @pytest.mark.parametrize(
     ("module", "number", "answer", "verdict"),
     [
-        ("one_sum", 3, nothing, "your function returns None; is there a return at its end?"),
+        ("one_sum", 3, nothing, "your function returns None; does it end with a return statement?"),
         ("one_sum", 3, broken, "your function raises ZeroDivisionError: division by zero, in line "),
         ("one_sum", 3, 5, "the answer must be a function of a and b that returns an array, got 5"),
         (
@@ -176,11 +179,11 @@ OPEN = "Still open: put your answer in place of the dots, and run the cell again
         ),
     ],
 )
-def test_the_verdict_says_what_was_expected_and_what_came(module, number, answer, verdict, said):
+def test_the_verdict_names_the_expected_and_the_given_answer(module, number, answer, verdict, said):
     assert f"Not yet: {verdict}" in said(module, number, answer)
 
 
-def test_a_function_without_parameters_is_told_which_one_it_needs(said):
+def test_the_verdict_on_a_function_without_parameters_names_the_missing_one(said):
     first, last = said("the_layer", 3, without_parameters).splitlines()
     assert first == "conv2d: not tried: function must accept x as refconv.conv2d does, got one that accepts no argument."
     assert last == "Not yet: what is wrong is shown above"
@@ -201,10 +204,10 @@ def test_a_changed_argument_is_named(said):
         b[:] = 0
         return a
 
-    assert said("one_sum", 3, both) == "Not yet: your function changes its argument number 2: let it work on a copy\n"
+    assert said("one_sum", 3, both) == "Not yet: your function must not change its argument number 2; change a copy\n"
 
 
-def test_a_lambda_of_dots_is_open_and_one_of_none_is_not(said):
+def test_a_lambda_that_returns_dots_is_open_and_one_that_returns_none_is_not(said):
     assert said("one_sum", 3, lambda a, b: ...) == OPEN
     assert "returns None" in said("one_sum", 3, lambda a, b: None)
 
@@ -247,7 +250,7 @@ def test_an_empty_answer_is_open_and_any_other_is_not():
 
 
 def adds_up(answer, kept):
-    """The answer to the first call, and more than that in later ones."""
+    """Return a function whose first result is the answer and whose later results are larger."""
 
     def stateful(*arguments):
         kept["calls"] = kept.get("calls", -1) + 1
@@ -263,7 +266,7 @@ def moved(result, by):
 
 
 def cached(answer, kept):
-    """The answer to the first call with arrays of these shapes and these other arguments."""
+    """Return a function that caches the answer by the shapes of arrays and the other arguments."""
 
     def stateful(*arguments):
         key = str([a.shape if isinstance(a, np.ndarray) else a for a in arguments])
@@ -273,7 +276,7 @@ def cached(answer, kept):
 
 
 def buffered(answer, kept):
-    """The answer in a buffer that the next call overwrites."""
+    """Return a function that gives the answer in a buffer that the next call overwrites."""
 
     def stateful(*arguments):
         results = answer(*arguments)

@@ -1,4 +1,4 @@
-"""A family of operators is registered by its name in refconv.families, and each family has a module in every package."""
+"""Tests that each family of operators in refconv.families has a module in every package."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ HELPERS = {"functions", "padding"}  # modules of reference/ that several familie
 
 
 def missing(family):
-    """Files that a family should have and has not, below the folder that holds refconv/ and tests/."""
+    """Return the required files that a family lacks, relative to the root of the project."""
     module = f"refconv.verify.catalogue.{family}"
     public = bool(getattr(import_module(module), "OPERATORS", ())) if find_spec(module) else True
     files = [
@@ -120,7 +120,7 @@ print([gather(find("double_dx"), kind).cell for kind in ("symbolic", "adjoint")]
 
 @pytest.fixture
 def copied(tmp_path):
-    """A copy of the package without kernels whose list of families has one more."""
+    """Return the folder of a copy of the package, without kernels and with one more family."""
     shutil.copytree(PACKAGE, tmp_path / "refconv", ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
     (tmp_path / "refconv" / "_core" / _core.PURE_MARKER.name).touch()
     path = tmp_path / "refconv" / "families.py"

@@ -1,4 +1,4 @@
-"""Each picture shows what its script draws today, and the README shows each picture."""
+"""Tests that each picture is up to date with its script, and that the README shows it."""
 
 import importlib
 import sys
@@ -21,7 +21,7 @@ pytest.importorskip("PIL")
 
 @pytest.fixture(scope="module", autouse=True)
 def scripts_find_their_neighbours():
-    """Run by its path, a script finds canvas.py beside it; here too, and only here."""
+    """Let the scripts import canvas.py from their folder, as if they were run by their path."""
     sys.path[:0] = [str(ROOT), str(FIGURES)]
     yield
     del sys.path[:2]
@@ -43,12 +43,12 @@ def test_each_picture_has_a_script_of_its_name_and_the_readme_shows_it():
         assert f"figures/{picture.name}" in readme
 
 
-def test_the_gallery_is_what_the_scripts_say():
+def test_the_gallery_is_up_to_date_with_the_scripts():
     gallery = importlib.import_module("figures.__main__").gallery()
-    assert (FIGURES / "README.md").read_text(encoding="utf-8") == gallery, "python -m figures writes another gallery"
+    assert (FIGURES / "README.md").read_text(encoding="utf-8") == gallery, "run: python -m figures"
 
 
-def test_the_pictures_stay_small():
+def test_the_pictures_take_less_than_15_megabytes():
     assert sum(picture.stat().st_size for picture in FIGURES.iterdir()) < 15e6
 
 
@@ -58,7 +58,7 @@ def test_the_pictures_stay_small():
 def test_a_picture_is_up_to_date(script, canvas):
     module = importlib.import_module(script)
     drawn = canvas.redrawn(FIGURES / f"{script}.py", module.draw, getattr(module, "measure", None))
-    assert canvas.contents(drawn) == canvas.digest_of(picture_of(script)), f"python figures/{script}.py draws another picture"
+    assert canvas.contents(drawn) == canvas.digest_of(picture_of(script)), f"run: python figures/{script}.py"
 
 
 def test_a_changed_number_word_or_colour_changes_the_digest(canvas):
@@ -77,7 +77,7 @@ def test_a_changed_number_word_or_colour_changes_the_digest(canvas):
     assert len({picture(), picture(corner=2.5), *others}) == 7
 
 
-def test_rows_come_back_from_the_file_that_an_experiment_writes(tmp_path, canvas):
+def test_rows_are_read_back_from_the_file_that_an_experiment_writes(tmp_path, canvas):
     canvas.write_atomically(
         tmp_path / "some.csv",
         canvas._measured(FIGURES / "some.py", lambda: [{"net": "plain", "depth": 20, "error": 0.125}]),

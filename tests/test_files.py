@@ -1,4 +1,4 @@
-"""Files are written completely or not at all."""
+"""Tests that files are written completely or not at all."""
 
 import os
 import stat
@@ -23,7 +23,7 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_leftovers_of_a_killed_program_are_removed_and_nothing_else(tmp_path):
+def test_only_unfinished_files_of_a_killed_program_are_removed(tmp_path):
     for name in (".model.k3x9", "model", "other", ".other.k3x9"):
         (tmp_path / name).write_bytes(b"")
     _files.clear_unfinished(tmp_path / "model")

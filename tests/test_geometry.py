@@ -1,3 +1,5 @@
+"""Tests of Window and the receptive field against enumeration and known cases."""
+
 import re
 
 import numpy as np
@@ -12,13 +14,13 @@ signals = windows(1, most_kernel=4)
 
 
 def positions(n, window):
-    """First tap of every place where a 1-D window lies wholly inside the padded signal, found by trying."""
+    """Return each position of a 1-D window that lies inside the padded signal, by trying all."""
     ((before, after),), (S,), (span,) = window.pads((n,)), window.stride, window.span
     return [at for at in range(0, n + before + after, S) if at + span <= n + before + after]
 
 
 @given(st.data())
-def test_output_size_is_the_number_of_places_where_the_window_fits(data):
+def test_output_size_is_the_number_of_positions_where_the_window_fits(data):
     window = data.draw(signals)
     (n,) = data.draw(input_sizes(window))
     assert window.output_size((n,)) == (len(positions(n, window)),)
@@ -50,18 +52,18 @@ def test_valid_padding_has_no_zeros():
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("n", [1, 2, 5, 6, 7, 12])
-def test_same_padding_gives_one_output_for_each_stride_begun_from_as_few_zeros_as_possible(n, kernel, stride):
+def test_same_padding_gives_one_output_per_started_stride_with_the_fewest_zeros(n, kernel, stride):
     window = Window((kernel,), stride, "same")
     (output,) = window.output_size((n,))
     ((before, after),) = window.pads((n,))
     assert output == -(-n // stride)
-    assert after - before in (0, 1)  # the odd zero at the end
+    assert after - before in (0, 1)  # an odd number of zeros has the extra one at the end
     fewer = Window((kernel,), stride, ((before, after - 1),)) if after else None
     if fewer and n + before + after - 1 >= kernel:
         assert fewer.output_size((n,)) < (output,)
 
 
-# Strides 1 and 2 as in the lecture's pictures; the numbers are what TensorFlow documents for its SAME.
+# Strides 1 and 2 are in the lecture's pictures; the numbers are in TensorFlow's documentation of SAME.
 @pytest.mark.parametrize(
     ("n", "kernel", "stride", "dilation", "pads", "output"),
     [
@@ -75,7 +77,7 @@ def test_same_padding_gives_one_output_for_each_stride_begun_from_as_few_zeros_a
         (7, 3, 1, 2, (2, 2), 7),
     ],
 )
-def test_same_padding_of_known_cases(n, kernel, stride, dilation, pads, output):
+def test_same_padding_matches_known_cases(n, kernel, stride, dilation, pads, output):
     window = Window((kernel,), stride, "same", dilation)
     assert window.pads((n,)) == (pads,)
     assert window.output_size((n,)) == (output,)
@@ -85,7 +87,7 @@ def test_same_padding_of_known_cases(n, kernel, stride, dilation, pads, output):
 
 
 @given(signals.filter(lambda window: window.stride == (1,)), st.integers(1, 9))
-def test_full_padding_at_stride_one_reaches_every_overlap_and_no_further(window, n):
+def test_full_padding_at_stride_one_gives_one_output_for_each_overlap(window, n):
     window = Window(window.kernel, 1, "full", window.dilation)
     (span,) = window.span
     overlaps = [start for start in range(-2 * span, 2 * n + span) if start + span > 0 and start < n]
@@ -110,7 +112,7 @@ def test_full_padding_is_the_same_at_any_stride():
         (0, ((0, 0), (0, 0))),
     ],
 )
-def test_padding_may_be_one_number_or_one_or_two_an_axis(padding, pads):
+def test_padding_is_one_number_or_one_or_two_numbers_per_axis(padding, pads):
     assert Window((3, 5), padding=padding).pads((7, 9)) == pads
 
 
@@ -126,20 +128,20 @@ def test_transposed_output_size_and_output_padding_reach_each_input_of_that_outp
     output = window.output_size((n,))
     sizes = [(size,) for size in range(least_size(window)[0], n + S) if window.output_size((size,)) == output]
     assert 1 <= len(sizes) <= S
-    # Where fewer than S inputs have this output, the smallest of the S would have no elements, or fewer.
+    # If fewer than S inputs have this output, the smallest of the S sizes would be 0 or negative.
     extras = range(S - len(sizes), S)
     assert [window.transposed_output_size(output, extra) for extra in extras] == sizes
 
 
-def test_output_padding_makes_an_input_of_one_where_there_would_be_none_without():
+def test_output_padding_allows_an_input_size_of_one_that_would_otherwise_be_zero():
     window = Window((2,), stride=2, padding=1)
     assert window.output_size((1,)) == (1,)
     assert window.transposed_output_size((1,), output_padding=1) == (1,)
-    with pytest.raises(ValueError, match="output_size must be that of some input, got 1 on axis 0"):
+    with pytest.raises(ValueError, match="output_size must be the output size of some input, got 1 on axis 0"):
         window.transposed_output_size((1,))
 
 
-def test_five_and_six_pixels_both_give_three_and_output_padding_tells_them_apart():
+def test_output_padding_distinguishes_two_input_sizes_with_the_same_output_size():
     window = Window((3, 3), stride=2, padding=1)
     assert window.output_size((5, 5)) == window.output_size((6, 6)) == (3, 3)
     assert window.transposed_output_size((3, 3)) == (5, 5)
@@ -155,26 +157,29 @@ def test_five_and_six_pixels_both_give_three_and_output_padding_tells_them_apart
         (Window((3, 5), stride=(2, 3)), ((4, 4), -1), "output_padding must be at least 0"),
         (Window((3, 5), stride=(2, 3)), ((4,), 0), "output_size must have 2 axes"),
         (Window((3, 5), stride=(2, 3)), ((4, 0), 0), "output_size must be at least 1"),
-        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size must be that of some input, got 1 on axis 1"),
+        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size must be the output size of some input, got 1 on axis 1"),
     ],
 )
-def test_transposed_output_size_refuses_what_no_convolution_gives(window, arguments, message):
+def test_transposed_output_size_refuses_sizes_that_no_convolution_has(window, arguments, message):
     with pytest.raises(ValueError, match=message):
         window.transposed_output_size(*arguments)
 
 
 @given(st.lists(windows(2, most_stride=2, most_dilation=2), min_size=1, max_size=3))
-def test_receptive_field_is_the_patch_that_changes_one_output_when_poked(stack):
+def test_receptive_field_is_the_patch_of_inputs_that_change_one_output(stack):
     stack = [Window(window.kernel, window.stride, "valid", window.dilation) for window in stack]
     for axis, size in enumerate(receptive_field(stack)):
-        seen = [poked for poked in range(size + 3) if first_output_sees(stack, axis, size + 3, poked)]
+        seen = [index for index in range(size + 3) if first_output_depends_on(stack, axis, size + 3, index)]
         assert (seen[0], seen[-1]) == (0, size - 1)
 
 
-def first_output_sees(stack, axis, n, poked):
-    """Whether the first output of windows one after the other, all weights one, depends on element ``poked`` of n."""
+def first_output_depends_on(stack, axis, n, index):
+    """Return True if the first output of a stack of windows depends on input element ``index``.
+
+    The input has n elements, and all weights are one.
+    """
     signal = np.zeros(n)
-    signal[poked] = 1
+    signal[index] = 1
     for window in stack:
         k, S, D = window.kernel[axis], window.stride[axis], window.dilation[axis]
         outputs = (len(signal) - (k - 1) * D - 1) // S + 1
@@ -182,7 +187,7 @@ def first_output_sees(stack, axis, n, poked):
     return signal[0] != 0
 
 
-def test_receptive_field_grows_with_dilation_and_with_the_strides_before():
+def test_receptive_field_grows_with_dilation_and_with_the_strides_of_earlier_layers():
     assert receptive_field([Window((3, 5))]) == (3, 5)
     assert receptive_field([Window((3, 3), dilation=(2, 1)), Window((3, 3))]) == (7, 5)
     assert receptive_field([Window((3, 2), stride=(2, 3)), Window((3, 2))]) == (7, 5)
@@ -191,12 +196,12 @@ def test_receptive_field_grows_with_dilation_and_with_the_strides_before():
 
 
 @pytest.mark.parametrize("stack", [[], [Window((3,)), Window((3, 3))]])
-def test_receptive_field_refuses_nothing_and_mixtures(stack):
-    with pytest.raises(ValueError, match="windows must be at least one, all with the same number of axes"):
+def test_receptive_field_refuses_no_windows_and_windows_of_different_ranks(stack):
+    with pytest.raises(ValueError, match="windows must contain at least one window, all with the same number of axes"):
         receptive_field(stack)
 
 
-def test_a_window_is_immutable_hashable_and_equal_to_another_way_to_say_it():
+def test_a_window_is_immutable_and_hashable_and_equal_for_equivalent_arguments():
     window = Window((3, 5), stride=2, padding=(1, 2))
     same = Window([3, np.int64(5)], stride=[2, 2], padding=[(1, 1), (2, 2)], dilation=(1, 1))
     assert window == same
@@ -220,9 +225,9 @@ def test_a_signal_is_an_image_one_pixel_high(padding):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"kernel": 3}, TypeError, "kernel must hold one size for each axis.*got 3"),
-        ({"kernel": "33"}, TypeError, "kernel must hold one size for each axis.*got '33'"),
-        ({"kernel": None}, TypeError, "kernel must hold one size for each axis.*got None"),
+        ({"kernel": 3}, TypeError, "kernel must be a sequence with one size for each axis.*got 3"),
+        ({"kernel": "33"}, TypeError, "kernel must be a sequence with one size for each axis.*got '33'"),
+        ({"kernel": None}, TypeError, "kernel must be a sequence with one size for each axis.*got None"),
         ({"kernel": ()}, ValueError, "kernel must have at least one axis"),
         ({"kernel": (3, 0)}, ValueError, r"kernel must be at least 1, got \(3, 0\)"),
         ({"kernel": (3, 2.0)}, TypeError, r"kernel must be integers, got \(3, 2.0\)"),
@@ -260,7 +265,7 @@ def test_a_signal_is_an_image_one_pixel_high(padding):
         ({"padding": ((1, 2), (1, (2, 3)))}, TypeError, "padding must be integers"),
     ],
 )
-def test_window_refuses_and_names_the_argument(arguments, error, message):
+def test_errors_of_window_name_the_argument(arguments, error, message):
     with pytest.raises(error, match=message):
         Window(**{"kernel": (3, 5), **arguments})
 
@@ -279,7 +284,7 @@ def test_an_input_size_must_fit_the_kernels_axes(method, size, message):
 
 
 @pytest.mark.parametrize("method", ["pads", "output_size", "padded_size", "transposed_output_size"])
-def test_sizes_are_whole_numbers_one_an_axis(method):
+def test_sizes_are_integers_with_one_for_each_axis(method):
     name = "output_size" if method.startswith("transposed") else "input_size"
     look = getattr(Window((2, 3), padding="same"), method)
     for size in ((3.5, 4), (3, "4"), (True, 4), (None, 4)):
@@ -291,7 +296,7 @@ def test_sizes_are_whole_numbers_one_an_axis(method):
     assert look(np.array([4, 5], np.int32)) == look((4, 5))
 
 
-def test_an_input_smaller_than_the_kernel_is_refused_with_all_numbers():
+def test_the_error_about_an_input_smaller_than_the_kernel_shows_all_sizes():
     message = r"span 9 on axis 1, got 4 elements and 1 \+ 2 of padding"
     with pytest.raises(ValueError, match=message):
         Window((3, 5), padding=((0, 0), (1, 2)), dilation=(1, 2)).output_size((3, 4))
@@ -299,7 +304,7 @@ def test_an_input_smaller_than_the_kernel_is_refused_with_all_numbers():
 
 
 @given(windows(2))
-def test_the_smallest_input_that_is_accepted_is_the_one_that_the_window_just_fits(window):
+def test_least_size_is_the_smallest_input_that_is_accepted(window):
     least = least_size(window)
     assert min(window.output_size(least)) >= 1
     for axis, n in enumerate(least):
@@ -308,18 +313,18 @@ def test_the_smallest_input_that_is_accepted_is_the_one_that_the_window_just_fit
                 window.output_size(tuple(size - (a == axis) for a, size in enumerate(least)))
 
 
-def test_a_name_that_padding_knows_is_kept_until_the_input_is_known():
+def test_the_name_of_a_padding_is_kept_until_the_input_size_is_known():
     assert [Window((4,), padding=name).padding for name in PADDINGS] == ["valid", "same", "same_lower", "full"]
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4])
 @pytest.mark.parametrize("mode", ["valid", "same", "full"])
-def test_mode_window_gives_the_sizes_and_the_place_of_numpy(mode, kernel):
+def test_mode_window_matches_the_modes_of_numpy(mode, kernel):
     n, window = 6, mode_window((kernel,), mode)
     x, w = np.arange(1.0, n + 1), 10.0 ** np.arange(kernel)
     padded = np.pad(x, window.pads((n,))[0])
-    found = [padded[i : i + kernel] @ w[::-1] for i in range(*window.output_size((n,)))]
-    np.testing.assert_array_equal(found, np.convolve(x, w, mode))
+    y = [padded[i : i + kernel] @ w[::-1] for i in range(*window.output_size((n,)))]
+    np.testing.assert_array_equal(y, np.convolve(x, w, mode))
 
 
 @pytest.mark.parametrize("padding", ["VALID", "SAME", "Same_Lower", "fulL"])
@@ -337,12 +342,12 @@ def test_mode_window_refuses_other_modes(mode):
     ("make", "message"),
     [
         (lambda: Window((3, 3), padding=b"ab"), "padding must be an integer, got b'ab'"),
-        (lambda: Window(b"ab"), "kernel must hold one size for each axis"),
-        (lambda: Window(np.array(3)), "kernel must hold one size for each axis"),
+        (lambda: Window(b"ab"), "kernel must be a sequence with one size for each axis"),
+        (lambda: Window(np.array(3)), "kernel must be a sequence with one size for each axis"),
         (lambda: Window((3, 3), stride="22"), "stride must be an integer, got '22'"),
     ],
 )
-def test_bytes_and_arrays_without_axes_are_no_sequences(make, message):
+def test_bytes_and_arrays_without_axes_are_refused_as_sequences(make, message):
     with pytest.raises(TypeError, match=message):
         make()
 

@@ -1,4 +1,4 @@
-"""What only pooling asks of a window: ceil mode, and that it holds an element of the input wherever it lands."""
+"""Tests of windows for pooling: ceil mode, and an element of the input at each position."""
 
 import pytest
 from hypothesis import assume, given
@@ -11,7 +11,7 @@ signals = windows(1, most_kernel=4)
 
 
 @given(signals, st.integers(1, 12))
-def test_ceil_mode_goes_on_until_nothing_is_left_over_or_a_window_would_start_in_the_end_padding(window, n):
+def test_ceil_mode_adds_windows_until_the_input_is_covered_or_one_would_start_in_the_end_padding(window, n):
     (span,), (S,), ((before, after),) = window.span, window.stride, window.pads((n,))
     assume(after < span)
     expected = 0
@@ -39,7 +39,7 @@ def test_ceil_mode_goes_on_until_nothing_is_left_over_or_a_window_would_start_in
         (1, 9, 9, 0, None, 1),
     ],
 )
-def test_ceil_mode_of_known_cases(n, kernel, stride, padding, floor, ceil):
+def test_ceil_mode_matches_known_cases(n, kernel, stride, padding, floor, ceil):
     for expected, ceil_mode in ((floor, False), (ceil, True)):
         window = Window((kernel,), stride, padding, ceil_mode=ceil_mode)
         if expected:
@@ -53,35 +53,35 @@ def test_ceil_mode_of_known_cases(n, kernel, stride, padding, floor, ceil):
     windows(2, most_kernel=5, most_stride=7, most_dilation=6).flatmap(lambda w: input_sizes(w).map(lambda size: (w, size))),
     st.booleans(),
 )
-def test_a_window_is_refused_exactly_if_a_place_of_it_holds_no_element(case, ceil_mode):
+def test_a_window_is_refused_exactly_if_it_contains_no_element_at_some_position(case, ceil_mode):
     (window, size) = case
     window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
     if holds_pixels(window, size):
         assert window.pooled_size(size) == window.output_size(size)
     else:
-        with pytest.raises(ValueError, match="got nothing but padding at"):
+        with pytest.raises(ValueError, match="got only padding at"):
             window.pooled_size(size)
 
 
-# Taps 7 apart jump over 3 elements from some starts; which start is the first, a search through all of them tells.
+# Taps with a distance of 7 can miss an input of 3 elements. The test finds the first such position by trying all.
 @pytest.mark.parametrize("n", [1, 2, 3, 6, 7])
 @pytest.mark.parametrize("stride", range(1, 16))
 @pytest.mark.parametrize("before", [0, 5, 14, 20, 21, 28])
-def test_the_first_place_without_an_element_is_named(n, stride, before):
+def test_the_first_position_without_an_element_is_named(n, stride, before):
     window = Window((5,), stride, ((before, 30),), 7)
     starts = [i * stride - before for i in range(*window.output_size((n,)))]
-    blind = [start for start in starts if not any(0 <= start + 7 * m < n for m in range(5))]
-    if blind:
-        with pytest.raises(ValueError, match=f"nothing but padding at {blind[0]} on axis 0"):
+    empty = [start for start in starts if not any(0 <= start + 7 * m < n for m in range(5))]
+    if empty:
+        with pytest.raises(ValueError, match=f"only padding at {empty[0]} on axis 0"):
             window.pooled_size((n,))
     else:
         assert window.pooled_size((n,)) == (len(starts),)
 
 
-def test_only_the_places_that_there_are_must_hold_an_element():
-    # The one window that fits begins at −6 and hits the element with its last tap; one at −5 would jump over it.
+def test_only_existing_positions_must_contain_an_element():
+    # The only window that fits starts at −6, and its last tap hits the element; a window at −5 would miss it.
     assert Window((3,), 1, ((6, 0),), 3).pooled_size((1,)) == (1,)
-    with pytest.raises(ValueError, match="nothing but padding at -5 on axis 0"):
+    with pytest.raises(ValueError, match="only padding at -5 on axis 0"):
         Window((3,), 1, ((6, 1),), 3).pooled_size((1,))
 
 
@@ -95,18 +95,20 @@ BILLION = 2**30
         (Window((3,), 1, ((2, 2),)), BILLION, BILLION + 2),
         (Window((3,), 1, ((2, 3),)), BILLION, f"at {BILLION} on"),
         (Window((3,), 1, ((3, 2),)), BILLION, "at -3 on"),
-        # Half a billion starts in front of the input, with taps 1024 apart: the input is just as long as the gap …
+        # Half a billion positions start before the input, and the taps have a distance of 1024. Here the input is
+        # exactly as long as this distance …
         (Window((2**19 + 1,), 1, ((2**29, 2**29),), 1024), 1024, 2**29 + 1024),
-        # … or one element shorter, and jumped over by taps that meet the one place of the gap behind it.
+        # … and here it is one element shorter: at one position, the taps fall just before and just after it.
         (Window((2**19 + 1,), 1, ((2**29, 2**29),), 1024), 1023, f"at {1023 - 2**29} on"),
-        # With a stride of 1024 as well, each start finds the first element again.
+        # If the stride is 1024, too, then the taps hit the first element at each position.
         (Window((2**19 + 1,), 1024, ((2**29, 2**29 - 1),), 1024), 1, 2**19),
-        # With 1025 it finds the next one each time, and after 900 of them nothing; with 1023 nothing at once.
+        # With a stride of 1025 they hit the next element at each position, and none after 900 positions. With a stride
+        # of 1023 they miss the input at the second position.
         (Window((2**19 + 1,), 1025, ((2**29, 2**29),), 1024), 900, f"at {1025 * 900 - 2**29} on"),
         (Window((2**19 + 1,), 1023, ((2**29, 2**29),), 1024), 900, f"at {1023 - 2**29} on"),
     ],
 )
-def test_a_billion_places_are_checked_without_a_walk(window, n, expected):
+def test_a_billion_positions_are_checked_without_enumeration(window, n, expected):
     if isinstance(expected, int):
         assert window.pooled_size((n,)) == (expected,)
     else:

@@ -1,4 +1,4 @@
-"""Imports go one way and in no circle, and every loop has its kernel: read from the sources, without importing them."""
+"""Tests, by reading the sources, that imports have one direction and loops have kernels."""
 
 import ast
 import re
@@ -10,16 +10,16 @@ import refconv
 from package_layout import ANY, DEFERRED, PACKAGE, PACKAGES, deferred, imported, package_of, packages_imported
 from refconv import _core, reference
 
-# Third-party packages that a module may import at its top. Others are optional: the function that needs one imports it.
+# Third-party packages that a module may import at its top. All others are optional: the function that needs one imports it.
 THIRD_PARTY = {
     "geometry": set(),
     "_ascii": set(),
     "_optional": set(),
     "_version": set(),
-    "verify": {"hypothesis", "numpy", "scipy", "sympy"},  # none of it is imported with refconv itself
+    "verify": {"hypothesis", "numpy", "scipy", "sympy"},  # import refconv does not import refconv.verify
 }
 
-# Formulas of the slides that are compared with the operator and have no kernel.
+# Formulas of the slides that are only compared with an operator and need no kernel.
 LOOPS_ONLY = {
     "avg_pool": {"counts"},
     "conv": {"centred_correlation", "centred_correlation_dw", "centred_correlation_dx"},
@@ -33,8 +33,8 @@ CYTHON_DEF = re.compile(r"^def (\w+)\((.*?)\):$", re.MULTILINE | re.DOTALL)
 
 
 def sources(*suffixes):
-    found = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in suffixes]
-    return pytest.mark.parametrize("path", found, ids=[path.relative_to(PACKAGE).as_posix() for path in found])
+    paths = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in suffixes]
+    return pytest.mark.parametrize("path", paths, ids=[path.relative_to(PACKAGE).as_posix() for path in paths])
 
 
 @sources(".py", ".pyx", ".pxd", ".pxi")
@@ -47,31 +47,36 @@ def test_a_package_imports_only_what_the_layout_allows(path):
 
 def test_the_layout_lists_existing_packages_from_the_lowest_to_the_highest():
     assert set(PACKAGES) == {package_of(path) for path in PACKAGE.rglob("*.py")}
-    below = set()
+    earlier = set()
     for name, (_, imports) in PACKAGES.items():
-        assert imports == ANY or imports <= below, f"{name} may import {imports - below}, which stands below it in the list"
-        below.add(name)
+        assert imports == ANY or imports <= earlier, (
+            f"{name} may import {imports - earlier}, which must precede it in the list"
+        )
+        earlier.add(name)
 
 
 def import_graph(folder, name):
-    """For each module of a package: those of its modules that it imports, at its top or inside a function."""
+    """Return, for each module of a package, the modules of the same package that it imports.
+
+    Imports at the top and inside functions count.
+    """
     paths = {".".join((name, *path.relative_to(folder).with_suffix("").parts)): path for path in folder.rglob("*.py")}
     paths = {module.removesuffix(".__init__"): path for module, path in paths.items()}
 
-    def module_of(dotted):  # refconv.geometry.Window is a name inside of refconv.geometry
+    def module_of(dotted):  # for example, refconv.geometry.Window is a name in the module refconv.geometry
         while dotted and dotted not in paths:
             dotted = dotted.rpartition(".")[0]
         return dotted
 
     def imports(path):
-        not_now = tuple(f"{name}.{package}" for package in deferred(path))
-        return {module_of(dotted) for dotted in imported(path) if not dotted.startswith(not_now)}
+        later = tuple(f"{name}.{package}" for package in deferred(path))
+        return {module_of(dotted) for dotted in imported(path) if not dotted.startswith(later)}
 
     return {module: imports(path) - {module, ""} for module, path in paths.items()}
 
 
 @pytest.mark.parametrize("file", DEFERRED)
-def test_imports_against_the_order_are_needed_and_inside_functions(file):
+def test_deferred_imports_exist_and_are_inside_functions(file):
     later = [f"refconv.{package}" for package in DEFERRED[file]]
     top = {ast.unparse(node) for node in top_imports(PACKAGE / file)}
     assert all(any(name.startswith(package) for name in imported(PACKAGE / file)) for package in later)
@@ -79,19 +84,22 @@ def test_imports_against_the_order_are_needed_and_inside_functions(file):
 
 
 def cycles(graph):
-    """Groups of modules that import each other: the strongly connected components with more than one module."""
+    """Return the groups of modules that import each other.
+
+    These are the strongly connected components with more than one module.
+    """
     reachable = {module: reached_from(module, graph) for module in graph}
     groups = {tuple(sorted({n for n in reachable[m] if m in reachable[n]} | {m})) for m in graph}
     return [list(group) for group in sorted(groups) if len(group) > 1]
 
 
 def reached_from(module, graph):
-    reached, rest = set(), [*graph[module]]
-    while rest:
-        other = rest.pop()
+    reached, pending = set(), [*graph[module]]
+    while pending:
+        other = pending.pop()
         if other not in reached:
             reached.add(other)
-            rest += graph[other]
+            pending += graph[other]
     return reached
 
 
@@ -99,7 +107,7 @@ def test_no_modules_import_each_other():
     assert cycles(import_graph(PACKAGE, "refconv")) == []
 
 
-def test_a_cycle_is_found_though_it_goes_through_a_function_and_a_package(tmp_path):
+def test_a_cycle_through_a_function_and_a_package_is_found(tmp_path):
     (tmp_path / "sub").mkdir()
     for name, text in {
         "__init__": "import net.a",
@@ -113,23 +121,23 @@ def test_a_cycle_is_found_though_it_goes_through_a_function_and_a_package(tmp_pa
 
 
 def packages_below(names):
-    """These packages and all that they may import."""
+    """Return these packages and all packages that they may import."""
     return {*names}.union(*(packages_below(PACKAGES[name].imports) for name in names))
 
 
 def top_imports(path):
-    """The import statements at the top of a module."""
+    """Return the import statements at the top of a module."""
     return [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def test_no_module_imports_lazy_names_of_refconv_at_its_top():
-    # ``from refconv import nn`` waits for the lock of refconv/__init__.py, whose owner may be waiting for this module:
-    # ``import refconv.nn as nn`` does not.
-    below = packages_below(refconv._SUBMODULES)
+    # ``from refconv import nn`` waits for the lock of refconv/__init__.py, and the thread that owns the lock may be waiting
+    # for this module: a deadlock. ``import refconv.nn as nn`` does not need the lock.
+    earlier = packages_below(refconv._SUBMODULES)
     lazy = {
         f"{path.relative_to(PACKAGE)}: {alias.name}"
         for path in PACKAGE.rglob("*.py")
-        if package_of(path) in below
+        if package_of(path) in earlier
         for node in top_imports(path)
         if isinstance(node, ast.ImportFrom) and node.module == "refconv"
         for alias in node.names
@@ -139,13 +147,13 @@ def test_no_module_imports_lazy_names_of_refconv_at_its_top():
 
 
 @sources(".py", ".pyx", ".pxd", ".pxi")
-def test_nothing_imports_what_stands_beside_the_package(path):
+def test_the_package_imports_nothing_from_other_folders_of_the_project(path):
     outside = {"tests", "strategies", "evidence", "conftest", "tutorials", "figures", "benchmarks", "experiments"}
     assert not {name.split(".")[0] for name in imported(path)} & outside
 
 
 @sources(".py")
-def test_numpy_is_all_that_is_imported_when_a_module_is(path):
+def test_importing_a_module_imports_no_third_party_package_but_numpy(path):
     top = top_imports(path)
     names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in top if isinstance(node, ast.ImportFrom)}
@@ -164,7 +172,7 @@ def test_imported_reads_every_form_of_import(tmp_path):
 
 
 def loops(family):
-    """Public functions of a module of reference: name -> parameters."""
+    """Return the parameters of the public functions of a module of reference, by name."""
     tree = ast.parse((PACKAGE / "reference" / f"{family}.py").read_text(encoding="utf-8"))
     (public,) = [
         ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
@@ -174,13 +182,13 @@ def loops(family):
 
 
 def _arguments(arguments):
-    """Names in order, with "*" before those that must be given by keyword."""
+    """Return the names in order, with "*" before the keyword-only arguments."""
     keywords = [arg.arg for arg in arguments.kwonlyargs]
     return [*(arg.arg for arg in arguments.args), *(["*", *keywords] if keywords else [])]
 
 
 def kernels(family):
-    """Functions of a kernel module: name -> parameters, without their types."""
+    """Return the parameters of the functions of a kernel module, by name and without types."""
     text = _core.source(family).read_text(encoding="utf-8")
     return {name: _parameters(inside) for name, inside in CYTHON_DEF.findall(text)}
 
@@ -193,10 +201,10 @@ def _parameters(inside):
 @pytest.mark.parametrize("family", reference.__all__)
 def test_every_loop_has_a_kernel_of_the_same_name_and_parameters(family):
     expected = {name: args for name, args in loops(family).items() if name not in LOOPS_ONLY.get(family, ())}
-    have = kernels(family)
-    assert {name: have.get(name) for name in expected} == expected
+    compiled = kernels(family)
+    assert {name: compiled.get(name) for name in expected} == expected
 
 
 @pytest.mark.parametrize("family", reference.__all__)
-def test_the_list_of_loops_without_a_kernel_is_no_longer_than_it_must_be(family):
+def test_each_loop_in_the_list_of_loops_without_a_kernel_has_none(family):
     assert LOOPS_ONLY.get(family, set()) <= set(loops(family)) - set(kernels(family))

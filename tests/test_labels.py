@@ -1,4 +1,4 @@
-"""Labels of any integer type count alike, and what is not a class is refused where it enters."""
+"""Tests that labels of all integer types are equivalent and that invalid labels are refused."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ WRONG = {
     "a column": (
         RIGHT[:, None],
         ValueError,
-        r"labels.* must have shape \(.*\)(, that of logits without its last axis)?, got \(7, 1\)",
+        r"labels.* must have shape \(.*\)(, the shape of logits without its last axis)?, got \(7, 1\)",
     ),
     "floats": (RIGHT.astype(float), TypeError, "labels.* must be integers, got float64"),
     "booleans": (RIGHT > 2, TypeError, "labels.* must be integers, got bool"),
@@ -28,7 +28,7 @@ WRONG = {
     "nothing": (None, TypeError, "labels must be (integers|numbers), got (object|None)"),
 }
 
-ENTRANCES = {
+FUNCTIONS = {
     "fit": lambda labels: fit_untouchable(labels),
     "evaluate": lambda labels: evaluate(lambda x: x, [(SCORES, labels)]),
     "softmax_cross_entropy": lambda labels: softmax_cross_entropy(SCORES, labels),
@@ -44,7 +44,7 @@ class Untouchable(nn.Dense):
 
 
 def untouchable():
-    """A model with five classes whose forward pass fails, and its optimiser."""
+    """Return a model with five classes, whose forward pass fails, and its optimiser."""
     model = Untouchable(5)
     model.build((3,), rng=0)
     return model, optim.SGD(model, 0.1)
@@ -55,27 +55,27 @@ def fit_untouchable(labels):
     fit(model, data.Batches(IMAGES, labels, 2), optimizer, epochs=1)
 
 
-@pytest.mark.parametrize("entrance", ENTRANCES)
+@pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_not_a_label_is_refused_where_it_enters(entrance, case):
+def test_each_function_that_accepts_labels_refuses_invalid_ones(function, case):
     labels, error, message = WRONG[case]
     with pytest.raises(error, match=message):
-        ENTRANCES[entrance](labels)
+        FUNCTIONS[function](labels)
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_not_a_label_is_refused_by_split_or_when_a_part_is_evaluated(case):
+def test_invalid_labels_are_refused_by_split_or_when_a_part_is_evaluated(case):
     labels, error, message = WRONG[case]
-    with pytest.raises(error, match=message.split(", got")[0]):  # the index in a part is another
+    with pytest.raises(error, match=message.split(", got")[0]):  # the index in a part differs
         [evaluate(lambda x: np.ones((len(x), 5)), [part]) for part in data.split(IMAGES, labels, 0.3, rng=1)]
 
 
-def test_labels_are_converted_without_touching_those_given():
+def test_labels_are_converted_without_changing_the_given_array():
     given = np.array([200, 3, 16], np.uint8)
-    found = class_labels(given, 3, 256)
-    assert found.dtype == np.intp
-    assert (found * 256).tolist() == [51200, 768, 4096]
-    found[:] = 0
+    labels = class_labels(given, 3, 256)
+    assert labels.dtype == np.intp
+    assert (labels * 256).tolist() == [51200, 768, 4096]
+    labels[:] = 0
     assert given.tolist() == [200, 3, 16]
     with pytest.raises(ValueError, match=r"rows must have shape \(4,\), got \(3,\)"):
         class_labels(given, 4, name="rows")
@@ -89,8 +89,8 @@ def test_confusion_of_more_than_sixteen_classes_does_not_depend_on_the_type(dtyp
     labels, predictions = np.array([16, 1, 19, 16, 0]), np.array([3, 1, 19, 0, 19])
     expected = np.zeros((20, 20), int)
     expected[[16, 1, 19, 16, 0], [3, 1, 19, 0, 19]] = 1
-    found = Evaluation(0.0, predictions=predictions.astype(predicted), labels=labels.astype(dtype)).confusion()
-    assert found.tolist() == expected.tolist()
+    confusion = Evaluation(0.0, predictions=predictions.astype(predicted), labels=labels.astype(dtype)).confusion()
+    assert confusion.tolist() == expected.tolist()
 
 
 def test_confusion_refuses_predictions_that_are_not_classes():
@@ -106,15 +106,15 @@ def test_loss_evaluation_and_batches_do_not_depend_on_the_type_of_labels(dtype):
     assert softmax_cross_entropy(SCORES, labels)[0] == softmax_cross_entropy(SCORES, RIGHT)[0]
     batches = data.Batches(SCORES, labels, 3, shuffle=False)
     metrics = {"accuracy": accuracy, "top2": top_k_accuracy(2)}
-    found, expected = (evaluate(lambda x: x, part, metrics=metrics) for part in (batches, [(SCORES, RIGHT)]))
-    assert (found.metrics, found.loss) == (expected.metrics, pytest.approx(expected.loss, rel=1e-12))
-    assert found.confusion().tolist() == expected.confusion().tolist()
+    result, expected = (evaluate(lambda x: x, part, metrics=metrics) for part in (batches, [(SCORES, RIGHT)]))
+    assert (result.metrics, result.loss) == (expected.metrics, pytest.approx(expected.loss, rel=1e-12))
+    assert result.confusion().tolist() == expected.confusion().tolist()
     assert {y.dtype for _, y in batches} == {np.dtype(np.intp)}
 
 
 @pytest.mark.parametrize("wrong", ["batches", "test", "validation"])
 @pytest.mark.parametrize("prefetched", [False, True])
-def test_fit_refuses_labels_without_a_class_before_the_first_step(tmp_path, wrong, prefetched):
+def test_fit_refuses_labels_outside_the_classes_before_the_first_step(tmp_path, wrong, prefetched):
     model = nn.Dense(5)
     model.build((3,), rng=0)
     before = model.parameters["w"].value.copy()
@@ -131,7 +131,7 @@ def test_fit_refuses_labels_without_a_class_before_the_first_step(tmp_path, wron
     np.testing.assert_array_equal(model.parameters["w"].value, before)
 
 
-def test_fit_takes_pairs_of_lists_as_before():
+def test_fit_accepts_pairs_with_labels_in_lists():
     model = nn.Dense(5)
     model.build((3,), rng=0)
     pairs = [(IMAGES[:4].astype(np.float32), [4, 0, 3, 2]), (IMAGES[4:].astype(np.float32), [1, 0, 4])]

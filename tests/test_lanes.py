@@ -1,4 +1,7 @@
-"""The two test lanes of ../conftest.py: each test here runs pytest in a process of its own, on a copy of that file."""
+"""Tests of the two test lanes of ../conftest.py.
+
+Each test runs pytest in a separate process, with a copy of that file.
+"""
 
 import re
 import shutil
@@ -38,7 +41,7 @@ pytestmark = [
 
 @pytest.fixture
 def run(tmp_path):
-    """Run pytest with arguments on the tests above; returns what it prints."""
+    """Return a function that runs pytest on the tests above and returns its output."""
     shutil.copy(CONFTEST, tmp_path)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -ra", encoding="utf-8")
     (tmp_path / "test_few.py").write_text(TESTS, encoding="utf-8")
@@ -51,9 +54,9 @@ def run(tmp_path):
 
 
 def test_plain_pytest_counts_slow_tests_and_ends_with_the_table(run):
-    *before, last = run().splitlines()
+    *lines, last = run().splitlines()
     assert re.search(r"1 failed, 1 passed, 2 deselected", last)
-    table = before[before.index(next(line for line in before if "= evidence =" in line)) + 1 :]
+    table = lines[lines.index(next(line for line in lines if "= evidence =" in line)) + 1 :]
     assert table[0].split() == ["numeric", "adjoint"]
     assert [line.split() for line in table[1:3]] == [["conv1d", "✓", "3", "exact"], ["relu", "✗"]]
     assert "operators: 2, pieces of evidence: 1, cases: 3; 1 refuted, 0 s" in table
@@ -69,13 +72,13 @@ def test_all_runs_slow_tests_with_all_examples(run):
 @pytest.mark.parametrize(
     ("arguments", "counts", "without"),
     [
-        (["test_few.py::test_slow[1]"], "1 failed", "evidence"),  # it draws fewer cases, but it runs
+        (["test_few.py::test_slow[1]"], "1 failed", "evidence"),  # it runs, and the fast lane draws fewer examples
         (["-m", "slow"], "2 failed, 2 deselected", "evidence"),
         (["-k", "slow and 1"], "4 deselected", "evidence"),
         (["-k", "wrong"], "1 failed, 3 deselected", "conv1d"),
     ],
 )
-def test_a_selection_runs_slow_tests_that_it_names_and_prints_rows_that_ran(run, arguments, counts, without):
+def test_a_selection_runs_the_slow_tests_that_it_names_and_prints_only_their_rows(run, arguments, counts, without):
     printed = run(*arguments)
     assert counts in printed
     assert without not in printed

@@ -1,4 +1,4 @@
-"""The evidence can fail: each mutant is refuted, by exactly the kinds of evidence that can see it."""
+"""Tests that exactly the expected kinds of evidence refute each mutant."""
 
 import importlib
 import importlib.util
@@ -28,7 +28,7 @@ SCRIPT = Path(__file__).parent / "kernel_mutant.py"
 
 
 def mutated(mutant):
-    """The mutant as a module, under the name of the right one."""
+    """Return the mutant as a module, under the name of the original module."""
     path = PACKAGE / mutant.file
     module = types.ModuleType(".".join(["refconv", *Path(mutant.file).with_suffix("").parts]))
     exec(compile(mutant.patched(path.read_text("utf-8")), str(path), "exec"), vars(module))
@@ -37,7 +37,10 @@ def mutated(mutant):
 
 @pytest.fixture
 def in_place(monkeypatch):
-    """Puts what a module defines in the place of the right functions and classes, wherever these have been imported."""
+    """Return a function that installs the functions and classes of a mutant.
+
+    They replace the original ones wherever these have been imported.
+    """
 
     def put(module):
         right = importlib.import_module(module.__name__)
@@ -52,7 +55,10 @@ def in_place(monkeypatch):
             put_methods(*pair)
 
     def put_methods(right, wrong):
-        """Subclasses in other modules inherit from the right class: it gets the methods that do not call super()."""
+        """Replace the methods of the original class that do not call super().
+
+        Subclasses in other modules inherit from the original class.
+        """
         if isinstance(right, type) and right.__subclasses__():
             for name, method in vars(wrong).items():
                 if inspect.isfunction(method) and "__class__" not in method.__code__.co_freevars:
@@ -63,7 +69,7 @@ def in_place(monkeypatch):
 
 @pytest.fixture
 def no_libraries(monkeypatch):
-    """The oracle is that of conventions alone: which libraries are installed differs from machine to machine."""
+    """Restrict the oracle to the conventions: installed libraries differ between machines."""
     monkeypatch.setattr(kinds, "installed", lambda libraries=(): [name for name in libraries if name == "conventions"])
 
 
@@ -73,7 +79,8 @@ def no_libraries(monkeypatch):
 @pytest.mark.parametrize("mutant", [*LOOPS, *ROWS], ids=str)
 def test_a_mutant_of_a_loop_or_a_layer_is_refuted(mutant, in_place):
     in_place(mutated(mutant))
-    # A few fixed cases are enough. Drawn cases differ between versions of hypothesis, and few have what a mistake needs.
+    # A few fixed cases are enough. Drawn cases differ between versions of Hypothesis, and only few of them reveal a given
+    # mistake.
     row, drawn = find(mutant.operator, CATALOGUE), ("numeric", "parity")
     outcomes = [gather(row, kind, quick=kind not in drawn, engine_name="reference") for kind in KINDS]
     kinds = {outcome.kind for outcome in outcomes if outcome.refuted is not None}
@@ -82,11 +89,11 @@ def test_a_mutant_of_a_loop_or_a_layer_is_refuted(mutant, in_place):
 
 @pytest.fixture(scope="session")
 def verdicts(tmp_path_factory):
-    """What parity says about each mutant of a kernel; they are compiled two at a time."""
-    there = {name: importlib.util.find_spec(name) for name in ("Cython", "setuptools")}
-    there["a C compiler"] = shutil.which((sysconfig.get_config_var("CC") or "cl").split()[0])
-    missing = [name for name in there if not there[name]]
-    if missing:  # a skip would hide that nothing tests whether parity can fail
+    """Return futures of the verdicts of parity on the mutants; two are compiled at a time."""
+    found = {name: importlib.util.find_spec(name) for name in ("Cython", "setuptools")}
+    found["a C compiler"] = shutil.which((sysconfig.get_config_var("CC") or "cl").split()[0])
+    missing = [name for name in found if not found[name]]
+    if missing:  # a skip would hide that no test checks whether parity can fail
         pytest.fail(f"compiling a mutant needs {' and '.join(missing)}: install refconv[test] and a C compiler", pytrace=False)
 
     def verdict(number, directory):
@@ -105,5 +112,5 @@ def verdicts(tmp_path_factory):
 def test_a_mutant_of_a_kernel_is_refuted(number, verdicts):
     done = verdicts[number].result()
     assert done.returncode == 0, done.stderr
-    *_, words = done.stdout.splitlines()
-    assert words != "None", "parity sees nothing wrong"
+    *_, refutation = done.stdout.splitlines()
+    assert refutation != "None", "parity does not refute the mutant"

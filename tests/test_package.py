@@ -1,4 +1,4 @@
-"""The public API: each name exists, is documented, and is imported when it is first used."""
+"""Tests of the public API: each name exists, is documented and is imported when first used."""
 
 import ast
 import importlib
@@ -48,7 +48,7 @@ def test_help_of_every_check_explains_its_arguments(name):
         assert part in text, f"{name} lacks {part}"
 
 
-def test_plots_need_no_import_of_their_own_and_verify_says_which():
+def test_drawing_is_imported_on_use_and_the_error_about_verify_shows_its_import():
     code = "import sys, refconv; assert 'refconv.drawing' not in sys.modules; print(refconv.drawing.__name__); refconv.verify"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert run.stdout == "refconv.drawing\n"
@@ -57,7 +57,7 @@ def test_plots_need_no_import_of_their_own_and_verify_says_which():
     )
 
 
-NAMED_LAYERS = {"Concat", "Heads", "Mean", "Sequential", "Sum"}  # of which keyword arguments name the inner layers
+NAMED_LAYERS = {"Concat", "Heads", "Mean", "Sequential", "Sum"}  # their keyword arguments name the inner layers
 
 
 @pytest.mark.parametrize("name", [name for name in LAYERS if name not in NAMED_LAYERS])
@@ -78,12 +78,12 @@ def test_every_layer_has_a_docstring(name):
 
 
 def run_python(script):
-    """What a script prints in a fresh interpreter."""
+    """Return the output of a script in a new interpreter."""
     return subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True).stdout.strip()
 
 
 def loaded_by(statement):
-    """Names of the modules that a statement loads in a fresh interpreter, in all packages."""
+    """Return the names of all modules that a statement loads in a new interpreter."""
     return set(run_python(f"import sys; {statement}; print(*sys.modules)").split())
 
 
@@ -148,7 +148,7 @@ def test_one_thread_at_a_time_imports_public_names(monkeypatch):
         nonlocal active, most
         active += 1
         most = max(most, active)
-        time.sleep(0.01)  # gives other threads the time to enter as well
+        time.sleep(0.01)  # gives other threads time to enter
         active -= 1
         return sys.modules[name]
 
@@ -165,28 +165,28 @@ def test_an_operator_is_pickled_by_its_name():
 
 
 def requirements_of(*extras):
-    """The requirements that pyproject.toml states for these extras, including those of the extras they name."""
+    """Return the requirements of these extras, and of the extras they name, in pyproject.toml."""
     tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")  # pytest depends on tomli
-    stated = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]["optional-dependencies"]
-    found = []
-    for requirement in (Requirement(text) for extra in extras for text in stated[extra]):
-        found += requirements_of(*requirement.extras) if requirement.name == "refconv" else [requirement]
-    return found
+    extras_table = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]["optional-dependencies"]
+    requirements = []
+    for requirement in (Requirement(text) for extra in extras for text in extras_table[extra]):
+        requirements += requirements_of(*requirement.extras) if requirement.name == "refconv" else [requirement]
+    return requirements
 
 
 @pytest.mark.skipif(not PYPROJECT.is_file(), reason="an installed package has no pyproject.toml")
 def test_the_test_extra_is_installed_in_the_stated_versions():
-    # Tests skip where a library is missing, so a library that is missing here would hide them.
+    # Tests are skipped if their library is missing, so a missing library would hide failures.
     for requirement in requirements_of("test"):
         assert importlib.metadata.version(requirement.name) in requirement.specifier, requirement
 
 
 @pytest.mark.skipif(not PYPROJECT.is_file(), reason="an installed package has no pyproject.toml")
-def test_the_test_extra_has_what_compiling_a_mutant_imports():
+def test_the_test_extra_contains_the_packages_that_compile_a_mutant():
     assert {"Cython", "setuptools"} <= {requirement.name for requirement in requirements_of("test")}
 
 
-# Derivatives whose arrays may have one shape: exchanged by mistake, they would give a wrong number without an error.
+# Derivatives whose arrays may have the same shape: exchanging them by mistake would give wrong results without an error.
 BY_KEYWORD = {
     "batch_norm_grads": ("x", "gamma", "mean", "var"),
     "batch_norm_inference_grads": ("x", "gamma", "mean", "var"),
@@ -204,7 +204,7 @@ BY_KEYWORD = {
 
 
 @pytest.mark.parametrize("name", BY_KEYWORD)
-def test_the_arrays_of_a_derivative_beside_dy_are_given_by_name(name):
+def test_the_arrays_of_a_derivative_other_than_dy_are_keyword_only(name):
     family = refconv._MODULE_OF[name].rpartition(".")[2]
     for function in (getattr(refconv, name), getattr(getattr(refconv.reference, family), name)):
         parameters = inspect.signature(function).parameters

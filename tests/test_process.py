@@ -1,4 +1,4 @@
-"""What refconv leaves alone: the environment, signals, warnings, NumPy's error handling and the allocator of the process."""
+"""Tests that refconv does not change the environment, signals or allocator of a process."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ def state():
     mask = sorted(map(str, signal.pthread_sigmask(signal.SIG_BLOCK, []))) if hasattr(signal, "pthread_sigmask") else []
     return [dict(os.environ), os.getcwd(), handlers, mask, [str(f) for f in warnings.filters], np.geterr(), sys.argv, sys.path]
 
-import hypothesis, matplotlib, scipy, sympy  # what these change at their import is not refconv's doing
+import hypothesis, matplotlib, scipy, sympy  # imported first: refconv is not responsible for their changes
 before = state()
 import importlib, pkgutil, refconv
 for module in pkgutil.walk_packages(refconv.__path__, "refconv."):

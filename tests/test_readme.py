@@ -1,4 +1,4 @@
-"""The Python in README runs, and the lines that it quotes are in the sources."""
+"""Tests that the Python code in the README runs and that quoted lines are in the sources."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def my_conv2d(x, w):
 
 
 def names_of_the_text():
-    """What the text around a block gives to it: a function of the reader's, a built network and a batch."""
+    """Return the names that the text before a block defines, such as a network and a batch."""
     rng = np.random.default_rng(0)
     model = models.create("lenet")
     model.build((32, 32, 1), rng=0)
@@ -56,7 +56,7 @@ def test_a_program_of_the_readme_runs(block, tmp_path, monkeypatch):
     exec(compile(block, "README.md", "exec"), names_of_the_text())
 
 
-def test_the_three_lines_that_the_readme_quotes_are_those_of_the_loops():
+def test_the_three_lines_that_the_readme_quotes_are_in_the_loops():
     source = (ROOT / "refconv" / "reference" / "conv.py").read_text(encoding="utf-8")
     quoted = [line.partition("  #")[0] for line in quotation().splitlines()]
     assert len(quoted) == 3
@@ -66,6 +66,6 @@ def test_the_three_lines_that_the_readme_quotes_are_those_of_the_loops():
 def test_each_command_of_the_readme_is_a_command():
     from refconv.cli import COMMANDS
 
-    words = set(re.findall(r"(?:^|[`/])refconv ([a-z]+)", README.read_text(encoding="utf-8"), re.M))
-    assert {"train", "verify", "trace"} <= words
-    assert words <= {command.name for command in COMMANDS}
+    commands = set(re.findall(r"(?:^|[`/])refconv ([a-z]+)", README.read_text(encoding="utf-8"), re.M))
+    assert {"train", "verify", "trace"} <= commands
+    assert commands <= {command.name for command in COMMANDS}

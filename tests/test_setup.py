@@ -1,4 +1,4 @@
-"""The build, where a system lacks what it would like to use."""
+"""Tests of the build on systems without semaphores, UTF-8 locales or a terminal."""
 
 import importlib.util
 import logging
@@ -19,12 +19,12 @@ def setup():
     pytest.importorskip("setuptools")
     spec = importlib.util.spec_from_file_location("refconv_setup", SETUP)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)  # as the processes that translate do: nothing may be built by that
+    spec.loader.exec_module(module)  # the processes that run Cython import it the same way; this must not start a build
     return module
 
 
 @pytest.mark.parametrize("error", [ImportError, PermissionError, FileNotFoundError])
-def test_without_semaphores_one_process_translates_all(setup, monkeypatch, error):
+def test_without_semaphores_one_process_translates_all_sources(setup, monkeypatch, error):
     def lock():
         raise error("no semaphores here")
 
@@ -34,7 +34,10 @@ def test_without_semaphores_one_process_translates_all(setup, monkeypatch, error
 
 
 def test_sources_are_read_as_utf_8_whatever_the_locale():
-    """With PYTHONUTF8=0, a read_text() without an encoding would raise EncodingWarning here and fail with cp1252 or gbk."""
+    """Check that no read_text() lacks its encoding.
+
+    With PYTHONUTF8=0 it would raise EncodingWarning here, and fail on systems with cp1252 or gbk.
+    """
     script = (
         "import importlib.util as u; spec = u.spec_from_file_location('s', 'setup.py'); m = u.module_from_spec(spec); "
         "spec.loader.exec_module(m); print(sum(len(m.headers(f)) for f in sorted(m.CORE.glob('*/*.pyx'))))"
@@ -101,7 +104,7 @@ def test_command_lines_of_the_compiler_are_printed_on_request(setup, monkeypatch
     assert logging.getLogger().level == level
 
 
-def test_progress_reaches_the_terminal_though_pip_hides_standard_output(setup, monkeypatch, tmp_path, capsys):
+def test_progress_is_printed_on_the_terminal_although_pip_hides_standard_output(setup, monkeypatch, tmp_path, capsys):
     terminal = tmp_path / "terminal"
     terminal.touch()
     monkeypatch.setattr(setup, "TERMINAL", terminal)

@@ -1,4 +1,4 @@
-"""The measurement of the start-up: what it runs and prints. No time is asserted."""
+"""Tests of the measurement of the start-up: its commands and output, but no durations."""
 
 import importlib
 import re

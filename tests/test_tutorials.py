@@ -1,4 +1,4 @@
-"""Each notebook runs; its rendered twin is of the same text; rendering replaces no notebook edited by hand."""
+"""Tests of the notebooks: they run, match their texts, and edited ones are not replaced."""
 
 import base64
 import importlib
@@ -32,7 +32,7 @@ for extra in ("IPython", "ipykernel", "jupytext", "nbclient"):
 
 @pytest.fixture(scope="module", autouse=True)
 def notebooks_find_their_neighbours():
-    """A notebook runs in its folder, where lesson.py and the exercises are."""
+    """Let tests import lesson.py and the exercises, as notebooks do, which run in their folder."""
     sys.path.insert(0, str(FOLDER))
     yield
     sys.path.remove(str(FOLDER))
@@ -51,12 +51,12 @@ def notebooks():
 def test_a_notebook_runs_from_its_first_cell_to_its_last(name, notebooks, monkeypatch):
     monkeypatch.delenv("PYTHONWARNDEFAULTENCODING", raising=False)  # packages of the notebook would print EncodingWarnings
     notebook = notebooks.run(FOLDER / f"{name}.md")
-    said = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", ()))
-    assert "Warning" not in said
+    outputs = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", ()))
+    assert "Warning" not in outputs
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_the_rendered_notebook_is_of_the_same_text_and_has_its_outputs(name, notebooks):
+def test_the_rendered_notebook_matches_its_text_and_has_outputs(name, notebooks):
     import nbformat
 
     rendered = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
@@ -68,7 +68,7 @@ def test_the_rendered_notebook_is_of_the_same_text_and_has_its_outputs(name, not
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_notebook_says_what_it_teaches_and_asks_three_to_five_questions(name):
+def test_a_notebook_states_its_aims_and_has_three_to_five_exercises(name):
     text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     assert "**You will be able to**" in text
     assert re.search(r"^\*\*Slides\*\*: [ABCFM]\d", text, re.MULTILINE)
@@ -85,15 +85,15 @@ def test_the_worked_answers_are_linked_below_the_last_exercise(name):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
-def test_each_link_of_a_notebook_leads_somewhere(page):
+def test_each_link_of_a_notebook_has_a_target(page):
     text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)  # [f](x) in code is a call
     links = [link for link in re.findall(r"\]\(([^()\s]+)\)", text) if not link.startswith(("http:", "https:"))]
-    dead = [link for link in links if not _leads_somewhere(page, *link.partition("#")[::2])]
-    assert not dead, f"{page.name} links to {', '.join(dead)}"
+    broken = [link for link in links if not _has_target(page, *link.partition("#")[::2])]
+    assert not broken, f"{page.name} has broken links: {', '.join(broken)}"
 
 
-def _leads_somewhere(page, path, part):
-    """Whether a file is there, and the heading in it, if a part of a text is asked for."""
+def _has_target(page, path, part):
+    """Return True if the file exists and contains the heading ``part``, if one is given."""
     target = page.parent / path if path else page
     if not part or target.suffix != ".md":
         return target.is_file()
@@ -122,7 +122,7 @@ def test_small_matrices_are_shown_with_their_numbers_and_large_ones_without(monk
     lesson.plt.close()
 
 
-def test_two_formulas_in_a_row_are_two():
+def test_two_consecutive_formulas_are_shown_separately():
     shown = importlib.import_module("lesson").source(refconv.reference.norm.batch_norm_grads).data
     assert shown.count("$$") == 4
     assert "math::" not in shown
@@ -130,7 +130,7 @@ def test_two_formulas_in_a_row_are_two():
 
 @pytest.fixture
 def rendering(notebooks, tmp_path, monkeypatch):
-    """Render notebook 01 in place, without running it; returns the function and the notebook's path."""
+    """Render notebook 01 in place without running it; return a render function and the path."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "tutorials")
     monkeypatch.setattr(notebooks, "run", notebooks.read)
@@ -145,7 +145,7 @@ def rendering(notebooks, tmp_path, monkeypatch):
 def edit(path, change):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     change(notebook["cells"])
-    path.write_text(json.dumps(notebook), encoding="utf-8")  # the layout of an editor is not that of nbformat
+    path.write_text(json.dumps(notebook), encoding="utf-8")  # an editor lays the file out differently from nbformat
 
 
 ANSWER = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": "x = 3", "id": "5eed"}
@@ -156,13 +156,13 @@ EDITS = {
     "a deleted cell": lambda cells: cells.pop(2),
     "a deleted last cell": lambda cells: cells.pop(),
     "an emptied cell": lambda cells: cells[5].update(source=[]),
-    "an answer in place of the last cells": lambda cells: cells.__setitem__(slice(-2, None), [ANSWER]),
+    "an answer instead of the last cells": lambda cells: cells.__setitem__(slice(-2, None), [ANSWER]),
     "cells without names": lambda cells: [cell.pop("id") for cell in cells],
 }
 
 
 @pytest.mark.parametrize("change", EDITS)
-def test_a_notebook_edited_by_hand_is_not_replaced_without_being_told(rendering, change):
+def test_a_notebook_edited_by_hand_is_replaced_only_with_overwrite(rendering, change):
     render, path = rendering
     edit(path, EDITS[change])
     before = path.read_bytes()
@@ -174,7 +174,7 @@ def test_a_notebook_edited_by_hand_is_not_replaced_without_being_told(rendering,
 
 
 @pytest.mark.parametrize("change", [*EDITS, "outputs only", "deleted"])
-def test_a_notebook_beside_the_texts_stays_as_it_is_by_default(rendering, notebooks, tmp_path, change):
+def test_a_notebook_beside_the_texts_is_not_changed_by_default(rendering, notebooks, tmp_path, change):
     _, path = rendering
     if change in EDITS:
         edit(path, EDITS[change])
@@ -188,7 +188,7 @@ def test_a_notebook_beside_the_texts_stays_as_it_is_by_default(rendering, notebo
     assert len(json.loads((tmp_path / "rendered" / path.name).read_text(encoding="utf-8"))["cells"]) > 10
 
 
-def test_a_notebook_edited_in_the_folder_of_rendered_ones_is_not_replaced(rendering, notebooks, tmp_path):
+def test_an_edited_notebook_in_the_folder_of_rendered_notebooks_is_not_replaced(rendering, notebooks, tmp_path):
     notebooks.main(["01"])
     path = tmp_path / "rendered" / "01_one_sum.ipynb"
     edit(path, EDITS["a changed cell"])
@@ -219,17 +219,17 @@ def test_a_notebook_of_an_earlier_version_counts_as_edited_once_a_cell_is_missin
 
 
 @pytest.mark.parametrize("options", [(), ("--in-place", "--overwrite")])
-def test_a_folder_in_place_of_a_notebook_is_named_before_anything_runs(rendering, notebooks, monkeypatch, options):
+def test_a_folder_with_the_name_of_a_notebook_is_refused_before_anything_runs(rendering, notebooks, monkeypatch, options):
     render, path = rendering
     path.unlink()
     path.mkdir()
     monkeypatch.setattr(notebooks, "run", None)
-    with pytest.raises(SystemExit, match=r"in place of a notebook there is a folder: .*01_one_sum\.ipynb\. Rename it"):
+    with pytest.raises(SystemExit, match=r"a notebook's path must not be a folder, got .*01_one_sum\.ipynb\. Rename it"):
         render(*options)
     assert notebooks.is_edited(path)
 
 
-def test_a_folder_that_cannot_be_written_is_named_before_anything_runs(rendering, notebooks, tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(rendering, notebooks, tmp_path, monkeypatch):
     render, _ = rendering
     monkeypatch.setattr(notebooks, "run", None)
     (tmp_path / "file").touch()
@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_runs(rendering
         render("--output", str(tmp_path / "file"))
 
 
-def test_a_damaged_notebook_is_not_replaced_without_being_told(rendering):
+def test_a_damaged_notebook_is_not_replaced_without_overwrite(rendering):
     render, path = rendering
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(SystemExit, match="edited by hand, so not replaced"):
@@ -271,7 +271,7 @@ def test_a_notebook_edited_while_it_is_rendered_is_not_replaced(rendering, noteb
     assert "my answer" in path.read_text(encoding="utf-8")
 
 
-def test_another_output_folder_leaves_an_edited_notebook_alone(rendering, tmp_path):
+def test_rendering_into_another_folder_does_not_change_an_edited_notebook(rendering, tmp_path):
     render, path = rendering
     edit(path, EDITS["a changed cell"])
     render("--output", str(tmp_path / "fresh"))
@@ -286,6 +286,6 @@ def test_a_transparent_picture_of_a_notebook_is_rendered_on_white(notebooks):
     content = io.BytesIO()
     Image.new("RGBA", (5, 3), (0, 0, 0, 0)).save(content, "PNG")
     picture = v4.new_output("display_data", {"image/png": base64.b64encode(content.getvalue()).decode()})
-    notebook = notebooks.lighter(v4.new_notebook(cells=[v4.new_code_cell(outputs=[picture])]))
+    notebook = notebooks.with_fewer_colours(v4.new_notebook(cells=[v4.new_code_cell(outputs=[picture])]))
     light = base64.b64decode(notebook.cells[0].outputs[0].data["image/png"])
     assert Image.open(io.BytesIO(light)).convert("RGB").getpixel((4, 2)) == (255, 255, 255)

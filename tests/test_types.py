@@ -1,4 +1,7 @@
-"""Every public function is annotated, and a typed program runs; ``.ci/lint`` checks that the annotations are right."""
+"""Tests that public functions are annotated and that a typed program runs.
+
+``.ci/lint`` checks that the annotations are correct.
+"""
 
 import inspect
 from pathlib import Path
@@ -11,7 +14,7 @@ from refconv import analysis, data, models, nn, optim, training, verify
 
 
 def functions_of(module):
-    """Yield names and functions of a module's public functions, classes and their public methods."""
+    """Yield the names and functions of a module's public functions and public methods."""
     for name in module.__all__:
         public = getattr(module, name)
         if inspect.isfunction(public):
@@ -34,13 +37,13 @@ def unannotated(function):
     "module", [refconv, analysis, data, models, nn, optim, training, verify], ids=lambda module: module.__name__
 )
 def test_every_public_function_is_annotated(module):
-    found = dict(functions_of(module))
-    assert len(found) > 3
-    missing = {name: arguments for name, function in found.items() if (arguments := unannotated(function))}
+    functions = dict(functions_of(module))
+    assert len(functions) > 3
+    missing = {name: arguments for name, function in functions.items() if (arguments := unannotated(function))}
     assert not missing
 
 
-def test_the_package_says_that_it_is_typed():
+def test_the_package_has_the_marker_of_typed_packages():
     assert Path(refconv.__file__).with_name("py.typed").is_file()
 
 

@@ -1,4 +1,7 @@
-"""Problems of the transposed convolution: those of the convolution that it transposes, seen from the other side."""
+"""Hypothesis strategies for problems of the transposed convolution.
+
+Each problem is derived from a problem of the convolution, with input and output exchanged.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +16,7 @@ __all__ = ["TransposeProblem", "transpose_problem", "transpose_problems"]
 
 @dataclass(frozen=True, repr=False, eq=False)
 class TransposeProblem:
-    """Everything that one transposed convolution needs, forward and back."""
+    """Arrays, window and groups for the forward and backward pass of one transposed convolution."""
 
     x: np.ndarray  # (N, *rows and columns, C)
     w: np.ndarray  # (*kernel, O / groups, C)
@@ -29,15 +32,18 @@ class TransposeProblem:
 
     @property
     def output_padding(self):
-        """By how much y is larger than the smallest one, which may have no pixel at all: the padding cuts them off."""
-        far = 9  # each pixel more of x is S more of y
-        sizes = self.window.transposed_output_size([n + far for n in self.x.shape[1:-1]])
-        least = [size - far * S for size, S in zip(sizes, self.window.stride, strict=True)]
+        """Difference between the size of y and the smallest possible size.
+
+        The smallest size may be 0 or negative, because the padding removes pixels.
+        """
+        extra = 9  # enlarges x so that all sizes are positive; each more pixel of x means S more pixels of y
+        sizes = self.window.transposed_output_size([n + extra for n in self.x.shape[1:-1]])
+        least = [size - extra * S for size, S in zip(sizes, self.window.stride, strict=True)]
         return tuple(n - m for n, m in zip(self.output_size, least, strict=True))
 
     @property
     def options(self):
-        """The keyword arguments of the derivatives; the forward pass takes output_padding too."""
+        """Keyword arguments of the derivatives; the forward function also accepts output_padding."""
         window = self.window
         return {
             "stride": window.stride,
@@ -50,24 +56,28 @@ class TransposeProblem:
         shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in ("x", "w", "dy"))
         return f"<{self.x.dtype} {shapes}, groups {self.groups}, {self.window}>"
 
-    def _repr_pretty_(self, printer, cycle):  # hypothesis would print every element
+    def _repr_pretty_(self, printer, cycle):  # without it, Hypothesis would print every element
         printer.text(repr(self))
 
 
-def seen_from_the_other_side(p, seed=0, values=small_floats):
-    """A convolution's problem, its output our input and its input our output."""
+def transposed(p, seed=0, values=small_floats):
+    """Return the problem with input and output of a convolution's problem exchanged."""
     b = values(p.x.shape[-1:], seed, p.x.dtype)
     return TransposeProblem(x=p.dy, w=p.w, b=b, dy=p.x, window=p.window, groups=p.groups)
 
 
 def transpose_problem(output_size, window, *, C_g=2, O_g=3, seed=0, values=small_floats, **settings):
-    """One :class:`TransposeProblem` whose y is of this very size, with C_g inputs and O_g outputs a group."""
+    """Return a :class:`TransposeProblem` with exactly this size of y.
+
+    Each group has C_g input channels and O_g output channels.
+    """
     p = problem(output_size, window, C_g=O_g, O_g=C_g, seed=seed, values=values, **settings)
-    return seen_from_the_other_side(p, seed + 4, values)
+    return transposed(p, seed + 4, values)
 
 
 def transpose_problems(ndim=2, *, values=small_floats, **settings):
-    """:class:`TransposeProblem` with every window and output padding, and groups of several channels on both sides."""
-    return st.builds(
-        seen_from_the_other_side, conv_problems(ndim, values=values, **settings), st.integers(0, 99), st.just(values)
-    )
+    """Draw a :class:`TransposeProblem` with any window, output padding and number of groups.
+
+    Groups may have several input and several output channels.
+    """
+    return st.builds(transposed, conv_problems(ndim, values=values, **settings), st.integers(0, 99), st.just(values))

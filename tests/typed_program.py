@@ -1,4 +1,4 @@
-"""A program as a user writes it: an own layer, an own network, training, saving, operators and settings.
+"""Example of a typed user program: layer, network, training, saving, operators and settings.
 
 ``mypy --strict`` reads this file together with the package, and tests/test_types.py runs it.
 """
@@ -17,7 +17,7 @@ from refconv.typing import Array, Backward, Shape
 
 
 class ChannelScale(nn.Layer):
-    """One factor for each channel."""
+    """Layer that multiplies each channel by a factor."""
 
     def __init__(self, first: float = 1.0) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class ChannelScale(nn.Layer):
 
 
 class SmallNetwork(nn.Sequential):
-    """Two convolutions and a dense layer, made for any number of classes."""
+    """Network of two convolutions and a dense layer for any number of classes."""
 
     def __init__(self, classes: int, filters: Sequence[int] = (6, 8)) -> None:
         first, second = filters
@@ -59,7 +59,7 @@ class SmallNetwork(nn.Sequential):
 
 
 class Losses(training.Callback):
-    """Keep the loss of each epoch, and stop once it is small."""
+    """Callback that stores the loss of each epoch and stops the run when it is small."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -71,17 +71,17 @@ class Losses(training.Callback):
 
 
 def scaled(images: Array) -> Array:
-    """Bytes (N, H, W) as float32 (N, H, W, 1) from 0 to 1."""
+    """Convert bytes (N, H, W) to float32 (N, H, W, 1) from 0 to 1."""
     return (images[..., None] / 255).astype(np.float32)
 
 
 def confidence(scores: Array, targets: Array) -> float:
-    """A metric of one's own: the mean of the largest probability."""
+    """Return the mean of the largest probability, as an example of a user's metric."""
     return float(refconv.softmax(scores).max(axis=-1).mean())
 
 
 def train(folder: Path) -> tuple[nn.Layer, training.History]:
-    """Train the network on drawn digits; its best weights go into the folder."""
+    """Train the network on drawn digits and write the history into the folder."""
     images, labels = data.draw_digits(96, seed=3)
     (x, y), (held_x, held_y) = data.split(images, labels, 1 / 3, rng=0)
     batches = data.Batches(x, y, 16, rng=1, prepare=scaled, augment=augment.chain(augment.crop(28, pad=2), augment.shift(1)))
@@ -107,7 +107,7 @@ def train(folder: Path) -> tuple[nn.Layer, training.History]:
 
 
 def save_and_load(model: nn.Layer, folder: Path, x: Array) -> Array:
-    """Return the probabilities of a network that was saved and loaded; they are those of the network itself."""
+    """Return the probabilities of a saved and loaded network, which equal the original ones."""
     model.save(folder / "digits.safetensors", notes={"epochs": 2})
     loaded = refconv.load(folder / "digits.safetensors", layers=[ChannelScale, SmallNetwork])
     model.save_weights(folder / "weights.safetensors")
@@ -118,7 +118,7 @@ def save_and_load(model: nn.Layer, folder: Path, x: Array) -> Array:
 
 
 def derivative(x: Array, w: Array) -> Array:
-    """∂e/∂w of e = ½ Σ y², with the loops."""
+    """Return ∂e/∂w of e = ½ Σ y², computed with the loops."""
     with refconv.config(engine="reference", threads=1) as settings:
         assert settings.engine == "reference"
         y = refconv.conv2d(x, w, padding="same", stride=(2, 1))
@@ -126,7 +126,7 @@ def derivative(x: Array, w: Array) -> Array:
 
 
 def main() -> None:
-    """Run all of it."""
+    """Run each part of the program."""
     verify.check_layer(ChannelScale(), (5, 4, 3))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -140,7 +140,7 @@ def main() -> None:
     print(f"{vgg.count_parameters((224, 224, 3)):,}")
 
 
-if TYPE_CHECKING:  # what a checker must know of the results: none of them may become Any
+if TYPE_CHECKING:  # a type checker must infer these types; none of them may be Any
     from typing_extensions import assert_type
 
     assert_type(refconv.conv2d([[[[1]]]], [[[[2]]]]), Array)
@@ -158,7 +158,7 @@ if TYPE_CHECKING:  # what a checker must know of the results: none of them may b
     assert_type(training.predict(nn.ReLU(), np.ones((2, 3))), Array)
     assert_type(refconv.load("model"), nn.Layer)
 
-    # What a checker must refuse; mypy reports an ignored error that does not occur.
+    # A type checker must refuse these calls. If one does not raise an error, mypy reports an unused ignore.
     refconv.conv2d([[[[1]]]], [[[[2]]]], stride="2")  # type: ignore[arg-type]
     refconv.conv2d([[[[1]]]], [[[[2]]]], strides=2)  # type: ignore[call-arg]
     refconv.sigmoid_dx([1], [2])  # type: ignore[call-arg]

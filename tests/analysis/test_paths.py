@@ -1,4 +1,4 @@
-"""The unravelled view: a residual network that does not bend is the sum of its 2ⁿ paths; and blocks can be taken out."""
+"""Tests of the unravelled view: a linear residual network is the sum of its 2ⁿ paths."""
 
 import math
 
@@ -12,7 +12,10 @@ from refconv.analysis.paths import count_paths, deletable, path_lengths, paths, 
 
 
 def linear_network():
-    """Three residual blocks between two convolutions, the second with a projection; nothing in it bends or has a bias."""
+    """Return a linear network of three residual blocks without biases.
+
+    The second block has a projection.
+    """
 
     def conv(filters, kernel=3):
         return nn.Conv2D(filters, kernel, padding="same", bias=False)
@@ -28,42 +31,46 @@ def linear_network():
 
 
 def magnitudes(network):
-    """The network with the magnitudes of its weights: on magnitudes it computes the sums of magnitudes of a linear one."""
+    """Replace the weights by their magnitudes; return the network.
+
+    For the magnitudes of an input, it computes the sums of magnitudes of a linear network.
+    """
     for parameter in network.named_parameters().values():
         parameter.value = np.abs(parameter.value)
     return network
 
 
 def bound(network, sums):
-    """Bound on the difference between two ways to add the products, whose magnitudes have these sums.
+    """Return a bound on the difference between two orders of adding the products.
 
-    A path leads through six layers at most; the terms of their sums add up to fewer than there are weights.
+    ``sums`` are the sums of the magnitudes of the products. A path has at most six layers, and the numbers of terms of their
+    sums add up to fewer than the number of weights.
     """
     weights = sum(parameter.value.size for parameter in network.named_parameters().values())
     return 2 * weights * np.finfo(sums.dtype).eps * sums
 
 
 def test_a_linear_residual_network_is_the_sum_of_its_paths():
-    """B9: 2³ paths."""
+    """B9: three blocks have 2³ paths, whose sum is the network."""
     network = built(linear_network(), (6, 5, 2))
     x = random_input((6, 5, 2))
-    ways = list(paths(network))
-    assert len(ways) == count_paths(network) == 8
+    branches = list(paths(network))
+    assert len(branches) == count_paths(network) == 8
     sums = magnitudes(built(linear_network(), (6, 5, 2)))(np.abs(x))
-    assert_within(sum(way(x) for way in ways), network(x), bound(network, sums))
-    # Each path counts: without any of them the sum is another.
-    for way in ways:
-        assert abs(way(x)).max() > 1e-3
+    assert_within(sum(path(x) for path in branches), network(x), bound(network, sums))
+    # Each path contributes to the sum.
+    for path in branches:
+        assert abs(path(x)).max() > 1e-3
 
 
-def test_with_a_relu_it_is_not_the_sum():
-    """B9, which needs the linear case."""
+def test_a_network_with_a_relu_is_not_the_sum_of_its_paths():
+    """B9: the statement requires a linear network."""
     network = built(nn.Sequential(nn.Sum(nn.Dense(3, bias=False), nn.Identity()), nn.ReLU()), (3,))
     x = random_input((3,))
-    assert abs(sum(way(x) for way in paths(network)) - network(x)).max() > 0.1
+    assert abs(sum(path(x) for path in paths(network)) - network(x)).max() > 0.1
 
 
-def test_the_gradients_are_the_sum_of_the_paths_gradients_too():
+def test_the_gradient_is_the_sum_of_the_gradients_of_the_paths():
     network = built(linear_network(), (6, 5, 2))
     x = random_input((6, 5, 2))
     y, backward = network.forward(x)
@@ -71,18 +78,18 @@ def test_the_gradients_are_the_sum_of_the_paths_gradients_too():
     expected = backward(dy)
     _, backward = magnitudes(built(linear_network(), (6, 5, 2))).forward(np.abs(x))
     sums = backward(np.abs(dy))
-    assert_within(sum(way.forward(x)[1](dy) for way in paths(network)), expected, bound(network, sums))
+    assert_within(sum(path.forward(x)[1](dy) for path in paths(network)), expected, bound(network, sums))
 
 
 @pytest.mark.parametrize(("depth", "blocks"), [(8, 3), (20, 9), (56, 27)])
-def test_lengths_are_binomial(depth, blocks):
-    """B9: O(2ⁿ) paths, most of them of half the depth."""
+def test_the_numbers_of_paths_of_each_length_are_binomial_coefficients(depth, blocks):
+    """B9: there are 2ⁿ paths, and most of them have about half the depth."""
     lengths = path_lengths(models.cifar_resnet(depth))
     assert lengths == {k: math.comb(blocks, k) for k in range(blocks + 1)}
     assert count_paths(models.cifar_resnet(depth, plain=True)) == 1
 
 
-def test_a_path_of_shortcuts_alone_is_the_identity():
+def test_a_path_of_only_shortcuts_is_the_identity():
     network = nn.Sequential(nn.Sum(nn.Dense(3), nn.Identity()))
     *_, last = paths(network)
     x = random_input((3,))
@@ -91,7 +98,7 @@ def test_a_path_of_shortcuts_alone_is_the_identity():
 
 @needs_kernels
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_block_taken_out_leaves_its_shortcut_or_nothing(plain):
+def test_a_removed_block_is_replaced_by_its_shortcut_or_nothing(plain):
     shape = (8, 8, 3)
     network = built(models.cifar_resnet(14, width=0.25, plain=plain), shape)
     x = random_input(shape)
@@ -104,7 +111,7 @@ def test_a_block_taken_out_leaves_its_shortcut_or_nothing(plain):
             first, second = layer.layers.values()
             value = first(value)
             expected = value if plain else np.maximum(value, 0)
-            assert (expected == value).all()  # a ReLU came before
+            assert (expected == value).all()  # the value is the output of a ReLU
             assert not np.array_equal(second(value), value)
         else:
             value = layer(value)
@@ -112,7 +119,7 @@ def test_a_block_taken_out_leaves_its_shortcut_or_nothing(plain):
     assert set(part.named_parameters()) < set(network.named_parameters())
 
 
-def test_a_name_that_is_none_is_refused():
+def test_a_name_that_is_not_a_block_is_refused():
     for name in ("stage9.block1", "stage1.block9", "conv1.conv.w"):
         with pytest.raises(ValueError, match="name must be that of a block in a chain"):
             without(models.cifar_resnet(8), name)

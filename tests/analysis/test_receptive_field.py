@@ -1,4 +1,4 @@
-"""What an output pixel sees, by its rules and by trying: the pixels whose change changes it."""
+"""Tests of receptive fields against the input pixels on which an output pixel depends."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from refconv import geometry, nn
 from refconv.analysis.receptive_field import receptive_field
 
 
-def tried(layer, shape):
-    """The rectangle around the input pixels on which the output's middle pixel depends."""
+def measured_span(layer, shape):
+    """Return the span of the input pixels on which the middle pixel of the output depends."""
     built(layer, shape)
     x = np.random.default_rng(0).uniform(1, 2, (1, *shape))
     y, backward = layer.forward(x)
@@ -20,7 +20,7 @@ def tried(layer, shape):
 
 
 def mean(kernel, **arguments):
-    """A window that hides nothing, unlike a maximum."""
+    """Return average pooling; unlike the maximum, it depends on every pixel of the window."""
     return nn.AvgPool2D(kernel, **arguments)
 
 
@@ -47,26 +47,26 @@ def mean(kernel, **arguments):
     ],
     ids=repr,
 )
-def test_what_is_seen_is_what_changes_the_output(layer):
+def test_the_receptive_field_is_the_span_of_pixels_that_change_the_output(layer):
     shape = (14, 18, 2)
-    found = tried(layer, shape)
+    measured = measured_span(layer, shape)
     middle = tuple((n // 2, n // 2) for n in layer.output_shape(shape)[:-1])
-    assert layer.input_span(shape, middle) == found
-    assert receptive_field(layer, shape) == tuple(high - low + 1 for low, high in found)
+    assert layer.input_span(shape, middle) == measured
+    assert receptive_field(layer, shape) == tuple(high - low + 1 for low, high in measured)
 
 
-def test_a_chain_is_what_geometry_says():
+def test_the_receptive_field_of_a_sequence_matches_the_geometry():
     layers = [nn.Conv2D(4, 7, stride=2, padding=3), nn.MaxPool2D(3, stride=2), nn.Conv2D(2, (3, 5), dilation=2)]
     assert receptive_field(nn.Sequential(*layers), (96, 90, 3)) == geometry.receptive_field([m.window for m in layers])
 
 
-def test_global_means_and_dense_layers_see_all():
+def test_global_means_and_dense_layers_see_the_complete_input():
     assert receptive_field(nn.Sequential(nn.Conv2D(4, 3), nn.GlobalAvgPool2D(), nn.Dense(5)), (9, 8, 3)) is None
     assert receptive_field(nn.Sequential(nn.Flatten(), nn.Dense(5)), (9, 8, 3)) is None
 
 
 class Mirror(nn.Layer):
-    """A layer without a rule for its receptive field."""
+    """Layer without a rule for its receptive field."""
 
     def output_shape(self, shape):
         return shape
@@ -81,17 +81,17 @@ class MirrorWithRule(Mirror):
         return (shape[0] - 1 - high, shape[0] - 1 - low), columns
 
 
-def test_a_layer_without_a_rule_may_depend_on_the_whole_input():
+def test_a_layer_without_a_rule_may_depend_on_the_complete_input():
     layers = nn.Sequential(nn.Conv2D(2, 3), Mirror(), nn.Conv2D(2, 3))
     assert receptive_field(layers, (9, 8, 3)) is None
     layers = nn.Sequential(nn.Conv2D(2, 3), MirrorWithRule(), nn.Conv2D(2, 3))
     assert receptive_field(layers, (9, 8, 3)) == (5, 5)
 
 
-def test_a_layer_with_a_rule_is_followed_to_other_pixels():
+def test_input_span_follows_a_layer_that_mirrors_pixels():
     shape = (15, 8, 2)
     layers = nn.Sequential(nn.Crop2D(((4, 0), (0, 0))), MirrorWithRule(), nn.Crop2D(((0, 6), (0, 0))))
-    assert layers.input_span(shape, ((2, 2), (4, 4))) == tried(layers, shape) == ((12, 12), (4, 4))
+    assert layers.input_span(shape, ((2, 2), (4, 4))) == measured_span(layers, shape) == ((12, 12), (4, 4))
 
 
 def test_channels_first_has_the_same_receptive_field():

@@ -120,7 +120,7 @@ def test_lenet_input_sets_digits_into_the_papers_sheet():
         (lambda: lenet_input(np.zeros((1, 33, 3), np.uint8)), r"of shape \(1, 33, 3\)"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, message):
+def test_invalid_arguments_are_refused_by_name(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()
 

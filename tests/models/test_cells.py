@@ -16,7 +16,7 @@ from refconv import models
         (lambda: models.CCells(2, saturation=0.7), (3, 4, 2)),
     ],
 )
-def test_each_keeps_every_promise(layer, shape):
+def test_each_satisfies_the_requirements_of_layers(layer, shape):
     assert_layer(layer(), shape, positive=("a", "b"))
 
 
@@ -71,7 +71,7 @@ def test_c_cells_answer_to_their_own_plane_and_inhibit_the_others():
         (lambda: models.CCells(3, saturation=-1), "saturation must be above 0, got -1"),
     ],
 )
-def test_what_does_not_fit_is_refused(make, message):
+def test_invalid_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 

@@ -87,11 +87,11 @@ def test_any_width_leaves_each_group_equally_many_filters(width):
     [
         (lambda: models.resnet(51), "depth must be 18, 34, 50, 101 or 152, got 51"),
         (lambda: models.resnet(50, shortcut="D"), "shortcut must be 'A', 'B' or 'C', got 'D'"),
-        (lambda: models.cifar_resnet(21), r"depth must be 6n \+ 2 with n from 1 on, such as 20, got 21"),
+        (lambda: models.cifar_resnet(21), r"depth must be 6n \+ 2 with n at least 1, such as 20, got 21"),
         (lambda: models.wide_resnet(20), r"depth must be 6n \+ 4"),
         (lambda: models.cifar_densenet(41), r"depth must be 6n \+ 4"),
         (lambda: models.cifar_densenet(40, bottleneck=False, compression=0), "compression must be above 0"),
-        (lambda: models.resnext(50, cardinality=7), r"group_width must be given: .* \[1, 2, 4, 8, 32\], not 7"),
+        (lambda: models.resnext(50, cardinality=7), r"group_width must be given .* \[1, 2, 4, 8, 32\], got None and 7"),
         (lambda: models.vgg("F"), "configuration must be 'A', 'A-LRN', .*, got 'F'"),
         (lambda: models.alexnet("triple"), "style must be 'two-tower' or 'single-tower', got 'triple'"),
         (lambda: models.unet(padding="full"), "padding must be 'valid' or 'same', got 'full'"),
@@ -99,8 +99,8 @@ def test_any_width_leaves_each_group_equally_many_filters(width):
         (lambda: models.resnet([50]), r"depth must be 18, .*, got \[50\]"),
         (lambda: models.resnet(50, inner=-2), "inner must be above 0, got -2"),
         (lambda: models.resnet(50, groups=3), "groups must divide the 64 filters, got 3"),
-        (lambda: models.resnet(34, groups=2), "depth must be 50 or more, .* got 34"),
-        (lambda: models.resnext(18), "depth must be 50 or more, .* got 18"),
+        (lambda: models.resnet(34, groups=2), "depth must be 50, 101 or 152 if .* got 34"),
+        (lambda: models.resnext(18), "depth must be 50, 101 or 152 if .* got 18"),
         (lambda: models.resnet(18, stride_in="5x5"), "stride_in must be '1x1' or '3x3', got '5x5'"),
         (lambda: models.resnet(50, survival=1.5), "survival must be from 0 to 1, got 1.5"),
         (lambda: models.cifar_resnet(20, plain=True, survival=0.5), "survival must be 1 in a plain network, got 0.5"),
@@ -113,6 +113,6 @@ def test_any_width_leaves_each_group_equally_many_filters(width):
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, message):
+def test_invalid_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()

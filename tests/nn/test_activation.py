@@ -1,4 +1,4 @@
-"""Activation layers: the shape stays, the gradients are right."""
+"""Tests of activation layers: shapes, gradients and arguments."""
 
 from fractions import Fraction
 
@@ -11,18 +11,18 @@ from refconv._config import config
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU, lambda: nn.LeakyReLU(0.3), lambda: nn.ELU(0.7), nn.Sigmoid, nn.Tanh, nn.Softmax])
-def test_activation_layers_keep_every_promise(layer):
+def test_activation_layers_satisfy_the_requirements_of_layers(layer):
     assert_layer(layer(), (3, 4))
 
 
-def test_slope_and_alpha_reach_the_operator():
+def test_slope_and_alpha_are_passed_to_the_operator():
     x = random_input((4,))
     np.testing.assert_allclose(nn.LeakyReLU(0.3)(x), np.where(x > 0, x, 0.3 * x), rtol=1e-12)
     np.testing.assert_allclose(nn.ELU(0.7)(x), np.where(x > 0, x, 0.7 * np.expm1(x)), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("layer", "name"), [(nn.LeakyReLU, "slope"), (nn.ELU, "alpha")])
-def test_what_is_no_number_is_refused_when_the_layer_is_made(layer, name):
+def test_an_invalid_slope_or_alpha_is_refused_by_the_constructor(layer, name):
     for value in ("x", None, True, [0.1], np.ones(3), np.array(0.1)):
         with pytest.raises(TypeError, match=f"{name} must be a number, got "):
             layer(value)
@@ -31,7 +31,7 @@ def test_what_is_no_number_is_refused_when_the_layer_is_made(layer, name):
             layer(value)
 
 
-def test_fractions_and_symbols_stay_exact():
+def test_layers_compute_exactly_with_fractions_and_symbols():
     sympy = pytest.importorskip("sympy")
     a = sympy.Symbol("a")
     with config(engine="reference"):

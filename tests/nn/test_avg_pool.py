@@ -1,4 +1,4 @@
-"""Average pooling layers: shapes and gradients, in training and in inference."""
+"""Tests of average pooling layers: shapes and gradients, in training and in inference."""
 
 import pytest
 
@@ -19,11 +19,11 @@ from refconv import nn
         (lambda: nn.GlobalAvgPool1D(), (8, 3)),
     ],
 )
-def test_average_pooling_keeps_every_promise(layer, shape, train):
+def test_average_pooling_satisfies_the_requirements_of_layers(layer, shape, train):
     assert_layer(layer(), shape, train)
 
 
-def test_what_does_not_fit_is_refused_by_name():
+def test_invalid_arguments_are_refused_by_name():
     with pytest.raises(ValueError, match="kernel_size must be an integer or 2 integers"):
         nn.AvgPool2D((2, 2, 2))
     with pytest.raises(TypeError, match="AvgPool2D has no argument dilation=2"):
@@ -36,6 +36,6 @@ def test_what_does_not_fit_is_refused_by_name():
         nn.GlobalAvgPool2D().output_shape((0, 8, 3))
 
 
-def test_repr_names_the_stride_only_where_it_differs():
+def test_repr_shows_the_stride_only_if_it_differs_from_the_kernel_size():
     assert repr(nn.AvgPool2D(2)) == "AvgPool2D(2×2)"
     assert repr(nn.AvgPool1D(3, stride=2)) == "AvgPool1D(3, stride 2)"

@@ -1,4 +1,4 @@
-"""Building again: parameters that fit are refilled in place, and a build that fails changes nothing."""
+"""Tests of building a network again: arrays are reused, and a failed build changes nothing."""
 
 import copy
 import pickle
@@ -28,7 +28,7 @@ def small_lenet(initializer=nn.he_normal):
 
 
 def bars():
-    """Images with one of three bars, and which one it is."""
+    """Return images with one of three bars, and the index of the bar as label."""
     rng, labels = np.random.default_rng(0), np.arange(24) % 3
     images = 0.1 * rng.standard_normal((24, *SHAPE))
     for image, label in zip(images, labels, strict=True):
@@ -45,7 +45,10 @@ def values(model):
 
 
 def test_a_model_that_is_built_again_learns_with_the_optimizer_made_before():
-    """S1: a notebook cell with model.build(…) runs twice, the one with the optimizer once."""
+    """Check the order in a notebook where the cell with model.build(…) runs twice.
+
+    The cell that makes the optimizer runs only once.
+    """
     model, batches = small_lenet(), [bars()]
     model.build(SHAPE, rng=1)
     optimizer = optim.SGD(model, 0.05, momentum=0.9)
@@ -58,7 +61,7 @@ def test_a_model_that_is_built_again_learns_with_the_optimizer_made_before():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_second_build_refills_the_same_arrays_as_a_first_one(dtype):
+def test_a_second_build_refills_the_same_arrays_with_the_values_of_a_first_build(dtype):
     model, fresh = small_lenet(), small_lenet()
     model.build(SHAPE, rng=3, dtype=dtype)
     before, first = arrays(model), values(model)
@@ -69,11 +72,11 @@ def test_a_second_build_refills_the_same_arrays_as_a_first_one(dtype):
     fresh.build(SHAPE, rng=4, dtype=dtype)
     assert values(model) == values(fresh) != first
     assert not any(p.grad.any() for p in model.named_parameters().values() if p.grad is not None)
-    np.testing.assert_array_equal(model.forward(x.astype(dtype))[0], fresh.forward(x.astype(dtype))[0])  # dropout too
+    np.testing.assert_array_equal(model.forward(x.astype(dtype))[0], fresh.forward(x.astype(dtype))[0])  # equal masks
 
 
 @pytest.mark.parametrize(("shape", "dtype"), [((14, 12, 2), np.float32), (SHAPE, np.float64)])
-def test_other_shapes_or_another_type_make_new_parameters(shape, dtype):
+def test_a_build_with_another_shape_or_dtype_creates_new_parameters(shape, dtype):
     model = small_lenet()
     model.build(SHAPE, rng=3)
     before = arrays(model)
@@ -82,14 +85,14 @@ def test_other_shapes_or_another_type_make_new_parameters(shape, dtype):
     assert len({id(p.flat) for p in model.named_parameters().values()}) == 1
 
 
-def test_parameters_with_arrays_of_their_own_are_made_anew():
+def test_build_replaces_an_array_that_the_user_assigned():
     model = nn.Sequential(nn.Dense(3), nn.Dense(2))
     model.build((4,), rng=0)
-    mine = np.ones((4, 3), np.float32)
-    model[0].parameters["w"].replace_array(mine)
+    array = np.ones((4, 3), np.float32)
+    model[0].parameters["w"].replace_array(array)
     model.build((4,), rng=1)
-    assert model[0].parameters["w"].value is not mine
-    assert (mine == 1).all()
+    assert model[0].parameters["w"].value is not array
+    assert (array == 1).all()
 
 
 def failing(rng, shape):
@@ -102,7 +105,7 @@ def too_small(rng, shape):
 
 @pytest.mark.parametrize("initializer", [failing, too_small])
 @pytest.mark.parametrize("shape", [SHAPE, (14, 12, 2)])
-def test_a_build_that_fails_leaves_a_built_model_as_it_was(initializer, shape):
+def test_a_failed_build_does_not_change_a_built_model(initializer, shape):
     model = small_lenet()
     model.build(SHAPE, rng=3)
     x, labels = bars()
@@ -117,7 +120,7 @@ def test_a_build_that_fails_leaves_a_built_model_as_it_was(initializer, shape):
     assert model(x).shape == (24, 3)
 
 
-def test_a_build_that_fails_leaves_an_unbuilt_model_unbuilt():
+def test_a_failed_build_leaves_an_unbuilt_model_unbuilt():
     model = small_lenet(failing)
     with pytest.raises(OSError, match="is not there"):
         model.build(SHAPE)
@@ -127,7 +130,7 @@ def test_a_build_that_fails_leaves_an_unbuilt_model_unbuilt():
         model["conv1"].parameters["w"]
 
 
-def test_every_layer_knows_the_input_shape_of_the_last_build():
+def test_every_layer_has_the_input_shape_of_the_last_build():
     inner = nn.Sequential(conv=nn.Conv2D(4, 3), norm=nn.BatchNorm())
     inner.build((9, 8, 2))
     model = nn.Sequential(nn.MaxPool2D(2), inner)
@@ -136,7 +139,7 @@ def test_every_layer_knows_the_input_shape_of_the_last_build():
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))], ids=["deepcopy", "pickle"])
-def test_a_model_and_its_optimizer_that_are_copied_together_stay_connected(copied):
+def test_a_model_and_its_optimizer_that_are_copied_together_share_parameters(copied):
     model = small_lenet()
     model.build(SHAPE, rng=1)
     x, labels = bars()
@@ -162,7 +165,7 @@ def test_inner_layers_in_attributes_that_would_not_be_built_are_refused():
         assert not first.is_built
 
 
-def test_a_layer_beside_those_that_are_listed_is_refused():
+def test_a_layer_that_named_layers_does_not_list_is_refused():
     class Extended(nn.Sequential):
         def __init__(self):
             super().__init__(nn.Dense(4))

@@ -1,4 +1,4 @@
-"""Combinators: their algebra, their gradients, and names that reach every parameter."""
+"""Tests of combinators: outputs, gradients, and dotted names of parameters."""
 
 import numpy as np
 import pytest
@@ -27,18 +27,18 @@ from refconv import nn
         (lambda: nn.StochasticDepth(nn.Dense(3), survival=1.0), (4,)),
     ],
 )
-def test_combinators_keep_every_promise(layer, shape, train):
+def test_combinators_satisfy_the_requirements_of_layers(layer, shape, train):
     assert_layer(layer(), shape, train)
 
 
-def test_names_are_those_given_or_numbers():
+def test_layers_without_a_name_are_named_by_their_position():
     model = nn.Sequential(nn.Dense(2), head=nn.Sum(a=nn.Dense(3), b=nn.Sequential(nn.ReLU(), nn.Dense(3))))
     model.build((4,), rng=0)
     assert list(model.named_parameters()) == ["0.w", "0.b", "head.a.w", "head.a.b", "head.b.1.w", "head.b.1.b"]
 
 
-def test_a_branch_may_keep_its_input_while_another_sums_in_place():
-    # Both branches return the very array that came in: a sum in place would change what the way back holds.
+def test_a_sum_does_not_change_an_input_that_a_branch_returns():
+    # Two branches return the input array itself, so a sum in place would change an array that a backward function uses.
     model = nn.Sum(nn.Identity(), nn.Tanh(), nn.Identity())
     x = random_input((4,))
     before = x.copy()
@@ -54,15 +54,15 @@ def test_concat_of_identities_splits_the_gradient_in_order():
     assert (backward(np.array([[1.0, 10.0, 100.0]])) == [[101.0, 10.0]]).all()
 
 
-def test_stochastic_depth_drops_whole_batches_as_often_as_asked_and_scales_in_inference():
+def test_stochastic_depth_drops_whole_batches_with_its_probability_and_scales_in_inference():
     layer = built(nn.StochasticDepth(nn.Identity(), survival=0.7), (3,))
     x = random_input((3,))
     outcomes = [layer.forward(x) for _ in range(400)]
     kept = [bool(y.any()) for y, _ in outcomes]
-    assert 0.6 < np.mean(kept) < 0.8  # a deviation of more than four standard errors
-    for (y, backward), alive in zip(outcomes[:20], kept[:20], strict=True):
-        assert (y == (x if alive else 0)).all()
-        assert (backward(np.ones_like(x)) == (1 if alive else 0)).all()
+    assert 0.6 < np.mean(kept) < 0.8  # the bounds are more than four standard errors from 0.7
+    for (y, backward), survives in zip(outcomes[:20], kept[:20], strict=True):
+        assert (y == (x if survives else 0)).all()
+        assert (backward(np.ones_like(x)) == (1 if survives else 0)).all()
     y, backward = layer.forward(x, train=False)
     np.testing.assert_allclose(y, 0.7 * x)
     np.testing.assert_allclose(backward(np.ones_like(x)), 0.7)
@@ -90,15 +90,15 @@ def test_stochastic_depth_is_seeded_by_build():
             ValueError,
             "outputs of one size",
         ),
-        (lambda: nn.Select([0, 0]), ValueError, "channels must be different"),
-        (lambda: nn.Select([0, -1]), ValueError, "channels must be different"),
-        (lambda: nn.Select([3]).output_shape((2, 3)), ValueError, "needs an input with a channel 3"),
-        (lambda: nn.Select([0, 1.5]), TypeError, r"channels must be different whole numbers from 0 on, got \[0, 1.5\]"),
-        (lambda: nn.Select("02"), TypeError, "channels must be different whole numbers from 0 on, got '02'"),
-        (lambda: nn.Select(3), TypeError, "channels must be different whole numbers from 0 on, got 3"),
-        (lambda: nn.Select([True]), TypeError, "channels must be different whole numbers"),
-        (lambda: nn.Select([3])(np.ones((2, 3))), ValueError, r"needs an input with a channel 3, got shape \(3,\)"),
-        (lambda: nn.Select([0]).output_shape(()), ValueError, r"needs an input with a channel 0, got shape \(\)"),
+        (lambda: nn.Select([0, 0]), ValueError, "channels must be distinct"),
+        (lambda: nn.Select([0, -1]), ValueError, "channels must be distinct"),
+        (lambda: nn.Select([3]).output_shape((2, 3)), ValueError, "must have a channel 3"),
+        (lambda: nn.Select([0, 1.5]), TypeError, r"channels must be distinct non-negative integers, got \[0, 1.5\]"),
+        (lambda: nn.Select("02"), TypeError, "channels must be distinct non-negative integers, got '02'"),
+        (lambda: nn.Select(3), TypeError, "channels must be distinct non-negative integers, got 3"),
+        (lambda: nn.Select([True]), TypeError, "channels must be distinct non-negative integers"),
+        (lambda: nn.Select([3])(np.ones((2, 3))), ValueError, r"must have a channel 3, got shape \(3,\)"),
+        (lambda: nn.Select([0]).output_shape(()), ValueError, r"must have a channel 0, got shape \(\)"),
         (lambda: nn.Concat(nn.ReLU(), axis="x"), TypeError, "axis must be an integer, got 'x'"),
         (lambda: nn.Concat(nn.ReLU(), axis=1.5), TypeError, "axis must be an integer, got 1.5"),
         (lambda: nn.Concat(nn.ReLU(), axis=(0, 1)), TypeError, "axis must be an integer"),
@@ -107,20 +107,20 @@ def test_stochastic_depth_is_seeded_by_build():
         (
             lambda: nn.Concat(nn.ReLU(), nn.Flatten())(np.ones((2, 3, 4))),
             ValueError,
-            r"Concat needs branches with outputs of one size.*\(3, 4\).*\(12,\)",
+            r"branches of Concat must have outputs of one size.*\(3, 4\).*\(12,\)",
         ),
-        # Shapes that NumPy would stretch until they fit.
+        # Shapes that NumPy would broadcast.
         (
             lambda: nn.Sum(nn.ReLU(), nn.Select([0]))(np.ones((2, 3))),
             ValueError,
-            "Sum needs branches with outputs of one shape",
+            "branches of Sum must have outputs of one shape",
         ),
-        (lambda: nn.Mean(nn.ReLU(), nn.Select([0]))(np.ones((2, 3))), ValueError, "Mean needs branches with outputs of one"),
+        (lambda: nn.Mean(nn.ReLU(), nn.Select([0]))(np.ones((2, 3))), ValueError, "branches of Mean must have outputs of one"),
         (lambda: nn.StochasticDepth(nn.ReLU(), 0), ValueError, "survival must be above 0"),
         (lambda: nn.StochasticDepth(nn.ReLU(), 1.5), ValueError, "survival must be above 0 and at most 1, got 1.5"),
         (lambda: nn.StochasticDepth(nn.ReLU(), "x"), TypeError, "survival must be a number, got 'x'"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, error, message):
+def test_invalid_arguments_are_refused_by_name(make, error, message):
     with pytest.raises(error, match=message):
         make()

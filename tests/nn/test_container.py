@@ -1,4 +1,4 @@
-"""Names, positions and slices of containers, and what indexing a layer means."""
+"""Tests of names, positions and slices of containers, and of indexing."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def network():
     return model
 
 
-def test_a_name_is_a_layer_and_a_number_is_a_position():
+def test_a_container_is_indexed_by_names_and_positions():
     model = network()
     assert model["0"] is model[0] is model.layers["0"]
     assert model["act"] is model[1] is model[np.int64(1)]
@@ -42,7 +42,7 @@ def test_a_slice_shares_layers_names_and_parameters():
     assert list(model[::-2]) == [model[3], model[1]]
 
 
-def test_a_slice_that_is_taken_before_the_network_is_built_is_built_with_it():
+def test_a_slice_of_an_unbuilt_network_is_built_with_the_network():
     model = nn.Sequential(nn.Dense(4), nn.ReLU(), nn.Dense(2))
     first = model[:2]
     model.build((3,), rng=0)
@@ -50,7 +50,7 @@ def test_a_slice_that_is_taken_before_the_network_is_built_is_built_with_it():
     assert first(np.ones((1, 3), np.float32)).shape == (1, 4)
 
 
-def test_a_slice_of_a_subclass_is_a_plain_sequence():
+def test_a_slice_of_a_subclass_is_a_sequential():
     class Doubled(nn.Sequential):
         def __init__(self):
             super().__init__(nn.Identity(), nn.Identity())
@@ -70,13 +70,13 @@ def test_each_layer_has_its_own_parameters_by_name():
     assert model.parameters == {} == model["act"].parameters
 
 
-def test_parameters_that_are_called_as_in_pytorch_say_what_to_write():
+def test_calling_parameters_as_in_pytorch_raises_an_error_with_the_alternative():
     for model in (network(), nn.Sequential(nn.Dense(4))):
         with pytest.raises(TypeError, match=r"parameters is a dict, not a method; pass the model to the optimizer, as in SGD"):
             model.parameters()
 
 
-def test_is_built_tells_whether_every_layer_has_its_parameters():
+def test_is_built_is_true_if_every_layer_has_its_parameters():
     model = nn.Sequential(nn.Dense(4), block=nn.Sum(nn.Dense(4), shortcut=nn.Identity()))
     assert not model.is_built
     model[0].build((3,))
@@ -87,20 +87,20 @@ def test_is_built_tells_whether_every_layer_has_its_parameters():
 
 
 @pytest.mark.parametrize("container", [nn.Sequential, nn.Sum, nn.Mean, nn.Concat])
-def test_a_list_or_a_dict_of_layers_may_take_the_place_of_the_layers(container):
+def test_a_container_accepts_a_list_or_a_dict_of_layers(container):
     a, b = nn.Dense(4), nn.Dense(4)
     assert list(container([a, b]).layers.items()) == [("0", a), ("1", b)] == list(container((a, b)).layers.items())
     assert list(container({"first": a, "2": b}).layers.items()) == [("first", a), ("2", b)]
 
 
-def test_a_dict_of_layers_may_have_names_that_are_numbers_or_arguments():
+def test_names_in_a_dict_of_layers_may_be_numbers_or_names_of_arguments():
     model = nn.Sequential({"1": nn.Dense(2), "self": nn.ReLU(), "layers": nn.Dense(3)})
     assert list(model.layers) == ["1", "self", "layers"]
     assert nn.Concat({"axis": nn.Identity(), "b": nn.Identity()}, axis=0).output_shape((5, 2)) == (10, 2)
 
 
 class Gated(nn.Sequential):
-    """A container with a parameter of its own."""
+    """Container with its own parameter."""
 
     def specs(self, shape):
         return {"gate": nn.Spec((1,), nn.ones)}
@@ -111,7 +111,7 @@ class Gated(nn.Sequential):
         return y * gate.value, lambda dy: back(dy * gate.value)
 
 
-def test_a_container_may_have_parameters_of_its_own():
+def test_a_container_may_have_its_own_parameters():
     model = Gated(dense=nn.Dense(2))
     model.build((3,), rng=0)
     assert list(model.named_parameters()) == ["gate", "dense.w", "dense.b"]
@@ -135,12 +135,12 @@ def test_a_container_may_have_parameters_of_its_own():
         (lambda m: nn.Dense(3).parameters["w"], RuntimeError, r"Dense\(3\) has no parameters yet: call build"),
     ],
 )
-def test_what_is_not_there_is_refused(use, error, message):
+def test_missing_layers_and_parameters_are_refused(use, error, message):
     with pytest.raises(error, match=message):
         use(network())
 
 
 @pytest.mark.parametrize("name", ["", "a.b"])
-def test_a_name_that_dots_would_make_ambiguous_is_refused(name):
+def test_empty_names_and_names_with_dots_are_refused(name):
     with pytest.raises(ValueError, match=f"the name of a layer must be a string without dots, got {name!r}"):
         nn.Sequential({name: nn.Dense(2)})

@@ -1,4 +1,4 @@
-"""The text and the diagram that Python and notebooks show of a network."""
+"""Tests of the repr of a network and of its diagram in notebooks."""
 
 import sys
 
@@ -8,7 +8,7 @@ from refconv import models, nn
 from refconv.nn.description import short_repr
 
 
-def test_a_short_container_is_one_line_with_the_names_that_were_given():
+def test_the_repr_of_a_short_container_is_one_line_with_the_given_names():
     assert repr(nn.Sequential(nn.Conv2D(4, 3), nn.ReLU())) == "Sequential(Conv2D(4, 3×3), ReLU())"
     assert repr(nn.Sequential(conv=nn.Conv2D(4, 3), relu=nn.ReLU())) == "Sequential(conv=Conv2D(4, 3×3), relu=ReLU())"
     assert repr(nn.Concat(nn.ReLU(), nn.Tanh(), axis=0)) == "Concat(ReLU(), Tanh(), axis=0)"
@@ -16,7 +16,7 @@ def test_a_short_container_is_one_line_with_the_names_that_were_given():
     assert repr(nn.Fractal(nn.ReLU(), 3)) == "Fractal(ReLU(), columns=3)"
 
 
-def test_a_long_container_has_a_line_for_each_layer_indented_by_its_depth():
+def test_the_repr_of_a_long_container_has_an_indented_line_for_each_layer():
     block = nn.Sum(nn.Sequential(conv1=nn.Conv2D(64, 3, padding=1), conv2=nn.Conv2D(64, (3, 5), dilation=2)), nn.Identity())
     model = nn.Sequential(stem=nn.Conv2D(64, 7), block=block, end=nn.StochasticDepth(block, 0.5), scores=nn.Dense(10))
     text = """
@@ -44,7 +44,7 @@ Sequential(
     assert repr(model) == text[1:]
 
 
-def test_errors_leave_out_a_long_repr():
+def test_errors_do_not_show_a_long_repr():
     model = models.resnet(18)
     assert short_repr(model) == "Sequential(…)"
     with pytest.raises(RuntimeError, match=r"^Sequential\(…\) is not built"):
@@ -71,7 +71,7 @@ def test_without_matplotlib_a_notebook_shows_the_text(monkeypatch):
     assert model._repr_html_() is None
 
 
-def test_the_text_of_every_layer_is_made_once_however_deep_it_is():
+def test_the_repr_of_each_layer_is_computed_once_at_any_depth():
     calls = []
 
     class Counted(nn.Identity):

@@ -1,4 +1,4 @@
-"""Convolution layers: shapes, counts and gradients."""
+"""Tests of convolution layers: shapes, counts and gradients."""
 
 import pytest
 
@@ -17,11 +17,11 @@ from refconv import nn, ops
         (lambda: nn.Conv1D(3, 2, dilation=2, data_format="channels_first"), (2, 6)),
     ],
 )
-def test_conv_layers_keep_every_promise(layer, shape):
+def test_conv_layers_satisfy_the_requirements_of_layers(layer, shape):
     assert_layer(layer(), shape)
 
 
-def test_the_layer_is_the_operator():
+def test_the_layer_computes_the_operator():
     layer = built(nn.Conv2D(4, (3, 2), stride=2, padding="same", groups=2), (5, 6, 4))
     x = random_input((5, 6, 4))
     expected = ops.conv.conv2d(x, layer.parameters["w"].value, layer.parameters["b"].value, stride=2, padding="same", groups=2)
@@ -29,7 +29,7 @@ def test_the_layer_is_the_operator():
 
 
 def test_multiply_adds_count_each_product_of_the_formula():
-    # 14·16 pixels × 16 outputs × 3·5·(6 / 2) products
+    # 14·16 pixels × 16 outputs × 3·5·(6 / 2) products.
     layer = nn.Conv2D(16, (3, 5), stride=2, padding="same", groups=2)
     assert layer.multiply_adds((28, 31, 6)) == 14 * 16 * 16 * 45
     assert layer.count_parameters((28, 31, 6)) == 3 * 5 * 3 * 16 + 16
@@ -37,7 +37,7 @@ def test_multiply_adds_count_each_product_of_the_formula():
 
 
 def test_counting_allocates_nothing():
-    # 4 TB of weights, if they were made.
+    # The weights would take 4 TB.
     layer = nn.Conv2D(10**6, 1)
     assert layer.count_parameters((1, 1, 10**6)) == 10**12 + 10**6
     assert layer.output_shape((1, 1, 10**6)) == (1, 1, 10**6)
@@ -56,12 +56,12 @@ def test_counting_allocates_nothing():
         (lambda: nn.Conv2D(4, 3, data_format="NHWC"), "data_format must be 'channels_last' or 'channels_first'"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, message):
+def test_invalid_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_repr_shows_what_differs_from_the_plain_layer():
+def test_repr_shows_the_arguments_that_differ_from_their_defaults():
     assert repr(nn.Conv2D(6, (5, 3))) == "Conv2D(6, 5×3)"
     assert repr(nn.Conv2D(6, 5, stride=2, padding="same", dilation=3, groups=2)) == (
         "Conv2D(6, 5×5, stride 2×2, padding same, dilation 3×3, groups 2)"
@@ -71,7 +71,7 @@ def test_repr_shows_what_differs_from_the_plain_layer():
 @pytest.mark.parametrize(
     "layer", [lambda **k: nn.Conv2D(4, 3, **k), lambda **k: nn.ConvTranspose1D(4, 3, **k), lambda **k: nn.Dense(4, **k)]
 )
-def test_bias_and_initializer_are_checked_when_the_layer_is_made(layer):
+def test_the_constructor_checks_bias_and_initializer(layer):
     with pytest.raises(TypeError, match="bias must be True or False, got 'x'"):
         layer(bias="x")
     with pytest.raises(TypeError, match="initializer must be a function of rng and shape, got 3"):

@@ -1,4 +1,4 @@
-"""Transposed convolution layers: shapes, counts, first weights and gradients."""
+"""Tests of transposed convolution layers: shapes, counts, initial weights and gradients."""
 
 import numpy as np
 import pytest
@@ -18,11 +18,11 @@ from refconv import nn, ops
         (lambda: nn.ConvTranspose1D(3, 2, dilation=2, data_format="channels_first"), (2, 5)),
     ],
 )
-def test_transposed_layers_keep_every_promise(layer, shape):
+def test_transposed_layers_satisfy_the_requirements_of_layers(layer, shape):
     assert_layer(layer(), shape)
 
 
-def test_the_layer_is_the_operator():
+def test_the_layer_computes_the_operator():
     options = {"stride": 2, "padding": "same", "output_padding": (0, 1), "groups": 2}
     layer = built(nn.ConvTranspose2D(6, (3, 2), **options), (5, 3, 4))
     x = random_input((5, 3, 4))
@@ -31,19 +31,19 @@ def test_the_layer_is_the_operator():
     assert layer.parameters["w"].value.shape == (3, 2, 3, 4)
 
 
-def test_it_takes_an_image_back_to_the_size_before_the_convolution():
+def test_a_transposed_convolution_restores_the_size_before_a_convolution():
     for size, output_padding in ((5, 0), (6, 1)):
-        there = nn.Conv2D(7, 3, stride=2, padding=1)
-        back = nn.ConvTranspose2D(2, 3, stride=2, padding=1, output_padding=output_padding)
-        assert back.output_shape(there.output_shape((size, size, 2))) == (size, size, 2)
+        conv = nn.Conv2D(7, 3, stride=2, padding=1)
+        transposed = nn.ConvTranspose2D(2, 3, stride=2, padding=1, output_padding=output_padding)
+        assert transposed.output_shape(conv.output_shape((size, size, 2))) == (size, size, 2)
 
 
 def test_multiply_adds_count_each_product_of_the_formula():
-    # 14·16 pixels × 6 inputs × 3·5·(16 / 2) products
+    # 14·16 pixels × 6 inputs × 3·5·(16 / 2) products.
     layer = nn.ConvTranspose2D(16, (3, 5), stride=2, padding="same", groups=2)
     assert layer.multiply_adds((14, 16, 6)) == 14 * 16 * 6 * 120
     assert layer.count_parameters((14, 16, 6)) == 3 * 5 * 8 * 6 + 16
-    # As many as the convolution that it transposes has.
+    # The number of the convolution that the layer transposes.
     assert nn.Conv2D(6, (3, 5), stride=2, padding="same", groups=2).multiply_adds((27, 31, 16)) == 14 * 16 * 6 * 120
     assert nn.ConvTranspose1D(5, 4).multiply_adds((9, 2)) == 9 * 2 * 20
 
@@ -58,21 +58,21 @@ def test_counting_allocates_nothing():
     ("kernel_size", "options"),
     [
         pytest.param(3, {}, id="plain"),
-        pytest.param(2, {"stride": 2}, id="stamps-side-by-side"),
+        pytest.param(2, {"stride": 2}, id="adjacent"),
         pytest.param((4, 3), {"stride": 2, "groups": 2}, id="groups"),
         pytest.param((1, 2), {"stride": (3, 2)}, id="gaps"),
         pytest.param((3, 2), {"stride": (4, 2), "dilation": (2, 2)}, id="dilation"),
     ],
 )
-def test_the_first_weights_let_as_much_variance_through_as_a_relu_will_take_away(kernel_size, options):
+def test_the_initial_weights_double_the_variance_which_a_relu_halves(kernel_size, options):
     layer = nn.ConvTranspose2D(40, kernel_size, bias=False, **options)
     layer.build((40, 50, 64), rng=1)
     y = layer(np.random.default_rng(2).standard_normal((1, 40, 50, 64), np.float32))
-    inside = y[:, 8:-8, 8:-8]  # near the edge stamps are missing
+    inside = y[:, 8:-8, 8:-8]  # pixels near the edge have fewer terms
     assert np.var(inside[inside != 0]) == pytest.approx(2, rel=0.1)
 
 
-def test_an_initializer_of_ones_own_gets_the_shape_of_w():
+def test_an_initializer_of_the_user_receives_the_shape_of_w():
     shapes = []
 
     def initializer(rng, shape):
@@ -99,17 +99,17 @@ def test_an_initializer_of_ones_own_gets_the_shape_of_w():
         (lambda: nn.ConvTranspose2D(4, 3, output_padding=1).output_shape((5, 5, 1)), "must be smaller than the stride"),
         (
             lambda: nn.ConvTranspose2D(4, 3, padding=3).output_shape((2, 5, 1)),
-            "output_size must be that of some input, got 2 on axis 0",
+            "output_size must be the output size of some input, got 2 on axis 0",
         ),
         (lambda: nn.ConvTranspose2D(4, 3, data_format="NHWC"), "data_format must be 'channels_last' or 'channels_first'"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, message):
+def test_invalid_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_repr_shows_what_differs_from_the_plain_layer():
+def test_repr_shows_the_arguments_that_differ_from_their_defaults():
     assert repr(nn.ConvTranspose2D(6, (5, 3))) == "ConvTranspose2D(6, 5×3)"
     assert repr(nn.ConvTranspose1D(6, 5, stride=2, padding="same", dilation=3, groups=2, output_padding=1)) == (
         "ConvTranspose1D(6, 5, stride 2, padding same, dilation 3, groups 2, output_padding 1)"

@@ -1,4 +1,4 @@
-"""Copies of a network are independent of it, compute the same numbers and train to the same weights."""
+"""Tests that a copy of a network is independent, computes the same bits and trains alike."""
 
 import copy
 import pickle
@@ -20,7 +20,7 @@ LABELS = np.array([0, 2, 1, 1, 0, 2])
 
 
 def network():
-    """Fused and other layers, a shared one, state beside the parameters, and branches."""
+    """Return a network with fused layers, a shared layer, generators and branches."""
     shared = nn.Dense(6)
     model = nn.Sequential(
         conv=nn.Conv2D(5, 3),
@@ -53,9 +53,9 @@ def assert_same_weights(model, expected):
 
 
 @copies
-def test_a_copy_trains_to_the_same_bits_and_leaves_the_network_alone(copied):
+def test_a_copy_trains_to_the_same_bits_and_does_not_change_the_network(copied):
     model = network()
-    train(model, optim.SGD(model, 0.1, momentum=0.9), 2)  # plans are made, state has moved
+    train(model, optim.SGD(model, 0.1, momentum=0.9), 2)  # plans exist, and the state has changed
     before, other = weights(model), copied(model)
     assert_same_weights(other, before)
     assert_same_bits(other(X), model(X))
@@ -74,7 +74,7 @@ def test_a_shared_layer_is_shared_in_the_copy(copied):
 
 
 @copies
-def test_a_copy_keeps_frozen_parameters_frozen_and_gradients(copied):
+def test_a_copy_has_the_same_frozen_parameters_and_gradients(copied):
     model = network()
     model["conv"].freeze()
     _, backward = model.forward(X)
@@ -113,13 +113,13 @@ def test_an_unbuilt_network_is_copied(copied):
 
 
 @copies
-def test_arrays_that_a_layer_made_itself_stay_tied_in_a_copy(copied):
+def test_arrays_that_two_parameters_share_are_shared_in_the_copy(copied):
     class Tied(nn.Identity):
         def make(self, shape, rng, dtype):
             self.w = np.ones(shape, dtype)
             self.parameters = {"a": nn.Parameter(self.w), "b": nn.Parameter(self.w)}
 
-    globals()["Tied"], Tied.__qualname__ = Tied, "Tied"  # pickle looks the class up
+    globals()["Tied"], Tied.__qualname__ = Tied, "Tied"  # pickle looks the class up by this name
     layer = Tied()
     layer.build((3,))
     other = copied(layer)
@@ -127,7 +127,7 @@ def test_arrays_that_a_layer_made_itself_stay_tied_in_a_copy(copied):
     assert other.w is not layer.w
 
 
-def test_a_shallow_copy_shares_the_parameters_where_they_are():
+def test_a_shallow_copy_shares_parameters_and_their_memory():
     model = network()
     flat = model["conv"].parameters["w"].flat
     other = copy.copy(model)

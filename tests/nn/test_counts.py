@@ -1,4 +1,4 @@
-"""What layers cost, by the formulas of the lectures: nothing here is built."""
+"""Tests of the numbers of parameters and multiply-adds, by the formulas of the lectures."""
 
 from fractions import Fraction
 from math import prod
@@ -15,13 +15,13 @@ def parameters(layer, shape):
 
 
 def multiply_adds(layer, shape):
-    """Of a layer, or of all layers of a chain."""
+    """Return the multiply-adds of a layer, or of all layers of a sequence."""
     return sum(row.multiply_adds for row in rows(layer, shape))
 
 
 COSTS = [parameters, multiply_adds]
 
-# One input, (height, width, channels) where there are such; outputs by hand; parameters; products for each output number.
+# Layer, input shape, output shape computed by hand, number of parameters, products for each element of the output.
 KINDS = [
     (nn.Conv2D(7, (3, 2)), (9, 8, 5), (7, 7, 7), 3 * 2 * 5 * 7 + 7, 3 * 2 * 5),
     (nn.Conv2D(7, (3, 2), stride=2, padding="same", bias=False), (9, 8, 5), (5, 4, 7), 3 * 2 * 5 * 7, 3 * 2 * 5),
@@ -42,13 +42,13 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("layer", "shape", "output", "weights", "products"), KINDS, ids=[repr(kind[0]) for kind in KINDS])
-def test_each_kind_of_layer(layer, shape, output, weights, products):
+def test_counts_of_each_kind_of_layer(layer, shape, output, weights, products):
     assert layer.output_shape(shape) == output
     assert layer.count_parameters(shape) == weights
     assert layer.multiply_adds(shape) == prod(output) * products
 
 
-def test_a_transposed_convolution_has_its_products_at_the_inputs():
+def test_multiply_adds_of_a_transposed_convolution_depend_on_its_input_size():
     layer = nn.ConvTranspose2D(7, (3, 2), stride=2)
     assert layer.output_shape((4, 3, 5)) == (9, 6, 7)
     assert layer.count_parameters((4, 3, 5)) == 3 * 2 * 7 * 5 + 7
@@ -56,7 +56,7 @@ def test_a_transposed_convolution_has_its_products_at_the_inputs():
 
 
 @pytest.mark.parametrize("K", [1, 16, 61])
-def test_three_small_kernels_see_as_far_as_a_large_one_with_27_instead_of_49_weights(K):
+def test_three_small_kernels_have_the_receptive_field_of_a_large_one_with_fewer_weights(K):
     """B7: 27 K² weights instead of 49 K²."""
     large = nn.Conv2D(K, 7, padding="same", bias=False)
     small = nn.Sequential(*(nn.Conv2D(K, 3, padding="same", bias=False) for _ in range(3)))
@@ -67,8 +67,8 @@ def test_three_small_kernels_see_as_far_as_a_large_one_with_27_instead_of_49_wei
     assert receptive_field([Window((3, 3))] * 3) == receptive_field([Window((7, 7))]) == (7, 7)
 
 
-def test_a_bottleneck_turns_600_thousand_operations_a_pixel_into_70_thousand():
-    """B7: a bottleneck."""
+def test_a_bottleneck_reduces_600_thousand_operations_per_pixel_to_70_thousand():
+    """B7: a bottleneck has 69 632 weights instead of 589 824."""
     shape = (14, 15, 256)
     plain = nn.Conv2D(256, 3, padding="same", bias=False)
     bottleneck = nn.Sequential(
@@ -84,17 +84,17 @@ def test_a_bottleneck_turns_600_thousand_operations_a_pixel_into_70_thousand():
 @pytest.mark.parametrize("groups", [2, 3, 6])
 def test_groups_divide_the_cost(groups, cost):
     shape = (7, 8, 12)
-    whole, grouped = (nn.Conv2D(18, (3, 2), groups=g, bias=False) for g in (1, groups))
-    assert cost(whole, shape) == groups * cost(grouped, shape)
+    ungrouped, grouped = (nn.Conv2D(18, (3, 2), groups=g, bias=False) for g in (1, groups))
+    assert cost(ungrouped, shape) == groups * cost(grouped, shape)
 
 
 @pytest.mark.parametrize("cost", COSTS)
 @pytest.mark.parametrize(("kernel", "O"), [((3, 3), 64), ((5, 3), 7), ((1, 2), 1)])
-def test_depthwise_separable_costs_one_over_o_plus_one_over_the_kernel_of_the_whole(kernel, O, cost):
+def test_a_separable_convolution_costs_1_over_outputs_plus_1_over_kernel_of_a_full_one(kernel, O, cost):
     shape = (14, 15, 11)
-    whole = nn.Conv2D(O, kernel, stride=2, padding="same", bias=False)
+    full = nn.Conv2D(O, kernel, stride=2, padding="same", bias=False)
     separable = nn.SeparableConv2D(O, kernel, stride=2, padding="same", bias=False)
-    assert Fraction(cost(separable, shape), cost(whole, shape)) == Fraction(1, O) + Fraction(1, prod(kernel))
-    # The same in two layers.
+    assert Fraction(cost(separable, shape), cost(full, shape)) == Fraction(1, O) + Fraction(1, prod(kernel))
+    # Two layers have the same cost.
     two = nn.Sequential(nn.DepthwiseConv2D(kernel, stride=2, padding="same", bias=False), nn.Conv2D(O, 1, bias=False))
     assert cost(two, shape) == cost(separable, shape)

@@ -1,4 +1,4 @@
-"""Crop2D and PadChannels: what goes and what comes, and their ways back."""
+"""Tests of Crop2D and PadChannels: outputs and gradients."""
 
 import numpy as np
 import pytest
@@ -18,18 +18,18 @@ from refconv import nn
         (lambda: nn.PadChannels(4), (4,)),
     ],
 )
-def test_each_keeps_every_promise(layer, shape, train):
+def test_crop_and_pad_channels_satisfy_the_requirements_of_layers(layer, shape, train):
     assert_layer(layer(), shape, train)
 
 
-def test_a_crop_is_the_middle_and_undoes_a_frame():
+def test_a_crop_is_a_slice_and_the_inverse_of_padding():
     x = random_input((6, 5, 2))
     np.testing.assert_array_equal(nn.Crop2D(((1, 2), (0, 3)))(x), x[:, 1:4, 0:2])
     margin = ((2, 1), (3, 0))
     np.testing.assert_array_equal(nn.Crop2D(margin)(nn.Pad2D(margin)(x)), x)
 
 
-def test_new_channels_are_zero_and_behind():
+def test_new_channels_are_zero_and_come_last():
     x = random_input((3, 2, 2))
     y = nn.PadChannels(5)(x)
     np.testing.assert_array_equal(y[..., :2], x)
@@ -39,14 +39,14 @@ def test_new_channels_are_zero_and_behind():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: nn.Crop2D(2).output_shape((4, 5, 1)), ValueError, "leaves nothing of an input of shape"),
-        (lambda: nn.Crop2D(2)(np.ones((1, 4, 5, 1))), ValueError, "leaves nothing"),
+        (lambda: nn.Crop2D(2).output_shape((4, 5, 1)), ValueError, "must be larger than its margins, got shape"),
+        (lambda: nn.Crop2D(2)(np.ones((1, 4, 5, 1))), ValueError, "must be larger than its margins"),
         (lambda: nn.Crop2D("same"), TypeError, "padding must be numbers"),
         (lambda: nn.Crop2D(1, data_format="last"), ValueError, "data_format must be"),
         (lambda: nn.PadChannels(0), ValueError, "channels must be at least 1"),
-        (lambda: nn.PadChannels(2)(np.ones((1, 3))), ValueError, "needs an input with at most 2 channels"),
+        (lambda: nn.PadChannels(2)(np.ones((1, 3))), ValueError, "must have at most 2 channels"),
     ],
 )
-def test_what_does_not_fit_is_refused(make, error, message):
+def test_invalid_arguments_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Dense layer and Flatten: shapes, counts and gradients."""
+"""Tests of the dense layer and Flatten: shapes, counts and gradients."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from refconv import nn
         (lambda: nn.Sequential(nn.Flatten(), nn.Dense(4)), (2, 3, 1)),
     ],
 )
-def test_dense_and_flatten_keep_every_promise(layer, shape):
+def test_dense_and_flatten_satisfy_the_requirements_of_layers(layer, shape):
     assert_layer(layer(), shape)
 
 
@@ -25,24 +25,24 @@ def test_flatten_keeps_the_order_in_memory():
     assert (nn.Flatten()(x) == x.reshape(2, 12)).all()
 
 
-def test_an_image_is_refused_with_the_way_out():
-    with pytest.raises(ValueError, match=r"Dense\(4\) takes one axis of numbers, got shape \(5, 5, 2\): put Flatten"):
+def test_the_error_about_an_image_recommends_flatten():
+    with pytest.raises(ValueError, match=r"the input of Dense\(4\) must have one axis, got shape \(5, 5, 2\): add Flatten"):
         nn.Dense(4).output_shape((5, 5, 2))
     with pytest.raises(ValueError, match="units must be at least 1"):
         nn.Dense(0)
 
 
-@pytest.mark.parametrize("look", [nn.Dense.output_shape, nn.Dense.count_parameters, nn.Dense.multiply_adds, nn.Dense.build])
-def test_an_input_of_no_numbers_is_refused(look):
+@pytest.mark.parametrize("method", [nn.Dense.output_shape, nn.Dense.count_parameters, nn.Dense.multiply_adds, nn.Dense.build])
+def test_an_empty_input_is_refused(method):
     for shape in ((0,), (-4,)):
         with pytest.raises(ValueError, match=rf"the input of Dense\(3\) must be at least 1, got \({shape[0]},\)"):
-            look(nn.Dense(3), shape)
+            method(nn.Dense(3), shape)
     with pytest.raises(TypeError, match=r"the input of Dense\(3\) must be integers, got \(2.5,\)"):
-        look(nn.Dense(3), (2.5,))
+        method(nn.Dense(3), (2.5,))
 
 
 @pytest.mark.parametrize("bias", ["x", None, 1, 0.0, np.ones(2)])
-def test_a_bias_is_there_or_not(bias):
+def test_bias_must_be_true_or_false(bias):
     with pytest.raises(TypeError, match="bias must be True or False, got "):
         nn.Dense(3, bias=bias)
 

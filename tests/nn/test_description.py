@@ -1,4 +1,4 @@
-"""What tables and diagrams show of each layer: its caption, its category, and how it is wired."""
+"""Tests of the captions and categories of layers in tables and diagrams."""
 
 import pytest
 
@@ -51,16 +51,16 @@ CAPTIONS = [
 
 
 @pytest.mark.parametrize(("layer", "caption"), CAPTIONS, ids=[caption for _, caption in CAPTIONS])
-def test_captions_name_every_setting_that_a_diagram_needs(layer, caption):
+def test_captions_show_every_setting_that_a_diagram_needs(layer, caption):
     assert layer.caption() == caption
 
 
-def test_categories():
-    found = {category: [] for category in ("conv", "up", "pool", "dense", "norm", "activation", "dropout", "other")}
+def test_layers_have_the_categories_of_the_diagrams():
+    names = {category: [] for category in ("conv", "up", "pool", "dense", "norm", "activation", "dropout", "other")}
     for layer, _ in CAPTIONS:
-        found[layer.category].append(type(layer).__name__)
-    assert set(found["up"]) == {"ConvTranspose2D", "ConvTranspose1D", "Upsample2D"}
-    assert set(found["pool"]) >= {"MaxPool1D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool1D", "CCells"}
-    assert set(found["norm"]) == {"BatchNorm", "LocalResponseNorm"}
-    assert found["activation"] == ["ReLU", "LeakyReLU"]
-    assert all(found.values())
+        names[layer.category].append(type(layer).__name__)
+    assert set(names["up"]) == {"ConvTranspose2D", "ConvTranspose1D", "Upsample2D"}
+    assert set(names["pool"]) >= {"MaxPool1D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool1D", "CCells"}
+    assert set(names["norm"]) == {"BatchNorm", "LocalResponseNorm"}
+    assert names["activation"] == ["ReLU", "LeakyReLU"]
+    assert all(names.values())

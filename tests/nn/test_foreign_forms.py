@@ -1,4 +1,4 @@
-"""What users of PyTorch and Keras type first is accepted, or refused with what to write instead."""
+"""Tests of names and arguments of PyTorch and Keras: accepted, or refused with a suggestion."""
 
 import inspect
 
@@ -30,7 +30,10 @@ from refconv import models, nn
         (lambda: nn.Dense(400, 120), r"Dense must have at most 1 argument without a name \(units\), got 400, 120"),
         (lambda: nn.Dense(out_features=120), "use units=120"),
         (lambda: nn.MaxPool2D(pool_size=2), "MaxPool2D has no argument pool_size=2: use kernel_size=2"),
-        (lambda: nn.MaxPool2D(2, 2), r"without a name \(kernel_size\), got 2, 2: others are written by name, as in stride=…"),
+        (
+            lambda: nn.MaxPool2D(2, 2),
+            r"without a name \(kernel_size\), got 2, 2: pass other arguments by name, as in stride=…",
+        ),
         (lambda: nn.Dropout(p=0.5), "Dropout has no argument p=0.5: use rate=0.5"),
         (lambda: nn.BatchNorm(64), "BatchNorm must have no argument without a name, got 64: the number of input"),
         (lambda: nn.BatchNorm(epsilon=0.1), "use eps=0.1"),
@@ -47,18 +50,18 @@ from refconv import models, nn
         (lambda: nn.Sequential(nn.Dense(3)).build(28), "shape must be a tuple of integers, .* without the batch, got 28"),
     ],
 )
-def test_other_forms_are_refused_with_what_to_write(make, message):
+def test_foreign_arguments_are_refused_with_a_suggestion(make, message):
     with pytest.raises(TypeError, match=message) as caught:
         make()
     assert isinstance(caught.value, refconv.ArgumentError)
 
 
-def test_forms_that_mean_one_thing_are_accepted():
+def test_unambiguous_foreign_arguments_are_accepted():
     model = nn.Sequential([nn.Conv2D(4, (3, 5), padding="SAME"), nn.MaxPool2D(2, padding="VALID"), nn.Flatten()])
     assert model.build((6, 8, 2), rng=0) == (3 * 4 * 4,)
 
 
-def test_a_layer_of_a_user_is_checked_like_the_others():
+def test_arguments_of_a_users_layer_are_checked_like_those_of_other_layers():
     class Scale(nn.Layer):
         def __init__(self, factor, *, bias=True):
             self.factor = factor
@@ -116,7 +119,7 @@ BUILT = r"; the network was built for"
 )
 @pytest.mark.parametrize("fusion", [True, False])
 @pytest.mark.parametrize("run", ["forward", "__call__"])
-def test_a_batch_that_does_not_fit_is_compared_with_the_network(lenet, run, fusion, x, error, message):
+def test_the_error_about_a_wrong_batch_shows_the_shape_that_the_network_was_built_for(lenet, run, fusion, x, error, message):
     with refconv.config(fusion=fusion), pytest.raises(error, match=message) as caught:
         getattr(lenet, run)(x)
     assert isinstance(caught.value, refconv.ArgumentError)
@@ -159,7 +162,7 @@ def test_errors_in_every_container_name_the_layer_by_its_dotted_name(name):
 
 def test_errors_of_shapes_name_the_layer():
     model = nn.Sequential(conv=nn.Conv2D(3, 3), block=nn.Sequential(nn.ReLU(), scores=nn.Dense(3)))
-    with pytest.raises(ValueError, match=r"put Flatten\(\) before, in layer block.scores, Dense\(3\)$"):
+    with pytest.raises(ValueError, match=r"add Flatten\(\) before it, in layer block.scores, Dense\(3\)$"):
         model.build((28, 30, 1))
     with pytest.raises(
         ValueError, match=r"got shape \(64, 28, 30, 1\): leave out the batch, in layer conv, Conv2D\(3, 3×3\)$"
@@ -200,13 +203,13 @@ def test_an_error_of_a_users_layer_keeps_its_type():
         ("LeakyRelu", "LeakyReLU"),
     ],
 )
-def test_layers_under_other_names_are_refused_with_ours(name, ours):
+def test_foreign_names_of_layers_are_refused_with_the_name_in_refconv(name, ours):
     with pytest.raises(AttributeError, match=f"^module 'refconv.nn' has no attribute '{name}': use nn.{ours}$"):
         getattr(nn, name)
     assert issubclass(getattr(nn, ours), nn.Layer)
 
 
-def test_a_layer_that_refconv_does_not_have_gets_no_hint():
+def test_the_error_about_a_layer_that_refconv_does_not_have_contains_no_hint():
     with pytest.raises(AttributeError, match=r"^module 'refconv.nn' has no attribute 'LSTM'$"):
         nn.LSTM  # noqa: B018
 
@@ -222,7 +225,7 @@ def test_a_layer_that_refconv_does_not_have_gets_no_hint():
         ("conv1", r'use model\["conv1"\]'),
     ],
 )
-def test_methods_of_other_libraries_are_refused_with_ours(lenet, name, hint):
+def test_foreign_methods_are_refused_with_the_method_in_refconv(lenet, name, hint):
     assert not hasattr(lenet, name)
     with pytest.raises(AttributeError, match=f"^Sequential has no attribute {name}: {hint}"):
         getattr(lenet, name)
@@ -242,7 +245,7 @@ def test_an_error_inside_a_property_of_a_layer_is_not_hidden():
 
 
 @pytest.mark.parametrize(("name", "ours"), [("resnet50", "resnet50"), ("vgg16", "vgg-d"), ("wide_resnet50_2", "wrn-50-2")])
-def test_functions_of_other_libraries_for_networks_are_refused_with_create(name, ours):
+def test_foreign_functions_for_networks_are_refused_with_create(name, ours):
     with pytest.raises(AttributeError, match=rf'has no attribute \'{name}\': use models.create\("{ours}"\)$'):
         getattr(models, name)
     with pytest.raises(AttributeError, match=r"^module 'refconv.models' has no attribute 'bert'$"):

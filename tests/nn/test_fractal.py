@@ -1,4 +1,4 @@
-"""Fractal blocks: the expansion rule, the mean of those that end together, and drop-path."""
+"""Tests of fractal blocks: the expansion rule, joins by the mean, and drop-path."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,15 @@ from refconv import nn
 
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("columns", [1, 2, 3])
-def test_a_fractal_keeps_every_promise(columns, train):
+def test_a_fractal_satisfies_the_requirements_of_layers(columns, train):
     assert_layer(nn.Fractal(nn.Dense(3), columns), (4,), train)
 
 
 def test_the_expansion_rule_with_three_columns():
-    """f(C+1) = f(C) f(C) ⊕ layer, its inner joins at the end being part of ⊕: a mean of three, not of two."""
+    """Check the rule f(C+1) = f(C) f(C) ⊕ layer.
+
+    Joins at the end of an inner block are part of ⊕: the last join is a mean of three, not of two.
+    """
     block = built(nn.Fractal(nn.Sequential(nn.Dense(3), nn.Tanh()), 3), (3,))
     layer = block.layers
     assert list(layer) == [
@@ -35,12 +38,12 @@ def test_the_expansion_rule_with_three_columns():
     np.testing.assert_array_equal(block.activations(x, "column1_row4"), layer["column1_row4"](x))
 
 
-def test_a_join_lets_in_one_at_least_and_takes_the_mean_of_those():
+def test_a_join_is_the_mean_of_at_least_one_input():
     block = built(nn.Fractal(nn.Identity(), 2, drop=0.9), (2,))
     x = random_input((2,))
     for _ in range(50):
         y, backward = block.forward(x)
-        np.testing.assert_allclose(y, x)  # a mean of equal things, however many they are
+        np.testing.assert_allclose(y, x)  # the mean of equal arrays does not depend on their number
         np.testing.assert_allclose(backward(np.ones_like(x)), 1)
 
 
@@ -48,17 +51,17 @@ def drawn(block, x, passes=400):
     return [block.forward(x)[0] for _ in range(passes)]
 
 
-def test_local_drop_path_drops_as_often_as_asked():
+def test_local_drop_path_drops_with_its_probability():
     block = built(nn.Fractal(nn.Dense(3), 2, drop=0.3), (3,))
     x = random_input((3,))
     short = block.layers["column1_row2"](x)
     alone = np.mean([np.allclose(y, short) for y in drawn(block, x)])
-    # Only the short column is in: it stays and the other goes (0.7 · 0.3), or both go and it is drawn (0.09 / 2).
+    # Only the short column remains if the other one is dropped (0.7 · 0.3), or if both are dropped and it is drawn (0.09 / 2).
     assert abs(alone - 0.255) < 0.09
     np.testing.assert_array_equal(block(x), block(x))
 
 
-def test_a_global_mini_batch_is_one_column_through_all_blocks():
+def test_a_global_mini_batch_uses_one_column_in_all_blocks():
     blocks = {"a": nn.Fractal(nn.Dense(3), 3, drop=0.2), "b": nn.Fractal(nn.Dense(2), 3, drop=0.2)}
     model = built(nn.DropPath(nn.Sequential(**blocks), share=1.0), (4,))
     x = random_input((4,))
@@ -72,9 +75,9 @@ def test_a_global_mini_batch_is_one_column_through_all_blocks():
         return value
 
     columns = [column(c) for c in (1, 2, 3)]
-    found = [[np.allclose(y, value) for value in columns].index(True) for y in drawn(model, x, 60)]
-    assert set(found) == {0, 1, 2}
-    # The way back is that of the column alone: the others' weights get nothing.
+    selected = [[np.allclose(y, value) for value in columns].index(True) for y in drawn(model, x, 60)]
+    assert set(selected) == {0, 1, 2}
+    # Only the weights of this column receive gradients.
     model.zero_grad()
     y, backward = model.forward(x)
     (alone,) = (c for c in (1, 2, 3) if np.allclose(y, columns[c - 1]))
@@ -99,17 +102,17 @@ def test_without_global_mini_batches_drop_path_is_local():
         (lambda: nn.Fractal(nn.Dense(3), 2, drop=1), ValueError, "drop must be at least 0 and below 1, got 1"),
         (lambda: nn.Fractal(nn.Dense(3), 2, drop=-0.1), ValueError, "drop must be at least 0 and below 1, got -0.1"),
         (lambda: nn.Fractal(nn.Conv2D(2, 2), 2).output_shape((5, 4, 3)), ValueError, "outputs of one shape"),
-        (lambda: nn.DropPath(nn.ReLU()), ValueError, r"equally many columns, but they have \[\]"),
+        (lambda: nn.DropPath(nn.ReLU()), ValueError, r"the same number of columns, got \[\]"),
         (
             lambda: nn.DropPath(nn.Sequential(nn.Fractal(nn.Dense(3), 2), nn.Fractal(nn.Dense(3), 3))),
             ValueError,
-            r"equally many columns, but they have \[2, 3\]",
+            r"the same number of columns, got \[2, 3\]",
         ),
         (lambda: nn.DropPath(nn.Fractal(nn.Dense(3), 2), share=2), ValueError, "share must be from 0 to 1"),
-        (lambda: nn.Fractal(nn.ReLU(), 2, drop=0.5).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
-        (lambda: nn.DropPath(nn.Fractal(nn.ReLU(), 2)).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
+        (lambda: nn.Fractal(nn.ReLU(), 2, drop=0.5).forward(np.ones((1, 2))), RuntimeError, "no random generator yet"),
+        (lambda: nn.DropPath(nn.Fractal(nn.ReLU(), 2)).forward(np.ones((1, 2))), RuntimeError, "no random generator yet"),
     ],
 )
-def test_what_does_not_fit_is_refused(make, error, message):
+def test_invalid_arguments_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Frozen layers: their values stay, they compute as in inference, and backward functions stop before them."""
+"""Tests of frozen layers: constant values, inference mode, and a shorter backward pass."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def values(model):
 
 
 @needs_kernels
-def test_a_frozen_network_stays_as_it_is_while_its_new_head_learns(lenet):
+def test_a_frozen_network_does_not_change_while_its_new_head_is_trained(lenet):
     norm = nn.BatchNorm()
     norm.build((28, 28, 6), rng=0)
     features = nn.Sequential({"conv1": lenet["conv1"], "norm": norm, "drop": nn.Dropout(0.5, seed=1)})
@@ -62,7 +62,7 @@ FROZEN = {
 @pytest.mark.parametrize("fusion", [True, False])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", FROZEN)
-def test_a_frozen_layer_computes_in_training_what_it_computes_in_inference(name, dtype, fusion):
+def test_a_frozen_layer_has_the_same_output_in_training_and_inference(name, dtype, fusion):
     layer, x = FROZEN[name](), np.random.default_rng(1).standard_normal((7, 4)).astype(dtype)
     layer.build((4,), rng=0, dtype=dtype)
     with refconv.config(fusion=fusion):
@@ -78,7 +78,7 @@ def test_a_frozen_layer_computes_in_training_what_it_computes_in_inference(name,
         assert not np.allclose(layer.forward(x)[0], layer(x))
 
 
-def test_freezing_reaches_every_inner_layer():
+def test_freeze_applies_to_every_inner_layer():
     model = nn.DropPath(nn.Sequential(nn.Fractal(nn.Dense(4), 2), nn.BatchNorm()))
     model.build((4,), rng=0)
     model.freeze()
@@ -96,7 +96,7 @@ def test_heads_of_a_frozen_network_are_not_used():
     np.testing.assert_array_equal(model.freeze().forward(x)[0], model(x))
 
 
-def test_an_unbuilt_layer_cannot_be_frozen_and_stays_as_it_is():
+def test_freezing_an_unbuilt_layer_is_refused_and_changes_nothing():
     model = nn.Sequential(first := nn.Dense(2), nn.Dense(3))
     first.build((4,))
     with pytest.raises(RuntimeError, match=r"Dense\(3\) has no parameters yet"):
@@ -105,7 +105,7 @@ def test_an_unbuilt_layer_cannot_be_frozen_and_stays_as_it_is():
 
 
 class Counted(nn.Layer):
-    """Passes its input on and counts the calls of its backward functions, with and without ∂e/∂x."""
+    """Identity layer that records the argument want_dx of each backward call."""
 
     def __init__(self):
         self.calls = []
@@ -122,7 +122,7 @@ class Counted(nn.Layer):
 
 
 @pytest.mark.parametrize("fusion", [True, False])
-def test_the_backward_pass_stops_at_the_first_layer_that_learns(fusion):
+def test_the_backward_pass_stops_at_the_first_trainable_layer(fusion):
     spies = [Counted() for _ in range(4)]
     block = nn.Sequential(spies[1], nn.Dense(5), nn.ReLU(), spies[2])
     model = nn.Sequential(spies[0], nn.Dense(4), nn.BatchNorm(), block, nn.Dense(3), spies[3])
@@ -149,7 +149,7 @@ def test_the_backward_pass_stops_at_the_first_layer_that_learns(fusion):
 
 
 @pytest.mark.parametrize("container", [nn.Sum, nn.Mean, nn.Concat])
-def test_branches_without_a_layer_that_learns_are_left_out(container):
+def test_branches_without_a_trainable_layer_are_skipped(container):
     spies = Counted(), Counted()
     model = container(nn.Sequential(spies[0], nn.Dense(4)), nn.Sequential(spies[1], nn.Dense(4)))
     model.build((4,), rng=0, dtype=np.float64)
@@ -162,7 +162,7 @@ def test_branches_without_a_layer_that_learns_are_left_out(container):
     assert [spy.calls for spy in spies] == [[True], [True]]
 
 
-def test_gradients_in_a_network_with_heads_stop_at_the_first_layer_that_learns():
+def test_the_backward_pass_of_a_network_with_heads_stops_at_the_first_trainable_layer():
     gradients = []
     for frozen in (False, True):
         spies = Counted(), Counted()
@@ -182,7 +182,7 @@ def test_gradients_in_a_network_with_heads_stop_at_the_first_layer_that_learns()
         np.testing.assert_array_equal(grad, gradients[1][name])
 
 
-def test_frozen_parameters_are_left_alone_until_they_thaw():
+def test_the_optimizer_skips_frozen_parameters_until_they_are_unfrozen():
     model = nn.Sequential(a=nn.Dense(3), b=nn.Dense(2))
     model.build((4,), rng=0)
     optimizer = optim.SGD(model, 0.1, weight_decay=0.5)
@@ -196,7 +196,7 @@ def test_frozen_parameters_are_left_alone_until_they_thaw():
     assert not (model["a"].parameters["w"].value == before["a.w"]).all()
 
 
-def test_gradients_of_frozen_parameters_do_not_pile_up():
+def test_gradients_of_frozen_parameters_do_not_accumulate():
     model = nn.Sequential(a=nn.Dense(3), b=nn.Dense(3))
     model.build((4,), rng=0, dtype=np.float64)
     model["b"].freeze()
@@ -208,7 +208,7 @@ def test_gradients_of_frozen_parameters_do_not_pile_up():
     assert (gradients[0] == gradients[1]).all()
 
 
-def test_a_network_with_frozen_layers_that_refuses_to_be_built_keeps_its_weights():
+def test_building_a_network_with_frozen_layers_is_refused_and_changes_nothing():
     new, trained = nn.Dense(3), nn.Dense(4)
     new.build((2,), rng=0)
     trained.build((3,), rng=1)
@@ -227,14 +227,14 @@ def test_an_optimizer_made_before_layers_were_unfrozen_is_refused(lenet):
     optimizer = optim.SGD(lenet, lr=0.1)
     lenet["conv1"].unfreeze()
     before = values(lenet)
-    with pytest.raises(ValueError, match=r"^optimizer must .* for 2 of them, such as conv1.w: make a new optimizer$"):
+    with pytest.raises(ValueError, match=r"^optimizer must .* without 2 of them, such as conv1.w: make a new optimizer$"):
         train_step(lenet, optimizer, X, LABELS)
     assert values(lenet) == before
     train_step(lenet, optim.SGD(lenet, lr=0.1), X, LABELS)
     assert values(lenet)["conv1.w"] != before["conv1.w"]
 
 
-def test_a_step_that_would_change_nothing_is_refused(lenet):
+def test_a_training_step_of_a_frozen_model_is_refused(lenet):
     optimizer = optim.SGD(lenet, lr=0.1)
     lenet.freeze()
     with pytest.raises(
@@ -243,7 +243,7 @@ def test_a_step_that_would_change_nothing_is_refused(lenet):
         train_step(lenet, optimizer, X, LABELS)
 
 
-def test_an_array_does_not_replace_a_parameter(lenet):
+def test_assigning_an_array_to_a_parameter_name_is_refused(lenet):
     parameters = lenet["conv1"].parameters
     with pytest.raises(refconv.ArgumentError, match=r"^parameters\['w'\] must be a Parameter, got ndarray: assign to"):
         parameters["w"] = np.ones((5, 5, 1, 6), np.float32)

@@ -1,4 +1,4 @@
-"""Layers that are computed together: which ones, and that nobody can tell."""
+"""Tests of fused layers: which layers are fused, and that results do not change."""
 
 import copy
 import gc
@@ -34,7 +34,7 @@ def kinds(model, train=True):
 
 
 def gradients(model, x, dy):
-    """y, ∂e/∂x and all other gradients, with fusion and without."""
+    """Yield [y, ∂e/∂x, other gradients] with fusion and then without."""
     for fused in (True, False):
         refconv.set_config(fusion=fused)
         model.zero_grad()
@@ -43,13 +43,13 @@ def gradients(model, x, dy):
         yield [y, dx, *(p.grad.copy() for p in model.named_parameters().values() if p.trainable)]
 
 
-def test_lenet_trains_alike_with_fusion_and_without():
+def test_lenet_has_the_same_gradients_with_and_without_fusion():
     model = models.lenet()
     model.build((32, 32, 1), rng=0, dtype=np.float64)
     rng = np.random.default_rng(1)
-    together, apart = gradients(model, rng.standard_normal((3, 32, 32, 1)), rng.standard_normal((3, 10)))
-    for found, expected in zip(together, apart, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    fused, separate = gradients(model, rng.standard_normal((3, 32, 32, 1)), rng.standard_normal((3, 10)))
+    for actual, expected in zip(fused, separate, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(
@@ -67,19 +67,19 @@ def test_lenet_trains_alike_with_fusion_and_without():
         ([nn.ReLU(), nn.Conv2D(5, 3), nn.MaxPool2D(2)], ["ReLU", "Conv2D", "MaxPool2D"]),
     ],
 )
-def test_who_is_computed_together(layers, expected):
+def test_fused_layers_have_the_same_gradients(layers, expected):
     model = built(*layers, shape=(11, 14, 3))
     assert kinds(model) == expected
     x = np.random.default_rng(0).standard_normal((2, 11, 14, 3))
     dy = np.random.default_rng(1).standard_normal((2, *model.output_shape((11, 14, 3))))
     before = x.copy(), dy.copy()
-    together, apart = gradients(model, x, dy)
+    fused, separate = gradients(model, x, dy)
     assert_same_bits((x, dy), before)
-    for found, values in zip(together, apart, strict=True):
-        np.testing.assert_allclose(found, values, rtol=0, atol=1e-12 * max(np.abs(values).max(), 1))
+    for actual, values in zip(fused, separate, strict=True):
+        np.testing.assert_allclose(actual, values, rtol=0, atol=1e-12 * max(np.abs(values).max(), 1))
 
 
-def test_inference_with_fusion_and_without():
+def test_inference_is_the_same_with_and_without_fusion():
     layers = [nn.Conv2D(5, 3), nn.BatchNorm(), nn.ReLU(), nn.DepthwiseConv2D(2), nn.BatchNorm(), nn.Conv2D(4, 2), nn.ReLU()]
     model = built(*layers, nn.MaxPool2D(2), shape=(11, 14, 3))
     assert kinds(model, train=False) == ["_ConvNorm", "_ConvNorm", "_ConvReLUPool"]
@@ -96,11 +96,11 @@ def test_inference_with_fusion_and_without():
         model.zero_grad()
         y, backward = model.forward(x, train=False)
         results.append([y, backward(dy), *(p.grad.copy() for p in model.named_parameters().values() if p.trainable)])
-    for found, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    for actual, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
-def test_the_averages_may_move_on_before_the_way_back_of_inference():
+def test_averages_may_change_before_the_backward_pass_of_inference():
     x, other, dy = (np.random.default_rng(k).standard_normal((2, 6, 9, channels)) for k, channels in enumerate((3, 3, 5)))
     results = []
     for fused in (True, False):
@@ -112,35 +112,35 @@ def test_the_averages_may_move_on_before_the_way_back_of_inference():
         model.zero_grad()
         assert model["1"].parameters["updates"].value == 1
         results.append([y, backward(dy), *(p.grad for p in model.named_parameters().values() if p.trainable)])
-    for found, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    for actual, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("x", [np.asfortranarray([[1.5, -2], [-3, 4]]), np.array([[1, -2]])], ids=["columns", "integers"])
-def test_relu_behind_a_sum_of_what_kernels_do_not_add(x):
+def test_relu_follows_a_sum_of_arrays_that_the_kernels_do_not_accept(x):
     model = built(nn.Sum(nn.Identity(), nn.Identity()), nn.ReLU(), shape=(2,))
     y, backward = model.forward(x)
     np.testing.assert_array_equal(y, np.maximum(2.0 * x, 0))
     np.testing.assert_array_equal(backward(np.ones(x.shape)), 2.0 * (x > 0))
 
 
-def test_averages_of_another_size_are_refused():
+def test_averages_of_the_wrong_size_are_refused():
     five = np.ones(5)
     with pytest.raises(ValueError, match="var must have shape \\(5,\\)"):
         batch_norm_inference_in_place(np.zeros((2, 11, 14, 5)), five, five, five, np.ones(4), 1e-3, True)
 
 
-def test_branches_that_come_together():
+def test_joins_of_branches_have_the_same_gradients_with_and_without_fusion():
     residual = nn.Sequential(nn.Sum(nn.Conv2D(3, 3, padding=1), nn.Identity(), nn.Conv2D(3, 1)), nn.ReLU())
     model = built(residual, nn.Concat(nn.Identity(), nn.Conv2D(4, 1)), shape=(11, 14, 3))
     assert kinds(residual) == ["_WithReLU"]
     x = np.random.default_rng(0).standard_normal((2, 11, 14, 3))
     dy = np.random.default_rng(1).standard_normal((2, 11, 14, 7))
-    for found, expected in zip(*gradients(model, x, dy), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    for actual, expected in zip(*gradients(model, x, dy), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
-def test_channels_first_and_classes_of_ones_own_are_left_alone():
+def test_channels_first_and_subclasses_of_layers_are_not_fused():
     first = {"data_format": "channels_first"}
     layers = nn.Conv2D(5, 3, **first), nn.ReLU(), nn.MaxPool2D(2, **first)
     assert kinds(built(*layers, shape=(3, 11, 14))) == ["_WithReLU", "MaxPool2D"]
@@ -153,7 +153,7 @@ def test_channels_first_and_classes_of_ones_own_are_left_alone():
     assert kinds(built(nn.Conv2D(5, 3), Clipped(), nn.MaxPool2D(2), shape=(11, 14, 3))) == ["Conv2D", "Clipped", "MaxPool2D"]
 
 
-def test_it_can_be_switched_off_and_the_loops_know_none():
+def test_fusion_can_be_disabled_and_the_loops_never_fuse():
     model = built(nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2), shape=(11, 14, 3))
     assert kinds(model) != ["Conv2D", "ReLU", "MaxPool2D"]
     with refconv.config(engine="reference"):
@@ -162,7 +162,7 @@ def test_it_can_be_switched_off_and_the_loops_know_none():
         assert kinds(model) == ["Conv2D", "ReLU", "MaxPool2D"]
 
 
-def test_the_way_back_may_be_taken_twice():
+def test_a_fused_backward_function_can_be_called_twice():
     model = built(nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2), shape=(11, 14, 3))
     y, backward = model.forward(np.random.default_rng(0).standard_normal((2, 11, 14, 3)))
     dy = np.random.default_rng(1).standard_normal(y.shape)
@@ -186,23 +186,23 @@ def test_steps_are_planned_once_and_again_when_the_layers_change(monkeypatch):
     assert kinds(model) == ["Conv2D", "Tanh", "MaxPool2D"]
     model.layers["1"] = nn.ReLU()
     assert kinds(model) == ["_ConvReLUPool"]
-    many = 100  # input channels: too many for one pass of convolution, ReLU and pooling
+    many = 100  # input channels, too many for the fused kernel of convolution, ReLU and pooling
     model[0].build((11, 14, many))
     assert kinds(model) == ["_WithReLU", "MaxPool2D"]
     model.build((11, 14, 3))
     assert kinds(model) == ["_ConvReLUPool"]
 
 
-def test_copies_plan_steps_of_their_own_layers():
+def test_copies_fuse_their_own_layers():
     model = built(nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2), shape=(11, 14, 3))
     x = np.random.default_rng(1).standard_normal((2, 11, 14, 3))
     before = model(x)
-    for made in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert_same_bits(made(x), before)
-        made[0].parameters["w"].value[...] = 0
-        made[0].parameters["b"].value[...] = 2
-        assert kinds(made) == ["_ConvReLUPool"]
-        assert (made(x) == 2).all()
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert_same_bits(copied(x), before)
+        copied[0].parameters["w"].value[...] = 0
+        copied[0].parameters["b"].value[...] = 2
+        assert kinds(copied) == ["_ConvReLUPool"]
+        assert (copied(x) == 2).all()
         assert_same_bits(model(x), before)
 
 
@@ -210,7 +210,7 @@ def test_a_layer_whose_forward_is_replaced_is_not_fused(monkeypatch):
     model = nn.Sequential(conv=nn.Conv2D(4, 3), relu=nn.ReLU(), pool=nn.MaxPool2D(2))
     model.build((8, 6, 1), rng=0)
     x = np.random.default_rng(0).normal(size=(2, 8, 6, 1)).astype(np.float32)
-    model.forward(x)  # the plan is made before the layer changes
+    model.forward(x)  # plans the steps before the layer changes
     calls, forward = [], model["conv"].forward
     monkeypatch.setattr(model["conv"], "forward", lambda x, train=True: calls.append(len(x)) or forward(x, train))
     model.forward(x)
@@ -225,6 +225,6 @@ def test_an_outdated_plan_releases_the_layers_that_were_replaced():
     old = weakref.ref(model["conv"])
     model.layers["conv"] = nn.Conv2D(4, 3)
     model.build((8, 6, 1), rng=1)
-    model.forward(x)  # and no further inference, whose plan holds the old layer as well
+    model.forward(x)  # no inference follows, so the plan of inference refers to the old layer until now
     gc.collect()
     assert old() is None

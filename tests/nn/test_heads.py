@@ -1,4 +1,4 @@
-"""Auxiliary heads: a tuple in training, the trunk alone in inference, and a gradient that is the sum of what arrives."""
+"""Tests of auxiliary heads: outputs in training and inference, and the sum of gradients."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def model():
     return nn.Heads(trunk, b=nn.Dense(3), d=nn.Sequential(nn.Tanh(), nn.Dense(6)))
 
 
-def test_shapes_counts_and_names():
+def test_shapes_counts_and_parameter_names_of_heads():
     heads = model()
     assert heads.output_shape((7,)) == (2,)
     assert heads.count_parameters((7,)) == (7 + 1) * 4 + (4 + 1) * 5 + (5 + 1) * 2 + (4 + 1) * 3 + (5 + 1) * 6
@@ -30,16 +30,16 @@ def test_shapes_counts_and_names():
     ]
 
 
-def test_inference_is_the_trunk():
+def test_inference_computes_only_the_trunk():
     heads = built(model(), (7,))
     x = random_input((7,))
     np.testing.assert_array_equal(heads(x), heads.trunk(x))
-    scores, *asides = heads.forward(x)[0]
+    scores, *auxiliary = heads.forward(x)[0]
     np.testing.assert_array_equal(scores, heads(x))
-    assert [aside.shape[1:] for aside in asides] == [(3,), (6,)]
+    assert [output.shape[1:] for output in auxiliary] == [(3,), (6,)]
 
 
-def test_activations_of_a_head_are_what_it_says_of_its_layer():
+def test_activations_returns_the_output_of_a_head_and_of_its_layers():
     heads = built(model(), (7,))
     x = random_input((7,))
     _, at_b, at_d = heads.forward(x)[0]
@@ -48,16 +48,16 @@ def test_activations_of_a_head_are_what_it_says_of_its_layer():
     np.testing.assert_allclose(heads.activations(x, "head_d.0"), np.tanh(heads.trunk.activations(x, "d")), rtol=1e-12)
 
 
-def test_the_way_back_is_the_derivative_of_the_sum_of_all_three():
+def test_backward_is_the_derivative_of_all_three_outputs():
     heads = built(model(), (7,))
     x = random_input((7,))
     values, backward = heads.forward(x)
     dy = [np.random.default_rng(k).standard_normal(value.shape) for k, value in enumerate(values)]
 
-    def together(values):
+    def concatenated(values):
         return np.concatenate([value.ravel() for value in values])
 
-    assert_is_derivative(backward(dy), lambda x: together(heads.forward(x)[0]), x, together(dy))
+    assert_is_derivative(backward(dy), lambda x: concatenated(heads.forward(x)[0]), x, concatenated(dy))
     heads.zero_grad()
     assert backward(dy, want_dx=False) is None
     for name, parameter in heads.named_parameters().items():
@@ -65,15 +65,15 @@ def test_the_way_back_is_the_derivative_of_the_sum_of_all_three():
         def output(value, parameter=parameter):
             kept = parameter.value.copy()
             parameter.value[...] = value
-            y = together(heads.forward(x)[0])
+            y = concatenated(heads.forward(x)[0])
             parameter.value[...] = kept
             return y
 
         assert name
-        assert_is_derivative(parameter.grad, output, parameter.value, together(dy))
+        assert_is_derivative(parameter.grad, output, parameter.value, concatenated(dy))
 
 
-def test_the_loss_weighs_the_heads_and_its_gradient_is_that():
+def test_the_loss_weights_the_heads_and_its_gradients_match():
     rng = np.random.default_rng(2)
     scores, labels = [rng.standard_normal((4, classes)) for classes in (3, 5, 6)], np.array([0, 2, 1, 2])
     scores, cross_entropy = tuple(scores), CrossEntropy(label_smoothing=0.1, aux_weight=0.3)
@@ -91,16 +91,20 @@ def test_the_loss_weighs_the_heads_and_its_gradient_is_that():
     ("make", "error", "message"),
     [
         (lambda: nn.Heads(nn.Dense(2)), TypeError, "trunk must be a Sequential"),
-        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU())), ValueError, "heads must be named after layers"),
-        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), b=nn.ReLU()), ValueError, r"before its last.*\['a'\]"),
-        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), c=nn.ReLU()), ValueError, "heads must be named after"),
+        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU())), ValueError, "heads must have one or more names from"),
+        (lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), b=nn.ReLU()), ValueError, r"names from \['a'\]"),
+        (
+            lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU()), c=nn.ReLU()),
+            ValueError,
+            "heads must have one or more names",
+        ),
         (
             lambda: nn.Heads(nn.Sequential(a=nn.ReLU(), b=nn.ReLU(), c=nn.ReLU()), b=nn.ReLU(), a=nn.ReLU()),
             ValueError,
-            "in order",
+            "in this order",
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(make, error, message):
+def test_invalid_arguments_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()

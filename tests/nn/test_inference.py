@@ -1,4 +1,4 @@
-"""A call is inference: the values of the forward pass, and nothing kept that nobody needs any more."""
+"""Tests of calling a layer: the output of the forward pass in inference, with little memory."""
 
 import tracemalloc
 
@@ -9,7 +9,7 @@ from evidence import assert_same_bits, needs_kernels
 from refconv import config, nn
 
 SHAPE = (40, 30, 8)
-SCRATCH = 1_000_000  # bytes in which kernels work; the batch of these images has as many
+SCRATCH = 1_000_000  # bytes for the buffers of the kernels, about the size of one batch of these images
 
 
 def conv(filters=8):
@@ -27,7 +27,7 @@ def peak_of(layer, x):
 
 
 class Halved(nn.Layer):
-    """A user's layer, whose backward function holds its input."""
+    """User's layer whose backward function refers to its input."""
 
     def output_shape(self, shape):
         return shape
@@ -54,34 +54,34 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize("where", [pytest.param("kernels", marks=needs_kernels), "reference"])
-def test_a_call_gives_the_value_of_the_forward_pass(name, where):
+@pytest.mark.parametrize("engine", [pytest.param("kernels", marks=needs_kernels), "reference"])
+def test_a_call_returns_the_output_of_the_forward_pass_in_inference(name, engine):
     layer, shape = LAYERS[name], (5, 4, 8)
     layer.build(shape, rng=1)
     x = np.random.default_rng(2).standard_normal((2, *shape)).astype(np.float32)
-    with config(engine=where):
+    with config(engine=engine):
         assert_same_bits(layer(x), layer.forward(x, train=False)[0])
 
 
 @needs_kernels
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "drop-path"])  # its columns wait for each other
-def test_a_call_holds_no_more_values_than_the_network_needs_at_once(name):
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "drop-path"])  # it keeps the outputs of several columns
+def test_the_peak_memory_of_a_call_is_the_peak_of_the_activations(name):
     layer = LAYERS[name]
     layer.build(SHAPE, rng=1)
     x = np.zeros((24, *SHAPE), np.float32)
     least = (layer.peak_activations(SHAPE) * len(x) - x.size) * x.itemsize
-    assert peak_of(layer, x) < least + x.nbytes + SCRATCH  # what a layer reads is held by its caller until it is done
+    assert peak_of(layer, x) < least + x.nbytes + SCRATCH  # the caller keeps the input of a layer until the layer returns
 
 
 @needs_kernels
-def test_frozen_networks_and_the_columns_of_a_fractal_hold_no_more_either():
+def test_frozen_networks_and_fractals_release_activations_early():
     x = np.zeros((24, *SHAPE), np.float32)
     long = nn.Sequential(*[conv() for _ in range(9)])
     long.build(SHAPE, rng=1)
     assert peak_of(long.freeze(), x) < 3 * x.nbytes + SCRATCH
     fractal = nn.Fractal(conv(), 4)
     fractal.build(SHAPE, rng=1)
-    assert peak_of(fractal, x) < 10 * x.nbytes + SCRATCH  # of 15 layers and 8 joins: what four columns read and return
+    assert peak_of(fractal, x) < 10 * x.nbytes + SCRATCH  # inputs and outputs of four columns, of the 15 layers and 8 joins
 
 
 class Doubled(nn.Sequential):
@@ -90,7 +90,7 @@ class Doubled(nn.Sequential):
         return 2 * y, lambda dy, want_dx=True: back(2 * dy, want_dx)
 
 
-def test_a_class_with_a_forward_pass_of_its_own_is_called_by_it():
+def test_calling_a_subclass_that_overrides_forward_uses_its_forward():
     x = np.array([[3.0, 5.0]])
     layer = Doubled(nn.Identity())
     layer.build((2,), rng=1)
@@ -98,6 +98,6 @@ def test_a_class_with_a_forward_pass_of_its_own_is_called_by_it():
     assert nn.Sequential(layer, Doubled(nn.Identity()))(x).tolist() == [[12.0, 20.0]]
 
 
-def test_means_of_whole_numbers_are_fractions():
+def test_the_mean_of_integers_is_a_float():
     x = np.array([[1, 2]])
     assert nn.Mean(nn.Identity(), nn.Sum(nn.Identity(), nn.Identity()))(x).tolist() == [[1.5, 3.0]]

@@ -1,4 +1,4 @@
-"""The contract of a layer, on layers made for it."""
+"""Tests of the common behaviour of layers: parameters, gradients, sharing and errors."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from refconv import nn
 from strategies import small_integers
 
 
-def test_a_layer_without_parameters_says_that_it_is_not_built():
+def test_using_an_unbuilt_layer_raises_an_error_that_recommends_build():
     for use in (lambda layer: layer(np.ones((1, 5, 5, 1))), lambda layer: layer.named_parameters()):
         with pytest.raises(RuntimeError, match=r"Conv2D\(2, 3×3\) has no parameters yet: call build"):
             use(nn.Conv2D(2, 3))
 
 
-def test_build_makes_the_same_weights_from_the_same_seed_only():
+def test_build_makes_the_same_weights_only_from_the_same_seed():
     first, again, other = (nn.Dense(4) for _ in range(3))
     for layer, seed in ((first, 3), (again, 3), (other, 4)):
         assert layer.build((7,), rng=seed) == (4,)
@@ -22,7 +22,7 @@ def test_build_makes_the_same_weights_from_the_same_seed_only():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_parameters_and_gradients_have_the_type_asked_for(dtype):
+def test_parameters_and_gradients_have_the_requested_dtype(dtype):
     model = nn.Sequential(nn.Conv2D(2, 3), nn.BatchNorm(), nn.ReLU(), nn.Flatten(), nn.Dense(3))
     model.build((5, 6, 1), rng=0, dtype=dtype)
     y, backward = model.forward(np.ones((2, 5, 6, 1), dtype))
@@ -44,13 +44,13 @@ def test_zero_grad_clears_every_gradient():
     assert not any(p.grad.any() for p in trained)
 
 
-def test_a_layer_that_is_used_twice_has_one_set_of_parameters_and_gathers_both_gradients():
+def test_a_layer_that_is_used_twice_has_one_set_of_parameters_and_adds_both_gradients():
     shared = nn.Dense(3)
     model = nn.Sequential(shared, nn.ReLU(), shared)
     model.build((3,), rng=0, dtype=np.float64)
     assert list(model.named_parameters()) == ["0.w", "0.b"]
     assert model.count_parameters((3,)) == 12
-    # Small integers: no sum rounds, so the order of the additions does not matter.
+    # Sums of small integers are exact, so the order of the additions does not matter.
     x, w, dy = small_integers((2, 3), 1), small_integers((3, 3), 2), small_integers((2, 3), 3)
     shared.parameters["w"].value[...] = w
     _, backward = model.forward(x)
@@ -60,7 +60,7 @@ def test_a_layer_that_is_used_twice_has_one_set_of_parameters_and_gathers_both_g
     np.testing.assert_array_equal(shared.parameters["w"].grad, hidden.T @ dy + x.T @ (dy @ w.T * (hidden > 0)))
 
 
-def test_a_layer_shared_by_different_containers_is_counted_and_made_once():
+def test_a_layer_shared_by_different_containers_is_counted_and_built_once():
     shared = nn.Dense(3)
     model = nn.Sequential(first=nn.Sequential(shared, nn.Tanh()), second=nn.Sum(nn.Sequential(shared), nn.Identity()))
     assert model.count_parameters((3,)) == 12
@@ -71,13 +71,13 @@ def test_a_layer_shared_by_different_containers_is_counted_and_made_once():
     assert sum(p.value.size for p in model.named_parameters().values()) == 12
 
 
-def test_a_shared_layer_that_meets_two_shapes_is_refused_and_nothing_is_made():
+def test_a_shared_layer_with_two_input_shapes_is_refused_and_nothing_is_built():
     shared = nn.Dense(3)
     model = nn.Sequential(first=nn.Sequential(shared), second=nn.Dense(4), third=nn.Sequential(again=shared))
     with pytest.raises(ValueError, match=r"Dense\(3\) is used as first.0 and as third.again, and must have parameters of one"):
         model.build((7,), rng=0)
     assert not shared.is_built
-    same = nn.Sequential(shared := nn.Conv2D(2, 3), nn.MaxPool2D(2), shared)  # another size, but the same weights
+    same = nn.Sequential(shared := nn.Conv2D(2, 3), nn.MaxPool2D(2), shared)  # another input size with the same weights
     assert same.count_parameters((12, 13, 2)) == 38
 
 
@@ -91,7 +91,7 @@ def test_inference_changes_nothing_in_the_model():
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "words"),
+    ("make", "error", "message"),
     [
         (lambda: nn.LocalResponseNorm(beta="x"), TypeError, "beta must be a number, got 'x'"),
         (lambda: nn.LocalResponseNorm(k=0), ValueError, "k must be above 0, got 0"),
@@ -101,34 +101,34 @@ def test_inference_changes_nothing_in_the_model():
         (lambda: nn.Dropout(0.5)(None), TypeError, "x must be an array, got None"),
         (lambda: nn.AvgPool2D(2, count_include_pad="no"), TypeError, "count_include_pad must be True or False"),
         (lambda: nn.DepthwiseConv2D(3, filters=2), TypeError, "DepthwiseConv2D has no argument filters=2: use multiplier=2"),
-        (lambda: nn.BatchNorm().build(()), ValueError, r"takes an input with channels, got shape \(\)"),
+        (lambda: nn.BatchNorm().build(()), ValueError, r"must have channels, got shape \(\)"),
     ],
 )
-def test_layers_refuse_what_does_not_fit_by_name(make, error, words):
-    with pytest.raises(error, match=words):
+def test_layers_refuse_invalid_arguments_by_name(make, error, message):
+    with pytest.raises(error, match=message):
         make()
 
 
-def test_the_average_says_that_it_counts_the_padding():
+def test_the_repr_of_average_pooling_shows_whether_padding_is_counted():
     assert repr(nn.AvgPool2D(2, padding=1, count_include_pad=True)).endswith(", padding counted)")
 
 
 class Noise(nn.Identity):
-    """It keeps nothing but random numbers."""
+    """Layer whose only state is a generator."""
 
     def make(self, shape, rng, dtype):
         self.rng = rng
 
 
 class Tied(nn.Identity):
-    """Two parameters with one array, and another name for it."""
+    """Layer with two parameters that share one array, which is also an attribute."""
 
     def make(self, shape, rng, dtype):
         self.w = np.ones(shape, dtype)
         self.parameters = {"a": nn.Parameter(self.w), "b": nn.Parameter(self.w)}
 
 
-def test_building_leaves_alone_what_a_layer_makes_in_its_own_way():
+def test_build_does_not_change_arrays_that_a_layer_makes_itself():
     tied = Tied()
     nn.Sequential(nn.Dense(3), Noise(), tied).build((2,), rng=1)
     assert tied.parameters["a"].value is tied.parameters["b"].value is tied.w

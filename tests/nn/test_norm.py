@@ -1,4 +1,4 @@
-"""Batch normalisation as a layer: gradients in both modes, and the running averages."""
+"""Tests of the batch normalisation layer: gradients in both modes, and running averages."""
 
 import numpy as np
 import pytest
@@ -16,12 +16,12 @@ from refconv import nn
         (lambda: nn.BatchNorm(data_format="channels_first"), (2, 4, 3)),
     ],
 )
-def test_batch_norm_keeps_every_promise(layer, shape, train):
+def test_batch_norm_satisfies_the_requirements_of_layers(layer, shape, train):
     assert_layer(layer(), shape, train)
 
 
 def step(layer, x):
-    """A forward and a backward pass, which update the averages."""
+    """Run a forward and a backward pass, which update the averages; return ∂e/∂x."""
     y, backward = layer.forward(x, train=True)
     return backward(np.ones_like(y))
 
@@ -34,7 +34,7 @@ def batch(dtype=np.float64):
     return (np.random.default_rng(0).standard_normal((6, 3)) * [1, 2, 3] + [4, 5, 6]).astype(dtype)
 
 
-def test_running_averages_follow_the_batch_by_the_lectures_rule():
+def test_lecture_averages_follow_the_rule_of_the_lectures():
     layer, x = nn.BatchNorm(momentum=0.75, averages="lecture"), batch()
     layer.build((3,), rng=0, dtype=np.float64)
     step(layer, x)
@@ -45,8 +45,8 @@ def test_running_averages_follow_the_batch_by_the_lectures_rule():
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9, 0.99, 1.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_corrected_averages_contain_batches_alone(momentum, dtype):
-    """From other initial values the averages are the same, and those of equal batches are exactly theirs."""
+def test_corrected_averages_do_not_depend_on_the_initial_values(momentum, dtype):
+    """Check averages of equal batches, which are the statistics of one batch."""
     layers = nn.BatchNorm(momentum=momentum), nn.BatchNorm(momentum=momentum)
     x, tolerance = batch(dtype), 1e-6 if dtype == np.float32 else 1e-14
     for layer in layers:
@@ -61,7 +61,7 @@ def test_corrected_averages_contain_batches_alone(momentum, dtype):
             assert layer.parameters["mean"].value.dtype == dtype
 
 
-def test_corrected_averages_are_those_of_the_lecture_from_zero_on_corrected_as_adam_does():
+def test_corrected_averages_are_lecture_averages_from_zero_with_the_correction_of_adam():
     corrected, lecture, x = nn.BatchNorm(momentum=0.9), nn.BatchNorm(momentum=0.9, averages="lecture"), batch()
     for layer in (corrected, lecture):
         layer.build((3,), rng=0, dtype=np.float64)
@@ -76,7 +76,7 @@ def test_corrected_averages_are_those_of_the_lecture_from_zero_on_corrected_as_a
 
 
 @pytest.mark.parametrize("formula", ["corrected", "lecture"])
-def test_a_forward_pass_alone_moves_no_average_and_a_backward_function_moves_them_once(formula):
+def test_averages_are_updated_once_by_the_backward_function_and_not_by_the_forward_pass(formula):
     layer, x = nn.BatchNorm(averages=formula), batch()
     layer.build((3,), rng=0, dtype=np.float64)
     before = averages(layer)
@@ -91,7 +91,7 @@ def test_a_forward_pass_alone_moves_no_average_and_a_backward_function_moves_the
     np.testing.assert_equal(averages(layer), once)
 
 
-def test_the_default_weights_the_second_batch_by_a_little_more_than_half():
+def test_the_default_weight_of_the_second_batch_is_a_little_more_than_half():
     layer = nn.BatchNorm()
     layer.build((1,), rng=0, dtype=np.float64)
     for mean, expected in ((3.0, 3.0), (5.0, 3.0 + 2.0 / 1.9)):  # 1 / (1 + τ) with τ = 0.9
@@ -108,12 +108,12 @@ def test_the_default_weights_the_second_batch_by_a_little_more_than_half():
         ({"momentum": 0.99, "eps": 0.1}, "BatchNorm(momentum=0.99, eps=0.1)"),
     ],
 )
-def test_repr_shows_what_differs_from_the_default(arguments, shown):
+def test_repr_shows_the_arguments_that_differ_from_their_defaults(arguments, shown):
     assert repr(nn.BatchNorm(**arguments)) == shown
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (1, 1, 1, 5)])
-def test_a_batch_of_one_element_per_channel_warns_and_moves_no_average(shape):
+def test_a_batch_of_one_element_per_channel_warns_and_changes_no_average(shape):
     layer = nn.BatchNorm()
     layer.build(shape[1:], rng=0, dtype=np.float64)
     before = averages(layer)
@@ -126,7 +126,7 @@ def test_a_batch_of_one_element_per_channel_warns_and_moves_no_average(shape):
     assert layer.parameters["updates"].value == 1
 
 
-def test_inference_uses_the_running_averages_and_training_those_of_the_batch():
+def test_inference_uses_the_running_averages_and_training_the_batch_statistics():
     layer = built(nn.BatchNorm(eps=0.5), (2,))
     x = random_input((2,))
     p = {name: parameter.value for name, parameter in layer.named_parameters().items()}
@@ -148,6 +148,6 @@ def test_inference_uses_the_running_averages_and_training_those_of_the_batch():
         ({"data_format": "NHWC"}, "data_format"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(arguments, message):
+def test_invalid_arguments_are_refused_by_name(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         nn.BatchNorm(**arguments)

@@ -1,4 +1,4 @@
-"""Parameters are views of the flat arrays that build allocates, and stay so."""
+"""Tests that parameters are and remain views of the flat arrays that build allocates."""
 
 import tracemalloc
 
@@ -22,7 +22,7 @@ def network():
     return model
 
 
-def test_build_makes_all_parameters_views_of_one_array_of_values_and_one_of_gradients():
+def test_build_makes_all_values_views_of_one_array_and_all_gradients_of_another():
     model = network()
     for k, parameter in enumerate(trained(model), 1):
         parameter.grad[...] = k
@@ -35,13 +35,13 @@ def test_build_makes_all_parameters_views_of_one_array_of_values_and_one_of_grad
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_flat_arrays_have_the_type_of_the_network(dtype):
+def test_flat_arrays_have_the_dtype_of_the_network(dtype):
     layer = nn.Dense(3)
     layer.build((4,), rng=0, dtype=dtype)
     assert {layer.parameters["w"].flat.values.dtype, layer.parameters["w"].flat.gradients.dtype} == {np.dtype(dtype)}
 
 
-def test_build_never_holds_a_second_copy_of_the_parameters():
+def test_build_never_allocates_a_second_copy_of_the_parameters():
     model = nn.Sequential(*(nn.Dense(1000, initializer=nn.zeros) for _ in range(8)))
     tracemalloc.start()
     try:
@@ -50,8 +50,8 @@ def test_build_never_holds_a_second_copy_of_the_parameters():
     finally:
         tracemalloc.stop()
     values = 4 * model.count_parameters((1000,))
-    one_layer = 8 * 1000 * 1000  # first values, in float64
-    assert peak < 2 * values + one_layer + 1_000_000  # the values, the gradients
+    one_layer = 8 * 1000 * 1000  # bytes of the initial values of one layer in float64
+    assert peak < 2 * values + one_layer + 1_000_000  # values and gradients
 
 
 def test_assignment_writes_into_the_array():
@@ -80,7 +80,7 @@ def test_assignment_writes_into_the_array():
         (lambda p: p.replace_array(np.ones(6)), ValueError, r"value must have shape \(2, 3\), got shape \(6,\)"),
     ],
 )
-def test_what_does_not_fit_into_the_array_is_refused(assign, error, message):
+def test_assigning_another_shape_or_dtype_is_refused(assign, error, message):
     layer = nn.Dense(3)
     layer.build((2,), rng=0)
     before = layer.parameters["w"].value.copy()
@@ -89,7 +89,7 @@ def test_what_does_not_fit_into_the_array_is_refused(assign, error, message):
     np.testing.assert_array_equal(layer.parameters["w"].value, before)
 
 
-def test_a_parameter_without_a_gradient_takes_none():
+def test_the_gradient_of_an_untrainable_parameter_must_be_none():
     average = Parameter(np.ones(2), trainable=False)
     average.grad = None
     with pytest.raises(ValueError, match=r"grad must be None, got 3: this parameter is not trainable"):
@@ -101,7 +101,7 @@ def test_an_initializer_must_return_the_shape_of_the_parameter():
         nn.Dense(3, initializer=lambda rng, shape: np.ones(3)).build((2,))
 
 
-def test_a_replaced_array_leaves_the_flat_arrays():
+def test_a_replaced_array_is_not_a_view_of_the_flat_arrays():
     layer = nn.Dense(3)
     layer.build((2,), rng=0)
     flat, before, new = layer.parameters["w"].flat, layer.parameters["w"].value.copy(), np.full((2, 3), 9.0)
@@ -112,7 +112,7 @@ def test_a_replaced_array_leaves_the_flat_arrays():
     assert layer.parameters["w"].grad.dtype == np.float64
     assert not layer.parameters["w"].grad.any()
     np.testing.assert_array_equal(flat.values[:6], before.ravel())
-    layer.flatten_parameters()  # the array is the caller's
+    layer.flatten_parameters()  # does not move the array, which belongs to the caller
     assert layer.parameters["w"].value is new
 
 
@@ -148,7 +148,7 @@ def test_a_rebuilt_network_has_new_arrays_and_releases_the_old_ones():
     assert_consecutive(model)
 
 
-def test_a_replaced_head_has_arrays_of_its_own_and_the_rest_keeps_its_own():
+def test_a_replaced_head_has_its_own_arrays_and_the_rest_keeps_its_arrays():
     model = models.lenet()
     model.build((32, 32, 1), rng=0)
     flat = model["conv1"].parameters["w"].flat
@@ -161,7 +161,7 @@ def test_a_replaced_head_has_arrays_of_its_own_and_the_rest_keeps_its_own():
     assert model["scores"].parameters["w"].flat is flat
 
 
-def test_frozen_parameters_keep_their_place_and_an_update_passes_them_by():
+def test_an_update_skips_frozen_parameters_in_the_flat_arrays():
     model = network()
     optimizer = optim.SGD(model, 0.5)
     model["norm"].freeze()

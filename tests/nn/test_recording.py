@@ -1,4 +1,4 @@
-"""Layers record the arguments of their constructor, and copies of a layer have the same record."""
+"""Tests that layers and their copies have a record of the arguments of the constructor."""
 
 import copy
 import inspect
@@ -18,14 +18,14 @@ COPIES = {
 
 
 class Scaled(nn.Sequential):
-    """A network whose constructor has other arguments than that of its base class."""
+    """Network whose constructor has other arguments than its base class."""
 
     def __init__(self, factor, *, units=(3, 2)):
         super().__init__(*(nn.Dense(n * factor) for n in units))
 
 
 class Silent(nn.Layer):
-    """A layer that does not call the constructor of its base class, and does not keep its function."""
+    """Layer that does not call the constructor of its base class or store its arguments."""
 
     def __init__(self, function, numbers):
         self.total = function(sum(numbers))
@@ -37,7 +37,7 @@ class Silent(nn.Layer):
         return self.total * x, lambda dy: self.total * dy
 
 
-def test_the_outermost_call_is_recorded_as_it_was_written():
+def test_the_arguments_of_the_outermost_constructor_are_recorded():
     initializer, layer = nn.zeros, nn.ReLU()
     assert nn.Conv2D(7, kernel_size=(3, 5), initializer=initializer).constructor_arguments() == Arguments(
         (7,), {"kernel_size": (3, 5), "initializer": initializer}
@@ -58,7 +58,7 @@ def test_copies_have_the_same_record(copied):
     assert layers["scaled"].constructor_arguments() == Arguments((2,), {"units": (5,)})
 
 
-def test_the_record_of_a_container_follows_its_layers():
+def test_the_record_of_a_container_has_its_current_layers():
     model = nn.Sequential(nn.Dense(3), last=nn.ReLU())
     model.layers["0"] = other = nn.Dense(5)
     (layers,), _ = model.constructor_arguments()
@@ -66,7 +66,7 @@ def test_the_record_of_a_container_follows_its_layers():
 
 
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-def test_functions_without_a_name_and_exhausted_iterators_do_not_hinder_copies(copied):
+def test_layers_with_lambdas_and_exhausted_iterators_can_be_copied(copied):
     layer = copied(Silent(lambda total: 2 * total, (n for n in (1, 4))))
     assert layer.total == 10
     function, numbers = layer.constructor_arguments().positional
@@ -74,19 +74,19 @@ def test_functions_without_a_name_and_exhausted_iterators_do_not_hinder_copies(c
     assert "<lambda>" in repr(function)
 
 
-def test_an_iterator_is_not_kept():
+def test_iterators_are_not_recorded():
     layer = Silent(abs, iter([np.ones(3)]))
     (_, numbers), _ = layer.constructor_arguments()
     assert not hasattr(numbers, "__next__")
 
 
-def test_signatures_stay_those_of_the_constructor():
+def test_layers_have_the_signature_of_their_constructor():
     assert str(inspect.signature(Scaled)) == "(factor, *, units=(3, 2))"
     assert list(inspect.signature(nn.Conv2D).parameters)[:2] == ["filters", "kernel_size"]
     assert not inspect.signature(nn.ReLU).parameters
 
 
-def test_a_layer_without_arguments_refuses_any():
+def test_a_layer_without_arguments_refuses_all_arguments():
     for arguments, named in (((3,), {}), ((), {"slope": 2})):
         with pytest.raises(TypeError):
             nn.ReLU(*arguments, **named)

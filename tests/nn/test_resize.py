@@ -1,4 +1,4 @@
-"""Padding and upsampling as layers."""
+"""Tests of the padding and upsampling layers."""
 
 import pytest
 
@@ -18,12 +18,12 @@ from refconv.ops.resize import pad, upsample2d
         (lambda: nn.Upsample2D((3, 1), mode="bilinear", data_format="channels_first"), (2, 3, 4)),
     ],
 )
-def test_resizing_layers_keep_every_promise(layer, shape):
+def test_resizing_layers_satisfy_the_requirements_of_layers(layer, shape):
     assert_layer(layer(), shape)
     assert layer().multiply_adds(shape) == 0
 
 
-def test_the_layers_are_the_operators():
+def test_the_layers_compute_the_operators():
     x = random_input((3, 5, 2))
     pads = ((1, 0), (2, 3))
     assert (nn.Pad2D(pads, mode="reflect")(x) == pad(x, pads, mode="reflect")).all()
@@ -44,18 +44,18 @@ def test_the_layers_are_the_operators():
         (lambda: nn.Upsample2D(2**16).output_shape((3, 4, 1)), "scale must leave the output at most"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, message):
+def test_invalid_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_without_want_dx_nothing_is_computed():
+def test_backward_without_want_dx_returns_none():
     x = random_input((3, 5, 2))
     for layer in (nn.Pad2D(1), nn.Upsample2D(2)):
         y, backward = layer.forward(x)
         assert backward(y, want_dx=False) is None
 
 
-def test_repr_shows_the_settings():
+def test_repr_shows_padding_scale_and_mode():
     assert repr(nn.Pad2D(((1, 0), (2, 3)), mode="edge")) == "Pad2D(1 + 0 × 2 + 3, edge)"
     assert repr(nn.Upsample2D((2, 3))) == "Upsample2D(2×3, nearest)"

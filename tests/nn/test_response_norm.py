@@ -1,4 +1,4 @@
-"""Local response normalisation as a layer."""
+"""Tests of the local response normalisation layer."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ from refconv.ops.response_norm import local_response_norm
         (lambda: nn.LocalResponseNorm(2, 0.5, data_format="channels_first"), (6, 4, 3)),
     ],
 )
-def test_local_response_norm_keeps_every_promise(layer, shape, train):
+def test_local_response_norm_satisfies_the_requirements_of_layers(layer, shape, train):
     assert_layer(layer(), shape, train)
 
 
-def test_it_computes_what_its_arguments_say():
+def test_the_layer_passes_its_arguments_to_the_operator():
     x = random_input((6, 4, 3))
     layer = nn.LocalResponseNorm(4, 0.3, 0.6, 1.5, divide_by_size=True, data_format="channels_first")
     expected = local_response_norm(x, 4, 0.3, 0.6, 1.5, divide_by_size=True, data_format="channels_first")
@@ -38,11 +38,11 @@ def test_it_computes_what_its_arguments_say():
         ({"data_format": "NHWC"}, "data_format"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(arguments, message):
+def test_invalid_arguments_are_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
         nn.LocalResponseNorm(**arguments)
 
 
-def test_repr_names_what_is_not_alexnets():
+def test_repr_shows_the_arguments_that_differ_from_those_of_alexnet():
     assert repr(nn.LocalResponseNorm()) == "LocalResponseNorm(5)"
     assert repr(nn.LocalResponseNorm(3, k=1, divide_by_size=True)) == "LocalResponseNorm(3, k 1, divided by size)"

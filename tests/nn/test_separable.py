@@ -1,4 +1,4 @@
-"""Depthwise and separable layers: shapes, counts and gradients."""
+"""Tests of depthwise and separable layers: shapes, counts and gradients."""
 
 import numpy as np
 import pytest
@@ -19,11 +19,11 @@ from refconv.ops.separable import depthwise_conv2d, separable_conv2d
         (lambda: nn.SeparableConv2D(5, 2, 3, dilation=(1, 2), data_format="channels_first"), (2, 4, 5)),
     ],
 )
-def test_separable_layers_keep_every_promise(layer, shape):
+def test_separable_layers_satisfy_the_requirements_of_layers(layer, shape):
     assert_layer(layer(), shape)
 
 
-def test_the_layers_are_the_operators():
+def test_the_layers_compute_the_operators():
     x, options = random_input((5, 6, 3)), {"stride": 2, "padding": "same"}
     layer = built(nn.DepthwiseConv2D((3, 2), 2, **options), (5, 6, 3))
     assert (layer(x) == depthwise_conv2d(x, layer.parameters["w"].value, layer.parameters["b"].value, **options)).all()
@@ -43,14 +43,14 @@ def test_multiply_adds_count_each_product_of_the_formula():
 
 
 @pytest.mark.parametrize("layer", [nn.DepthwiseConv2D(3, 2, bias=False), nn.SeparableConv2D(30, 3, 2, bias=False)])
-def test_first_weights_keep_the_mean_square_of_what_a_relu_lets_pass(layer):
-    # He's rule: the mean square of ReLU's output, times 2, is the variance behind the layer.
+def test_initial_weights_follow_the_rule_of_he(layer):
+    # The variance of the layer's output is twice the mean square of its input, the output of a ReLU.
     x = np.maximum(np.random.default_rng(0).standard_normal((8, 12, 12, 40)), 0)
     layer.build(x.shape[1:], rng=1, dtype=np.float64)
     assert 0.8 < np.mean(layer(x) ** 2) / (2 * np.mean(x**2)) < 1.25
 
 
-def test_an_initializer_of_ones_own_makes_both_kernels():
+def test_an_initializer_of_the_user_initialises_both_kernels():
     layer = nn.SeparableConv2D(4, 2, initializer=lambda rng, shape: np.full(shape, 7))
     layer.build((3, 3, 2))
     for name in ("depthwise", "pointwise"):
@@ -69,12 +69,12 @@ def test_an_initializer_of_ones_own_makes_both_kernels():
         (lambda: nn.SeparableConv2D(4, 3).output_shape((2, 5, 1)), ValueError, "at least as large as the kernel"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, error, message):
+def test_invalid_arguments_are_refused_by_name(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
 
-def test_repr_shows_what_differs_from_the_plain_layer():
+def test_repr_shows_the_arguments_that_differ_from_their_defaults():
     assert repr(nn.DepthwiseConv2D((5, 3))) == "DepthwiseConv2D(5×3)"
     assert repr(nn.DepthwiseConv2D(5, 2, stride=2)) == "DepthwiseConv2D(5×5, multiplier 2, stride 2×2)"
     assert repr(nn.SeparableConv2D(6, 3, 2, padding="same")) == "SeparableConv2D(6, 3×3, multiplier 2, padding same)"

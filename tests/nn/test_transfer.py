@@ -1,4 +1,4 @@
-"""A trained network for another task: what is cut and replaced is the same network, and stays as it was."""
+"""Tests of transfer learning: inner outputs, networks that are cut, and replaced layers."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def lenet():
 
 
 @needs_kernels
-def test_features_of_any_layer(lenet):
+def test_activations_of_any_layer_serve_as_features(lenet):
     """B10: the output of an inner layer serves another task."""
     features = lenet.activations(X, "conv2")
     assert features.shape == (3, 10, 10, 16)
@@ -30,7 +30,7 @@ def test_features_of_any_layer(lenet):
     assert lenet.cut("dense1").named_parameters()["conv1.w"] is lenet.named_parameters()["conv1.w"]
 
 
-def test_features_deep_inside_of_branches():
+def test_activations_inside_branches_are_available():
     branch = nn.Sequential(first=nn.Conv2D(2, 3, padding="same"), second=nn.Tanh())
     model = nn.Sequential(stem=nn.Conv2D(2, 3), block=nn.Sum(nn.Identity(), branch), last=nn.ReLU())
     model.build((5, 6, 1), rng=0, dtype=np.float64)
@@ -41,8 +41,8 @@ def test_features_deep_inside_of_branches():
 
 
 @needs_kernels
-def test_another_head_for_fine_tuning(lenet):
-    """B10: the head is replaced, the rest goes on from where it was."""
+def test_a_new_head_is_trained_with_the_old_features(lenet):
+    """B10: the head is replaced, and the other layers continue from their trained weights."""
     before = lenet(X)
     other = nn.replace_layer(lenet, "scores", nn.Dense(7), SHAPE, rng=3)
     np.testing.assert_array_equal(other.activations(X, "relu4"), lenet.activations(X, "relu4"))
@@ -50,7 +50,7 @@ def test_another_head_for_fine_tuning(lenet):
     loss, scores = train_step(other, optim.SGD(other, 0.1), X, LABELS)
     assert scores.shape == (3, 7)
     assert np.isfinite(loss)
-    assert not (lenet(X) == before).all()  # the features are the same arrays, and have learnt
+    assert not (lenet(X) == before).all()  # both networks share the arrays of the features, which have been trained
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_another_head_for_fine_tuning(lenet):
         (lambda m: m.activations(X, "conv1.0"), "name must be one of none: there are no inner layers, got '0'"),
         (lambda m: m.cut("dense9"), "at must be one of conv1, .* got 'dense9'"),
         (lambda m: nn.replace_layer(m, "dense9", nn.ReLU(), SHAPE), "name must be one of conv1, .* got 'dense9'"),
-        (lambda m: nn.replace_layer(m, "pool2", nn.Dense(2), SHAPE), "takes one axis of numbers"),
+        (lambda m: nn.replace_layer(m, "pool2", nn.Dense(2), SHAPE), "must have one axis"),
     ],
 )
 @needs_kernels
-def test_names_that_are_not_there_are_refused(lenet, use, message):
+def test_unknown_names_of_layers_are_refused(lenet, use, message):
     with pytest.raises(ValueError, match=message):
         use(lenet)
 
@@ -79,7 +79,7 @@ def test_a_new_layer_that_contains_layers_of_the_network_is_refused_and_changes_
     assert np.array_equal(shared.parameters["w"].value, before)
 
 
-def test_the_shape_of_build_is_the_default_of_everything_that_is_assembled_from_built_layers(lenet, capsys):
+def test_the_shape_of_build_is_the_default_for_networks_assembled_from_built_layers(lenet, capsys):
     other = nn.replace_layer(lenet, "scores", nn.Dense(7), rng=3)
     head = nn.Dense(3)
     head.build((84,), rng=1)
@@ -90,6 +90,6 @@ def test_the_shape_of_build_is_the_default_of_everything_that_is_assembled_from_
         nn.replace_layer(nn.Sequential(a=nn.Dense(3)), "a", nn.Dense(4))
 
 
-def test_an_assembled_network_recognises_data_with_the_channels_first(lenet):
+def test_an_assembled_network_recognises_channels_first_data(lenet):
     with pytest.raises(ValueError, match=r"channels last\? use x.transpose\(0, 2, 3, 1\)$"):
         lenet[:3](X.transpose(0, 3, 1, 2))

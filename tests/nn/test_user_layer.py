@@ -1,4 +1,4 @@
-"""A user's layer needs forward alone, and works wherever the package's own layers do."""
+"""Tests that a user's layer with only a forward method works like the layers of the package."""
 
 import copy
 import functools
@@ -21,7 +21,7 @@ class Double(nn.Layer):
 
 
 class Scale(nn.Layer):
-    """One factor per channel: a layer with a parameter."""
+    """Layer with one parameter, a factor for each channel."""
 
     def specs(self, shape):
         return {"s": nn.Spec(shape[-1:], nn.ones)}
@@ -80,7 +80,7 @@ def test_backward_functions_without_want_dx_work_in_every_container(name, engine
         assert layer(x).shape == (2, *layer.output_shape(x.shape[1:]))
 
 
-def test_gradients_pass_through_it():
+def test_gradients_pass_through_a_users_layer():
     model = nn.Sequential(Double(), nn.Sum(Double(), nn.Identity()), Double())
     model.build((3,), rng=0)
     y, backward = model.forward(np.ones((1, 3)))
@@ -88,7 +88,7 @@ def test_gradients_pass_through_it():
     assert backward(np.ones((1, 3))).tolist() == [[12, 12, 12]]
 
 
-def test_summary_counts_and_memory_need_nothing_more(capsys):
+def test_summary_counts_and_memory_work_for_a_users_layer(capsys):
     model = nn.Sequential(conv=nn.Conv2D(4, 3), double=Double(), scale=Scale(), sum=nn.Sum(nn.Identity(), Double()))
     refconv.summary(model, (8, 9, 2))
     refconv.summary(model, (8, 9, 2), depth=1)
@@ -100,13 +100,13 @@ def test_summary_counts_and_memory_need_nothing_more(capsys):
     assert model.peak_activations((8, 9, 2)) == 3 * size
 
 
-def test_without_a_rule_it_counts_as_seeing_all_of_its_input():
+def test_a_layer_without_input_span_counts_as_seeing_its_complete_input():
     model = nn.Sequential(nn.Conv2D(4, 3), Double())
     assert receptive_field(model, (8, 9, 2)) is None
     assert receptive_field(model[:1], (8, 9, 2)) == (3, 3)
 
 
-def test_it_is_copied_and_pickled():
+def test_a_users_layer_can_be_copied_and_pickled():
     model = nn.Sequential(Double(), Scale(), nn.Dense(3))
     model.build((2,), rng=0)
     model["1"].parameters["s"].value[...] = [3, 5]
@@ -118,7 +118,7 @@ def test_it_is_copied_and_pickled():
 
 @pytest.mark.parametrize("first", [Double, Scale])
 @pytest.mark.parametrize("fused", [True, False])
-def test_it_trains_in_fit(first, fused):
+def test_fit_trains_a_users_layer(first, fused):
     refconv.set_config(fusion=fused)
     batches = [(X[:3].astype(np.float32), np.array([0, 1, 2])), (X[3:].astype(np.float32), np.array([0, 1, 2]))]
     model = nn.Sequential(first(), nn.Conv2D(3, 3), nn.ReLU(), nn.MaxPool2D(2), Scale(), nn.Flatten(), nn.Dense(3), Double())
@@ -136,7 +136,7 @@ class Swish(nn.Layer):
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_six_lines_are_enough_to_train_save_load_check_and_draw(fused, tmp_path, capsys):
+def test_a_short_layer_can_be_trained_saved_loaded_checked_and_drawn(fused, tmp_path, capsys):
     refconv.set_config(fusion=fused)
     model = nn.Sequential(
         nn.Conv2D(4, 3), Swish(), nn.Sum(Swish(), nn.Identity()), nn.Concat(Swish(), nn.Identity()), nn.Flatten(), nn.Dense(3)
@@ -154,7 +154,7 @@ def test_six_lines_are_enough_to_train_save_load_check_and_draw(fused, tmp_path,
         assert ">Swish<" in model._repr_html_()
 
 
-def test_it_may_be_the_whole_network():
+def test_a_users_layer_may_be_the_complete_network():
     layer = Scale()
     layer.build((3,), rng=1)
     batches = [(np.eye(3, dtype=np.float32), np.array([0, 1, 2]))]
@@ -163,7 +163,7 @@ def test_it_may_be_the_whole_network():
 
 
 class Back:
-    """A backward function that is an object, and one that is a method."""
+    """Object that is a backward function, and whose method is one."""
 
     def __init__(self, seen):
         self.seen = seen
@@ -175,7 +175,7 @@ class Back:
         self.seen.append(want_dx)
 
 
-def test_want_dx_is_passed_on_only_to_functions_that_accept_it():
+def test_want_dx_is_passed_only_to_functions_that_accept_it():
     seen = []
 
     @functools.wraps(lambda dy: dy)
@@ -202,7 +202,7 @@ def test_forward_is_required():
 
 
 class Composite(nn.Layer):
-    """Inner layers as attributes, and whatever lists of them a test asks for."""
+    """Layer with an inner layer in an attribute, which it lists under the names given."""
 
     def __init__(self, inner, named=(), children=()):
         self.inner, self.named, self.described = inner, named, children
@@ -221,16 +221,16 @@ class Composite(nn.Layer):
 
 
 @pytest.mark.parametrize(
-    ("named", "children", "found"),
+    ("named", "children", "lists"),
     [
         ((), (), r"got \[\] and \[\] and attributes \['inner'\]"),
         (("inner",), (), r"got \['inner'\] and \[\] and attributes \['inner'\]"),
         ((), ("inner",), r"got \[\] and \['inner'\] and attributes \['inner'\]"),
     ],
 )
-def test_inner_layers_that_would_not_be_built_or_trained_are_refused(named, children, found):
+def test_inner_layers_that_would_not_be_built_or_trained_are_refused(named, children, lists):
     model = nn.Sequential(nn.Identity(), Composite(nn.Sequential(nn.Dense(3)), named, children))
-    with pytest.raises(TypeError, match=rf"Composite must list its inner layers in named_layers\(\) and .*, {found}"):
+    with pytest.raises(TypeError, match=rf"Composite must list its inner layers in named_layers\(\) and .*, {lists}"):
         model.build((2,))
     assert not model[1].inner[0].is_built
 

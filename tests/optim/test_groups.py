@@ -159,5 +159,5 @@ def test_groups_that_do_not_fit_are_refused_by_name(groups, error, message):
 
 
 def test_the_rate_of_a_group_needs_a_common_rate_to_scale_with():
-    with pytest.raises(ValueError, match="lr must be above 0 if a group has a learning rate of its own, got 0"):
+    with pytest.raises(ValueError, match="lr must be above 0 if a group has its own learning rate, got 0"):
         SGD(W, lr=0.0, groups={"*.b": {"lr": 1.0}})

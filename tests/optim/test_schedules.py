@@ -121,14 +121,14 @@ def test_warming_up_ends_where_the_other_schedule_begins():
     [
         (lambda: warm_up(0), "share must be above 0"),
         (lambda: warm_up(1), "share must be above 0 and below 1, got 1"),
-        (lambda: step_down((0.5, 0.25)), r"at must be in order, up to 1, got \[0.5, 0.25\]"),
-        (lambda: step_down((0.5, 2)), r"at must be in order, up to 1, got \[0.5, 2.0\]"),
+        (lambda: step_down((0.5, 0.25)), r"at must be in ascending order, at most 1, got \[0.5, 0.25\]"),
+        (lambda: step_down((0.5, 2)), r"at must be in ascending order, at most 1, got \[0.5, 2.0\]"),
         (lambda: step_down((-0.5, 1)), "at must be at least 0"),
         (lambda: exponential(-1, 2, 3), "factor must be at least 0"),
         (lambda: exponential(0.9, 0, 3), "every must be at least 1"),
         (lambda: Plateau(patience=0), "patience must be at least 1"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(make, message):
+def test_invalid_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()

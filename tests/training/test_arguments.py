@@ -1,4 +1,4 @@
-"""What users of other libraries pass to fit first: each error names the argument and what to write."""
+"""Tests of errors in training: each names the argument and the expected form."""
 
 import numpy as np
 import pytest
@@ -37,23 +37,23 @@ def call_fit(**changed):
             r"^batches must yield pairs of arrays \(x, targets\), got a tuple of 3 elements$",
         ),
         ({"batches": [(X.tolist(), LABELS)]}, "^x in batches must be an array, got list$"),
-        ({"metrics": {"loss": training.accuracy}}, "^metrics must have other names than 'loss'"),
+        ({"metrics": {"loss": training.accuracy}}, "^metrics must not contain the name 'loss'"),
         ({"metrics": {"hits": lambda scores, targets: targets == 1}}, r"^metrics\['hits'\] must .* array of shape \(12,\)$"),
         ({"metrics": {"none": lambda scores, targets: None}}, r"^metrics\['none'\] must return a number, got None$"),
         (
             {"schedule": lambda progress: float("nan")},
-            "^schedule must return finite factors from 0 on, got nan at progress 0$",
+            "^schedule must return a finite factor of at least 0, got nan at progress 0$",
         ),
         (
             {"metrics": {"top": training.top_k_accuracy}},
             r"^metrics\['top'\] must be a function .* as in top_k_accuracy\(…\)\?$",
         ),
         ({"loss": lambda scores: (1.0, scores)}, "^loss must be a function of scores and targets, got the function <lambda>"),
-        ({"schedule": lambda progress: -0.5}, "^schedule must return finite factors from 0 on, got -0.5 at progress 0$"),
+        ({"schedule": lambda progress: -0.5}, "^schedule must return a finite factor of at least 0, got -0.5 at progress 0$"),
         ({"validation": [X, LABELS]}, r"^validation must be .* shape \(12, 8, 10, 2\) and an array of shape \(12,\)$"),
     ],
 )
-def test_a_wrong_kind_of_argument_is_named(changed, message):
+def test_an_argument_of_the_wrong_kind_is_refused_by_name(changed, message):
     with pytest.raises(refconv.ArgumentError, match=message):
         call_fit(**changed)
 
@@ -99,50 +99,54 @@ def test_views_that_were_not_called_are_refused(views):
         training.Ensemble(lambda x: x, views=views)
 
 
-def test_an_optimizer_without_parameters_says_what_to_pass():
+def test_the_error_about_an_optimizer_without_parameters_names_the_alternative():
     model = nn.Sequential(nn.Dense(3))
     model.build((5,), rng=0)
     with pytest.raises(refconv.ArgumentError, match="got none in Parameters: pass the model itself, as in SGD"):
         optim.SGD(model.parameters, lr=0.01)
-    with pytest.raises(refconv.ArgumentError, match=r"got none in Sequential: is all of it frozen\?$"):
+    with pytest.raises(refconv.ArgumentError, match=r"got none in Sequential: are all parameters frozen\?$"):
         optim.Adam(model.freeze())
 
 
 def test_the_confusion_of_a_regression_is_refused():
     evaluation = training.evaluate(lambda x: x, (X, X), loss=training.MeanSquaredError())
-    with pytest.raises(refconv.ArgumentError, match=r"^labels must be integers, got None: evaluate found no classification$"):
+    with pytest.raises(
+        refconv.ArgumentError, match=r"^labels must be integers, got None: the evaluation has no class labels$"
+    ):
         evaluation.confusion()
 
 
 @pytest.mark.parametrize("load", [data.load_mnist, data.load_cifar10, data.load_kmnist])
-def test_an_unknown_part_of_a_data_set_is_named(load):
+def test_an_unknown_split_of_a_data_set_is_refused_by_name(load):
     with pytest.raises(refconv.ArgumentError, match=r"^split must be 'train' or 'test' of .*, got 'validation'$"):
         load("validation")
 
 
-def test_a_callback_with_a_method_that_is_never_called_is_refused():
+def test_a_callback_with_an_unknown_method_is_refused():
     class Logger(training.Callback):
         def on_batch_end(self, run):
             pass
 
-    with pytest.raises(refconv.ArgumentError, match=r"among on_epoch_end, .*, got Logger.on_batch_end$"):
+    with pytest.raises(refconv.ArgumentError, match=r"hooks on_epoch_end, .*, got Logger.on_batch_end$"):
         call_fit(callbacks=[Logger()])
 
 
 @pytest.mark.parametrize("function", [training.predict, training.predict_proba])
-def test_a_single_score_has_no_class_and_no_softmax(function):
+def test_predictions_from_a_single_score_are_refused(function):
     with pytest.raises(
         refconv.ArgumentError, match=r"at least two classes, got shape \(12, 1\): .* refconv.sigmoid\(model\(x\)\)"
     ):
         function(lambda x: x, X[:, 0, 0, :1])
 
 
-def test_a_metric_that_gets_classes_for_scores_says_so():
-    with pytest.raises(refconv.ArgumentError, match=r"^scores must be those of all classes, \(N, …, K\), got shape \(12,\)$"):
+def test_classes_instead_of_scores_are_refused_by_metrics():
+    with pytest.raises(
+        refconv.ArgumentError, match=r"^scores must have one score for each class, \(N, …, K\), got shape \(12,\)$"
+    ):
         training.accuracy(LABELS, LABELS)
 
 
-def test_a_metric_of_each_example_is_refused_by_name():
+def test_a_metric_that_returns_one_number_per_example_is_refused_by_name():
     metrics = {"right": lambda scores, targets: scores.argmax(-1) == targets}
     message = r"^metrics\['right'\] must return a number, got an array of shape \(12,\)$"
     with pytest.raises(refconv.ArgumentError, match=message):
@@ -151,7 +155,7 @@ def test_a_metric_of_each_example_is_refused_by_name():
         training.evaluate(lambda x: x[:, 0, 0], (X, LABELS % 2), metrics=metrics)
 
 
-def test_objects_of_a_run_show_their_settings():
+def test_reprs_of_training_objects_show_their_settings():
     model = nn.Dense(3)
     model.build((5,), rng=0)
     assert repr(optim.SGD(model, lr=0.25)) == "SGD(lr=0.25)"
@@ -171,35 +175,35 @@ def test_objects_of_a_run_show_their_settings():
         ([(X.tolist(), LABELS)], "^x in batches must be an array, got list$"),
     ],
 )
-def test_batches_that_are_no_pairs_of_arrays_are_refused(batches, message):
+def test_batches_that_are_not_pairs_of_arrays_are_refused(batches, message):
     with pytest.raises(refconv.ArgumentError, match=message):
         call_fit(batches=batches)
     with pytest.raises(refconv.ArgumentError, match=message):
         training.evaluate(lambda x: x, batches)
 
 
-def test_the_advice_for_data_that_are_not_finite_is_no_smaller_rate():
+def test_the_error_about_non_finite_data_recommends_cleaning_them():
     x = X.copy()
     x[5, 1, 2, 0] = np.nan
-    with pytest.raises(training.Diverged, match=r"a batch that holds numbers that are not finite; clean the data$"):
+    with pytest.raises(training.Diverged, match=r"a batch that contains non-finite numbers; clean the data$"):
         call_fit(batches=[(x, LABELS)])
 
 
 @pytest.mark.parametrize(
     "x", [(X, LABELS), X.tolist(), [(X, LABELS)], np.float32(3)], ids=["pair", "list", "batches", "number"]
 )
-def test_predict_refuses_what_is_not_an_array_of_examples(x):
+def test_predict_refuses_anything_but_an_array_of_examples(x):
     with pytest.raises(refconv.ArgumentError, match=r"^x must be an array of examples \(N, …\), got "):
         training.predict(lambda x: x, x)
 
 
 def test_a_warm_up_before_a_plateau_is_refused():
-    """Nothing would call the plateau's ``watch``, and the learning rate would never fall."""
-    with pytest.raises(refconv.ArgumentError, match=r"^schedule must depend on the progress alone .* got Plateau\(patience=2"):
+    """Check the refusal: nothing would call ``Plateau.watch``, and the rate would never fall."""
+    with pytest.raises(refconv.ArgumentError, match=r"^schedule must depend only on the progress .* got Plateau\(patience=2"):
         optim.warm_up(0.25, optim.Plateau(patience=2))
 
 
-def test_train_step_refuses_a_norm_by_its_name_before_anything_changes():
+def test_train_step_refuses_an_invalid_clip_norm_before_anything_changes():
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm(), nn.Dense(3))
     model.build((8, 10, 2), rng=0)
     before = {name: p.value.copy() for name, p in model.named_parameters().items()}

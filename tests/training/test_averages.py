@@ -1,4 +1,4 @@
-"""Running averages of batch normalisation: moved by steps alone, computed anew, and checked after training."""
+"""Tests of running averages of batch normalisation: updates, recomputation and warnings."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_a_loss_that_raises_changes_neither_weights_nor_averages():
     np.testing.assert_equal(state(model), before)
 
 
-def test_labels_that_are_refused_leave_the_averages_alone():
+def test_refused_labels_do_not_change_the_averages():
     model = network()
     before = state(model)
     with pytest.raises(ValueError, match="labels must be"):
@@ -100,7 +100,7 @@ def test_recomputed_averages_are_the_means_over_batches_and_nothing_else_changes
 @pytest.mark.parametrize(
     ("batches", "error"), [([], ValueError), (iter([]), ValueError), ([(X, None), (X[..., :2], None)], ValueError)]
 )
-def test_averages_stay_if_they_cannot_be_recomputed(batches, error):
+def test_averages_do_not_change_if_they_cannot_be_recomputed(batches, error):
     model = network(momentum=0.75)
     before = state(model)
     with pytest.raises(error):
@@ -109,7 +109,7 @@ def test_averages_stay_if_they_cannot_be_recomputed(batches, error):
     assert (model[1].momentum, model[1].averages) == (0.75, "corrected")
 
 
-def test_recomputed_averages_of_the_training_batch_give_its_outputs():
+def test_inference_with_averages_of_the_training_batch_has_the_training_outputs():
     model = network()
     recompute_averages(model, (X, LABELS))
     outputs, _ = model.forward(X)
@@ -130,7 +130,7 @@ def test_frozen_layers_keep_their_averages():
 
 
 def digits_run(averages, momentum):
-    """Train ResNet-8 for 15 steps on 96 digits; return the accuracies on them in training and in inference."""
+    """Train ResNet-8 for 15 steps on 96 digits; return its training and inference accuracies."""
     model = models.create("resnet20-small")
     for _, layer, _ in model.distinct_layers((32, 32, 1)):
         if isinstance(layer, nn.BatchNorm):
@@ -143,7 +143,7 @@ def digits_run(averages, momentum):
 
 @pytest.mark.slow
 @needs_kernels
-def test_a_short_run_warns_with_the_lectures_averages_and_not_by_default():
+def test_a_short_run_warns_with_lecture_averages_and_not_by_default():
     with pytest.warns(UserWarning, match=r"lag behind the weights: call training.recompute_averages") as caught:
         training, inference = digits_run("lecture", 0.99)
     assert caught[0].filename == __file__
@@ -153,7 +153,7 @@ def test_a_short_run_warns_with_the_lectures_averages_and_not_by_default():
     assert inference > 0.35
 
 
-def test_disagreement_is_zero_where_outputs_hardly_vary():
+def test_disagreement_is_zero_for_constant_outputs():
     constant = np.full((5, 3), 7.0)
     assert disagreement(constant + 1, constant) == 0
     assert disagreement(np.array([[3.0, 5.0]]), np.array([[1.0, 2.0]])) == 0

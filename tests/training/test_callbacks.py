@@ -1,4 +1,4 @@
-"""Callbacks: their order, their errors, and those that refconv brings along."""
+"""Tests of callbacks: stopping, errors, and the callbacks of refconv."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ def trained(callbacks, batches=BATCHES, epochs=3, lr=0.1, **options):
 
 
 class StopAt(Callback):
-    """Stops the run at one call."""
+    """Callback that stops the run in one method of one epoch."""
 
     def __init__(self, method, epoch=2):
         self.method, self.epoch = method, epoch
@@ -58,7 +58,7 @@ class StopAt(Callback):
         ("on_epoch_end", 3, [7, 7, 7], False),
     ],
 )
-def test_a_callback_stops_the_run_wherever_it_is_called(method, epoch, images, stopped):
+def test_a_callback_can_stop_the_run_in_each_method(method, epoch, images, stopped):
     _, history = trained([StopAt(method, epoch)])
     assert [line.images for line in history.epochs] == images
     assert history.stopped is stopped
@@ -66,7 +66,7 @@ def test_a_callback_stops_the_run_wherever_it_is_called(method, epoch, images, s
 
 
 @pytest.mark.parametrize("method", ["restore", "on_train_begin", "on_step_end", "on_epoch_end", "on_train_end"])
-def test_an_error_in_a_callback_restores_lr_and_ends_the_others(method):
+def test_an_error_in_a_callback_restores_lr_and_calls_on_train_end_of_the_others(method):
     ended = []
 
     class Fails(Callback):
@@ -90,8 +90,8 @@ def test_an_error_in_a_callback_restores_lr_and_ends_the_others(method):
     assert len(ended) == {"restore": 0, "on_train_begin": 1}.get(method, 2)
 
 
-def test_early_stopping_waits_for_the_loss_that_is_trained():
-    """Trained on the squared error of its scores, the network's cross-entropy says nothing about the run."""
+def test_early_stopping_watches_the_loss_that_is_trained():
+    """Train on the squared error of the scores, for which the cross-entropy would be misleading."""
 
     def squared_error(scores, targets):
         return float(np.mean((scores - targets) ** 2)), 2 * (scores - targets) / scores.size
@@ -112,20 +112,20 @@ def test_early_stopping_waits_for_the_loss_that_is_trained():
     ("callbacks", "message"),
     [
         (ProgressBar, "callbacks must be a sequence of Callback, got <class"),
-        ([ProgressBar], "callbacks must be objects derived from Callback, got <class"),
-        ([print], "callbacks must be objects derived from Callback, got <built-in function print>"),
+        ([ProgressBar], "callbacks must be instances of Callback, got <class"),
+        ([print], "callbacks must be instances of Callback, got <built-in function print>"),
         (Callback(), r"callbacks must be a sequence of Callback, got Callback\(\)"),
     ],
 )
-def test_what_is_not_a_callback_is_refused(callbacks, message):
+def test_invalid_callbacks_are_refused(callbacks, message):
     with pytest.raises(TypeError, match=message):
         trained(callbacks)
 
 
-def test_numbers_of_early_stopping_are_refused_by_name():
+def test_invalid_arguments_of_early_stopping_are_refused_by_name():
     with pytest.raises(ValueError, match="patience must be at least 1, got 0"):
         EarlyStopping(0)
-    with pytest.raises(ValueError, match="validation must be given where patience waits for its loss, got None"):
+    with pytest.raises(ValueError, match="validation must be given if EarlyStopping is used, got None"):
         trained([EarlyStopping(1)])
 
 
@@ -166,13 +166,13 @@ def test_the_progress_bar_writes_no_bar_to_a_file(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_the_progress_bar_says_what_to_install(monkeypatch):
+def test_the_error_about_a_missing_tqdm_names_the_package_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ImportError, match=r'needs tqdm: pip install "refconv\[train\]"'):
         ProgressBar()
 
 
-def test_a_checkpoint_saves_what_callbacks_after_it_decide(tmp_path):
+def test_a_checkpoint_is_saved_after_the_callbacks_that_follow_it(tmp_path):
     pytest.importorskip("safetensors")
     from refconv.data import Batches
 

@@ -1,4 +1,4 @@
-"""A run that goes on is the run that never stopped, to the last bit."""
+"""Tests that a resumed run ends with the same bits as an uninterrupted run."""
 
 import importlib.util
 import json
@@ -26,7 +26,7 @@ OPTIMIZERS = {
 
 
 def noisy_network():
-    """A network with every kind of state: running averages, dropout, layers and whole paths that are left out."""
+    """Return a network with running averages, dropout, stochastic depth and drop-path."""
     branch = nn.Sequential(nn.Conv2D(3, 3, padding="same"), nn.Dropout(0.3))
     model = nn.Sequential(
         nn.Conv2D(3, 5, stride=3),
@@ -43,7 +43,7 @@ def noisy_network():
 
 
 class StopAfter(Callback):
-    """Stops the run after so many steps of this process."""
+    """Callback that stops the run after a number of steps in this process."""
 
     def __init__(self, steps):
         self.steps, self.taken = steps, 0
@@ -54,7 +54,7 @@ class StopAfter(Callback):
 
 
 def run(folder, optimizer="sgd", stop_after=None, resume=False, every=None, ahead=False, epochs=3, patience=None, rng=5):
-    """Train on 75 images in batches of 16, five steps an epoch; return the network and the history."""
+    """Train on 75 images with five steps per epoch; return the network and the history."""
     model = noisy_network()
     images, labels = data.draw_digits(75 + 20, seed=3)
     augment = data.augment.chain(data.augment.shift(2), data.augment.distort(share=4))
@@ -80,41 +80,41 @@ def bits(model):
     return {name: p.value.tobytes() for name, p in model.named_parameters().items()}
 
 
-def told(history):
-    """The history without its times."""
+def without_times(history):
+    """Return the history without its durations."""
     return [(e.epoch, e.images, e.lr, e.metrics) for e in history.epochs]
 
 
 @pytest.fixture(scope="module")
-def peaceful(tmp_path_factory):
-    """What runs that were never stopped end with."""
-    found = {name: run(tmp_path_factory.mktemp(name), name) for name in OPTIMIZERS}
-    return {name: (bits(model), told(history)) for name, (model, history) in found.items()}
+def uninterrupted(tmp_path_factory):
+    """Return the weights and the history of an uninterrupted run for each optimiser."""
+    runs = {name: run(tmp_path_factory.mktemp(name), name) for name in OPTIMIZERS}
+    return {name: (bits(model), without_times(history)) for name, (model, history) in runs.items()}
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 5, 6, 14])
-def test_a_run_that_is_stopped_after_any_step_goes_on_to_the_same_bits(tmp_path, peaceful, stop_after):
+def test_a_run_stopped_after_any_step_resumes_to_the_same_bits(tmp_path, uninterrupted, stop_after):
     _, stopped = run(tmp_path, stop_after=stop_after)
     assert stopped.stopped
     model, history = run(tmp_path, resume=True)
-    assert (bits(model), told(history)) == peaceful["sgd"]
+    assert (bits(model), without_times(history)) == uninterrupted["sgd"]
     assert not history.stopped
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
-def test_every_optimizer_remembers_all_it_must(tmp_path, peaceful, optimizer):
+def test_a_checkpoint_contains_the_state_of_each_optimizer(tmp_path, uninterrupted, optimizer):
     run(tmp_path, optimizer, stop_after=8)
     model, history = run(tmp_path, optimizer, resume=True)
-    assert (bits(model), told(history)) == peaceful[optimizer]
+    assert (bits(model), without_times(history)) == uninterrupted[optimizer]
 
 
-def test_the_prefetching_thread_changes_nothing(tmp_path, peaceful):
+def test_the_prefetching_thread_changes_nothing(tmp_path, uninterrupted):
     run(tmp_path, stop_after=7, ahead=True)
     model, history = run(tmp_path, resume=True, ahead=True)
-    assert (bits(model), told(history)) == peaceful["sgd"]
+    assert (bits(model), without_times(history)) == uninterrupted["sgd"]
 
 
-def test_a_run_that_ends_in_an_error_goes_on_from_the_last_checkpoint(tmp_path, peaceful, monkeypatch):
+def test_a_run_that_ends_in_an_error_resumes_from_the_last_checkpoint(tmp_path, uninterrupted, monkeypatch):
     with monkeypatch.context() as patched:
 
         def fails(self, run, best=False, save=Checkpoint.save):
@@ -126,18 +126,18 @@ def test_a_run_that_ends_in_an_error_goes_on_from_the_last_checkpoint(tmp_path, 
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, every=3)
     model, history = run(tmp_path, resume=True)
-    assert (bits(model), told(history)) == peaceful["sgd"]
+    assert (bits(model), without_times(history)) == uninterrupted["sgd"]
 
 
 @pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
-def test_random_numbers_of_any_kind_go_on_where_they_were(tmp_path, kind):
-    model, history = run(tmp_path / "peaceful", rng=np.random.Generator(kind(5)))
+def test_the_state_of_any_bit_generator_is_restored(tmp_path, kind):
+    model, history = run(tmp_path / "uninterrupted", rng=np.random.Generator(kind(5)))
     run(tmp_path / "stopped", rng=np.random.Generator(kind(5)), stop_after=7)
     again, resumed = run(tmp_path / "stopped", rng=np.random.Generator(kind(5)), resume=True)
-    assert (bits(again), told(resumed)) == (bits(model), told(history))
+    assert (bits(again), without_times(resumed)) == (bits(model), without_times(history))
 
 
-def test_a_run_that_is_killed_while_it_saves_its_best_epoch_has_it_afterwards(tmp_path, monkeypatch):
+def test_a_run_killed_while_saving_its_best_epoch_saves_it_after_resuming(tmp_path, monkeypatch):
     written = []
 
     def killed(path, *rest, write=weights.write_tensors):
@@ -146,19 +146,19 @@ def test_a_run_that_is_killed_while_it_saves_its_best_epoch_has_it_afterwards(tm
         write(path, *rest)
         written.append(path.name)
 
-    run(tmp_path / "peaceful", epochs=1)
+    run(tmp_path / "uninterrupted", epochs=1)
     with monkeypatch.context() as patched:
         patched.setattr(weights, "write_tensors", killed)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "killed", epochs=1)
     run(tmp_path / "killed", epochs=1, resume=True)
     best, expected = (
-        weights.read_tensors(tmp_path / p / "best.safetensors", "refconv-checkpoint")[0] for p in ("killed", "peaceful")
+        weights.read_tensors(tmp_path / p / "best.safetensors", "refconv-checkpoint")[0] for p in ("killed", "uninterrupted")
     )
     assert {name: a.tobytes() for name, a in best.items()} == {name: a.tobytes() for name, a in expected.items()}
 
 
-def test_what_a_killed_run_had_half_written_is_cleared_away(tmp_path):
+def test_unfinished_files_of_a_killed_run_are_removed(tmp_path):
     run(tmp_path, stop_after=1)
     (tmp_path / ".best.safetensors.x1y2").write_bytes(b"half")
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
@@ -166,15 +166,15 @@ def test_what_a_killed_run_had_half_written_is_cleared_away(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last.safetensors", "notes.txt"]
 
 
-def test_resuming_what_is_over_or_has_not_begun(tmp_path, peaceful):
-    model, _ = run(tmp_path, resume=True)  # nothing there: it begins
-    again, history = run(tmp_path, resume=True)  # over: nothing happens but the test
+def test_resuming_works_before_the_first_and_after_the_last_step(tmp_path, uninterrupted):
+    model, _ = run(tmp_path, resume=True)  # no checkpoint exists, so the run begins
+    again, history = run(tmp_path, resume=True)  # the run is complete, so only the test is repeated
     assert bits(again) == bits(model)
-    assert (bits(again), told(history)) == peaceful["sgd"]
+    assert (bits(again), without_times(history)) == uninterrupted["sgd"]
     assert history.test.loss == history.epochs[-1].test_loss
 
 
-def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_lowest_loss(tmp_path):
+def test_a_run_stopped_early_stays_stopped_and_its_best_checkpoint_has_the_lowest_loss(tmp_path):
     _, history = run(tmp_path, epochs=30, patience=2)
     assert history.stopped_early
     losses = [epoch.validation_loss for epoch in history.epochs]
@@ -194,7 +194,7 @@ def test_early_stopping_stays_stopped_and_the_best_checkpoint_is_that_of_the_low
     assert_consecutive(model)
     other = nn.Dense(3)
     other.build((4,), rng=0)
-    with pytest.raises(ValueError, match=r"best.safetensors is the checkpoint of another network"):
+    with pytest.raises(ValueError, match=r"best.safetensors must be a checkpoint of this network, got other parameters"):
         Checkpoint(tmp_path, resume=True).recall_best(other)
 
 
@@ -206,7 +206,7 @@ def test_the_network_of_a_checkpoint_is_loaded_as_a_model(tmp_path):
     assert again(x).tobytes() == model(x).tobytes()
 
 
-def test_a_network_that_cannot_be_saved_as_a_model_has_checkpoints(tmp_path):
+def test_a_network_that_cannot_be_saved_as_a_model_can_have_checkpoints(tmp_path):
     model = nn.Sequential(nn.Flatten(), nn.Dense(10, initializer=lambda rng, shape: rng.normal(0, 0.1, shape)))
     model.build((32, 32, 1), rng=0)
     images, labels = data.draw_digits(20, seed=3)
@@ -222,37 +222,39 @@ def test_a_network_that_cannot_be_saved_as_a_model_has_checkpoints(tmp_path):
 
 def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path, monkeypatch):
     run(tmp_path, stop_after=1)
-    with pytest.raises(FileExistsError, match=r"last.safetensors is a run's checkpoint already: resume=True goes on"):
+    with pytest.raises(FileExistsError, match=r"last.safetensors already exists: resume=True continues this run"):
         run(tmp_path)
-    with pytest.raises(ValueError, match=r"is the checkpoint of another run; epochs: 4, was 3$"):
+    with pytest.raises(ValueError, match=r"must be a checkpoint of this run, got other settings; epochs: 4, was 3$"):
         run(tmp_path, resume=True, epochs=4)
     monkeypatch.setitem(OPTIMIZERS, "slow", lambda parameters: optim.SGD(parameters, 0.02, momentum=0.8))
     with pytest.raises(
         ValueError,
-        match=r"another run; optimizer.momentum: 0.8, was 0.9; optimizer.nesterov: False, was True$",
+        match=r"got other settings; optimizer.momentum: 0.8, was 0.9; optimizer.nesterov: False, was True$",
     ):
         run(tmp_path, "slow", resume=True)
-    with pytest.raises(ValueError, match=r"is the checkpoint of another run; optimizer: Adam\(.*\), was SGD\(.*\)"):
+    with pytest.raises(
+        ValueError, match=r"must be a checkpoint of this run, got other settings; optimizer: Adam\(.*\), was SGD\(.*\)"
+    ):
         run(tmp_path, "adam", resume=True)
     tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
     tensors["model/network.0.b"] = np.zeros(4, np.float32)
     weights.write_tensors(tmp_path / "last.safetensors", tensors, "refconv-checkpoint", description)
-    with pytest.raises(ValueError, match="is the checkpoint of another network"):
+    with pytest.raises(ValueError, match="must be a checkpoint of this network, got other"):
         run(tmp_path, resume=True)
     json.dumps(description)
 
 
 @pytest.mark.parametrize("missing", ["settings", "epoch", "order", "means", "epochs", "generators"])
-def test_a_checkpoint_with_an_incomplete_description_is_refused_by_its_name(tmp_path, missing):
+def test_a_checkpoint_with_an_incomplete_description_is_refused_by_name(tmp_path, missing):
     run(tmp_path, stop_after=1)
     tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
     del description[missing]
     weights.write_tensors(tmp_path / "last.safetensors", tensors, "refconv-checkpoint", description)
-    with pytest.raises(ValueError, match=rf"last.safetensors must hold a complete run of .*, got KeyError: '{missing}'"):
+    with pytest.raises(ValueError, match=rf"last.safetensors must be a complete checkpoint of .*, got KeyError: '{missing}'"):
         run(tmp_path, resume=True)
 
 
-def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path, monkeypatch):
+def test_an_unfinished_checkpoint_never_replaces_a_complete_one(tmp_path, monkeypatch):
     run(tmp_path, stop_after=1)
     before = (tmp_path / "last.safetensors").read_bytes()
     monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
@@ -262,13 +264,13 @@ def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path
     assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
 
-def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
+def test_data_without_a_state_are_refused_before_the_first_step(tmp_path):
     model = noisy_network()
     pairs = [(np.ones((2, 32, 32, 1), np.float32), np.array([0, 1]))]
     optimizer = optim.SGD(model, 0.1)
     with pytest.raises(TypeError, match=r"batches must have state\(\) and resume\(\)"):
         fit(model, pairs, optimizer, epochs=1, callbacks=[Checkpoint(tmp_path)])
-    with pytest.raises(ValueError, match="validation must be given where patience"):
+    with pytest.raises(ValueError, match="validation must be given if EarlyStopping"):
         fit(model, pairs, optimizer, epochs=1, callbacks=[EarlyStopping(2)])
 
 

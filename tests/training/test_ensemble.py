@@ -1,4 +1,4 @@
-"""Views and ensembles: which crops there are, how many, and that what is averaged is probabilities."""
+"""Tests of views and ensembles: the crops, their number, and averages of probabilities."""
 
 import numpy as np
 import pytest
@@ -16,11 +16,11 @@ def network(seed):
     return model
 
 
-def test_ten_crops_are_corners_middle_and_their_mirror_images():
-    """A21: 10-crop testing."""
-    found = [view.tolist() for view in ten_crops(5)(X)]
+def test_ten_crops_are_corners_centre_and_their_mirror_images():
+    """A21: the ten crops are four corners, the centre and their mirror images."""
+    views = [view.tolist() for view in ten_crops(5)(X)]
     corners = [X[:, :5, :5], X[:, :5, -5:], X[:, -5:, :5], X[:, -5:, -5:], X[:, 2:7, 3:8]]
-    assert found == [a.tolist() for crop in corners for a in (crop, crop[:, :, ::-1])]
+    assert views == [a.tolist() for crop in corners for a in (crop, crop[:, :, ::-1])]
 
 
 @pytest.mark.parametrize("shape", [(3, 9, 31, 2), (3, 31, 9, 2)])
@@ -31,39 +31,39 @@ def test_there_are_144_different_crops_of_one_size(shape):
     assert len(views) == 144
     assert {view.shape for view in views} == {(3, 7, 7, 2)}
     assert len({view.tobytes() for view in views}) == 144
-    own = views[:36]  # the scale of the images themselves
-    whole = x[:, :9, :9]
-    assert own[0].tobytes() == np.ascontiguousarray(whole[:, :7, :7]).tobytes()
-    assert own[24].tobytes() == np.ascontiguousarray(x[:, -9:, -9:][:, :7, :7]).tobytes()
+    first_scale = views[:36]  # the scale of the images themselves
+    square = x[:, :9, :9]
+    assert first_scale[0].tobytes() == np.ascontiguousarray(square[:, :7, :7]).tobytes()
+    assert first_scale[24].tobytes() == np.ascontiguousarray(x[:, -9:, -9:][:, :7, :7]).tobytes()
 
 
-def test_scales_are_those_of_the_shorter_side():
+def test_scales_are_sizes_of_the_shorter_side():
     assert [view.shape for view in scales(6, 9, 18)(X)] == [(3, 6, 8, 2), (3, 9, 12, 2), (3, 18, 24, 2)]
     assert next(iter(scales(9)(X))).tobytes() == X.tobytes()
     assert len(list(scales(6, 9, views=ten_crops(5))(X))) == 20
 
 
 def test_an_ensemble_averages_the_probabilities_of_all_networks_and_views():
-    """A21, B11: averages over crops and networks."""
+    """A21, B11: an ensemble averages probabilities over crops and networks."""
     models = [network(seed) for seed in range(3)]
     expected = np.mean([softmax(m(view)) for m in models for view in (X, X[:, :, ::-1].copy())], 0)
     np.testing.assert_allclose(np.exp(Ensemble(*models, views=flips)(X)), expected, rtol=1e-12)
     labels = np.array([4, 0, 2])
-    found = evaluate(Ensemble(*models, views=flips), [(X, labels)])
-    assert found.loss == pytest.approx(-np.log(expected[np.arange(3), labels]).mean(), rel=1e-12)
-    assert (found.predictions == expected.argmax(1)).all()
-    np.testing.assert_array_equal(Ensemble(models, views=flips)(X), Ensemble(*models, views=flips)(X))  # a list of them
+    evaluation = evaluate(Ensemble(*models, views=flips), [(X, labels)])
+    assert evaluation.loss == pytest.approx(-np.log(expected[np.arange(3), labels]).mean(), rel=1e-12)
+    assert (evaluation.predictions == expected.argmax(1)).all()
+    np.testing.assert_array_equal(Ensemble(models, views=flips)(X), Ensemble(*models, views=flips)(X))  # models in a list
 
 
-def test_a_probability_that_is_too_small_for_a_number_has_a_finite_score():
-    sure = Ensemble(lambda x: np.array([[0.0, -2000.0]]))
-    assert np.isfinite(sure(X)).all()
+def test_a_probability_that_underflows_has_a_finite_score():
+    certain = Ensemble(lambda x: np.array([[0.0, -2000.0]]))
+    assert np.isfinite(certain(X)).all()
 
 
-def test_what_does_not_fit_is_refused_by_name():
-    with pytest.raises(ValueError, match="models must be at least one network"):
+def test_invalid_arguments_are_refused_by_name():
+    with pytest.raises(ValueError, match="models must contain at least one network"):
         Ensemble()
-    with pytest.raises(ValueError, match="models must be at least one network"):
+    with pytest.raises(ValueError, match="models must contain at least one network"):
         Ensemble([])
     with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
         list(ten_crops(10)(X))

@@ -1,4 +1,4 @@
-"""The training loop: it learns, it counts right, it stops when told, and testing changes nothing."""
+"""Tests of the training loop: learning, averages, callbacks, stopping and errors."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from evidence import needs_kernels
 from refconv import data, models, nn, optim
 from refconv.training import Callback, Diverged, evaluate, fit, train_step
 
-pytestmark = needs_kernels  # on the loops a run would take hours
+pytestmark = needs_kernels  # on the loops, a run would take hours
 
 
 def small_run(epochs=2, images=96, tests=40, batch_size=32, **options):
@@ -24,7 +24,7 @@ def small_run(epochs=2, images=96, tests=40, batch_size=32, **options):
 
 
 @pytest.mark.slow
-def test_it_learns_the_digits():
+def test_lenet_learns_the_digits():
     _, _, history = small_run(epochs=5, images=3000, tests=500)
     assert history.epochs[-1].metrics["test_accuracy"] > 0.7
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss / 2
@@ -35,28 +35,28 @@ def test_the_same_seeds_give_the_same_weights_to_the_last_bit():
     assert all((first[name].value == again[name].value).all() for name in first)
 
 
-def test_the_means_count_every_image_alike_though_the_last_batch_is_smaller():
-    # With a learning rate of zero the network stands still: one pass in batches measures what one batch measures.
+def test_averages_over_an_epoch_weight_all_images_equally():
+    # With a learning rate of zero the network does not change, so the averages over batches equal those of one batch.
     model = models.lenet()
     model.build((32, 32, 1), rng=0, dtype=np.float64)
     images, labels = data.draw_digits(50, seed=3)
     batches = data.Batches(images, labels, 32, prepare=lambda x: data.lenet_input(x, np.float64), rng=0)
     history = fit(model, batches, optim.SGD(model, lr=0.0), epochs=1)
-    whole = evaluate(model, data.Batches(images, labels, 50, shuffle=False, prepare=batches.prepare))
-    assert history.epochs[0].train_loss == pytest.approx(whole.loss, rel=1e-12)
-    assert history.epochs[0].metrics["train_accuracy"] == whole.accuracy == np.mean(whole.predictions == labels)
+    expected = evaluate(model, data.Batches(images, labels, 50, shuffle=False, prepare=batches.prepare))
+    assert history.epochs[0].train_loss == pytest.approx(expected.loss, rel=1e-12)
+    assert history.epochs[0].metrics["train_accuracy"] == expected.accuracy == np.mean(expected.predictions == labels)
     assert history.epochs[0].images == 50
 
 
-def test_the_schedule_is_asked_for_the_share_of_the_run_that_is_done_and_lr_is_restored():
-    asked = []
-    _, optimizer, history = small_run(schedule=lambda progress: asked.append(progress) or 0.5)
-    assert asked == pytest.approx([k / 6 for k in range(6)])
+def test_the_schedule_is_called_with_the_progress_and_lr_is_restored():
+    calls = []
+    _, optimizer, history = small_run(schedule=lambda progress: calls.append(progress) or 0.5)
+    assert calls == pytest.approx([k / 6 for k in range(6)])
     assert [epoch.lr for epoch in history.epochs] == [0.01, 0.01]
     assert optimizer.lr == 0.02
 
 
-def test_stop_ends_the_run_after_a_whole_step_and_keeps_what_there_is():
+def test_stop_ends_the_run_after_a_complete_step_and_keeps_the_results():
     seen = []
 
     class Stop(Callback):
@@ -72,7 +72,7 @@ def test_stop_ends_the_run_after_a_whole_step_and_keeps_what_there_is():
 
 
 class Log(Callback):
-    """Notes its calls."""
+    """Callback that records its calls."""
 
     def __init__(self):
         self.calls, self.metrics, self.epochs = [], [], []
@@ -92,7 +92,7 @@ class Log(Callback):
         self.calls.append("end")
 
 
-def test_callbacks_see_what_the_history_says():
+def test_callbacks_receive_the_numbers_of_the_history():
     log = Log()
     _, _, history = small_run(callbacks=[log])
     assert log.calls == [
@@ -113,19 +113,19 @@ def test_callbacks_see_what_the_history_says():
     assert set(trained) == {"train_loss", "train_accuracy"}
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_named():
+def test_the_error_about_a_non_finite_loss_names_the_step():
     model = nn.Sequential(nn.Flatten(), nn.Dense(3))
     model.build((2, 2), rng=0)
     x = np.ones((4, 2, 2), np.float32)
     x[3] = np.nan
     batches = data.Batches(x, np.array([0, 1, 2, 0]), 2, shuffle=False)
     with pytest.raises(
-        FloatingPointError, match="the loss is nan at step 2 of epoch 1, with a batch that holds numbers that are not finite"
+        FloatingPointError, match="the loss is nan at step 2 of epoch 1, with a batch that contains non-finite numbers"
     ):
         fit(model, batches, optim.SGD(model, lr=0.1), epochs=1)
 
 
-def test_a_run_that_diverges_hands_over_its_history_and_restores_lr():
+def test_the_error_of_a_run_that_diverges_contains_the_history_and_lr_is_restored():
     model = nn.Sequential(nn.Flatten(), nn.Dense(3))
     model.build((2, 2), rng=0)
     x = np.ones((6, 2, 2), np.float32)
@@ -143,18 +143,18 @@ def test_a_run_that_diverges_hands_over_its_history_and_restores_lr():
 
 
 class AfterStep(Callback):
-    """Calls a function after one step."""
+    """Callback that calls a function after one step."""
 
     def __init__(self, epoch, step, function):
-        self.place, self.function = (epoch, step), function
+        self.position, self.function = (epoch, step), function
 
     def on_step_end(self, run):
-        if (run.epoch, run.step) == self.place:
+        if (run.epoch, run.step) == self.position:
             self.function()
 
 
 class Own(nn.Layer):
-    """A layer of somebody's own, whose inner ones do not get its input."""
+    """User's layer with two inner layers, of which the second receives the output of the first."""
 
     def __init__(self):
         self.first, self.second = nn.Dense(3), nn.Dense(2)
@@ -176,7 +176,7 @@ class Own(nn.Layer):
 
 
 @pytest.mark.parametrize(
-    ("model", "poisoned", "named"),
+    ("model", "poisoned", "layer"),
     [
         (nn.Sequential(a=nn.Dense(4), b=nn.Sum(nn.Identity(), nn.Sequential(nn.Tanh(), nn.Dense(4)))), "b.1.1.w", "b.1.1"),
         (nn.Sequential(a=nn.Dense(4), own=Own()), "own.second.b", "own"),
@@ -189,16 +189,16 @@ class Own(nn.Layer):
         (nn.Fractal(nn.Sequential(nn.Tanh(), nn.Dense(3)), 2), "column2_row2.1.w", "column2_row2.1"),
     ],
 )
-def test_the_first_layer_whose_output_is_not_finite_is_named(model, poisoned, named):
+def test_the_first_layer_with_a_non_finite_output_is_named(model, poisoned, layer):
     model.build((5,), rng=0, dtype=np.float64)
     model.named_parameters()[poisoned].value.flat[0] = np.inf
     batches = data.Batches(np.ones((2, 5)), np.array([0, 1]), 2, shuffle=False)
-    with pytest.raises(Diverged, match=rf"at step 1 of epoch 1, in layer {named}; try a smaller lr"):
+    with pytest.raises(Diverged, match=rf"at step 1 of epoch 1, in layer {layer}; try a smaller lr"):
         fit(model, batches, optim.SGD(model, lr=0.1), epochs=1)
 
 
 @pytest.mark.parametrize("kind", ["test", "validation"])
-def test_a_last_step_that_leaves_no_network_ends_the_run_as_well(kind):
+def test_a_non_finite_loss_after_the_last_step_is_an_error(kind):
     model = nn.Sequential(flat=nn.Flatten(), scores=nn.Dense(3))
     model.build((2, 2), rng=0)
     batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 4, shuffle=False)
@@ -210,9 +210,9 @@ def test_a_last_step_that_leaves_no_network_ends_the_run_as_well(kind):
     assert [line.images for line in caught.value.history.epochs] == [4]
 
 
-def test_what_cannot_be_trained_or_tested_is_refused_by_name():
+def test_empty_data_and_invalid_arguments_are_refused_by_name():
     optimizer = optim.SGD({"w": nn.Parameter(np.ones(2))}, lr=0.1)
-    with pytest.raises(ValueError, match="batches must not be empty, got none"):
+    with pytest.raises(ValueError, match="batches must contain at least one batch, got none"):
         fit(nn.Flatten(), [], optimizer, epochs=1)
     with pytest.raises(ValueError, match="clip_norm must be above 0, got 0"):
         fit(nn.Flatten(), [1], optimizer, epochs=1, clip_norm=0)
@@ -220,7 +220,7 @@ def test_what_cannot_be_trained_or_tested_is_refused_by_name():
         evaluate(lambda x: x, iter([]))
 
 
-def test_lr_is_restored_whatever_ends_the_run():
+def test_lr_is_restored_if_the_run_is_interrupted():
     model = nn.Sequential(nn.Flatten(), nn.Dense(3))
     model.build((2, 2), rng=0)
     batches = data.Batches(np.ones((4, 2, 2), np.float32), np.arange(4) % 3, 2, shuffle=False)
@@ -242,10 +242,10 @@ def test_evaluation_changes_nothing():
     assert {name: p.value.tobytes() for name, p in model.named_parameters().items()} == before
 
 
-def test_a_step_forgets_the_gradients_of_the_step_before():
+def test_a_step_clears_the_gradients_of_the_previous_step():
     x, labels = np.eye(3, 4, dtype=np.float64), np.array([0, 1, 2])
 
-    def gradient_of_last(steps):
+    def last_gradient(steps):
         model = nn.Dense(3)
         model.build((4,), rng=0, dtype=np.float64)
         optimizer = optim.SGD(model, lr=0.0)
@@ -253,10 +253,10 @@ def test_a_step_forgets_the_gradients_of_the_step_before():
             train_step(model, optimizer, x, labels)
         return model.parameters["w"].grad
 
-    assert (gradient_of_last(1) == gradient_of_last(3)).all()
+    assert (last_gradient(1) == last_gradient(3)).all()
 
 
-def test_history_as_csv():
+def test_the_history_is_written_as_csv():
     _, _, history = small_run(epochs=2)
     del history.epochs[1].metrics["test_loss"]
     lines = list(csv.DictReader(io.StringIO(history.to_csv())))
@@ -266,6 +266,6 @@ def test_history_as_csv():
     assert lines[1]["test_loss"] == ""
 
 
-def test_epochs_must_be_a_count():
+def test_epochs_must_be_at_least_one():
     with pytest.raises(ValueError, match="epochs must be at least 1, got 0"):
         small_run(epochs=0)

@@ -1,4 +1,4 @@
-"""Data from any iterable: arrays, lists, objects that read from disk, generators."""
+"""Tests of training data in arrays, lists, generators and objects that read from disk."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def weights_after(batches, **options):
 
 
 class FromDisk:
-    """Batches without a length, read anew in each epoch."""
+    """Batches without a length, which are read again in each epoch."""
 
     def __init__(self, sizes):
         self.sizes = sizes
@@ -41,7 +41,7 @@ def generated():
     yield from FromDisk([30, 40])
 
 
-def test_an_object_without_a_length_trains_as_a_list_of_the_same_batches():
+def test_an_object_without_a_length_trains_like_a_list_of_the_same_batches():
     def half(progress):
         seen.append(progress)
         return 0.5
@@ -98,12 +98,12 @@ def test_an_iterator_is_refused_for_more_than_one_epoch(name, make):
 @pytest.mark.parametrize(
     ("batches", "error", "message"),
     [
-        ([], ValueError, "batches must not be empty, got none"),
+        ([], ValueError, "batches must contain at least one batch, got none"),
         (FromDisk([]), ValueError, "batches yielded nothing; is it an exhausted iterator"),
         (5, TypeError, "batches must be Batches, an iterable of .* or a pair of arrays, got 5"),
     ],
 )
-def test_what_holds_no_batches_is_refused(batches, error, message):
+def test_data_without_batches_are_refused(batches, error, message):
     model, optimizer = model_and_optimizer()
     with pytest.raises(error, match=message):
         fit(model, batches, optimizer, epochs=1)
@@ -112,14 +112,14 @@ def test_what_holds_no_batches_is_refused(batches, error, message):
 def test_an_optimizer_of_an_earlier_build_is_refused():
     model, optimizer = model_and_optimizer()
     model.build((5,), rng=0)
-    with pytest.raises(ValueError, match="optimizer must hold the parameters of model"):
+    with pytest.raises(ValueError, match="optimizer must be made for the parameters of model"):
         fit(model, Batches(X, LABELS, 7), optimizer, epochs=1)
 
 
 @pytest.mark.parametrize("batches", [list(FromDisk([30, 40])), FromDisk([30, 40])], ids=["list", "no length"])
-def test_prefetched_iterables_train_as_themselves(batches):
-    (ahead, history), (direct, _) = weights_after(Prefetch(batches)), weights_after(batches)
-    assert ahead == direct
+def test_prefetching_an_iterable_does_not_change_the_result(batches):
+    (prefetched, history), (direct, _) = weights_after(Prefetch(batches)), weights_after(batches)
+    assert prefetched == direct
     assert [epoch.images for epoch in history.epochs] == [70, 70]
 
 

@@ -1,4 +1,4 @@
-"""Losses as objects: values, auxiliary heads, settings, and targets that are checked before the forward pass."""
+"""Tests of loss objects: values, auxiliary heads, settings and checks of targets."""
 
 import json
 
@@ -30,7 +30,7 @@ CASES = {
 @engines
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", CASES)
-def test_a_loss_is_its_operator(case, dtype):
+def test_a_loss_computes_its_operator(case, dtype):
     loss, scores, targets, operator = CASES[case]
     scores = scores.astype(dtype)
     loss.check_targets(targets, scores.shape)
@@ -41,8 +41,8 @@ def test_a_loss_is_its_operator(case, dtype):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_loss_adds_those_of_auxiliary_heads(case):
-    """A22: auxiliary heads count 0.3."""
+def test_every_loss_adds_the_losses_of_auxiliary_heads(case):
+    """A22: the losses of auxiliary heads have weight 0.3."""
     loss, scores, targets, operator = CASES[case]
     heads = (scores, 2 * scores, -scores)
     value, slopes = loss(heads, targets)
@@ -65,7 +65,7 @@ def test_every_loss_adds_those_of_auxiliary_heads(case):
         (BinaryCrossEntropy(4), {"aux_weight": 0.3, "pos_weight": 4.0}),
     ],
 )
-def test_settings_are_data_for_json(loss, settings):
+def test_settings_can_be_stored_as_json(loss, settings):
     assert json.loads(json.dumps(loss.settings())) == loss.settings() == settings
     assert eval(repr(loss)).settings() == settings
 
@@ -105,14 +105,14 @@ TARGETS = {
         OUTPUTS[:, 0],
         (4, 1),
         ValueError,
-        r"targets must have shape \(4, 1\), that of the outputs, got shape \(4,\): use targets.reshape\(4, 1\)",
+        r"targets must have shape \(4, 1\), like the outputs, got shape \(4,\): use targets.reshape\(4, 1\)",
     ),
     "(N, 1) against (N,)": (
         MeanSquaredError(),
         OUTPUTS[:, :1],
         (4,),
         ValueError,
-        r"targets must have shape \(4,\), that of the outputs, got shape \(4, 1\): use targets.reshape\(4,\)",
+        r"targets must have shape \(4,\), like the outputs, got shape \(4, 1\): use targets.reshape\(4,\)",
     ),
     "a row for each example": (MeanSquaredError(), OUTPUTS[0], (4, 2), ValueError, r"got shape \(2,\)$"),
     "words": (MeanSquaredError(), ["a", "b"], (2,), TypeError, "targets must be numbers, got <U1"),
@@ -124,7 +124,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("case", TARGETS)
-def test_targets_that_do_not_fit_are_refused_by_name(case):
+def test_invalid_targets_are_refused_by_name(case):
     loss, targets, shape, error, message = TARGETS[case]
     with pytest.raises(error, match=message):
         loss.check_targets(targets, shape)
@@ -140,13 +140,16 @@ def test_targets_that_do_not_fit_are_refused_by_name(case):
         (lambda: MeanSquaredError(aux_weight="a"), TypeError, "aux_weight must be a number"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused_by_name(make, error, message):
+def test_invalid_settings_are_refused_by_name(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
 
 def test_a_regression_is_trained_and_its_targets_are_not_broadcast():
-    """S3: (N,) targets against (N, 1) outputs would give the mean of all pairs, and nothing would change on a refusal."""
+    """Check that targets (N,) for outputs (N, 1) are refused and that the refusal changes nothing.
+
+    Broadcasting would compute the mean over all pairs.
+    """
     x = small_floats((64, 3), 4, np.float32)
     targets = (x @ [[1.0], [-2.0], [0.5]] + 0.25).astype(np.float64)
     model = nn.Sequential(nn.BatchNorm(), nn.Dense(1))
@@ -155,13 +158,13 @@ def test_a_regression_is_trained_and_its_targets_are_not_broadcast():
     before = {name: p.value.copy() for name, p in model.named_parameters().items()}
     with pytest.raises(ValueError, match=r"use targets.reshape\(64, 1\)"):
         train_step(model, optimizer, x, targets[:, 0], loss=MeanSquaredError())
-    for name, parameter in model.named_parameters().items():  # the running averages, too
+    for name, parameter in model.named_parameters().items():  # including the running averages
         np.testing.assert_array_equal(parameter.value, before[name])
     losses = [train_step(model, optimizer, x, targets, loss=MeanSquaredError())[0] for _ in range(200)]
     assert losses[-1] < 1e-4 < losses[0]
 
 
-def test_yes_or_no_answers_are_trained():
+def test_a_binary_classification_is_trained():
     x = small_floats((64, 3), 5)
     answers = (x[:, :1] > x[:, 1:2]).astype(int)
     model = nn.Dense(1)
@@ -172,7 +175,7 @@ def test_yes_or_no_answers_are_trained():
     assert ((scores > 0) == answers).mean() > 0.95
 
 
-def test_a_loss_of_ones_own_has_auxiliary_heads_too():
+def test_a_users_loss_supports_auxiliary_heads():
     class AbsoluteError(Loss):
         def of_one_head(self, scores, targets):
             return np.abs(scores - targets).mean(), np.sign(scores - targets) / scores.size

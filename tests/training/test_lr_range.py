@@ -1,4 +1,4 @@
-"""The range test finds the learning rate at which a network begins to learn, and changes nothing."""
+"""Tests of the learning-rate range test: its curve, and that it changes nothing."""
 
 import io
 
@@ -32,7 +32,7 @@ def test_the_loss_falls_then_rises_and_the_test_ends(dtype):
     assert rates.losses[-1] > 4 * rates.losses.min()
 
 
-def test_model_optimizer_and_batches_are_left_as_they_were():
+def test_model_optimizer_and_batches_are_not_changed():
     model, optimizer = built()
     batches = Batches(X, LABELS, 9, rng=1)
     before = [p.value.tobytes() for p in model.named_parameters().values()]
@@ -55,7 +55,7 @@ def test_the_average_is_corrected_for_its_start():
     assert rates.losses == pytest.approx([4.0, (2 / 2 + 4 / 4) / 0.75, (1 / 2 + 2 / 4 + 4 / 8) / 0.875])
 
 
-def test_steepest_and_lowest_by_hand():
+def test_steepest_and_lowest_match_the_values_by_hand():
     rates = LearningRates(np.array([0.1, 0.2, 0.4, 0.8, 1.6]), np.array([5.0, 4.9, 2.0, 1.0, 3.0]))
     assert (rates.steepest, rates.lowest) == (0.4, 0.8)
 
@@ -67,11 +67,11 @@ def test_steepest_and_lowest_by_hand():
         ({"lowest": 0.0}, "lowest must be above 0, got 0.0"),
         ({"highest": 1e-6}, "highest must be above 1e-05, got 1e-06"),
         ({"smooth": 1.0}, "smooth must be at least 0 and below 1, got 1.0"),
-        ({"batches": iter([(X, LABELS)])}, "batches must yield 100 batches, got 1: an exhausted iterator?"),
-        ({"batches": [(np.full_like(X, np.nan), LABELS)]}, "lowest must have a finite loss for at least 3 steps"),
+        ({"batches": iter([(X, LABELS)])}, "batches must yield 100 batches, got 1; is it an exhausted iterator?"),
+        ({"batches": [(np.full_like(X, np.nan), LABELS)]}, "lowest must give a finite loss for at least 3 steps"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(options, message):
+def test_invalid_arguments_are_refused(options, message):
     model, optimizer = built()
     given = {"batches": [(X, LABELS)], **options}
     with pytest.raises(ValueError, match=message):

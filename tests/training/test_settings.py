@@ -1,4 +1,4 @@
-"""A checkpoint is continued with the same settings and data only, and the error names the difference (S8)."""
+"""Tests that a run is resumed only with the same settings and data, or the error names the change."""
 
 import functools
 
@@ -39,11 +39,11 @@ def run(folder, resume, patience=4, given=None, wrap=lambda batches: batches, **
     return fit(model, data, optimizer, epochs=2, validation=validation, callbacks=callbacks, **arguments)
 
 
-def changed(array, place):
-    """The array with one other element in the middle of it."""
-    other = array.copy()
-    other[place] = (other[place] + 1) % 3
-    return other
+def changed(array, index):
+    """Return a copy of the array with one changed element."""
+    copy = array.copy()
+    copy[index] = (copy[index] + 1) % 3
+    return copy
 
 
 CHANGES = {
@@ -73,13 +73,13 @@ CHANGES = {
 
 
 class Scaled:
-    """An object of the user's, without settings(): a loss, a schedule or a function that prepares images."""
+    """User's object without settings(): a loss, a schedule or a function that prepares images."""
 
     def __init__(self, factor):
         self.factor, self.calls = factor, 0
 
     def __call__(self, scores, targets):
-        self.calls += 1  # must not be compared with a run that begins
+        self.calls += 1  # changes during the run, so it must not be compared
         value, dscores = CrossEntropy()(scores, targets)
         return self.factor * value, np.float32(self.factor) * dscores
 
@@ -101,7 +101,7 @@ OBJECTS = {
 def test_attributes_of_objects_without_settings_are_compared(tmp_path, kind):
     make = OBJECTS[kind]
     run(tmp_path, resume=False, **make(Scaled(0.5)))
-    with pytest.raises(ValueError, match=r"is the checkpoint of another run; .*factor: 0.25, was 0.5$"):
+    with pytest.raises(ValueError, match=r"must be a checkpoint of this run, got other settings; .*factor: 0.25, was 0.5$"):
         run(tmp_path, resume=True, **make(Scaled(0.25)))
     assert [epoch.epoch for epoch in run(tmp_path, resume=True, **make(Scaled(0.5))).epochs] == [1, 2]
 
@@ -115,7 +115,7 @@ def test_attributes_of_layers_that_were_set_after_construction_are_compared(tmp_
         return fit(model, batches(), optim.SGD(model, lr=0.1), epochs=2, callbacks=callbacks)
 
     resumed(tmp_path, 0.5, resume=False)
-    with pytest.raises(ValueError, match=r"another run; layers\.1\.momentum: 0.75, was 0.5$"):
+    with pytest.raises(ValueError, match=r"got other settings; layers\.1\.momentum: 0.75, was 0.5$"):
         resumed(tmp_path, 0.75, resume=True)
     assert len(resumed(tmp_path, 0.5, resume=True).epochs) == 2
 
@@ -124,16 +124,18 @@ def test_attributes_of_layers_that_were_set_after_construction_are_compared(tmp_
 def test_a_run_with_another_setting_is_not_resumed(tmp_path, change):
     options, difference = CHANGES[change]
     run(tmp_path, resume=False)
-    with pytest.raises(ValueError, match=rf"last.safetensors is the checkpoint of another run; {difference}$"):
+    with pytest.raises(
+        ValueError, match=rf"last.safetensors must be a checkpoint of this run, got other settings; {difference}$"
+    ):
         run(tmp_path, resume=True, **options)
 
 
-def test_what_does_not_change_the_result_may_change(tmp_path):
+def test_settings_that_do_not_affect_the_result_may_change(tmp_path):
     run(tmp_path, resume=False)
     assert [epoch.epoch for epoch in run(tmp_path, resume=True, wrap=Prefetch, test=(X, LABELS)).epochs] == [1, 2]
 
 
-def test_functions_are_described_with_what_they_were_made_with():
+def test_the_description_of_a_function_contains_its_closure_and_defaults():
     assert describe(augment.shift(2)) != describe(augment.shift(3))
     assert describe(augment.shift(2)) == describe(augment.shift(2))
     crop = augment.crop(3, pad=1)
@@ -148,7 +150,7 @@ def test_functions_are_described_with_what_they_were_made_with():
     assert describe(lambda x, power=2: x**power) != describe(lambda x, power=3: x**power)
 
 
-def test_a_recursive_function_and_a_growing_list_have_a_description():
+def test_a_function_that_refers_to_itself_or_to_a_growing_list_has_a_description():
     seen = []
 
     def again(k):

@@ -1,4 +1,4 @@
-"""One step: its loss, its auxiliary heads, its clipped gradients; and that testing leaves everything alone."""
+"""Tests of a training step: loss, auxiliary heads, clipping; and that evaluation changes nothing."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ LABELS = np.array([0, 2, 1, 2, 2])
 
 
 class WithHead(nn.Layer):
-    """A body, its scores, and in training those of an auxiliary head: as GoogLeNet is trained."""
+    """Network that returns scores, and in training also the scores of an auxiliary head."""
 
     def __init__(self):
         self.body, self.main, self.aux = nn.Dense(6), nn.Dense(3), nn.Dense(3)
@@ -45,8 +45,8 @@ def built(model, shape=(4,)):
 
 
 @engines
-def test_the_loss_of_an_auxiliary_head_counts_three_tenths():
-    """A22: auxiliary classifiers, weight 0.3."""
+def test_the_loss_of_an_auxiliary_head_has_weight_three_tenths():
+    """A22: the loss of an auxiliary classifier has weight 0.3."""
     model = built(WithHead())
     hidden = model.body(X)
     main, aux = (softmax_cross_entropy(head(hidden), LABELS) for head in (model.main, model.aux))
@@ -58,8 +58,8 @@ def test_the_loss_of_an_auxiliary_head_counts_three_tenths():
     assert evaluate(model, [(X, LABELS)]).loss == pytest.approx(float(main[0]))
 
 
-def test_label_smoothing_changes_the_loss_of_training_alone():
-    """A19: label smoothing 0.1."""
+def test_label_smoothing_changes_only_the_training_loss():
+    """A19: label smoothing of 0.1 changes the training loss and not the evaluation."""
     model = built(nn.Dense(3))
     expected, slope = softmax_cross_entropy(model(X), LABELS, label_smoothing=0.1)
     before = evaluate(model, [(X, LABELS)]).loss
@@ -69,8 +69,8 @@ def test_label_smoothing_changes_the_loss_of_training_alone():
     assert_same_sums(model.parameters["w"].grad, lambda x, dy: x.T @ dy, X, slope, terms=len(X))
 
 
-def test_a_step_with_a_shortest_norm_moves_that_far():
-    """A20: gradient clipping 2.0."""
+def test_a_step_with_clipped_gradients_has_the_length_lr_times_clip_norm():
+    """A20: gradients are clipped at norm 2.0."""
     model = built(nn.Dense(3))
     before = {name: p.value.copy() for name, p in model.named_parameters().items()}
     train_step(model, optim.SGD(model, 0.5), 100 * X, LABELS, clip_norm=2.0)
@@ -79,13 +79,13 @@ def test_a_step_with_a_shortest_norm_moves_that_far():
 
 
 def test_an_optimizer_made_before_the_last_build_is_refused_and_nothing_changes():
-    """An optimiser of other parameters would train nothing, and the loss would stay the same without an error."""
+    """Check the error: an optimiser of old parameters would leave the network unchanged."""
     model = nn.Sequential(nn.BatchNorm(), nn.Dense(3))
     model.build((5,), rng=0, dtype=np.float64)
     optimizer = optim.SGD(model, 0.1)
     model.build(X.shape[1:], rng=0, dtype=np.float64)
     before = {name: p.value.copy() for name, p in model.named_parameters().items()}
-    with pytest.raises(ValueError, match=r"optimizer must hold the parameters of model, .* make a new optimizer"):
+    with pytest.raises(ValueError, match=r"optimizer must be made for the parameters of model, .* make a new optimizer"):
         train_step(model, optimizer, X, LABELS)
     for name, parameter in model.named_parameters().items():
         np.testing.assert_array_equal(parameter.value, before[name])
@@ -97,34 +97,34 @@ def test_evaluation_changes_no_state():
     optimizer = optim.SGD(model, 0.1, momentum=0.9)
     train_step(model, optimizer, X, LABELS)
 
-    def everything():
+    def all_state():
         arrays = [a for p in model.named_parameters().values() for a in (p.value, p.grad) if a is not None]
         states = [rng.bit_generator.state for rng in generators(model).values()]
         return [a.tobytes() for a in arrays] + states + [a.tobytes() for a in optimizer.state().values()]
 
-    before = everything()
+    before = all_state()
     assert len(generators(model)) == 2
     evaluate(model, [(X, LABELS)])
     model.activations(X, "1.1")
-    assert everything() == before
+    assert all_state() == before
     train_step(model, optimizer, X, LABELS)
-    assert everything() != before
+    assert all_state() != before
 
 
-def test_top_five_and_the_confusion_matrix():
+def test_evaluate_returns_top_five_accuracy_and_the_confusion_matrix():
     scores = np.array([[0.0, 1, 2, 3, 4, 5], [6, 5, 4, 3, 2, 1], [0, 9, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
     labels = np.array([0, 2, 1, 5])
     metrics = {"accuracy": accuracy, "top5": top_k_accuracy(5)}
-    found = evaluate(lambda x: x, data.Batches(scores, labels, 3, shuffle=False), metrics=metrics)
-    assert found.accuracy == 0.25
-    assert found.metrics["top5"] == 0.5  # the last one's six scores are equal, and five classes come first
-    assert found.predictions.tolist() == [5, 0, 1, 0]
+    evaluation = evaluate(lambda x: x, data.Batches(scores, labels, 3, shuffle=False), metrics=metrics)
+    assert evaluation.accuracy == 0.25
+    assert evaluation.metrics["top5"] == 0.5  # the last example has six equal scores, so class 5 ranks sixth
+    assert evaluation.predictions.tolist() == [5, 0, 1, 0]
     expected = np.zeros((6, 6), int)
     expected[[0, 2, 1, 5], [5, 0, 1, 0]] = 1
-    assert (found.confusion() == expected).all()
+    assert (evaluation.confusion() == expected).all()
     with np.errstate(invalid="ignore"):
-        nothing = [(np.full((2, 7), np.nan), np.array([0, 3]))]
-        assert evaluate(lambda x: x, nothing, metrics=metrics).metrics["top5"] == 0
+        not_finite = [(np.full((2, 7), np.nan), np.array([0, 3]))]
+        assert evaluate(lambda x: x, not_finite, metrics=metrics).metrics["top5"] == 0
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_numbers_out_of_range_are_refused_by_name(make, message):
         make()
 
 
-def test_another_loss_gets_the_targets_as_they_are():
+def test_a_users_loss_receives_the_targets_unchanged():
     model, targets = nn.Conv2D(3, 1), np.arange(5 * 2 * 7, dtype=np.uint8).reshape(5, 2, 7) % 3
     model.build((2, 7, 4), rng=0, dtype=np.float64)
     seen = []
@@ -156,16 +156,16 @@ def test_another_loss_gets_the_targets_as_they_are():
 
 
 def test_cross_entropy_of_each_pixel_is_trained_and_labels_of_images_are_refused():
-    """S20: scores (N, H, W, K) with labels (N, H, W)."""
+    """Check scores (N, H, W, K) with labels (N, H, W), and that labels (N,) are refused."""
     x = np.random.default_rng(1).standard_normal((5, 2, 7, 4))
     targets = np.arange(5 * 2 * 7, dtype=np.uint8).reshape(5, 2, 7) % 3
     model = built(nn.Conv2D(3, 1), (2, 7, 4))
     scores = model(x)
     expected, slope = softmax_cross_entropy(scores.reshape(-1, 3), targets.ravel())
     before = model.named_parameters()["w"].value.copy()
-    found, kept = train_step(model, optim.SGD(model, 0.5), x, targets)
-    assert found == pytest.approx(expected, rel=1e-13)
-    np.testing.assert_array_equal(kept, scores)
+    loss, returned_scores = train_step(model, optim.SGD(model, 0.5), x, targets)
+    assert loss == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_array_equal(returned_scores, scores)
     moved = -0.5 * np.einsum("nhwi,nhwo->io", x, slope.reshape(scores.shape))
     np.testing.assert_allclose(model.named_parameters()["w"].value - before, moved[None, None], rtol=1e-10)
     with pytest.raises(ValueError, match=r"labels must have shape \(5, 2, 7\), got \(5,\)"):

@@ -1,4 +1,4 @@
-"""Targets of every shape in fit, train_step and evaluate: classes, classes of pixels, numbers, answers (S3, S20)."""
+"""Tests of targets in training: classes, classes of pixels, numbers and binary answers."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def built(layer, shape, dtype=np.float64):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_class_for_each_pixel(dtype):
+def test_a_classification_of_pixels_is_trained(dtype):
     images, classes = IMAGES.astype(dtype), IMAGES[..., :2].argmax(-1)
     model = built(nn.Conv2D(4, (1, 3), padding="same"), (6, 5, 3), dtype)
     metrics = {"accuracy": accuracy, "iou": intersection_over_union}
@@ -45,7 +45,7 @@ def test_a_class_for_each_pixel(dtype):
     assert evaluate(model, (images, classes)).predictions is None
 
 
-def test_weights_of_classes_reach_the_loss_and_the_validation():
+def test_class_weights_apply_to_the_training_and_the_validation_loss():
     classes = IMAGES[..., 0].argmax(-1)
     weighted = CrossEntropy(class_weights=[1, 2, 5, 1, 1])
     model = built(nn.Sequential(nn.Flatten(), nn.Dense(5)), (6, 5, 3))
@@ -71,7 +71,7 @@ def test_the_loss_with_class_weights_does_not_depend_on_the_batches(batch_size):
     assert evaluate(lambda x: x, batches, loss=weighted).loss == pytest.approx(float(expected), rel=1e-12)
 
 
-def test_a_regression():
+def test_a_regression_is_trained():
     targets = X[:, :2] - 3 * X[:, 1:3]
     model = built(nn.Dense(2), (4,))
     metrics = {"error": mean_absolute_error}
@@ -82,7 +82,7 @@ def test_a_regression():
     assert set(history.epochs[0].metrics) == {"train_loss", "train_error", "validation_loss", "validation_error"}
 
 
-def test_answers():
+def test_a_binary_classification_is_trained():
     answers = (X[:, :3] > 0.2).astype(int)
     model = built(nn.Dense(3), (4,))
     options = dict(loss=BinaryCrossEntropy(), validation=(X, answers))
@@ -107,7 +107,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_targets_that_do_not_fit_are_refused_before_anything_changes(case):
+def test_invalid_targets_are_refused_before_anything_changes(case):
     loss, targets, outputs, message = WRONG[case]
     model = built(nn.Sequential(nn.BatchNorm(), nn.Dense(outputs)), (4,))
     optimizer = optim.SGD(model, lr=0.1)
@@ -124,7 +124,7 @@ def test_targets_that_do_not_fit_are_refused_before_anything_changes(case):
     assert [p.value.tobytes() for p in model.named_parameters().values()] == before
 
 
-def test_the_loop_takes_the_steps_of_train_step():
+def test_fit_takes_the_same_steps_as_train_step():
     labels = RNG.integers(0, 3, 10)
     batches = [(X[:6], labels[:6]), (X[6:], labels[6:])]
     one, other = (built(nn.Sequential(nn.BatchNorm(), nn.Dense(3)), (4,)) for _ in range(2))

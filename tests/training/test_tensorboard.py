@@ -1,4 +1,4 @@
-"""The numbers written for TensorBoard, and the error if its writer is not installed."""
+"""Tests of the numbers written for TensorBoard and of the error if its writer is missing."""
 
 import sys
 import time
@@ -14,14 +14,14 @@ EPOCH = Epoch(
 
 
 def write(folder):
-    """Write one epoch as :func:`refconv.training.fit` would."""
+    """Write one epoch in the same way as :func:`refconv.training.fit`."""
     callback, run = TensorBoard(folder), SimpleNamespace(history=History([EPOCH]))
     callback.on_train_begin(run)
     callback.on_epoch_end(run)
     callback.on_train_end(run)
 
 
-def test_each_epoch_is_written_without_what_was_not_measured(tmp_path):
+def test_only_measured_numbers_of_an_epoch_are_written(tmp_path):
     tensorboard_x = pytest.importorskip("tensorboardX")
     written = []
 
@@ -38,26 +38,26 @@ def test_each_epoch_is_written_without_what_was_not_measured(tmp_path):
     assert ("images_per_second", 25.0, 3) in written
     assert not [name for name, *_ in written if name.startswith("test")]
     (events,) = tmp_path.iterdir()
-    deadline = time.monotonic() + 20  # a thread of its own writes the file
+    deadline = time.monotonic() + 20  # seconds; a separate thread writes the file
     while b"validation/accuracy" not in events.read_bytes() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert b"train/loss" in events.read_bytes()
 
 
-def test_its_thread_sleeps_between_two_looks_and_ends_with_the_run(tmp_path, monkeypatch):
-    asked, closed = {}, []
+def test_the_thread_of_the_writer_sleeps_and_ends_with_the_run(tmp_path, monkeypatch):
+    settings, closed = {}, []
 
     def writer(folder, **options):
-        asked.update(options)
+        settings.update(options)
         return SimpleNamespace(add_scalar=lambda *scalar: None, close=lambda: closed.append(folder))
 
     monkeypatch.setitem(sys.modules, "tensorboardX", SimpleNamespace(SummaryWriter=writer))
     write(tmp_path)
-    assert asked["flush_secs"] > 0  # of 0 it makes a loop that never rests, and takes a whole core
+    assert settings["flush_secs"] > 0  # with 0 seconds, the thread would poll without sleeping and keep one core busy
     assert closed == [str(tmp_path)]
 
 
-def test_without_the_writer_it_says_what_to_install(tmp_path, monkeypatch):
+def test_the_error_about_a_missing_writer_names_the_package_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match=r'needs tensorboardX: pip install "refconv\[tensorboard\]"'):
         TensorBoard(tmp_path)

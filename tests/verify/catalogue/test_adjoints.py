@@ -1,4 +1,7 @@
-"""Each identity of the table of adjoints holds in exact fractions: with the derivative, and with the forward loop."""
+"""Tests of the table of adjoints: each identity is true in exact fractions.
+
+Each is compared with the derivative and with the forward loop.
+"""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -17,27 +20,27 @@ ROWS = [(row, CATALOGUE[name]) for row in ADJOINTS for name in row.operators]
 
 
 def filled(operator, case):
-    """The arguments of a case in fractions, with ∂e/∂y."""
+    """Return the arguments of a case in fractions, with ∂e/∂y."""
     a = fill(case, fractions)
     return a.with_arrays(dy=fractions("dy", np.shape(operator(a)), np.random.default_rng(2), False))
 
 
 def holds(row, operator, a):
-    """True if the other operator gives the derivative, and ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ for it; everything without rounding."""
+    """Return True if the other operator computes the derivative and ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩."""
     by_other = np.asarray(row.call(a))
     (derivative,) = [result[row.array] for result in (d(a) for d in operator.derivatives) if row.array in result]
     if by_other.shape != derivative.shape or not np.all(by_other == derivative):
         return False
     v = fractions("v", a.arrays[row.array].shape, np.random.default_rng(3), False)
     moved = rates(operator(a.with_arrays(**{row.array: dual_array(a.arrays[row.array], v)})))
-    there, back = inner(a.dy, moved), inner(by_other, v)
-    assert isinstance(there, Fraction | int)
-    assert isinstance(back, Fraction | int)
-    return there == back
+    forward, backward = inner(a.dy, moved), inner(by_other, v)
+    assert isinstance(forward, Fraction | int)
+    assert isinstance(backward, Fraction | int)
+    return forward == backward
 
 
 @pytest.mark.parametrize(("row", "operator"), ROWS, ids=[f"{operator.name}-{row.array}" for row, operator in ROWS])
-def test_a_derivative_is_the_other_operator(row, operator):
+def test_a_derivative_equals_the_other_operator(row, operator):
     with refconv.config(engine="reference"):
         cases = [a for a in (filled(operator, case) for case in operator.fixed) if row.applies(a)]
         assert cases
@@ -53,18 +56,18 @@ def test_a_derivative_is_the_other_operator(row, operator):
         ("dense", "x", lambda a: refconv.dense(a.dy, a.w.T)[:1]),
     ],
 )
-def test_a_wrong_identity_is_seen(name, array, wrong):
+def test_a_wrong_identity_is_refused(name, array, wrong):
     operator = CATALOGUE[name]
     with refconv.config(engine="reference"):
         assert not holds(Adjoint((name,), array, "", wrong), operator, filled(operator, operator.fixed[0]))
 
 
-def test_the_identities_without_a_condition_hold_for_every_fixed_case():
+def test_only_four_operators_have_conditional_identities():
     conditional = {name for row in ADJOINTS for name in row.operators if row.applies is not Adjoint.applies}
     assert conditional == {"convolve1d", "cross_correlate1d", "pad", "upsample2d"}
 
 
-def test_the_conditions_are_needed():
+def test_identities_are_false_if_their_condition_is_not_met():
     for row, operator in ROWS:
         if row.operators[0] in ("pad", "upsample2d"):
             with refconv.config(engine="reference"):

@@ -1,4 +1,4 @@
-"""Rows of the table beside the public operators: optimisers, layers, running averages and the slides' own forms."""
+"""Tests of the rows of optimisers, layers, running averages and forms used by the slides."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ SGD = UPDATES["optim.SGD"]
 
 
 def with_options(operator, **changed):
-    """The operator, which is called with other options than it is given."""
+    """Return the operator with a call that replaces some of its options."""
 
     def forward(function, a):
         other = a.with_arrays()
@@ -35,7 +35,7 @@ def with_options(operator, **changed):
 
 
 @pytest.mark.slow
-def test_the_command_takes_layers_optimisers_and_loops_by_their_names(capsys):
+def test_the_command_accepts_names_of_layers_optimisers_and_loops(capsys):
     assert main(["verify", "nn.Identity", "optim.SGD", "running_average", "centred_correlation_dx", "--quick"]) == 0
     printed = capsys.readouterr().out
     assert [line.split()[0] for line in printed.splitlines()[1:5]] == [
@@ -54,7 +54,7 @@ def test_names_are_looked_up_in_the_package_and_then_among_the_loops():
 
 
 @pytest.mark.parametrize("name", ["optim.SGD", "optim.RMSProp", "optim.Adam"])
-def test_an_optimiser_is_proved_for_all_numbers_and_learning_rates(name):
+def test_the_proof_of_an_optimiser_has_symbols_for_all_options_and_learning_rates(name):
     operator = UPDATES[name]
     a = fill(operator.fixed[0], symbols)
     free = {str(symbol) for element in operator.definition(a)["y"] for symbol in element.free_symbols}
@@ -75,10 +75,10 @@ def test_an_optimiser_is_proved_for_all_numbers_and_learning_rates(name):
         ("running_average", {"momentum": 0.75}),
     ],
 )
-def test_pytorch_contradicts_another_number(name, changed):
+def test_pytorch_contradicts_a_different_option(name, changed):
     pytest.importorskip("torch")
     operator = CATALOGUE[name]
-    fixed = operator.fixed[-1 if name == "optim.RMSProp" else 0]  # PyTorch has ε beside the root alone
+    fixed = operator.fixed[-1 if name == "optim.RMSProp" else 0]  # PyTorch adds ε outside the root only
     assert oracle(operator, fixed, ["torch"]) < 1e-14
     with pytest.raises(Refuted, match="torch gives"):
         oracle(with_options(operator, **changed), fixed, ["torch"])
@@ -102,7 +102,7 @@ def test_pytorch_agrees_while_the_learning_rate_changes_between_four_steps():
         ("separate_rank1", lambda f, a: np.concatenate(f(np.outer(a.u, 2 * a.v)))),
     ],
 )
-def test_scipy_contradicts_another_form(name, wrong):
+def test_scipy_contradicts_a_wrong_form(name, wrong):
     pytest.importorskip("scipy")
     operator = FORMS[name]
     assert oracle(operator, operator.fixed[0], ["scipy"]) < 1e-13
@@ -131,7 +131,7 @@ def test_a_worked_example_refutes_the_operator_and_its_definition():
         worked(SGD, replace(slide, expected={"y": [1.0]}))
 
 
-def test_an_example_of_refused_arguments_needs_the_error_that_it_names():
+def test_an_example_with_invalid_arguments_must_raise_the_stated_error():
     operator = FORMS["separate_rank1"]
     refused = next(pin for pin in operator.worked if pin.refused)
     assert worked(operator, refused) == 0
@@ -144,12 +144,12 @@ def test_an_example_of_refused_arguments_needs_the_error_that_it_names():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["symbolic", pytest.param("parity", marks=needs_kernels)])
 @pytest.mark.parametrize("name", ["nn.Conv1D", "optim.Adam", "running_average", "nn.Concat"])
-def test_another_definition_is_refuted(kind, name):
+def test_a_wrong_definition_is_refuted(kind, name):
     operator = CATALOGUE[name]
 
     def other(a):
-        found = operator.definition(a)
-        return {**found, "y": found["y"] + 1}
+        results = operator.definition(a)
+        return {**results, "y": results["y"] + 1}
 
     assert gather(replace(operator, definition=other), kind, quick=True).refuted is not None
 
@@ -164,14 +164,14 @@ def test_a_layer_whose_gradients_differ_from_those_of_its_operator_is_refuted():
 
 
 class Longer(nn.Dense):
-    """A dense layer that foresees one output more than it has."""
+    """Dense layer whose output_shape predicts one element too many."""
 
     def output_shape(self, shape):
         return (super().output_shape(shape)[0] + 1,)
 
 
 class Halved(nn.Identity):
-    """A layer that changes its input."""
+    """Layer that changes its input."""
 
     def forward(self, x, train=True):
         x /= 2
@@ -188,7 +188,7 @@ def test_a_layer_with_a_wrong_output_shape_or_that_changes_its_input_is_refuted(
 
 
 class Called(nn.Identity):
-    """An identity whose inference path gives something else."""
+    """Identity layer whose call returns something else."""
 
     def __init__(self, change):
         self.change = change
@@ -198,13 +198,13 @@ class Called(nn.Identity):
 
 
 @pytest.mark.parametrize("change", [lambda x: 2 * x, lambda x: x[:1], lambda x: x.astype(np.float16)])
-def test_a_layer_whose_call_is_not_its_forward_pass_in_inference_is_refuted(change):
+def test_a_layer_whose_call_differs_from_its_forward_pass_in_inference_is_refuted(change):
     a = fill(case(lambda: Called(change), (3,)), integers)
     with pytest.raises(Refuted, match=r"\(x\) is .*, and forward\(x, train=False\) returns"):
         backward(Called(change), a.with_arrays(dy=a.x.copy()))
 
 
-def test_the_learning_rate_of_adam_is_the_papers_by_default():
+def test_the_default_learning_rate_of_adam_is_that_of_the_paper():
     assert optim.Adam({"w": nn.Parameter(np.ones(2))}).lr == 0.001
 
 
@@ -215,15 +215,15 @@ def test_a_layer_is_built_from_the_same_seed_each_time():
     assert np.array_equal(dropped(a), dropped(a))
 
 
-def test_a_row_for_a_layer_takes_the_cases_of_its_operator_and_refutes_another_operator():
+def test_a_row_of_a_layer_uses_the_cases_of_its_operator_and_refutes_another_operator():
     right = layer("ReLU", "relu", lambda cls, a: cls())
     assert gather(right, "symbolic", quick=True).cases == 3  # two cases and the kink
     wrong = layer("ReLU", "leaky_relu", lambda cls, a: cls())
     assert "by the definition" in gather(wrong, "symbolic", quick=True).refuted
 
 
-def test_the_default_momentum_of_the_lectures_averages_is_the_lectures():
-    """A14: τ is 0.99, and weights the old average."""
+def test_the_default_momentum_of_lecture_averages_is_that_of_the_lectures():
+    """A14: τ is 0.99 and is the weight of the old average."""
     layer = nn.BatchNorm(averages="lecture")
     layer.build((1,), rng=0, dtype=np.float64)
     for mean, expected in ((3.0, 0.03), (5.0, 0.0797)):
@@ -232,6 +232,6 @@ def test_the_default_momentum_of_the_lectures_averages_is_the_lectures():
         assert layer.parameters["mean"].value[0] == pytest.approx(expected, rel=1e-14)
 
 
-def test_a_pin_may_hold_the_output_alone():
+def test_a_worked_example_may_contain_only_the_output():
     pin = Pin("two shifted by a half", {"x": [[1.0, 2.0]], "w": [[3.0], [0.5]], "b": [0.5]}, {"y": [[4.5]]})
     assert worked(CATALOGUE["dense"], pin) == 0

@@ -1,4 +1,4 @@
-"""The evidence itself: what ``refconv verify`` prints, as tests; one for each row and kind."""
+"""Tests that gather the evidence of ``refconv verify``, one for each row and kind."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from refconv.verify.evidence.kinds import KINDS
 @pytest.mark.parametrize("operator", CATALOGUE.values(), ids=CATALOGUE)
 def test_evidence(operator, kind, gather_evidence, record_property):
     outcome, report = gather_evidence(operator, kind)
-    record_property("evidence", outcome)  # ../../../conftest.py prints them as a table
+    record_property("evidence", outcome)  # ../../../conftest.py prints a table of all outcomes
     if outcome.refuted is not None:
         pytest.fail(report, pytrace=False)
 

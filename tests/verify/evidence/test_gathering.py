@@ -1,4 +1,4 @@
-"""Evidence gathered in a second process."""
+"""Tests of the evidence gathered in a second process."""
 
 import pickle
 from dataclasses import replace
@@ -13,19 +13,19 @@ TASKS = [("relu", kind, True) for kind in KINDS]
 
 
 @pytest.mark.slow
-def test_a_second_process_finds_what_this_one_finds():
+def test_a_second_process_has_the_same_outcomes():
     gathering = Gathering(TASKS)
     try:
-        gathering._begun[TASKS[0]].result()  # the last that it computes
+        gathering._futures[TASKS[0]].result()  # the process computes this task last
         for task in TASKS:
-            (there, text), (here, words) = gathering[task], gathered(*task)
-            assert replace(there, seconds=0) == replace(here, seconds=0)
-            assert text == words
+            (outcome, text), (expected, expected_text) = gathering[task], gathered(*task)
+            assert replace(outcome, seconds=0) == replace(expected, seconds=0)
+            assert text == expected_text
     finally:
         gathering.stop()
 
 
-def test_what_no_second_process_has_begun_is_computed_here():
+def test_a_task_that_no_second_process_has_started_is_computed_here():
     outcome, text = Gathering()["tanh", "adjoint", True]
     assert (outcome.operator, outcome.kind, outcome.refuted) == ("tanh", "adjoint", None)
     assert text.startswith("tanh, adjoint: ✓")

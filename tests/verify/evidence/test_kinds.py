@@ -1,4 +1,4 @@
-"""Each kind of evidence can fail: a wrong operator or derivative is refuted, in words that say where."""
+"""Tests that each kind of evidence refutes wrong operators and names the place."""
 
 import re
 from dataclasses import replace
@@ -24,13 +24,13 @@ CONV = OPERATORS["conv2d"]
 
 
 def with_derivative(operator, wrong):
-    """The operator, the first of whose derivatives has another call."""
+    """Return the operator with another call of its first derivative."""
     first, *others = operator.derivatives
     return replace(operator, derivatives=(Derivative(first.name, first.wrt, wrong), *others))
 
 
-def stride_forgotten(dx, a):
-    """∂e/∂x with the right shape, and each ∂e/∂y at the place where it would be with stride 1."""
+def shifted_where_strided(dx, a):
+    """Return a wrong ∂e/∂x with the correct shape, which is shifted if the stride is not 1."""
     right = dx(a.dy, a.w, a.size, **a.options)
     return right + (np.roll(right, 1, axis=1) - right if a.options.get("stride", 1) != 1 else 0)
 
@@ -41,7 +41,7 @@ def stride_forgotten(dx, a):
     [
         pytest.param(lambda dx, a: dx(a.dy, a.w[::-1, ::-1], a.size, **a.options), id="kernel-flipped"),
         pytest.param(lambda dx, a: 2 * dx(a.dy, a.w, a.size, **a.options), id="twice"),
-        pytest.param(stride_forgotten, id="shifted-where-strided"),
+        pytest.param(shifted_where_strided, id="shifted-where-strided"),
         pytest.param(lambda dx, a: dx(a.dy, a.w, a.size, **a.options)[:, :-1], id="shape"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_derivative_that_is_wrong_for_some_options_only_is_refuted(name, fault
 
 
 @needs_kernels
-def test_a_kernel_that_is_wrong_from_a_vectors_width_on_is_refuted():
+def test_a_kernel_that_is_wrong_only_for_long_rows_is_refuted():
     def wide(f, a):
         y = f(a.x)
         return 2 * y if refconv.get_config().engine == "kernels" and a.x.shape[-1:] > (15,) else y
@@ -98,31 +98,31 @@ def test_a_kernel_that_is_wrong_from_a_vectors_width_on_is_refuted():
     assert gather(replace(OPERATORS["relu"], forward=wide), "parity").refuted is not None
 
 
-def kept_sum(y, x, kept, rng):
-    return kept.setdefault((y.shape, y.dtype), np.zeros_like(y)).__iadd__(y).copy()
+def kept_sum(y, x, cache, rng):
+    return cache.setdefault((y.shape, y.dtype), np.zeros_like(y)).__iadd__(y).copy()
 
 
-def cached_by_shape(y, x, kept, rng):
-    return kept.setdefault((y.shape, y.dtype), y).copy()
+def cached_by_shape(y, x, cache, rng):
+    return cache.setdefault((y.shape, y.dtype), y).copy()
 
 
-def kept_buffer(y, x, kept, rng):
-    buffer = kept.setdefault((y.shape, y.dtype), np.zeros_like(y))
+def kept_buffer(y, x, cache, rng):
+    buffer = cache.setdefault((y.shape, y.dtype), np.zeros_like(y))
     buffer[...] = y
     return buffer
 
 
-def buffer_of_the_first_type(y, x, kept, rng):
-    buffer = kept.setdefault(y.shape, np.zeros_like(y))
+def buffer_of_the_first_type(y, x, cache, rng):
+    buffer = cache.setdefault(y.shape, np.zeros_like(y))
     buffer[...] = y
     return buffer.astype(y.dtype)
 
 
-def wrong_in_2_percent_of_the_calls(y, x, kept, rng):
+def wrong_in_2_percent_of_the_calls(y, x, cache, rng):
     return y + y.dtype.type(rng.random() < 0.02)
 
 
-def argument_overwritten(y, x, kept, rng):
+def argument_overwritten(y, x, cache, rng):
     x[...] = 0
     return y
 
@@ -141,11 +141,11 @@ STATEFUL = [
 @pytest.mark.parametrize("engine", ["reference", "kernels"])
 @pytest.mark.parametrize("version", STATEFUL)
 def test_a_function_that_depends_on_more_than_its_arguments_is_refuted(version, engine):
-    kept, rng = {}, np.random.default_rng(0)
+    cache, rng = {}, np.random.default_rng(0)
 
     def stateful(f, a):
         y = f(a.x)
-        return version(y, a.x, kept, rng) if refconv.get_config().engine == engine else y
+        return version(y, a.x, cache, rng) if refconv.get_config().engine == engine else y
 
     outcome = gather(replace(OPERATORS["relu"], forward=stateful, derivatives=()), "parity")
     assert outcome.refuted is not None
@@ -153,32 +153,35 @@ def test_a_function_that_depends_on_more_than_its_arguments_is_refuted(version, 
 
 @needs_kernels
 @pytest.mark.parametrize(
-    ("version", "words"),
+    ("version", "message"),
     [
         (kept_buffer, "a later call changes the result of an earlier one"),
         (wrong_in_2_percent_of_the_calls, "wrong in one call, but right in another with the same input: relu"),
         (argument_overwritten, "the call changes argument 0 in place"),
     ],
 )
-def test_a_refuted_function_with_state_is_described(version, words):
-    kept, rng = {}, np.random.default_rng(0)
+def test_the_refutation_of_a_function_with_state_describes_the_state(version, message):
+    cache, rng = {}, np.random.default_rng(0)
     stateful = replace(
-        OPERATORS["relu"], forward=lambda f, a: version(f(a.x), a.x, kept, rng), derivatives=(), cases=lambda: st.just(FIVE)
+        OPERATORS["relu"],
+        forward=lambda f, a: version(f(a.x), a.x, cache, rng),
+        derivatives=(),
+        cases=lambda: st.just(FIVE_ELEMENTS),
     )
     if version is wrong_in_2_percent_of_the_calls:
         stateful = replace(stateful, cases=OPERATORS["relu"].cases)
-    assert words in gather(stateful, "parity").refuted
+    assert message in gather(stateful, "parity").refuted
 
 
-FIVE = Case({"x": (5,)})
+FIVE_ELEMENTS = Case({"x": (5,)})
 
 
 def test_a_kernel_that_adds_to_a_kept_buffer_is_wrong_in_its_second_call():
-    kept = {}  # the loops add to it first
+    cache = {}  # the loops are called first and add to it
     with pytest.raises(
         AssertionError, match=r"the second call with the same input gives .*6.*, not .*4.*, at \(1,\): it keeps state"
     ):
-        assert_parity(lambda x: kept_sum(np.maximum(x, 0), x, kept, None), np.array([-1.0, 2.0]))
+        assert_parity(lambda x: kept_sum(np.maximum(x, 0), x, cache, None), np.array([-1.0, 2.0]))
 
 
 def test_an_operator_that_is_wrong_in_float32_only_is_refuted():
@@ -188,13 +191,13 @@ def test_an_operator_that_is_wrong_in_float32_only_is_refuted():
     assert "float64 gives" in gather(replace(OPERATORS["relu"], forward=doubled), "parity").refuted
 
 
-def test_a_library_that_cannot_be_imported_is_no_witness(tmp_path, monkeypatch):
+def test_a_library_that_cannot_be_imported_does_not_count_as_installed(tmp_path, monkeypatch):
     (tmp_path / "broken_library.py").write_text("raise ImportError('undefined symbol')", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     assert installed(("broken_library", "no_such_library", "numpy")) == ["numpy"]
 
 
-def test_a_wrong_side_of_a_kink_is_refuted():
+def test_a_wrong_derivative_at_a_kink_is_refuted():
     def upper(dx, a):
         return dx(a.dy, x=np.where(a.x == 0, 1, a.x), **a.options)
 
@@ -222,13 +225,13 @@ def test_a_kernel_that_differs_from_its_loop_is_refuted(wrong):
 
 
 @needs_kernels
-def test_a_cell_that_a_kernel_forgets_is_refuted():
-    def forgetful(f, a):
+def test_a_kernel_that_does_not_write_an_element_is_refuted():
+    def incomplete(f, a):
         y = np.empty(a.x.shape, a.x.dtype)
         y[1:] = f(a.x)[1:]
         return y if refconv.get_config().engine == "kernels" else f(a.x)
 
-    operator = replace(OPERATORS["relu"], forward=forgetful, cases=lambda: st.just(Case({"x": (3,)})))
+    operator = replace(OPERATORS["relu"], forward=incomplete, cases=lambda: st.just(Case({"x": (3,)})))
     assert gather(operator, "parity").refuted is not None
 
 
@@ -239,12 +242,12 @@ def test_an_operator_that_an_oracle_contradicts_is_refuted():
     assert "conventions gives" in gather(shifted, "oracle").refuted
 
 
-def test_an_operator_that_raises_is_refuted_and_its_words_are_kept():
+def test_an_operator_that_raises_is_refuted_with_its_message():
     broken = replace(CONV, forward=lambda conv, a: conv(a.x, a.w, a.b, stride=0))
     assert "stride must be at least 1" in gather(broken, "numeric").refuted
 
 
-def test_the_table_says_what_it_tried_and_what_was_wrong(capsys, monkeypatch):
+def test_the_table_counts_the_evidence_and_the_refutations(capsys, monkeypatch):
     outcomes = table(["conv1d", "conv1d_dx", "relu"], quick=True, kinds=["symbolic", "numeric"])
     assert [(o.operator, o.kind) for o in outcomes] == [
         *(("conv1d", "symbolic"), ("conv1d", "numeric")),
@@ -263,12 +266,12 @@ def test_unknown_names_are_refused(arguments):
         table(**arguments)
 
 
-def test_find_takes_derivatives():
+def test_find_accepts_names_of_derivatives():
     assert find("max_pool2d_dx") is OPERATORS["max_pool2d"]
     assert find("cross_correlate1d").name == "cross_correlate1d"  # also the derivative of convolve1d
     assert find("centred_correlation_dw", CATALOGUE).name == "centred_correlation"
     with pytest.raises(ValueError, match=r"lists, but no layer or optimiser, got 'optim.SGD'$"):
-        find("optim.SGD")  # no operator that one may trace, or compare a function of one's own with
+        find("optim.SGD")  # an optimiser cannot be traced or compared with a user's function
 
 
 @pytest.mark.parametrize(
@@ -284,17 +287,17 @@ def test_find_takes_derivatives():
     ],
 )
 def test_an_unknown_name_is_refused_with_similar_names(name, names):
-    words = f"operator must be a name that `refconv verify` lists, got {name!r}{names}"
-    with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
+    message = f"operator must be a name that `refconv verify` lists, got {name!r}{names}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         find(name, CATALOGUE)
 
 
-def test_only_operators_are_suggested_where_layers_are_not_accepted():
+def test_only_operators_are_suggested_if_layers_are_not_accepted():
     with pytest.raises(ValueError, match=r"got 'Conv2D'; did you mean conv2d\?$"):
         check(refconv.conv2d, "Conv2D")
 
 
-def test_vanishes_knows_roots_and_exponentials_and_is_not_fooled():
+def test_vanishes_recognises_zero_with_roots_and_exponentials_and_nothing_else():
     x, y = sympy.symbols("x y", real=True)
     root = sympy.sqrt(x**2 + y + sympy.Rational(1, 7))
     assert vanishes((x + y) ** 2 - x**2 - 2 * x * y - y**2)
@@ -304,11 +307,11 @@ def test_vanishes_knows_roots_and_exponentials_and_is_not_fooled():
     assert vanishes(sympy.tanh(x) - (1 - sympy.exp(-2 * x)) / (1 + sympy.exp(-2 * x)))
     for wrong in (x, root - x, sympy.exp(x) - 1, x / root - x * root, sympy.Rational(1, 10**9)):
         assert not vanishes(wrong)
-    assert not vanishes(root * (x - sympy.Rational(50, 97)))  # zero at the one point that is looked at first
+    assert not vanishes(root * (x - sympy.Rational(50, 97)))  # zero at the point that vanishes tries first
     assert not vanishes(root / 10**12)
 
 
-def test_located_symbols_compare_by_place_and_compute_as_symbols():
+def test_located_symbols_compare_by_their_value_and_compute_as_symbols():
     x, y = Located("x", 1.5), Located("y", -2.0)
     assert x > y
     assert x >= 1.5

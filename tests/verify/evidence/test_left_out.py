@@ -1,4 +1,4 @@
-"""Cases in which there is nothing to compare are counted; legal cases in which refconv raises are refuted, never dropped."""
+"""Tests of cases without a comparison: they are counted, and valid cases are never dropped."""
 
 import re
 import sys
@@ -21,40 +21,38 @@ from refconv.verify.operator import Refuted
 POOLS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d")
 
 
-NOTHING = "a window contains only padding"
-REFUSED = Case({"x": (1, 4, 1)}, {"padding": 2, "stride": 1}, {"kernel_size": 2}, refused=NOTHING)
+ONLY_PADDING = "a window contains only padding"
+REFUSED = Case({"x": (1, 4, 1)}, {"padding": 2, "stride": 1}, {"kernel_size": 2}, refused=ONLY_PADDING)
 
 
 def refusing(case):
-    """An operator that must refuse this case."""
+    """Return an operator that must refuse this case."""
     return replace(OPERATORS["max_pool1d"], refused_cases=lambda: st.just(case))
 
 
-def test_cases_that_must_be_refused_are_counted_with_their_reason_and_message():
+def test_refused_cases_are_counted_with_their_reason_and_message():
     outcome = gather(refusing(REFUSED), "oracle")
     assert outcome.refuted is None
     left_out = outcome.left_out[0]
-    assert (left_out.reason, left_out.cases) == (NOTHING, 1)
-    assert left_out.error.startswith(
-        "padding must leave an element of the input in each window, got nothing but padding at -2"
-    )
+    assert (left_out.reason, left_out.cases) == (ONLY_PADDING, 1)
+    assert left_out.error.startswith("padding must leave an input element in each window, got only padding at -2")
 
 
-def test_a_case_that_is_accepted_but_must_be_refused_is_refuted():
+def test_an_operator_that_accepts_a_case_it_must_refuse_is_refuted():
     accepted = replace(REFUSED, options={"stride": 1})
     refuted = gather(refusing(accepted), "oracle").refuted
-    assert refuted.startswith(f"max_pool1d accepts a case in which {NOTHING}\n  in the case x (1, 4, 1)")
+    assert refuted.startswith(f"max_pool1d accepts a case in which {ONLY_PADDING}\n  in the case x (1, 4, 1)")
 
 
 def test_quick_evidence_checks_cases_that_must_be_refused():
     accepted = replace(REFUSED, options={"stride": 1})
     refuted = gather(refusing(accepted), "oracle", quick=True).refuted
-    assert refuted.startswith(f"max_pool1d accepts a case in which {NOTHING}")
+    assert refuted.startswith(f"max_pool1d accepts a case in which {ONLY_PADDING}")
     assert gather(refusing(REFUSED), "oracle", quick=True).left_out[0].cases == 1
 
 
 @pytest.mark.parametrize("name", ["conv_transpose1d", "conv_transpose2d", *POOLS])
-def test_each_operator_that_must_refuse_something_does(name):
+def test_each_operator_with_refused_cases_refuses_them(name):
     outcome = gather(OPERATORS[name], "oracle")
     assert outcome.refuted is None
     assert outcome.left_out[0].cases >= 10
@@ -64,7 +62,7 @@ def test_each_operator_that_must_refuse_something_does(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["numeric", "parity", "oracle"])
 @pytest.mark.parametrize("name", ["conv_transpose2d", "max_pool2d", "avg_pool1d", "col2im"])
-def test_legal_cases_are_not_dropped_where_the_geometry_raises(name, kind, monkeypatch):
+def test_valid_cases_are_not_dropped_if_the_geometry_raises(name, kind, monkeypatch):
     if kind == "parity" and _core.ISA is None:
         pytest.skip("parity needs kernels")
 
@@ -78,7 +76,7 @@ def test_legal_cases_are_not_dropped_where_the_geometry_raises(name, kind, monke
     assert re.search("raises (Argument)?ValueError", gather(operator, kind).refuted)
 
 
-def test_an_error_while_a_case_is_drawn_is_refuted():
+def test_an_error_while_a_case_is_drawn_counts_as_a_refutation():
     def broken(case):
         raise KeyError("no such option")
 
@@ -86,7 +84,7 @@ def test_an_error_while_a_case_is_drawn_is_refuted():
     assert gather(operator, "numeric").refuted == "drawing a case of relu raises KeyError: 'no such option'"
 
 
-def test_a_library_that_accepts_what_is_refused_is_named(monkeypatch):
+def test_a_library_that_accepts_a_refused_case_is_named(monkeypatch):
     def evaluate(name, a):
         return {"y": np.zeros(1)}
 
@@ -107,12 +105,12 @@ def test_an_error_of_a_library_is_not_blamed_on_the_operator(monkeypatch):
         oracle.oracle(OPERATORS["relu"], Case({"x": (3,)}), ["other_library"])
 
 
-def test_the_report_counts_what_was_not_compared_and_shows_each_message_once(capsys, monkeypatch):
+def test_the_report_counts_the_cases_not_compared_and_shows_each_message_once(capsys, monkeypatch):
     monkeypatch.setitem(CATALOGUE, "max_pool1d", refusing(REFUSED))
     monkeypatch.setattr(kinds, "written_tests", lambda operator, left_out: left_out.extend(["A", "B", "A"]) or ())
     table(["max_pool1d", "relu"], kinds=["oracle"])
     printed = capsys.readouterr().out
     assert "cases not compared: 7\n" in printed
-    assert printed.count(f"  max_pool1d: 1 in which {NOTHING}, refused") == 1
-    assert printed.count("got nothing but padding at -2 on axis 0 with window") == 1
+    assert printed.count(f"  max_pool1d: 1 in which {ONLY_PADDING}, refused") == 1
+    assert printed.count("got only padding at -2 on axis 0 with window") == 1
     assert "  relu: 2 in which an ONNX test requires A\n" in printed

@@ -1,4 +1,4 @@
-"""The explanation of an outcome holds what is wrong, the smallest case, the formula and its source."""
+"""Tests of the report on an outcome: mistake, smallest case, formula and source."""
 
 from dataclasses import replace
 
@@ -12,13 +12,13 @@ CONV = OPERATORS["conv2d"]
 
 
 def doubled(operator, position=0):
-    """The operator with one derivative twice too large."""
+    """Return the operator with one derivative multiplied by two."""
     first, *others = operator.derivatives[position:]
     wrong = replace(first, call=lambda function, a: 2 * first.call(function, a))
     return replace(operator, derivatives=(*operator.derivatives[:position], wrong, *others))
 
 
-def test_a_refutation_carries_its_smallest_case():
+def test_a_refutation_contains_its_smallest_case():
     largest_first = sorted(CONV.fixed, key=lambda case: -case.elements)
     outcome = gather(replace(doubled(CONV), fixed=tuple(largest_first)), "symbolic")
     assert outcome.case.elements == min(case.elements for case in CONV.fixed)
@@ -54,12 +54,12 @@ def test_the_report_of_a_wrong_output_cites_the_publication():
     )
 
 
-def test_the_report_of_a_layer_has_its_formula():
+def test_the_report_of_a_layer_contains_its_formula():
     layer = LAYERS["nn.Dense"]
     wrong = replace(layer, forward=lambda function, a: -layer.forward(function, a))
-    words = report(gather(wrong, "symbolic"))
-    assert words.startswith("nn.Dense, symbolic: refuted\n")
-    assert f"  formula    nn.Dense: {layer.formula}" in words
+    text = report(gather(wrong, "symbolic"))
+    assert text.startswith("nn.Dense, symbolic: refuted\n")
+    assert f"  formula    nn.Dense: {layer.formula}" in text
 
 
 def test_an_operator_outside_the_catalogue_is_reported_without_a_source():
@@ -70,7 +70,7 @@ def test_an_operator_outside_the_catalogue_is_reported_without_a_source():
     assert report(outcome).splitlines()[-1].startswith("  case ")
 
 
-def test_the_table_of_outcomes_is_in_the_catalogues_order_and_marks_what_is_refuted():
+def test_the_table_of_outcomes_is_in_the_order_of_the_catalogue_and_marks_refutations():
     outcomes = [gather(doubled(OPERATORS["relu"]), "numeric"), gather(OPERATORS["conv1d"], "adjoint", quick=True)]
     head, first, second, *foot = text(outcomes, 1.0).splitlines()
     assert head.split() == ["numeric", "adjoint"]
@@ -79,7 +79,7 @@ def test_the_table_of_outcomes_is_in_the_catalogues_order_and_marks_what_is_refu
     assert foot[-1].startswith("operators: 2, pieces of evidence: 1, cases: 3; 1 refuted")
 
 
-def test_the_printed_table_reports_what_is_refuted(monkeypatch, capsys):
+def test_the_printed_table_reports_refutations(monkeypatch, capsys):
     monkeypatch.setitem(CATALOGUE, "relu", doubled(OPERATORS["relu"]))
     table(["relu"], kinds=["numeric"])
     assert "\n  relu, numeric: refuted\n" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The table of adjoints: a line for each identity of the catalogue, and the page that shows it is up to date."""
+"""Tests that the table of adjoints has a line for each identity and its page is up to date."""
 
 import re
 
@@ -22,4 +22,6 @@ def test_each_identity_has_a_line_with_the_operator_its_derivative_and_the_other
 def test_the_page_of_adjoints_is_up_to_date():
     begin = "<!-- refconv formulas --adjoints --format markdown -->\n"
     written = (root() / "docs" / "adjoints.md").read_text(encoding="utf-8").partition(begin)[2].partition("<!-- end -->")[0]
-    assert written == f"{markdown()}\n", "run: refconv formulas --adjoints --format markdown, and put it in docs/adjoints.md"
+    assert written == f"{markdown()}\n", (
+        "run refconv formulas --adjoints --format markdown and copy its output into docs/adjoints.md"
+    )

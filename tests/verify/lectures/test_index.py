@@ -1,4 +1,4 @@
-"""The book's index: every formula of the lectures has its loop, every citation its statement, and SOURCES.md is up to date."""
+"""Tests of the index of the lectures: formulas have loops, citations have statements."""
 
 import operator
 import re
@@ -30,18 +30,18 @@ def test_the_lectures_rows_are_numbered_without_a_gap():
 
 @pytest.mark.parametrize("id", FORMULAS)
 def test_every_formula_has_a_loop_or_an_operator(id):
-    found = ENTRIES[id].loops or [name for name, *_ in ENTRIES[id].elsewhere if "." not in name]
-    assert found, f"{id}, {STATEMENTS[id]}: no loop cites it after Source:, and no operator of the catalogue"
+    implementations = ENTRIES[id].loops or [name for name, *_ in ENTRIES[id].elsewhere if "." not in name]
+    assert implementations, f"{id}, {STATEMENTS[id]}: no loop and no operator of the catalogue cites it after Source:"
 
 
 @pytest.mark.parametrize("id", SIZES)
-def test_every_statement_about_sizes_stands_in_the_geometry(id):
+def test_the_geometry_implements_every_statement_about_sizes(id):
     assert any(name.startswith("geometry.") for name, *_ in ENTRIES[id].elsewhere)
 
 
 @pytest.mark.parametrize("id", ids("A1, A4, A8, A11–A13, A17, B7, C1, C3, C4, C6, C8, C10"))
 @in_a_checkout
-def test_every_property_that_the_lectures_claim_is_a_test(id):
+def test_every_property_that_the_lectures_claim_has_a_test(id):
     assert ENTRIES[id].properties
 
 
@@ -49,17 +49,17 @@ def test_every_property_that_the_lectures_claim_is_a_test(id):
 def test_every_operator_and_derivative_is_in_the_index(name):
     known = {loop.name for loop in loops()}
     missing = [function for function in OPERATORS[name].functions if function not in known]
-    assert not missing, f"these loops cite no statement after Source: {missing}"
+    assert not missing, f"these loops cite no statement of the lectures after Source: {missing}"
 
 
 @pytest.mark.parametrize("path", sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyx")]), ids=lambda path: path.stem)
-def test_whatever_is_cited_is_a_statement_of_the_lectures(path):
+def test_every_citation_is_a_statement_of_the_lectures(path):
     cited = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip().startswith("Source:")]
     assert set(ids("\n".join(cited))) <= set(STATEMENTS)
 
 
 @pytest.mark.parametrize("loop", loops(), ids=lambda loop: loop.name)
-def test_every_place_is_where_it_says(loop):
+def test_every_line_number_is_correct(loop):
     for place in filter(None, (loop.place, loop.kernel)):
         path, line = place
         assert (PACKAGE.parent / path).read_text(encoding="utf-8").splitlines()[line - 1].startswith(f"def {loop.name}(")
@@ -67,7 +67,7 @@ def test_every_place_is_where_it_says(loop):
     assert loop.formula or not loop.evidence or loop.name.endswith(("grads", "pool1d", "pool2d"))
 
 
-def test_what_stands_elsewhere_is_there():
+def test_names_outside_the_loops_exist_and_have_docstrings():
     names = {name for entry in ENTRIES.values() for name, *_ in entry.elsewhere}
     assert {"geometry.Window.transposed_output_size", "nn.Conv2D", "optim.SGD", "models.lenet"} <= names
     assert all(operator.attrgetter(name)(refconv).__doc__ for name in names)
@@ -77,12 +77,12 @@ def test_what_stands_elsewhere_is_there():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.parametrize("kind", ["symbolic", "numeric", "adjoint"])
-def test_the_evidence_that_is_listed_has_something_to_say(name, kind):
-    says = next(case_results(find(name, CATALOGUE), kind, True), None) is not None
-    assert says == (kind in index.evidence(CATALOGUE[name]))
+def test_exactly_the_listed_kinds_of_evidence_exist(name, kind):
+    exists = next(case_results(find(name, CATALOGUE), kind, True), None) is not None
+    assert exists == (kind in index.evidence(CATALOGUE[name]))
 
 
-def test_loops_that_an_optimiser_calls_have_its_evidence():
+def test_loops_that_an_optimiser_calls_have_the_evidence_of_the_optimiser():
     listed = {loop.name: loop.evidence for loop in loops() if loop.family == "update"}
     proved = ("symbolic", "parity", "oracle")
     assert listed == {"rmsprop": proved, "sgd": proved, "sum_of_squares": ("parity", "oracle")}
@@ -100,7 +100,7 @@ def test_loops_that_an_optimiser_calls_have_its_evidence():
         ("C6", "parity, oracle"),
     ],
 )
-def test_the_evidence_of_a_statement_is_that_of_the_rows_about_it(id, kinds):
+def test_the_evidence_of_a_statement_is_the_evidence_of_its_rows(id, kinds):
     assert ", ".join(ENTRIES[id].evidence) == kinds
 
 
@@ -117,11 +117,11 @@ def test_every_layer_optimiser_and_loop_without_a_kernel_has_a_row():
 def test_sources_md_is_up_to_date():
     written = (root() / "SOURCES.md").read_text(encoding="utf-8")
     assert written.partition(BEGIN)[2].partition(END)[0] == f"{markdown()}\n", (
-        "run: refconv formulas --format markdown, and put what it prints between the markers of SOURCES.md"
+        "run refconv formulas --format markdown and copy its output between the markers of SOURCES.md"
     )
 
 
-def test_the_text_of_one_slide():
+def test_the_text_of_one_slide_lists_loops_kernels_tests_and_evidence():
     assert re.sub(r":\d+", ":LINE", text(["B4"])).splitlines()[: 6 if root() else 5] == [
         "B4   ∂e/∂x_kl = Σ_{i,j} ∂e/∂z_{k+i, l+j} w_{−i,−j}: the filter flipped",
         "     centred_correlation_dx   ∂e/∂x[kl] = Σ_{i,j=−f}^f ∂e/∂z[k+i, l+j] · w[−i, −j]",
@@ -133,7 +133,7 @@ def test_the_text_of_one_slide():
     assert "kernel refconv/_core/conv/conv.pyx:" in text(["conv2d_dx"])
 
 
-def test_names_choose_ids_and_loops():
+def test_names_select_ids_and_loops():
     assert [(entry.id, [loop.name for loop in entry.loops]) for entry in select(["relu", "A3"])] == [
         ("A3", ["convolve2d", "fft_convolve2d"]),
         ("B6", ["relu"]),
@@ -145,7 +145,7 @@ def test_names_choose_ids_and_loops():
     assert "not implemented" in text(["M19"])
 
 
-def test_what_is_no_loop_is_printed_with_its_place():
+def test_a_function_outside_the_loops_is_printed_with_its_line():
     for chosen, before in ((["C6"], "separate_rank1   "), (["separate_rank1"], "code ")):
         path, line = re.search(rf"{before}(\S+):(\d+)", text(chosen)).groups()
         assert (
@@ -159,7 +159,7 @@ NAMES = {name: row for row in CATALOGUE.values() for name in (*row.functions, *r
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_name_that_verify_takes_has_formula_place_and_evidence(name):
+def test_every_name_that_verify_accepts_has_formula_line_and_evidence(name):
     loop = index.named(name)
     path, line = loop.place
     begins = (PACKAGE.parent / path).read_text(encoding="utf-8").splitlines()[line - 1]
@@ -193,7 +193,7 @@ def test_names_without_a_loop_of_the_lectures_are_printed_like_loops(name, print
     assert f"`{name}`" in markdown([name])
 
 
-def test_the_slides_example_of_a_layer_belongs_to_its_loop_and_its_numbers():
+def test_the_entry_of_the_worked_example_lists_the_loop_and_the_example():
     entry = ENTRIES["B1"]
     assert entry.loops[0].name == "conv2d"
     assert [name for name, *_ in entry.elsewhere] == ["verify.slide_example"]
@@ -205,7 +205,7 @@ def test_a_name_is_printed_once_after_its_slides():
     assert printed.count("loop refconv/") == 1
 
 
-def test_the_case_of_an_id_does_not_matter_and_the_slides_own_form_comes_first():
+def test_the_case_of_an_id_is_ignored_and_the_form_of_the_slides_comes_first():
     assert text(["b3"]) == text(["B3"])
     names = [loop.name for loop in ENTRIES["B3"].loops]
     assert names[0].startswith("centred_")
@@ -213,7 +213,7 @@ def test_the_case_of_an_id_does_not_matter_and_the_slides_own_form_comes_first()
     assert not {"conv2d", "conv2d_db", "dense_db", "conv_transpose2d_db"} & set(names)
 
 
-def test_an_installed_package_says_where_the_tests_are(monkeypatch):
+def test_an_installed_package_prints_where_the_tests_are(monkeypatch):
     monkeypatch.setattr(index, "root", lambda: None)
     for cached in (index.loops, index._properties):
         cached.cache_clear()
@@ -228,18 +228,18 @@ def test_an_installed_package_says_where_the_tests_are(monkeypatch):
             cached.cache_clear()
 
 
-def test_the_table_has_a_row_for_each_statement_that_stands():
+def test_the_table_has_a_row_for_each_implemented_statement():
     rows = [line for line in markdown().splitlines() if line.startswith("| ")]
     assert all(len(re.split(r" \| ", row)) == 6 for row in rows)
     assert [row.split()[1] for row in rows[2:]] == [id for id, entry in ENTRIES.items() if entry.is_implemented]
 
 
-def test_ids_write_out_ranges():
+def test_ids_expands_ranges():
     assert ids("A5–A7, B3; C4") == ["A5", "A6", "A7", "B3", "C4"]
     assert ids('A12; LeCun 1998, "A guide", section III-A') == ["A12"]
 
 
-def test_the_command_prints_either_form(capsys):
+def test_the_command_prints_text_or_markdown(capsys):
     main(["formulas", "B3"])
     main(["formulas", "B3", "--format", "markdown"])
     printed = capsys.readouterr().out
@@ -247,7 +247,7 @@ def test_the_command_prints_either_form(capsys):
     assert "| B3 | " in printed
 
 
-def test_the_index_reads_the_package_that_runs():
+def test_the_index_reads_the_package_that_is_imported():
     code = "from refconv.verify.lectures.index import loops; print(len(loops()))"
     printed = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, encoding="utf-8", check=True

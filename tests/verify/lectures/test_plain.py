@@ -1,4 +1,4 @@
-"""Formulas in plain text: of every docstring in the book, and of each construction that they use."""
+"""Tests of formulas in plain text: those of all loops, and each LaTeX construction."""
 
 import inspect
 from importlib import import_module
@@ -15,7 +15,7 @@ WITH_FORMULA = [loop for loop in LOOPS if ".. math::" in (inspect.getdoc(loop) o
 
 
 @pytest.mark.parametrize("loop", WITH_FORMULA, ids=[loop.__name__ for loop in WITH_FORMULA])
-def test_no_latex_is_left_of_the_books_formulas(loop):
+def test_the_formulas_of_the_loops_contain_no_latex(loop):
     text = formula(loop)
     assert "=" in text
     assert not set("\\$&~") & set(text)
@@ -58,11 +58,11 @@ def test_a_function_without_a_formula_has_none():
         (r"\unheardof x", "unheardof · x"),
     ],
 )
-def test_plain(latex, text):
+def test_plain_converts_each_latex_construction(latex, text):
     assert plain(latex) == text
 
 
-def test_columns_stand_below_each_other_whatever_their_signs():
+def test_columns_are_aligned_whatever_the_width_of_their_characters():
     rows = [["μ̂", 1, ""], ["畳", 20, ""], ["abc", 300, ""]]
     assert aligned(rows, "<><") == ["μ̂      1", "畳    20", "abc  300"]
     assert {width(line) for line in aligned(rows, "<><")} == {8}

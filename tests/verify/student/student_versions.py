@@ -1,4 +1,4 @@
-"""Functions as students write them: right ones, and wrong ones with what a check ought to say about each.
+"""Correct and wrong functions as students write them, with the expected findings.
 
 ``python tests/verify/student/student_versions.py`` prints the table.
 """
@@ -15,7 +15,10 @@ __all__ = ["RIGHT", "WRONG", "Version"]
 
 @dataclass(frozen=True)
 class Version:
-    """One function; the operator that it is meant to be; words that the hint must hold, or else what kind of fault it has."""
+    """Function of a student, with the name of the operator that it implements.
+
+    ``hint`` must occur in the hint of the verdict. If there is no hint, ``kind`` is the kind of the finding.
+    """
 
     function: object
     name: str
@@ -35,12 +38,12 @@ def wrong(name, kind=None, hint=None):
 
 
 def windows(x, kh, kw, stride=1):
-    """What lies under each window: (N, rows, columns, kh, kw, C)."""
+    """Return the elements of x under each window: (N, rows, columns, kh, kw, C)."""
     view = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), (1, 2))[:, ::stride, ::stride]
     return np.moveaxis(view, 3, -1)
 
 
-# ---------------------------------------------------------------------------------------------------- right ones
+# ---------------------------------------------------------------------------------------------------- correct functions
 
 
 @right("conv2d")
@@ -64,7 +67,7 @@ def conv2d_einsum(image, kernel, bias=None, stride=1):
 
 @right("conv2d")
 def conv2d_numbers_only(x, w, b=None, *, stride=1, padding=0, dilation=1):
-    """Takes one number for all axes, and raises for names and pairs."""
+    """Accept one number for all axes, and raise an error for names and pairs."""
     if not all(isinstance(n, int) for n in (stride, padding, dilation)):
         raise NotImplementedError("one number, please")
     x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
@@ -100,7 +103,7 @@ def conv2d_any(*args, **options):
 
 @right("conv2d_dx")
 def conv2d_dx_full(dy, w):
-    """∂e/∂y in its zeros, under the flipped kernel."""
+    """Correlate ∂e/∂y, padded with zeros, with the flipped kernel."""
     kh, kw = w.shape[:2]
     padded = np.pad(dy, ((0, 0), (kh - 1, kh - 1), (kw - 1, kw - 1), (0, 0)))
     return np.einsum("nijuvo,uvco->nijc", windows(padded, kh, kw), w[::-1, ::-1])
@@ -204,7 +207,7 @@ def batch_norm_numpy(x, gamma, beta, eps=1e-3):
 
 @right("batch_norm_grads")
 def batch_norm_grads_of_rows(dy, x, gamma, eps=1e-3):
-    """The formula for rows alone, from x; raises for images."""
+    """Compute the gradients from x for rows only, and raise an error for images."""
     N, _ = x.shape
     root = np.sqrt(x.var(0) + eps)
     xhat = (x - x.mean(0)) / root
@@ -243,11 +246,11 @@ RIGHT.append(Version(np.tanh, "tanh"))
 
 @right("dense")
 def dense(x, weights, bias):
-    """Takes a bias under another name, and not without."""
+    """Require a bias, under another name than the operator."""
     return x @ weights + bias
 
 
-# ---------------------------------------------------------------------------------------- wrong ones: conv2d
+# ---------------------------------------------------------------------------------------- wrong functions: conv2d
 
 
 @wrong("conv2d", hint="the kernel is flipped, as in a convolution")
@@ -386,7 +389,7 @@ def conv2d_no_dilation(x, w, stride=1, dilation=1):
     return conv2d_all(x, w, stride=stride)[:, : y.shape[1], : y.shape[2]]
 
 
-# ------------------------------------------------------------------------ wrong ones: the derivatives of conv2d
+# ------------------------------------------------------------------------ wrong functions: derivatives of conv2d
 
 
 @wrong("conv2d_dx", hint="correlated with the kernel itself")
@@ -451,7 +454,7 @@ def conv2d_db_averaged(dy):
     return dy.sum((1, 2)).mean(0)
 
 
-# ----------------------------------------------------------------------------------- wrong ones: other families
+# ----------------------------------------------------------------------------------- wrong functions: other families
 
 
 @wrong("convolve1d", hint="the kernel is not flipped")
@@ -593,7 +596,7 @@ def dense_dw_averaged(x, dy):
     return x.T @ dy / len(x)
 
 
-# ------------------------------------------------------------- wrong ones: larger images, channel by channel, at random
+# ------------------------------------------------------------- wrong functions: transposed, depthwise, resized and random
 
 
 @wrong("conv2d", hint="'same' adds k // 2 zeros on both sides")
@@ -677,7 +680,7 @@ def dropout_inverted(x, rate, rng):
     return x * (rng.random(x.shape) < rate) / (1 - rate)
 
 
-# ------------------------------------------------------------------------ wrong ones: no common mistake explains them
+# ------------------------------------------------------------------------ wrong functions: no common mistake explains them
 
 
 @wrong("conv2d", "raises")
@@ -724,7 +727,7 @@ def dense_random(x, w):
 
 @wrong("conv2d", hint="with all options at their defaults it looks as if the kernel is flipped")
 def conv2d_two_mistakes(x, w, b=None, stride=1):
-    """A flipped kernel, and no bias: no single mistake explains both."""
+    """Flip the kernel and ignore the bias: no single mistake explains both."""
     return conv2d_all(x, w[::-1, ::-1], stride=stride)
 
 
@@ -748,5 +751,5 @@ if __name__ == "__main__":
     for version in (*WRONG, *RIGHT):
         with contextlib.redirect_stdout(io.StringIO()):
             verdict = check(version.function, version.name)
-        said = "right" if verdict else f"{verdict.finding.kind}: {verdict.hint or '(no hint) ' + verdict.finding.words}"
-        print(f"{version.name:22} {version.function.__name__:32} {said}", flush=True)
+        result = "right" if verdict else f"{verdict.finding.kind}: {verdict.hint or '(no hint) ' + verdict.finding.words}"
+        print(f"{version.name:22} {version.function.__name__:32} {result}", flush=True)

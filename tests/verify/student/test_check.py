@@ -1,4 +1,4 @@
-"""A student's function: what is found, in which words, and that nothing is found in a right one."""
+"""Tests of `check`: findings, hints and reports for wrong and correct functions."""
 
 import re
 import signal
@@ -23,7 +23,7 @@ def named(versions):
 
 @pytest.mark.slow
 @named([version for version in WRONG if version.kind != "time"])
-def test_a_wrong_version_is_found_and_explained(version):
+def test_a_wrong_version_is_refuted_and_explained(version):
     verdict = check(version.function, version.name)
     assert not verdict
     if version.hint is None:
@@ -34,7 +34,7 @@ def test_a_wrong_version_is_found_and_explained(version):
 
 @pytest.mark.slow
 @named(RIGHT)
-def test_a_right_version_is_found_right(version):
+def test_a_correct_version_is_accepted(version):
     verdict = check(version.function, version.name)
     assert verdict, verdict
     assert verdict.cases >= 5
@@ -43,7 +43,7 @@ def test_a_right_version_is_found_right(version):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if "1d" not in name])
-def test_refconv_itself_is_right(name):
+def test_operators_of_refconv_are_accepted(name):
     verdict = check(getattr(refconv, name), name)
     assert verdict, verdict
     assert "Not tried" not in verdict.report
@@ -64,14 +64,14 @@ def test_the_smallest_case_is_small_and_can_be_repeated(capsys):
 
 
 def test_the_smallest_case_of_a_tie_is_a_tie():
-    """Zeros and ties are tried as well as 1, 2, 3, where those are not wrong."""
+    """Check that zeros and ties are tried if a function is correct for 1, 2 and 3."""
     at_zero = check(lambda dy, x: dy * (x >= 0), "relu_dx").arguments
     assert {n: (a.shape, *a) for n, a in at_zero.items()} == {"dy": ((1,), 1.0), "x": ((1,), 0.0)}
     tie = check(max_pool2d_dx_ties, "max_pool2d_dx").arguments
     assert (tie["kernel_size"], tie["x"].shape, *tie["x"].ravel(), tie["dy"].item()) == ((1, 2), (1, 1, 2, 1), 0.0, 0.0, 1.0)
 
 
-def test_dropout_gets_a_fresh_generator_each_time_and_a_rate_that_is_a_float():
+def test_dropout_receives_a_new_generator_in_each_call_and_a_float_as_rate():
     def dropout(x, rate, rng):
         assert type(rate) is float
         assert isinstance(rng, np.random.Generator)
@@ -85,7 +85,7 @@ def test_dropout_gets_a_fresh_generator_each_time_and_a_rate_that_is_a_float():
 
 
 @pytest.mark.parametrize("mode", ["valid", "full", "same"])
-def test_a_function_without_a_mode_is_right_if_it_is_right_in_one_of_them(mode):
+def test_a_function_without_a_mode_is_correct_if_it_matches_one_mode(mode):
     verdict = check(lambda I, K: refconv.convolve2d(I, K, mode), "convolve2d")
     assert verdict
     assert f"It accepts no mode: compared with mode='{mode}' only" in verdict.report
@@ -94,11 +94,11 @@ def test_a_function_without_a_mode_is_right_if_it_is_right_in_one_of_them(mode):
     assert f"compared with mode='{mode}' only" in verdict.report
 
 
-def test_a_function_without_a_mode_that_is_right_in_none_is_wrong():
+def test_a_function_without_a_mode_that_matches_none_is_wrong():
     assert not check(lambda I, K: np.zeros((2, 2)), "convolve2d")
 
 
-def test_a_hint_takes_the_defaults_of_the_student():
+def test_a_hint_uses_the_defaults_of_the_student():
     def batch_norm(x, gamma, beta, eps=1e-5):
         axes = tuple(range(x.ndim - 1))
         return gamma * (x - x.mean(axes)) / np.sqrt(x.var(axes, ddof=1) + eps) + beta
@@ -113,7 +113,7 @@ def test_a_question_ends_with_a_question_mark():
     assert "is there a return at its end?\n" in check(lambda x, w: None, "conv2d").report
 
 
-def test_the_report_of_a_right_version_says_what_was_tried():
+def test_the_report_of_a_correct_version_lists_the_options_that_were_tried():
     report = check(conv2d_numbers_only, "conv2d").report
     assert "Varied: b, stride, padding, dilation." in report
     assert "the function does not take them: groups, data_format." in report
@@ -124,7 +124,7 @@ def test_the_report_of_a_right_version_says_what_was_tried():
     assert all(len(line) < 220 for line in report.splitlines())
 
 
-def test_the_option_that_makes_it_wrong_is_named():
+def test_the_option_that_reveals_the_mistake_is_named():
     def conv2d(x, w, stride=1, dilation=1):
         return conv2d_all(x, w, stride=stride, dilation=dilation) + (dilation != 1)
 
@@ -142,7 +142,7 @@ def test_an_option_that_raises_in_every_form_is_wrong_not_refused():
     assert check(conv2d, "conv2d").finding.kind == "raises"
 
 
-def test_what_the_function_demands_it_is_given():
+def test_a_function_receives_all_arguments_that_it_requires():
     def conv2d(x, w, bias, stride, dilation):
         return conv2d_all(x, w, bias, stride=stride, dilation=dilation)
 
@@ -156,12 +156,12 @@ def test_an_error_is_reported_with_its_line():
         y = conv2d_all(x, w)
         return y[x.shape[0]]
 
-    words = check(conv2d, "conv2d").finding.words
-    assert "IndexError" in words
-    assert words.endswith("return y[x.shape[0]]")
+    message = check(conv2d, "conv2d").finding.words
+    assert "IndexError" in message
+    assert message.endswith("return y[x.shape[0]]")
 
 
-def test_other_defaults_and_unknown_options_are_mentioned_where_something_is_wrong():
+def test_the_report_of_a_wrong_function_mentions_other_defaults_and_unknown_options():
     def conv2d(x, w, stride=2, pad=0):
         return conv2d_all(x, w, stride=stride)
 
@@ -170,14 +170,14 @@ def test_other_defaults_and_unknown_options_are_mentioned_where_something_is_wro
     assert "refconv.conv2d has no such argument: pad." in report
 
 
-def test_float32_that_becomes_float64_is_remarked_but_not_wrong():
+def test_a_float64_result_for_float32_causes_a_remark_and_no_failure():
     verdict = check(lambda x: np.tanh(x.astype(np.float64)), "tanh")
     assert verdict
     assert "the result is float64 for float32 arguments" in verdict.report
     assert "float32" not in check(np.tanh, "tanh").report
 
 
-def test_one_of_several_results_is_enough():
+def test_a_function_may_return_only_the_first_of_several_results():
     def softmax_cross_entropy(logits, labels):
         p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
         return float(-np.log(p[np.arange(len(labels)), labels]).mean())
@@ -188,7 +188,7 @@ def test_one_of_several_results_is_enough():
     assert "Compared for one prediction per example only: it is wrong for several, such as one per pixel." in verdict.report
 
 
-def test_python_warnings_of_the_function_do_not_count():
+def test_warnings_of_the_function_are_ignored():
     def relu(x):
         return np.where(x > 0, x + 0 * np.log(np.maximum(x, 0) + (x <= 0)), np.float64(0) * x)
 
@@ -199,7 +199,7 @@ def test_python_warnings_of_the_function_do_not_count():
     assert check(noisy, "relu")
 
 
-def test_pytorch_is_right_under_the_signature_of_a_student():
+def test_pytorch_with_the_signature_of_a_student_is_accepted():
     torch = pytest.importorskip("torch")
 
     def conv2d(x, w, b=None, stride=1, dilation=1):
@@ -212,7 +212,7 @@ def test_pytorch_is_right_under_the_signature_of_a_student():
     assert check(lambda x, w: torch.tensor(conv2d(x, w)), "conv2d").finding.words == "returns a Tensor, not a NumPy array"
 
 
-def test_scipy_is_right():
+def test_scipy_is_accepted():
     scipy = pytest.importorskip("scipy.signal")
     assert check(lambda x, w, mode: scipy.convolve(x, w, mode, method="direct"), "convolve1d")
 
@@ -234,7 +234,7 @@ def test_a_function_that_never_ends_is_stopped():
 
 
 @needs_alarm
-def test_a_function_that_hangs_in_some_cases_is_stopped_as_well():
+def test_a_function_that_hangs_in_some_cases_is_stopped():
     def relu(x):
         for _ in range(500 if x.ndim == 2 and x.size > 2 else 0):
             try:
@@ -246,7 +246,7 @@ def test_a_function_that_hangs_in_some_cases_is_stopped_as_well():
     assert check(relu, "relu", seconds=0.3).finding.kind == "time"
 
 
-def test_a_slow_function_is_tried_in_as_many_cases_as_there_is_time_for():
+def test_a_slow_function_is_tried_until_its_time_is_over():
     def relu(x):
         time.sleep(0.03)
         return np.maximum(x, 0)
@@ -257,7 +257,7 @@ def test_a_slow_function_is_tried_in_as_many_cases_as_there_is_time_for():
     assert verdict.report.endswith("Stopped after 0.2 s.")
 
 
-def test_in_another_thread_it_works_without_the_timer():
+def test_check_works_in_another_thread_without_the_timer():
     verdicts = []
     thread = threading.Thread(target=lambda: verdicts.append(check(np.tanh, "tanh")))
     thread.start()
@@ -266,8 +266,8 @@ def test_in_another_thread_it_works_without_the_timer():
 
 
 @needs_alarm
-def test_a_handler_that_python_cannot_restore_stays(monkeypatch):
-    # As where a program that embeds Python installed one.
+def test_a_signal_handler_that_python_cannot_restore_is_kept(monkeypatch):
+    # A program that embeds Python may have installed such a handler: getsignal then returns None.
     def install(number, handler):
         installed.append(handler)
         if handler is None:
@@ -281,24 +281,24 @@ def test_a_handler_that_python_cannot_restore_stays(monkeypatch):
 
 
 @needs_alarm
-def test_a_timer_of_somebody_else_runs_on():
-    def theirs(*_):
+def test_another_timer_continues_after_the_time_limit():
+    def handler(*_):
         raise AssertionError("30 seconds are over")
 
-    before = signal.signal(signal.SIGALRM, theirs)
+    before = signal.signal(signal.SIGALRM, handler)
     try:
         signal.setitimer(signal.ITIMER_REAL, 30)
         with pytest.raises(TimeUp), time_limit(0.02):
             time.sleep(1)
         left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
         assert 20 < left <= 30
-        assert signal.getsignal(signal.SIGALRM) is theirs
+        assert signal.getsignal(signal.SIGALRM) is handler
     finally:
         signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize(
-    ("function", "name", "words"),
+    ("function", "name", "message"),
     [
         (3, "conv2d", "function must be callable, got 3"),
         (lambda x, w, q, r: x, "conv2d", r"function must accept .*refconv.conv2d \(x, w, b, .*also requires q, r"),
@@ -309,12 +309,12 @@ def test_a_timer_of_somebody_else_runs_on():
         (lambda x, gamma, beta: x, "batch_norm_inference", "function must accept mean"),
     ],
 )
-def test_a_function_that_cannot_be_called_is_wrong_and_nothing_is_raised(function, name, words, capsys):
+def test_a_function_with_a_wrong_signature_is_wrong_and_raises_no_error(function, name, message, capsys):
     verdict = check(function, name)
     assert not verdict
     assert (verdict.finding.kind, verdict.cases) == ("signature", 0)
     assert repr(verdict) == f"<{name}: not tried in any case>"
-    assert re.match(f"{name}: not tried: {words}.*\\.\n$", capsys.readouterr().out)
+    assert re.match(f"{name}: not tried: {message}.*\\.\n$", capsys.readouterr().out)
 
 
 def test_an_unknown_operator_is_refused():
@@ -322,12 +322,12 @@ def test_an_unknown_operator_is_refused():
         check(np.tanh, "tanhh")
 
 
-def test_a_function_that_swallows_the_end_of_its_time_does_not_hang():
+def test_a_function_that_catches_the_time_limit_does_not_hang():
     def stubborn(x):
         while True:
             try:
                 first = x.flat[0]
-            except:  # noqa: E722 as students write it
+            except:  # noqa: E722 students write this
                 first = 0
             sum(range(10_000 + int(first > 0)))
 
@@ -342,12 +342,12 @@ def test_a_function_that_exits_does_not_end_the_caller():
     assert check(leaves, "relu", seconds=1).finding.kind == "raises"
 
 
-def test_a_masked_result_is_not_taken_for_a_right_one():
+def test_a_masked_result_is_wrong():
     verdict = check(lambda x: np.ma.masked_array(refconv.relu(x), mask=True), "relu", seconds=1)
     assert "masked" in verdict.finding.words
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan"), None, "5", 0])
-def test_seconds_must_be_a_length_of_time(seconds):
+def test_seconds_must_be_a_positive_finite_number(seconds):
     with pytest.raises((TypeError, ValueError), match="seconds must be"):
         check(refconv.relu, "relu", seconds=seconds)

@@ -1,4 +1,4 @@
-"""check_layer accepts right layers of every kind and refutes each mistake, with a message that names it."""
+"""Tests that check_layer accepts correct layers and names the mistake of each wrong layer."""
 
 import re
 
@@ -13,7 +13,7 @@ SHAPE = (5, 4, 3)
 
 
 class Scale(nn.Layer):
-    """A right layer with two parameters and a nonlinearity: y = s·x² + t, channel by channel."""
+    """Correct layer with two parameters and a nonlinearity: y = s·x² + t for each channel."""
 
     def output_shape(self, shape):
         return shape
@@ -87,7 +87,7 @@ class MeanOverTheBatch(Scale):
         return y, backward
 
 
-class ForgetsTheWeight(Scale):
+class IgnoresTheWeight(Scale):
     def forward(self, x, train=True):
         y, back = super().forward(x)
 
@@ -97,7 +97,7 @@ class ForgetsTheWeight(Scale):
         return y, backward
 
 
-class ForgetsGradientsWithoutDx(Scale):
+class NoGradientsWithoutDx(Scale):
     def forward(self, x, train=True):
         y, back = super().forward(x)
         return y, lambda dy, want_dx=True: back(dy) if want_dx else None
@@ -171,7 +171,7 @@ class GlobalRandom(nn.Layer):
         return x * mask, lambda dy: dy * mask
 
 
-class OtherInInference(nn.Layer):
+class DifferentInInference(nn.Layer):
     def output_shape(self, shape):
         return shape
 
@@ -223,7 +223,7 @@ class Raises(nn.Layer):
 
 
 class KeepsItsInputForTheWeight(nn.Layer):
-    """∂e/∂x needs nothing of the pass, ∂e/∂s does."""
+    """Layer that stores the input: ∂e/∂s depends on it, ∂e/∂x does not."""
 
     def specs(self, shape):
         return {"s": nn.Spec(shape[-1:], nn.ones)}
@@ -249,7 +249,7 @@ class NarrowSpan(nn.Conv2D):
 
 
 class AlmostLinear(nn.Layer):
-    """The derivative is so nearly right that only the adjoint identity shows it."""
+    """Layer whose derivative is so nearly correct that only the adjoint identity refutes it."""
 
     def output_shape(self, shape):
         return shape
@@ -259,7 +259,10 @@ class AlmostLinear(nn.Layer):
 
 
 class WrongInOnePlace(nn.Layer):
-    """One of a thousand weights has a wrong derivative: in the random direction it shows, in a sample hardly."""
+    """Layer with one wrong element among a thousand of ∂e/∂x.
+
+    The derivative in a random direction shows it; a sample of the elements rarely does.
+    """
 
     def output_shape(self, shape):
         return shape
@@ -281,8 +284,8 @@ MUTANTS = {
     ),
     Overwrites: ("overwrites", r"overwrites the gradient of s instead(.|\n)*Hint: write parameters\[.s.\]\.grad \+="),
     MeanOverTheBatch: ("derivative", r"∂e/∂s is not the derivative(.|\n)*a factor: every element is 0\.3333 times"),
-    ForgetsTheWeight: ("derivative", r"∂e/∂x is not the derivative of forward"),
-    ForgetsGradientsWithoutDx: ("want_dx", r"with want_dx=False, backward adds different numbers to the gradient of s"),
+    IgnoresTheWeight: ("derivative", r"∂e/∂x is not the derivative of forward"),
+    NoGradientsWithoutDx: ("want_dx", r"with want_dx=False, backward adds different numbers to the gradient of s"),
     WrongOutputShape: ("shape", r"output_shape\(\(5, 4, 3\)\) returns \(3, 4, 5\), and 3 outputs have shape \(3, 5, 4, 3\)"),
     ChangesX: ("modifies", r"a pass changes x in place(.|\n)*Hint: work on a copy"),
     ChangesDy: ("modifies", r"a pass changes dy in place"),
@@ -295,7 +298,7 @@ MUTANTS = {
         r"wrong in inference: the output of the first example changes if it is the only",
     ),
     GlobalRandom: ("random", r"two equal copies of the layer return different outputs"),
-    OtherInInference: ("inference", r"layer\(x\) does not return the output of forward\(x, train=False\)"),
+    DifferentInInference: ("inference", r"layer\(x\) does not return the output of forward\(x, train=False\)"),
     WrongInInferenceOnly: ("derivative", r"wrong in inference: ∂e/∂x(.|\n)*every element is 1\.5 times"),
     Float64: ("type", r"x is float32, but the output is float64"),
     NoBackward: ("type", r"forward must return the output and a backward function, got ndarray"),
@@ -306,7 +309,7 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_every_mistake_is_refuted_and_named(mutant, capsys):
+def test_each_mistake_is_refuted_and_named(mutant, capsys):
     kind, report = MUTANTS[mutant]
     verdict = check_layer(mutant(), SHAPE)
     assert not verdict
@@ -321,7 +324,7 @@ def test_an_input_span_that_is_too_small_is_refuted(capsys):
     assert "and pixels ((2, 4), (2, 4)) have an effect" in capsys.readouterr().out
 
 
-def test_one_wrong_element_of_many_is_found_along_a_direction(capsys):
+def test_one_wrong_element_of_many_is_found_by_a_directional_derivative(capsys):
     assert check_layer(WrongInOnePlace(), (17, 16, 2)).kind == "derivative"
     assert "Along a random direction v, ⟨∂e/∂x, v⟩ is" in capsys.readouterr().out
 
@@ -345,7 +348,7 @@ RIGHT = [
 
 
 @pytest.mark.parametrize(("layer", "shape"), RIGHT, ids=[str(k) for k in range(len(RIGHT))])
-def test_right_layers_are_right_for_several_seeds(layer, shape, capsys):
+def test_correct_layers_are_accepted_for_several_seeds(layer, shape, capsys):
     for rng in (0, 1, 2):
         verdict = check_layer(layer, shape, rng=rng)
         assert verdict, verdict
@@ -353,12 +356,12 @@ def test_right_layers_are_right_for_several_seeds(layer, shape, capsys):
     assert "right for inputs of shape" in capsys.readouterr().out
 
 
-def test_it_works_on_the_loops(capsys):
+def test_check_layer_works_on_the_loops(capsys):
     with refconv.config(engine="reference"):
         assert check_layer(nn.Conv2D(2, (2, 3)), (3, 4, 2), batch=2)
 
 
-def test_the_report_of_a_right_layer(capsys):
+def test_the_report_of_a_correct_layer_lists_the_comparisons(capsys):
     check_layer(nn.Dense(2), (3,))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Dense(2): right for inputs of shape (3,), in training and in inference."
@@ -366,12 +369,12 @@ def test_the_report_of_a_right_layer(capsys):
     assert lines[4].startswith("  Linear in x in training: ⟨dy, f(v) − f(0)⟩ = ⟨∂e/∂x, v⟩ to ")
 
 
-def test_a_pixelwise_layer_without_a_span_gets_a_remark(capsys):
+def test_the_report_on_a_pixelwise_layer_recommends_input_span(capsys):
     assert check_layer(Scale(), SHAPE)
     assert "let input_span return span" in capsys.readouterr().out
 
 
-def test_the_layer_is_left_alone(capsys):
+def test_check_layer_does_not_change_the_layer(capsys):
     layer = Scale()
     check_layer(layer, SHAPE)
     assert not layer.is_built
@@ -384,7 +387,7 @@ def test_the_layer_is_left_alone(capsys):
         assert not parameter.grad.any()
 
 
-def test_a_frozen_layer_is_checked_as_if_it_were_not(capsys):
+def test_a_frozen_layer_is_checked_like_a_trainable_one(capsys):
     layer = nn.Dense(2)
     layer.build((3,), rng=0)
     layer.freeze()
@@ -392,7 +395,7 @@ def test_a_frozen_layer_is_checked_as_if_it_were_not(capsys):
     assert not any(p.trainable for p in layer.named_parameters().values())
 
 
-def test_inputs_may_be_given(capsys):
+def test_inputs_can_be_given(capsys):
     class Log(nn.Layer):
         def output_shape(self, shape):
             return shape
@@ -422,7 +425,7 @@ def test_wrong_arguments_are_refused(arguments, error, message):
 
 
 @pytest.mark.parametrize(("slope", "right"), [(0, True), (0.5, True), (1, True), (-0.2, False), (1.2, False)])
-def test_at_a_kink_any_slope_between_the_two_sides_is_right(slope, right, capsys):
+def test_any_slope_between_the_two_sides_of_a_kink_is_accepted(slope, right, capsys):
     class Kinked(nn.ReLU):
         def forward(self, x, train=True):
             return np.maximum(x, 0), lambda dy: dy * np.where(x == 0, slope, x > 0).astype(x.dtype)

@@ -1,4 +1,4 @@
-"""A student's function that is right when called once and wrong when called again is found, and the report says why."""
+"""Tests that functions which are wrong only when called again are found and explained."""
 
 import re
 import signal
@@ -32,14 +32,14 @@ def test_a_function_that_depends_on_more_than_its_arguments_is_wrong(version):
     verdict = check(version.make(), version.name)
     assert not verdict
     assert verdict.finding.kind == version.kind, verdict
-    assert version.words in verdict.report, verdict
+    assert version.message in verdict.report, verdict
     assert "but the result depends on more than the arguments" in verdict.report
     assert verdict.failed >= 1
     assert verdict.hint is None
 
 
 @pytest.mark.parametrize(("make", "name"), STEADY, ids=[make.__name__ for make, _ in STEADY])
-def test_state_that_changes_no_result_is_right(make, name):
+def test_state_that_changes_no_result_is_accepted(make, name):
     verdict = check(make(), name)
     assert verdict, verdict
 
@@ -61,7 +61,7 @@ def test_the_number_of_wrong_calls_is_reported():
     assert "It was wrong in 171 of 342 calls, and right in others with the same input" in report
 
 
-def test_a_right_function_is_called_often_enough():
+def test_a_correct_function_is_called_often_enough():
     calls = []
 
     def relu(x):
@@ -121,7 +121,7 @@ def test_the_verdict_has_the_arguments_of_the_second_call():
     [(hangs_when_called_again, "relu"), (sleeps_on_a_shape_seen_before, "conv2d")],
     ids=["relu", "conv2d"],
 )
-def test_a_further_call_that_does_not_return_is_wrong(make, name):
+def test_a_repeated_call_that_does_not_return_is_wrong(make, name):
     verdict = check(make(), name, seconds=1)
     assert not verdict
     assert verdict.finding.kind == "time"
@@ -135,8 +135,8 @@ def test_a_further_call_that_does_not_return_is_wrong(make, name):
 
 
 @needs_alarm
-def test_a_further_call_that_was_stopped_early_is_not_wrong():
-    """The first call needs most of the time of the further calls: a slightly slower one is no fault."""
+def test_a_repeated_call_that_was_stopped_early_is_not_wrong():
+    """Check that a slower second call is no mistake if the first one uses most of the time."""
     calls = []
 
     def relu(x):
@@ -153,12 +153,12 @@ def test_a_further_call_that_was_stopped_early_is_not_wrong():
 @pytest.mark.parametrize("make", [caches_by_the_array_object, is_wrong_from_its_second_call_on])
 def test_the_report_and_the_representation_state_the_same_number_of_wrong_cases(make):
     verdict = check(make(), "relu")
-    words = f"relu: wrong in {verdict.failed} of {verdict.cases} cases"
-    assert repr(verdict) == f"<{words}>"
-    assert verdict.report.startswith(words)
+    text = f"relu: wrong in {verdict.failed} of {verdict.cases} cases"
+    assert repr(verdict) == f"<{text}>"
+    assert verdict.report.startswith(text)
 
 
-def test_a_state_that_is_found_in_a_case_that_was_not_shrunk_is_not_called_the_smallest():
+def test_a_case_that_was_not_shrunk_is_not_called_the_smallest():
     calls = []
 
     def relu(x):
@@ -169,12 +169,12 @@ def test_a_state_that_is_found_in_a_case_that_was_not_shrunk_is_not_called_the_s
     assert ": right when called once, but the result depends on more than the arguments. One case:\n" in report
 
 
-def test_the_smallest_case_has_the_option_that_keeps_state():
+def test_the_smallest_case_has_the_option_that_causes_the_state():
     assert check(keeps_state_with_a_stride_only(), "conv2d").arguments["stride"] != 1
 
 
-def test_a_function_that_is_wrong_for_other_numbers_keeps_no_state():
-    """0.05 is among the numbers of the repeated calls alone."""
+def test_a_function_that_is_wrong_for_other_numbers_has_no_state():
+    """Check a function that is wrong for 0.05, which occurs only in the repeated calls."""
 
     def relu(x):
         return np.maximum(x, 0) + (x == 0.05)
@@ -184,7 +184,7 @@ def test_a_function_that_is_wrong_for_other_numbers_keeps_no_state():
     assert "depends on more" not in verdict.report
 
 
-def test_a_result_that_shares_memory_with_an_argument_is_remarked_but_not_wrong():
+def test_a_result_that_shares_memory_with_an_argument_causes_a_remark_and_no_failure():
     verdict = check(lambda x: x if x.min() >= 0 else np.maximum(x, 0), "relu")
     assert verdict
     assert "the result can share memory with x" in verdict.report

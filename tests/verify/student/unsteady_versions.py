@@ -1,6 +1,6 @@
-"""Student functions that are right when they are called once, with what :func:`refconv.verify.check` has to say about each.
+"""Students' functions that are correct when called once, with the expected findings.
 
-Each entry of :data:`UNSTEADY` makes a new function with a state of its own.
+:func:`refconv.verify.check` calls them repeatedly. Each entry of :data:`UNSTEADY` makes a new function with its own state.
 """
 
 import time
@@ -15,12 +15,15 @@ __all__ = ["STEADY", "UNSTEADY", "Unsteady", "hangs_when_called_again", "sleeps_
 
 @dataclass(frozen=True)
 class Unsteady:
-    """A function that makes the student's; the operator; the kind of finding and the words that the report must contain."""
+    """Factory of a student's function, with the operator and the expected finding.
+
+    ``kind`` is the kind of the finding, and ``message`` must occur in the report.
+    """
 
     make: object
     name: str
     kind: str
-    words: str
+    message: str
 
     def __str__(self):
         return f"{self.name}-{self.make.__name__}"
@@ -29,8 +32,8 @@ class Unsteady:
 UNSTEADY, STEADY = [], []
 
 
-def unsteady(name, kind, words):
-    return lambda make: UNSTEADY.append(Unsteady(make, name, kind, words)) or make
+def unsteady(name, kind, message):
+    return lambda make: UNSTEADY.append(Unsteady(make, name, kind, message)) or make
 
 
 def steady(name):
@@ -169,7 +172,7 @@ def caches_by_the_array_object():
 
 @unsteady("conv2d", "cache", "The result does not change when the numbers in x change: the function caches by array object")
 def caches_by_the_identity_of_all_arrays():
-    """Keeps the arrays, so that no other array gets the id of one of them."""
+    """Store the arrays, so that no later array has the id of one of them."""
     cache = {}
 
     def conv2d(x, w):
@@ -206,7 +209,7 @@ def returns_a_view_of_a_kept_buffer():
 
 @unsteady("conv2d", "memory", "The result depends on memory that is not initialised")
 def leaves_the_last_pixel_unwritten():
-    """Adds to what is in memory; zeros, if it is new."""
+    """Add the last pixel to uninitialised memory, which often contains zeros."""
 
     def conv2d(x, w):
         right = conv2d_all(x, w)
@@ -257,7 +260,7 @@ def hangs_when_called_again():
 
 
 def sleeps_on_a_shape_seen_before():
-    """As from a lock that the first call with these shapes did not release."""
+    """Wait in the second call with the same shapes, as for a lock that was not released."""
     seen = set()
 
     def conv2d(x, w):
@@ -271,7 +274,7 @@ def sleeps_on_a_shape_seen_before():
 
 
 def wrong_by_chance(seed, probability=0.02):
-    """A ReLU that is wrong in some of its calls."""
+    """Return a ReLU that is wrong in some of its calls."""
     rng = np.random.default_rng(seed)
 
     def relu(x):
@@ -280,7 +283,7 @@ def wrong_by_chance(seed, probability=0.02):
     return relu
 
 
-# --------------------------------------------------------------------------------- right: their state changes no result
+# --------------------------------------------------------------------------------- correct: their state changes no result
 
 
 @steady("conv2d")
