@@ -34,7 +34,7 @@ def evaluate(name, a):
 
 
 def centred_correlation(a):
-    """Return output and derivatives: ∂e/∂x is ∂e/∂z ∗ w, and ∂e/∂w is the padded x ⋆ ∂e/∂z."""
+    """Return output and derivatives: ∂e/∂x is ∂e/∂z * w, and ∂e/∂w is the padded x ⋆ ∂e/∂z."""
     from scipy.signal import convolve2d, correlate2d
 
     return {
