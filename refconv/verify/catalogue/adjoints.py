@@ -132,10 +132,10 @@ def depthwise_w(a):
 
 
 def separable_x(a):
-    first = a.only("data_format")
+    format_option = a.only("data_format")
     window = Window(a.depthwise.shape[:2], **a.only("stride", "padding", "dilation"))
-    between = refconv.conv2d_dx(a.dy, a.pointwise, window.output_size(spatial(a, a.x)), **first)
-    return refconv.depthwise_conv2d_dx(between, a.depthwise, spatial(a, a.x), **a.options)
+    dz = refconv.conv2d_dx(a.dy, a.pointwise, window.output_size(spatial(a, a.x)), **format_option)
+    return refconv.depthwise_conv2d_dx(dz, a.depthwise, spatial(a, a.x), **a.options)
 
 
 def scatter(a):

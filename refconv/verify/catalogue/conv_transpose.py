@@ -86,12 +86,12 @@ OPERATORS = (
 
 def stuffed(loop, a):
     """Call the loop, which requires channels-last images, a window and the output size."""
-    first = "data_format" in a.options and a.options["data_format"] == "channels_first"
+    channels_first = "data_format" in a.options and a.options["data_format"] == "channels_first"
     window = refconv.Window(a.w.shape[:2], **a.only("stride", "padding", "dilation"))
     size = window.transposed_output_size(a.size, a.options.get("output_padding", 0))
-    x = np.moveaxis(a.x, 1, -1) if first else a.x
+    x = np.moveaxis(a.x, 1, -1) if channels_first else a.x
     y = loop(x, a.w, a.b, size, window, a.options.get("groups", 1))
-    return np.moveaxis(y, -1, 1) if first else y
+    return np.moveaxis(y, -1, 1) if channels_first else y
 
 
 FORMS = (

@@ -17,7 +17,7 @@ def from_full(function, a):
     return function(np.pad(a.dy, widths), a.w, "valid")
 
 
-def sliding(name, transposed, ids, formula, fixed, **more):
+def sliding(name, transposed, ids, formula, fixed, **changes):
     """Return the row of an operator whose ∂e/∂x is the operator ``transposed``."""
     ndim = int(name[-2])
     return Operator(
@@ -29,7 +29,7 @@ def sliding(name, transposed, ids, formula, fixed, **more):
         derivatives=(Derivative(transposed, ("x",), from_full),),
         fixed=fixed,
         cases=lambda: convolve_cases(ndim),
-        **more,
+        **changes,
     )
 
 

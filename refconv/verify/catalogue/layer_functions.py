@@ -87,8 +87,8 @@ def backward(layer: Layer, a: Arguments, trained: bool = False) -> dict[str, np.
     parts = _parts(dy, y)
     dx = backward_function(parts)
     backward_function(parts, want_dx=False)
-    for name, array, before in (("x", x, a.x), ("dy", dy, a.dy)):
-        if not np.array_equal(array, before):
+    for name, array, original in (("x", x, a.x), ("dy", dy, a.dy)):
+        if not np.array_equal(array, original):
             raise Refuted(f"{layer!r} changes {name} in place")
     trainable = {name: p for name, p in layer.named_parameters().items() if p.trainable and name in a.arrays}
     return {"x": dx, **{name: p.grad / 2 for name, p in trainable.items()}}

@@ -39,8 +39,8 @@ def tied(x, window, dx):
     """Return an example with equal maxima in a single window, where ∂e/∂y is 7."""
     x, dx = np.array(x)[None, ..., None], np.array(dx)[None, ..., None]
     dy = np.full((1,) * x.ndim, 7.0)
-    words = "the first of equal values in row-major order gets all of ∂e/∂y"
-    return Pin(words, {"x": x, "dy": dy}, {"x": dx}, given={"kernel_size": window})
+    description = "the first of equal values in row-major order gets all of ∂e/∂y"
+    return Pin(description, {"x": x, "dy": dy}, {"x": dx}, given={"kernel_size": window})
 
 
 OPERATORS = (

@@ -32,8 +32,8 @@ def grads(function, a):
 
 def rows(x, data_format):
     """Return x as a matrix with a column for each channel and a row for each example or pixel."""
-    last = np.moveaxis(x, 1, -1) if data_format == "channels_first" else x
-    return last.reshape(-1, last.shape[-1])
+    channels_last = np.moveaxis(x, 1, -1) if data_format == "channels_first" else x
+    return channels_last.reshape(-1, channels_last.shape[-1])
 
 
 def averages(average, a):
@@ -92,11 +92,11 @@ BATCHES = np.array([[1, 2], [5, 4]]), np.array([[2, 0], [8, 6]])
 CORRECTED = [[3 + 2 / 3 * (5 - 3), 3], [4 + 2 / 3 * (9 - 4), 1 + 2 / 3 * (9 - 1)]]
 
 
-def slide(words, shape, momentum=True, **options):
+def slide(description, shape, momentum=True, **options):
     """Return the example with batches of this shape, in the data format of the options."""
     x, following = (batch.T if options else batch for batch in BATCHES)
     return Pin(
-        words,
+        description,
         {"x": x.reshape(shape), "next": following.reshape(shape), "mean": [0, 10], "var": [1, 4]},
         {"y": [[0.0797, 9.8607], [1.1097, 4.0203]]},
         options,

@@ -38,10 +38,10 @@ def settings(a):
         return _rates({name: convert(value, float) for name, value in a.options.items()})
     import sympy
 
-    rates, others = _rates(a.options)
-    numbers = [name for name, value in others.items() if not isinstance(value, SWITCHES)]
+    rates, other_options = _rates(a.options)
+    numbers = [name for name, value in other_options.items() if not isinstance(value, SWITCHES)]
     symbols = {name: sympy.Symbol(name, positive=True) for name in numbers}
-    return [sympy.Symbol(f"lr{step}", positive=True) for step in range(len(rates))], {**others, **symbols}
+    return [sympy.Symbol(f"lr{step}", positive=True) for step in range(len(rates))], {**other_options, **symbols}
 
 
 def _rates(options):
@@ -75,12 +75,12 @@ def after_steps(cls, a, count):
     Raises :class:`Refuted` if a step changes a gradient.
     """
     theta = parameters(a)
-    rates, others = settings(a)
+    rates, other_options = settings(a)
     floats = {name: convert(value, float) for name, value in a.options.items()}
     freeze(theta, "early")
     optimizers = [cls(theta, **{**floats, "lr": floats["lr"][0]}) for _ in range(count)]
     for optimizer in optimizers if a.w.dtype == object else ():  # the constructor accepts only floats
-        vars(optimizer).update(others)
+        vars(optimizer).update(other_options)
     for step, lr in enumerate(rates):
         freeze(theta, "late" if step else None)
         optimizer = optimizers[step % count]
@@ -109,15 +109,17 @@ def definition(update, defaults):
     """
 
     def defined(a):
-        rates, others = settings(a)
-        others = {**defaults, **others}
+        rates, other_options = settings(a)
+        other_options = {**defaults, **other_options}
         results = []
         for name in (name for name in NAMES if name in a.arrays):
             theta = a.arrays[name]
             memory = {}
-            decay = 0 if theta.ndim == 1 and others.get("decayed") == "weights" else others.get("weight_decay", 0)
+            decay = (
+                0 if theta.ndim == 1 and other_options.get("decayed") == "weights" else other_options.get("weight_decay", 0)
+            )
             for step, lr in [(step, lr) for step, lr in enumerate(rates) if moves(name, step)]:
-                o = SimpleNamespace(**{**others, "weight_decay": decay, "lr": lr, "t": step + 1})
+                o = SimpleNamespace(**{**other_options, "weight_decay": decay, "lr": lr, "t": step + 1})
                 theta = update(theta, a.arrays[f"d{name}"][step], o, memory)
             results.append(theta.ravel())
         return {"y": np.concatenate(results)}

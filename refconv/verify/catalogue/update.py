@@ -101,10 +101,10 @@ def row(name, loop, ids, formula, update, cases, fixed, worked, **defaults):
     )
 
 
-def by_hand(words, w, b, expected, **options):
+def by_hand(description, w, b, expected, **options):
     """Return an example with one element in w and b, each given as (initial value, *gradients)."""
     arrays = {"w": [w[:1]], "b": b[:1], "dw": np.reshape(w[1:], (-1, 1, 1)), "db": np.reshape(b[1:], (-1, 1))}
-    return Pin(words, arrays, {"y": expected}, options)
+    return Pin(description, arrays, {"y": expected}, options)
 
 
 SLIDE = dict(lr=(0.01, 0.02), momentum=0.9, weight_decay=0.0005, nesterov=False)

@@ -105,8 +105,8 @@ def select(names=()) -> list[Entry]:
     if not names:
         return [entry for entry in entries() if entry.is_implemented]
     cited = {loop.name for loop in loops()} | {place[0] for entry in entries() for place in entry.elsewhere}
-    others = [name for name in dict.fromkeys(names) if name.upper() not in STATEMENTS and name not in cited]
-    for name in others:
+    unlisted = [name for name in dict.fromkeys(names) if name.upper() not in STATEMENTS and name not in cited]
+    for name in unlisted:
         if name not in _proved():
             similar = did_you_mean(name, sorted(cited | _proved()))
             raise ArgumentValueError(
@@ -120,7 +120,7 @@ def select(names=()) -> list[Entry]:
             chosen.append(entry)
         elif selected_loops or selected_places:
             chosen.append(Entry(entry.id, entry.statement, selected_loops, selected_places, ()))
-    other_loops = [loop for loop in map(named, others) if loop is not None]
+    other_loops = [loop for loop in map(named, unlisted) if loop is not None]
     return [*chosen, *(Entry("", loop.formula, (loop,), (), ()) for loop in other_loops)]
 
 
@@ -175,13 +175,13 @@ def _slides_first(loops_of_statement):
 
 def _loop(module, family, name):
     function, operator = getattr(module, name), _operator(name, family)
-    whole = name in CATALOGUE  # the catalogue has an entry for this function itself
-    cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if whole else ())]
+    has_own_row = name in CATALOGUE  # the catalogue has an entry for this function itself
+    cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if has_own_row else ())]
     return Loop(
         name,
         family,
         tuple(id for id in STATEMENTS if id in cited),
-        operator.formula if whole else formula(function),
+        operator.formula if has_own_row else formula(function),
         _location(Path(inspect.getsourcefile(function) or ""), rf"def {name}\("),
         _location(_core.source(family), rf"def {name}\("),
         _tests(family),

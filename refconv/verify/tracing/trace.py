@@ -282,13 +282,13 @@ class _Loop:
     def dependencies(self, output):
         """Return the positions in x that this output depends on: made largest, they are the output."""
 
-        def dependencies_among(places):
+        def dependencies_among(positions):
             x = np.zeros(self.a.x.shape, int)
-            x[tuple(np.transpose(places))] = 1
+            x[tuple(np.transpose(positions))] = 1
             if not self.recorded(x=x)[output].value:
                 return []
-            middle = len(places) // 2
-            return places if not middle else dependencies_among(places[:middle]) + dependencies_among(places[middle:])
+            middle = len(positions) // 2
+            return positions if not middle else dependencies_among(positions[:middle]) + dependencies_among(positions[middle:])
 
         return dependencies_among(list(np.ndindex(self.a.x.shape)))
 
@@ -307,7 +307,7 @@ def _traced(loop, case, output):
     if "max" in right_side.partition("_")[0]:
         winner, x = outputs[output].name, loop.called("x")
         terms_with_totals = [
-            (Recorded(loop.a.x[place].item(), name_of(x, place)), None) for place in loop.dependencies(output)
+            (Recorded(loop.a.x[position].item(), name_of(x, position)), None) for position in loop.dependencies(output)
         ]
     steps = tuple(_step(term, total, letters, output_letters) for term, total in terms_with_totals)
     value = value_of(outputs[output])

@@ -70,8 +70,8 @@ def channels_last(o, array):
 
 def in_data_format(o, results, *names):
     """Return the results, with the given names converted to the data format of the images."""
-    first = {name: np.moveaxis(results[name], -1, 1) for name in names if name in results and o.data_format == FIRST}
-    return {**results, **{name: array for name, array in first.items() if array.ndim > 2}}
+    converted = {name: np.moveaxis(results[name], -1, 1) for name in names if name in results and o.data_format == FIRST}
+    return {**results, **{name: array for name, array in converted.items() if array.ndim > 2}}
 
 
 def gradient(o, dy, *shape):
@@ -204,14 +204,14 @@ def max_pool(o, a, dy, axes):
     inside = rows.inside[:, None, :, None] & columns.inside[None, :, None, :]
     windows = x.reshape(N, H, W, C)[:, u.clip(0, H - 1), v.clip(0, W - 1)]
     windows = np.where(inside[None, ..., None], windows, -np.inf).reshape(N, rows.outputs, columns.outputs, -1, C)
-    first = windows.argmax(axis=3)[:, :, :, None]  # NumPy returns the first of equal values
+    first_maximum = windows.argmax(axis=3)[:, :, :, None]  # NumPy returns the first of equal values
     positions = np.broadcast_to(u * W + v, inside.shape).reshape(1, rows.outputs, columns.outputs, -1, 1)
-    argmax = np.take_along_axis(positions, first, axis=3)[:, :, :, 0]
+    argmax = np.take_along_axis(positions, first_maximum, axis=3)[:, :, :, 0]
     results = {"y": windows.max(axis=3), "argmax": argmax}
     if dy is not None:
         results["x"] = np.zeros((N, H * W, C))
-        at = np.arange(N)[:, None, None, None], argmax, np.arange(C)
-        np.add.at(results["x"], at, gradient(o, dy, *argmax.shape))
+        index = np.arange(N)[:, None, None, None], argmax, np.arange(C)
+        np.add.at(results["x"], index, gradient(o, dy, *argmax.shape))
     return in_data_format(o, reshaped(results, y=y_shape, argmax=y_shape, x=x_shape), "y", "argmax", "x")
 
 

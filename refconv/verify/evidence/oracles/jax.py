@@ -197,8 +197,8 @@ def upsample(jax, o, x):
 
 
 def zero_stuff(jax, o, x):
-    between = along_space(o, [S - 1 for S in per_axis("stride", o.stride, x.ndim - 2)], 0)
-    return jax.lax.pad(x, 0.0, [(0, 0, zeros) for zeros in between])
+    inserted_zeros = along_space(o, [S - 1 for S in per_axis("stride", o.stride, x.ndim - 2)], 0)
+    return jax.lax.pad(x, 0.0, [(0, 0, zeros) for zeros in inserted_zeros])
 
 
 def im2col(jax, o, x):

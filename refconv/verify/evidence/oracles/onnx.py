@@ -55,15 +55,15 @@ def cases(name, left_out=None):
         for op, call in CALLS.get(name, ()):
             if op == test.op:
                 try:
-                    ours = call(getattr(refconv, name), test)
+                    result = call(getattr(refconv, name), test)
                 except Inexpressible as reason:
                     if left_out is not None and str(reason) != OTHER_AXES:
                         left_out.append(str(reason))
                     continue
                 except Exception as error:
-                    words = f"{name} raises {type(error).__name__}: {error}\n  in the ONNX test {test.name}"
-                    raise Refuted(words) from error
-                yield test.name, np.asarray(ours), test.output, 1e-4 if test.name in FOUR_DECIMALS else ROUNDING
+                    message = f"{name} raises {type(error).__name__}: {error}\n  in the ONNX test {test.name}"
+                    raise Refuted(message) from error
+                yield test.name, np.asarray(result), test.output, 1e-4 if test.name in FOUR_DECIMALS else ROUNDING
 
 
 def survey():
