@@ -60,10 +60,10 @@ def zeros_around(x, pads):
 
 def only(array, index, axis):
     """Return a copy of the array that is zero except at one index, or one slice, of an axis."""
-    kept = np.zeros_like(array)
+    result = np.zeros_like(array)
     where = (slice(None),) * (axis % array.ndim) + (index,)
-    kept[where] = array[where]
-    return kept
+    result[where] = array[where]
+    return result
 
 
 def padding_as(change, *, when=lambda a: True):
